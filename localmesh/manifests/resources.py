@@ -1,0 +1,63 @@
+"""A Kubernetes or Istio object as it was read, with the place it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from localmesh.manifests.paths import FieldPath
+from localmesh.manifests.problems import Place, Problem
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """One object of the manifests; its body is plain data and is never changed.
+
+    `namespace` is "default" where a namespaced object names none and "" for cluster-wide kinds.
+    `order` is the position in the input and stands for the creation time, which decides between
+    objects in Istio.
+    """
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    body: Mapping[str, Any]
+    place: Place
+    order: int
+
+    @property
+    def group(self) -> str:
+        """The API group, "" for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def version(self) -> str:
+        """The API version without its group."""
+        return self.api_version.rpartition("/")[2]
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The spec, empty where there is none."""
+        return self.body.get("spec") or {}
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        """The data of a ConfigMap or Secret, empty where there is none."""
+        return self.body.get("data") or {}
+
+    def path(self, *segments: str | int) -> FieldPath:
+        """The path of a field of this object, for problems."""
+        return FieldPath(*segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was read: the objects that count, those that mean nothing here, and what to warn of."""
+
+    resources: tuple[Resource, ...]
+    ignored: tuple[Resource, ...] = ()
+    warnings: tuple[Problem, ...] = ()
