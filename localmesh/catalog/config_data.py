@@ -1,0 +1,58 @@
+"""What ConfigMaps and Secrets hold."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from localmesh.manifests import FieldPath, ManifestError, Resource
+from localmesh.manifests.codes import Code
+
+ConfigKind = Literal["ConfigMap", "Secret"]
+
+NOT_BASE64 = Code(
+    "SM151",
+    "Binary data is not base64",
+    'the value of "{key}" is not base64',
+    "encode the value, or write it under {plain}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigData:
+    """The keys and values of all ConfigMaps and Secrets, by (kind, namespace, name)."""
+
+    entries: Mapping[tuple[ConfigKind, str, str], Mapping[str, bytes]] = field(default_factory=dict)
+
+    def of(self, kind: ConfigKind, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """The content of one of them, None when there is none of that name."""
+        return self.entries.get((kind, namespace, name))
+
+
+def config_data(resources: Iterable[Resource]) -> ConfigData:
+    """The content of all ConfigMaps and Secrets among `resources`; ManifestError for bad base64."""
+    entries: dict[tuple[ConfigKind, str, str], Mapping[str, bytes]] = {}
+    for resource in resources:
+        if resource.kind == "ConfigMap":
+            texts, binary = "data", "binaryData"
+        elif resource.kind == "Secret":
+            texts, binary = "stringData", "data"
+        else:
+            continue
+        kind: ConfigKind = "ConfigMap" if resource.kind == "ConfigMap" else "Secret"
+        decoded = {key: _decoded(resource, binary, key) for key in resource.body.get(binary) or {}}
+        plain = {key: str(value).encode() for key, value in (resource.body.get(texts) or {}).items()}
+        entries[kind, resource.namespace, resource.name] = decoded | plain
+    return ConfigData(entries)
+
+
+def _decoded(resource: Resource, section: str, key: str) -> bytes:
+    try:
+        return base64.b64decode(resource.body[section][key], validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        plain = "data" if resource.kind == "ConfigMap" else "stringData"
+        problem = NOT_BASE64.at(resource.place, FieldPath(section, key), key=key, plain=plain)
+        raise ManifestError([problem]) from None

@@ -1,0 +1,186 @@
+"""Containers of a pod: what is run, with which environment, ports and mounts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from localmesh.catalog import workload_codes as codes
+from localmesh.catalog.config_data import ConfigKind
+from localmesh.catalog.probe import Handlers, Hook, Probe
+from localmesh.catalog.refusals import Refusals
+from localmesh.catalog.volume import Mount, mounts
+from localmesh.manifests import FieldPath
+
+_UNSUPPORTED = {
+    "volumeDevices": "mount the volume as files instead",
+    "restartPolicy": "leave it out; localmesh always restarts a container that ends",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """A declared port; the process behind it listens on another, free one."""
+
+    number: int
+    name: str = ""
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReference:
+    """A value of the pod itself, such as `metadata.name`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceReference:
+    """A request or limit of a container (None: of the same one), divided and rounded up."""
+
+    resource: str
+    divisor: str = "1"
+    container: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReference:
+    """One key of a ConfigMap or Secret."""
+
+    kind: ConfigKind
+    name: str
+    key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable: a text that may hold `$(VAR)`, or, when that is empty, a source."""
+
+    name: str
+    value: str = ""
+    source: FieldReference | ResourceReference | KeyReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariableImport:
+    """All keys of a ConfigMap or Secret as environment variables."""
+
+    kind: ConfigKind
+    name: str
+    prefix: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container as the manifest has it; an empty `command` means that the image would decide.
+
+    `requests` and `limits` are Kubernetes quantities by resource name.
+    """
+
+    name: str
+    image: str = ""
+    command: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    working_directory: str = ""
+    variables: tuple[Variable, ...] = ()
+    imports: tuple[VariableImport, ...] = ()
+    ports: tuple[ContainerPort, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    startup: Probe | None = None
+    readiness: Probe | None = None
+    liveness: Probe | None = None
+    pre_stop: Hook | None = None
+    requests: Mapping[str, str] | None = None
+    limits: Mapping[str, str] | None = None
+
+
+def container(
+    body: Mapping[str, Any], path: FieldPath, volumes: Collection[str], refusals: Refusals
+) -> Container:
+    """The container written at `path`; `volumes` are the names of the pod's volumes."""
+    _refuse_unsupported(body, path, refusals)
+    ports = tuple(map(_port, body.get("ports") or ()))
+    handlers = Handlers(refusals, {port.name: port.number for port in ports if port.name})
+    resources = body.get("resources") or {}
+    return Container(
+        name=body["name"],
+        image=body.get("image") or "",
+        command=tuple(body.get("command") or ()),
+        arguments=tuple(body.get("args") or ()),
+        working_directory=body.get("workingDir") or "",
+        variables=_variables(body, path, refusals),
+        imports=tuple(map(_import, body.get("envFrom") or ())),
+        ports=ports,
+        mounts=mounts(body, path, volumes, refusals),
+        startup=handlers.probe(body, "startupProbe", path),
+        readiness=handlers.probe(body, "readinessProbe", path),
+        liveness=handlers.probe(body, "livenessProbe", path),
+        pre_stop=handlers.pre_stop(body, path),
+        requests=_quantities(resources.get("requests")),
+        limits=_quantities(resources.get("limits")),
+    )
+
+
+def _refuse_unsupported(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> None:
+    for field, remedy in _UNSUPPORTED.items():
+        if field in body:
+            refusals.add(codes.UNSUPPORTED_POD_FIELD, path / field, field=field, remedy=remedy)
+    if (body.get("lifecycle") or {}).get("postStart"):
+        refusals.add(
+            codes.UNSUPPORTED_POD_FIELD,
+            path / "lifecycle" / "postStart",
+            field="a postStart hook",
+            remedy="do its work at the beginning of the command",
+        )
+
+
+def _port(body: Mapping[str, Any]) -> ContainerPort:
+    return ContainerPort(body["containerPort"], body.get("name") or "", body.get("protocol") or "TCP")
+
+
+def _variables(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> tuple[Variable, ...]:
+    return tuple(
+        Variable(
+            entry["name"],
+            entry.get("value") or "",
+            _source(entry.get("valueFrom") or {}, path / "env" / index / "valueFrom", refusals),
+        )
+        for index, entry in enumerate(body.get("env") or ())
+    )
+
+
+def _source(
+    body: Mapping[str, Any], path: FieldPath, refusals: Refusals
+) -> FieldReference | ResourceReference | KeyReference | None:
+    for kind, reference in body.items():
+        if kind == "fieldRef":
+            return FieldReference(reference["fieldPath"])
+        if kind == "resourceFieldRef":
+            divisor = str(reference.get("divisor") or "1")
+            return ResourceReference(reference["resource"], divisor, reference.get("containerName"))
+        if kind == "configMapKeyRef":
+            return _key_reference("ConfigMap", reference)
+        if kind == "secretKeyRef":
+            return _key_reference("Secret", reference)
+        remedy = "write the value, or take it from a ConfigMap, a Secret or a field of the pod"
+        refusals.add(codes.UNSUPPORTED_REFERENCE, path / kind, source=kind, remedy=remedy)
+    return None
+
+
+def _key_reference(kind: ConfigKind, body: Mapping[str, Any]) -> KeyReference:
+    return KeyReference(kind, body.get("name") or "", body["key"], bool(body.get("optional")))
+
+
+def _import(body: Mapping[str, Any]) -> VariableImport:
+    kind: ConfigKind = "ConfigMap" if body.get("configMapRef") is not None else "Secret"
+    reference = body.get("configMapRef") or body.get("secretRef") or {}
+    return VariableImport(
+        kind, reference.get("name") or "", body.get("prefix") or "", bool(reference.get("optional"))
+    )
+
+
+def _quantities(body: Mapping[str, Any] | None) -> dict[str, str] | None:
+    return None if body is None else {name: str(quantity) for name, quantity in body.items()}

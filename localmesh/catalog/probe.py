@@ -1,0 +1,132 @@
+"""Probes and hooks of a container, with the defaults of Kubernetes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from localmesh.catalog import workload_codes as codes
+from localmesh.catalog.refusals import Refusals
+from localmesh.manifests import FieldPath
+
+
+@dataclass(frozen=True, slots=True)
+class HttpGet:
+    """Succeeds when a GET is answered with a status from 200 to 399."""
+
+    port: int
+    path: str = "/"
+    scheme: str = "HTTP"
+    host: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TcpSocket:
+    """Succeeds when the port takes a connection."""
+
+    port: int
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Succeeds when the command, run beside the container's own, exits with 0."""
+
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Only for preStop: wait before the container is told to stop."""
+
+    seconds: float
+
+
+Action = HttpGet | TcpSocket | Execute
+Hook = HttpGet | TcpSocket | Execute | Sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How, how often and how stubbornly a container is asked; ports are the declared ones.
+
+    `termination_grace_seconds` is the probe's own grace period, None for the pod's.
+    """
+
+    action: Action
+    initial_delay_seconds: float = 0
+    period_seconds: float = 10
+    timeout_seconds: float = 1
+    success_threshold: int = 1
+    failure_threshold: int = 3
+    termination_grace_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """Reads the probes and hooks of one container, whose ports can be named."""
+
+    refusals: Refusals
+    port_numbers: Mapping[str, int] = field(default_factory=dict)
+
+    def probe(self, container: Mapping[str, Any], key: str, path: FieldPath) -> Probe | None:
+        """The probe under `key`, None where there is none or localmesh has not its kind."""
+        body = container.get(key)
+        if body is None:
+            return None
+        action = self._action(body, path / key)
+        if action is None or isinstance(action, Sleep):
+            return None
+        return Probe(
+            action=action,
+            initial_delay_seconds=body.get("initialDelaySeconds") or 0,
+            period_seconds=body.get("periodSeconds") or 10,
+            timeout_seconds=body.get("timeoutSeconds") or 1,
+            success_threshold=body.get("successThreshold") or 1,
+            failure_threshold=body.get("failureThreshold") or 3,
+            termination_grace_seconds=body.get("terminationGracePeriodSeconds"),
+        )
+
+    def pre_stop(self, container: Mapping[str, Any], path: FieldPath) -> Hook | None:
+        """What is done before the container is told to stop."""
+        body = (container.get("lifecycle") or {}).get("preStop")
+        return self._action(body, path / "lifecycle" / "preStop") if body else None
+
+    def _action(self, body: Mapping[str, Any], path: FieldPath) -> Hook | None:
+        if (get := body.get("httpGet")) is not None:
+            return self._http_get(get, path / "httpGet")
+        if (socket := body.get("tcpSocket")) is not None:
+            port = self._port(socket.get("port"), path / "tcpSocket" / "port")
+            return None if port is None else TcpSocket(port, socket.get("host") or None)
+        if (execute := body.get("exec")) is not None:
+            return Execute(tuple(execute.get("command") or ()))
+        if (sleep := body.get("sleep")) is not None:
+            return Sleep(sleep.get("seconds") or 0)
+        kind = "grpc" if "grpc" in body else "nothing"
+        self.refusals.add(codes.UNSUPPORTED_PROBE, path, kind=kind)
+        return None
+
+    def _http_get(self, get: Mapping[str, Any], path: FieldPath) -> HttpGet | None:
+        port = self._port(get.get("port"), path / "port")
+        if port is None:
+            return None
+        return HttpGet(
+            port=port,
+            path=get.get("path") or "/",
+            scheme=get.get("scheme") or "HTTP",
+            host=get.get("host") or None,
+            headers=tuple((each["name"], each["value"]) for each in get.get("httpHeaders") or ()),
+        )
+
+    def _port(self, port: int | str | None, path: FieldPath) -> int | None:
+        if isinstance(port, int):
+            return port
+        if port is not None and port in self.port_numbers:
+            return self.port_numbers[port]
+        if port is not None and port.isdecimal():
+            return int(port)
+        known = ", ".join(self.port_numbers) or "none"
+        self.refusals.add(codes.UNDECLARED_PORT_NAME, path, name=port, known=known)
+        return None

@@ -1,0 +1,135 @@
+"""Volumes of a pod and where containers mount them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from localmesh.catalog import workload_codes as codes
+from localmesh.catalog.config_data import ConfigKind
+from localmesh.catalog.refusals import Refusals
+from localmesh.manifests import FieldPath
+
+_DEFAULT_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyDirectory:
+    """A folder that lives as long as the pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A folder that outlives the pod and is shared by all that name the same claim."""
+
+    name: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """One key of a ConfigMap or Secret as a file; `path` is relative to the volume."""
+
+    key: str
+    path: str
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFiles:
+    """The keys of a ConfigMap or Secret as files; `items` None stands for all of them."""
+
+    kind: ConfigKind
+    name: str
+    items: tuple[KeyFile, ...] | None = None
+    mode: int = _DEFAULT_MODE
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A named volume and what it holds."""
+
+    name: str
+    source: EmptyDirectory | Claim | ConfigFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Where a container sees a volume; `sub_path` may still hold `$(VAR)` references."""
+
+    volume: str
+    path: str
+    sub_path: str = ""
+    read_only: bool = False
+
+
+def volumes(spec: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> tuple[Volume, ...]:
+    """The volumes of a pod spec; those of other kinds are refused."""
+    read = (
+        _volume(body, path / "volumes" / index, refusals)
+        for index, body in enumerate(spec.get("volumes") or ())
+    )
+    return tuple(volume for volume in read if volume is not None)
+
+
+def mounts(
+    container: Mapping[str, Any], path: FieldPath, known: Collection[str], refusals: Refusals
+) -> tuple[Mount, ...]:
+    """The mounts of a container; `known` are the names of the pod's volumes."""
+    found = []
+    for index, body in enumerate(container.get("volumeMounts") or ()):
+        here = path / "volumeMounts" / index
+        if body["name"] not in known:
+            listed = ", ".join(known) or "none"
+            refusals.add(codes.UNDECLARED_VOLUME, here / "name", name=body["name"], known=listed)
+            continue
+        if "subPathExpr" in body and "subPath" in body:
+            refusals.add(
+                codes.UNSUPPORTED_POD_FIELD,
+                here / "subPathExpr",
+                field="subPath and subPathExpr at once",
+                remedy="keep one of them",
+            )
+        found.append(
+            Mount(
+                volume=body["name"],
+                path="/" + body["mountPath"].strip("/"),
+                # Only subPathExpr expands variables: a `$` in subPath is doubled to stay itself.
+                sub_path=body.get("subPathExpr") or (body.get("subPath") or "").replace("$", "$$"),
+                read_only=bool(body.get("readOnly")),
+            )
+        )
+    return tuple(found)
+
+
+def _volume(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> Volume | None:
+    name = body["name"]
+    if (config_map := body.get("configMap")) is not None:
+        return Volume(name, _config_files("ConfigMap", config_map.get("name") or "", config_map))
+    if (secret := body.get("secret")) is not None:
+        return Volume(name, _config_files("Secret", secret.get("secretName") or "", secret))
+    if (claim := body.get("persistentVolumeClaim")) is not None:
+        return Volume(name, Claim(claim["claimName"], bool(claim.get("readOnly"))))
+    kind = next((key for key in body if key not in {"name", "emptyDir"}), None)
+    if kind is not None:
+        refusals.add(codes.UNSUPPORTED_VOLUME, path / kind, name=name, kind=kind)
+        return None
+    return Volume(name, EmptyDirectory())  # a volume that names no kind is an emptyDir in Kubernetes
+
+
+def _config_files(kind: ConfigKind, name: str, body: Mapping[str, Any]) -> ConfigFiles:
+    items = body.get("items")
+    mode = body.get("defaultMode")
+    return ConfigFiles(
+        kind=kind,
+        name=name,
+        items=None if items is None else tuple(map(_key_file, items)),
+        mode=_DEFAULT_MODE if mode is None else mode,
+        optional=bool(body.get("optional")),
+    )
+
+
+def _key_file(item: Mapping[str, Any]) -> KeyFile:
+    return KeyFile(item["key"], item["path"], item.get("mode"))

@@ -1,0 +1,105 @@
+"""Workloads: what a Deployment wants to have running."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from localmesh.catalog import workload_codes as codes
+from localmesh.catalog.container import Container, container
+from localmesh.catalog.refusals import Refusals
+from localmesh.catalog.volume import Volume, volumes
+from localmesh.manifests import FieldPath, Place, Problem, Resource
+
+_TEMPLATE = FieldPath("spec", "template", "spec")
+_DEFAULT_GRACE_SECONDS = 30
+_DEFAULT_SERVICE_ACCOUNT = "default"
+
+# What changes how a container runs and has no counterpart for a process. Every other field of a pod
+# spec that is not read here (scheduling, images, security contexts, namespaces) leaves a process as
+# it is and may stand.
+_UNSUPPORTED = {
+    "initContainers": "do their work at the beginning of the container's command",
+    "hostAliases": "use names of Services; a process shares the machine's /etc/hosts",
+    "dnsConfig": "leave it out for the local run",
+    "hostname": "leave it out; HOSTNAME is the pod's name",
+    "readinessGates": "leave them out for the local run",
+    "activeDeadlineSeconds": "leave it out for the local run",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment: a pod template and how many pods are wanted from it.
+
+    `restart_key` changes when, and only when, a pod made from the template would differ, as in
+    Kubernetes where a changed template means new pods. `problems` say why pods cannot be run as
+    processes; a workload that has some can still be translated, only not started.
+    """
+
+    namespace: str
+    name: str
+    replicas: int
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    service_account: str
+    containers: tuple[Container, ...]
+    volumes: tuple[Volume, ...]
+    termination_grace_seconds: float
+    one_at_a_time: bool
+    """Whether old pods end before new ones start (strategy Recreate)."""
+    restart_key: str
+    place: Place
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def declared_ports(self) -> tuple[int, ...]:
+        """The numbers of all declared TCP ports, each once, in the order of the manifest."""
+        ports = (port for each in self.containers for port in each.ports if port.protocol == "TCP")
+        return tuple(dict.fromkeys(port.number for port in ports))
+
+
+def workload(deployment: Resource) -> Workload:
+    """The workload of a Deployment that the schema has accepted."""
+    template = deployment.spec.get("template") or {}
+    metadata = template.get("metadata") or {}
+    spec = template.get("spec") or {}
+    replicas = deployment.spec.get("replicas")
+    grace_seconds = spec.get("terminationGracePeriodSeconds")
+    refusals = Refusals(deployment.place)
+    _refuse_unsupported(spec, refusals)
+    declared_volumes = tuple(each["name"] for each in spec.get("volumes") or ())
+    return Workload(
+        namespace=deployment.namespace,
+        name=deployment.name,
+        replicas=1 if replicas is None else replicas,
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+        service_account=spec.get("serviceAccountName")
+        or spec.get("serviceAccount")
+        or _DEFAULT_SERVICE_ACCOUNT,
+        containers=tuple(
+            container(body, _TEMPLATE / "containers" / index, declared_volumes, refusals)
+            for index, body in enumerate(spec.get("containers") or ())
+        ),
+        volumes=volumes(spec, _TEMPLATE, refusals),
+        termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
+        one_at_a_time=(deployment.spec.get("strategy") or {}).get("type") == "Recreate",
+        restart_key=_restart_key(template),
+        place=deployment.place,
+        problems=tuple(refusals.problems),
+    )
+
+
+def _refuse_unsupported(spec: Mapping[str, Any], refusals: Refusals) -> None:
+    for field, remedy in _UNSUPPORTED.items():
+        if spec.get(field):
+            refusals.add(codes.UNSUPPORTED_POD_FIELD, _TEMPLATE / field, field=field, remedy=remedy)
+
+
+def _restart_key(template: Mapping[str, Any]) -> str:
+    canonical = json.dumps(template, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
