@@ -1,0 +1,89 @@
+"""The catalog: one immutable picture of the mesh, from resources and pods, that translation reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from localmesh.catalog.destination_rules import DestinationRule, RuleIndex, Subset, destination_rules
+from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
+from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
+from localmesh.catalog.services import Protocol, Service, ServicePort, services
+from localmesh.catalog.virtual_services import MESH, VirtualService, exported, virtual_services
+from localmesh.manifests import Resource
+
+__all__ = [
+    "MESH",
+    "Address",
+    "Catalog",
+    "DestinationRule",
+    "GatewayWorkload",
+    "Inbound",
+    "Pod",
+    "Protocol",
+    "Proxy",
+    "ProxyKind",
+    "Server",
+    "Service",
+    "ServicePort",
+    "Subset",
+    "VirtualService",
+    "build",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that decides a proxy's configuration; make one with `build`."""
+
+    services: tuple[Service, ...]
+    virtual_services: tuple[VirtualService, ...]
+    gateways: tuple[GatewayWorkload, ...]
+    pods: tuple[Pod, ...] = ()
+    _by_host: Mapping[str, Service] = field(default_factory=dict)
+    _rules: RuleIndex = field(default_factory=lambda: RuleIndex(()))
+
+    def service(self, host: str) -> Service | None:
+        """The Service of that fully qualified name, or None."""
+        return self._by_host.get(host)
+
+    def services_for(self, namespace: str) -> list[Service]:
+        """The Services that proxies of a namespace see, by host."""
+        return [s for s in self.services if exported(s.export_to, s.namespace, namespace)]
+
+    def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
+        """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first."""
+        return [
+            vs for vs in self.virtual_services if gateway in vs.gateways and vs.visible_from(namespace)
+        ]
+
+    def rule_for(self, host: str, caller: str) -> DestinationRule | None:
+        """The DestinationRule that a proxy of namespace `caller` applies to a host."""
+        service = self.service(host)
+        return self._rules.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
+
+    def gateway(self, name: str) -> GatewayWorkload | None:
+        """The gateway of that name, or None."""
+        return next((gateway for gateway in self.gateways if gateway.name == name), None)
+
+    def pods_of(self, service: Service) -> list[Pod]:
+        """All pods behind a Service, ready or not."""
+        return [pod for pod in self.pods if service.selects(pod.namespace, pod.labels)]
+
+    def with_pods(self, pods: Iterable[Pod]) -> Catalog:
+        """The same mesh with other pods: what a change of readiness makes of it."""
+        return replace(self, pods=tuple(pods))
+
+
+def build(resources: Iterable[Resource], pods: Iterable[Pod] = ()) -> Catalog:
+    """The catalog of these resources, checked by the loader before, and the pods that run."""
+    resources = tuple(resources)
+    found = services(resources)
+    return Catalog(
+        services=found,
+        virtual_services=virtual_services(resources),
+        gateways=gateway_workloads(resources),
+        pods=tuple(pods),
+        _by_host={service.host: service for service in found},
+        _rules=RuleIndex(destination_rules(resources)),
+    )
