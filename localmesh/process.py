@@ -1,0 +1,183 @@
+"""One operating-system process: started, waited for and stopped together with all it has started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_STRAGGLER_SECONDS = 1.0
+_POLL_SECONDS = 0.02
+_TAIL_BYTES = 64 * 1024
+
+
+class StartError(Exception):
+    """The command could not be executed at all."""
+
+    def __init__(self, command: Command, reason: str) -> None:
+        self.command = command
+        self.reason = reason
+        super().__init__(f"{command.name} cannot be started: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run; `name` says in errors what it is for, `environment` is all that it gets.
+
+    The process itself appends its output to `log_file`: nothing of it passes through localmesh.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    working_directory: Path
+    log_file: Path
+
+
+class Process:
+    """A running process that leads a session and process group of its own.
+
+    When it ends by itself, what is left of its group is killed, as the end of a container's first
+    process is the end of the container.
+    """
+
+    def __init__(
+        self, command: Command, child: asyncio.subprocess.Process, on_end: Callable[[Process], None]
+    ) -> None:
+        self.command = command
+        self.started_at = time.monotonic()
+        self.log_offset = 0
+        """Where in the log file its output begins."""
+        self._child = child
+        self._stopping = False
+        self._on_end = on_end
+        self._end = asyncio.create_task(self._watch())
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is its group's id too."""
+        return self._child.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        return self._child.returncode
+
+    async def wait(self) -> int:
+        """Return the exit status, once the process and all of its group have ended."""
+        return await asyncio.shield(self._end)
+
+    async def stop(self, grace_seconds: float) -> int:
+        """SIGTERM to the group, SIGKILL to what is left after `grace_seconds`; the exit status.
+
+        Children that outlive the process itself get no more than a second of that time.
+        """
+        self._stopping = True
+        self._signal(signal.SIGTERM)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._end), grace_seconds)
+        except TimeoutError:
+            self._stopping = False
+            self._signal(signal.SIGKILL)
+            return await self.wait()
+
+    def last_lines(self, count: int = 15) -> list[str]:
+        """The last lines of what was written to its log file since it started."""
+        return last_lines(self.command.log_file, count, self.log_offset)
+
+    async def _watch(self) -> int:
+        status = await self._child.wait()
+        deadline = time.monotonic() + _STRAGGLER_SECONDS
+        while self._stopping and time.monotonic() < deadline and group_lives(self.pid):
+            await asyncio.sleep(_POLL_SECONDS)
+        _signal_group(self.pid, signal.SIGKILL)
+        self._on_end(self)
+        return status
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self._end.done():  # afterwards the number may belong to somebody else
+            _signal_group(self.pid, number)
+
+
+async def start(command: Command, on_end: Callable[[Process], None]) -> Process:
+    """Start a process; `on_end` is called when it and its group have ended. Raises StartError."""
+    command.log_file.parent.mkdir(parents=True, exist_ok=True)
+    log = os.open(command.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        log_offset = os.fstat(log).st_size
+        # No preexec_fn: it would fork instead of vfork and run Python between fork and exec, which
+        # may deadlock next to gRPC's threads. What PR_SET_PDEATHSIG would do, the watchdog does.
+        child = await asyncio.create_subprocess_exec(
+            *command.arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=command.working_directory,
+            env=command.environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StartError(command, _reason(command, error)) from None
+    finally:
+        os.close(log)
+    process = Process(command, child, on_end)
+    process.log_offset = log_offset
+    return process
+
+
+def last_lines(file: Path, count: int = 15, offset: int = 0) -> list[str]:
+    """The last `count` lines that stand in `file` behind the byte `offset`; none without a file."""
+    try:
+        with file.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(offset, size - _TAIL_BYTES))
+            text = log.read().decode(errors="replace")
+    except OSError:
+        return []
+    return text.splitlines()[-count:]
+
+
+def exit_reason(status: int) -> str:
+    """How a process ended, in words: `exited with status 1`, `was ended by SIGKILL`."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"
+
+
+def group_lives(group: int) -> bool:
+    """Whether a process group still has a member that is more than a zombie."""
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+        return False
+    return any(_is_member(pid, group) for pid in psutil.pids())
+
+
+def _is_member(pid: int, group: int) -> bool:
+    try:
+        return os.getpgid(pid) == group and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, PermissionError, psutil.Error):
+        return False
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _reason(command: Command, error: OSError) -> str:
+    if not command.working_directory.is_dir():
+        return f"its working directory {command.working_directory} does not exist"
+    if isinstance(error, FileNotFoundError):
+        return f'"{command.arguments[0]}" is not found on the PATH {command.environment.get("PATH", "")}'
+    return f"{command.arguments[0]}: {error.strerror}"
