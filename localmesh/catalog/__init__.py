@@ -53,9 +53,7 @@ class Catalog:
 
     def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
         """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first."""
-        return [
-            vs for vs in self.virtual_services if gateway in vs.gateways and vs.visible_from(namespace)
-        ]
+        return [vs for vs in self.virtual_services if gateway in vs.gateways and vs.visible_from(namespace)]
 
     def rule_for(self, host: str, caller: str) -> DestinationRule | None:
         """The DestinationRule that a proxy of namespace `caller` applies to a host."""

@@ -1,0 +1,133 @@
+"""DestinationRules: which one holds for a caller and a host, and its policy per subset and port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from localmesh.catalog.hosts import is_wildcard, most_specific, resolve
+from localmesh.catalog.virtual_services import exported
+from localmesh.manifests import Resource
+
+ROOT_NAMESPACE = "istio-system"
+_BLOCKS = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
+
+Policy = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """A named part of a host's endpoints, chosen by labels, with its own traffic policy if it has one."""
+
+    name: str
+    labels: Mapping[str, str]
+    policy: Policy | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRule:
+    """A DestinationRule with its host resolved; several of one namespace for one host are merged."""
+
+    namespace: str
+    name: str
+    host: str
+    policy: Policy | None
+    subsets: tuple[Subset, ...]
+    export_to: tuple[str, ...]
+
+    def subset(self, name: str) -> Subset | None:
+        """The subset of that name, or None."""
+        return next((subset for subset in self.subsets if subset.name == name), None)
+
+    def policy_for(self, port: int, subset: Subset | None = None) -> Policy:
+        """The traffic policy in force for a port and subset.
+
+        Port-level settings replace everything for their port; a subset's blocks replace the rule's
+        block by block (Istio, "Destination Rule", `TrafficPolicy.portLevelSettings` and `Subset`).
+        """
+        rule_policy, _ = _for_port(self.policy, port)
+        if subset is None or subset.policy is None:
+            return rule_policy or {}
+        own, by_port = _for_port(subset.policy, port)
+        own = own or {}
+        if by_port:
+            return own
+        return {**(rule_policy or {}), **{block: own[block] for block in _BLOCKS if block in own}}
+
+
+def _for_port(policy: Policy | None, port: int) -> tuple[Policy | None, bool]:
+    """The policy for a port without its `portLevelSettings`, and whether those decided."""
+    if policy is None:
+        return None, False
+    for setting in policy.get("portLevelSettings") or ():
+        if (setting.get("port") or {}).get("number") == port:
+            return {block: setting[block] for block in _BLOCKS if block in setting}, True
+    return {block: policy[block] for block in _BLOCKS if block in policy}, False
+
+
+def destination_rules(resources: Iterable[Resource]) -> tuple[DestinationRule, ...]:
+    """The DestinationRules, oldest first, those of one namespace for one host merged into the first."""
+    merged: dict[tuple[str, str], DestinationRule] = {}
+    rules = (resource for resource in resources if resource.kind == "DestinationRule")
+    for resource in sorted(rules, key=lambda rule: rule.order):
+        rule = _destination_rule(resource)
+        key = (rule.namespace, rule.host)
+        merged[key] = _merge(merged[key], rule) if key in merged else rule
+    return tuple(merged.values())
+
+
+def _destination_rule(resource: Resource) -> DestinationRule:
+    spec = resource.spec
+    return DestinationRule(
+        namespace=resource.namespace,
+        name=resource.name,
+        host=resolve(spec["host"], resource.namespace),
+        policy=spec.get("trafficPolicy"),
+        subsets=tuple(
+            Subset(subset["name"], dict(subset.get("labels") or {}), subset.get("trafficPolicy"))
+            for subset in spec.get("subsets") or ()
+        ),
+        export_to=tuple(spec.get("exportTo") or ()),
+    )
+
+
+def _merge(first: DestinationRule, other: DestinationRule) -> DestinationRule:
+    known = {subset.name for subset in first.subsets}
+    added = tuple(subset for subset in other.subsets if subset.name not in known)
+    return replace(first, policy=first.policy or other.policy, subsets=first.subsets + added)
+
+
+class RuleIndex:
+    """DestinationRules found by caller and host without walking all of them."""
+
+    def __init__(self, rules: Iterable[DestinationRule]) -> None:
+        self._exact: dict[tuple[str, str], DestinationRule] = {}
+        self._wildcards: dict[str, dict[str, DestinationRule]] = {}
+        for rule in rules:
+            if is_wildcard(rule.host):
+                self._wildcards.setdefault(rule.namespace, {})[rule.host] = rule
+            else:
+                self._exact[rule.namespace, rule.host] = rule
+
+    def rule_for(self, *, host: str, caller: str, owner: str | None) -> DestinationRule | None:
+        """The rule that a proxy in namespace `caller` applies to `host`, a Service of namespace `owner`.
+
+        Looked up in the caller's namespace, then the Service's, then the root namespace; in each the most
+        specific host counts (Istio, "Destination Rule", `exportTo`). A caller in the root namespace, such
+        as the ingress gateway, starts at the Service's, or a catch-all rule there would hide all others.
+        """
+        order = (owner, ROOT_NAMESPACE) if caller == ROOT_NAMESPACE else (caller, owner, ROOT_NAMESPACE)
+        for namespace in dict.fromkeys(order):
+            rule = self._in_namespace(namespace, host) if namespace else None
+            if rule is not None and (namespace == caller or exported(rule.export_to, rule.namespace, caller)):
+                return rule
+        return None
+
+    def _in_namespace(self, namespace: str, host: str) -> DestinationRule | None:
+        exact = self._exact.get((namespace, host))
+        if exact is not None:
+            return exact
+        wildcards = self._wildcards.get(namespace, {})
+        pattern = most_specific(host, wildcards)
+        return wildcards[pattern] if pattern else None

@@ -1,0 +1,153 @@
+"""Kubernetes Services, and the protocol that Istio reads off each of their ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from localmesh.catalog.hosts import service_host
+from localmesh.manifests import Resource
+
+
+class Protocol(Enum):
+    """What Istio takes a port to speak (Istio, "Protocol Selection")."""
+
+    HTTP = "HTTP"
+    HTTP2 = "HTTP2"
+    GRPC = "GRPC"
+    TCP = "TCP"
+    UDP = "UDP"
+    SNIFFED = "sniffed"
+
+    @property
+    def is_http(self) -> bool:
+        """Declared to be HTTP of some version."""
+        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
+
+    @property
+    def may_be_http(self) -> bool:
+        """HTTP routes apply: declared HTTP, or detected on the connection."""
+        return self.is_http or self is Protocol.SNIFFED
+
+    @property
+    def is_http2(self) -> bool:
+        """Declared to be HTTP/2, so upstream connections speak it too."""
+        return self in (Protocol.HTTP2, Protocol.GRPC)
+
+
+_BY_NAME = {
+    "http": Protocol.HTTP,
+    "http2": Protocol.HTTP2,
+    "grpc": Protocol.GRPC,
+    "grpc-web": Protocol.GRPC,
+    "tcp": Protocol.TCP,
+    "https": Protocol.TCP,
+    "tls": Protocol.TCP,
+    "mongo": Protocol.TCP,
+    "mysql": Protocol.TCP,
+    "redis": Protocol.TCP,
+    "udp": Protocol.UDP,
+    "kubernetes.io/h2c": Protocol.HTTP2,
+    "kubernetes.io/ws": Protocol.HTTP,
+    "kubernetes.io/wss": Protocol.TCP,
+}
+
+# Server-first protocols cannot be sniffed, so their well-known ports count as TCP.
+_NEVER_SNIFFED = frozenset({25, 53, 3306, 27017})
+
+
+def protocol_of(
+    *, name: str = "", application: str = "", transport: str = "TCP", number: int = 0
+) -> Protocol:
+    """The protocol of a Service port, from `appProtocol`, else its name up to the first dash.
+
+    >>> protocol_of(name="http-web"), protocol_of(name="web"), protocol_of(name="tcp-db")
+    (<Protocol.HTTP: 'HTTP'>, <Protocol.SNIFFED: 'sniffed'>, <Protocol.TCP: 'TCP'>)
+    """
+    if transport == "UDP":
+        return Protocol.UDP
+    if application and application.lower() in _BY_NAME:
+        return _BY_NAME[application.lower()]
+    name = name.lower()
+    if name.startswith("grpc-web"):
+        return Protocol.GRPC
+    by_name = _BY_NAME.get(name.split("-", 1)[0])
+    if by_name is not None:
+        return by_name
+    return Protocol.TCP if number in _NEVER_SNIFFED else Protocol.SNIFFED
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """One port of a Service; `target` is a container port's number or name."""
+
+    name: str
+    number: int
+    target: int | str
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service; `host` is its fully qualified name."""
+
+    namespace: str
+    name: str
+    host: str
+    ports: tuple[ServicePort, ...]
+    selector: Mapping[str, str]
+    addresses: tuple[str, ...]
+    headless: bool
+    export_to: tuple[str, ...]
+
+    def port(self, number: int) -> ServicePort | None:
+        """The port of that number, or None."""
+        return next((port for port in self.ports if port.number == number), None)
+
+    def selects(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Whether pods with these labels in this namespace are behind the Service."""
+        if namespace != self.namespace or not self.selector:
+            return False
+        return all(labels.get(key) == value for key, value in self.selector.items())
+
+
+def services(resources: Iterable[Resource]) -> tuple[Service, ...]:
+    """The Services among the resources, sorted by host."""
+    found = [
+        _service(resource) for resource in resources if resource.kind == "Service" and not resource.group
+    ]
+    return tuple(sorted(found, key=lambda service: service.host))
+
+
+def _service(resource: Resource) -> Service:
+    spec: Mapping[str, Any] = resource.spec
+    cluster_ip = spec.get("clusterIP", "")
+    export_to = resource.annotations.get("networking.istio.io/exportTo", "")
+    return Service(
+        namespace=resource.namespace,
+        name=resource.name,
+        host=service_host(resource.name, resource.namespace),
+        ports=tuple(_port(port) for port in spec.get("ports") or ()),
+        selector=dict(spec.get("selector") or {}),
+        addresses=(cluster_ip,) if cluster_ip not in ("", "None") else (),
+        headless=cluster_ip == "None",
+        export_to=tuple(part.strip() for part in export_to.split(",") if part.strip()),
+    )
+
+
+def _port(port: Mapping[str, Any]) -> ServicePort:
+    number = int(port["port"])
+    name = port.get("name", "")
+    return ServicePort(
+        name=name,
+        number=number,
+        target=port.get("targetPort", number),
+        protocol=protocol_of(
+            name=name,
+            application=port.get("appProtocol", ""),
+            transport=port.get("protocol", "TCP"),
+            number=number,
+        ),
+    )

@@ -1,0 +1,111 @@
+"""VirtualServices with their names resolved and their delegates merged in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from localmesh.catalog.delegates import HttpRoute, merge_routes
+from localmesh.catalog.hosts import resolve
+from localmesh.manifests import Resource
+
+MESH = "mesh"
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualService:
+    """A VirtualService: every host and gateway in it is fully qualified.
+
+    `gateways` holds ``mesh`` (all sidecars) or ``namespace/name``; `http` are the routes in order.
+    """
+
+    namespace: str
+    name: str
+    hosts: tuple[str, ...]
+    gateways: frozenset[str]
+    http: tuple[HttpRoute, ...]
+    export_to: tuple[str, ...]
+    order: int
+
+    def visible_from(self, namespace: str) -> bool:
+        """Whether proxies of that namespace get this object (Istio, "Virtual Service", `exportTo`)."""
+        return exported(self.export_to, self.namespace, namespace)
+
+
+def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
+    """Whether `exportTo`, written in namespace `owner`, includes `namespace`; none written means all."""
+    if not export_to:
+        return True
+    return any(
+        entry in ("*", namespace) or (entry == "." and owner == namespace) for entry in export_to
+    )
+
+
+def virtual_services(resources: Iterable[Resource]) -> tuple[VirtualService, ...]:
+    """The VirtualServices that own hosts, oldest first; delegates are merged into their roots."""
+    found = sorted(
+        (resource for resource in resources if resource.kind == "VirtualService"),
+        key=lambda resource: resource.order,
+    )
+    delegates = {(vs.namespace, vs.name): vs for vs in found if not vs.spec.get("hosts")}
+    return tuple(_virtual_service(vs, delegates) for vs in found if vs.spec.get("hosts"))
+
+
+def _virtual_service(resource: Resource, delegates: Mapping[tuple[str, str], Resource]) -> VirtualService:
+    namespace = resource.namespace
+    spec = resource.spec
+    return VirtualService(
+        namespace=namespace,
+        name=resource.name,
+        hosts=tuple(resolve(host, namespace) for host in spec["hosts"]),
+        gateways=frozenset(gateway_name(name, namespace) for name in spec.get("gateways") or [MESH]),
+        http=tuple(_routes(spec.get("http") or (), namespace, delegates)),
+        export_to=tuple(spec.get("exportTo") or ()),
+        order=resource.order,
+    )
+
+
+def gateway_name(name: str, namespace: str) -> str:
+    """A gateway as VirtualServices name it, fully qualified: ``mesh`` or ``namespace/name``."""
+    return name if name == MESH or "/" in name else f"{namespace}/{name}"
+
+
+def _routes(
+    routes: Sequence[HttpRoute], namespace: str, delegates: Mapping[tuple[str, str], Resource]
+) -> Iterable[HttpRoute]:
+    for route in routes:
+        target = route.get("delegate")
+        if not target:
+            yield _resolved(route, namespace)
+            continue
+        delegate = delegates.get((target.get("namespace") or namespace, target["name"]))
+        if delegate is None or not exported(
+            tuple(delegate.spec.get("exportTo") or ()), delegate.namespace, namespace
+        ):
+            continue
+        own = [_resolved(below, delegate.namespace) for below in delegate.spec.get("http") or ()]
+        yield from merge_routes(_resolved(route, namespace), own)
+
+
+def _resolved(route: HttpRoute, namespace: str) -> HttpRoute:
+    changed: dict[str, Any] = {}
+    for field in ("route", "mirrors"):
+        if field in route:
+            changed[field] = [_with_host(entry, namespace) for entry in route[field]]
+    if "mirror" in route:
+        changed["mirror"] = {**route["mirror"], "host": resolve(route["mirror"]["host"], namespace)}
+    if "match" in route:
+        changed["match"] = [_with_gateways(match, namespace) for match in route["match"]]
+    return {**route, **changed}
+
+
+def _with_host(entry: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
+    destination = entry["destination"]
+    return {**entry, "destination": {**destination, "host": resolve(destination["host"], namespace)}}
+
+
+def _with_gateways(match: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
+    if not match.get("gateways"):
+        return match
+    return {**match, "gateways": [gateway_name(name, namespace) for name in match["gateways"]]}

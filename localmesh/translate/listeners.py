@@ -1,0 +1,175 @@
+"""Listeners: where a proxy accepts requests, and what each passes before it is routed.
+
+Istio catches a pod's connections and has a listener per Service port. A process without root cannot be
+caught, so a sidecar here has one explicit HTTP proxy port (as with Istio's `proxyHttpPort`) and chooses the
+route configuration by the port in the request's authority; listeners never change when routes do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localmesh.catalog import Address, Catalog, GatewayWorkload, Inbound, Proxy
+from localmesh.translate.clusters import ADS, inbound_service, socket_address
+from localmesh.translate.filters import CORS, FAULT
+from localmesh.translate.inbound_routes import inbound_route
+
+Json = dict[str, Any]
+
+OUTBOUND = "outbound"
+_HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_PORT_HEADER = "x-localmesh-authority"
+_ROUTER = "envoy.filters.http.router"
+
+
+def outbound_listener(address: Address) -> Json:
+    """The HTTP proxy port of a sidecar.
+
+    The scope of a request is the port in its authority. A header that carries the authority with ``:80``
+    behind it has the port as its second part whether the caller wrote one or not; it is made before the
+    scope is chosen and taken off before the request leaves.
+    """
+    authority: Json = {
+        "append": {
+            "header": {"key": _PORT_HEADER, "value": "%REQ(:AUTHORITY)%:80"},
+            "appendAction": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    }
+    manager: Json = {
+        "statPrefix": OUTBOUND,
+        "scopedRoutes": {
+            "name": OUTBOUND,
+            "scopeKeyBuilder": {
+                "fragments": [
+                    {
+                        "headerValueExtractor": {
+                            "name": _PORT_HEADER,
+                            "elementSeparator": ":",
+                            "index": 1,
+                        }
+                    }
+                ]
+            },
+            "rdsConfigSource": ADS,
+            "scopedRds": {"scopedRdsConfigSource": ADS},
+        },
+        "earlyHeaderMutationExtensions": [
+            {
+                "name": "envoy.http.early_header_mutation.header_mutation",
+                "typedConfig": {
+                    "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation"
+                    ".header_mutation.v3.HeaderMutation",
+                    "mutations": [authority],
+                },
+            }
+        ],
+        "httpFilters": _http_filters(_take_off_port_header()),
+        "useRemoteAddress": False,
+    }
+    return _listener("outbound", address, manager, "OUTBOUND")
+
+
+def scopes(ports: list[int]) -> list[Json]:
+    """One scope per Service port: requests to that port use the route configuration of its name."""
+    return [
+        {
+            "name": str(port),
+            "routeConfigurationName": str(port),
+            "key": {"fragments": [{"stringKey": str(port)}]},
+        }
+        for port in ports
+    ]
+
+
+def inbound_listeners(catalog: Catalog, proxy: Proxy) -> list[Json]:
+    """A listener per container port of the pod that a Service sends HTTP to."""
+    out = []
+    for inbound in proxy.inbound:
+        found = inbound_service(catalog, proxy, inbound)
+        if found is None or not found[1].protocol.may_be_http:
+            continue
+        out.append(_inbound_listener(inbound, inbound_route(found[0], found[1], inbound)))
+    return out
+
+
+def _inbound_listener(inbound: Inbound, route: Json) -> Json:
+    manager: Json = {
+        "statPrefix": f"inbound_{inbound.container_port}",
+        "routeConfig": route,
+        "serverName": "istio-envoy",
+        "httpFilters": _http_filters(),
+        "useRemoteAddress": False,
+    }
+    return _listener(f"inbound_{inbound.container_port}", inbound.listen, manager, "INBOUND")
+
+
+def gateway_listeners(proxy: Proxy, gateway: GatewayWorkload) -> list[Json]:
+    """A listener per port of a gateway's HTTP servers; servers of one port share it."""
+    routes = {server.target_port: server.route_name for server in gateway.servers}
+    out = []
+    for port, route_name in sorted(routes.items()):
+        manager: Json = {
+            "statPrefix": f"outbound_0.0.0.0_{port}",
+            "rds": {"configSource": ADS, "routeConfigName": route_name},
+            "serverName": "istio-envoy",
+            "httpFilters": _http_filters(),
+            "useRemoteAddress": True,
+        }
+        out.append(_listener(f"0.0.0.0_{port}", proxy.listen[port], manager, "OUTBOUND"))
+    return out
+
+
+def _listener(name: str, address: Address, manager: Json, direction: str) -> Json:
+    return {
+        "name": name,
+        "address": socket_address(address),
+        "trafficDirection": direction,
+        "filterChains": [
+            {
+                "filters": [
+                    {
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typedConfig": {"@type": _HCM, **_common_options(), **manager},
+                    }
+                ]
+            }
+        ],
+    }
+
+
+def _common_options() -> Json:
+    return {
+        "streamIdleTimeout": "0s",
+        "normalizePath": True,
+        "pathWithEscapedSlashesAction": "KEEP_UNCHANGED",
+        "proxy100Continue": True,
+        "upgradeConfigs": [{"upgradeType": "websocket"}],
+        "requestIdExtension": {
+            "typedConfig": {
+                "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+                "useRequestIdForTraceSampling": True,
+            }
+        },
+    }
+
+
+def _http_filters(*before: Json) -> list[Json]:
+    return [
+        *before,
+        _filter(FAULT, "envoy.extensions.filters.http.fault.v3.HTTPFault"),
+        _filter(CORS, "envoy.extensions.filters.http.cors.v3.Cors"),
+        _filter(_ROUTER, "envoy.extensions.filters.http.router.v3.Router"),
+    ]
+
+
+def _filter(name: str, message: str) -> Json:
+    return {"name": name, "typedConfig": {"@type": f"type.googleapis.com/{message}"}}
+
+
+def _take_off_port_header() -> Json:
+    removal = _filter(
+        "envoy.filters.http.header_mutation",
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    )
+    removal["typedConfig"]["mutations"] = {"requestMutations": [{"remove": _PORT_HEADER}]}
+    return removal

