@@ -1,0 +1,1 @@
+"""The built-in stub: what runs in place of a container whose manifest names no command."""

@@ -1,0 +1,5 @@
+"""`python -m localmesh.stub`."""
+
+from localmesh.stub.server import main
+
+main()

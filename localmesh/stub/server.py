@@ -1,0 +1,226 @@
+"""An HTTP/1.1 server that says who it is and what it was asked.
+
+Run as `python server.py IDENTITY`, a JSON object with workload, version, pod, namespace, service,
+container, image and ports (declared → real). One process answers on all of its ports, with JSON: its
+identity, the declared port, the method, the path and the headers it saw. Anywhere in the path
+`/status/503` chooses the status and `/delay/0.5` waits that many seconds first; a path that begins
+with `/call/AUTHORITY/…` is passed on to that authority, through HTTP_PROXY as any other program
+would, and the answer is put into its own under `upstream`.
+
+Written on bare sockets and threads because one runs per pod: http.server or asyncio would double
+both the memory and the time to start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+_LARGEST_HEAD = 64 * 1024
+_DRAIN_SECONDS = 30.0
+_STATUS = re.compile(r"/status/([2-5]\d\d)(?=[/?]|$)")
+_DELAY = re.compile(r"/delay/(\d{1,4}(?:\.\d+)?)(?=[/?]|$)")
+_CALL = re.compile(r"/call/([^/?]+)(/.*)?")
+_NOT_PASSED_ON = re.compile(
+    r"connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|host|content-length"
+    r"|x-envoy-.*|x-forwarded-.*"
+)
+
+Headers = dict[str, str]
+
+
+class Malformed(Exception):  # noqa: N818 - says what the request is
+    """The peer does not speak HTTP/1.1."""
+
+
+class Request:
+    """One request as it came in; names of headers in lower case, repeated ones joined by commas."""
+
+    def __init__(self, method: str, path: str, version: str, headers: Headers, body: bytes) -> None:
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.body = body
+        asked = headers.get("connection", "").lower()
+        self.keep_alive = asked == "keep-alive" if version == "HTTP/1.0" else asked != "close"
+
+
+class Stub:
+    """Answers for one container on all of its ports."""
+
+    def __init__(self, identity: dict[str, Any]) -> None:
+        self.identity = {key: value for key, value in identity.items() if key != "ports"}
+        self.listeners = {int(declared): _listener(real) for declared, real in identity["ports"].items()}
+        self.draining = False
+        self.requests_under_way = 0
+        self._lock = threading.Lock()
+
+    def serve(self) -> None:
+        """Answer until SIGTERM, then finish what is under way."""
+        signals = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        for port, listener in self.listeners.items():
+            threading.Thread(target=self._accept, args=(port, listener), daemon=True).start()
+        signal.sigwait(signals)
+        self.draining = True
+        for listener in self.listeners.values():
+            listener.close()
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while self.requests_under_way and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _accept(self, port: int, listener: socket.socket) -> None:
+        while not self.draining:
+            try:
+                connection, _peer = listener.accept()
+            except OSError:
+                continue  # out of file descriptors, or closed in order to drain
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._converse, args=(port, connection), daemon=True).start()
+
+    def _converse(self, port: int, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as reader:
+            try:
+                while request := read_request(reader, connection):
+                    self._count(1)
+                    try:
+                        keep_alive = request.keep_alive and not self.draining
+                        connection.sendall(self.answer(port, request, keep_alive))
+                    finally:
+                        self._count(-1)
+                    if not keep_alive:
+                        return
+            except Malformed as error:
+                connection.sendall(response(400, {"error": str(error)}, {"connection": "close"}))
+            except OSError:
+                return  # the peer has gone
+
+    def _count(self, difference: int) -> None:
+        with self._lock:
+            self.requests_under_way += difference
+
+    def answer(self, port: int, request: Request, keep_alive: bool = True) -> bytes:
+        """The whole response to one request, after the delay it asks for."""
+        own = self.identity
+        hop = f"{own.get('service') or '-'}/{own.get('version') or '-'}/{own.get('pod') or '-'}"
+        if attempt := request.headers.get("x-envoy-attempt-count"):
+            hop += f";attempt={attempt}"
+        content = {
+            **own,
+            "port": port,
+            "method": request.method,
+            "path": request.path,
+            "headers": request.headers,
+        }
+        status = 200
+        if call := _CALL.match(request.path):
+            status, upstream, upstream_hops = pass_on(call[1], call[2] or "/", request)
+            content["upstream"] = upstream
+            hop = ", ".join(filter(None, (hop, upstream_hops)))
+        else:
+            if delay := _DELAY.search(request.path):
+                time.sleep(float(delay[1]))
+            if chosen := _STATUS.search(request.path):
+                status = int(chosen[1])
+        headers = {"served-by": hop} if keep_alive else {"served-by": hop, "connection": "close"}
+        return response(status, content, headers, with_body=request.method != "HEAD")
+
+
+def read_request(reader: Any, connection: socket.socket) -> Request | None:
+    """The next request on a connection, None at its end."""
+    line = reader.readline(_LARGEST_HEAD)
+    if not line:
+        return None
+    words = line.decode("latin-1").split()
+    if len(words) != 3 or words[2] not in {"HTTP/1.1", "HTTP/1.0"}:
+        raise Malformed("this is not a request line of HTTP/1.1")
+    headers: Headers = {}
+    size = len(line)
+    while (line := reader.readline(_LARGEST_HEAD)) not in {b"\r\n", b"\n"}:
+        size += len(line)
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon or size > _LARGEST_HEAD:
+            raise Malformed("the head is too large or cut short")
+        name, value = name.strip().lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    if headers.get("expect", "").lower() == "100-continue":
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return Request(words[0], words[1], words[2], headers, _body(reader, headers))
+
+
+def _body(reader: Any, headers: Headers) -> bytes:
+    try:
+        if "chunked" not in headers.get("transfer-encoding", "").lower():
+            return bytes(reader.read(int(headers.get("content-length", 0))))
+        body = b""
+        while size := int(reader.readline(_LARGEST_HEAD).split(b";")[0], 16):
+            body += reader.read(size)
+            reader.readline(_LARGEST_HEAD)
+        while reader.readline(_LARGEST_HEAD).strip():
+            pass  # trailers
+        return body
+    except ValueError:
+        raise Malformed("the length of the body is not a number") from None
+
+
+def response(status: int, content: dict[str, Any], headers: Headers, with_body: bool = True) -> bytes:
+    """An HTTP/1.1 response with JSON."""
+    body = (json.dumps(content, indent=2) + "\n").encode()
+    if status in {204, 304}:
+        body = b""
+    lines = [f"HTTP/1.1 {status} {'OK' if status == 200 else 'Chosen'}", "content-type: application/json"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if status not in {204, 304}:
+        lines.append(f"content-length: {len(body)}")
+    return "\r\n".join((*lines, "", "")).encode("latin-1") + (body if with_body else b"")
+
+
+def pass_on(authority: str, path: str, request: Request) -> tuple[int, Any, str]:
+    """Call another service as part of answering: its status, its content and its `served-by`."""
+    from http.client import HTTPConnection, HTTPException
+
+    proxy = os.environ.get("HTTP_PROXY") or os.environ.get("http_proxy") or ""
+    headers = {name: value for name, value in request.headers.items() if not _NOT_PASSED_ON.fullmatch(name)}
+    headers["host"] = authority
+    target = f"http://{authority}{path}" if proxy else path
+    connection = HTTPConnection(proxy.removeprefix("http://").rstrip("/") or authority, timeout=3600)
+    try:
+        connection.request(request.method, target, request.body or None, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode(errors="replace")
+    except (OSError, HTTPException) as error:
+        return 502, {"error": f"{authority}: {error}"}, ""
+    finally:
+        connection.close()
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = text
+    return answer.status, content, answer.getheader("served-by") or ""
+
+
+def _listener(port: int) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port), backlog=1024)
+
+
+def main() -> None:
+    """Serve the identity given as the only argument."""
+    try:
+        identity = json.loads(sys.argv[1])
+        stub = Stub(identity)
+    except (IndexError, ValueError, KeyError, AttributeError):
+        sys.exit('usage: python -m localmesh.stub \'{"workload": "logic-v1", "ports": {"8080": 8080}}\'')
+    except OSError as error:
+        sys.exit(f"stub: cannot listen: {error}")
+    stub.serve()
+
+
+if __name__ == "__main__":
+    main()

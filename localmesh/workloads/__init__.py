@@ -1,0 +1,1 @@
+"""Pods as processes: environment, volumes, probes, restarts, logs."""

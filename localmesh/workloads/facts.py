@@ -1,0 +1,86 @@
+"""What is settled about a pod before it starts: its name, ports and folders."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localmesh.catalog.config_data import ConfigData
+from localmesh.catalog.volume import Claim, Volume
+from localmesh.catalog.workload import Workload
+
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no vowels, so that no words appear
+_NAME_LENGTH = 5
+_NAMESPACE_OF_UIDS = uuid.UUID("7d0c4f3a-9f5e-4a38-8d68-5b1d2f6c1f10")
+
+NODE_NAME = "localmesh"
+"""What `spec.nodeName` is for every pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """One pod of a workload: which one, where its files are, and which ports it was given.
+
+    `ports` maps declared to real ports. `outbound_proxy` is the URL of the sidecar's port for
+    outgoing requests, None for a pod without sidecar. `working_directory` is where its processes
+    run unless their manifest says otherwise. `capacity` is what the machine has, as quantities by
+    resource name.
+    """
+
+    workload: Workload
+    ordinal: int
+    ports: Mapping[int, int]
+    state_folder: Path
+    working_directory: Path
+    outbound_proxy: str | None = None
+    config: ConfigData = field(default_factory=ConfigData)
+    capacity: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The pod's name: the same for the same template and ordinal, in every run."""
+        return pod_name(self.workload, self.ordinal)
+
+    @property
+    def uid(self) -> str:
+        """The pod's unique id, made from its name."""
+        return str(uuid.uuid5(_NAMESPACE_OF_UIDS, f"{self.workload.namespace}/{self.name}"))
+
+    @property
+    def folder(self) -> Path:
+        """The pod's own files, which end with it."""
+        return self.state_folder / "pods" / self.workload.namespace / self.name
+
+    @property
+    def home(self) -> Path:
+        """HOME of the pod's processes."""
+        return self.folder / "home"
+
+    @property
+    def temporary(self) -> Path:
+        """TMPDIR of the pod's processes."""
+        return self.folder / "tmp"
+
+    def volume_folder(self, volume: Volume) -> Path:
+        """Where the content of a volume is."""
+        if isinstance(volume.source, Claim):
+            return self.state_folder / "claims" / self.workload.namespace / volume.source.name
+        return self.folder / "volumes" / volume.name
+
+    def real_port(self, declared: int) -> int:
+        """The port to connect to; one that is not declared is itself."""
+        return self.ports.get(declared, declared)
+
+
+def pod_name(workload: Workload, ordinal: int) -> str:
+    """The name of the `ordinal`-th pod: the workload's and five characters made from its template."""
+    identity = f"{workload.namespace}/{workload.name}/{workload.restart_key}/{ordinal}"
+    number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
+    suffix = ""
+    for _ in range(_NAME_LENGTH):
+        number, index = divmod(number, len(_NAME_ALPHABET))
+        suffix += _NAME_ALPHABET[index]
+    return f"{workload.name}-{suffix}"
