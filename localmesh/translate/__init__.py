@@ -11,7 +11,7 @@ from localmesh.translate.endpoints import endpoints
 from localmesh.translate.gateway_routes import gateway_routes
 from localmesh.translate.inbound_routes import inbound_route
 from localmesh.translate.listeners import gateway_listeners, inbound_listeners, outbound_listener, scopes
-from localmesh.translate.virtual_hosts import outbound_ports, outbound_routes
+from localmesh.translate.virtual_hosts import outbound_ports, outbound_routes, sniffed_routes
 
 __all__ = ["ProxyConfig", "translate"]
 
@@ -23,13 +23,14 @@ class ProxyConfig:
     """One proxy's configuration as Envoy's documented JSON, each list sorted as Istio sorts it.
 
     `routes` are delivered as such; `scopes` say which of them a sidecar uses for which port;
-    `inbound_routes` stand inside the inbound listeners and are given again for people to read.
+    `further_routes` are not delivered but belong to the picture: the inbound ones, which stand inside
+    their listeners, and those that Istio keeps apart for each Service port of unknown protocol.
     """
 
     listeners: tuple[Json, ...]
     scopes: tuple[Json, ...]
     routes: tuple[Json, ...]
-    inbound_routes: tuple[Json, ...]
+    further_routes: tuple[Json, ...]
     clusters: tuple[Json, ...]
     endpoints: tuple[Json, ...]
 
@@ -43,6 +44,7 @@ def translate(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
 
 def _sidecar(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
     outbound = [outbound_listener(proxy.outbound)] if proxy.outbound else []
+    routes = outbound_routes(catalog, proxy)
     inbound = [
         inbound_route(found[0], found[1], port)
         for port in proxy.inbound
@@ -51,8 +53,8 @@ def _sidecar(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
     return ProxyConfig(
         listeners=(*outbound, *inbound_listeners(catalog, proxy)),
         scopes=tuple(scopes(outbound_ports(catalog, proxy))),
-        routes=tuple(outbound_routes(catalog, proxy)),
-        inbound_routes=tuple(inbound),
+        routes=tuple(routes),
+        further_routes=(*inbound, *sniffed_routes(routes, catalog, proxy)),
         clusters=(
             *fixed_clusters(),
             *inbound_clusters(catalog, proxy),
@@ -70,7 +72,7 @@ def _gateway(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
         listeners=tuple(gateway_listeners(proxy, gateway)),
         scopes=(),
         routes=tuple(gateway_routes(catalog, proxy, gateway)),
-        inbound_routes=(),
+        further_routes=(),
         clusters=(*fixed_clusters()[:1], *outbound_clusters(catalog, proxy)),
         endpoints=tuple(endpoints(catalog, proxy)),
     )

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from localmesh.catalog import Address, Catalog, DestinationRule, Inbound, Proxy, Service, ServicePort, Subset
+from localmesh.catalog import (
+    Address,
+    Catalog,
+    DestinationRule,
+    Inbound,
+    Protocol,
+    Proxy,
+    ProxyKind,
+    Service,
+    ServicePort,
+    Subset,
+)
 from localmesh.translate.connection_pools import connection_pool
 from localmesh.translate.load_balancing import load_balancer
 from localmesh.translate.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster, outbound_cluster
@@ -14,6 +25,8 @@ from localmesh.translate.outlier_detection import outlier_detection
 Json = dict[str, Any]
 ADS: Json = {"ads": {}, "initialFetchTimeout": "0s", "resourceApiVersion": "V3"}
 """Where a resource's configuration comes from: the stream that the proxy already holds."""
+DNS_CACHE: Json = {"name": "passthrough", "dnsLookupFamily": "V4_PREFERRED"}
+"""How hosts outside the mesh are looked up; the cluster and the filter before it share the cache."""
 
 
 def outbound_clusters(catalog: Catalog, proxy: Proxy) -> list[Json]:
@@ -23,18 +36,26 @@ def outbound_clusters(catalog: Catalog, proxy: Proxy) -> list[Json]:
         for service in catalog.services_for(proxy.namespace)
         for port in service.ports
         if port.protocol.value != "UDP"
-        for cluster in _of_port(service, port, catalog.rule_for(service.host, proxy.namespace))
+        for cluster in _of_port(service, port, catalog.rule_for(service.host, proxy.namespace), proxy)
     ]
 
 
-def _of_port(service: Service, port: ServicePort, rule: DestinationRule | None) -> Iterator[Json]:
-    yield _outbound(service, port, rule, None)
-    for subset in rule.subsets if rule else ():
-        yield _outbound(service, port, rule, subset)
+def _of_port(
+    service: Service, port: ServicePort, rule: DestinationRule | None, proxy: Proxy
+) -> Iterator[Json]:
+    # a gateway knows from its server what it speaks; only a sidecar takes over what its caller speaks
+    sniffed = proxy.kind is ProxyKind.SIDECAR and port.protocol is Protocol.SNIFFED
+    for subset in (None, *(rule.subsets if rule else ())):
+        yield _outbound(service, port, rule, subset, sniffed=sniffed)
 
 
 def _outbound(
-    service: Service, port: ServicePort, rule: DestinationRule | None, subset: Subset | None
+    service: Service,
+    port: ServicePort,
+    rule: DestinationRule | None,
+    subset: Subset | None,
+    *,
+    sniffed: bool,
 ) -> Json:
     name = outbound_cluster(service.host, port.number, subset.name if subset else "")
     policy = rule.policy_for(port.number, subset) if rule else {}
@@ -42,15 +63,11 @@ def _outbound(
         "name": name,
         "type": "EDS",
         "edsClusterConfig": {"edsConfig": ADS, "serviceName": name},
-        **connection_pool(policy.get("connectionPool"), http2=port.protocol.is_http2, sniffed=_sniffed(port)),
+        **connection_pool(policy.get("connectionPool"), http2=port.protocol.is_http2, sniffed=sniffed),
         **load_balancer(policy.get("loadBalancer")),
         **outlier_detection(policy.get("outlierDetection")),
         "metadata": {"filterMetadata": {"istio": _istio_metadata(service, rule, subset)}},
     }
-
-
-def _sniffed(port: ServicePort) -> bool:
-    return port.protocol.may_be_http and not port.protocol.is_http
 
 
 def _istio_metadata(service: Service, rule: DestinationRule | None, subset: Subset | None) -> Json:
@@ -78,7 +95,9 @@ def inbound_clusters(catalog: Catalog, proxy: Proxy) -> list[Json]:
         rule = catalog.rule_for(service.host, proxy.namespace)
         policy = rule.policy_for(port.number) if rule else {}
         pool = connection_pool(
-            {**policy.get("connectionPool", {})}, http2=port.protocol.is_http2, sniffed=_sniffed(port)
+            policy.get("connectionPool"),
+            http2=port.protocol.is_http2,
+            sniffed=port.protocol is Protocol.SNIFFED,
         )
         name = inbound_cluster(inbound.container_port)
         out.append(
@@ -87,6 +106,7 @@ def inbound_clusters(catalog: Catalog, proxy: Proxy) -> list[Json]:
                 "type": "STATIC",
                 "loadAssignment": _assignment(name, inbound.application),
                 **pool,
+                "metadata": {"filterMetadata": {"istio": _istio_metadata(service, rule, None)}},
             }
         )
     return out
@@ -107,11 +127,27 @@ def inbound_service(catalog: Catalog, proxy: Proxy, inbound: Inbound) -> tuple[S
 
 
 def fixed_clusters() -> list[Json]:
-    """The clusters of calls to hosts that the mesh does not know: on to them, or nowhere."""
-    limits = connection_pool(None, http2=False, sniffed=True)
+    """The clusters of calls to hosts that the mesh does not know: on to them, or nowhere.
+
+    Istio passes an unknown host on to the address that the caller had looked up. Behind an explicit proxy
+    port there is no such address, so here the proxy looks the host up itself: to the caller it is the same.
+    """
+    pool = {"http": {"idleTimeout": "300s"}}
     return [
         {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": "10s"},
-        {"name": PASSTHROUGH, "type": "ORIGINAL_DST", "lbPolicy": "CLUSTER_PROVIDED", **limits},
+        {
+            "name": PASSTHROUGH,
+            "lbPolicy": "CLUSTER_PROVIDED",
+            "clusterType": {
+                "name": "envoy.clusters.dynamic_forward_proxy",
+                "typedConfig": {
+                    "@type": "type.googleapis.com/"
+                    "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+                    "dnsCacheConfig": DNS_CACHE,
+                },
+            },
+            **connection_pool(pool, http2=False, sniffed=True),
+        },
     ]
 
 

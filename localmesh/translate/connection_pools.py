@@ -36,7 +36,6 @@ def connection_pool(settings: Mapping[str, Any] | None, *, http2: bool, sniffed:
             ]
         },
     }
-    out["circuitBreakers"]["thresholds"][0]["trackRemaining"] = True
     if tcp.get("tcpKeepalive"):
         out["upstreamConnectionOptions"] = {"tcpKeepalive": _keepalive(tcp["tcpKeepalive"])}
     options = _http_options(tcp, http, http2=http2, sniffed=sniffed)

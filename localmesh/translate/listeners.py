@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from localmesh.catalog import Address, Catalog, GatewayWorkload, Inbound, Proxy
-from localmesh.translate.clusters import ADS, inbound_service, socket_address
+from localmesh.translate.clusters import ADS, DNS_CACHE, inbound_service, socket_address
 from localmesh.translate.filters import CORS, FAULT
 from localmesh.translate.inbound_routes import inbound_route
 
@@ -63,7 +63,7 @@ def outbound_listener(address: Address) -> Json:
                 },
             }
         ],
-        "httpFilters": _http_filters(_take_off_port_header()),
+        "httpFilters": _http_filters(_take_off_port_header(), _look_up_unknown_hosts()),
         "useRemoteAddress": False,
     }
     return _listener("outbound", address, manager, "OUTBOUND")
@@ -173,3 +173,12 @@ def _take_off_port_header() -> Json:
     )
     removal["typedConfig"]["mutations"] = {"requestMutations": [{"remove": _PORT_HEADER}]}
     return removal
+
+
+def _look_up_unknown_hosts() -> Json:
+    lookup = _filter(
+        "envoy.filters.http.dynamic_forward_proxy",
+        "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
+    )
+    lookup["typedConfig"]["dnsCacheConfig"] = DNS_CACHE
+    return lookup

@@ -14,17 +14,14 @@ _DEFAULT_RING_SIZE = 1024
 def load_balancer(settings: Mapping[str, Any] | None) -> Json:
     """The cluster's policy and its configuration; least request where nothing is written."""
     settings = settings or {}
+    if settings.get("consistentHash"):
+        return _hashing(settings["consistentHash"])
     simple = settings.get("simple", "UNSPECIFIED")
     if simple == "RANDOM":
-        out: Json = {"lbPolicy": "RANDOM"}
-    elif simple == "ROUND_ROBIN":
-        out = {"lbPolicy": "ROUND_ROBIN", **_slow_start("roundRobinLbConfig", settings)}
-    else:
-        out = {"lbPolicy": "LEAST_REQUEST", **_slow_start("leastRequestLbConfig", settings)}
-    consistent_hash = settings.get("consistentHash")
-    if consistent_hash:
-        out.update(_hashing(consistent_hash))
-    return out
+        return {"lbPolicy": "RANDOM"}
+    if simple == "ROUND_ROBIN":
+        return {"lbPolicy": "ROUND_ROBIN", **_slow_start("roundRobinLbConfig", settings)}
+    return {"lbPolicy": "LEAST_REQUEST", **_slow_start("leastRequestLbConfig", settings)}
 
 
 def _slow_start(config: str, settings: Mapping[str, Any]) -> Json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from localmesh.catalog import MESH, Catalog, Proxy, Service, VirtualService
+from localmesh.catalog import MESH, Catalog, Protocol, Proxy, Service, VirtualService
 from localmesh.catalog.hosts import is_wildcard, matches
 from localmesh.translate.hashing import hash_for_service
 from localmesh.translate.names import ALLOW_ANY, PASSTHROUGH, outbound_cluster, virtual_host
@@ -37,6 +37,22 @@ def outbound_routes(catalog: Catalog, proxy: Proxy) -> list[Json]:
         route_configuration(str(port), [*_virtual_hosts(catalog, proxy, port), _catch_all()])
         for port in outbound_ports(catalog, proxy)
     ]
+
+
+def sniffed_routes(routes: list[Json], catalog: Catalog, proxy: Proxy) -> list[Json]:
+    """The route configurations, named ``host:port``, of Service ports whose protocol is detected.
+
+    Istio has a listener for each, at the Service's address, and so a virtual host for any authority. The
+    proxy port serves the same routes from the configuration of the port.
+    """
+    by_name = {host["name"]: host for routes_of_port in routes for host in routes_of_port["virtualHosts"]}
+    out = []
+    for service in catalog.services_for(proxy.namespace):
+        for port in service.ports:
+            name = virtual_host(service.host, port.number)
+            if port.protocol is Protocol.SNIFFED and name in by_name:
+                out.append(route_configuration(name, [{**by_name[name], "domains": ["*"]}]))
+    return out
 
 
 def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
