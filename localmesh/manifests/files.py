@@ -3,54 +3,41 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from localmesh.manifests import codes
-from localmesh.manifests.documents import Document, read_text
-from localmesh.manifests.problems import ManifestError, Place, Problem
+from localmesh.manifests.codes import reading
+from localmesh.manifests.documents import Reading, read_text
+from localmesh.manifests.problems import Place
 
 STANDARD_INPUT = "-"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 
-def read_files(paths: Sequence[Path]) -> tuple[Document, ...]:
-    """The documents of files, of folders (their YAML and JSON files, not deeper), of `-` (standard input).
-
-    Raises ManifestError with the problems of all files at once.
-    """
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            for file in _files(path):
-                documents.extend(_read_file(file))
-        except ManifestError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ManifestError(problems)
-    return tuple(documents)
+def read_files(paths: Sequence[Path]) -> Reading:
+    """What is in files, in folders (their YAML and JSON files, not deeper) and in `-` (standard input)."""
+    return Reading.of_all(_read(path) for path in paths)
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    yield from sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
-
-
-def _read_file(path: Path) -> tuple[Document, ...]:
-    if str(path) == STANDARD_INPUT:
-        return read_text(sys.stdin.read(), "<stdin>")
+def _read(path: Path) -> Reading:
     try:
-        text = path.read_text(encoding="utf-8")
+        if str(path) == STANDARD_INPUT:
+            return read_text(sys.stdin.buffer.read().decode(), "<stdin>")
+        if path.is_dir():
+            return _read_folder(path)
+        return read_text(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ManifestError(
-            [codes.UNREADABLE.at(Place(str(path)), reason=reason, remedy="name an existing, readable file")]
-        ) from None
+        return _unreadable(path, error.strerror or str(error), "name an existing, readable file")
     except UnicodeDecodeError as error:
-        raise ManifestError(
-            [codes.UNREADABLE.at(Place(str(path)), reason=str(error), remedy="save the file as UTF-8")]
-        ) from None
-    return read_text(text, str(path))
+        return _unreadable(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
+
+
+def _read_folder(folder: Path) -> Reading:
+    files = sorted(file for file in folder.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+    if not files:
+        return _unreadable(folder, "no .yaml, .yml or .json file in it", "name a folder of manifests")
+    return Reading.of_all(map(_read, files))
+
+
+def _unreadable(path: Path, reason: str, remedy: str) -> Reading:
+    return Reading(problems=(reading.UNREADABLE.at(Place(str(path)), reason=reason, remedy=remedy),))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localmesh.manifests import codes
-from localmesh.manifests.problems import ManifestError, Place
+from localmesh.manifests.codes import reading
+from localmesh.manifests.documents import Reading, read_text
+from localmesh.manifests.problems import ManifestError, Place, Problem
 
 CHOSEN = "SENTIMESH_KUSTOMIZE"
 """The environment variable that names the kustomize or kubectl to use."""
@@ -25,13 +28,31 @@ class Built:
     folder: Path
 
 
+def read_kustomizations(directories: Sequence[Path]) -> Reading:
+    """The objects of several kustomizations, and the problems of those that cannot be built."""
+    return Reading.of_all(map(_read, directories))
+
+
+def _read(directory: Path) -> Reading:
+    try:
+        built = build_kustomization(directory)
+    except ManifestError as error:
+        return Reading(problems=error.problems)
+    return read_text(built.text, str(directory), built.folder)
+
+
 def build_kustomization(directory: Path) -> Built:
     """The objects of a kustomization as YAML, each annotated with its origin.
 
     Raises ManifestError when there is no kustomize, or with kustomize's own sentence when it refuses.
     """
     command = _command(directory)
+    if not directory.is_dir():
+        reason = "not a folder" if directory.exists() else "no such folder"
+        raise ManifestError([_failed(directory, reason, "name a folder with a kustomization.yaml")])
     with tempfile.TemporaryDirectory(prefix="localmesh-kustomize-") as created:
+        # The wrapper asks for origins, so that the user's own kustomization need not. kustomize takes
+        # only relative references, and writes origins relative to the wrapper.
         wrapper = Path(created).resolve()
         reference = os.path.relpath(directory.resolve(), wrapper)
         kustomization = {
@@ -43,17 +64,53 @@ def build_kustomization(directory: Path) -> Built:
         (wrapper / "kustomization.yaml").write_text(json.dumps(kustomization), encoding="utf-8")
         finished = subprocess.run([*command, str(wrapper)], capture_output=True, text=True, check=False)
     if finished.returncode:
-        place = Place(str(directory))
-        reason = finished.stderr.strip().removeprefix("error: ")
-        raise ManifestError(
-            [codes.KUSTOMIZE_FAILED.at(place, reason=reason, remedy="correct the kustomization")]
-        )
+        raise ManifestError([_refusal(directory, finished.stderr, wrapper, reference)])
     return Built(finished.stdout, wrapper)
 
 
 def _command(directory: Path) -> list[str]:
     chosen = os.environ.get(CHOSEN)
-    found = chosen or shutil.which("kustomize") or shutil.which("kubectl")
+    found = shutil.which(chosen) if chosen else shutil.which("kustomize") or shutil.which("kubectl")
     if found is None:
-        raise ManifestError([codes.KUSTOMIZE_MISSING.at(Place(str(directory)))])
+        missing = f"{CHOSEN} names {chosen}, which is not a program" if chosen else "neither is on the PATH"
+        raise ManifestError([reading.KUSTOMIZE_MISSING.at(Place(str(directory)), found=missing)])
     return [found, "kustomize" if "kubectl" in Path(found).name else "build"]
+
+
+# -- what kustomize says when it refuses -------------------------------------------------------------
+
+_WRAPPING = re.compile(r"^(?:error: )?(?:accumulating resources: )*(?:accumulation err='.*?': )?")
+_REMEDIES = (
+    ("no such file or directory", "create the file, or correct its name in the kustomization"),
+    ("unable to find one of 'kustomization.yaml'", "name a folder with a kustomization.yaml"),
+    ("no matches for Id", "give the patch the kind and name of an object that the kustomization has"),
+    ("no resource matches", "give the patch the kind and name of an object that the kustomization has"),
+    ("already registered", "remove one of the two, or make it a patch"),
+    ("unknown field", "correct the field in the kustomization.yaml"),
+    ("MalformedYAMLError", "correct the YAML"),
+)
+
+
+def _refusal(directory: Path, said: str, wrapper: Path, reference: str) -> Problem:
+    essence = _essence(said, directory, wrapper, reference)
+    remedies = (remedy for sign, remedy in _REMEDIES if sign in said)
+    return _failed(directory, essence, next(remedies, "correct the kustomization"))
+
+
+def _essence(said: str, directory: Path, wrapper: Path, reference: str) -> str:
+    """The last link of kustomize's chain of causes, without our wrapper."""
+    for internal, known in (
+        (str(directory.resolve()), str(directory)),
+        (reference, str(directory)),
+        (f"{Path.cwd().resolve()}{os.sep}", ""),
+        (str(wrapper), str(directory)),
+    ):
+        said = said.replace(internal, known)
+    lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
+    sentence = lines[-1].removeprefix("error: ") if lines else "it ended without a word"
+    causes = re.split(r": (?=accumulating |recursed |accumulateFile |loading |merging |couldn't )", sentence)
+    return causes[-1]
+
+
+def _failed(directory: Path, reason: str, remedy: str) -> Problem:
+    return reading.KUSTOMIZE_FAILED.at(Place(str(directory)), reason=reason, remedy=remedy)

@@ -21,7 +21,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The object that a problem is about and the file it was written in."""
+    """The object that a problem is about and the file it was written in.
+
+    `line` (from 1) is known only where nothing was patched: the object's, in a problem the field's.
+    """
 
     file: str
     kind: str = ""
@@ -36,9 +39,15 @@ class Place:
         name = f"{self.namespace}/{self.name}" if self.namespace else self.name
         return f"{self.kind} {name}".strip()
 
+    @property
+    def position(self) -> str:
+        """File and line as editors understand them: `istio/base/gateway.yaml:7`."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
     def __str__(self) -> str:
-        patched = f" (patched by {', '.join(self.patched_by)})" if self.patched_by else ""
-        return f"{self.subject}{patched}"
+        return (
+            f"{self.subject} (patched by {', '.join(self.patched_by)})" if self.patched_by else self.subject
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +62,38 @@ class Problem:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        line = f":{self.place.line}" if self.place.line is not None else ""
-        head = f"{self.place.file}{line}: {self.severity} {self.code}"
-        subject = str(self.place)
-        where = f"{self.path}: " if self.path else ""
-        return (
-            f"{head}: {subject}\n" if subject else f"{head}\n"
-        ) + f"  {where}{self.message}\n  fix: {self.fix}; docs/errors.md#{self.code.lower()}"
+        head = f"{self.place.position}: {self.severity} {self.code}"
+        subject = f": {self.place}" if self.place.kind else ""
+        field = f"{self.path}: " if self.path else ""
+        page = f"docs/errors.md#{self.code.lower()}"
+        return f"{head}{subject}\n  {field}{self.message}\n  fix: {self.fix}; {page}"
 
     def as_error(self) -> Problem:
         """The same problem, now one that stops the load."""
         return replace(self, severity=Severity.ERROR)
+
+    def on_line(self, line: int | None) -> Problem:
+        """The same problem with the line of its field."""
+        return replace(self, place=replace(self.place, line=line))
 
 
 class ManifestError(Exception):
     """The manifests cannot be used as they are."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=_position))
+        self.problems = by_place(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.problems))
 
 
+def by_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems in the order in which a person goes through the files."""
+    return tuple(sorted(problems, key=_position))
+
+
 def _position(problem: Problem) -> tuple[object, ...]:
     place = problem.place
-    path = tuple(f"{part:06}" if isinstance(part, int) else part for part in problem.path)
+    path = tuple((isinstance(part, str), part) for part in problem.path)
     return (place.file, place.line or 0, place.kind, place.namespace, place.name, path, problem.code)

@@ -1,0 +1,21 @@
+"""Every problem that localmesh can find in manifests.
+
+Each code has a section in docs/errors.md with the smallest manifest that causes it, which is a test case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localmesh.manifests.codes import doubtful, reading, refused, unsupported
+from localmesh.manifests.codes.code import Code
+
+CODES: Mapping[str, Code] = {
+    code.number: code
+    for table in (reading, refused, doubtful, unsupported)
+    for code in vars(table).values()
+    if isinstance(code, Code)
+}
+"""All codes by their number, in order."""
+
+__all__ = ["CODES", "Code", "doubtful", "reading", "refused", "unsupported"]

@@ -1,0 +1,118 @@
+"""SM2xx: what Kubernetes and Istio accept and what cannot work; these are warnings."""
+
+from localmesh.manifests.codes.code import Code
+
+MISSING_HOST = Code(
+    "SM201",
+    "A route goes to a host that does not exist",
+    "{found} is not a Service: there is no {name}{hint}",
+    "{remedy}",
+)
+MISSING_PORT = Code(
+    "SM202",
+    "A route goes to a port that the Service does not have",
+    "{found} is not a port of {service}; it has {known}",
+    "route to one of these, or add the port to the Service",
+)
+MISSING_SUBSET = Code(
+    "SM203",
+    "A route goes to a subset that does not exist",
+    "{found} is not a subset of {rule}; it has {known}",
+    "{remedy}",
+)
+MISSING_GATEWAY = Code(
+    "SM204",
+    "A VirtualService names a Gateway that does not exist",
+    "{found} is not a Gateway: there is no {name}{hint}",
+    "{remedy}",
+)
+SUBSET_WITHOUT_PODS = Code(
+    "SM205",
+    "A subset selects no pod",
+    "no pod of {service} has the labels {found}; its pods have {known}",
+    "correct the labels, or deploy the workload",
+)
+RULE_WITHOUT_HOST = Code(
+    "SM206",
+    "A DestinationRule is for a host that does not exist",
+    "{found} is not a Service: there is no {name}{hint}",
+    "{remedy}",
+)
+WEIGHTS_NOT_100 = Code(
+    "SM207",
+    "The weights of a route do not add up to 100",
+    "the weights {found} add up to {total}; Istio sends {shares}",
+    "write weights that add up to 100",
+)
+CONFLICTING_HOSTS = Code(
+    "SM208",
+    "Two VirtualServices are for one host in the mesh",
+    "{host} already has {first} ({where}); sidecars use that one and ignore this",
+    "merge them into one VirtualService, or use delegates",
+)
+UNREACHABLE_ROUTE = Code(
+    "SM209",
+    "A route is never reached",
+    "{found} before it matches {reason}",
+    "move this route up, or remove it",
+)
+SELECTOR_WITHOUT_PODS = Code(
+    "SM210",
+    "The selector of a Service matches no workload",
+    "no Deployment has pods with {found}{hint}",
+    "correct the selector, or deploy the workload",
+)
+MISSING_TARGET_PORT = Code(
+    "SM211",
+    "A target port is not a port of the pods",
+    "{found} is not a port of {workload}; it has {known}",
+    "name one of these, or declare the port in the container",
+)
+DEPRECATED_FIELD = Code(
+    "SM212",
+    "A field or value is deprecated",
+    "{found} is deprecated{effect}",
+    "write {current}",
+)
+MISSING_DELEGATE = Code(
+    "SM213",
+    "A delegate does not exist",
+    "{found} is not a VirtualService without hosts; there is no {name}",
+    "define it, or correct the name",
+)
+HOST_NOT_IN_GATEWAY = Code(
+    "SM214",
+    "A host is not served by the Gateway",
+    "{found} is not a host of {gateway}; it serves {known}",
+    "add the host to a server of the Gateway, or correct it",
+)
+PORT_NOT_CHOSEN = Code(
+    "SM215",
+    "A route does not say which port",
+    "{service} has the ports {known}, and the destination names none",
+    "add destination.port.number",
+)
+FAULT_NEVER_FIRES = Code(
+    "SM216",
+    "A fault never fires",
+    "{found}, so the fault is injected into no request",
+    "write percentage: {{value: 100}} or the share that is meant",
+)
+MISSING_OBJECT = Code(
+    "SM217",
+    "A pod needs an object that does not exist",
+    "{found} is not a {kind} of the namespace{hint}",
+    "define it, correct the name, or mark the reference as optional where that is allowed",
+)
+GATEWAY_WITHOUT_PODS = Code(
+    "SM218",
+    "A Gateway selects no proxy",
+    "no gateway has the labels {found}",
+    "write istio: ingressgateway",
+)
+RETRIES_WITHOUT_EFFECT = Code(
+    "SM219",
+    "Retries do not retry what the application answers",
+    "retries has no retryOn, so no answer of the application and no perTryTimeout is retried",
+    "write retryOn: 5xx or the conditions that are meant",
+)

@@ -1,0 +1,108 @@
+"""Documents → objects: what each is, where it is from, and what is not an object at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from localmesh.manifests.codes import reading, refused
+from localmesh.manifests.documents import Document
+from localmesh.manifests.fields import quoted
+from localmesh.manifests.kinds import CLUSTER_WIDE
+from localmesh.manifests.origins import origin, without_origin
+from localmesh.manifests.paths import FieldPath
+from localmesh.manifests.problems import Place, Problem
+from localmesh.manifests.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A part of a document that stands for one object; `inside` is its path in a List."""
+
+    body: Any
+    document: Document
+    inside: FieldPath = FieldPath()  # noqa: RUF009 - immutable
+
+
+def objects(document: Document) -> Iterator[Object]:
+    """The objects of a document: itself, or the items of a List."""
+    body = document.body
+    if isinstance(body, dict) and body.get("kind") == "List" and isinstance(body.get("items"), list):
+        for index, item in enumerate(body["items"]):
+            yield Object(item, document, FieldPath("items", index))
+    else:
+        yield Object(body, document)
+
+
+def object_problems(candidate: Object) -> Iterator[Problem]:
+    """Why something is no object: no mapping, or without apiVersion, kind or a name."""
+    body = candidate.body
+    place = Place(candidate.document.file, line=candidate.document.line)
+    if not isinstance(body, dict):
+        yield reading.NOT_AN_OBJECT.at(
+            place,
+            candidate.inside,
+            found=f"found {quoted(body)}",
+            expected="apiVersion, kind and metadata",
+            remedy="write a Kubernetes object or remove the document",
+        )
+        return
+    for name in ("apiVersion", "kind"):
+        if not isinstance(body.get(name), str) or not body[name]:
+            yield reading.NOT_AN_OBJECT.at(
+                place,
+                candidate.inside,
+                found=f"{name} is {quoted(body.get(name)) if name in body else 'missing'}",
+                expected="apiVersion, kind and metadata",
+                remedy=_remedy(candidate, name),
+            )
+
+
+def _remedy(candidate: Object, name: str) -> str:
+    if candidate.document.file.endswith(("kustomization.yaml", "kustomization.yml")):
+        return "name the folder with -k instead of reading this file with -f"
+    return f"add {name}"
+
+
+def resource(candidate: Object, order: int) -> Resource:
+    """The object as it is used; what is not text where text belongs counts as absent."""
+    body, document = candidate.body, candidate.document
+    came_from = origin(body, document.folder) if document.folder else None
+    if came_from:
+        body = without_origin(body)
+    metadata = _mapping(body.get("metadata"))
+    kind, name = body["kind"], _text(metadata.get("name"))
+    namespace = "" if kind in CLUSTER_WIDE else _text(metadata.get("namespace")) or "default"
+    if came_from:
+        place = Place(came_from.file, kind, namespace, name, came_from.patched_by)
+    else:
+        line = None if document.folder else document.line
+        place = Place(document.file, kind, namespace, name, line=line)
+    return Resource(
+        api_version=body["apiVersion"],
+        kind=kind,
+        namespace=namespace,
+        name=name,
+        labels=_mapping(metadata.get("labels")),
+        annotations=_mapping(metadata.get("annotations")),
+        body=body,
+        place=place,
+        order=order,
+    )
+
+
+def name_problems(item: Resource) -> Iterator[Problem]:
+    """Objects must be named: kubectl apply takes no generated names."""
+    if not item.name and isinstance(item.body.get("metadata", {}), dict):
+        yield refused.MISSING_FIELD.at(
+            item.place, FieldPath("metadata"), name="name", why="", remedy="add metadata.name"
+        )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
