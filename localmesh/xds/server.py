@@ -74,15 +74,11 @@ class AdsServer:
         self._snapshots.pop(proxy, None)
         self._sessions.pop(proxy, None)
 
-    async def connected(self, proxy: str) -> Session:
-        """Waits until a proxy is connected and has acknowledged its first configuration."""
+    async def refusal(self, proxy: str) -> RejectedError:
+        """Waits until a proxy has connected and refused something."""
         async with self._connected:
             await self._connected.wait_for(lambda: proxy in self._sessions)
-        session = self._sessions[proxy]
-        for type_url in (CLUSTER, LISTENER):
-            await session.asked(type_url)
-            await session.settled(type_url)
-        return session
+        return await self._sessions[proxy].refusal()
 
     async def roll_out(self, snapshots: Mapping[str, Snapshot], *, timeout_seconds: float = 10) -> None:
         """Brings proxies to new snapshots; returns when the last has acknowledged.

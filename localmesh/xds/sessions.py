@@ -23,8 +23,10 @@ class RejectedError(Exception):
     """A proxy refused a configuration (NACK); `reason` is Envoy's own sentence."""
 
     def __init__(self, proxy: str, type_url: str, reason: str) -> None:
-        self.proxy, self.type_url, self.reason = proxy, type_url, reason
-        super().__init__(f"{proxy} refused {type_url.rpartition('.')[2]}: {reason}")
+        self.proxy, self.type_url = proxy, type_url
+        # Envoy may put the whole message, line by line, before its complaint
+        self.reason = reason.strip().rpartition("\n")[2].removeprefix(": ")
+        super().__init__(f"{proxy} refused {type_url.rpartition('.')[2]}: {self.reason}")
 
 
 @dataclass(slots=True)
@@ -53,6 +55,8 @@ class Session:
         self._send = send
         self._nonces = 0
         self._subscriptions: dict[str, _Subscription] = {}
+        self._refused = asyncio.Event()
+        self._refusal: RejectedError | None = None
 
     def receive(self, request: Message) -> None:
         """Takes one DiscoveryRequest: a subscription, an ACK or a NACK."""
@@ -66,6 +70,9 @@ class Session:
             error = getattr(request, "error_detail")  # noqa: B009
             subscription.refusal = error.message if request.HasField("error_detail") else ""
             subscription.acknowledged = not subscription.refusal
+            if subscription.refusal:
+                self._refusal = RejectedError(self.proxy, type_url, subscription.refusal)
+                self._refused.set()
         is_new = not subscription.requested or names != subscription.names
         subscription.names, subscription.requested = names, True
         if is_new:
@@ -93,6 +100,12 @@ class Session:
             await subscription.changed.wait()
         if subscription.refusal:
             raise RejectedError(self.proxy, type_url, subscription.refusal)
+
+    async def refusal(self) -> RejectedError:
+        """Waits for the first NACK of any type."""
+        await self._refused.wait()
+        assert self._refusal is not None  # noqa: S101 - for the type checker: set before the event
+        return self._refusal
 
     async def asked(self, type_url: str) -> None:
         """Waits until the proxy has asked for a type at all."""
