@@ -70,6 +70,11 @@ class Process:
         """None while it runs; negative when a signal ended it."""
         return self._child.returncode
 
+    @property
+    def ended(self) -> bool:
+        """Whether it and all of its group have ended."""
+        return self._end.done()
+
     async def wait(self) -> int:
         """Return the exit status, once the process and all of its group have ended."""
         return await asyncio.shield(self._end)

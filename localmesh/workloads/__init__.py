@@ -1,1 +1,18 @@
 """Pods as processes: environment, volumes, probes, restarts, logs."""
+
+from localmesh.workloads.environment import configuration_problems
+from localmesh.workloads.facts import PodFacts, pod_name
+from localmesh.workloads.pod import ContainerStatus, Pod, PodFailedError, PodState
+from localmesh.workloads.ports import FreePorts, NoFreePortError
+
+__all__ = [
+    "ContainerStatus",
+    "FreePorts",
+    "NoFreePortError",
+    "Pod",
+    "PodFacts",
+    "PodFailedError",
+    "PodState",
+    "configuration_problems",
+    "pod_name",
+]
