@@ -9,16 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from localmesh.manifests import FieldPath, ManifestError, Resource
-from localmesh.manifests.codes import Code
+from localmesh.manifests.codes import refused
 
 ConfigKind = Literal["ConfigMap", "Secret"]
-
-NOT_BASE64 = Code(
-    "SM151",
-    "Binary data is not base64",
-    'the value of "{key}" is not base64',
-    "encode the value, or write it under {plain}",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +46,5 @@ def _decoded(resource: Resource, section: str, key: str) -> bytes:
     try:
         return base64.b64decode(resource.body[section][key], validate=True)
     except (binascii.Error, ValueError, TypeError):
-        plain = "data" if resource.kind == "ConfigMap" else "stringData"
-        problem = NOT_BASE64.at(resource.place, FieldPath(section, key), key=key, plain=plain)
+        problem = refused.BAD_BASE64.at(resource.place, FieldPath(section, key), found="something else")
         raise ManifestError([problem]) from None

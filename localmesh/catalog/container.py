@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.catalog import workload_codes as codes
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.probe import Handlers, Hook, Probe
 from localmesh.catalog.refusals import Refusals
@@ -127,14 +126,9 @@ def container(
 def _refuse_unsupported(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> None:
     for field, remedy in _UNSUPPORTED.items():
         if field in body:
-            refusals.add(codes.UNSUPPORTED_POD_FIELD, path / field, field=field, remedy=remedy)
+            refusals.field(path / field, remedy)
     if (body.get("lifecycle") or {}).get("postStart"):
-        refusals.add(
-            codes.UNSUPPORTED_POD_FIELD,
-            path / "lifecycle" / "postStart",
-            field="a postStart hook",
-            remedy="do its work at the beginning of the command",
-        )
+        refusals.field(path / "lifecycle" / "postStart", "do its work at the beginning of the command")
 
 
 def _port(body: Mapping[str, Any]) -> ContainerPort:
@@ -165,8 +159,7 @@ def _source(
             return _key_reference("ConfigMap", reference)
         if kind == "secretKeyRef":
             return _key_reference("Secret", reference)
-        remedy = "write the value, or take it from a ConfigMap, a Secret or a field of the pod"
-        refusals.add(codes.UNSUPPORTED_REFERENCE, path / kind, source=kind, remedy=remedy)
+        refusals.field(path / kind, "take the value from a ConfigMap, a Secret or a field of the pod")
     return None
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localmesh.catalog import workload_codes as codes
 from localmesh.catalog.refusals import Refusals
 from localmesh.manifests import FieldPath
+from localmesh.manifests.codes import refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,7 @@ class Handlers:
             return Execute(tuple(execute.get("command") or ()))
         if (sleep := body.get("sleep")) is not None:
             return Sleep(sleep.get("seconds") or 0)
-        kind = "grpc" if "grpc" in body else "nothing"
-        self.refusals.add(codes.UNSUPPORTED_PROBE, path, kind=kind)
+        self.refusals.field(path / "grpc" if "grpc" in body else path, "use httpGet, tcpSocket or exec")
         return None
 
     def _http_get(self, get: Mapping[str, Any], path: FieldPath) -> HttpGet | None:
@@ -127,6 +126,7 @@ class Handlers:
             return self.port_numbers[port]
         if port is not None and port.isdecimal():
             return int(port)
-        known = ", ".join(self.port_numbers) or "none"
-        self.refusals.add(codes.UNDECLARED_PORT_NAME, path, name=port, known=known)
+        found, known = f'"{port}"', ", ".join(self.port_numbers) or "none"
+        expected = "a port of the container"
+        self.refusals.add(refused.UNKNOWN_NAME, path, found=found, expected=expected, known=known)
         return None

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.catalog import workload_codes as codes
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.refusals import Refusals
 from localmesh.manifests import FieldPath
+from localmesh.manifests.codes import refused
 
 _DEFAULT_MODE = 0o644
 
@@ -82,16 +82,13 @@ def mounts(
     for index, body in enumerate(container.get("volumeMounts") or ()):
         here = path / "volumeMounts" / index
         if body["name"] not in known:
-            listed = ", ".join(known) or "none"
-            refusals.add(codes.UNDECLARED_VOLUME, here / "name", name=body["name"], known=listed)
-            continue
-        if "subPathExpr" in body and "subPath" in body:
+            found, listed = f'"{body["name"]}"', ", ".join(known) or "none"
             refusals.add(
-                codes.UNSUPPORTED_POD_FIELD,
-                here / "subPathExpr",
-                field="subPath and subPathExpr at once",
-                remedy="keep one of them",
+                refused.UNKNOWN_NAME, here / "name", found=found, expected="a volume of the pod", known=listed
             )
+            continue
+        _require_inside(body.get("subPath") or "", here / "subPath", refusals)
+        _require_inside(body.get("subPathExpr") or "", here / "subPathExpr", refusals)
         found.append(
             Mount(
                 volume=body["name"],
@@ -107,16 +104,35 @@ def mounts(
 def _volume(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> Volume | None:
     name = body["name"]
     if (config_map := body.get("configMap")) is not None:
+        _require_items_inside(config_map, path / "configMap", refusals)
         return Volume(name, _config_files("ConfigMap", config_map.get("name") or "", config_map))
     if (secret := body.get("secret")) is not None:
+        _require_items_inside(secret, path / "secret", refusals)
         return Volume(name, _config_files("Secret", secret.get("secretName") or "", secret))
     if (claim := body.get("persistentVolumeClaim")) is not None:
         return Volume(name, Claim(claim["claimName"], bool(claim.get("readOnly"))))
     kind = next((key for key in body if key not in {"name", "emptyDir"}), None)
     if kind is not None:
-        refusals.add(codes.UNSUPPORTED_VOLUME, path / kind, name=name, kind=kind)
+        refusals.field(path / kind, "use emptyDir, configMap, secret or persistentVolumeClaim")
         return None
     return Volume(name, EmptyDirectory())  # a volume that names no kind is an emptyDir in Kubernetes
+
+
+def leaves_volume(path: str) -> bool:
+    """Whether a path within a volume would lead out of it, which Kubernetes refuses."""
+    return path.startswith("/") or ".." in path.split("/")
+
+
+def _require_items_inside(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> None:
+    for index, item in enumerate(body.get("items") or ()):
+        _require_inside(item["path"], path / "items" / index / "path", refusals)
+
+
+def _require_inside(value: str, path: FieldPath, refusals: Refusals) -> None:
+    if leaves_volume(value):
+        found, expected = f'"{value}"', "a relative path without .."
+        remedy = "write a path inside the volume"
+        refusals.add(refused.OUT_OF_RANGE, path, found=found, expected=expected, remedy=remedy)
 
 
 def _config_files(kind: ConfigKind, name: str, body: Mapping[str, Any]) -> ConfigFiles:

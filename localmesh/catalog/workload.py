@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.catalog import workload_codes as codes
 from localmesh.catalog.container import Container, container
 from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Volume, volumes
@@ -97,7 +96,7 @@ def workload(deployment: Resource) -> Workload:
 def _refuse_unsupported(spec: Mapping[str, Any], refusals: Refusals) -> None:
     for field, remedy in _UNSUPPORTED.items():
         if spec.get(field):
-            refusals.add(codes.UNSUPPORTED_POD_FIELD, _TEMPLATE / field, field=field, remedy=remedy)
+            refusals.field(_TEMPLATE / field, remedy)
 
 
 def _restart_key(template: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.container import Container
 from localmesh.catalog.refusals import Refusals
+from localmesh.catalog.volume import leaves_volume
 from localmesh.catalog.workload import Workload
 from localmesh.manifests import ManifestError, Problem
 from localmesh.workloads.expansion import expand
@@ -79,11 +80,12 @@ def configuration_problems(workload: Workload, config: ConfigData) -> tuple[Prob
 
 def _mounted_folders(facts: PodFacts, container: Container, values: Mapping[str, str]) -> dict[str, Path]:
     volumes = {volume.name: volume for volume in facts.workload.volumes}
-    return {
-        mount.path: facts.volume_folder(volumes[mount.volume]) / expand(mount.sub_path, values)
-        for mount in container.mounts
-        if mount.volume in volumes
-    }
+    folders = {}
+    for mount in container.mounts:
+        sub_path = expand(mount.sub_path, values)
+        if mount.volume in volumes and not leaves_volume(sub_path):
+            folders[mount.path] = facts.volume_folder(volumes[mount.volume]) / sub_path
+    return folders
 
 
 def _environment(

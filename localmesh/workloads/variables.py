@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from localmesh.catalog import workload_codes as codes
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.container import (
     Container,
@@ -19,6 +18,7 @@ from localmesh.catalog.container import (
 )
 from localmesh.catalog.refusals import Refusals
 from localmesh.manifests import FieldPath
+from localmesh.manifests.codes import doubtful, unsupported
 from localmesh.workloads.expansion import expand
 from localmesh.workloads.facts import NODE_NAME, PodFacts
 from localmesh.workloads.quantities import quantity
@@ -66,7 +66,7 @@ class Variables:
         data = self._data(source.kind, source.name)
         if data is None:
             if not source.optional:
-                self._missing(path, f"there is no {source.kind} {self._qualified(source.name)}")
+                self._missing(path, source.name, source.kind)
             return
         for key, value in data.items():
             name = source.prefix + key
@@ -86,9 +86,10 @@ class Variables:
         data = self._data(reference.kind, reference.name)
         value = None if data is None else data.get(reference.key)
         if value is None and not reference.optional:
-            subject = f"{reference.kind} {self._qualified(reference.name)}"
-            reason = f"there is no {subject}" if data is None else f'{subject} has no key "{reference.key}"'
-            self._missing(path, reason)
+            if data is None:
+                self._missing(path, reference.name, reference.kind)
+            else:
+                self._missing(path, reference.key, f"key of {reference.kind} {reference.name}")
         return None if value is None else value.decode(errors="replace")
 
     def _field(self, reference: FieldReference, path: FieldPath) -> str:
@@ -107,8 +108,7 @@ class Variables:
             ),
         }
         if reference.path not in known:
-            remedy = f"use one of {_SUPPORTED_FIELDS}"
-            self.refusals.add(codes.UNSUPPORTED_REFERENCE, path, source=reference.path, remedy=remedy)
+            self._unsupported(path, reference.path, _SUPPORTED_FIELDS)
         return known.get(reference.path, "")
 
     def _resource(self, reference: ResourceReference, path: FieldPath) -> str:
@@ -121,10 +121,7 @@ class Variables:
         try:
             return str(math.ceil(quantity(amount or "0") / quantity(reference.divisor)))
         except (ValueError, ZeroDivisionError):
-            remedy = "write amount and divisor as Kubernetes quantities"
-            self.refusals.add(
-                codes.UNSUPPORTED_REFERENCE, path, source=f"{amount} / {reference.divisor}", remedy=remedy
-            )
+            self._unsupported(path, f"{amount} / {reference.divisor}", "Kubernetes quantities")
             return ""
 
     def _named(self, name: str | None) -> Container:
@@ -134,8 +131,17 @@ class Variables:
     def _data(self, kind: ConfigKind, name: str) -> Mapping[str, bytes] | None:
         return self.facts.config.of(kind, self.facts.workload.namespace, name)
 
-    def _qualified(self, name: str) -> str:
-        return f"{self.facts.workload.namespace}/{name}"
+    def _missing(self, path: FieldPath, name: str, kind: str) -> None:
+        problem = doubtful.MISSING_OBJECT.at(
+            self.facts.workload.place, path, found=f'"{name}"', kind=kind, hint=""
+        )
+        self.refusals.problems.append(problem.as_error())  # may be translated, cannot be run
 
-    def _missing(self, path: FieldPath, reason: str) -> None:
-        self.refusals.add(codes.MISSING_CONFIGURATION, path, reason=reason)
+    def _unsupported(self, path: FieldPath, found: str, expected: str) -> None:
+        self.refusals.add(
+            unsupported.VALUE_NOT_SUPPORTED,
+            path,
+            found=f'"{found}"',
+            expected=expected,
+            remedy="take one of those, or write the value itself",
+        )
