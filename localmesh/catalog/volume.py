@@ -78,7 +78,7 @@ def mounts(
     container: Mapping[str, Any], path: FieldPath, known: Collection[str], refusals: Refusals
 ) -> tuple[Mount, ...]:
     """The mounts of a container; `known` are the names of the pod's volumes."""
-    found = []
+    sound = []
     for index, body in enumerate(container.get("volumeMounts") or ()):
         here = path / "volumeMounts" / index
         if body["name"] not in known:
@@ -89,7 +89,7 @@ def mounts(
             continue
         _require_inside(body.get("subPath") or "", here / "subPath", refusals)
         _require_inside(body.get("subPathExpr") or "", here / "subPathExpr", refusals)
-        found.append(
+        sound.append(
             Mount(
                 volume=body["name"],
                 path="/" + body["mountPath"].strip("/"),
@@ -98,7 +98,7 @@ def mounts(
                 read_only=bool(body.get("readOnly")),
             )
         )
-    return tuple(found)
+    return tuple(sound)
 
 
 def _volume(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> Volume | None:

@@ -57,8 +57,8 @@ class ContainerStatus:
 class Pod:
     """One running replica.
 
-    `on_change(pod)` is called on the event loop whenever state, readiness or restarts may have
-    changed, among others before `stop` ends anything, so that endpoints can go first.
+    `on_change(pod)` is called on the event loop whenever its state or restarts have changed, among
+    others before `stop` ends anything, so that endpoints can go first.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Pod:
         self._supervisors: tuple[Supervisor, ...] = ()
         self._terminating = False
         self._stopped = False
+        self._told = (PodState.PENDING, 0)
 
     def __repr__(self) -> str:
         return f"<Pod {self.namespace}/{self.name} {self.state}>"
@@ -195,7 +196,9 @@ class Pod:
 
     def _notify(self) -> None:
         self._changed.set()
-        self._on_change(self)
+        if (told := (self.state, self.restarts)) != self._told:
+            self._told = told
+            self._on_change(self)
 
     def _require_free_ports(self) -> None:
         for declared, real in self.facts.ports.items():
@@ -212,11 +215,11 @@ class Pod:
             end = each.last_end
             if end is None or not each.backing_off:
                 continue
-            if end.exit_status is None:
-                raise self._failed(f"cannot start: {end.reason}")
-            if each.restarts >= tolerated_restarts:
+            if end.hopeless or each.restarts >= tolerated_restarts:
                 times = f" ({each.restarts + 1} times)" if each.restarts else ""
-                raise self._failed(f"is not ready: {each.container.name} {end.reason}{times}", end.last_lines)
+                raise self._failed(
+                    f"is not ready: container {each.container.name}: {end.reason}{times}", end.last_lines
+                )
 
     def _late(self, timeout_seconds: float) -> PodFailedError:
         waiting = next((each for each in self._supervisors if not each.ready), None)
@@ -225,8 +228,8 @@ class Pod:
             return self._failed(reason)
         if waiting.process is None:
             lines = waiting.last_end.last_lines if waiting.last_end else ()
-            return self._failed(f"{reason}: {waiting.container.name} does not run", lines)
-        said = f": {waiting.container.name}: {waiting.last_failure}" if waiting.last_failure else ""
+            return self._failed(f"{reason}: container {waiting.container.name} does not run", lines)
+        said = f": container {waiting.container.name}: {waiting.last_failure}" if waiting.last_failure else ""
         return self._failed(f"{reason}{said}", tuple(waiting.process.last_lines()))
 
     def _failed(self, reason: str, last_lines: tuple[str, ...] = ()) -> PodFailedError:

@@ -48,7 +48,7 @@ class ProbeClient:
         except TimeoutError:
             return f"{self._subject(action)}: no answer within {timeout_seconds:g} s"
         except (OSError, aiohttp.ClientError) as error:
-            return f"{self._subject(action)}: {_sentence(error)}"
+            return f"{self._subject(action)}: {_sentence(error)}{self._hint(action, error)}"
 
     async def _ask(self, action: Action, timeout_seconds: float) -> str | None:
         if isinstance(action, HttpGet):
@@ -80,6 +80,11 @@ class ProbeClient:
             return LOOPBACK, self._target.real_port(action.port)
         return action.host or LOOPBACK, action.port
 
+    def _hint(self, action: Action, error: Exception) -> str:
+        if isinstance(action, Execute) or not _is_refusal(error) or self._address(action)[1] == action.port:
+            return ""
+        return "; the program has to take its port from the environment or from an argument $(NAME)"
+
     def _subject(self, action: Action) -> str:
         if isinstance(action, Execute):
             return " ".join(action.command)
@@ -100,6 +105,8 @@ async def probe_client(target: Target) -> AsyncIterator[ProbeClient]:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
-        return "nothing listens there"
-    return str(error) or type(error).__name__
+    return "nothing listens there" if _is_refusal(error) else str(error) or type(error).__name__
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError)

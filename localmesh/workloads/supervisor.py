@@ -28,11 +28,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a container ended last: why, its exit status (None: it could not start), its last lines."""
+    """How a container ended last: why, its exit status (None: it could not run), its last lines.
+
+    `hopeless`: it will end so again, because it cannot be executed or had all its time to start.
+    """
 
     reason: str
     exit_status: int | None = None
     last_lines: tuple[str, ...] = ()
+    hopeless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +130,19 @@ class Supervisor:
         try:
             self.process = process = await self._processes.start(self._supervised.command)
         except StartError as error:
-            return End(error.reason)
+            return End(error.reason, hopeless=True)
         self._prober = Prober(self.container, self._target, self._on_change)
         self._on_change()
         probing = asyncio.create_task(self._prober.run())
         ending = asyncio.create_task(process.wait())
         try:
             await asyncio.wait({probing, ending}, return_when=asyncio.FIRST_COMPLETED)
-            reason = "" if ending.done() else await self._end_unhealthy(process, probing)
+            unhealthy = None if ending.done() else await self._end_unhealthy(process, probing)
             status = await ending
-            return End(reason or exit_reason(status), status, tuple(process.last_lines()))
+            lines = tuple(process.last_lines())
+            if unhealthy is None:
+                return End(exit_reason(status), status, lines)
+            return End(unhealthy.reason, status, lines, hopeless=unhealthy.never_started)
         finally:
             probing.cancel()
             ending.cancel()
@@ -143,7 +150,7 @@ class Supervisor:
             if process.ended:
                 self.process = None
 
-    async def _end_unhealthy(self, process: Process, probing: asyncio.Task[Unhealthy]) -> str:
+    async def _end_unhealthy(self, process: Process, probing: asyncio.Task[Unhealthy]) -> Unhealthy:
         unhealthy = probing.result()
         grace_seconds = unhealthy.probe.termination_grace_seconds
         if grace_seconds is None:
@@ -151,7 +158,7 @@ class Supervisor:
         self._prober = None  # not ready from now on, however long it takes to end
         self._on_change()
         await process.stop(grace_seconds)
-        return unhealthy.reason
+        return unhealthy
 
     async def _pre_stop(self, limit_seconds: float) -> None:
         hook = self.container.pre_stop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 
-from localmesh.catalog.volume import ConfigFiles, KeyFile, Volume
+from localmesh.catalog.volume import ConfigFiles, KeyFile, Volume, leaves_volume
 from localmesh.workloads.facts import PodFacts
 
 
@@ -36,4 +36,5 @@ def _write_files(facts: PodFacts, volume: Volume, source: ConfigFiles) -> None:
 
 
 def _items(source: ConfigFiles, data: Iterable[str]) -> Iterator[KeyFile]:
-    yield from source.items if source.items is not None else (KeyFile(key, key) for key in data)
+    items = (KeyFile(key, key) for key in data) if source.items is None else source.items
+    return (item for item in items if item.key in data and not leaves_volume(item.path))
