@@ -61,6 +61,11 @@ class ProcessTable:
         """The processes that have not ended."""
         return tuple(self._running.values())
 
+    @property
+    def mark(self) -> dict[str, str]:
+        """Environment that marks a process as this mesh's, so that it is ended with it by all means."""
+        return {watchdog.VARIABLE: self._token}
+
     async def open(self) -> None:
         """Take the state folder and clean up in it. Raises StateFolderInUseError."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +79,7 @@ class ProcessTable:
 
     async def start(self, command: Command) -> Process:
         """Start a process that ends no later than this table. Raises StartError."""
-        environment = {**command.environment, watchdog.VARIABLE: self._token}
+        environment = {**command.environment, **self.mark}
         started = await process.start(replace(command, environment=environment), self._forget)
         self._running[started.pid] = started
         self._tell_watchdog("+", started.pid)
