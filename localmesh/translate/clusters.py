@@ -144,7 +144,7 @@ def fixed_clusters() -> list[Json]:
                     "@type": "type.googleapis.com/"
                     "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
                     "dnsCacheConfig": DNS_CACHE,
-                    "allowInsecureClusterOptions": True,  # the caller speaks plain HTTP to a host of its choice
+                    "allowInsecureClusterOptions": True,  # plain HTTP, to a host of the caller's choice
                 },
             },
             **connection_pool(pool, http2=False, sniffed=True),

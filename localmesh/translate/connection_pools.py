@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localmesh.translate.durations import duration, nanoseconds
+from localmesh.translate.durations import duration, whole_seconds
 
 Json = dict[str, Any]
 
@@ -51,7 +51,7 @@ def _keepalive(keepalive: Mapping[str, Any]) -> Json:
         out["keepaliveProbes"] = keepalive["probes"]
     for field, name in (("time", "keepaliveTime"), ("interval", "keepaliveInterval")):
         if field in keepalive:
-            out[name] = nanoseconds(keepalive[field]) // 10**9
+            out[name] = whole_seconds(keepalive[field])
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localmesh.translate.durations import duration, nanoseconds
+from localmesh.translate.durations import duration, whole_seconds
 from localmesh.translate.matches import string_match
 from localmesh.translate.percentages import HUNDRED_PERCENT, fraction
 
@@ -67,7 +67,7 @@ def _cors(policy: Mapping[str, Any]) -> Json:
         if policy.get(field):
             out[field] = ",".join(policy[field])
     if "maxAge" in policy:
-        out["maxAge"] = str(nanoseconds(policy["maxAge"]) // 10**9)
+        out["maxAge"] = str(whole_seconds(policy["maxAge"]))
     if "allowCredentials" in policy:
         out["allowCredentials"] = policy["allowCredentials"]
     return out

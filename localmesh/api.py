@@ -1,0 +1,223 @@
+"""What is running, over HTTP on the loopback: for load generators, other tools and localmesh's own commands.
+
+`/api` and `/apis` answer as a Kubernetes API server does; `/mesh` is what only localmesh has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from localmesh import kube
+from localmesh.changes import merged
+from localmesh.failures import FAILURES
+from localmesh.manifests import Loaded, ManifestError, load, load_text
+from localmesh.mesh import Mesh
+from localmesh.offline import UnknownWorkloadError, find
+from localmesh.printing import printable
+from localmesh.status import gateways, status
+
+MESH = web.AppKey("mesh", Mesh)
+_CLIENT = web.AppKey("client", aiohttp.ClientSession)
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length"}
+)
+
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(mesh: Mesh) -> web.Application:
+    """The API of a running mesh."""
+    app = web.Application(client_max_size=64 * 1024**2, middlewares=[_local_callers_only])
+    app[MESH] = mesh
+    app.cleanup_ctx.append(_client)
+    app.add_routes(
+        [
+            web.get("/mesh", _mesh),
+            web.post("/mesh/apply", _apply),
+            web.get("/mesh/proxy-config/{workload}", _proxy_config),
+            web.get("/api/v1/namespaces/{namespace}/pods", _pods),
+            web.get("/api/v1/pods", _pods),
+            web.get("/api/v1/namespaces/{namespace}/pods/{pod}", _pod),
+            web.get("/api/v1/namespaces/{namespace}/pods/{pod}/proxy/{path:.*}", _pod_proxy),
+            *_object_routes("/api/{version}"),
+            *_object_routes("/apis/{group}/{version}"),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _local_callers_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keeps web pages out: applying manifests starts programs, and a browser reaches the loopback too.
+
+    A page of another origin can neither send JSON without a preflight, which is not answered, nor, by
+    making its own name resolve to the loopback, send a Host that is a loopback name.
+    """
+    host = request.host.rpartition(":")[0] or request.host
+    if host not in _LOOPBACK_NAMES:
+        return _refused(403, "Forbidden", f"the API answers under a loopback address only, not as {host}")
+    if request.method == "POST" and request.content_type != "application/json":
+        return _refused(415, "UnsupportedMediaType", "send application/json")
+    return await handler(request)
+
+
+def _object_routes(prefix: str) -> list[web.RouteDef]:
+    return [
+        web.get(prefix + "/{kinds}", _objects),
+        web.get(prefix + "/namespaces/{namespace}/{kinds}", _objects),
+        web.get(prefix + "/namespaces/{namespace}/{kinds}/{name}", _object),
+    ]
+
+
+async def _client(app: web.Application) -> Any:
+    async with aiohttp.ClientSession(auto_decompress=False) as client:
+        app[_CLIENT] = client
+        yield
+
+
+async def _mesh(request: web.Request) -> web.Response:
+    return web.json_response(status(request.app[MESH]))
+
+
+async def _proxy_config(request: web.Request) -> web.Response:
+    mesh = request.app[MESH]
+    try:
+        proxy = find(mesh.plan.proxies, request.match_info["workload"])
+    except UnknownWorkloadError as error:
+        return _refused(404, "NotFound", str(error))
+    return web.json_response(printable(mesh.config_of(proxy)))
+
+
+async def _apply(request: web.Request) -> web.Response:
+    """Applies manifests: of `kustomizations` and `files` (paths), which then are all there is, or of `text`.
+
+    With `merge` they are added to what is in force instead of taking its place.
+    """
+    mesh = request.app[MESH]
+    try:
+        order = await request.json()
+        loaded = await asyncio.to_thread(_load, order)
+        resources, ignored = list(loaded.resources), list(loaded.ignored)
+        if order.get("merge"):
+            resources = merged(mesh.plan.resources, resources)
+            ignored = merged(mesh.plan.ignored, ignored)
+        began = asyncio.get_running_loop().time()
+        found = await mesh.apply(resources, ignored)
+        seconds = asyncio.get_running_loop().time() - began
+    except (json.JSONDecodeError, AttributeError, TypeError):
+        return _refused(400, "BadRequest", "the body is not a JSON object with kustomizations, files or text")
+    except ManifestError as error:
+        return _refused(422, "Invalid", str(error))
+    except FAILURES as error:
+        return _refused(409, "Conflict", str(error))
+    return web.json_response(
+        {
+            "added": found.added,
+            "changed": found.changed,
+            "removed": found.removed,
+            "generation": mesh.generation,
+            "proxies": len(mesh.plan.proxies),
+            "seconds": round(seconds, 4),
+            "warnings": [str(warning) for warning in loaded.warnings],
+            "gateways": gateways(mesh),
+        }
+    )
+
+
+def _load(order: dict[str, Any]) -> Loaded:
+    if order.get("text"):
+        return load_text(order["text"], order.get("file", "<text>"))
+    return load(
+        kustomizations=[Path(path) for path in order.get("kustomizations") or ()],
+        files=[Path(path) for path in order.get("files") or ()],
+    )
+
+
+async def _pods(request: web.Request) -> web.Response:
+    namespace = request.match_info.get("namespace")
+    selector = request.query.get("labelSelector", "")
+    found = [
+        kube.pod(member)
+        for key, member in sorted(request.app[MESH].members.items())
+        if namespace is None or key[0] == namespace
+    ]
+    return web.json_response(
+        kube.object_list("PodList", "v1", [pod for pod in found if kube.has_labels(pod, selector)])
+    )
+
+
+async def _pod(request: web.Request) -> web.Response:
+    namespace, name = request.match_info["namespace"], request.match_info["pod"]
+    member = request.app[MESH].members.get((namespace, name))
+    if member is None:
+        return _not_found("pods", name)
+    return web.json_response(kube.pod(member))
+
+
+async def _pod_proxy(request: web.Request) -> web.StreamResponse:
+    namespace = request.match_info["namespace"]
+    name, _, port = request.match_info["pod"].partition(":")
+    member = request.app[MESH].members.get((namespace, name))
+    if member is None:
+        return _not_found("pods", name)
+    declared = kube.container_port(member.placed.pod, port)
+    real = member.placed.ports.get(declared) if declared is not None else None
+    if real is None:
+        return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
+    url = f"http://127.0.0.1:{real}/{request.match_info['path']}"
+    try:
+        async with request.app[_CLIENT].get(url, params=request.query) as answer:
+            headers = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
+            return web.Response(status=answer.status, body=await answer.read(), headers=headers)
+    except aiohttp.ClientError as error:
+        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: {error}")
+
+
+async def _objects(request: web.Request) -> web.Response:
+    found = _matching(request)
+    kind = f"{found[0].kind}List" if found else "List"
+    selector = request.query.get("labelSelector", "")
+    bodies = [kube.body(resource) for resource in found]
+    return web.json_response(
+        kube.object_list(kind, _api_version(request), [b for b in bodies if kube.has_labels(b, selector)])
+    )
+
+
+async def _object(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    for resource in _matching(request):
+        if resource.name == name:
+            return web.json_response(kube.body(resource))
+    return _not_found(request.match_info["kinds"], name)
+
+
+def _matching(request: web.Request) -> list[Any]:
+    plan = request.app[MESH].plan
+    return kube.objects(
+        (*plan.resources, *plan.ignored),
+        group=request.match_info.get("group", ""),
+        kinds=request.match_info["kinds"],
+        namespace=request.match_info.get("namespace"),
+    )
+
+
+def _api_version(request: web.Request) -> str:
+    group, version = request.match_info.get("group", ""), request.match_info["version"]
+    return f"{group}/{version}" if group else version
+
+
+def _not_found(kinds: str, name: str) -> web.Response:
+    return _refused(404, "NotFound", f'{kinds} "{name}" not found')
+
+
+def _refused(code: int, reason: str, message: str) -> web.Response:
+    return web.json_response(kube.refusal(code, reason, message), status=code)

@@ -1,0 +1,230 @@
+"""The command line: up, apply, status, logs, proxy-config, down.
+
+Exit status: 0 done, 1 it could not be done, 2 wrong usage or manifests that cannot be used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localmesh import __version__
+from localmesh.cli import client
+from localmesh.cli.inspect import lines_of, status_text
+from localmesh.cli.sources import Sources, source_options, strict_option
+from localmesh.manifests import ManifestError
+from localmesh.printing import PARTS
+
+_STOP_SECONDS = 30
+
+_state_option = click.option(
+    "--state",
+    "state_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=client.DEFAULT_STATE_FOLDER,
+    envvar="LOCALMESH_STATE",
+    show_default=True,
+    help="Folder for logs and everything else that a running mesh keeps.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Run Kubernetes and Istio manifests on this machine: processes and real Envoys, no cluster."""
+
+
+@cli.command()
+@source_options
+@strict_option
+@_state_option
+@click.option(
+    "--gateway-port", default=8080, show_default=True, help="Where the gateway listens; 0: any free port."
+)
+@click.option(
+    "--api-port",
+    default=client.DEFAULT_API_PORT,
+    show_default=True,
+    help="Where the API listens; 0: any free port.",
+)
+@click.option("--end-with-parent", is_flag=True, help="Stop when the process that started it ends.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def up(kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, **options: Any) -> None:
+    """Start a mesh in the foreground; Ctrl-C stops it.
+
+    With `-- COMMAND …` that command is run when all is ready, with the mesh's address in LOCALMESH_URL,
+    and the mesh ends with it, with its exit status.
+    """
+    from localmesh.cli.up import UpOptions
+    from localmesh.cli.up import up as run
+
+    sources = _required(Sources(kustomizations, files))
+    loaded = sources.load(strict=strict)
+    sys.exit(run(loaded, UpOptions(**options)))
+
+
+@cli.command()
+@source_options
+@strict_option
+@_state_option
+def apply(
+    kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, state_folder: Path
+) -> None:
+    """Change the running mesh; returns when every proxy has acknowledged.
+
+    With -k the mesh becomes what the kustomizations say, and what they do not name is removed. With -f
+    alone the objects are added to what is there, or take the place of their namesakes.
+    """
+    sources = _required(Sources(kustomizations, files))
+    url = client.url_of(state_folder)
+    order: dict[str, Any] = {"merge": not kustomizations}
+    if Path("-") in files:
+        if kustomizations or len(files) > 1:
+            raise click.UsageError("-f - stands alone: standard input is all there is then")
+        order |= {"text": sys.stdin.read(), "file": "<stdin>"}
+    else:
+        sources.load(strict=strict)  # what is wrong is told here, before the mesh is asked
+        order["kustomizations"] = [str(path.resolve()) for path in kustomizations]
+        order["files"] = [str(path.resolve()) for path in files]
+    _tell(client.post(url, "/mesh/apply", order))
+
+
+@cli.command()
+@_state_option
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(state_folder: Path, as_json: bool) -> None:
+    """Show pods, proxies and gateways of the running mesh."""
+    found = client.get(client.url_of(state_folder), "/mesh")
+    click.echo(json.dumps(found, indent=2) if as_json else status_text(found))
+
+
+@cli.command()
+@click.argument("workload")
+@_state_option
+@click.option("--proxy", is_flag=True, help="The log of its Envoy instead of the application's.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
+@click.option("--tail", "last", default=200, show_default=True, help="How many lines to begin with.")
+def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int) -> None:
+    """Show the log of a workload or, with --proxy, of its Envoy or a gateway."""
+    found = client.get(client.url_of(state_folder), "/mesh")
+    files = [
+        pod["proxyLog" if proxy else "log"]
+        for pod in found["pods"]
+        if workload in (pod["workload"], pod["name"])
+    ]
+    files += [each["proxyLog"] for each in found["proxies"] if workload == each["name"]]
+    if not files or files[0] is None:
+        names = sorted(
+            {pod["workload"] for pod in found["pods"]} | {each["name"] for each in found["proxies"]}
+        )
+        raise click.UsageError(f'no log of "{workload}"; there are: {", ".join(names)}')
+    if not Path(files[0]).exists():
+        return
+    for line in lines_of(Path(files[0]), last=last, follow=follow):
+        click.echo(line, nl=False)
+
+
+@cli.command("proxy-config")
+@click.argument("part", type=click.Choice([*PARTS, "all"]))
+@click.argument("workload")
+@source_options
+@strict_option
+@_state_option
+def proxy_config(
+    *,
+    part: str,
+    workload: str,
+    kustomizations: tuple[Path, ...],
+    files: tuple[Path, ...],
+    strict: bool,
+    state_folder: Path,
+) -> None:
+    """Print the Envoy configuration of a workload's sidecar or of a gateway, as JSON.
+
+    WORKLOAD is a Deployment's name, or a gateway's selector value such as ingressgateway; NAME.NAMESPACE
+    where the name alone is not unique. With -k or -f the manifests are translated and nothing is started.
+    """
+    sources = Sources(kustomizations, files)
+    if sources:
+        from localmesh.offline import UnknownWorkloadError
+        from localmesh.offline import proxy_config as offline
+        from localmesh.printing import printable
+
+        try:
+            found = printable(offline(sources.load(strict=strict).resources, workload))
+        except UnknownWorkloadError as error:
+            raise click.UsageError(str(error)) from None
+    else:
+        found = client.get(client.url_of(state_folder), f"/mesh/proxy-config/{workload}")
+    click.echo(json.dumps(found if part == "all" else found[part], indent=2))
+
+
+@cli.command()
+@_state_option
+def down(state_folder: Path) -> None:
+    """Stop the mesh that runs with this state folder."""
+    running = client.RunningMesh.read(state_folder)
+    if running is None:
+        click.echo(f"no mesh runs with the state folder {state_folder}", err=True)
+        return
+    os.kill(running.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while client.RunningMesh.read(state_folder) is not None:
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"process {running.pid} has not ended within {_STOP_SECONDS} s")
+        time.sleep(0.05)
+
+
+def _required(sources: Sources) -> Sources:
+    if not sources:
+        raise click.UsageError("name what to run: -k DIR (a kustomization) or -f FILE")
+    return sources
+
+
+def _tell(applied: dict[str, Any]) -> None:
+    for what in ("added", "changed", "removed"):
+        for subject in applied[what]:
+            click.echo(f"{what:<8} {subject}")
+    if not any(applied[what] for what in ("added", "changed", "removed")):
+        click.echo("nothing changed")
+    milliseconds = applied["seconds"] * 1000
+    click.echo(f"acknowledged by all {applied['proxies']} proxies after {milliseconds:.0f} ms")
+
+
+def main() -> None:
+    """The entry point: errors that users can mend end in a message, never in a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except Exception as error:
+        status = _exit_status(error)
+        if status is None:
+            raise
+        click.echo(str(error) if isinstance(error, ManifestError) else f"localmesh: {error}", err=True)
+        sys.exit(status)
+
+
+def _exit_status(error: Exception) -> int | None:
+    """The exit status of an error that is not ours, None for one that is a bug."""
+    if isinstance(error, ManifestError):
+        return 2
+    if isinstance(error, client.RefusedError):
+        return 2 if error.status in (400, 404, 422) else 1
+    if isinstance(error, client.NoMeshError):
+        return 1
+    from localmesh.failures import FAILURES
+
+    return 1 if isinstance(error, FAILURES) else None

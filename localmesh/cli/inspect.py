@@ -1,0 +1,62 @@
+"""What a running mesh looks like, as text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_FOLLOW_SECONDS = 0.2
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need to be.
+
+    >>> print(table(["A", "B"], [["long", "x"]]))
+    A     B
+    long  x
+    """
+    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (headings, *rows)
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def status_text(status: Mapping[str, Any]) -> str:
+    """The state of a mesh for people."""
+    pods = [
+        [
+            pod["namespace"],
+            pod["name"],
+            pod["state"],
+            str(pod["restarts"]),
+            {True: "synced", False: "not synced", None: "no sidecar"}[pod["proxySynced"]],
+            ", ".join(f"{declared} at {real}" for declared, real in pod["ports"].items()),
+        ]
+        for pod in status["pods"]
+    ]
+    parts = [table(["NAMESPACE", "POD", "STATE", "RESTARTS", "PROXY", "PORTS"], pods)]
+    gateways = [[name, address] for name, of in status["gateways"].items() for address in of.values()]
+    if gateways:
+        parts.append(table(["GATEWAY", "ADDRESS"], gateways))
+    if status["notIntercepted"]:
+        parts.append("not intercepted (no HTTP): " + ", ".join(status["notIntercepted"]))
+    if status["ignored"]:
+        ignored = ", ".join(f"{count} {kind}" for kind, count in status["ignored"].items())
+        parts.append(f"ignored (mean nothing without a cluster): {ignored}")
+    return "\n\n".join(parts)
+
+
+def lines_of(file: Path, *, last: int, follow: bool) -> Iterator[str]:
+    """The last lines of a log; with `follow` also what is written from now on, without end."""
+    with file.open(encoding="utf-8", errors="replace") as log:
+        yield from log.readlines()[-last:]
+        while follow:
+            line = log.readline()
+            if line:
+                yield line
+            else:
+                time.sleep(_FOLLOW_SECONDS)

@@ -1,0 +1,62 @@
+"""Which manifests a command is about: `-k DIR` and `-f FILE`, the same for all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localmesh.manifests import Loaded, ManifestError, load
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Folders to build with kustomize, and files, folders or ``-`` to read."""
+
+    kustomizations: tuple[Path, ...]
+    files: tuple[Path, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.kustomizations or self.files)
+
+    def load(self, *, strict: bool) -> Loaded:
+        """What they hold. Prints warnings; with `strict` they are errors. Raises ManifestError."""
+        loaded = load(kustomizations=self.kustomizations, files=self.files)
+        if strict and loaded.warnings:
+            raise ManifestError(problem.as_error() for problem in loaded.warnings)
+        for problem in loaded.warnings:
+            click.echo(f"{problem}\n", err=True)
+        return loaded
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `-k` and `-f`; the command gets them as `kustomizations` and `files`."""
+    path = click.Path(path_type=Path)
+    command = click.option(
+        "-f",
+        "--filename",
+        "files",
+        multiple=True,
+        type=path,
+        metavar="FILE",
+        help="Read a YAML file, all of a folder, or - for standard input. May be repeated.",
+    )(command)
+    return click.option(
+        "-k",
+        "--kustomize",
+        "kustomizations",
+        multiple=True,
+        type=path,
+        metavar="DIR",
+        help="Build a kustomization. May be repeated.",
+    )(command)
+
+
+def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--strict`."""
+    return click.option(
+        "--strict", is_flag=True, help="Refuse what Istio accepts but cannot work, instead of warning."
+    )(command)

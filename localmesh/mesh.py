@@ -1,0 +1,240 @@
+"""The running whole: brought from one plan to another, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import aiohttp
+
+from localmesh.catalog import Address, Catalog, Proxy
+from localmesh.changes import Ages, Changes, changes
+from localmesh.envoy import node_id
+from localmesh.layout import LoopbackAddresses, PlacedPod
+from localmesh.manifests import Resource
+from localmesh.members import Ground, KeptEnvoy, Member, Running
+from localmesh.plan import EMPTY, Plan, PodKey, plan
+from localmesh.process_table import ProcessTable
+from localmesh.translate import ProxyConfig, translate
+from localmesh.workloads import FreePorts
+from localmesh.workloads.ports import LOOPBACK
+from localmesh.xds import AdsServer, Encoder, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class MeshSettings:
+    """Where a mesh lives; `gateway_ports` fixes the real ports of gateways by target port (8080: HTTP)."""
+
+    state_folder: Path
+    working_directory: Path
+    gateway_ports: Mapping[int, int] = field(default_factory=dict)
+
+
+class Mesh:
+    """All pods and proxies of one mesh; use as an asynchronous context manager.
+
+    `generation` counts the applies that took effect.
+    """
+
+    def __init__(self, settings: MeshSettings) -> None:
+        self.settings = settings
+        self.generation = 0
+        self.plan: Plan = EMPTY
+        self.members: dict[PodKey, Member] = {}
+        self.gateways: dict[PodKey, KeptEnvoy] = {}
+        self._processes = ProcessTable(settings.state_folder)
+        self._ads = AdsServer()
+        self._encoder = Encoder()
+        self._free_ports = FreePorts()
+        self._addresses = LoopbackAddresses(self._free_ports, settings.gateway_ports)
+        self._ages = Ages()
+        self._applying = asyncio.Lock()
+        self._rolling_out = asyncio.Lock()
+        self._readiness_changed = asyncio.Event()
+        self._follower: asyncio.Task[None] | None = None
+        self._ground: Ground | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._processes.open()
+        try:
+            port = await self._ads.start()
+            self._ground = Ground(
+                processes=self._processes,
+                ads=self._ads,
+                control_plane=Address(LOOPBACK, port),
+                client=aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)),
+                free_ports=self._free_ports,
+                state_folder=self.settings.state_folder,
+                working_directory=self.settings.working_directory,
+                on_change=self._readiness_changed.set,
+            )
+        except BaseException:
+            await self._processes.close()
+            raise
+        self._follower = asyncio.create_task(self._follow_readiness())
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        if self._follower is not None:
+            self._follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._follower
+        stops = [
+            *(each.stop() for each in self.members.values()),
+            *(g.stop() for g in self.gateways.values()),
+        ]
+        await asyncio.gather(*stops, return_exceptions=True)
+        await self._ads.stop()
+        if self._ground is not None:
+            await self._ground.client.close()
+        await self._processes.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether every pod and proxy is ready."""
+        envoys = self.gateways.values()
+        return all(member.ready for member in self.members.values()) and all(each.ready for each in envoys)
+
+    @property
+    def mark(self) -> dict[str, str]:
+        """Environment for programs that are to end with the mesh, whatever happens to it."""
+        return self._processes.mark
+
+    def synced(self, proxy: Proxy) -> bool:
+        """Whether a proxy has acknowledged what it was sent."""
+        return self._ads.synced(node_id(proxy))
+
+    def config_of(self, proxy: Proxy) -> ProxyConfig:
+        """What a proxy has been told."""
+        return translate(self._catalog(self.plan), proxy)
+
+    async def apply(self, resources: Iterable[Resource], ignored: Iterable[Resource] = ()) -> Changes:
+        """Makes the mesh what these resources say; returns when every proxy has acknowledged.
+
+        Raises ManifestError, PodFailedError, EnvoyError, RejectedError or NotAcknowledgedError; then what
+        was in force before is still in force.
+        """
+        async with self._applying:
+            wanted = plan(self._ages.ordered(resources), ignored, self._addresses)
+            found = changes(self.plan.resources, wanted.resources)
+            await self._become(wanted)
+            self.generation += 1
+            return found
+
+    async def _become(self, wanted: Plan) -> None:
+        """New pods first, then the routes to them, then the end of what is no longer wanted."""
+        before = self.plan
+        gone = [key for key in self.members if key not in wanted.pods]
+        early, late = _in_turn(
+            [pod for key, pod in wanted.pods.items() if key not in self.members], gone, self
+        )
+        try:
+            await self._start(wanted, early)
+            await self._roll_out(wanted)
+        except BaseException:
+            await self._undo(before)
+            raise
+        await self._stop(gone, [key for key in self.gateways if key not in wanted.gateways])
+        await self._start(wanted, late)
+        await self._roll_out(wanted)
+
+    async def _start(self, wanted: Plan, pods: list[PlacedPod]) -> None:
+        assert self._ground is not None  # noqa: S101 - for the type checker: set on entering
+        catalog = self._catalog(wanted)
+        members = {
+            (pod.workload.namespace, pod.name): Member.of(pod, wanted.config, self._ground) for pod in pods
+        }
+        gateways = {
+            key: KeptEnvoy(proxy, self._ground)
+            for key, proxy in wanted.gateways.items()
+            if key not in self.gateways
+        }
+        self.members |= members
+        self.gateways |= gateways
+        if self.plan is EMPTY:
+            self.plan = wanted
+        for proxy in [*(m.placed.proxy for m in members.values()), *(g.proxy for g in gateways.values())]:
+            if proxy is not None:
+                self._ads.expect(node_id(proxy), self._snapshot(catalog, proxy))
+        parts: list[Running] = [*members.values(), *gateways.values()]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in parts:
+                    group.create_task(part.start())
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
+    async def _stop(self, pods: list[PodKey], gateways: list[PodKey]) -> None:
+        stopping = [self.members.pop(key) for key in pods]
+        leaving = [self.gateways.pop(key) for key in gateways]
+        parts: list[Running] = [*stopping, *leaving]
+        await asyncio.gather(*(part.stop() for part in parts))
+        for proxy in [*(member.placed.proxy for member in stopping), *(each.proxy for each in leaving)]:
+            if proxy is not None:
+                self._ads.forget(node_id(proxy))
+
+    async def _undo(self, before: Plan) -> None:
+        self.plan = before
+        new_pods = [key for key in self.members if key not in before.pods]
+        new_gateways = [key for key in self.gateways if key not in before.gateways]
+        if before is not EMPTY:
+            with contextlib.suppress(Exception):  # the first error is the one to tell
+                await self._roll_out(before)
+        await self._stop(new_pods, new_gateways)
+
+    async def _roll_out(self, wanted: Plan) -> None:
+        async with self._rolling_out:
+            self.plan = wanted
+            catalog = self._catalog(wanted)
+            snapshots = {node_id(proxy): self._snapshot(catalog, proxy) for proxy in self._running(wanted)}
+            await self._ads.roll_out(snapshots)
+            self._encoder.forget_unused()
+
+    def _running(self, wanted: Plan) -> list[Proxy]:
+        """The proxies that run, as the plan has them; those that it does not want any more are left alone."""
+        sidecars = [wanted.pods[key].proxy for key in self.members if key in wanted.pods]
+        gateways = [wanted.gateways[key] for key in self.gateways if key in wanted.gateways]
+        return [proxy for proxy in (*sidecars, *gateways) if proxy is not None]
+
+    def _snapshot(self, catalog: Catalog, proxy: Proxy) -> Snapshot:
+        return self._encoder.snapshot(translate(catalog, proxy))
+
+    def _catalog(self, of: Plan) -> Catalog:
+        """The plan's catalog with its pods as they are now."""
+        return of.catalog.with_pods(
+            placed.as_endpoint(ready=key in self.members and self.members[key].ready)
+            for key, placed in of.pods.items()
+        )
+
+    async def _follow_readiness(self) -> None:
+        """Endpoints follow the readiness of pods for as long as the mesh runs."""
+        while True:
+            await self._readiness_changed.wait()
+            self._readiness_changed.clear()
+            with contextlib.suppress(Exception):  # a proxy that is gone catches up when it is back
+                await self._roll_out(self.plan)
+
+
+def _in_turn(
+    wanted: list[PlacedPod], gone: list[PodKey], mesh: Mesh
+) -> tuple[list[PlacedPod], list[PlacedPod]]:
+    """Pods to start before the old ones end, and those that must wait for them (strategy Recreate)."""
+    ending = {
+        (mesh.members[key].placed.workload.namespace, mesh.members[key].placed.workload.name) for key in gone
+    }
+    late = [
+        pod
+        for pod in wanted
+        if pod.workload.one_at_a_time and (pod.workload.namespace, pod.workload.name) in ending
+    ]
+    return [pod for pod in wanted if pod not in late], late
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of a group, looked for through groups within it."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,21 @@
+"""A proxy's configuration as people and comparisons read it: Envoy's JSON, as `istioctl` prints it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localmesh.translate import ProxyConfig
+from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
+
+PARTS = ("listeners", "routes", "clusters", "endpoints")
+"""What can be asked for; `all` is an object with these four keys."""
+
+
+def printable(config: ProxyConfig) -> dict[str, list[dict[str, Any]]]:
+    """All parts of a configuration: camelCase, what is at its default left out, sorted as delivered."""
+    return {
+        "listeners": [canonical(LISTENER, listener) for listener in config.listeners],
+        "routes": [canonical(ROUTE, route) for route in (*config.routes, *config.further_routes)],
+        "clusters": [canonical(CLUSTER, cluster) for cluster in config.clusters],
+        "endpoints": [canonical(ENDPOINTS, endpoints) for endpoints in config.endpoints],
+    }

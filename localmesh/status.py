@@ -1,0 +1,77 @@
+"""The state of a mesh in plain data, as `GET /mesh` answers it and `localmesh status` prints it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localmesh import __version__
+from localmesh.changes import counts
+from localmesh.members import Member
+from localmesh.mesh import Mesh
+
+Json = dict[str, Any]
+
+
+def status(mesh: Mesh) -> Json:
+    """All of it: gateways, pods, what is not intercepted, what is ignored."""
+    return {
+        "version": __version__,
+        "ready": mesh.ready,
+        "generation": mesh.generation,
+        "stateFolder": str(mesh.settings.state_folder.resolve()),
+        "gateways": gateways(mesh),
+        "pods": [_pod(mesh, member) for _, member in sorted(mesh.members.items())],
+        "proxies": [_proxy(mesh, name) for name in sorted(mesh.gateways)],
+        "notIntercepted": [
+            f"{service.host}:{port.number} ({port.protocol.value})"
+            for service in mesh.plan.catalog.services
+            for port in service.ports
+            if not port.protocol.may_be_http
+        ],
+        "ignored": dict(counts(mesh.plan.ignored)),
+    }
+
+
+def gateways(mesh: Mesh) -> Json:
+    """The address of every gateway by its name: ``http`` for port 80, ``http-<port>`` for others."""
+    out: Json = {}
+    for workload in mesh.plan.catalog.gateways:
+        kept = mesh.gateways.get((workload.namespace, workload.name))
+        if kept is None:
+            continue
+        addresses = out.setdefault(workload.name, {})
+        for server in workload.servers:
+            name = "http" if server.number == 80 else f"http-{server.number}"
+            addresses[name] = f"http://{kept.proxy.listen[server.target_port]}"
+    return out
+
+
+def _pod(mesh: Mesh, member: Member) -> Json:
+    workload = member.placed.workload
+    proxy = member.placed.proxy
+    return {
+        "namespace": workload.namespace,
+        "name": member.placed.name,
+        "workload": workload.name,
+        "state": member.pod.state.value,
+        "ready": member.ready,
+        "restarts": member.pod.restarts,
+        "ports": {str(declared): real for declared, real in member.placed.ports.items()},
+        "proxySynced": mesh.synced(proxy) if proxy is not None else None,
+        "envoyAdmin": f"http://{member.envoy.admin}" if member.envoy is not None else None,
+        "log": str(member.pod.log_file),
+        "proxyLog": str(member.envoy.log_file) if member.envoy is not None else None,
+    }
+
+
+def _proxy(mesh: Mesh, name: tuple[str, str]) -> Json:
+    kept = mesh.gateways[name]
+    return {
+        "namespace": name[0],
+        "name": name[1],
+        "ready": kept.ready,
+        "synced": mesh.synced(kept.proxy),
+        "restarts": kept.restarts,
+        "envoyAdmin": f"http://{kept.admin}",
+        "proxyLog": str(kept.log_file),
+    }
