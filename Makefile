@@ -1,0 +1,77 @@
+# `make` alone lists the targets; the line above each is its help.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SCENARIO ?=
+OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
+# behind the caller's own: what stands in .venv serves only where there is nothing else
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+
+## Start the mesh with the canary, prove it, print the verdict, stop
+demo: setup
+	@exec $(BIN)/localmesh up -k istio/overlays/canary --state .localmesh/demo --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove canary
+
+## Start the mesh in the foreground with the base application, or an overlay: make up SCENARIO=canary
+up: setup check-scenario
+	@exec $(BIN)/localmesh up -k $(OVERLAY) --end-with-parent
+
+## Run every test: lint, types, unit tests, whole meshes, the browser
+test: setup lint types
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
+
+## Check format and lint
+lint: setup
+	@$(BIN)/ruff format --check --quiet . || { echo 'run `make format`'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+
+## Check types, strictly
+types: setup
+	@$(BIN)/mypy
+
+## Format the code
+format: setup
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
+
+## Write the expected files of golden tests anew
+golden: setup
+	@$(BIN)/pytest -q --update-golden -m "not mesh and not browser and not cluster" -k golden
+
+## Measure speed and memory, as ratios against named peers
+bench: setup
+	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+## Prove a scenario on a mesh of its own: make prove SCENARIO=canary
+prove: setup check-scenario
+	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(SCENARIO)
+
+## List the scenarios, each with its first line
+scenarios:
+	@for readme in istio/overlays/*/README.md; do printf '%-20s %s\n' "$$(basename $$(dirname $$readme))" "$$(sed -n '1s/^# *//p' $$readme)"; done
+
+## Install everything into .venv (done by itself before the others)
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements/dev.txt requirements/kubectl.txt pyproject.toml scripts/setup.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) scripts/setup.sh
+	@touch $@
+
+## Resolve the pinned requirements anew from pyproject.toml
+requirements: setup
+	@scripts/requirements.sh
+
+## Remove everything that was installed or left by a mesh
+clean:
+	@rm -rf $(VENV) .localmesh .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+check-scenario:
+	@test -f $(OVERLAY)/kustomization.yaml || { echo "there is no scenario \"$(SCENARIO)\"; there are: $$(ls istio/overlays | tr '\n' ' ')" >&2; exit 2; }
+
+## Show this list
+help:
+	@awk '/^## /{help=substr($$0,4);next} /^[a-z-]+:/{if(help){split($$1,name,":");printf "  %-14s%s\n",name[1],help};help=""}' Makefile
+
+.PHONY: demo up test lint types format golden bench prove scenarios setup requirements clean check-scenario help
