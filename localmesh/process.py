@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 
 _STRAGGLER_SECONDS = 1.0
-_POLL_SECONDS = 0.02
+_KILLED_SECONDS = 1.0
+_POLL_SECONDS = 0.01
 _TAIL_BYTES = 64 * 1024
 
 
@@ -99,12 +100,17 @@ class Process:
 
     async def _watch(self) -> int:
         status = await self._child.wait()
-        deadline = time.monotonic() + _STRAGGLER_SECONDS
-        while self._stopping and time.monotonic() < deadline and group_lives(self.pid):
-            await asyncio.sleep(_POLL_SECONDS)
+        if self._stopping:
+            await self._group_end(_STRAGGLER_SECONDS)
         _signal_group(self.pid, signal.SIGKILL)
+        await self._group_end(_KILLED_SECONDS)  # the ports of a killed child are free a moment later
         self._on_end(self)
         return status
+
+    async def _group_end(self, timeout_seconds: float) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while group_lives(self.pid) and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _signal(self, number: signal.Signals) -> None:
         if not self._end.done():  # afterwards the number may belong to somebody else

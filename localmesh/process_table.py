@@ -151,18 +151,14 @@ class ProcessTable:
 
     def _records(self) -> Iterator[dict[str, Any]]:
         for file in self._folder.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError):  # cut short by a kill: says nothing
-                yield json.loads(file.read_text(encoding="utf-8"))
+            yield _record(file.read_text(encoding="utf-8"))
 
 
 def _take(folder: Path) -> tuple[IO[str], dict[str, Any]]:
     """The locked owner file and what the previous owner left in it; the lock ends with its holder."""
     file = (folder / "owner").open("a+", encoding="utf-8")
     file.seek(0)
-    try:
-        earlier = json.loads(file.read())
-    except ValueError:
-        earlier = {}
+    earlier = _record(file.read())
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -171,12 +167,21 @@ def _take(folder: Path) -> tuple[IO[str], dict[str, Any]]:
     return file, earlier
 
 
+def _record(text: str) -> dict[str, Any]:
+    """What was noted; nothing where a kill has cut it short."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def _is_same_process(record: dict[str, Any]) -> bool:
     try:
         start_time = psutil.Process(record["pid"]).create_time()
-    except (psutil.Error, KeyError, TypeError):
+        return abs(start_time - float(record["started"])) < _START_TIME_TOLERANCE_SECONDS
+    except (psutil.Error, KeyError, TypeError, ValueError):
         return False
-    return abs(start_time - float(record["started"])) < _START_TIME_TOLERANCE_SECONDS
 
 
 async def _start_watchdog(token: str) -> asyncio.subprocess.Process:

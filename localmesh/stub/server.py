@@ -21,6 +21,8 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _LARGEST_HEAD = 64 * 1024
@@ -88,13 +90,11 @@ class Stub:
     def _converse(self, port: int, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as reader:
             try:
-                while request := read_request(reader, connection):
-                    self._count(1)
-                    try:
+                while line := reader.readline(_LARGEST_HEAD):
+                    with self._under_way():
+                        request = read_request(line, reader, connection)
                         keep_alive = request.keep_alive and not self.draining
                         connection.sendall(self.answer(port, request, keep_alive))
-                    finally:
-                        self._count(-1)
                     if not keep_alive:
                         return
             except Malformed as error:
@@ -102,9 +102,15 @@ class Stub:
             except OSError:
                 return  # the peer has gone
 
-    def _count(self, difference: int) -> None:
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
         with self._lock:
-            self.requests_under_way += difference
+            self.requests_under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.requests_under_way -= 1
 
     def answer(self, port: int, request: Request, keep_alive: bool = True) -> bytes:
         """The whole response to one request, after the delay it asks for."""
@@ -133,11 +139,8 @@ class Stub:
         return response(status, content, headers, with_body=request.method != "HEAD")
 
 
-def read_request(reader: Any, connection: socket.socket) -> Request | None:
-    """The next request on a connection, None at its end."""
-    line = reader.readline(_LARGEST_HEAD)
-    if not line:
-        return None
+def read_request(line: bytes, reader: Any, connection: socket.socket) -> Request:
+    """The request that begins with `line`. Raises Malformed."""
     words = line.decode("latin-1").split()
     if len(words) != 3 or words[2] not in {"HTTP/1.1", "HTTP/1.0"}:
         raise Malformed("this is not a request line of HTTP/1.1")

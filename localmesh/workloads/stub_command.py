@@ -24,8 +24,15 @@ def stub_command(facts: PodFacts, container: Container) -> tuple[str, ...]:
         "service": workload.labels.get("app", workload.name),
         "container": container.name,
         "image": container.image,
-        "ports": {
-            port.number: facts.real_port(port.number) for port in container.ports if port.protocol == "TCP"
-        },
+        "ports": {port: facts.real_port(port) for port in _served(facts, container)},
     }
     return (sys.executable, "-I", "-S", str(_SCRIPT), json.dumps(identity))
+
+
+def _served(facts: PodFacts, container: Container) -> list[int]:
+    """Its declared ports; the first stub of a pod also those that only a Service knows of."""
+    ports = [port.number for port in container.ports if port.protocol == "TCP"]
+    stubs = [each for each in facts.workload.containers if not each.command]
+    if container is stubs[0]:
+        ports += [port for port in facts.ports if port not in facts.workload.declared_ports]
+    return ports

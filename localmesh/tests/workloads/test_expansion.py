@@ -1,0 +1,24 @@
+"""`$(VAR)` expansion."""
+
+import pytest
+
+from localmesh.workloads.expansion import expand
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$(HOST):$(PORT)", "logic:80"),
+        ("$(MISSING)", "$(MISSING)"),
+        ("$$(HOST)", "$(HOST)"),
+        ("$$$(HOST)", "$logic"),
+        ("$$$$", "$$"),
+        ("$HOST", "$HOST"),
+        ("$(HOST", "$(HOST"),
+        ("100$", "100$"),
+        ("$(A)", "$(HOST)"),
+    ],
+)
+def test_references_expand_as_in_kubernetes(text: str, expected: str) -> None:
+    """Known references are replaced once, unknown ones stay, a doubled dollar sign escapes."""
+    assert expand(text, {"HOST": "logic", "PORT": "80", "A": "$(HOST)"}) == expected

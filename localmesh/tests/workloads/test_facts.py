@@ -1,0 +1,42 @@
+"""Names and folders of pods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from localmesh.catalog.workload import Workload
+from localmesh.workloads import PodFacts, pod_name
+
+MakeWorkload = Callable[..., Workload]
+
+
+def test_names_say_workload_template_and_ordinal(make_workload: MakeWorkload) -> None:
+    """The same template and ordinal always have the same name, others have another."""
+    workload, changed = make_workload({"image": "a"}), make_workload({"image": "b"})
+
+    names = [pod_name(workload, 0), pod_name(workload, 1), pod_name(changed, 0)]
+
+    assert len(set(names)) == 3
+    assert all(re.fullmatch("web-v1-[bcdfghjklmnpqrstvwxz2456789]{5}", name) for name in names)
+    assert pod_name(make_workload({"image": "a"}), 0) == names[0]
+
+
+def test_claims_are_shared_and_other_volumes_are_not(make_workload: MakeWorkload) -> None:
+    """Two pods see one claim, and each its own empty folder."""
+    workload = make_workload(
+        {}, volumes=[{"name": "own"}, {"name": "all", "persistentVolumeClaim": {"claimName": "disk"}}]
+    )
+    first, second = (PodFacts(workload, ordinal, {}, Path("/state"), Path("/")) for ordinal in (0, 1))
+    own, shared = workload.volumes
+
+    assert first.volume_folder(shared) == second.volume_folder(shared)
+    assert first.volume_folder(own) != second.volume_folder(own)
+
+
+def test_undeclared_ports_are_themselves(make_workload: MakeWorkload) -> None:
+    """Only declared ports stand for others."""
+    facts = PodFacts(make_workload({}), 0, {8080: 20001}, Path("/"), Path("/"))
+
+    assert (facts.real_port(8080), facts.real_port(9000)) == (20001, 9000)

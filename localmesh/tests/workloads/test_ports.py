@@ -1,0 +1,38 @@
+"""Free ports."""
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from localmesh.workloads.ports import LOOPBACK, FreePorts, is_free
+
+
+def test_no_port_is_given_out_twice() -> None:
+    """Ports differ, until they are given back."""
+    ports = FreePorts()
+
+    taken = [ports.take() for _ in range(50)]
+
+    assert len(set(taken)) == 50
+
+
+def test_ports_in_use_are_not_given_out() -> None:
+    """A port that somebody listens on is passed over."""
+    ports = FreePorts()
+    first = ports.take()
+
+    with socket.create_server((LOOPBACK, first + 1)):
+        second = ports.take()
+
+    assert second > first + 1 or second < first
+    assert is_free(first + 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the range is read from /proc")
+def test_connections_do_not_take_ports_that_were_given_out() -> None:
+    """The ports lie outside the range from which the kernel serves outgoing connections."""
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+
+    assert not low <= FreePorts().take() <= high
