@@ -145,6 +145,11 @@ def kind_problems(api_version: str, kind: str, place: Place) -> Iterator[Problem
         )
 
 
+def is_translated(kind: str) -> bool:
+    """Whether localmesh acts on objects of the kind."""
+    return kind in TRANSLATED
+
+
 def is_known(api_version: str, kind: str) -> bool:
     """Whether there is a schema to check such an object with."""
     return api_version in _VERSIONS.get(kind, ())

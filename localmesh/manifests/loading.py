@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from localmesh.manifests.checks import check
 from localmesh.manifests.codes import reading
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import read_files
-from localmesh.manifests.kinds import is_ignored, is_known, kind_problems
+from localmesh.manifests.kinds import is_ignored
 from localmesh.manifests.kustomize import read_kustomizations
-from localmesh.manifests.objects import name_problems, object_problems, objects, resource
+from localmesh.manifests.objects import object_problems, objects, resource
+from localmesh.manifests.patches import Patches
+from localmesh.manifests.positions import Lines
 from localmesh.manifests.problems import ManifestError, Problem
 from localmesh.manifests.resources import Loaded, Resource
-from localmesh.manifests.schema import schema_problems
 
 
 def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> Loaded:
@@ -28,15 +30,16 @@ def load_text(text: str, file: str = "<stdin>") -> Loaded:
 
 def _loaded(read: Reading) -> Loaded:
     problems = list(read.problems)
+    patches, lines = Patches(), Lines()
     resources: list[Resource] = []
     for document in read.documents:
         for candidate in objects(document):
-            if missing := list(object_problems(candidate)):
-                problems.extend(missing)
-            else:
-                resources.append(resource(candidate, len(resources)))
-    for item in resources:
-        problems.extend(_problems(item))
+            if found := list(object_problems(candidate)):
+                problems.extend(lines.located(problem, candidate.source) for problem in found)
+                continue
+            item = resource(candidate, len(resources), patches)
+            resources.append(item)
+            problems.extend(lines.located(problem, candidate.source) for problem in check(item))
     problems.extend(_duplicates(resources))
     if problems:
         raise ManifestError(problems)
@@ -44,13 +47,6 @@ def _loaded(read: Reading) -> Loaded:
         resources=tuple(item for item in resources if not is_ignored(item.kind)),
         ignored=tuple(item for item in resources if is_ignored(item.kind)),
     )
-
-
-def _problems(item: Resource) -> Iterator[Problem]:
-    yield from kind_problems(item.api_version, item.kind, item.place)
-    if is_known(item.api_version, item.kind):
-        yield from name_problems(item)
-        yield from schema_problems(item.body, f"{item.api_version}/{item.kind}", item.place)
 
 
 def _duplicates(resources: Sequence[Resource]) -> Iterator[Problem]:

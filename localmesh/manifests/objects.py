@@ -11,18 +11,19 @@ from localmesh.manifests.documents import Document
 from localmesh.manifests.fields import quoted
 from localmesh.manifests.kinds import CLUSTER_WIDE
 from localmesh.manifests.origins import origin, without_origin
+from localmesh.manifests.patches import Patches
 from localmesh.manifests.paths import FieldPath
+from localmesh.manifests.positions import Source
 from localmesh.manifests.problems import Place, Problem
 from localmesh.manifests.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """A part of a document that stands for one object; `inside` is its path in a List."""
+    """A part of a document that should be an object."""
 
     body: Any
-    document: Document
-    inside: FieldPath = FieldPath()  # noqa: RUF009 - immutable
+    source: Source
 
 
 def objects(document: Document) -> Iterator[Object]:
@@ -30,19 +31,18 @@ def objects(document: Document) -> Iterator[Object]:
     body = document.body
     if isinstance(body, dict) and body.get("kind") == "List" and isinstance(body.get("items"), list):
         for index, item in enumerate(body["items"]):
-            yield Object(item, document, FieldPath("items", index))
+            yield Object(item, Source(document, FieldPath("items", index)))
     else:
-        yield Object(body, document)
+        yield Object(body, Source(document, FieldPath()))
 
 
 def object_problems(candidate: Object) -> Iterator[Problem]:
     """Why something is no object: no mapping, or without apiVersion, kind or a name."""
     body = candidate.body
-    place = Place(candidate.document.file, line=candidate.document.line)
+    place = Place(candidate.source.document.file)
     if not isinstance(body, dict):
         yield reading.NOT_AN_OBJECT.at(
             place,
-            candidate.inside,
             found=f"found {quoted(body)}",
             expected="apiVersion, kind and metadata",
             remedy="write a Kubernetes object or remove the document",
@@ -52,7 +52,6 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
         if not isinstance(body.get(name), str) or not body[name]:
             yield reading.NOT_AN_OBJECT.at(
                 place,
-                candidate.inside,
                 found=f"{name} is {quoted(body.get(name)) if name in body else 'missing'}",
                 expected="apiVersion, kind and metadata",
                 remedy=_remedy(candidate, name),
@@ -60,15 +59,15 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
 
 
 def _remedy(candidate: Object, name: str) -> str:
-    if candidate.document.file.endswith(("kustomization.yaml", "kustomization.yml")):
+    if candidate.source.document.file.endswith(("kustomization.yaml", "kustomization.yml")):
         return "name the folder with -k instead of reading this file with -f"
     return f"add {name}"
 
 
-def resource(candidate: Object, order: int) -> Resource:
+def resource(candidate: Object, order: int, patches: Patches) -> Resource:
     """The object as it is used; what is not text where text belongs counts as absent."""
-    body, document = candidate.body, candidate.document
-    came_from = origin(body, document.folder) if document.folder else None
+    body, document = candidate.body, candidate.source.document
+    came_from = origin(body, document.folder, patches) if document.folder else None
     if came_from:
         body = without_origin(body)
     metadata = _mapping(body.get("metadata"))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from localmesh.manifests.patches import Patches
+
 ORIGIN = "config.kubernetes.io/origin"
 TRANSFORMATIONS = "alpha.config.kubernetes.io/transformations"
-_PATCHES = frozenset(
+_RENAMING = frozenset({"PrefixTransformer", "SuffixTransformer", "PrefixSuffixTransformer"})
+_PATCHING = frozenset(
     {
         "PatchTransformer",
         "PatchStrategicMergeTransformer",
@@ -30,20 +34,39 @@ class Origin:
     patched_by: tuple[str, ...]
 
 
-def origin(body: Mapping[str, Any], folder: Path) -> Origin | None:
+def origin(body: Mapping[str, Any], folder: Path, patches: Patches) -> Origin | None:
     """Where kustomize says an object is from; `folder` is what its annotations are relative to."""
     metadata = body.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict):
+        return None
+    annotations = metadata.get("annotations")
     if not isinstance(annotations, dict) or ORIGIN not in annotations:
         return None
-    told = yaml.safe_load(annotations[ORIGIN])
-    steps = yaml.safe_load(annotations.get(TRANSFORMATIONS, "[]"))
-    patches = [Path(step["configuredIn"]) for step in steps if step["configuredBy"]["kind"] in _PATCHES]
+    told = _told(annotations[ORIGIN])
+    steps = _told(annotations.get(TRANSFORMATIONS, "[]"))
+    renamed = any(step["configuredBy"]["kind"] in _RENAMING for step in steps)
+    name = None if renamed else str(metadata.get("name", ""))
+    folders = [
+        _joined(folder, step["configuredIn"]).parent
+        for step in steps
+        if step["configuredBy"]["kind"] in _PATCHING
+    ]
+    patched_by = [each for each in dict.fromkeys(folders) if patches.touch(each, str(body.get("kind")), name)]
     file = told.get("path") or told.get("configuredIn") or ""
     return Origin(
-        file=f"{told['repo']}/{file}" if "repo" in told else _from_here(folder / file),
-        patched_by=tuple(dict.fromkeys(_from_here(folder / patch.parent) for patch in patches)),
+        file=f"{told['repo']}/{file}" if "repo" in told else _from_here(_joined(folder, file)),
+        patched_by=tuple(map(_from_here, patched_by)),
     )
+
+
+@lru_cache(maxsize=256)
+def _told(annotation: str) -> Any:
+    return yaml.load(annotation, Loader=yaml.CSafeLoader)
+
+
+def _joined(folder: Path, path: str) -> Path:
+    # By letter and not by file system: the folder that kustomize ran in is gone by now.
+    return Path(os.path.normpath(folder / path))
 
 
 def _from_here(path: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from localmesh.manifests.fields import Field
 from localmesh.manifests.paths import FieldPath
 from localmesh.manifests.problems import Place, Problem
 
@@ -48,6 +49,11 @@ class Resource:
     def data(self) -> Mapping[str, str]:
         """The data of a ConfigMap or Secret, empty where there is none."""
         return self.body.get("data") or {}
+
+    @property
+    def root(self) -> Field:
+        """The whole object, to walk through."""
+        return Field(self.body, self.place)
 
     def path(self, *segments: str | int) -> FieldPath:
         """The path of a field of this object, for problems."""

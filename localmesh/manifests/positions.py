@@ -1,0 +1,96 @@
+"""On which line of its file a field stands; looked up only when there is a problem to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from localmesh.manifests.documents import Document, read_text
+from localmesh.manifests.paths import FieldPath
+from localmesh.manifests.problems import Place, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an object was written: its document as it was read, and its path inside it (in a List)."""
+
+    document: Document
+    inside: FieldPath
+
+
+class Lines:
+    """Finds the lines of problems in one load; files are read and parsed once, and only if needed."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, _Nodes] = {}
+        self._files: dict[str, tuple[Document, ...]] = {}
+
+    def located(self, problem: Problem, source: Source) -> Problem:
+        """The problem with the line of its field, where that can be known: not in patched objects."""
+        place = problem.place
+        if source.document.folder is None:
+            return problem.on_line(self._line(source.document, FieldPath(*source.inside, *problem.path)))
+        written = self._written(place) if not place.patched_by else None
+        return problem.on_line(self._line(written, problem.path)) if written else problem
+
+    def _written(self, place: Place) -> Document | None:
+        """The object as it stands in the file that kustomize took it from."""
+        if place.file not in self._files:
+            self._files[place.file] = tuple(_documents(Path(place.file)))
+        for document in self._files[place.file]:
+            body = document.body
+            metadata = body.get("metadata") if isinstance(body, dict) else None
+            if isinstance(metadata, dict) and (body.get("kind"), metadata.get("name")) == (
+                place.kind,
+                place.name,
+            ):
+                return document
+        return None
+
+    def _line(self, document: Document, path: FieldPath) -> int:
+        nodes = self._texts.setdefault(document.text, _Nodes(document.text))
+        line, node = document.line, nodes.starting_on(document.line)
+        for segment in path:
+            found = _child(node, segment)
+            if found is None:
+                break
+            line, node = found
+        return line
+
+
+def _documents(file: Path) -> Iterator[Document]:
+    try:
+        yield from read_text(file.read_text(encoding="utf-8"), str(file)).documents
+    except (OSError, UnicodeDecodeError):
+        return  # a file of another machine, or one that has just gone: then without a line
+
+
+class _Nodes:
+    """The documents of a text as nodes, which know their lines; composed only as far as asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._following = yaml.compose_all(text, Loader=yaml.CSafeLoader)
+        self._found: dict[int, yaml.Node] = {}
+
+    def starting_on(self, line: int) -> yaml.Node | None:
+        if line not in self._found:
+            for node in self._following:
+                start = node.start_mark.line + 1 if node is not None else 0
+                self._found[start] = node
+                if start == line:
+                    break
+        return self._found.get(line)
+
+
+def _child(node: yaml.Node | None, segment: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == segment:
+                return key.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(segment, int) and segment < len(node.value):
+        entry = node.value[segment]
+        return entry.start_mark.line + 1, entry
+    return None

@@ -1,0 +1,29 @@
+"""Regular expressions as Envoy takes them: RE2 syntax, and not too long."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+LONGEST = 1024
+"""Characters; Istio refuses longer ones, because Envoy refuses programs that get too large."""
+
+
+@lru_cache(maxsize=1024)
+def regex_fault(pattern: str) -> str | None:
+    """Why a pattern is refused, None if it is not."""
+    import re2
+
+    if not pattern:
+        return "it is empty"
+    if len(pattern) > LONGEST:
+        return f"it has {len(pattern)} characters, at most {LONGEST} are allowed"
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0]
+        return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+    except UnicodeEncodeError:
+        return "it is not valid text"
+    return None

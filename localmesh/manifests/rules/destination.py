@@ -1,0 +1,52 @@
+"""Where a route leads: hosts, subsets, ports, weights (istio: validateHTTPRouteDestinations)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localmesh.manifests.codes import refused
+from localmesh.manifests.fields import Field
+from localmesh.manifests.hostnames import is_label, is_wildcard_domain
+from localmesh.manifests.problems import Problem
+from localmesh.manifests.rules.header_operations import header_operations
+from localmesh.manifests.rules.ports import port_number
+
+SUBSET_WORDS = "at most 63 letters, digits and -, beginning and ending with a letter or digit"
+
+
+def destinations(route: Field) -> Iterator[Problem]:
+    """All destinations of a route, with their shares."""
+    total = 0
+    for entry in route.items():
+        weight = entry.get("weight")
+        total += weight.integer or 0
+        if (weight.integer or 0) < 0:
+            yield weight.problem(refused.BAD_WEIGHT, expected="a whole number from 0")
+        yield from destination(entry.get("destination"))
+        yield from header_operations(entry.get("headers"))
+    if len(route) > 1 and total == 0:
+        yield route.problem(
+            refused.BAD_WEIGHT,
+            found=f"{len(route)} destinations whose weights add up to 0",
+            expected="at least one weight above 0",
+        )
+
+
+def destination(field: Field) -> Iterator[Problem]:
+    """One destination."""
+    host = field.get("host")
+    if host.text is not None and (host.text == "*" or not is_wildcard_domain(host.text)):
+        yield host.problem(
+            refused.BAD_HOST,
+            expected="the name of a Service, such as logic or logic.sentimesh.svc.cluster.local",
+            remedy="correct the name; the port goes into destination.port.number",
+        )
+    subset = field.get("subset")
+    if subset.text and not is_label(subset.text):
+        yield subset.problem(refused.BAD_NAME, expected=SUBSET_WORDS)
+    number = field.get("port", "number")
+    yield from port_number(number)
+    if field.get("port") and number.value is None:
+        yield field.get("port").problem(
+            refused.MISSING_FIELD, name="number", why="", remedy="add the number of the Service's port"
+        )

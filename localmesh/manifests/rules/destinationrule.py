@@ -1,0 +1,49 @@
+"""What Istio asks of a DestinationRule (istio: ValidateDestinationRule)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localmesh.manifests.codes import refused
+from localmesh.manifests.fields import Field
+from localmesh.manifests.hostnames import is_label, is_wildcard_domain
+from localmesh.manifests.problems import Problem
+from localmesh.manifests.rules.destination import SUBSET_WORDS
+from localmesh.manifests.rules.exports import exports
+from localmesh.manifests.rules.metadata import entry_names, label_problems
+from localmesh.manifests.rules.traffic_policy import traffic_policy
+
+
+def host(root: Field) -> Iterator[Problem]:
+    """The host that the rule is for."""
+    spec = root.get("spec")
+    name = spec.get("host")
+    if not name:
+        remedy = "add spec.host with the name of a Service"
+        yield spec.problem(refused.MISSING_FIELD, name="host", why="", remedy=remedy)
+    elif name.text is not None and not is_wildcard_domain(name.text):
+        yield name.problem(
+            refused.BAD_HOST,
+            expected="the name of a Service, or *.example.com",
+            remedy="correct the name; a port goes into trafficPolicy.portLevelSettings",
+        )
+
+
+def subsets(root: Field) -> Iterator[Problem]:
+    """Subsets have different names."""
+    entries = root.get("spec", "subsets")
+    yield from entry_names(entries, what="the subset name")
+    for subset in entries.items():
+        name = subset.get("name")
+        if name.text is not None and not is_label(name.text):
+            yield name.problem(refused.BAD_NAME, expected=SUBSET_WORDS)
+        yield from label_problems(subset.get("labels"))
+        yield from traffic_policy(subset.get("trafficPolicy"))
+
+
+def policy(root: Field) -> Iterator[Problem]:
+    """The traffic policy of the whole host."""
+    yield from traffic_policy(root.get("spec", "trafficPolicy"))
+
+
+DESTINATION_RULE_RULES = (host, subsets, policy, exports)

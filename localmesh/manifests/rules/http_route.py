@@ -1,0 +1,115 @@
+"""What Istio asks of one HTTP route (istio: pkg/config/validation/virtualservice.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localmesh.manifests.codes import refused
+from localmesh.manifests.fields import Field, listed
+from localmesh.manifests.problems import Problem
+from localmesh.manifests.rules.destination import destination, destinations
+from localmesh.manifests.rules.header_operations import header_operations
+from localmesh.manifests.rules.http_cors import cors
+from localmesh.manifests.rules.http_fault import fault, percentage, status
+from localmesh.manifests.rules.http_match import match
+from localmesh.manifests.rules.http_redirect import redirect
+from localmesh.manifests.rules.http_retries import retries
+from localmesh.manifests.rules.http_rewrite import rewrite
+
+_ACTIONS = ("route", "redirect", "directResponse")
+_WITH_ROUTE_ONLY = ("fault", "rewrite")
+_LARGEST_BODY = 1024 * 1024
+
+
+def http_route(route: Field, *, is_delegate: bool) -> Iterator[Problem]:
+    """One HTTP route; those of a delegate may not delegate further."""
+    if is_delegate and route.get("delegate"):
+        yield route.get("delegate").problem(
+            refused.BAD_DELEGATE,
+            found="a delegate delegates further",
+            expected="a route, a redirect or a directResponse",
+            remedy="route here, or add spec.hosts to make this a root",
+        )
+    yield from _action(route)
+    for each in route.get("match").items():
+        yield from match(each)
+    yield from header_operations(route.get("headers"))
+    yield from destinations(route.get("route"))
+    yield from redirect(route)
+    yield from _direct_response(route.get("directResponse"))
+    yield from rewrite(route)
+    yield from retries(route.get("retries"))
+    yield from fault(route.get("fault"))
+    yield from cors(route.get("corsPolicy"))
+    yield from _mirrors(route)
+
+
+def _action(route: Field) -> Iterator[Problem]:
+    if route.get("delegate"):
+        yield from _root_action(route)
+        return
+    present = [action for action in _ACTIONS if _is_set(route, action)]
+    if not present:
+        yield route.problem(
+            refused.ROUTE_ACTION,
+            found="the route does nothing",
+            expected="one of route, redirect, directResponse and delegate",
+            remedy="add route with a destination",
+        )
+    elif len(present) > 1:
+        yield route.problem(
+            refused.ROUTE_ACTION,
+            found=f"the route has {listed(present)}",
+            expected="one of them",
+            remedy=f"remove {listed(present[1:])}, or write two routes with matches of their own",
+        )
+    elif present[0] != "route":
+        for extra in _WITH_ROUTE_ONLY:
+            if route.get(extra):
+                yield route.get(extra).problem(
+                    refused.ROUTE_ACTION,
+                    found=f"{extra} goes with {present[0]}",
+                    expected=f"{extra} with route only",
+                    remedy=f"remove {extra}",
+                )
+
+
+def _is_set(route: Field, action: str) -> bool:
+    # An empty list of destinations is as good as none.
+    return bool(len(route.get("route"))) if action == "route" else bool(route.get(action))
+
+
+def _root_action(route: Field) -> Iterator[Problem]:
+    for action in ("redirect", "route"):
+        if route.get(action):
+            yield route.get(action).problem(
+                refused.ROUTE_ACTION,
+                found=f"the route has delegate and {action}",
+                expected="delegate alone",
+                remedy=f"move {action} into the delegate",
+            )
+
+
+def _direct_response(response: Field) -> Iterator[Problem]:
+    yield from status(response.get("status"))
+    for kind in ("string", "bytes"):
+        body = response.get("body", kind)
+        if len((body.text or "").encode(errors="replace")) > _LARGEST_BODY:
+            yield body.problem(
+                refused.OUT_OF_RANGE, expected="at most 1 MiB", remedy="serve large bodies from a workload"
+            )
+
+
+def _mirrors(route: Field) -> Iterator[Problem]:
+    if route.get("mirror") and len(route.get("mirrors")):
+        yield route.problem(
+            refused.EXCLUSIVE_FIELDS, found="mirror and mirrors", expected="mirror and mirrors"
+        )
+    yield from destination(route.get("mirror"))
+    yield from percentage(route.get("mirrorPercentage", "value"), least=0)
+    percent = route.get("mirrorPercent")
+    if percent.integer is not None and percent.integer > 100:
+        yield percent.problem(refused.BAD_PERCENTAGE, expected="a number from 0 to 100")
+    for mirror in route.get("mirrors").items():
+        yield from destination(mirror.get("destination"))
+        yield from percentage(mirror.get("percentage", "value"), least=0)

@@ -1,0 +1,156 @@
+"""Traffic policies of DestinationRules (istio: validateTrafficPolicy and what it calls)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isqrt
+
+from localmesh.manifests.codes import refused
+from localmesh.manifests.fields import Field, listed
+from localmesh.manifests.problems import Problem
+from localmesh.manifests.rules.metadata import entry_names
+from localmesh.manifests.rules.ports import port_number
+
+_BLOCKS = ("connectionPool", "loadBalancer", "outlierDetection", "tls")
+_POLICY = (*_BLOCKS, "portLevelSettings", "proxyProtocol", "retryBudget", "tunnel")
+_MOST_MAGLEV = 5_000_011
+
+
+def traffic_policy(policy: Field) -> Iterator[Problem]:
+    """A traffic policy of a rule or a subset, if there is one."""
+    if not policy:
+        return
+    if not any(policy.get(block).value is not None for block in _POLICY):
+        yield policy.problem(refused.EMPTY_BLOCK, expected=listed(_POLICY))
+    if policy.get("tunnel") and policy.get("proxyProtocol"):
+        both = "tunnel and proxyProtocol"
+        yield policy.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
+    yield from _blocks(policy)
+    for entry in policy.get("portLevelSettings").items():
+        yield from _port_policy(entry)
+
+
+def _port_policy(entry: Field) -> Iterator[Problem]:
+    if not entry.get("port"):
+        yield entry.problem(
+            refused.MISSING_FIELD, name="port", why="", remedy="add port.number, the Service's port"
+        )
+    yield from port_number(entry.get("port", "number"))
+    if not any(entry.get(block) for block in _BLOCKS):
+        yield entry.problem(refused.EMPTY_BLOCK, expected=listed(_BLOCKS))
+    yield from _blocks(entry)
+
+
+def _blocks(policy: Field) -> Iterator[Problem]:
+    yield from _outlier_detection(policy.get("outlierDetection"))
+    yield from _connection_pool(policy.get("connectionPool"))
+    yield from _load_balancer(policy.get("loadBalancer"))
+
+
+def _outlier_detection(field: Field) -> Iterator[Problem]:
+    for name in ("maxEjectionPercent", "minHealthPercent"):
+        percent = field.get(name)
+        if percent.integer is not None and not 0 <= percent.integer <= 100:
+            yield percent.problem(refused.BAD_PERCENTAGE, expected="a whole number from 0 to 100")
+    failures = field.get("consecutiveLocalOriginFailures")
+    if failures.integer and field.get("splitExternalLocalOriginErrors").value is not True:
+        yield failures.problem(
+            refused.BAD_OUTLIER_DETECTION,
+            expected="splitExternalLocalOriginErrors: true beside it, without which it does not count",
+            remedy="add splitExternalLocalOriginErrors: true, or write consecutiveGatewayErrors",
+        )
+
+
+# -- connection pools --------------------------------------------------------------------------------
+
+_LIMITS = (
+    ("http", "http1MaxPendingRequests"),
+    ("http", "http2MaxRequests"),
+    ("http", "maxConcurrentStreams"),
+    ("http", "maxRequestsPerConnection"),
+    ("http", "maxRetries"),
+    ("tcp", "maxConnections"),
+)
+
+
+def _connection_pool(field: Field) -> Iterator[Problem]:
+    if not field:
+        return
+    if not field.get("http") and not field.get("tcp"):
+        yield field.problem(refused.EMPTY_BLOCK, expected="http and tcp")
+    for block, name in _LIMITS:
+        limit = field.get(block, name)
+        if (limit.integer or 0) < 0:
+            yield limit.problem(
+                refused.BAD_CONNECTION_POOL, expected="0 or more", remedy="write a number from 0"
+            )
+    http = field.get("http")
+    if http.get("h2UpgradePolicy").text == "UPGRADE" and http.get("useClientProtocol").value is True:
+        both = "h2UpgradePolicy UPGRADE and useClientProtocol"
+        yield http.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
+    yield from _keepalive(http.get("http2KeepAlive"))
+
+
+def _keepalive(field: Field) -> Iterator[Problem]:
+    for name in ("interval", "timeout"):
+        if field and not field.get(name):
+            yield field.problem(
+                refused.MISSING_FIELD, name=name, why=", which HTTP/2 keepalive needs", remedy=f"add {name}"
+            )
+
+
+# -- load balancers ----------------------------------------------------------------------------------
+
+
+def _load_balancer(field: Field) -> Iterator[Problem]:
+    consistent_hash = field.get("consistentHash")
+    yield from _cookie(consistent_hash.get("httpCookie"))
+    yield from _maglev(consistent_hash)
+    if field.get("localityLbSetting") and field.get("zoneAwareLbSetting"):
+        both = "localityLbSetting and zoneAwareLbSetting"
+        yield field.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
+    warmup = field.get("warmup")
+    minimum = warmup.get("minimumPercent")
+    if minimum.number is not None and not 0 <= minimum.number <= 100:
+        yield minimum.problem(refused.BAD_PERCENTAGE, expected="a number from 0 to 100")
+
+
+def _cookie(cookie: Field) -> Iterator[Problem]:
+    if cookie.get("name").text == "":
+        yield cookie.get("name").problem(
+            refused.BAD_LOAD_BALANCER, expected="the name of the cookie", remedy="name the cookie"
+        )
+    yield from entry_names(cookie.get("attributes"), what="the cookie attribute")
+
+
+def _maglev(consistent_hash: Field) -> Iterator[Problem]:
+    maglev = consistent_hash.get("maglev")
+    if consistent_hash.get("minimumRingSize").integer and (maglev or consistent_hash.get("ringHash")):
+        yield consistent_hash.problem(
+            refused.EXCLUSIVE_FIELDS,
+            found="minimumRingSize and an algorithm",
+            expected="minimumRingSize, maglev and ringHash",
+        )
+    if not maglev:
+        return
+    size = maglev.get("tableSize")
+    number = size.integer or 0
+    if number >= _MOST_MAGLEV or not is_prime(number):
+        wrong = size or maglev
+        yield wrong.problem(
+            refused.BAD_LOAD_BALANCER,
+            found=f"a table of size {number}" if size else "no tableSize",
+            expected=f"a prime number below {_MOST_MAGLEV}",
+            remedy="write tableSize: 65537, which is prime, or use ringHash",
+        )
+
+
+def is_prime(number: int) -> bool:
+    """Whether a number is prime; 1 counts, as it does for Envoy.
+
+    >>> [number for number in range(12) if is_prime(number)]
+    [1, 2, 3, 5, 7, 11]
+    """
+    if number < 4:
+        return number > 0
+    return number % 2 == 1 and all(number % factor for factor in range(3, isqrt(number) + 1, 2))
