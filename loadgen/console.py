@@ -1,0 +1,32 @@
+"""Where people read: a terminal with colour, or plain text in a pipe or a file."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PIPE_WIDTH = 100
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Standard output or error for people: no colour in a pipe or with NO_COLOR, and no guessing at words."""
+    from rich.console import Console
+
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, markup=False, width=None if is_terminal else PIPE_WIDTH)
+
+
+def show(to: Console, *blocks: RenderableType) -> None:
+    """Print blocks with an empty line between them; in a pipe without the spaces that fill a line up."""
+    for number, block in enumerate(blocks):
+        if number:
+            to.print()
+        if to.is_terminal:
+            to.print(block)
+        else:
+            with to.capture() as capture:
+                to.print(block)
+            to.out("\n".join(line.rstrip() for line in capture.get().splitlines()), highlight=False)

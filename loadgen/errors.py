@@ -1,0 +1,38 @@
+"""The errors that reach the user: one clear line each, and the exit status that goes with it.
+
+LoadgenError
+├── UsageError        2  the command line asks for something that cannot be
+└── NotReachable      4  the mesh or the target does not answer
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """How a command ended, for scripts."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    WRONG_USAGE = 2
+    INCONCLUSIVE = 3
+    NOT_REACHABLE = 4
+
+
+class LoadgenError(Exception):
+    """The command cannot go on; the message is for the user."""
+
+    exit_status: ExitStatus
+
+
+class UsageError(LoadgenError):
+    """An option, argument or address is wrong."""
+
+    exit_status = ExitStatus.WRONG_USAGE
+
+
+class NotReachable(LoadgenError):  # noqa: N818 (a state of the world, not a mistake of the user's)
+    """The mesh or the target does not answer, or not in a way that can be understood."""
+
+    exit_status = ExitStatus.NOT_REACHABLE

@@ -1,0 +1,162 @@
+"""Requests onto connections: reuse, limits, timeouts; every request that goes in comes out once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadgen.http.connection import BodyKeepingConnection, Connection
+from loadgen.http.exchange import Exchange, clock
+from loadgen.http.loss import Loss, loss_of_connecting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadgen.http.target import Target
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections at most, and how long to wait.
+
+    `request_seconds` counts from the request's intended time to the end of its answer, waiting for a
+    free connection included; it is looked at every twentieth of itself (at least every 50 ms).
+    """
+
+    connections: int
+    request_seconds: float = 10.0
+    connect_seconds: float = 5.0
+
+
+class Client:
+    """Sends requests to one target and hands every exchange back once, answered or lost.
+
+    `ended` is called from the event loop and may send the next request at once. Nothing is sent twice:
+    what the peer closed under a request counts as lost.
+    """
+
+    def __init__(
+        self, target: Target, limits: Limits, ended: Callable[[Exchange], None], *, keep_bodies: bool = False
+    ) -> None:
+        self._target = target
+        self._limits = limits
+        self._ended = ended
+        self._protocol = BodyKeepingConnection if keep_bodies else Connection
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Connection] = []
+        self._connections: set[Connection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Exchange] = deque()
+        self._closing = False
+        self._all_gone = asyncio.Event()
+        self._sweep_seconds = min(0.05, max(0.001, limits.request_seconds / 20))
+        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open or being opened."""
+        return len(self._connections) + len(self._connecting)
+
+    def send(self, exchange: Exchange) -> None:
+        """Send now on a free connection, or on the next one that is free or new."""
+        if self._idle:
+            # The one used last: few connections stay warm, the peer's idle timeout hits the others.
+            self._idle.pop().start(exchange)
+        else:
+            self._waiting.append(exchange)
+            self._connect_if_needed()
+
+    async def close(self) -> None:
+        """Give up what is still under way (as ABANDONED) and close every connection."""
+        self._closing = True
+        self._sweeper.cancel()
+        for task in self._connecting:
+            task.cancel()
+        await asyncio.gather(*self._connecting, return_exceptions=True)
+        while self._waiting:
+            self._give_up(self._waiting.popleft(), Loss.ABANDONED)
+        for connection in list(self._connections):
+            connection.abort(Loss.ABANDONED)
+        while self._connections:
+            self._all_gone.clear()
+            await self._all_gone.wait()
+
+    def made(self, connection: Connection) -> None:
+        """A connection is ready for its first request."""
+        self._connections.add(connection)
+        self._serve_next(connection)
+
+    def answered(self, connection: Connection, exchange: Exchange, *, reusable: bool) -> None:
+        """A connection has its answer."""
+        if reusable:
+            self._serve_next(connection)
+        self._ended(exchange)
+
+    def lost(self, connection: Connection, exchange: Exchange | None) -> None:
+        """A connection broke, with a request on it or idle."""
+        if exchange is not None:
+            self._ended(exchange)
+        elif connection in self._idle:
+            self._idle.remove(connection)
+        self._connect_if_needed()
+
+    def gone(self, connection: Connection) -> None:
+        """A connection's socket is closed."""
+        self._connections.discard(connection)
+        self._connect_if_needed()
+        if not self._connections:
+            self._all_gone.set()
+
+    def _serve_next(self, connection: Connection) -> None:
+        if self._waiting:
+            connection.start(self._waiting.popleft())
+        else:
+            self._idle.append(connection)
+
+    def _connect_if_needed(self) -> None:
+        while (
+            len(self._waiting) > len(self._connecting)
+            and self.open_connections < self._limits.connections
+            and not self._closing
+        ):
+            task = self._loop.create_task(self._connect())
+            self._connecting.add(task)
+            task.add_done_callback(self._connect_ended)
+
+    async def _connect(self) -> None:
+        target = self._target
+        try:
+            async with asyncio.timeout(self._limits.connect_seconds):
+                await self._loop.create_connection(
+                    lambda: self._protocol(self), target.connect_to, target.port
+                )
+        except OSError as error:
+            # The request that waits longest takes the blame; if none waits any more, nothing was lost.
+            if self._waiting:
+                self._give_up(self._waiting.popleft(), loss_of_connecting(error))
+
+    def _connect_ended(self, task: asyncio.Task[None]) -> None:
+        self._connecting.discard(task)
+        self._connect_if_needed()
+
+    def _give_up(self, exchange: Exchange, loss: Loss) -> None:
+        exchange.ended = clock()
+        exchange.loss = loss
+        self._ended(exchange)
+
+    def _sweep(self) -> None:
+        oldest = clock() - int(self._limits.request_seconds * NANOSECONDS)
+        while self._waiting and self._waiting[0].intended < oldest:
+            self._give_up(self._waiting.popleft(), Loss.TIMEOUT)
+        late = [
+            connection
+            for connection in self._connections
+            if connection.exchange is not None and connection.exchange.intended < oldest
+        ]
+        for connection in late:
+            connection.abort(Loss.TIMEOUT)
+        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)

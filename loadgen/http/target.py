@@ -1,0 +1,81 @@
+"""Where requests go: host and port of one address."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from loadgen.errors import NotReachable, UsageError
+from loadgen.http.loss import Loss, loss_of_connecting
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server to send to; `address` is where to connect if that is not what `host` resolves to."""
+
+    host: str
+    port: int
+    address: str | None = None
+
+    @classmethod
+    def from_url(cls, url: str) -> Target:
+        """The target that a URL names; its path and query are the caller's affair."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(f'"{url}" is not a URL: {error}') from error
+        if parts.scheme != "http" or not parts.hostname:
+            raise UsageError(
+                f'"{url}" is not an address to send to; it must look like http://HOST[:PORT][/PATH]'
+            )
+        if parts.username is not None:
+            raise UsageError(
+                f'"{parts.hostname}": a user in the URL is not supported; use -H "authorization: …"'
+            )
+        return cls(parts.hostname, port or 80)
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == 80 else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address for people."""
+        return f"http://{self.authority}"
+
+    @property
+    def connect_to(self) -> str:
+        """The host name or address to connect to."""
+        return self.address or self.host
+
+
+async def reach(target: Target, *, within_seconds: float = 5.0) -> Target:
+    """The target, pinned to the first of its addresses that accepts a connection.
+
+    Later connections need no name lookup then. Raises NotReachable with the kind of the last refusal.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(target.connect_to, target.port, type=1)
+    except OSError as error:
+        raise _not_reachable(target, Loss.DNS) from error
+    failure: OSError | None = None
+    for address in dict.fromkeys(str(info[4][0]) for info in found):
+        try:
+            async with asyncio.timeout(within_seconds):
+                _, writer = await asyncio.open_connection(address, target.port)
+        except OSError as error:
+            failure = error
+            continue
+        writer.close()
+        await writer.wait_closed()
+        return replace(target, address=address)
+    raise _not_reachable(target, loss_of_connecting(failure or OSError())) from failure
+
+
+def _not_reachable(target: Target, loss: Loss) -> NotReachable:
+    return NotReachable(f"{target.url} is not reachable: {loss.meaning} ({loss})")

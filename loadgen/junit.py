@@ -1,0 +1,44 @@
+"""Verdicts for continuous integration: JUnit's XML, one suite for each scenario, one case for each check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from loadgen.judge import Check, Verdict
+from loadgen.prove import Result
+
+_ELEMENTS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
+
+
+def junit(results: Sequence[Result]) -> str:
+    """The XML; INCONCLUSIVE is an `error`, since what is not known must not look green."""
+    root = ElementTree.Element("testsuites", name="loadgen prove")
+    for result in results:
+        root.append(_suite(result))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(result: Result) -> ElementTree.Element:
+    verdicts = [check.verdict for check in result.checks]
+    seconds = sum(tally.seconds for _, tally in result.measurements)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=result.scenario,
+        tests=str(len(verdicts)),
+        failures=str(verdicts.count(Verdict.FAIL)),
+        errors=str(verdicts.count(Verdict.INCONCLUSIVE)),
+        time=f"{seconds:.3f}",
+    )
+    for check in result.checks:
+        suite.append(_case(result.scenario, check))
+    return suite
+
+
+def _case(scenario: str, check: Check) -> ElementTree.Element:
+    case = ElementTree.Element("testcase", classname=f"loadgen.{scenario}", name=check.name)
+    if check.verdict in _ELEMENTS:
+        problem = ElementTree.SubElement(case, _ELEMENTS[check.verdict], type=str(check.verdict))
+        problem.set("message", f"expected {check.expected}: {check.reason}")
+    return case

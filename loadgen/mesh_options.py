@@ -1,0 +1,25 @@
+"""Options that say where the mesh is, the same for all commands."""
+
+from __future__ import annotations
+
+import click
+
+from loadgen.inforce import MeshApi
+
+LOCALMESH_URL = "http://127.0.0.1:7080"
+KUBECTL_PROXY_URL = "http://127.0.0.1:8001"
+NAMESPACE = "sentimesh"
+
+mesh_option = click.option(
+    "--mesh",
+    metavar="URL",
+    envvar="LOCALMESH_URL",
+    show_envvar=True,
+    help=f"The API of the mesh.  [default: {LOCALMESH_URL}]",
+)
+
+
+def gateway_url(mesh: str | None) -> str:
+    """The gateway of the running local mesh."""
+    with MeshApi(mesh or LOCALMESH_URL, NAMESPACE) as api:
+        return api.gateway()

@@ -1,0 +1,73 @@
+"""How far a measurement is: a bar on a terminal, one plain line elsewhere; always on standard error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from loadgen.console import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from loadgen.prove import Listener
+
+
+def listener(scenario: str) -> Listener:
+    """The listener that suits where standard error goes."""
+    error = console(stderr=True)
+    return Bar(scenario, error) if error.is_terminal else Line(scenario, error)
+
+
+@dataclass(slots=True)
+class Line:
+    """One line that says what is sent."""
+
+    scenario: str
+    console: Console
+
+    def begin(self, sending: str, planned: int) -> None:  # noqa: ARG002 (the sentence has it)
+        """Say it."""
+        self.console.print(f"{self.scenario}: sending {sending}", soft_wrap=True)
+
+    def progress(self, done: int) -> None:
+        """Say nothing: a pipe is no place for a moving picture."""
+
+    def end(self) -> None:
+        """Say nothing."""
+
+
+@dataclass(slots=True)
+class Bar:
+    """A bar that fills up, with the rate and the time left; it disappears when all is there."""
+
+    scenario: str
+    console: Console
+    _progress: Any = field(default=None, init=False)
+
+    def begin(self, sending: str, planned: int) -> None:
+        """Say what is sent, and draw the empty bar."""
+        from rich import progress
+
+        self.console.print(f"{self.scenario}: sending {sending}", soft_wrap=True)
+        self._progress = progress.Progress(
+            progress.BarColumn(bar_width=40),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("about"),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("left"),
+            console=self.console,
+            transient=True,
+            refresh_per_second=5,
+        )
+        self._progress.add_task("", total=planned)
+        self._progress.start()
+
+    def progress(self, done: int) -> None:
+        """Fill the bar up to here."""
+        self._progress.update(self._progress.task_ids[0], completed=done)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()

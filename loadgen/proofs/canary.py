@@ -1,0 +1,171 @@
+"""The canary: weights send a part of the traffic to a new version, and only that part suffers from its bugs.
+
+What is sent: POST /sentiment through the gateway, a number of requests fixed beforehand. Each is routed
+on its own, by chance, when webapp calls logic: so the number that a version gets is binomial.
+
+Why the shares are unbiased although the buggy version holds its requests for seconds: the loop is
+closed, so slow answers slow the sending down, but *whether* a request is sent does not depend on where
+earlier ones went: the number is fixed, and every one that was sent is waited for and counted. (Counting
+what has *ended* within a time would favour the fast version.)
+
+How many: enough for a share that is off by `NOTICED_SHARE` and for a failure share of a faulty version that
+is off by `NOTICED_FAILURES` to be noticed as `loadgen.design` says; more where a version's weight is
+small, within bounds. The design of each check, with what it notices, is part of the report.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from loadgen.binomial import percent
+from loadgen.design import design, surely_at_least, trials_for
+from loadgen.inforce import Call, Journey, NotUnderstood, Split, read_split
+from loadgen.judge import Check, Count, inconclusive, judge
+from loadgen.measure import Shipment
+from loadgen.prove import Bench, Proof
+from loadgen.sentiment import PATH, sentiment_requests
+from loadgen.tally import Tally
+
+SERVICE = "logic"
+JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
+REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/canary`"
+
+NOTICED_SHARE = 0.05
+NOTICED_FAILURES = 0.15
+FEWEST_REQUESTS = 2_000
+MOST_REQUESTS = 8_000
+
+USUAL_RATE = 500
+"""Requests per second that the application manages on two cores: decides how many hang at once."""
+FEWEST_CONNECTIONS = 16
+MOST_CONNECTIONS = 112
+"""webapp has 128 threads; some stay free for its probes."""
+
+
+def prove(bench: Bench) -> Sequence[Check]:
+    """Read the split in force, send, count, judge."""
+    split = read_split(bench.resources(), JOURNEY, remedy=REMEDY)
+    bench.facts |= facts(split)
+    plan = plan_for(split)
+    tally = bench.send(plan)
+    if read_split(bench.resources(), JOURNEY, remedy=REMEDY) != split:
+        raise NotUnderstood("the configuration was changed while the requests were sent")
+    return judged(split, plan.count, tally)
+
+
+def plan_for(split: Split) -> Shipment:
+    """How many requests, and how many at once, for the weights and odds in force."""
+    wanted = [trials_for(share, NOTICED_SHARE) for share in split.shares.values()]
+    for version, share in split.shares.items():
+        if share and 0 < split.odds[version].failing < 1:
+            wanted.append(math.ceil(1.1 * trials_for(split.odds[version].failing, NOTICED_FAILURES) / share))
+    count = min(max(FEWEST_REQUESTS, *wanted), MOST_REQUESTS)
+    hanging = sum(
+        share * odds.hang_percent / 100 * odds.hang_seconds
+        for share, odds in zip(split.shares.values(), split.odds.values(), strict=True)
+    )
+    connections = min(FEWEST_CONNECTIONS + math.ceil(USUAL_RATE * hanging), MOST_CONNECTIONS)
+    longest = max(odds.hang_seconds for odds in split.odds.values())
+    rounded = math.ceil(count / 100) * 100
+    return Shipment(sentiment_requests(), rounded, connections, timeout_seconds=15 + longest)
+
+
+def judged(split: Split, planned: int, tally: Tally) -> list[Check]:
+    """All checks; what an answer does not say counts as unknown, whatever the other answers are like."""
+    faulty = [version for version, odds in split.odds.items() if odds.failing and split.shares[version]]
+    checks = _shares(split, planned, tally)
+    checks.append(_blame(split, planned, tally, faulty))
+    if split.interference:
+        reason = f"not computed, since failures also depend on {' and '.join(split.interference)}"
+        names = [*(f"failures of {version}" for version in faulty), "failures overall"]
+        return checks + [inconclusive(name, "as weights and odds in force say", reason) for name in names]
+    checks += [_failures(split, planned, tally, version) for version in faulty]
+    checks.append(_failures_overall(split, planned, tally))
+    return checks
+
+
+def _shares(split: Split, planned: int, tally: Tally) -> list[Check]:
+    """Each version's share; a version that nothing routes to must not answer at all."""
+    found = tally.versions_of(split.service)
+    unknown = found.pop(None, 0)
+    shares = dict.fromkeys(sorted(version for version in found if version), 0.0) | dict(split.shares)
+    return [
+        judge(
+            f"share of {version}",
+            f"{percent(share)} of all requests",
+            design(share, planned),
+            Count(found.get(version, 0), len(tally), unknown),
+        )
+        for version, share in sorted(shares.items())
+    ]
+
+
+def _blame(split: Split, planned: int, tally: Tally, faulty: list[str]) -> Check:
+    """Whether every failing answer names a version that is made to fail.
+
+    A failing answer that names no version is held against the mesh, too. Unknown is only who failed a
+    request without any answer, or one that a policy in force may have cut short on its way.
+    """
+    blamed: Counter[str] = Counter()
+    unknown = 0
+    for one in tally.observations:
+        version = one.version_of(split.service)
+        if not one.failed or version in faulty:
+            continue
+        if one.status is None or (version is None and split.interference):
+            unknown += 1
+        else:
+            blamed[version or f"no version of {split.service}"] += 1
+    notes = [f"{count:,} failing answers name {who}" for who, count in sorted(blamed.items())]
+    if unknown:
+        notes.append(f"who failed {unknown:,} is unknown")
+    name = f"failures only from {' and '.join(faulty)}" if faulty else "no failures"
+    count = Count(blamed.total(), len(tally), unknown)
+    return judge(name, "no other failure", design(0.0, planned), count, note=", ".join(notes))
+
+
+def _failures(split: Split, planned: int, tally: Tally, version: str) -> Check:
+    """How often a faulty version fails, of the requests it got."""
+    failing = min(1.0, split.odds[version].failing)
+    unknown = tally.count(lambda one: one.version_of(split.service) is None)
+    got = tally.count(lambda one: one.version_of(split.service) == version)
+    failures = tally.count(lambda one: one.failed and one.version_of(split.service) == version)
+    return judge(
+        f"failures of {version}",
+        f"{percent(failing)} of its requests",
+        design(failing, surely_at_least(planned, split.shares[version])),
+        Count(failures, got + unknown, unknown),
+    )
+
+
+def _failures_overall(split: Split, planned: int, tally: Tally) -> Check:
+    """How often users see a failure; no answer is one."""
+    expected = sum(share * min(1.0, split.odds[version].failing) for version, share in split.shares.items())
+    count = Count(tally.count(lambda one: one.failed), len(tally))
+    return judge("failures overall", f"{percent(expected)} of all requests", design(expected, planned), count)
+
+
+def facts(split: Split) -> dict[str, str]:
+    """What is in force, for the report: the weights, who is made to fail how often, and what else matters."""
+    weights = ", ".join(f"{version} {percent(share)}" for version, share in split.shares.items())
+    noted = {"in force": f"{split.where}: {weights}"}
+    faults = [
+        f"of {version}'s requests {odds.error_percent:g} % fail at once, "
+        f"{odds.hang_percent:g} % after {odds.hang_seconds:g} s"
+        for version, odds in split.odds.items()
+        if odds.failing
+    ]
+    if faults:
+        noted["faults"] = "; ".join(faults)
+    if split.interference:
+        noted["also"] = "; ".join(split.interference)
+    return noted
+
+
+PROOF = Proof(
+    scenario="canary",
+    proves="logic's versions get the shares in force, and only the faulty one fails",
+    prove=prove,
+)

@@ -1,0 +1,98 @@
+"""Proofs: what one is, what it works with, and how one is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from loadgen.http import Target
+from loadgen.inforce import MeshApi, NotInForce, NotUnderstood, Resources
+from loadgen.judge import Check, Verdict, failed, inconclusive, overall
+from loadgen.measure import Shipment, measure
+from loadgen.tally import Tally
+
+
+class Listener(Protocol):
+    """Who wants to know how a measurement goes on, while it does."""
+
+    def begin(self, sending: str, planned: int) -> None:
+        """So many requests are going to be sent; `sending` says which."""
+
+    def progress(self, done: int) -> None:
+        """So many of them have ended."""
+
+    def end(self) -> None:
+        """The last one has ended."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a proof works with: what is in force, and a way to send; it keeps what is worth reporting."""
+
+    api: MeshApi
+    gateway: Target
+    listener: Listener
+    facts: dict[str, str] = field(default_factory=dict)
+    """What the report says besides the checks, one sentence for each heading."""
+    measurements: list[tuple[Shipment, Tally]] = field(default_factory=list)
+
+    def resources(self) -> Resources:
+        """What is in force now."""
+        return self.api.resources()
+
+    def send(self, shipment: Shipment) -> Tally:
+        """Send it all through the gateway; every request is waited for and in the tally, once."""
+        self.listener.begin(shipment.described(self.gateway), shipment.count)
+        try:
+            tally = measure(shipment, self.gateway, self.listener.progress)
+        finally:
+            self.listener.end()
+        self.measurements.append((shipment, tally))
+        return tally
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One scenario's proof: `proves` is its description in one line, `prove` sends, counts and judges.
+
+    `prove` takes the expectation from what is in force, not from itself, and raises NotInForce or
+    NotUnderstood where it cannot.
+    """
+
+    scenario: str
+    proves: str
+    prove: Callable[[Bench], Sequence[Check]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one scenario's proof ended."""
+
+    scenario: str
+    proves: str
+    gateway: Target
+    checks: tuple[Check, ...]
+    facts: dict[str, str]
+    measurements: tuple[tuple[Shipment, Tally], ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of all its checks together."""
+        return overall(check.verdict for check in self.checks)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user ended it before all was sent."""
+        return any(tally.interrupted for _, tally in self.measurements)
+
+
+def run(proof: Proof, bench: Bench) -> Result:
+    """Run a proof once: nothing is repeated, whatever the verdict."""
+    try:
+        checks = tuple(proof.prove(bench))
+    except NotInForce as finding:
+        checks = (failed("in force", proof.proves, str(finding)),)
+    except NotUnderstood as finding:
+        checks = (inconclusive("in force", proof.proves, str(finding)),)
+    return Result(proof.scenario, proof.proves, bench.gateway, checks, bench.facts, tuple(bench.measurements))

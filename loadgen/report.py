@@ -1,0 +1,129 @@
+"""Verdicts for people: one block for each scenario, one line for each check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadgen.binomial import percent
+from loadgen.console import show
+from loadgen.design import CONFIDENCE, POWER
+from loadgen.judge import Check, Measured, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+    from loadgen.prove import Proof, Result
+
+STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+
+
+def print_scenarios(console: Console, proofs: Iterable[Proof]) -> None:
+    """The scenarios there are proofs for, with what each proves."""
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for proof in proofs:
+        table.add_row(proof.scenario, proof.proves)
+    show(console, table)
+
+
+def print_result(console: Console, result: Result) -> None:
+    """One scenario: its verdict, what was in force and sent, every check with its figures, and reasons."""
+    verdict = (str(result.verdict), STYLES[result.verdict])
+    blocks = [_line((f"{result.scenario}  ", "bold"), verdict, f"  {result.proves}"), _facts(result)]
+    if any(check.measured for check in result.checks):
+        blocks.append(_table(result.checks))
+    blocks += [_reasons(result.checks)] if any(check.reason for check in result.checks) else []
+    show(console, *(block for block in blocks if block is not None))
+    console.print()
+
+
+def print_legend(console: Console) -> None:
+    """What the columns of the checks mean."""
+    text = (
+        f"interval: where the true share is, with {percent(CONFIDENCE)} confidence; "
+        f"notices: a share that many percentage points off FAILs with {percent(POWER)} probability"
+    )
+    show(console, _indented(_line((text, "dim"))))
+
+
+def facts(result: Result) -> dict[str, str]:
+    """What a reader needs beside the checks: what the proof noted, and what was sent and came back."""
+    noted = dict(result.facts)
+    for shipment, tally in result.measurements:
+        early = f"; ended early, {len(tally):,} of {shipment.count:,}" if tally.interrupted else ""
+        noted["sent"] = f"{shipment.described(result.gateway)}, in {tally.seconds:.1f} s{early}"
+        answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
+        lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
+        noted["answers"] = ", ".join(answers + lost) or "none"
+    return noted
+
+
+def _facts(result: Result) -> RenderableType | None:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for heading, sentence in facts(result).items():
+        table.add_row(heading, sentence)
+    return _indented(table) if table.row_count else None
+
+
+def _table(checks: Sequence[Check]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("check")
+    table.add_column("verdict", no_wrap=True)
+    for heading in ("observed", "interval", "wanted", "notices"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("count")
+    for check in checks:
+        verdict = _line((str(check.verdict), STYLES[check.verdict]))
+        table.add_row(check.name, verdict, *_figures(check.measured))
+    return _indented(table)
+
+
+def _figures(measured: Measured | None) -> tuple[str, ...]:
+    if measured is None:
+        return ("–",) * 5
+    count, plan = measured.count, measured.design
+    sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±")
+    unknown = f", {count.unknown:,} unknown" if count.unknown else ""
+    return (
+        "no data" if count.share is None else percent(count.share, aligned=True),
+        str(measured.interval),
+        percent(plan.expected),
+        sign + percent(plan.noticed, aligned=True).removesuffix(" %"),
+        f"{count.successes:,} of {count.trials:,}{unknown}",
+    )
+
+
+def _reasons(checks: Sequence[Check]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for check in checks:
+        if check.reason:
+            table.add_row(_line((check.name, STYLES[check.verdict])), check.reason)
+    return _indented(table)
+
+
+def _line(*parts: str | tuple[str, str]) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(*parts)
+
+
+def _indented(block: RenderableType) -> RenderableType:
+    from rich.padding import Padding
+
+    return Padding(block, (0, 0, 0, 2), expand=False)

@@ -1,0 +1,83 @@
+"""Verdicts for programs: the document that `report.schema.json` describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from loadgen.binomial import Interval
+from loadgen.design import CONFIDENCE, POWER
+from loadgen.judge import Check, Measured, overall
+from loadgen.measure import Shipment
+from loadgen.prove import Result
+from loadgen.tally import Tally
+
+
+def document(results: Sequence[Result], *, mesh: str, gateway: str, started: datetime) -> dict[str, Any]:
+    """The whole report; shares are in 0..1."""
+    return {
+        "report": "loadgen prove",
+        "version": 1,
+        "verdict": str(overall(result.verdict for result in results)),
+        "started": started.isoformat(timespec="seconds"),
+        "mesh": mesh,
+        "gateway": gateway,
+        "confidence": CONFIDENCE,
+        "power": POWER,
+        "scenarios": [_scenario(result) for result in results],
+    }
+
+
+def _scenario(result: Result) -> dict[str, Any]:
+    return {
+        "scenario": result.scenario,
+        "proves": result.proves,
+        "verdict": str(result.verdict),
+        "facts": result.facts,
+        "measurements": [_measurement(shipment, tally) for shipment, tally in result.measurements],
+        "checks": [_check(check) for check in result.checks],
+    }
+
+
+def _measurement(shipment: Shipment, tally: Tally) -> dict[str, Any]:
+    first = shipment.requests[0]
+    return {
+        "method": first.method,
+        "path": first.path,
+        "planned": shipment.count,
+        "sent": len(tally),
+        "at_once": shipment.connections,
+        "seconds": round(tally.seconds, 3),
+        "interrupted": tally.interrupted,
+        "statuses": {str(status): count for status, count in tally.statuses.items()},
+        "losses": {str(loss): count for loss, count in sorted(tally.losses.items())},
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "verdict": str(check.verdict),
+        "expected": check.expected,
+        "reason": check.reason,
+        "measured": None if check.measured is None else _measured(check.measured),
+    }
+
+
+def _measured(measured: Measured) -> dict[str, Any]:
+    return {
+        "successes": measured.count.successes,
+        "trials": measured.count.trials,
+        "unknown": measured.count.unknown,
+        "share": measured.count.share,
+        "interval": _interval(measured.interval),
+        "expected_share": measured.design.expected,
+        "planned_trials": measured.design.trials,
+        "band": _interval(measured.design.band),
+        "noticed": measured.design.noticed,
+    }
+
+
+def _interval(interval: Interval) -> dict[str, float]:
+    return {"low": interval.low, "high": interval.high}

@@ -1,0 +1,1 @@
+"""`loadgen run`: steady traffic, watched live and summed up."""

@@ -1,0 +1,76 @@
+"""One run from start to summary."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from loadgen.console import console
+from loadgen.errors import NotReachable
+from loadgen.http import Request, Target, clock
+from loadgen.http.target import reach
+from loadgen.measure import stopped_by_signals
+from loadgen.pacing import Sender, Traffic, sender
+from loadgen.run.recorder import Recorder
+from loadgen.run.summary import Summary
+from loadgen.run.view import live_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+LIVE_PER_SECOND = 4
+SWITCH_SECONDS = 0.0005
+"""How long the thread that draws may keep the one that measures waiting."""
+
+
+async def run(traffic: Traffic, request: Request, target: Target, *, live: bool) -> Summary:
+    """Send the traffic and sum it up; raises NotReachable if not one request was answered."""
+    reached = await reach(target)
+    recorder = Recorder()
+    sending = sender(traffic, reached, recorder.ended)
+    started = clock()
+    with stopped_by_signals(sending), _drawn(recorder, sending, traffic, started, live=live):
+        await sending.run()
+    seconds = (clock() - started) / 1e9
+    if sending.issued and not recorder.answered and not sending.stopped:
+        kinds = ", ".join(
+            f"{loss.meaning} ({count:,} times)" for loss, count in sorted(recorder.losses.items())
+        )
+        raise NotReachable(f"{target.url} answered none of {sending.issued:,} requests: {kinds}")
+    return Summary.of(target, request, traffic, recorder, sending, seconds=seconds)
+
+
+@contextmanager
+def _drawn(
+    recorder: Recorder, sending: Sender, traffic: Traffic, started: int, *, live: bool
+) -> Iterator[None]:
+    if not live:
+        yield
+        return
+    from rich.live import Live
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    goal = _goal(traffic)
+
+    def view() -> Table:
+        return live_table(recorder, sending.issued, (clock() - started) / 1e9, goal)
+
+    try:
+        with Live(
+            get_renderable=view,
+            console=console(stderr=True),
+            refresh_per_second=LIVE_PER_SECOND,
+            transient=True,
+        ):
+            yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _goal(traffic: Traffic) -> str:
+    if traffic.planned is not None:
+        return f"of {traffic.planned:,} requests"
+    return "" if traffic.seconds is None else f"of {traffic.seconds:g} s"

@@ -1,0 +1,89 @@
+"""The outcome of a run as plain data: for the JSON file and for the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from loadgen.histogram import RELATIVE_ERROR, Histogram
+from loadgen.http import Request, Target
+from loadgen.pacing import Sender, Traffic
+from loadgen.run.recorder import Recorder
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One run, when it is over."""
+
+    target: Target
+    request: Request
+    traffic: Traffic
+    recorder: Recorder
+    lateness: Histogram
+    issued: int
+    seconds: float
+    interrupted: bool
+
+    @classmethod
+    def of(
+        cls,
+        target: Target,
+        request: Request,
+        traffic: Traffic,
+        recorder: Recorder,
+        sender: Sender,
+        *,
+        seconds: float,
+    ) -> Summary:
+        """What a sender that has ended leaves behind."""
+        return cls(
+            target, request, traffic, recorder, sender.lateness, sender.issued, seconds, sender.stopped
+        )
+
+    @property
+    def pace(self) -> str:
+        """How it was sent, in words."""
+        connections = self.traffic.limits.connections
+        if self.traffic.rate is None:
+            return f"closed loop, {connections:,} at once"
+        return f"open loop, {self.traffic.rate:,g} requests/s on at most {connections:,} connections"
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document described by `summary.schema.json`; times in milliseconds, None without data."""
+        recorder = self.recorder
+        return {
+            "report": "loadgen run",
+            "version": 1,
+            "target": self.target.url,
+            "method": self.request.method,
+            "path": self.request.path,
+            "loop": "closed" if self.traffic.rate is None else "open",
+            "rate": self.traffic.rate,
+            "connections": self.traffic.limits.connections,
+            "ended": "interrupted" if self.interrupted else "done",
+            "seconds": round(self.seconds, 6),
+            "requests": {
+                "planned": self.traffic.planned,
+                "issued": self.issued,
+                "answered": recorder.answered,
+                "good": recorder.good,
+                "lost": sum(recorder.losses.values()),
+            },
+            "statuses": {str(status): count for status, count in sorted(recorder.statuses.items())},
+            "losses": {str(loss): count for loss, count in sorted(recorder.losses.items())},
+            "versions": recorder.versions(),
+            "latency_ms": _milliseconds(recorder.latency),
+            "lateness_ms": None if self.traffic.rate is None else _milliseconds(self.lateness),
+            "relative_error": RELATIVE_ERROR,
+        }
+
+
+def _milliseconds(values: Histogram) -> dict[str, float | int | None]:
+    percentiles = {f"p{percent:g}": values.percentile(percent) for percent in PERCENTILES}
+    named = {"min": values.least if values.count else None, "mean": values.mean, **percentiles}
+    named["max"] = values.percentile(100)
+    return {"count": values.count} | {
+        name: None if value is None else round(value / 1e6, 6) for name, value in named.items()
+    }

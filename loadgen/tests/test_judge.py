@@ -1,0 +1,70 @@
+"""Verdicts on counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadgen.design import design
+from loadgen.judge import Count, Verdict, judge, overall
+
+PLAN = design(0.2, 2700)
+
+
+@pytest.mark.parametrize(
+    ("count", "verdict"),
+    [
+        pytest.param(Count(540, 2700), Verdict.PASS, id="as expected"),
+        pytest.param(Count(700, 2700), Verdict.FAIL, id="too many"),
+        pytest.param(Count(400, 2700), Verdict.FAIL, id="too few"),
+        pytest.param(Count(0, 0), Verdict.INCONCLUSIVE, id="no data"),
+        pytest.param(Count(54, 270), Verdict.INCONCLUSIVE, id="a tenth of the data"),
+        pytest.param(Count(270, 270), Verdict.FAIL, id="a tenth of the data, but all wrong"),
+        pytest.param(Count(530, 2700, unknown=10), Verdict.PASS, id="a few unknown"),
+        pytest.param(Count(440, 2700, unknown=250), Verdict.INCONCLUSIVE, id="too many unknown"),
+        pytest.param(Count(800, 2700, unknown=250), Verdict.FAIL, id="wrong whatever the unknown ones are"),
+        pytest.param(Count(0, 2700, unknown=2700), Verdict.INCONCLUSIVE, id="all unknown"),
+    ],
+)
+def test_a_count_gets_its_verdict(count: Count, verdict: Verdict):
+    """Inside the band with the expected share is PASS, without it FAIL, too wide INCONCLUSIVE."""
+    check = judge("share", "20 %", PLAN, count)
+
+    assert check.verdict is verdict
+    assert bool(check.reason) == (verdict is not Verdict.PASS)
+
+
+def test_none_expected_allows_none():
+    """One failure where none may be is a FAIL; none of too few is INCONCLUSIVE."""
+    plan = design(0.0, 2700)
+
+    verdicts = [
+        judge("", "", plan, count).verdict for count in (Count(0, 2700), Count(1, 2700), Count(0, 1000))
+    ]
+
+    assert verdicts == [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE]
+
+
+def test_too_little_data_says_what_is_missing():
+    """The reason names planned and actual trials, and the unknown ones."""
+    check = judge("share", "20 %", PLAN, Count(50, 270, unknown=7))
+
+    assert check.reason.startswith("too little data (270 of 2,700 planned, 7 of unknown outcome): ")
+
+
+def test_no_data_says_so():
+    """Without any trial there is no interval to talk about."""
+    assert judge("share", "20 %", PLAN, Count(0, 0)).reason == "no data (2,700 planned)"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "together"),
+    [
+        ([], Verdict.INCONCLUSIVE),
+        ([Verdict.PASS, Verdict.PASS], Verdict.PASS),
+        ([Verdict.PASS, Verdict.INCONCLUSIVE], Verdict.INCONCLUSIVE),
+        ([Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.PASS], Verdict.FAIL),
+    ],
+)
+def test_verdicts_together(verdicts: list[Verdict], together: Verdict):
+    """FAIL wins over INCONCLUSIVE, which wins over PASS; nothing checked is INCONCLUSIVE."""
+    assert overall(verdicts) is together
