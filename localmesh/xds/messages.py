@@ -6,6 +6,7 @@ their own, so that no generated module of another package can clash with them.
 
 from __future__ import annotations
 
+import json
 import lzma
 from collections.abc import Mapping
 from functools import cache
@@ -62,7 +63,6 @@ def canonical(type_url: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
     This is also the form of `istioctl proxy-config -o json`.
     """
-    printed: dict[str, Any] = json_format.MessageToDict(
-        to_message(type_url, document), descriptor_pool=_pool()
-    )
+    text = json_format.MessageToJson(to_message(type_url, document), descriptor_pool=_pool())
+    printed: dict[str, Any] = json.loads(text)
     return printed
