@@ -67,7 +67,7 @@ def _http_options(tcp: Mapping[str, Any], http: Mapping[str, Any], *, http2: boo
     elif sniffed:
         out["useDownstreamProtocolConfig"] = {"httpProtocolOptions": {}, "http2ProtocolOptions": {}}
     common = _common_options(tcp, http)
-    if common:
+    if common or http.get("maxConcurrentStreams"):
         out["commonHttpProtocolOptions"] = common
         # connection lifetimes alone do not choose a protocol; Envoy wants one to be chosen
         if "explicitHttpConfig" not in out and "useDownstreamProtocolConfig" not in out:

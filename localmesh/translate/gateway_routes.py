@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from localmesh.catalog import Catalog, GatewayWorkload, Proxy, Server
-from localmesh.catalog.hosts import intersection
+from localmesh.catalog.hosts import intersection, is_wildcard
 from localmesh.translate.matches import is_catch_all
 from localmesh.translate.names import virtual_host
 from localmesh.translate.routes import RouteContext, http_routes
@@ -71,12 +71,12 @@ def _catch_alls_last(routes: list[Json]) -> list[Json]:
 
 
 def _collapsed(hosts: dict[str, Json]) -> list[Json]:
-    """Hosts with the same routes share the virtual host of the first by name."""
+    """Hosts with the same routes share a virtual host, named after the longest that is no wildcard."""
     out: list[Json] = []
-    for host in sorted(hosts):
+    for host in sorted(hosts, key=lambda host: (is_wildcard(host), -len(host), host)):
         found = hosts[host]
         twin = next((other for other in out if _same_but_names(other, found)), None)
-        if twin is not None and found.get("routes"):
+        if twin is not None:
             twin["domains"] = twin["domains"] + found["domains"]
         else:
             out.append(found)
