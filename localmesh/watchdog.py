@@ -23,8 +23,8 @@ VARIABLE = "LOCALMESH_RUN"
 _TERMINATE, _KILL = 15, 9  # the module signal would cost as much memory as all the rest here
 _GRACE_SECONDS = 0.5
 _GIVE_UP_SECONDS = 10.0
-_POLL_SECONDS = 0.02
-_QUIET_POLLS = 3  # a child caught between fork and exec shows its mark only a moment later
+_POLL_SECONDS = 0.01
+_QUIET_POLLS = 4  # a child caught between fork and exec shows its mark only a moment later
 
 
 def main() -> None:

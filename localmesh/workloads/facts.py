@@ -26,8 +26,8 @@ class PodFacts:
 
     `ports` maps declared to real ports. `outbound_proxy` is the URL of the sidecar's port for
     outgoing requests, None for a pod without sidecar. `working_directory` is where its processes
-    run unless their manifest says otherwise. `capacity` is what the machine has, as quantities by
-    resource name.
+    run unless their manifest says otherwise. `capacity` is what a container without a limit may use,
+    as quantities by resource name.
     """
 
     workload: Workload

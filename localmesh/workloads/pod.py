@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+
+import psutil
 
 from localmesh.process import Command
 from localmesh.process_table import ProcessTable
@@ -64,7 +66,7 @@ class Pod:
     def __init__(
         self, facts: PodFacts, processes: ProcessTable, log_folder: Path, on_change: Callable[[Pod], None]
     ) -> None:
-        self.facts = facts
+        self.facts = replace(facts, capacity=facts.capacity or _capacity_of_machine())
         self._processes = processes
         self._log_folder = log_folder
         self._on_change = on_change
@@ -234,3 +236,7 @@ class Pod:
 
     def _failed(self, reason: str, last_lines: tuple[str, ...] = ()) -> PodFailedError:
         return PodFailedError(f"{self.namespace}/{self.name}", reason, self.log_file, last_lines)
+
+
+def _capacity_of_machine() -> dict[str, str]:
+    return {"cpu": str(os.cpu_count() or 1), "memory": str(psutil.virtual_memory().total)}

@@ -105,7 +105,9 @@ async def probe_client(target: Target) -> AsyncIterator[ProbeClient]:
 
 
 def _sentence(error: Exception) -> str:
-    return "nothing listens there" if _is_refusal(error) else str(error) or type(error).__name__
+    if _is_refusal(error):
+        return "nothing listens there"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _is_refusal(error: Exception) -> bool:

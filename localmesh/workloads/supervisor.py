@@ -14,14 +14,10 @@ from localmesh.catalog.container import Container
 from localmesh.catalog.probe import Sleep
 from localmesh.process import Command, Process, StartError, exit_reason
 from localmesh.process_table import ProcessTable
+from localmesh.workloads.back_off import BackOff
 from localmesh.workloads.prober import Prober, Unhealthy
 from localmesh.workloads.probes import Target, probe_client
 from localmesh.workloads.rewriting import Rewriting
-
-# Kubernetes: 10 s, doubling to 300 s, forgotten after 10 minutes. Nobody waits that long at a laptop.
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-FORGOTTEN_AFTER_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -109,12 +105,11 @@ class Supervisor:
         self.backing_off = False
 
     async def _keep_running(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        back_off = BackOff()
         while True:
             begin = time.monotonic()
             self.last_end = await self._run_once()
-            if time.monotonic() - begin >= FORGOTTEN_AFTER_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
+            pause = back_off.pause_after(time.monotonic() - begin)
             self.backing_off = True
             self._on_change()
             _log.warning(
@@ -122,7 +117,6 @@ class Supervisor:
                 extra={"container": self._supervised.command.name, "reason": self.last_end.reason},
             )
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             self.backing_off = False
             self.restarts += 1
 
