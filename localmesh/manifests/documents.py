@@ -42,6 +42,7 @@ class Document:
     """One YAML document as plain data, the line (from 1) on which it starts, and the text it stands in.
 
     `folder` is what the origins in kustomize's annotations are relative to; None if not from kustomize.
+    `has_null` tells whether a null is written anywhere in it.
     """
 
     body: Any
@@ -49,6 +50,7 @@ class Document:
     line: int
     text: str
     folder: Path | None = None
+    has_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
     try:
         for body, line in reader.documents(text):
             if body is not None:
-                documents.append(Document(body, file, line, text, folder))
+                documents.append(Document(body, file, line, text, folder, reader.has_null))
     except yaml.YAMLError as error:
         reader.problems.append(_malformed(error, file))
     except UnicodeEncodeError as error:
@@ -106,6 +108,7 @@ class _Reader:
 
     def __init__(self, file: str) -> None:
         self.problems: list[Problem] = []
+        self.has_null = False
         self._file = file
         self._events: Iterator[Event] = iter(())
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -117,6 +120,7 @@ class _Reader:
             if type(event) is DocumentStartEvent:
                 self._anchors = {}
                 self._values = 0
+                self.has_null = False
                 root = next(self._events)
                 yield self._value(root, DEEPEST), _line(root)
 
@@ -182,11 +186,14 @@ class _Reader:
     def _scalar(self, event: Any) -> Scalar:
         word: str = event.value
         if event.implicit[0]:
-            return plain_scalar(word)
+            value = plain_scalar(word)
+            self.has_null = self.has_null or value is None
+            return value
         if event.tag is None or event.tag in {"!", f"{_TAG}str"}:
             return word
         expected = _TYPES_OF_TAGS.get(event.tag)
         value = plain_scalar(word)
+        self.has_null = self.has_null or value is None
         if expected is None or not isinstance(value, expected):
             raise self._refused(event, f"the tag {event.tag.replace(_TAG, '!!')} does not fit {word!r}")
         return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from localmesh.manifests.fields import Field
@@ -58,6 +58,24 @@ class Resource:
     def path(self, *segments: str | int) -> FieldPath:
         """The path of a field of this object, for problems."""
         return FieldPath(*segments)
+
+
+def without_nulls(resource: Resource) -> Resource:
+    """The same object without fields that are null, which for Kubernetes are fields that are not there."""
+    return replace(
+        resource,
+        labels=_without_nulls(resource.labels),
+        annotations=_without_nulls(resource.annotations),
+        body=_without_nulls(resource.body),
+    )
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ MISSING_PORT = Code(
 MISSING_SUBSET = Code(
     "SM203",
     "A route goes to a subset that does not exist",
-    "{found} is not a subset of {rule}; it has {known}",
+    "{found} is not a subset of {host}: {known}",
     "{remedy}",
 )
 MISSING_GATEWAY = Code(
@@ -53,13 +53,13 @@ CONFLICTING_HOSTS = Code(
 UNREACHABLE_ROUTE = Code(
     "SM209",
     "A route is never reached",
-    "{found} before it matches {reason}",
-    "move this route up, or remove it",
+    "never reached: {earlier} takes {reason} first",
+    "move it up, or remove it",
 )
 SELECTOR_WITHOUT_PODS = Code(
     "SM210",
     "The selector of a Service matches no workload",
-    "no Deployment has pods with {found}{hint}",
+    "no Deployment of the namespace has pods with {found}{hint}",
     "correct the selector, or deploy the workload",
 )
 MISSING_TARGET_PORT = Code(
@@ -78,7 +78,7 @@ MISSING_DELEGATE = Code(
     "SM213",
     "A delegate does not exist",
     "{found} is not a VirtualService without hosts; there is no {name}",
-    "define it, or correct the name",
+    "define it, correct the name, or add delegate.namespace",
 )
 HOST_NOT_IN_GATEWAY = Code(
     "SM214",
@@ -89,14 +89,14 @@ HOST_NOT_IN_GATEWAY = Code(
 PORT_NOT_CHOSEN = Code(
     "SM215",
     "A route does not say which port",
-    "{service} has the ports {known}, and the destination names none",
+    "{service} has the ports {known} and the destination names none, while requests come in on {incoming}",
     "add destination.port.number",
 )
 FAULT_NEVER_FIRES = Code(
     "SM216",
     "A fault never fires",
     "{found}, so the fault is injected into no request",
-    "write percentage: {{value: 100}} or the share that is meant",
+    "{remedy}",
 )
 MISSING_OBJECT = Code(
     "SM217",
@@ -104,14 +104,8 @@ MISSING_OBJECT = Code(
     "{found} is not a {kind} of the namespace{hint}",
     "define it, correct the name, or mark the reference as optional where that is allowed",
 )
-GATEWAY_WITHOUT_PODS = Code(
-    "SM218",
-    "A Gateway selects no proxy",
-    "no gateway has the labels {found}",
-    "write istio: ingressgateway",
-)
 RETRIES_WITHOUT_EFFECT = Code(
-    "SM219",
+    "SM218",
     "Retries do not retry what the application answers",
     "retries has no retryOn, so no answer of the application and no perTryTimeout is retried",
     "write retryOn: 5xx or the conditions that are meant",

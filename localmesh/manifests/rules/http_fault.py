@@ -14,8 +14,6 @@ SMALLEST = 0.0001
 
 def fault(field: Field) -> Iterator[Problem]:
     """The faults of a route."""
-    if not field:
-        return
     abort, delay = field.get("abort"), field.get("delay")
     if not abort and not delay:
         yield field.problem(refused.EMPTY_BLOCK, expected="abort and delay")

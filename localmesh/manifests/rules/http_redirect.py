@@ -15,11 +15,8 @@ CODES = (301, 302, 303, 307, 308)
 _CHANGES = ("uri", "prefixRewrite", "authority", "port", "derivePort", "scheme")
 
 
-def redirect(route: Field) -> Iterator[Problem]:
+def redirect(field: Field) -> Iterator[Problem]:
     """The redirect of a route."""
-    field = route.get("redirect")
-    if not field:
-        return
     if not any(field.get(name).value not in (None, "") for name in _CHANGES):
         yield field.problem(
             refused.BAD_REDIRECT,
@@ -32,7 +29,6 @@ def redirect(route: Field) -> Iterator[Problem]:
             refused.EXCLUSIVE_FIELDS, found="uri and prefixRewrite", expected="uri and prefixRewrite"
         )
     yield from _code_and_scheme(field)
-    yield from _prefix(route, field)
     if field.get("port").integer != 0:
         yield from port_number(field.get("port"))
 
@@ -47,8 +43,9 @@ def _code_and_scheme(field: Field) -> Iterator[Problem]:
         yield scheme.problem(refused.BAD_REDIRECT, expected="http or https", remedy="write one of these")
 
 
-def _prefix(route: Field, field: Field) -> Iterator[Problem]:
-    if not field.get("prefixRewrite").text:
+def prefix_redirect(route: Field) -> Iterator[Problem]:
+    """A redirect that replaces the prefix of the path needs one to replace."""
+    if not route.get("redirect", "prefixRewrite").text:
         return
     for match in route.get("match").items():
         uri = match.get("uri")

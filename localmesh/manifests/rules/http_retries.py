@@ -35,8 +35,6 @@ _STATUSES = frozenset(str(status.value) for status in HTTPStatus)
 
 def retries(field: Field) -> Iterator[Problem]:
     """The retry policy of a route."""
-    if not field:
-        return
     attempts = field.get("attempts")
     if (attempts.integer or 0) < 0:
         yield attempts.problem(

@@ -11,19 +11,17 @@ from localmesh.manifests.rules.header_operations import is_host_header
 from localmesh.manifests.rules.http_match import regex
 
 
-def rewrite(route: Field) -> Iterator[Problem]:
-    """The rewrite of a route, and the host that its headers may set as well."""
-    field = route.get("rewrite")
+def rewrite(field: Field) -> Iterator[Problem]:
+    """The rewrite of a route."""
     by_regex = field.get("uriRegexRewrite")
     if field.get("uri").text and by_regex:
         yield field.problem(
             refused.EXCLUSIVE_FIELDS, found="uri and uriRegexRewrite", expected="uri and uriRegexRewrite"
         )
-    if field and not (field.get("uri").text or by_regex or field.get("authority").text):
+    if not (field.get("uri").text or by_regex or field.get("authority").text):
         yield field.problem(refused.EMPTY_BLOCK, expected="uri, uriRegexRewrite and authority")
     if by_regex:
         yield from _by_regex(by_regex)
-    yield from _one_host(route)
 
 
 def _by_regex(field: Field) -> Iterator[Problem]:
@@ -39,8 +37,8 @@ def _by_regex(field: Field) -> Iterator[Problem]:
         yield from regex(field.get("match"))
 
 
-def _one_host(route: Field) -> Iterator[Problem]:
-    """The host may be set once, here or by a header."""
+def host_set_once(route: Field) -> Iterator[Problem]:
+    """The host may be set once, by the rewrite or by a header."""
     request = route.get("headers", "request")
     settings = [route.get("rewrite", "authority")]
     for operation in ("set", "add"):

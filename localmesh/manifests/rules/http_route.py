@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from localmesh.manifests.codes import refused
 from localmesh.manifests.fields import Field, listed
@@ -12,9 +12,9 @@ from localmesh.manifests.rules.header_operations import header_operations
 from localmesh.manifests.rules.http_cors import cors
 from localmesh.manifests.rules.http_fault import fault, percentage, status
 from localmesh.manifests.rules.http_match import match
-from localmesh.manifests.rules.http_redirect import redirect
+from localmesh.manifests.rules.http_redirect import prefix_redirect, redirect
 from localmesh.manifests.rules.http_retries import retries
-from localmesh.manifests.rules.http_rewrite import rewrite
+from localmesh.manifests.rules.http_rewrite import host_set_once, rewrite
 
 _ACTIONS = ("route", "redirect", "directResponse")
 _WITH_ROUTE_ONLY = ("fault", "rewrite")
@@ -31,17 +31,14 @@ def http_route(route: Field, *, is_delegate: bool) -> Iterator[Problem]:
             remedy="route here, or add spec.hosts to make this a root",
         )
     yield from _action(route)
-    for each in route.get("match").items():
-        yield from match(each)
-    yield from header_operations(route.get("headers"))
-    yield from destinations(route.get("route"))
-    yield from redirect(route)
-    yield from _direct_response(route.get("directResponse"))
-    yield from rewrite(route)
-    yield from retries(route.get("retries"))
-    yield from fault(route.get("fault"))
-    yield from cors(route.get("corsPolicy"))
-    yield from _mirrors(route)
+    for name, block in route.entries():
+        if block and name in _BLOCKS:
+            yield from _BLOCKS[name](block)
+    yield from prefix_redirect(route)
+    yield from host_set_once(route)
+    if route.get("mirror") and len(route.get("mirrors")):
+        both = "mirror and mirrors"
+        yield route.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
 
 
 def _action(route: Field) -> Iterator[Problem]:
@@ -100,16 +97,38 @@ def _direct_response(response: Field) -> Iterator[Problem]:
             )
 
 
-def _mirrors(route: Field) -> Iterator[Problem]:
-    if route.get("mirror") and len(route.get("mirrors")):
-        yield route.problem(
-            refused.EXCLUSIVE_FIELDS, found="mirror and mirrors", expected="mirror and mirrors"
-        )
-    yield from destination(route.get("mirror"))
-    yield from percentage(route.get("mirrorPercentage", "value"), least=0)
-    percent = route.get("mirrorPercent")
-    if percent.integer is not None and percent.integer > 100:
-        yield percent.problem(refused.BAD_PERCENTAGE, expected="a number from 0 to 100")
-    for mirror in route.get("mirrors").items():
+def _matches(matches: Field) -> Iterator[Problem]:
+    for each in matches.items():
+        yield from match(each)
+
+
+def _mirrors(mirrors: Field) -> Iterator[Problem]:
+    for mirror in mirrors.items():
         yield from destination(mirror.get("destination"))
         yield from percentage(mirror.get("percentage", "value"), least=0)
+
+
+def _mirror_percentage(block: Field) -> Iterator[Problem]:
+    yield from percentage(block.get("value"), least=0)
+
+
+def _mirror_percent(percent: Field) -> Iterator[Problem]:
+    yield from percentage(percent, least=0)
+
+
+_BLOCKS: Mapping[str, Callable[[Field], Iterator[Problem]]] = {
+    "corsPolicy": cors,
+    "directResponse": _direct_response,
+    "fault": fault,
+    "headers": header_operations,
+    "match": _matches,
+    "mirror": destination,
+    "mirrorPercent": _mirror_percent,
+    "mirrorPercentage": _mirror_percentage,
+    "mirrors": _mirrors,
+    "redirect": redirect,
+    "retries": retries,
+    "rewrite": rewrite,
+    "route": destinations,
+}
+"""The rules of the blocks of a route, called only where there is one: most routes have few."""

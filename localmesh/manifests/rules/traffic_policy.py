@@ -42,9 +42,12 @@ def _port_policy(entry: Field) -> Iterator[Problem]:
 
 
 def _blocks(policy: Field) -> Iterator[Problem]:
-    yield from _outlier_detection(policy.get("outlierDetection"))
-    yield from _connection_pool(policy.get("connectionPool"))
-    yield from _load_balancer(policy.get("loadBalancer"))
+    if detection := policy.get("outlierDetection"):
+        yield from _outlier_detection(detection)
+    if pool := policy.get("connectionPool"):
+        yield from _connection_pool(pool)
+    if balancer := policy.get("loadBalancer"):
+        yield from _load_balancer(balancer)
 
 
 def _outlier_detection(field: Field) -> Iterator[Problem]:
@@ -74,8 +77,6 @@ _LIMITS = (
 
 
 def _connection_pool(field: Field) -> Iterator[Problem]:
-    if not field:
-        return
     if not field.get("http") and not field.get("tcp"):
         yield field.problem(refused.EMPTY_BLOCK, expected="http and tcp")
     for block, name in _LIMITS:

@@ -1,0 +1,147 @@
+"""All objects of a load side by side, so that each can be asked for by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from localmesh.manifests.fields import Field
+from localmesh.manifests.hostnames import overlap
+from localmesh.manifests.resources import Resource
+
+CLUSTER_DOMAIN = "svc.cluster.local"
+
+
+def full_host(host: str, namespace: str) -> str:
+    """The host that an object of a namespace means: a name without a dot is a Service beside it."""
+    if "." in host or host.startswith("*"):
+        return host.lower().removesuffix(".")
+    return f"{host.lower()}.{namespace}.{CLUSTER_DOMAIN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service as others refer to it."""
+
+    resource: Resource
+
+    @property
+    def host(self) -> str:
+        """The full DNS name."""
+        return f"{self.resource.name}.{self.resource.namespace}.{CLUSTER_DOMAIN}"
+
+    @property
+    def subject(self) -> str:
+        """The Service as people name it."""
+        return self.resource.place.subject
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The numbers of its ports."""
+        entries = self.resource.root.get("spec", "ports").items()
+        return tuple(number for entry in entries if (number := entry.get("port").integer) is not None)
+
+    @property
+    def selector(self) -> Mapping[str, str]:
+        """The labels of its pods; empty if it has none of its own."""
+        return self.resource.spec.get("selector") or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of a Deployment."""
+
+    resource: Resource
+
+    @property
+    def spec(self) -> Field:
+        """The spec of each pod."""
+        return self.resource.root.get("spec", "template", "spec")
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of each pod."""
+        labels: Mapping[str, str] | None = self.resource.root.get(
+            "spec", "template", "metadata", "labels"
+        ).value
+        return labels or {}
+
+    @property
+    def port_names(self) -> tuple[str, ...]:
+        """The names of the ports that its containers declare."""
+        return tuple(
+            name
+            for container in self.spec.get("containers").items()
+            for port in container.get("ports").items()
+            if (name := port.get("name").text)
+        )
+
+
+class World:
+    """The objects of one load."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._by_kind: dict[str, list[Resource]] = {}
+        for resource in resources:
+            self._by_kind.setdefault(resource.kind, []).append(resource)
+
+    def all(self, kind: str) -> list[Resource]:
+        """The objects of a kind, in their order."""
+        return self._by_kind.get(kind, [])
+
+    @cached_property
+    def services(self) -> Mapping[str, Service]:
+        """The Services by their full host."""
+        return {(service := Service(resource)).host: service for resource in self.all("Service")}
+
+    @cached_property
+    def named(self) -> Mapping[tuple[str, str, str], Resource]:
+        """All objects by kind, namespace and name."""
+        return {
+            (resource.kind, resource.namespace, resource.name): resource
+            for resources in self._by_kind.values()
+            for resource in resources
+        }
+
+    @cached_property
+    def _pods(self) -> Mapping[str, list[Pods]]:
+        pods: dict[str, list[Pods]] = {}
+        for resource in self.all("Deployment"):
+            pods.setdefault(resource.namespace, []).append(Pods(resource))
+        return pods
+
+    def pods_in(self, namespace: str) -> list[Pods]:
+        """The pods of all Deployments of a namespace."""
+        return self._pods.get(namespace, [])
+
+    def pods_of(self, service: Service) -> list[Pods]:
+        """The pods that a Service selects."""
+        wanted = service.selector.items()
+        return [pods for pods in self.pods_in(service.resource.namespace) if wanted <= pods.labels.items()]
+
+    def services_at(self, host: str) -> Iterator[Service]:
+        """The Services that a full host, perhaps with a wildcard, stands for."""
+        if not host.startswith("*"):
+            if service := self.services.get(host):
+                yield service
+            return
+        yield from (service for service in self.services.values() if overlap(host, service.host))
+
+    @cached_property
+    def _rules(self) -> Mapping[str, list[Resource]]:
+        rules: dict[str, list[Resource]] = {}
+        for rule in self.all("DestinationRule"):
+            rules.setdefault(full_host(str(rule.spec.get("host", "")), rule.namespace), []).append(rule)
+        return rules
+
+    @cached_property
+    def _wildcard_rules(self) -> list[str]:
+        return [host for host in self._rules if host.startswith("*")]
+
+    def rules_for(self, host: str) -> list[Resource]:
+        """The DestinationRules whose host is or covers a full host."""
+        covering = [
+            rule for each in self._wildcard_rules if overlap(each, host) for rule in self._rules[each]
+        ]
+        return [*self._rules.get(host, []), *covering]
