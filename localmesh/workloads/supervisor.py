@@ -112,10 +112,8 @@ class Supervisor:
             pause = back_off.pause_after(time.monotonic() - begin)
             self.backing_off = True
             self._on_change()
-            _log.warning(
-                "container ended",
-                extra={"container": self._supervised.command.name, "reason": self.last_end.reason},
-            )
+            name = self._supervised.command.name
+            _log.warning("%s: %s; it is started again in %g s", name, self.last_end.reason, pause)
             await asyncio.sleep(pause)
             self.backing_off = False
             self.restarts += 1
@@ -164,8 +162,7 @@ class Supervisor:
         async with probe_client(self._target) as client:
             failure = await client.failure(hook, limit_seconds)
         if failure is not None:
-            name = self._supervised.command.name
-            _log.warning("preStop hook failed", extra={"container": name, "reason": failure})
+            _log.warning("%s: its preStop hook failed: %s", self._supervised.command.name, failure)
 
     def _real_port(self, declared: int) -> int:
         return self._supervised.rewriting.ports.get(declared, declared)
@@ -182,4 +179,4 @@ class Supervisor:
     def _report(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             name = self._supervised.command.name
-            _log.error("supervision ended", extra={"container": name}, exc_info=task.exception())
+            _log.error("%s is no longer supervised", name, exc_info=task.exception())

@@ -1,6 +1,8 @@
 """`$(VAR)` expansion."""
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from localmesh.workloads.expansion import expand
 
@@ -22,3 +24,11 @@ from localmesh.workloads.expansion import expand
 def test_references_expand_as_in_kubernetes(text: str, expected: str) -> None:
     """Known references are replaced once, unknown ones stay, a doubled dollar sign escapes."""
     assert expand(text, {"HOST": "logic", "PORT": "80", "A": "$(HOST)"}) == expected
+
+
+@given(st.text(), st.dictionaries(st.text(), st.text()))
+def test_text_without_dollar_signs_stays(text: str, values: dict[str, str]) -> None:
+    """Only a dollar sign begins a reference."""
+    assume("$" not in text)
+
+    assert expand(text, values) == text

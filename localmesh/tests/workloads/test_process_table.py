@@ -102,6 +102,10 @@ async def _count_of_members(mesh: LonelyMesh, wanted: int, until: Until) -> list
     return mesh.members()
 
 
+by_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="daemons are found through /proc")
+
+
+@by_proc
 class TestWhenLocalmeshIsKilled:
     def test_whole_trees_end_within_two_seconds(self, lonely: LonelyMesh, until: Until) -> None:
         """Children, gunicorn's workers, daemons in sessions of their own, and what ignores SIGTERM."""
@@ -201,6 +205,7 @@ class TestTable:
 
         asyncio.run(scenario())
 
+    @by_proc
     def test_closing_ends_daemons_too(self, run_on_bench: Run, tmp_path: Path, until: Until) -> None:
         """What has left its process group is found by its mark."""
         members: list[psutil.Process] = []

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from localmesh.workloads.rewriting import Rewriting
 
@@ -107,3 +109,20 @@ class TestPaths:
     def test_without_mounts_nothing_is_rewritten(self) -> None:
         """A container without volumes keeps its paths."""
         assert Rewriting({}, {}).value("/tmp/x") == "/tmp/x"
+
+
+class TestAnyText:
+    @given(st.text())
+    def test_without_ports_and_mounts_every_text_stays(self, text: str) -> None:
+        """What is not declared is never rewritten."""
+        nothing = Rewriting({}, {})
+
+        assert nothing.value(text) == text
+        assert nothing.word(text) == text
+
+    @given(st.text(alphabet="/abt:.=, -08mp[]*"))
+    def test_only_what_is_declared_appears_or_vanishes(self, text: str) -> None:
+        """A text that has neither a declared number nor a mount path in it stays as it is."""
+        assume("8080" not in text and "9102" not in text and "/tmp" not in text)
+
+        assert REWRITING.word(text) == text
