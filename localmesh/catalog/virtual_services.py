@@ -37,9 +37,7 @@ def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
     """Whether `exportTo`, written in namespace `owner`, includes `namespace`; none written means all."""
     if not export_to:
         return True
-    return any(
-        entry in ("*", namespace) or (entry == "." and owner == namespace) for entry in export_to
-    )
+    return any(entry in ("*", namespace) or (entry == "." and owner == namespace) for entry in export_to)
 
 
 def virtual_services(resources: Iterable[Resource]) -> tuple[VirtualService, ...]:
