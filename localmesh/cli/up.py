@@ -101,17 +101,14 @@ async def _run(loaded: Loaded, options: UpOptions) -> int:
         gateway_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
     )
     began = time.monotonic()
-    try:
-        async with Mesh(settings) as mesh, _api(mesh, options) as url:
-            await _start(mesh, loaded)
-            _announce(mesh, url, time.monotonic() - began)
-            if options.command:
-                return await _run_command(options.command, url, mesh)
-            click.echo("Ctrl-C stops it.", err=True)
-            await asyncio.Event().wait()
-            return 0
-    finally:
-        RunningMesh.remove(settings.state_folder)
+    async with Mesh(settings) as mesh, _api(mesh, options) as url:
+        await _start(mesh, loaded)
+        _announce(mesh, url, time.monotonic() - began)
+        if options.command:
+            return await _run_command(options.command, url, mesh)
+        click.echo("Ctrl-C stops it.", err=True)
+        await asyncio.Event().wait()
+        return 0
 
 
 async def _start(mesh: Mesh, loaded: Loaded) -> None:
@@ -144,6 +141,7 @@ async def _api(mesh: Mesh, options: UpOptions) -> AsyncIterator[str]:
         RunningMesh(url, process.pid, process.create_time()).write(mesh.settings.state_folder)
         yield url
     finally:
+        RunningMesh.remove(mesh.settings.state_folder)
         await runner.cleanup()
 
 

@@ -1,0 +1,169 @@
+"""The commands on a running mesh, good and bad calls side by side."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localmesh.tests.mesh.shop import BASE, V1, V2, routed
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("cli")]
+
+LOCALMESH = Path(sys.executable).with_name("localmesh")
+
+
+class Shell:
+    """Runs localmesh in a folder where a mesh runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [LOCALMESH, *arguments],
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def write(self, name: str, text: str) -> str:
+        (self.folder / name).write_text(text)
+        return name
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A running mesh of two versions, and a shell beside it."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "mesh.yaml").write_text(BASE + V1 + V2 + routed(v1=1))
+    command = [LOCALMESH, "up", "-f", "mesh.yaml", "--gateway-port", "0", "--api-port", "0"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Ctrl-C" in line:
+            break
+    yield Shell(folder)
+    process.terminate()
+    process.communicate(timeout=20)
+
+
+def test_pass_when_status_names_pods_proxies_and_gateway(shell: Shell) -> None:
+    """One line per pod, with its state and ports, and the gateway's address."""
+    finished = shell("status")
+
+    assert finished.returncode == 0
+    rows = [line.split() for line in finished.stdout.splitlines()]
+    assert [row[2:5] for row in rows if row and row[0] == "shop"] == [["Ready", "0", "synced"]] * 2
+    assert "ingressgateway  http://127.0.0.1:" in finished.stdout
+
+
+def test_pass_when_apply_f_adds_and_changes_and_leaves_the_rest(shell: Shell) -> None:
+    """With -f alone objects are put in, as kubectl does."""
+    finished = shell("apply", "-f", shell.write("route.yaml", routed(v1=1, v2=1)))
+
+    assert finished.stdout.splitlines()[0] == "changed  VirtualService shop/web"
+    assert "acknowledged by all 3 proxies after" in finished.stdout
+    assert "removed" not in finished.stdout
+    assert finished.returncode == 0
+
+
+def test_pass_when_apply_reads_standard_input(shell: Shell) -> None:
+    """`-f -` takes what a pipe brings."""
+    finished = shell("apply", "-f", "-", stdin=routed(v2=1))
+
+    assert (finished.returncode, finished.stdout.splitlines()[0]) == (0, "changed  VirtualService shop/web")
+
+
+def test_pass_when_apply_k_removes_what_is_not_named(shell: Shell) -> None:
+    """With -k the mesh becomes what the kustomization says."""
+    shell("apply", "-f", shell.write("extra.yaml", V1.replace("web-v1", "extra")))
+    shell.write("kustomization.yaml", "resources: [mesh.yaml]\n")
+
+    finished = shell("apply", "-k", ".")
+
+    assert "removed  Deployment shop/extra" in finished.stdout
+    assert finished.returncode == 0
+
+
+def test_fail_when_apply_gets_a_bad_weight_and_keep_the_old_state(shell: Shell) -> None:
+    """Exit status 2, the file, resource and field; what was in force stays."""
+    before = json.loads(shell("status", "--json").stdout)["generation"]
+
+    finished = shell("apply", "-f", shell.write("bad.yaml", routed(v1=-5)))
+
+    assert finished.returncode == 2
+    assert "bad.yaml" in finished.stderr
+    assert "VirtualService shop/web" in finished.stderr
+    assert "spec.http[0].route[0].weight" in finished.stderr
+    assert json.loads(shell("status", "--json").stdout)["generation"] == before
+
+
+def test_pass_when_proxy_config_of_the_running_mesh_has_four_parts(shell: Shell) -> None:
+    """`all` is one object with the four keys, each as the part alone prints it."""
+    everything = json.loads(shell("proxy-config", "all", "ingressgateway").stdout)
+
+    routes = json.loads(shell("proxy-config", "routes", "ingressgateway").stdout)
+
+    assert sorted(everything) == ["clusters", "endpoints", "listeners", "routes"]
+    assert everything["routes"] == routes
+    assert [each["name"] for each in routes] == ["http.8080"]
+
+
+def test_fail_when_proxy_config_is_asked_for_an_unknown_workload(shell: Shell) -> None:
+    """One line with the names that there are; exit status 2, running and offline alike."""
+    running = shell("proxy-config", "all", "nobody")
+    offline = shell("proxy-config", "all", "nobody", "-f", "mesh.yaml")
+
+    assert running.returncode == offline.returncode == 2
+    for finished in (running, offline):
+        assert (
+            'no workload or gateway is called "nobody"; there are: ingressgateway, web-v1, web-v2'
+            in finished.stderr
+        )
+
+
+def test_pass_when_logs_show_what_a_workload_wrote(shell: Shell) -> None:
+    """The log of a workload, of its Envoy, and one line for a name that has none."""
+    assert shell("logs", "web-v1").returncode == 0
+    assert shell("logs", "web-v1", "--proxy").returncode == 0
+    assert shell("logs", "ingressgateway").returncode == 0
+
+    finished = shell("logs", "nobody")
+
+    assert finished.returncode == 2
+    assert 'no log of "nobody"; there are: ingressgateway, web-v1, web-v2' in finished.stderr
+
+
+def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:
+    """One line that says where it was looked for and how to start one."""
+    finished = Shell(tmp_path)("status")
+
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        "localmesh: no mesh runs with the state folder .localmesh; start one with `localmesh up -k DIR`, "
+        "or name its address in LOCALMESH_URL\n"
+    )
+
+
+def test_fail_when_nothing_is_named(tmp_path: Path) -> None:
+    """Usage errors end with status 2."""
+    finished = Shell(tmp_path)("up")
+
+    assert finished.returncode == 2
+    assert "name what to run: -k DIR (a kustomization) or -f FILE" in finished.stderr
+
+
+def test_pass_when_down_stops_it(shell: Shell) -> None:
+    """`down` returns when the mesh has ended; a second one says that there is none."""
+    first, second = shell("down"), shell("down")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "no mesh runs" in second.stderr
