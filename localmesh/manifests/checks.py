@@ -21,16 +21,17 @@ def check(item: Resource) -> Iterator[Problem]:
     yield from name_problems(item)
     misshapen = list(schema_problems(item.body, f"{item.api_version}/{item.kind}", item.place))
     yield from misshapen
-    yield from _unless_explained(rule_problems(item.root), misshapen)
+    senseless = list(_unless_explained(rule_problems(item.root), misshapen))
+    yield from senseless
     if is_translated(item.kind):
-        yield from _unless_explained(support_problems(item.root), misshapen)
+        yield from _unless_explained(support_problems(item.root), misshapen + senseless)
 
 
-def _unless_explained(problems: Iterable[Problem], misshapen: list[Problem]) -> Iterator[Problem]:
-    """Problems other than those that a misshapen part brings with it.
+def _unless_explained(problems: Iterable[Problem], causes: list[Problem]) -> Iterator[Problem]:
+    """Problems other than those that are only the consequence of another.
 
     A misspelt `http` also makes a VirtualService without routes: the first is the cause, the second noise.
     """
     for problem in problems:
-        if not any(problem.path.contains(cause.path) for cause in misshapen):
+        if not any(problem.path.contains(cause.path) for cause in causes):
             yield problem

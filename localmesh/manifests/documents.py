@@ -88,11 +88,15 @@ def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
 
 
 def _malformed(error: yaml.YAMLError, file: str) -> Problem:
-    mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "the text ends too early"
     context = getattr(error, "context", None)
-    line = mark.line + 1 if mark is not None else None
-    return reading.MALFORMED.at(Place(file, line=line), reason=f"{reason} ({context})" if context else reason)
+    mark = getattr(error, "problem_mark", None)
+    if "end of stream" in reason:
+        mark = getattr(error, "context_mark", None) or mark  # where it begins, not where the file ends
+    return reading.MALFORMED.at(
+        Place(file, line=mark.line + 1 if mark is not None else None),
+        reason=f"{reason} {context}" if context else reason,
+    )
 
 
 class _RefusedError(Exception):

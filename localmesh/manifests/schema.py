@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema_rs
 
 from localmesh.manifests.durations import is_duration
+from localmesh.manifests.paths import FieldPath
 from localmesh.manifests.problems import Place, Problem
 from localmesh.manifests.schema_words import Failure, problems_of
 
@@ -22,12 +23,23 @@ def schema_problems(body: Mapping[str, Any], kind: str, place: Place) -> Iterato
     validator = _validator(kind)
     if validator.is_valid(body):
         return
-    errors = list(validator.iter_errors(body))
-    wrong_types = {tuple(error.instance_path) for error in errors if error.kind.name == "type"}
-    for error in errors:
-        # What has a wrong type altogether fails its other rules too, and only the type is worth a word.
-        if error.kind.name == "type" or tuple(error.instance_path) not in wrong_types:
-            yield from problems_of(Failure(error, _schema(kind), place))
+    failures = [Failure(error, _schema(kind), place) for error in validator.iter_errors(body)]
+    explained = set(_explained(failures))
+    for failure in failures:
+        if failure.key not in explained:
+            yield from problems_of(failure)
+
+
+def _explained(failures: Sequence[Failure]) -> Iterator[tuple[str, FieldPath]]:
+    """Failures that are only the consequence of another, so that one fault is told once."""
+    wrong_types = {failure.path for failure in failures if failure.keyword == "type"}
+    for failure in failures:
+        if failure.keyword != "type" and failure.path in wrong_types:
+            yield failure.key
+        if failure.keyword == "required" and any(
+            failure.is_misspelt_in(other) for other in failures if other.path == failure.path
+        ):
+            yield failure.key
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -48,9 +48,26 @@ class Failure:
         return self.error.kind
 
     @property
+    def keyword(self) -> str:
+        """What of the schema failed: type, required, enum, …"""
+        return self.error.kind.name
+
+    @property
     def path(self) -> FieldPath:
         """The field that failed."""
         return FieldPath(*self.error.instance_path)
+
+    @property
+    def key(self) -> tuple[str, FieldPath]:
+        """What tells this failure from others of the same object."""
+        missing = (self.detail.property,) if self.keyword == "required" else ()
+        return self.keyword, FieldPath(*self.path, *missing)
+
+    def is_misspelt_in(self, other: Failure) -> bool:
+        """Whether a field that is missing here is there under a name that is almost the same."""
+        if other.keyword != "additionalProperties":
+            return False
+        return any(_close_match(name, [self.detail.property]) for name in other.detail.unexpected)
 
     @property
     def nodes(self) -> Sequence[Schema]:
@@ -85,7 +102,7 @@ class Failure:
 
 def problems_of(failure: Failure) -> Iterator[Problem]:
     """The problems that one error of the validator stands for."""
-    yield from _WORDS.get(failure.detail.name, _other)(failure)
+    yield from _WORDS.get(failure.keyword, _other)(failure)
 
 
 # -- fields ------------------------------------------------------------------------------------------
@@ -94,7 +111,8 @@ def problems_of(failure: Failure) -> Iterator[Problem]:
 def _unknown_fields(failure: Failure) -> Iterator[Problem]:
     known = failure.nodes[-1].get("properties", {})
     for name in failure.detail.unexpected:
-        remedy = _typing_error(name, known) or _other_depth(name, failure) or "remove it"
+        close = _close_match(name, known)
+        remedy = f"write {close}" if close else _other_depth(name, failure)
         yield refused.UNKNOWN_FIELD.at(
             failure.place, failure.path / name, name=name, known=_some(known), remedy=remedy
         )
@@ -107,13 +125,13 @@ def _some(known: Mapping[str, Any]) -> str:
     return f"{', '.join(names[:_MOST_KNOWN_FIELDS])}, …"
 
 
-def _typing_error(name: str, known: Mapping[str, Any]) -> str | None:
+def _close_match(name: str, known: Iterable[str]) -> str | None:
     by_lower = {each.lower(): each for each in known}
     close = get_close_matches(name.lower().replace("_", "").replace("-", ""), by_lower, n=1, cutoff=0.75)
-    return f"write {by_lower[close[0]]}" if close else None
+    return by_lower[close[0]] if close else None
 
 
-def _other_depth(name: str, failure: Failure) -> str | None:
+def _other_depth(name: str, failure: Failure) -> str:
     """Unknown fields that are not misspelt are mostly indented wrongly."""
     owners = [node["properties"] for node in failure.nodes[:-1] if "properties" in node]
     if any(name in owner for owner in owners[-2:]):
@@ -126,7 +144,7 @@ def _other_depth(name: str, failure: Failure) -> str | None:
         levels = [
             (path / field, inner) for path, node in levels for field, inner in failure.fields(node).items()
         ]
-    return None
+    return "remove it"
 
 
 def _missing(failure: Failure) -> Iterator[Problem]:
@@ -212,7 +230,7 @@ def _out_of_range(failure: Failure) -> Iterator[Problem]:
 
 
 def _wrong_length(failure: Failure) -> Iterator[Problem]:
-    keyword = failure.detail.name
+    keyword = failure.keyword
     most, bound = keyword.startswith("max"), failure.nodes[-1][keyword]
     unit = {"Length": "characters", "Items": "entries", "Properties": "keys"}[keyword[3:]]
     remedy = "shorten it" if bound else "leave the field away"

@@ -1,0 +1,81 @@
+"""Reading the case files: small manifests with the expected problem on the line that causes it.
+
+`subset: v3 # E: SM203 part of the message` expects an error, `# W:` a warning; the comment lines at the
+top say what the case is about and become the text of docs/errors.md.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from localmesh.manifests import ManifestError, Problem, Severity, load_text
+
+FOLDER = Path(__file__).parent / "cases"
+
+_EXPECTATION = re.compile(r" # (?P<severity>[EW]): (?P<code>SM\d{3})(?: (?P<words>.*?))?(?= # [EW]: |$)")
+_SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A problem that must be told of one line."""
+
+    line: int
+    severity: Severity
+    code: str
+    words: str
+
+    def fits(self, problem: Problem) -> bool:
+        """Whether a problem is the expected one."""
+        found = (problem.place.line, problem.severity, problem.code)
+        return found == (self.line, self.severity, self.code) and self.words in problem.message
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case file."""
+
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """The file as it is."""
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def explanation(self) -> str:
+        """What the comment at the top says."""
+        lines = self.text.splitlines()
+        top = lines[: next(number for number, line in enumerate(lines) if not line.startswith("# "))]
+        return " ".join(line.removeprefix("# ") for line in top)
+
+    @property
+    def manifest(self) -> str:
+        """The manifest without the explanation and without expectations."""
+        lines = self.text.splitlines()
+        body = lines[next(number for number, line in enumerate(lines) if not line.startswith("# ")) :]
+        return "\n".join(_EXPECTATION.sub("", line) for line in body) + "\n"
+
+    @property
+    def expected(self) -> list[Expectation]:
+        """The problems that the comments ask for."""
+        return [
+            Expectation(number, _SEVERITIES[found["severity"]], found["code"], found["words"] or "")
+            for number, line in enumerate(self.text.splitlines(), start=1)
+            for found in _EXPECTATION.finditer(line)
+        ]
+
+
+def cases() -> list[Case]:
+    """All case files."""
+    return [Case(path) for path in sorted(FOLDER.rglob("*.yaml"))]
+
+
+def problems(text: str, file: str) -> tuple[Problem, ...]:
+    """Everything that is told about a manifest."""
+    try:
+        return load_text(text, file).warnings
+    except ManifestError as error:
+        return error.problems
