@@ -137,13 +137,13 @@ def _path_matches(match: Json, path: str) -> bool:
 
 
 def _value_matches(matcher: Json, value: str | None) -> bool:
-    if value is None and matcher.get("treatMissingHeaderAsEmpty"):
-        value = ""
-    if value is None:
-        found = False  # a header that is missing matches nothing; inverted, only presence can be missed
-        return matcher.get("invertMatch", False) if "presentMatch" in matcher else found
-    found = "presentMatch" in matcher or _string_matches(matcher["stringMatch"], value)
-    return found != matcher.get("invertMatch", False)
+    """One header or parameter; a missing one can only fail, unless its absence is asked for."""
+    inverted = bool(matcher.get("invertMatch"))
+    if "presentMatch" in matcher:
+        return (value is not None) != inverted
+    if value is None and not matcher.get("treatMissingHeaderAsEmpty"):
+        return False
+    return _string_matches(matcher["stringMatch"], value or "") != inverted
 
 
 def _string_matches(matcher: Json, value: str) -> bool:
