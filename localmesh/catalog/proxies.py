@@ -66,7 +66,7 @@ class Pod:
     ready: bool
 
     def container_port(self, target: int | str) -> int | None:
-        """The container port that a Service's `targetPort` means here; None if the pod has none of that name."""
+        """The container port that a Service's `targetPort` means here; None if no port has that name."""
         return target if isinstance(target, int) else self.port_names.get(target)
 
     def address(self, target: int | str) -> Address | None:

@@ -38,12 +38,17 @@ kind: DestinationRule
 metadata: {name: web, namespace: shop}
 spec:
   host: web
-  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}, {name: v3, labels: {version: v3}}]
+  subsets:
+    - {name: v1, labels: {version: v1}}
+    - {name: v2, labels: {version: v2}}
+    - {name: v3, labels: {version: v3}}
 ---
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: shop}
-spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
 """
 V1, V2, V3 = _deployment("v1"), _deployment("v2"), _deployment("v3")
 DYING_V2 = _deployment("v2", ', command: [sh, -c, "echo no database >&2; exit 7"]')
