@@ -1,0 +1,123 @@
+"""The application every service starts from: a Flask app that knows who it is and frames every request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, cast
+
+import flask
+
+from services.chassis import body, call, health, logs, problem, propagation
+from services.chassis.hop import HEADER, Hop, served_by
+from services.chassis.metrics import UNMATCHED, Metrics
+from services.chassis.settings import Settings
+
+_EXTENSION = "sentimesh"
+
+log = logging.getLogger("services.request")
+
+
+@dataclass(frozen=True, slots=True)
+class Chassis:
+    """What belongs to one service's application besides its routes.
+
+    `trace_id` reads the trace of the request with this WSGI environment. `makes_spans` says whether the
+    service makes spans of its own, and then writes the trace context of its calls.
+    """
+
+    service: str
+    settings: Settings
+    metrics: Metrics
+    readiness: health.Readiness
+    makes_spans: bool
+    trace_id: Callable[[Mapping[str, Any]], str | None]
+
+    def hop(self, attempt: int | None = None) -> Hop:
+        """This workload's own element of `served-by`."""
+        return Hop(self.service, self.settings.version, self.settings.pod, attempt)
+
+
+def create(service: str, settings: Settings, *, faults: Mapping[str, object] | None = None) -> flask.Flask:
+    """An application with health routes, metrics, `served-by`, problem answers and a log, for routes to join.
+
+    `faults` are the deliberate ones, for `/about`; a service that has any says so in its name.
+    """
+    name = f"{service} {settings.version}" + (" (deliberately buggy)" if faults else "")
+    logs.identify(service=service, version=settings.version, pod=settings.pod, name=name)
+    app = flask.Flask(service, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = body.MOST_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order they are documented in
+    chassis = _chassis(app, service, settings)
+    app.extensions[_EXTENSION] = chassis
+    _frame_requests(app, chassis)
+    problem.install(app, service)
+    about = {"service": service, "version": settings.version, "pod": settings.pod, "name": name}
+    app.register_blueprint(health.routes(chassis.readiness, {**about, "faults": faults or {}}))
+    return app
+
+
+def chassis_of(app: flask.Flask) -> Chassis:
+    """What `create` has put beside the routes of `app`."""
+    return cast(Chassis, app.extensions[_EXTENSION])
+
+
+def _chassis(app: flask.Flask, service: str, settings: Settings) -> Chassis:
+    metrics = Metrics(service, settings.version, settings.pod)
+    if settings.otlp_endpoint is None:
+        return Chassis(service, settings, metrics, health.Readiness(), False, propagation.trace_id)
+    # OpenTelemetry takes memory and half a second to load: only whoever wants spans pays for it.
+    from services.chassis import tracing
+
+    tracing.instrument(app, service, settings)
+    return Chassis(service, settings, metrics, health.Readiness(), True, tracing.trace_id)
+
+
+def _frame_requests(app: flask.Flask, chassis: Chassis) -> None:
+    """Begin and end every request of `app` the same way, also those that fail."""
+
+    def begin() -> None:
+        call.begin(flask.request.environ, trace_context=not chassis.makes_spans)
+        chassis.metrics.in_flight.inc()
+
+    def end(response: flask.Response) -> flask.Response:
+        own = call.current()
+        response.headers[HEADER] = served_by(chassis.hop(own.attempt), own.upstream)
+        response.headers["x-request-id"] = own.request_id
+        rule = flask.request.url_rule
+        route = rule.rule if rule else UNMATCHED
+        seconds = perf_counter() - own.started
+        chassis.metrics.answered(flask.request.method, route, response.status_code, seconds)
+        level = logging.DEBUG if route in health.PATHS else logging.INFO
+        if log.isEnabledFor(level):
+            trace_id = chassis.trace_id(flask.request.environ)
+            log.log(level, "request", extra={"fields": _line(own, route, response, seconds, trace_id)})
+        return response
+
+    def leave(_: BaseException | None) -> None:
+        if "call" in flask.g:
+            chassis.metrics.in_flight.dec()
+
+    app.before_request(begin)
+    app.after_request(end)
+    app.teardown_request(leave)
+
+
+def _line(
+    own: call.Call, route: str, response: flask.Response, seconds: float, trace_id: str | None
+) -> dict[str, object]:
+    """What the log says about a request."""
+    fields: dict[str, object] = {
+        "method": flask.request.method,
+        "route": route,
+        "status": response.status_code,
+        "duration_ms": round(seconds * 1000, 2),
+        "request_id": own.request_id,
+        "trace_id": trace_id,
+        "served_by": response.headers[HEADER],
+    }
+    if route is UNMATCHED:
+        fields["path"] = flask.request.path
+    return {**fields, **own.notes}
