@@ -1,0 +1,1 @@
+"""The service that keeps what people say about the judgements."""

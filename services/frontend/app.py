@@ -1,0 +1,34 @@
+"""frontend: the page, in the look of its version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import flask
+
+from services.chassis import application
+from services.chassis.settings import Settings, settings_or_exit
+from services.frontend import page, routes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontendSettings(Settings):
+    """What frontend reads from its environment."""
+
+    def contradictions(self) -> Iterable[str]:
+        """What is wrong with values that are each right alone."""
+        yield from super(FrontendSettings, self).contradictions()
+        if self.version not in page.THEME_COLORS:
+            known = " or ".join(page.THEME_COLORS)
+            yield f'SERVICE_VERSION is "{self.version}", expected {known}: those have a page'
+
+
+def create_app(settings: FrontendSettings | None = None) -> flask.Flask:
+    """The frontend of these settings; without any, those of the environment."""
+    settings = settings or settings_or_exit(FrontendSettings, "frontend", os.environ)
+    app = application.create("frontend", settings)
+    served_by = str(application.chassis_of(app).hop())
+    app.register_blueprint(routes.routes(page.build(settings.version, served_by), settings.version))
+    return app

@@ -1,0 +1,96 @@
+"""The page and its files: built once at start, for one version only, and kept in memory."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+THEME_COLORS: Mapping[str, str] = {"v1": "#eceae4", "v2": "#d6dcf7"}
+"""The versions that have a page, each with the colour that a phone's browser frames it in."""
+
+_MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of the page; `digest` changes with its content."""
+
+    content: bytes
+    media_type: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A version's page, the policy under which a browser runs it, and its files by name."""
+
+    html: str
+    security_policy: str
+    assets: Mapping[str, Asset]
+
+
+def build(version: str, served_by: str) -> Page:
+    """The page of `version`; `served_by` stands in it, since its scripts cannot read its headers."""
+    environment = Environment(
+        loader=PackageLoader("services.frontend"), autoescape=True, undefined=StrictUndefined
+    )
+    guard_js, guard_css = _source("guard.js"), _source("guard.css")
+    html = environment.get_template("page.html").render(
+        version=version,
+        served_by=served_by,
+        theme_color=THEME_COLORS[version],
+        guard_js=Markup(guard_js),  # noqa: S704 - a file of our own, and never with anything filled in
+        guard_css=Markup(guard_css),  # noqa: S704
+    )
+    return Page(html, _security_policy(guard_js, guard_css), _assets(version))
+
+
+def _source(name: str) -> str:
+    return (_folder("templates") / name).read_text("utf-8")
+
+
+def _folder(name: str) -> Traversable:
+    return resources.files("services.frontend") / name
+
+
+def _assets(version: str) -> Mapping[str, Asset]:
+    """The files of this version: those that all versions share, and its own."""
+    found = [*(_folder("static") / "common").iterdir(), *(_folder("static") / version).iterdir()]
+    return {file.name: _asset(file) for file in found}
+
+
+def _asset(file: Traversable) -> Asset:
+    content = file.read_bytes()
+    media_type = _MEDIA_TYPES[file.name.rpartition(".")[2]]
+    return Asset(content, media_type, sha256(content).hexdigest()[:16])
+
+
+def _security_policy(script: str, style: str) -> str:
+    """Only what comes from here runs: files of this origin, and the two snippets that stand in the page."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' {_hash(script)}",
+            f"style-src 'self' {_hash(style)}",
+            "img-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,41 @@
+"""webapp: takes a sentence from the page and has it judged by logic."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import flask
+
+from services.chassis import application
+from services.chassis.settings import Settings, http_url, number, settings_or_exit, variable
+from services.chassis.upstream import Upstream
+from services.webapp import sentiment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebappSettings(Settings):
+    """What webapp reads from its environment."""
+
+    logic_url: str = variable("LOGIC_URL", http_url, "Address of logic.", default="http://logic")
+    upstream_timeout_seconds: float = variable(
+        "UPSTREAM_TIMEOUT_SECONDS",
+        number(0.001, 600),
+        "How long logic may take, before the answer is 504.",
+        default=10.0,
+    )
+
+
+def create_app(settings: WebappSettings | None = None) -> flask.Flask:
+    """The webapp of these settings; without any, those of the environment."""
+    settings = settings or settings_or_exit(WebappSettings, "webapp", os.environ)
+    app = application.create("webapp", settings)
+    logic = Upstream(
+        "logic",
+        settings.logic_url,
+        seconds=settings.upstream_timeout_seconds,
+        connections=settings.threads,
+        metrics=application.chassis_of(app).metrics,
+    )
+    app.register_blueprint(sentiment.routes(logic))
+    return app

@@ -1,0 +1,36 @@
+"""`POST /sentiment`: a sentence comes in, its polarity goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import flask
+import requests
+
+from services.chassis import body
+from services.chassis.problem import Problem
+from services.chassis.upstream import Upstream
+
+
+def routes(logic: Upstream) -> flask.Blueprint:
+    """The route `/sentiment`, judged by `logic`."""
+    blueprint = flask.Blueprint("sentiment", __name__)
+
+    @blueprint.post("/sentiment")
+    def sentiment() -> Mapping[str, Any]:
+        sentence = body.sentence(body.json_object())
+        answer = logic.post("/analyse/sentiment", json={"sentence": sentence})
+        return {"sentence": sentence, "polarity": _polarity(answer, logic)}
+
+    return blueprint
+
+
+def _polarity(answer: requests.Response, logic: Upstream) -> float:
+    """The polarity that logic answered; raises a Problem with status 502 where it answered none."""
+    try:
+        return body.polarity(answer.json())
+    except (ValueError, TypeError, Problem):
+        raise logic.problem(
+            502, "logic answered without a polarity from -1 to 1.", answer.status_code
+        ) from None
