@@ -2,12 +2,12 @@
 
 If each of n trials says yes with the same chance p, independently, the number of yeses is binomial. Its
 tail probabilities are values of the regularised incomplete beta function, computed here by its continued
-fraction (Abramowitz & Stegun 26.5.8, evaluated after Lentz): exact to about 12 digits, for any n.
+fraction (Abramowitz & Stegun 26.5.8, evaluated after Lentz): exact to about 10 digits.
 
 The interval is the one of Clopper and Pearson (1934): all p under which the observed count would not be
 in an outer tail of (1 - confidence)/2. It needs no approximation and covers the true share with *at
-least* the stated confidence, also for shares near 0 and 1 and far out in the tails, where the interval
-of Wilson does not (at 99.99 % it covers too little). The price: it is a little wider than need be.
+least* the stated confidence, for any share and any number of trials (a test sums it up). The price is
+that it is a little wider than it would have to be.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def clopper_pearson(successes: int, trials: int, confidence: float, *, unknown: 
 def _root(rising: Callable[[float], float]) -> float:
     """Where a rising function of a share crosses zero."""
     low, high = 0.0, 1.0
-    for _ in range(50):
+    for _ in range(40):
         middle = (low + high) / 2
         if rising(middle) < 0:
             low = middle

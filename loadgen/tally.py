@@ -33,6 +33,11 @@ class Observation:
         """Whether the user did not get what was asked for: any status but 2xx, or no answer."""
         return self.status is None or not 200 <= self.status < 300
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether the measurement was ended before this request was: nobody knows what it would have got."""
+        return self.loss is Loss.ABANDONED
+
     def version_of(self, service: str) -> str | None:
         """Which version of a service took part, or None if the answer does not say."""
         return next((hop.version for hop in self.hops if hop.service == service), None)

@@ -141,9 +141,10 @@ def _failures(split: Split, planned: int, tally: Tally, version: str) -> Check:
 
 
 def _failures_overall(split: Split, planned: int, tally: Tally) -> Check:
-    """How often users see a failure; no answer is one."""
+    """How often users see a failure; no answer is one, unless it was not waited for."""
     expected = sum(share * min(1.0, split.odds[version].failing) for version, share in split.shares.items())
-    count = Count(tally.count(lambda one: one.failed), len(tally))
+    failures = tally.count(lambda one: one.failed and not one.abandoned)
+    count = Count(failures, len(tally), tally.count(lambda one: one.abandoned))
     return judge("failures overall", f"{percent(expected)} of all requests", design(expected, planned), count)
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from loadgen.histogram import Histogram
 from loadgen.http import Loss
 from loadgen.run.recorder import Recorder
-from loadgen.run.summary import PERCENTILES, Summary
+from loadgen.run.summary import Summary
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+SHOWN = (50.0, 90.0, 99.0, 99.9)
+"""The percentiles that fit into a line."""
 LATE = 10_000_000
 """Nanoseconds: from here on the table says that the sending machine was too slow for the rate."""
 
@@ -86,7 +88,7 @@ def latency_line(values: Histogram) -> str:
     """Percentiles in one line."""
     if not values.count:
         return "no data"
-    parts = [f"p{percent:g} {duration(values.percentile(percent) or 0)}" for percent in PERCENTILES]
+    parts = [f"p{percent:g} {duration(values.percentile(percent) or 0)}" for percent in SHOWN]
     return " · ".join([*parts, f"max {duration(values.greatest)}"])
 
 

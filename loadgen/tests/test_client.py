@@ -112,7 +112,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("pieces", [1, 2])
     def test_informational_answers_are_passed_over(self, pieces: int):
-        """The final answer counts, with its own fields, whether or not it comes in the same piece as the 1xx."""
+        """The final answer counts, with its own fields, in one piece with the 1xx or not."""
         early = b"HTTP/1.1 103 Early Hints\r\nserved-by: hint\r\n\r\n"
         final = answer(headers="served-by: final\r\n")
 

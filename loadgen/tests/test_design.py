@@ -23,7 +23,7 @@ TRIALS = [100, 452, 2000, 2700, 8000]
 
 
 def probabilities(share: float, expected: float, trials: int) -> dict[Verdict, float]:
-    """How probable each verdict is if all planned trials are known: summed over all counts, by `judge` itself."""
+    """How probable each verdict of `judge` is if all planned trials are known."""
     plan = design(expected, trials)
     found = dict.fromkeys(Verdict, 0.0)
     spread = 8 * math.sqrt(trials * max(share * (1 - share), 1e-9)) + 1

@@ -1,0 +1,223 @@
+"""The canary's proof: planned from what is in force, judged on tallies that a mesh could have produced."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Mapping
+
+import pytest
+
+from loadgen.http import Loss
+from loadgen.inforce import Split, read_split
+from loadgen.judge import Verdict, overall
+from loadgen.proofs.canary import JOURNEY, PROOF, judged, plan_for
+from loadgen.served_by import Hop
+from loadgen.tally import Observation, Tally
+from loadgen.tests.stand_in_mesh import Objects, base, canary, logic_route, resources, set_environment
+
+WEBAPP = Hop("webapp", "v1", "webapp-v1-1")
+
+
+def split_of(objects: Objects) -> Split:
+    return read_split(resources(objects), JOURNEY, remedy="")
+
+
+CANARY = split_of(canary())
+
+
+@functools.cache
+def observed(status: int | None, version: str | None) -> Observation:
+    """An answer through webapp that names a version of logic, or none; lost without a status."""
+    if status is None:
+        return Observation(0, None, (), 15.0, Loss.TIMEOUT)
+    hops = (WEBAPP,) if version is None else (WEBAPP, Hop("logic", version, f"logic-{version}-1"))
+    return Observation(0, status, hops, 0.01)
+
+
+def drawn(
+    count: int,
+    shares: Mapping[str, float],
+    failing: Mapping[str, float],
+    *,
+    seed: int = 1,
+) -> Tally:
+    """A tally of a mesh with these shares and failure shares."""
+    dice = random.Random(seed)
+    versions = dice.choices(list(shares), list(shares.values()), k=count)
+    observations = [
+        observed(502 if dice.random() < failing.get(version, 0) else 200, version) for version in versions
+    ]
+    return Tally(observations)
+
+
+def verdicts(split: Split, tally: Tally, planned: int | None = None) -> dict[str, Verdict]:
+    """The verdict of each check."""
+    checks = judged(split, planned or plan_for(split).count, tally)
+    return {check.name: check.verdict for check in checks}
+
+
+def as_in_force(split: Split, *, seed: int = 1) -> Tally:
+    """What a mesh does that does as it is told."""
+    failing = {version: odds.failing for version, odds in split.odds.items()}
+    return drawn(plan_for(split).count, split.shares, failing, seed=seed)
+
+
+class TestPlan:
+    def test_enough_requests_for_what_is_to_be_noticed(self):
+        """2,700 requests for 80/20; so many at once that hanging ones do not hold the others up."""
+        plan = plan_for(CANARY)
+
+        assert (plan.count, plan.connections, plan.timeout_seconds) == (2700, 112, 18.0)
+
+    @pytest.mark.parametrize(
+        "weights", [{"v1": 99, "v2": 1}, {"v1": 90, "v2": 10}, {"v1": 50, "v2": 50}, {"v1": 100, "v2": 0}]
+    )
+    def test_the_number_adapts_within_bounds(self, weights: dict[str, int]):
+        """At least 2,000, at most 8,000, in hundreds."""
+        count = plan_for(split_of(canary(**weights))).count
+
+        assert 2000 <= count <= 8000
+        assert count % 100 == 0
+
+    def test_without_hanging_requests_few_at_once_are_enough(self):
+        """More would only queue."""
+        objects = canary()
+        set_environment(objects, "logic-v2", FAULT_HANG_PERCENT="0")
+
+        assert plan_for(split_of(objects)).connections == 16
+
+
+class TestVerdicts:
+    @pytest.mark.parametrize("weights", [{}, {"v1": 50, "v2": 50}, {"v1": 90, "v2": 10}, {"v1": 99, "v2": 1}])
+    def test_a_mesh_that_does_as_told_passes(self, weights: dict[str, int]):
+        """Whatever the weights are, in each of ten draws."""
+        split = split_of(canary(**weights))
+
+        found = [overall(verdicts(split, as_in_force(split, seed=seed)).values()) for seed in range(10)]
+
+        assert found == [Verdict.PASS] * 10
+
+    @pytest.mark.parametrize(
+        "shares", [{"v1": 0.5, "v2": 0.5}, {"v1": 0.72, "v2": 0.28}, {"v1": 1.0, "v2": 0.0}]
+    )
+    def test_other_shares_than_in_force_fail(self, shares: dict[str, float]):
+        """Under an 80/20 manifest, in each of ten draws."""
+        tallies = [drawn(2700, shares, {"v2": 0.65}, seed=seed) for seed in range(10)]
+
+        assert all(verdicts(CANARY, tally)["share of v2"] is Verdict.FAIL for tally in tallies)
+
+    def test_75_25_under_80_20_fails_with_the_stated_power(self):
+        """In most of forty draws; the exact probability is computed in the tests of the design."""
+        tallies = (drawn(2700, {"v1": 0.75, "v2": 0.25}, {}, seed=seed) for seed in range(40))
+
+        failed = sum(verdicts(CANARY, tally)["share of v2"] is Verdict.FAIL for tally in tallies)
+
+        assert failed >= 37
+
+    def test_one_failure_of_the_sound_version_is_too_many(self):
+        """v1 has no odds to fail; the reason counts whom failing answers name."""
+        tally = as_in_force(CANARY)
+        sound = next(i for i, one in enumerate(tally.observations) if one.version_of("logic") == "v1")
+        tally.observations[sound] = observed(502, "v1")
+
+        checks = {check.name: check for check in judged(CANARY, 2700, tally)}
+
+        assert checks["failures only from v2"].verdict is Verdict.FAIL
+        assert checks["failures only from v2"].reason.endswith("; 1 failing answers name v1")
+
+    def test_a_failing_answer_that_names_no_version_is_held_against_the_mesh(self):
+        """Nobody can say that it was v2."""
+        tally = as_in_force(CANARY)
+        tally.observations[0] = observed(503, None)
+
+        found = verdicts(CANARY, tally)
+
+        assert found.pop("failures only from v2") is Verdict.FAIL
+        assert set(found.values()) == {Verdict.PASS}
+
+    def test_a_request_without_answer_leaves_open_who_failed_it(self):
+        """Not proven is INCONCLUSIVE, and the reason says why."""
+        tally = as_in_force(CANARY)
+        tally.observations[0] = observed(None, None)
+
+        checks = {check.name: check for check in judged(CANARY, 2700, tally)}
+
+        assert checks["failures only from v2"].verdict is Verdict.INCONCLUSIVE
+        assert "who failed 1 is unknown" in checks["failures only from v2"].reason
+        assert checks["share of v2"].measured.count.unknown == 1
+
+    def test_a_request_that_was_not_waited_for_is_not_a_failure(self):
+        """Ctrl-C hits the slow version's requests more often: nothing may follow from that."""
+        tally = as_in_force(CANARY)
+        tally.observations[:300] = [Observation(0, None, (), 1.0, Loss.ABANDONED)] * 300
+
+        assert set(verdicts(CANARY, tally).values()) == {Verdict.INCONCLUSIVE}
+
+    def test_answers_that_name_no_version_are_counted_and_shown(self):
+        """Many of them leave the shares open, however well the others fit."""
+        tally = as_in_force(CANARY)
+        tally.observations[:500] = [observed(200, None) for _ in range(500)]
+
+        checks = {check.name: check for check in judged(CANARY, 2700, tally)}
+
+        assert checks["share of v2"].verdict is Verdict.INCONCLUSIVE
+        assert checks["share of v2"].measured.count.unknown == 500
+
+    def test_a_version_that_nothing_routes_to_must_not_answer(self):
+        """Neither one without weight nor one that is not in force at all."""
+        split = split_of(canary(v1=100, v2=0))
+        tally = as_in_force(split)
+        tally.observations[:2] = [observed(200, "v2"), observed(200, "v7")]
+
+        found = verdicts(split, tally)
+
+        assert (found["share of v2"], found["share of v7"]) == (Verdict.FAIL, Verdict.FAIL)
+
+    def test_other_odds_than_in_force_fail(self):
+        """A v2 that fails in 45 % instead of 65 % is noticed, and so is the effect on all."""
+        found = verdicts(CANARY, drawn(2700, CANARY.shares, {"v2": 0.45}))
+
+        assert found["failures of v2"] is Verdict.FAIL
+        assert found["share of v2"] is Verdict.PASS
+
+    def test_without_odds_nothing_may_fail(self):
+        """Then there is one check for failures: that there are none."""
+        objects = canary()
+        set_environment(objects, "logic-v2", FAULT_ERROR_PERCENT="0", FAULT_HANG_PERCENT="0")
+        split = split_of(objects)
+
+        found = verdicts(split, as_in_force(split))
+
+        assert found == dict.fromkeys(
+            ["share of v1", "share of v2", "no failures", "failures overall"], Verdict.PASS
+        )
+
+    @pytest.mark.parametrize("count", [0, 300])
+    def test_too_little_data_is_inconclusive(self, count: int):
+        """No data, and a measurement that was ended early."""
+        tally = Tally(as_in_force(CANARY).observations[:count])
+
+        assert set(verdicts(CANARY, tally).values()) == {Verdict.INCONCLUSIVE}
+
+    def test_policies_that_change_failures_leave_them_open(self):
+        """With retries on 5xx in force, failures are not judged by weights and odds alone; shares are."""
+        objects = canary()
+        logic_route(objects)["retries"] = {"attempts": 3, "retryOn": "5xx"}
+        split = split_of(objects)
+        tally = as_in_force(split)
+        tally.observations[0] = observed(504, None)
+
+        checks = {check.name: check for check in judged(split, 2700, tally)}
+
+        assert checks["share of v2"].verdict is Verdict.PASS
+        assert checks["failures only from v2"].verdict is Verdict.INCONCLUSIVE
+        assert checks["failures of v2"].verdict is Verdict.INCONCLUSIVE
+        assert "retries on 5xx" in checks["failures overall"].reason
+
+
+def test_the_proof_says_what_it_proves_in_one_line():
+    """For the list of scenarios."""
+    assert PROOF.scenario == "canary"
+    assert "\n" not in PROOF.proves
+    assert base() != canary()

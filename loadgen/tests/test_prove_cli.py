@@ -1,0 +1,238 @@
+"""`loadgen prove` from the command line, against a stand-in for a mesh."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from loadgen.tests.commands import REPORT_SCHEMA, ended, run, start
+from loadgen.tests.servers import always, answer, closed_port, serving
+from loadgen.tests.stand_in_mesh import StandInMesh, base, canary
+
+
+class TestVerdicts:
+    def test_pass_when_the_mesh_does_as_told(self):
+        """Exit status 0; the report has a line for each check with its figures."""
+        with StandInMesh().running() as mesh:
+            outcome = run("prove", "canary", "--mesh", mesh.url)
+
+        assert outcome.status == 0
+        assert outcome.out.startswith("canary  PASS  ")
+        assert "in force  VirtualService sentimesh/logic, spec.http[0]: v1 80 %, v2 20 %" in outcome.out
+        assert "share of v2            PASS" in outcome.out
+        assert outcome.err == f"canary: sending 2,700 × POST {mesh.url}/sentiment, at most 112 at once\n"
+
+    def test_fail_when_the_shares_are_not_as_in_force(self):
+        """50/50 traffic under an 80/20 manifest is exit status 1."""
+        with StandInMesh(versions={"v1": 0.5, "v2": 0.5}).running() as mesh:
+            outcome = run("prove", "canary", "--mesh", mesh.url)
+
+        assert outcome.status == 1
+        assert "share of v2       wanted 20 %, but the true share is in " in outcome.out
+
+    def test_pass_when_manifest_and_traffic_are_both_50_50(self):
+        """What is expected comes from what is in force, not from the proof."""
+        mesh = StandInMesh(canary(v1=50, v2=50), versions={"v1": 0.5, "v2": 0.5})
+
+        with mesh.running():
+            outcome = run("prove", "canary", "--mesh", mesh.url)
+
+        assert outcome.status == 0
+        assert len(mesh.received) >= 3800
+
+    def test_fail_without_the_overlay_and_nothing_is_sent(self):
+        """The plain application fails with one sentence that says what to apply."""
+        with StandInMesh(base()).running() as mesh:
+            outcome = run("prove", "canary", "--mesh", mesh.url)
+
+        assert outcome.status == 1
+        assert "apply the overlay first: `localmesh apply -k" in " ".join(outcome.out.split())
+        assert mesh.received == []
+
+    def test_fail_when_the_gateway_serves_something_else(self):
+        """Failing answers that name no version fail; shares of which nothing is known stay open."""
+        with StandInMesh().running() as mesh, serving(always(answer(404))) as other:
+            outcome = run("prove", "canary", "--mesh", mesh.url, "--gateway", other, "--json", "-")
+
+        verdicts = {
+            check["name"]: check["verdict"] for check in outcome.json(REPORT_SCHEMA)["scenarios"][0]["checks"]
+        }
+        assert outcome.status == 1
+        assert verdicts["share of v2"] == "INCONCLUSIVE"
+        assert verdicts["failures only from v2"] == "FAIL"
+
+    def test_inconclusive_when_the_configuration_changes_meanwhile(self):
+        """Then nobody knows which requests were routed by what."""
+
+        class Changing(StandInMesh):
+            def _api(self, path: str) -> bytes:
+                if self.received and path.endswith("virtualservices"):
+                    self.objects = canary(v1=50, v2=50)
+                return super()._api(path)
+
+        with Changing().running() as mesh:
+            outcome = run("prove", "canary", "--mesh", mesh.url)
+
+        assert outcome.status == 3
+        assert "the configuration was changed while the requests were sent" in outcome.out
+
+    def test_every_request_is_sent_once(self):
+        """No more, no less than planned, each a sentence, none with a request id of its own."""
+        with StandInMesh().running() as mesh:
+            run("prove", "canary", "--mesh", mesh.url)
+
+        assert len(mesh.received) == 2700
+        assert all("sentence" in json.loads(request.body) for request in mesh.received)
+        assert not any("x-request-id" in request.headers for request in mesh.received)
+
+
+class TestReports:
+    def test_json_and_junit_files(self, tmp_path: Path):
+        """Both say what the table says; JUnit counts every check."""
+        report, junit = tmp_path / "report.json", tmp_path / "junit.xml"
+
+        with StandInMesh(failing={"v1": 0.05, "v2": 0.65}).running() as mesh:
+            outcome = run("prove", "canary", "--mesh", mesh.url, "--json", str(report), "--junit", str(junit))
+
+        document = json.loads(report.read_text())
+        suite = ElementTree.parse(junit).getroot().find("testsuite")
+        jsonschema.validate(document, REPORT_SCHEMA)
+        assert (outcome.status, document["verdict"]) == (1, "FAIL")
+        assert document["scenarios"][0]["measurements"][0]["sent"] == 2700
+        assert suite.attrib["tests"] == str(len(document["scenarios"][0]["checks"])) == "5"
+        assert "failures only from v2" in {
+            case.attrib["name"] for case in suite if case.find("failure") is not None
+        }
+
+    def test_json_on_standard_output_is_alone_there(self):
+        """With `--json -` people read on standard error."""
+        with StandInMesh().running() as mesh:
+            outcome = run("prove", "canary", "--mesh", mesh.url, "--json", "-")
+
+        assert outcome.json(REPORT_SCHEMA)["verdict"] == "PASS"
+        assert "canary  PASS" in outcome.err
+
+    def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(self, tmp_path: Path):
+        """Not after the measurement."""
+        with StandInMesh().running() as mesh:
+            outcome = run(
+                "prove", "canary", "--mesh", mesh.url, "--json", str(tmp_path / "no" / "report.json")
+            )
+
+        assert outcome.status == 2
+        assert "cannot be written" in outcome.err
+        assert mesh.received == []
+
+
+class TestScenarios:
+    def test_without_a_scenario_they_are_listed(self):
+        """Name and one line; nothing is read or sent."""
+        outcome = run("prove")
+
+        assert outcome.status == 0
+        assert (
+            outcome.out == "canary  logic's versions get the shares in force, and only the faulty one fails\n"
+        )
+
+    def test_an_unknown_scenario_is_refused_with_the_nearest_one(self):
+        """One line, exit status 2."""
+        outcome = run("prove", "canery")
+
+        assert outcome.status == 2
+        assert (
+            outcome.err
+            == 'loadgen: error: there is no proof of a scenario "canery"; did you mean "canary"?\n'
+        )
+
+    def test_a_cluster_needs_the_gateways_address(self):
+        """Its API does not tell it."""
+        outcome = run("prove", "canary", "--target", "cluster")
+
+        assert outcome.status == 2
+        assert "--gateway URL" in outcome.err
+
+    def test_a_cluster_is_read_like_a_local_mesh(self):
+        """The same API, without `GET /mesh`."""
+        with StandInMesh().running() as mesh:
+            outcome = run("prove", "canary", "--target", "cluster", "--mesh", mesh.url, "--gateway", mesh.url)
+
+        assert outcome.status == 0
+
+
+class TestNotReachable:
+    def test_no_mesh(self):
+        """Exit status 4, with what to do."""
+        url = f"http://127.0.0.1:{closed_port()}"
+
+        outcome = run("prove", "canary", "--mesh", url)
+
+        assert outcome.status == 4
+        assert outcome.err == (
+            f"loadgen: error: the mesh's API at {url} cannot be connected to: "
+            "start a mesh with `make up`, or name one with --mesh or LOCALMESH_URL\n"
+        )
+
+    def test_no_gateway(self):
+        """The mesh answers, its gateway does not."""
+        with StandInMesh().running() as mesh:
+            outcome = run(
+                "prove", "canary", "--mesh", mesh.url, "--gateway", f"http://127.0.0.1:{closed_port()}"
+            )
+
+        assert outcome.status == 4
+        assert "is not reachable: connection refused (refused)" in outcome.err
+
+    def test_a_mesh_that_is_not_ready(self):
+        """Requests would fail for a reason that is no finding."""
+        with StandInMesh(ready=False).running() as mesh:
+            outcome = run("prove", "canary", "--mesh", mesh.url)
+
+        assert outcome.status == 4
+        assert "not ready yet" in outcome.err
+
+    @pytest.mark.parametrize(
+        ("wrong", "sentence"),
+        [
+            (answer(200, b"<html>"), "answers something that is not JSON"),
+            (answer(200, b"[]"), "is this the API of a mesh?"),
+            (answer(403, b"no"), "answers 403"),
+            (answer(200, b"{}"), "names no ingress gateway"),
+        ],
+    )
+    def test_something_else_at_the_meshs_address(self, wrong: bytes, sentence: str):
+        """Said, and not taken for a mesh without configuration."""
+        with serving(always(wrong)) as url:
+            outcome = run("prove", "canary", "--mesh", url)
+
+        assert outcome.status == 4
+        assert sentence in outcome.err
+
+
+def test_ctrl_c_reports_what_is_known_as_inconclusive():
+    """The requests so far are judged: too few is not a PASS."""
+    with StandInMesh(hang_seconds=3).running() as mesh:
+        process = start("prove", "canary", "--mesh", mesh.url, "--json", "-")
+        while len(mesh.received) < 50:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        outcome = ended(process)
+
+    document = outcome.json(REPORT_SCHEMA)
+    assert outcome.status == 3
+    assert document["scenarios"][0]["measurements"][0]["interrupted"] is True
+
+
+def test_no_colour_in_a_pipe():
+    """Not even if the environment looks like a terminal's."""
+    with StandInMesh().running() as mesh:
+        outcome = ended(start("prove", "canary", "--mesh", mesh.url))
+
+    assert outcome.status == 0
+    assert "\x1b" not in outcome.out + outcome.err
+    assert all(line == line.rstrip() for line in outcome.out.splitlines())

@@ -1,0 +1,277 @@
+"""`loadgen run` from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from loadgen.run.options import RunOptions
+from loadgen.tests.commands import SUMMARY_SCHEMA, ended, run, start
+from loadgen.tests.servers import (
+    Received,
+    always,
+    answer,
+    closed_port,
+    never,
+    once,
+    read_request,
+    reset,
+    serving,
+)
+from loadgen.tests.stand_in_mesh import StandInMesh
+
+CLOSING = answer(headers="connection: close\r\n")
+SERVED = answer(headers="served-by: webapp/v1/w-1, logic/v2/l-2\r\n")
+
+
+class Recording:
+    """A server that notes what it received."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            self.received.append(await read_request(reader))
+            writer.write(SERVED)
+
+
+class TestWhatIsSent:
+    def test_sentences_to_the_gateway_of_the_mesh(self):
+        """Without any option but how many: POST /sentiment, different sentences."""
+        with StandInMesh().running() as mesh:
+            outcome = run("run", "--mesh", mesh.url, "--requests", "20", "--rate", "1000")
+
+        sentences = {json.loads(request.body)["sentence"] for request in mesh.received}
+        assert outcome.status == 0
+        assert len(mesh.received) == 20
+        assert len(sentences) == 8
+
+    @pytest.mark.parametrize(
+        ("arguments", "first_line", "body"),
+        [
+            ([], "POST /sentiment", None),
+            (["--path", "/about"], "GET /about", b""),
+            (["--path", "/"], "GET /", b""),
+            (["--method", "DELETE"], "DELETE /", b""),
+            (["--body", "hello"], "POST /", b"hello"),
+            (["--path", "/a?b=c", "--body", "@FILE"], "POST /a?b=c", b"from a file"),
+        ],
+    )
+    def test_what_the_options_ask_for(
+        self, arguments: list[str], first_line: str, body: bytes | None, tmp_path: Path
+    ):
+        """The sentences are sent unless something else is asked for."""
+        (tmp_path / "body").write_text("from a file")
+        arguments = [one.replace("@FILE", f"@{tmp_path / 'body'}") for one in arguments]
+        server = Recording()
+
+        with serving(server) as url:
+            run("run", url, "--concurrency", "1", "--requests", "1", "-H", "X-One: 1", *arguments)
+
+        request = server.received[0]
+        assert f"{request.method} {request.path}" == first_line
+        assert body is None or request.body == body
+        assert request.headers["x-one"] == "1"
+
+    def test_the_path_of_the_url(self):
+        """Counts unless --path says otherwise."""
+        assert RunOptions().to_send("http://a/b?c")[0].path == "/b?c"
+        assert RunOptions(path="/d").to_send("http://a/b?c")[0].path == "/d"
+        assert len(RunOptions().to_send("http://a/sentiment")) == 8
+
+
+class TestSummary:
+    def test_a_summary_in_json(self):
+        """It fits the committed schema, and its counts add up."""
+        with serving(always(SERVED)) as url:
+            outcome = run("run", url, "--rate", "500", "--duration", "200ms", "--json", "-")
+
+        summary = outcome.json(SUMMARY_SCHEMA)
+        assert outcome.status == 0
+        assert summary["requests"] == {"planned": 100, "issued": 100, "answered": 100, "good": 100, "lost": 0}
+        assert summary["statuses"] == {"200": 100}
+        assert summary["versions"] == {"logic v2": 100, "webapp v1": 100}
+        assert summary["latency_ms"]["count"] == summary["lateness_ms"]["count"] == 100
+        assert (
+            0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99.9"] <= summary["latency_ms"]["max"]
+        )
+
+    def test_a_table_for_people(self):
+        """One line for each thing worth knowing."""
+        with serving(always(SERVED)) as url:
+            outcome = run("run", url, "--concurrency", "2", "--requests", "10")
+
+        lines = outcome.out.splitlines()
+        assert [line.split("  ")[0].strip() for line in lines] == [
+            "target",
+            "load",
+            "requests",
+            "answers",
+            "served by",
+            "latency",
+        ]
+        assert "closed loop, 2 at once; done after " in lines[1]
+        assert lines[3].endswith("200: 10 (100.0 %)")
+
+    def test_failing_answers_are_not_good_but_answers(self):
+        """A status from 400 up lowers the success, and latency counts it."""
+        with serving(always(answer(503))) as url:
+            outcome = run("run", url, "--concurrency", "1", "--requests", "5", "--json", "-")
+
+        summary = outcome.json(SUMMARY_SCHEMA)
+        assert (summary["requests"]["answered"], summary["requests"]["good"]) == (5, 0)
+        assert summary["latency_ms"]["count"] == 5
+        assert "0.0 % good" in outcome.err
+
+    def test_losses_are_counted_by_kind(self):
+        """A connection that breaks under every second request is in summary and table."""
+        turns = iter(range(100))
+
+        async def sometimes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await (once(CLOSING) if next(turns) % 2 else reset)(reader, writer)
+
+        with serving(sometimes) as url:
+            outcome = run("run", url, "--concurrency", "1", "--requests", "10", "--json", "-")
+
+        summary = outcome.json(SUMMARY_SCHEMA)
+        assert summary["losses"] == {"reset": 5}
+        assert summary["requests"]["answered"] == 5
+        assert "reset (connection reset by the peer): 5 (100.0 %)" in outcome.err
+
+    def test_timeouts_count_with_the_time_waited(self):
+        """Leaving them out would flatter the tail of the latency."""
+        turns = iter(range(100))
+
+        async def mostly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await (never if next(turns) == 1 else once(CLOSING))(reader, writer)
+
+        with serving(mostly) as url:
+            outcome = run(
+                "run", url, "--concurrency", "1", "--requests", "5", "--timeout", "150ms", "--json", "-"
+            )
+
+        summary = outcome.json(SUMMARY_SCHEMA)
+        assert summary["losses"] == {"timeout": 1}
+        assert summary["latency_ms"]["max"] >= 150
+
+
+class TestEnding:
+    def test_ctrl_c_ends_early_with_the_summary(self):
+        """Exit status 0: the measurement is good, only shorter."""
+        server = Recording()
+        with serving(server) as url:
+            process = start("run", url, "--rate", "200", "--duration", "60s", "--json", "-", "--live")
+            while len(server.received) < 20:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            outcome = ended(process)
+
+        summary = outcome.json(SUMMARY_SCHEMA)
+        assert outcome.status == 0
+        assert summary["ended"] == "interrupted"
+        assert 20 <= summary["requests"]["answered"] < 12_000
+
+    def test_a_target_out_of_reach(self):
+        """Exit status 4 and one line."""
+        url = f"http://127.0.0.1:{closed_port()}"
+
+        outcome = run("run", url)
+
+        assert (outcome.status, outcome.out) == (4, "")
+        assert outcome.err == f"loadgen: error: {url} is not reachable: connection refused (refused)\n"
+
+    def test_no_mesh_to_find_the_gateway_of(self):
+        """Exit status 4, with what to do."""
+        outcome = run("run")
+
+        assert outcome.status == 4
+        assert "start a mesh with `make up`" in outcome.err
+
+    def test_not_one_answer_is_no_success(self):
+        """A target that only takes connections is not reachable for requests."""
+        with serving(once()) as url:
+            outcome = run("run", url, "--concurrency", "1", "--requests", "5")
+
+        assert outcome.status == 4
+        assert "answered none of 5 requests: connection closed before the answer" in outcome.err
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            (["--rate", "0"], "--rate"),
+            (["--rate", "many"], "--rate"),
+            (["--rate", "5", "--concurrency", "2"], "exclude each other"),
+            (["--concurrency", "2", "--connections", "2"], "--connections is for --rate"),
+            (["--duration", "soon"], '"soon" is not a duration'),
+            (["--duration", "0s"], "no time at all"),
+            (["--requests", "-1"], "--requests"),
+            (["-H", "novalue"], 'a header looks like "name: value"'),
+            (["--body", "@/no/such/file"], "No such file"),
+            (["--path", "about"], 'must begin with "/"'),
+            (["--json", "/no/such/folder/summary.json"], "cannot be written"),
+            (["--no-such-option"], "No such option"),
+            (["ftp://a"], "not an address"),
+        ],
+    )
+    def test_wrong_usage_is_one_line(self, arguments: list[str], reason: str):
+        """Exit status 2; nothing is sent."""
+        outcome = run("run", *(arguments if "://" in arguments[0] else ["http://127.0.0.1:1", *arguments]))
+
+        assert outcome.status == 2
+        assert reason in outcome.err
+        assert outcome.err.count("\n") == 1
+
+    def test_without_a_command_the_help_is_shown(self):
+        """Exit status 2, as nothing was asked for."""
+        outcome = run()
+
+        assert outcome.status == 2
+        assert "Usage: loadgen" in outcome.err
+
+
+@contextmanager
+def server_of_its_own() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server that is a process, so that it can be stopped."""
+    source = (
+        "import asyncio\n"
+        "from loadgen.tests.servers import always, answer\n"
+        "async def main():\n"
+        "    server = await asyncio.start_server(always(answer()), '127.0.0.1', 0, backlog=1024)\n"
+        "    print(server.sockets[0].getsockname()[1], flush=True)\n"
+        "    await server.serve_forever()\n"
+        "asyncio.run(main())\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}", process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_target_that_stops_for_half_a_second_shows_in_the_p99():
+    """In 4 s at 1,000/s one request in eight falls into the stop: the 99th percentile is about 0.46 s."""
+    with server_of_its_own() as (url, server):
+        process = start("run", url, "--rate", "1000", "--duration", "4s", "--json", "-")
+        time.sleep(1.5)
+        os.kill(server.pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        os.kill(server.pid, signal.SIGCONT)
+        summary = ended(process).json(SUMMARY_SCHEMA)
+
+    assert summary["requests"]["answered"] == 4000
+    assert summary["latency_ms"]["p99"] > 300
+    assert summary["latency_ms"]["p50"] < 100
