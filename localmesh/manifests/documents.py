@@ -79,7 +79,7 @@ def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
             if body is not None:
                 documents.append(Document(body, file, line, text, folder, reader.has_null))
     except yaml.YAMLError as error:
-        reader.problems.append(_malformed(error, file))
+        reader.problems.append(_malformed(error, text, file))
     except UnicodeEncodeError as error:
         reader.problems.append(reading.MALFORMED.at(Place(file), reason=error.reason))
     except _RefusedError as refused:
@@ -87,11 +87,11 @@ def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
     return Reading(tuple(documents), tuple(reader.problems))
 
 
-def _malformed(error: yaml.YAMLError, file: str) -> Problem:
-    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "the text ends too early"
+def _malformed(error: yaml.YAMLError, text: str, file: str) -> Problem:
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
     context = getattr(error, "context", None)
     mark = getattr(error, "problem_mark", None)
-    if "end of stream" in reason:
+    if mark is not None and mark.line >= text.rstrip().count("\n") + 1:
         mark = getattr(error, "context_mark", None) or mark  # where it begins, not where the file ends
     return reading.MALFORMED.at(
         Place(file, line=mark.line + 1 if mark is not None else None),
@@ -179,7 +179,7 @@ class _Reader:
 
     def _key(self, event: Event) -> str:
         if type(event) is not ScalarEvent:
-            raise self._refused(event, "a key must be a word")
+            raise self._refused(event, "a key must be a word (a template has to be rendered first)")
         key = self._scalar(event)
         if key is None:
             raise self._refused(event, "a key must not be null")
@@ -189,15 +189,13 @@ class _Reader:
 
     def _scalar(self, event: Any) -> Scalar:
         word: str = event.value
-        if event.implicit[0]:
-            value = plain_scalar(word)
-            self.has_null = self.has_null or value is None
-            return value
-        if event.tag is None or event.tag in {"!", f"{_TAG}str"}:
+        if event.tag in {"!", f"{_TAG}str"} or not (event.implicit[0] or event.tag):
             return word
-        expected = _TYPES_OF_TAGS.get(event.tag)
         value = plain_scalar(word)
         self.has_null = self.has_null or value is None
+        if event.tag is None:
+            return value
+        expected = _TYPES_OF_TAGS.get(event.tag)
         if expected is None or not isinstance(value, expected):
             raise self._refused(event, f"the tag {event.tag.replace(_TAG, '!!')} does not fit {word!r}")
         return value

@@ -160,7 +160,7 @@ def _remedy(api_version: str, kind: str) -> str:
         return "name the folder with -k instead of reading this file with -f"
     if kind in _VERSIONS:
         return f"write apiVersion: {_VERSIONS[kind][0]}"
-    candidates = [name for name, versions in _VERSIONS.items() if api_version in versions] or list(_VERSIONS)
-    if close := get_close_matches(kind, candidates, n=1):
+    group = [name for name, versions in _VERSIONS.items() if api_version in versions]
+    if close := get_close_matches(kind, group, n=1):
         return f"write kind: {close[0]}"
     return "leave the object away for the local run"

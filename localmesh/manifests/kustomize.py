@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from localmesh.manifests.codes import reading
 from localmesh.manifests.documents import Reading, read_text
+from localmesh.manifests.kustomize_refusal import essence
 from localmesh.manifests.problems import ManifestError, Place, Problem
 
 CHOSEN = "SENTIMESH_KUSTOMIZE"
@@ -64,7 +64,7 @@ def build_kustomization(directory: Path) -> Built:
         (wrapper / "kustomization.yaml").write_text(json.dumps(kustomization), encoding="utf-8")
         finished = subprocess.run([*command, str(wrapper)], capture_output=True, text=True, check=False)
     if finished.returncode:
-        raise ManifestError([_refusal(directory, finished.stderr, wrapper, reference)])
+        raise ManifestError([_failed(directory, *essence(finished.stderr))])
     return Built(finished.stdout, wrapper)
 
 
@@ -72,44 +72,13 @@ def _command(directory: Path) -> list[str]:
     chosen = os.environ.get(CHOSEN)
     found = shutil.which(chosen) if chosen else shutil.which("kustomize") or shutil.which("kubectl")
     if found is None:
-        missing = f"{CHOSEN} names {chosen}, which is not a program" if chosen else "neither is on the PATH"
+        missing = (
+            f"{CHOSEN} names {chosen}, which is not a program"
+            if chosen
+            else "neither kustomize nor kubectl is on the PATH"
+        )
         raise ManifestError([reading.KUSTOMIZE_MISSING.at(Place(str(directory)), found=missing)])
     return [found, "kustomize" if "kubectl" in Path(found).name else "build"]
-
-
-# -- what kustomize says when it refuses -------------------------------------------------------------
-
-_WRAPPING = re.compile(r"^(?:error: )?(?:accumulating resources: )*(?:accumulation err='.*?': )?")
-_REMEDIES = (
-    ("no such file or directory", "create the file, or correct its name in the kustomization"),
-    ("unable to find one of 'kustomization.yaml'", "name a folder with a kustomization.yaml"),
-    ("no matches for Id", "give the patch the kind and name of an object that the kustomization has"),
-    ("no resource matches", "give the patch the kind and name of an object that the kustomization has"),
-    ("already registered", "remove one of the two, or make it a patch"),
-    ("unknown field", "correct the field in the kustomization.yaml"),
-    ("MalformedYAMLError", "correct the YAML"),
-)
-
-
-def _refusal(directory: Path, said: str, wrapper: Path, reference: str) -> Problem:
-    essence = _essence(said, directory, wrapper, reference)
-    remedies = (remedy for sign, remedy in _REMEDIES if sign in said)
-    return _failed(directory, essence, next(remedies, "correct the kustomization"))
-
-
-def _essence(said: str, directory: Path, wrapper: Path, reference: str) -> str:
-    """The last link of kustomize's chain of causes, without our wrapper."""
-    for internal, known in (
-        (str(directory.resolve()), str(directory)),
-        (reference, str(directory)),
-        (f"{Path.cwd().resolve()}{os.sep}", ""),
-        (str(wrapper), str(directory)),
-    ):
-        said = said.replace(internal, known)
-    lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
-    sentence = lines[-1].removeprefix("error: ") if lines else "it ended without a word"
-    causes = re.split(r": (?=accumulating |recursed |accumulateFile |loading |merging |couldn't )", sentence)
-    return causes[-1]
 
 
 def _failed(directory: Path, reason: str, remedy: str) -> Problem:

@@ -8,7 +8,7 @@ from typing import Any
 
 from localmesh.manifests.codes import reading, refused
 from localmesh.manifests.documents import Document
-from localmesh.manifests.fields import quoted
+from localmesh.manifests.fields import listed, quoted
 from localmesh.manifests.kinds import CLUSTER_WIDE
 from localmesh.manifests.origins import origin, without_origin
 from localmesh.manifests.patches import Patches
@@ -48,20 +48,20 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
             remedy="write a Kubernetes object or remove the document",
         )
         return
-    for name in ("apiVersion", "kind"):
-        if not isinstance(body.get(name), str) or not body[name]:
-            yield reading.NOT_AN_OBJECT.at(
-                place,
-                found=f"{name} is {quoted(body.get(name)) if name in body else 'missing'}",
-                expected="apiVersion, kind and metadata",
-                remedy=_remedy(candidate, name),
-            )
+    wrong = [name for name in ("apiVersion", "kind") if not isinstance(body.get(name), str) or not body[name]]
+    if wrong:
+        yield reading.NOT_AN_OBJECT.at(
+            place,
+            found=f"{listed(wrong)} {'is' if len(wrong) == 1 else 'are'} missing or no text",
+            expected="apiVersion, kind and metadata",
+            remedy=_remedy(candidate, wrong),
+        )
 
 
-def _remedy(candidate: Object, name: str) -> str:
+def _remedy(candidate: Object, wrong: list[str]) -> str:
     if candidate.source.document.file.endswith(("kustomization.yaml", "kustomization.yml")):
         return "name the folder with -k instead of reading this file with -f"
-    return f"add {name}"
+    return f"add {listed(wrong)}, or leave the file out if it is not a manifest"
 
 
 def resource(candidate: Object, order: int, patches: Patches) -> Resource:

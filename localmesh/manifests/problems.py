@@ -36,7 +36,7 @@ class Place:
     @property
     def subject(self) -> str:
         """The object as people name it: `VirtualService sentimesh/logic`."""
-        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        name = f"{self.namespace}/{self.name}" if self.namespace and self.name else self.name
         return f"{self.kind} {name}".strip()
 
     @property

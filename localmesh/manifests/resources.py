@@ -8,7 +8,7 @@ from typing import Any
 
 from localmesh.manifests.fields import Field
 from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import Place, Problem
+from localmesh.manifests.problems import ManifestError, Place, Problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,3 +85,9 @@ class Loaded:
     resources: tuple[Resource, ...]
     ignored: tuple[Resource, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    def strictly(self) -> Loaded:
+        """The same, with nothing to warn of; ManifestError with the warnings as errors if there are any."""
+        if self.warnings:
+            raise ManifestError(problem.as_error() for problem in self.warnings)
+        return self

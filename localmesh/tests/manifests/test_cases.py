@@ -10,7 +10,7 @@ WITHOUT_MANIFEST = {"SM001", "SM004", "SM005"}
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.path.stem)
-def test_a_case_has_exactly_the_problems_on_its_lines(case: Case):
+def test_a_case_has_exactly_the_problems_on_its_lines(case: Case) -> None:
     """Each expected problem is found where it is written, and nothing else is."""
     found = problems(case.text, case.path.name)
 
@@ -20,14 +20,14 @@ def test_a_case_has_exactly_the_problems_on_its_lines(case: Case):
     assert case.expected
 
 
-def test_every_code_has_a_case():
+def test_every_code_has_a_case() -> None:
     """A code without a manifest that causes it is not a code."""
     shown = {case.path.stem[:5].upper() for case in cases()}
 
     assert set(CODES) - shown == WITHOUT_MANIFEST
 
 
-def test_a_case_named_after_a_code_causes_it():
+def test_a_case_named_after_a_code_causes_it() -> None:
     """The section of a code in docs/errors.md shows that code."""
     for case in cases():
         if case.path.parent.name == "cases":

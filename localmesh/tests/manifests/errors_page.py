@@ -1,9 +1,4 @@
-"""Make docs/errors.md from the table of codes and the case files of its tests.
-
-    .venv/bin/python scripts/generate_errors_page.py
-
-A test fails when the page is not what this would write.
-"""
+"""The page docs/errors.md, made from the codes and their case files (`make golden` writes it)."""
 
 from __future__ import annotations
 
@@ -13,12 +8,12 @@ from pathlib import Path
 from localmesh.manifests.codes import CODES, Code
 from localmesh.tests.manifests.case_files import Case, cases, problems
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "errors.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "errors.md"
 
 INTRODUCTION = """\
 # Problems with manifests
 
-<!-- Made by scripts/generate_errors_page.py from the codes and their test cases. -->
+<!-- Made from localmesh/manifests/codes and localmesh/tests/manifests/cases by `make golden`. -->
 
 localmesh tells all problems at once, in three lines each: the file (with the line where nothing was patched),
 the object and what patched it; the field, what was found and what was expected; how to mend it.
@@ -39,13 +34,6 @@ WITHOUT_MANIFEST = {
     "names the program where it is not on the PATH.",
 }
 """Problems of files and programs, which no manifest can show."""
-
-
-def main() -> None:
-    """Write the page."""
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
-    print(f"{PAGE.name}: {len(CODES)} codes")
 
 
 def page() -> str:
@@ -70,7 +58,3 @@ def _section(code: Code) -> str:
 def _case(code: Code) -> Case:
     (found,) = (case for case in cases() if case.path.stem.startswith(f"{code.number.lower()}-"))
     return found
-
-
-if __name__ == "__main__":
-    main()

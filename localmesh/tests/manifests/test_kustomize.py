@@ -1,0 +1,218 @@
+"""Building kustomizations, and knowing where each object came from."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from localmesh.manifests import Loaded, ManifestError, Resource, load
+from localmesh.manifests.kustomize import CHOSEN, build_kustomization
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("kustomize") or shutil.which("kubectl")), reason="needs kustomize or kubectl"
+)
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: logic
+spec:
+  ports:
+    - name: http
+      port: 80
+"""
+
+ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: logic}\n"
+
+LABELS = '[{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}]'
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A base with two objects, and an overlay that patches one of them; the working folder."""
+    _write(tmp_path / "base", "service.yaml", SERVICE)
+    _write(tmp_path / "base", "account.yaml", ACCOUNT)
+    _write(
+        tmp_path / "base", "kustomization.yaml", "namespace: shop\nresources: [service.yaml, account.yaml]\n"
+    )
+    patch = "apiVersion: v1\nkind: Service\nmetadata: {name: logic, namespace: shop, labels: {a: b}}\n"
+    _write(tmp_path / "overlay", "patch.yaml", patch)
+    _write(tmp_path / "overlay", "kustomization.yaml", "resources: [../base]\npatches:\n- path: patch.yaml\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+
+
+def _of(loaded: Loaded, kind: str) -> Resource:
+    (found,) = (resource for resource in loaded.resources if resource.kind == kind)
+    return found
+
+
+def _refusal(*kustomizations: Path) -> str:
+    with pytest.raises(ManifestError) as caught:
+        load(kustomizations=kustomizations)
+    return str(caught.value)
+
+
+def test_an_object_knows_its_file_and_what_patched_it(project: Path) -> None:
+    """The file is the base's, as seen from the working folder; the patch is the overlay's."""
+    service = _of(load(kustomizations=[Path("overlay")]), "Service")
+
+    assert (service.place.file, service.place.patched_by) == ("base/service.yaml", ("overlay",))
+
+
+def test_only_what_a_patch_is_for_counts_as_patched(project: Path) -> None:
+    """kustomize itself marks every object that went through the overlay."""
+    account = _of(load(kustomizations=[Path("overlay")]), "ServiceAccount")
+
+    assert (account.place.file, account.place.patched_by) == ("base/account.yaml", ())
+
+
+def test_the_annotations_of_kustomize_are_gone(project: Path) -> None:
+    """An object without annotations has none afterwards."""
+    service = _of(load(kustomizations=[Path("overlay")]), "Service")
+
+    assert service.annotations == {}
+    assert service.body["metadata"] == {"name": "logic", "namespace": "shop", "labels": {"a": "b"}}
+
+
+def test_own_annotations_stay(project: Path) -> None:
+    """Only kustomize's are taken off."""
+    text = SERVICE.replace("name: logic", "name: logic\n  annotations: {owner: us}")
+    _write(project / "base", "service.yaml", text)
+
+    assert _of(load(kustomizations=[Path("base")]), "Service").annotations == {"owner": "us"}
+
+
+def test_a_problem_of_an_unpatched_object_has_its_line(project: Path) -> None:
+    """Although kustomize wrote the object anew, the field is found in its file."""
+    _write(project / "base", "service.yaml", SERVICE.replace("port: 80", "port: 808080"))
+
+    refusal = _refusal(Path("base"))
+
+    assert refusal.startswith("base/service.yaml:8: error SM114: Service shop/logic\n")
+
+
+def test_a_problem_of_a_patched_object_has_none(project: Path) -> None:
+    """The value may come from either file."""
+    _write(project / "base", "service.yaml", SERVICE.replace("port: 80", "port: 808080"))
+
+    refusal = _refusal(Path("overlay"))
+
+    assert refusal.startswith("base/service.yaml: error SM114: Service shop/logic (patched by overlay)\n")
+
+
+@pytest.mark.parametrize(
+    "patches",
+    [
+        f"patches: [{{target: {{kind: Service}}, patch: '{LABELS}'}}]",
+        f"patches: [{{target: {{name: log.*}}, patch: '{LABELS}'}}]",
+        f"patchesJson6902: [{{target: {{version: v1, kind: Service, name: logic}}, patch: '{LABELS}'}}]",
+        "patchesStrategicMerge: [patch.yaml]",
+        "namePrefix: my-\npatches: [{path: patch.yaml}]",
+        "replacements: [{source: {kind: ServiceAccount, name: logic}, "
+        "targets: [{select: {kind: Service}, fieldPaths: [metadata.name]}]}]",
+    ],
+)
+def test_every_way_to_patch_is_seen(project: Path, patches: str) -> None:
+    """By target, by pattern, in the old form, renamed, and by replacement."""
+    _write(project / "overlay", "kustomization.yaml", f"resources: [../base]\n{patches}\n")
+
+    service = _of(load(kustomizations=[Path("overlay")]), "Service")
+
+    assert service.place.patched_by == ("overlay",)
+
+
+def test_generated_objects_are_from_the_kustomization(project: Path) -> None:
+    """They stand in no file of their own."""
+    text = "configMapGenerator: [{name: settings, literals: [A=b]}]\n"
+    _write(project / "overlay", "kustomization.yaml", text)
+
+    settings = _of(load(kustomizations=[Path("overlay")]), "ConfigMap")
+
+    assert settings.place.file == "overlay/kustomization.yaml"
+
+
+def test_the_users_kustomization_is_only_read(project: Path) -> None:
+    """Nothing is written beside it."""
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+
+    build_kustomization(Path("overlay"))
+
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("kustomization", "said"),
+    [
+        ("resources: [nothing.yaml]", "overlay/nothing.yaml does not exist"),
+        ("resources: [../base]\npatches: [{path: nothing.yaml}]", "overlay/nothing.yaml does not exist"),
+        ("resource: [../base]", 'the kustomization.yaml has an unknown field "resource"'),
+        ("resources: [", "yaml: line 1: did not find expected node content"),
+        (
+            "resources: [../base/service.yaml]",
+            "file base/service.yaml is not in overlay or below it, and kustomize reads no others",
+        ),
+        ("resources: [../base, ../base]", "Service.v1.[noGrp]/logic.shop is there twice"),
+        (
+            "resources: [../base]\npatches: [{patch: '{apiVersion: v1, kind: Pod, metadata: {name: a}}'}]",
+            "a patch is for Pod.v1.[noGrp]/a.[noNs], and there is no such object",
+        ),
+        (
+            "resources: [../base]\npatches: [{target: {kind: Service}, patch: '[{op: nonsense}]'}]",
+            'unable to parse SM or JSON patch from [patch: "[{op: nonsense}]"]',
+        ),
+        ("resources: [../empty]", "no kustomization.yaml in empty"),
+    ],
+)
+def test_what_kustomize_refuses_is_told_in_its_words(project: Path, kustomization: str, said: str) -> None:
+    """One line that names the culprit; nothing of the way it was called."""
+    _write(project / "overlay", "kustomization.yaml", kustomization)
+
+    (project / "empty").mkdir()
+
+    lines = _refusal(Path("overlay")).splitlines()
+
+    assert lines[:2] == ["overlay: error SM004", f"  kustomize says: {said}"]
+    assert len(lines) == 3
+
+
+def test_folders_without_a_kustomization_are_told_together(project: Path) -> None:
+    """All problems at once, here too."""
+    (project / "empty").mkdir()
+
+    refusal = _refusal(Path("empty"), Path("nowhere"))
+
+    assert refusal.count("fix: name a folder with a kustomization.yaml") == 2
+
+
+def test_the_program_can_be_chosen(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment variable comes before the PATH."""
+    program = shutil.which("kubectl") or shutil.which("kustomize") or ""
+    renamed = project / Path(program).name
+    renamed.symlink_to(program)
+    monkeypatch.setenv(CHOSEN, str(renamed))
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert "kind: Service" in build_kustomization(Path("base")).text
+
+
+def test_without_any_program_the_user_learns_what_to_install(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One clear problem, no traceback."""
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    refusal = _refusal(Path("base"))
+
+    assert refusal == (
+        "base: error SM005\n"
+        "  neither kustomize nor kubectl is on the PATH\n"
+        "  fix: install kustomize or kubectl, or name one of them by its path in the environment variable "
+        "SENTIMESH_KUSTOMIZE; docs/errors.md#sm005"
+    )
