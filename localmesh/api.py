@@ -100,7 +100,8 @@ async def _proxy_config(request: web.Request) -> web.Response:
 async def _apply(request: web.Request) -> web.Response:
     """Applies manifests: of `kustomizations` and `files` (paths), which then are all there is, or of `text`.
 
-    With `merge` they are added to what is in force instead of taking its place.
+    With `merge` they are added to what is in force instead of taking its place; with `strict` what cannot
+    work is refused instead of warned of.
     """
     mesh = request.app[MESH]
     try:
@@ -135,11 +136,13 @@ async def _apply(request: web.Request) -> web.Response:
 
 def _load(order: dict[str, Any]) -> Loaded:
     if order.get("text"):
-        return load_text(order["text"], order.get("file", "<text>"))
-    return load(
-        kustomizations=[Path(path) for path in order.get("kustomizations") or ()],
-        files=[Path(path) for path in order.get("files") or ()],
-    )
+        loaded = load_text(order["text"], order.get("file", "<text>"))
+    else:
+        loaded = load(
+            kustomizations=[Path(path) for path in order.get("kustomizations") or ()],
+            files=[Path(path) for path in order.get("files") or ()],
+        )
+    return loaded.strictly() if order.get("strict") else loaded
 
 
 async def _pods(request: web.Request) -> web.Response:

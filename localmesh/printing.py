@@ -7,9 +7,6 @@ from typing import Any
 from localmesh.translate import ProxyConfig
 from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
 
-PARTS = ("listeners", "routes", "clusters", "endpoints")
-"""What can be asked for; `all` is an object with these four keys."""
-
 
 def printable(config: ProxyConfig) -> dict[str, list[dict[str, Any]]]:
     """All parts of a configuration: camelCase, what is at its default left out, sorted as delivered."""

@@ -19,10 +19,9 @@ from localmesh import __version__
 from localmesh.cli import client
 from localmesh.cli.inspect import lines_of, status_text
 from localmesh.cli.sources import Sources, source_options, strict_option
-from localmesh.manifests import ManifestError
-from localmesh.printing import PARTS
 
 _STOP_SECONDS = 30
+_PARTS = ("listeners", "routes", "clusters", "endpoints")
 
 _state_option = click.option(
     "--state",
@@ -84,15 +83,14 @@ def apply(
     """
     sources = _required(Sources(kustomizations, files))
     url = client.url_of(state_folder)
-    order: dict[str, Any] = {"merge": not kustomizations}
+    order: dict[str, Any] = {"merge": not kustomizations, "strict": strict}
     if Path("-") in files:
         if kustomizations or len(files) > 1:
             raise click.UsageError("-f - stands alone: standard input is all there is then")
         order |= {"text": sys.stdin.read(), "file": "<stdin>"}
     else:
-        sources.load(strict=strict)  # what is wrong is told here, before the mesh is asked
-        order["kustomizations"] = [str(path.resolve()) for path in kustomizations]
-        order["files"] = [str(path.resolve()) for path in files]
+        order["kustomizations"] = [str(path.resolve()) for path in sources.kustomizations]
+        order["files"] = [str(path.resolve()) for path in sources.files]
     _tell(client.post(url, "/mesh/apply", order))
 
 
@@ -132,7 +130,7 @@ def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int
 
 
 @cli.command("proxy-config")
-@click.argument("part", type=click.Choice([*PARTS, "all"]))
+@click.argument("part", type=click.Choice([*_PARTS, "all"]))
 @click.argument("workload")
 @source_options
 @strict_option
@@ -189,6 +187,8 @@ def _required(sources: Sources) -> Sources:
 
 
 def _tell(applied: dict[str, Any]) -> None:
+    for warning in applied["warnings"]:
+        click.echo(f"{warning}\n", err=True)
     for what in ("added", "changed", "removed"):
         for subject in applied[what]:
             click.echo(f"{what:<8} {subject}")
@@ -210,21 +210,22 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except Exception as error:
-        status = _exit_status(error)
-        if status is None:
-            raise
-        click.echo(str(error) if isinstance(error, ManifestError) else f"localmesh: {error}", err=True)
+        status, message = _told(error)
+        click.echo(message, err=True)
         sys.exit(status)
 
 
-def _exit_status(error: Exception) -> int | None:
-    """The exit status of an error that is not ours, None for one that is a bug."""
-    if isinstance(error, ManifestError):
-        return 2
+def _told(error: Exception) -> tuple[int, str]:
+    """The exit status and the message of an error that users can mend; any other one is a bug and raised."""
     if isinstance(error, client.RefusedError):
-        return 2 if error.status in (400, 404, 422) else 1
+        return (2, str(error)) if error.status in (400, 404, 422) else (1, f"localmesh: {error}")
     if isinstance(error, client.NoMeshError):
-        return 1
+        return 1, f"localmesh: {error}"
     from localmesh.failures import FAILURES
+    from localmesh.manifests import ManifestError
 
-    return 1 if isinstance(error, FAILURES) else None
+    if isinstance(error, ManifestError):
+        return 2, str(error)
+    if isinstance(error, FAILURES):
+        return 1, f"localmesh: {error}"
+    raise error

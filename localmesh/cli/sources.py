@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from localmesh.manifests import Loaded, ManifestError, load
+if TYPE_CHECKING:
+    from localmesh.manifests import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,10 @@ class Sources:
 
     def load(self, *, strict: bool) -> Loaded:
         """What they hold. Prints warnings; with `strict` they are errors. Raises ManifestError."""
+        from localmesh.manifests import load
+
         loaded = load(kustomizations=self.kustomizations, files=self.files)
-        if strict and loaded.warnings:
-            raise ManifestError(problem.as_error() for problem in loaded.warnings)
-        for problem in loaded.warnings:
+        for problem in (loaded.strictly() if strict else loaded).warnings:
             click.echo(f"{problem}\n", err=True)
         return loaded
 
