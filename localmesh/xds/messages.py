@@ -64,5 +64,18 @@ def canonical(type_url: str, document: Mapping[str, Any]) -> dict[str, Any]:
     This is also the form of `istioctl proxy-config -o json`.
     """
     text = json_format.MessageToJson(to_message(type_url, document), descriptor_pool=_pool())
-    printed: dict[str, Any] = json.loads(text)
+    printed: dict[str, Any] = _maps_sorted(json.loads(text))
     return printed
+
+
+_MAPS = frozenset({"filterMetadata", "typedPerFilterConfig", "typedExtensionProtocolOptions"})
+
+
+def _maps_sorted(value: Any, *, is_map: bool = False) -> Any:
+    """The same JSON with the keys of protobuf's maps in order: protobuf keeps none, fields have theirs."""
+    if isinstance(value, list):
+        return [_maps_sorted(item, is_map=is_map) for item in value]
+    if not isinstance(value, dict):
+        return value
+    keys = sorted(value) if is_map else list(value)
+    return {key: _maps_sorted(value[key], is_map=key in _MAPS or (is_map and key == "istio")) for key in keys}
