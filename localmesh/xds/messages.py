@@ -68,14 +68,22 @@ def canonical(type_url: str, document: Mapping[str, Any]) -> dict[str, Any]:
     return printed
 
 
-_MAPS = frozenset({"filterMetadata", "typedPerFilterConfig", "typedExtensionProtocolOptions"})
+_MAPS = frozenset({"typedPerFilterConfig", "typedExtensionProtocolOptions"})
+_STRUCTS = frozenset({"filterMetadata"})
 
 
-def _maps_sorted(value: Any, *, is_map: bool = False) -> Any:
+def _maps_sorted(value: Any) -> Any:
     """The same JSON with the keys of protobuf's maps in order: protobuf keeps none, fields have theirs."""
     if isinstance(value, list):
-        return [_maps_sorted(item, is_map=is_map) for item in value]
+        return [_maps_sorted(item) for item in value]
     if not isinstance(value, dict):
         return value
-    keys = sorted(value) if is_map else list(value)
-    return {key: _maps_sorted(value[key], is_map=key in _MAPS or (is_map and key == "istio")) for key in keys}
+    out = {}
+    for key, below in value.items():
+        if key in _STRUCTS:
+            out[key] = json.loads(json.dumps(below, sort_keys=True))
+        elif key in _MAPS:
+            out[key] = {name: _maps_sorted(below[name]) for name in sorted(below)}
+        else:
+            out[key] = _maps_sorted(below)
+    return out
