@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from loadgen.binomial import percent
-from loadgen.design import design, surely_at_least, trials_for
+from loadgen.design import design, surely_at_least, trials_for, trials_to_get
 from loadgen.inforce import Call, Journey, NotUnderstood, Split, read_split
 from loadgen.judge import Check, Count, inconclusive, judge
 from loadgen.measure import Shipment
@@ -58,9 +58,11 @@ def prove(bench: Bench) -> Sequence[Check]:
 def plan_for(split: Split) -> Shipment:
     """How many requests, and how many at once, for the weights and odds in force."""
     wanted = [trials_for(share, NOTICED_SHARE) for share in split.shares.values()]
-    for version, share in split.shares.items():
-        if share and 0 < split.odds[version].failing < 1:
-            wanted.append(math.ceil(1.1 * trials_for(split.odds[version].failing, NOTICED_FAILURES) / share))
+    wanted += [
+        trials_to_get(trials_for(split.odds[version].failing, NOTICED_FAILURES), share)
+        for version, share in split.shares.items()
+        if share and 0 < split.odds[version].failing < 1
+    ]
     count = min(max(FEWEST_REQUESTS, *wanted), MOST_REQUESTS)
     hanging = sum(
         share * odds.hang_percent / 100 * odds.hang_seconds

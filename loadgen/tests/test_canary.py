@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from loadgen.http import Loss
+from loadgen.http1 import Loss
 from loadgen.inforce import Split, read_split
 from loadgen.judge import Verdict, overall
 from loadgen.proofs.canary import JOURNEY, PROOF, judged, plan_for

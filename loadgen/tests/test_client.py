@@ -10,7 +10,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadgen.http import Client, Exchange, Limits, Loss, Request, Target, clock
+from loadgen.http1 import Client, Exchange, Limits, Loss, Request, Target, clock
 from loadgen.tests.servers import (
     Handler,
     always,

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from loadgen.design import design
-from loadgen.http import Loss, Request, Target
+from loadgen.http1 import Loss, Request, Target
 from loadgen.judge import Check, Count, failed, inconclusive, judge
 from loadgen.measure import Shipment
 from loadgen.progress import Bar

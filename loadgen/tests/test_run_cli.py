@@ -204,7 +204,8 @@ class TestEnding:
             outcome = run("run", url, "--concurrency", "1", "--requests", "5")
 
         assert outcome.status == 4
-        assert "answered none of 5 requests: connection closed before the answer" in outcome.err
+        assert "5 sent, 0 answered" in outcome.out
+        assert "answered none of 5 requests: connection closed before the answer (5)" in outcome.err
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),

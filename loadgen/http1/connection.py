@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from loadgen.http.exchange import END_OF_HEAD, Exchange, clock, field
-from loadgen.http.loss import Loss
+from loadgen.http1.exchange import END_OF_HEAD, Exchange, clock, field
+from loadgen.http1.loss import Loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
