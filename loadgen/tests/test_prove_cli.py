@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
 import pytest
 
-from loadgen.tests.commands import REPORT_SCHEMA, ended, run, start
+from loadgen.tests.commands import REPORT_SCHEMA, ended, run, start, wait_until
 from loadgen.tests.servers import always, answer, closed_port, serving
 from loadgen.tests.stand_in_mesh import StandInMesh, base, canary
 
@@ -218,8 +217,7 @@ def test_ctrl_c_reports_what_is_known_as_inconclusive():
     """The requests so far are judged: too few is not a PASS."""
     with StandInMesh(hang_seconds=3).running() as mesh:
         process = start("prove", "canary", "--mesh", mesh.url, "--json", "-")
-        while len(mesh.received) < 50:
-            time.sleep(0.01)
+        wait_until(lambda: len(mesh.received) >= 50, "requests")
         process.send_signal(signal.SIGINT)
         outcome = ended(process)
 
