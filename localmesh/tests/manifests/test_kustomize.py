@@ -198,6 +198,7 @@ def test_the_program_can_be_chosen(project: Path, monkeypatch: pytest.MonkeyPatc
     renamed.symlink_to(program)
     monkeypatch.setenv(CHOSEN, str(renamed))
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
     assert "kind: Service" in build_kustomization(Path("base")).text
 
@@ -207,6 +208,7 @@ def test_without_any_program_the_user_learns_what_to_install(
 ) -> None:
     """One clear problem, no traceback."""
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
     refusal = _refusal(Path("base"))
 
