@@ -1,6 +1,8 @@
 """Building kustomizations, and knowing where each object came from."""
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,7 +195,8 @@ def test_folders_without_a_kustomization_are_told_together(project: Path) -> Non
 
 def test_the_program_can_be_chosen(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment variable comes before the PATH."""
-    program = shutil.which("kubectl") or shutil.which("kustomize") or ""
+    places = os.pathsep.join((os.environ["PATH"], str(Path(sys.executable).parent)))
+    program = shutil.which("kubectl", path=places) or shutil.which("kustomize", path=places) or ""
     renamed = project / Path(program).name
     renamed.symlink_to(program)
     monkeypatch.setenv(CHOSEN, str(renamed))
