@@ -10,10 +10,6 @@ import pytest
 from localmesh.manifests import Loaded, ManifestError, Resource, load
 from localmesh.manifests.kustomize import CHOSEN, build_kustomization
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("kustomize") or shutil.which("kubectl")), reason="needs kustomize or kubectl"
-)
-
 SERVICE = """\
 apiVersion: v1
 kind: Service
