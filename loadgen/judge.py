@@ -75,6 +75,15 @@ def failed(name: str, expected: str, reason: str) -> Check:
     return Check(name, Verdict.FAIL, expected, reason)
 
 
+def certain(name: str, expected: str, found: str | None) -> Check:
+    """The verdict on what is not left to chance: found as expected, or not; None is nothing to look at."""
+    if found is None:
+        return inconclusive(name, expected, "no data")
+    if found == expected:
+        return Check(name, Verdict.PASS, expected)
+    return Check(name, Verdict.FAIL, expected, f"wanted {expected}, but found {found or 'nothing'}")
+
+
 def inconclusive(name: str, expected: str, reason: str) -> Check:
     """A check that cannot be judged, and why."""
     return Check(name, Verdict.INCONCLUSIVE, expected, reason)

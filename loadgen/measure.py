@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """The requests of one measurement: `count` of them, in rotation, at most `connections` under way."""
+    """The requests of one measurement: `count` of them, in rotation, at most `connections` under way.
+
+    With `keep_answers` the observations hold the answers' heads and bodies, not only who served them.
+    """
 
     requests: tuple[Request, ...]
     count: int
     connections: int
     timeout_seconds: float
+    keep_answers: bool = False
 
     def described(self, target: Target) -> str:
         """What is sent, in one phrase."""
@@ -47,7 +51,7 @@ async def _measure(shipment: Shipment, target: Target, progress: Callable[[int],
     tally = Tally()
 
     def ended(exchange: Exchange) -> None:
-        tally.observations.append(Observation.of(exchange))
+        tally.observations.append(Observation.of(exchange, whole=shipment.keep_answers))
         progress(len(tally))
 
     traffic = Traffic(
@@ -55,7 +59,7 @@ async def _measure(shipment: Shipment, target: Target, progress: Callable[[int],
         Limits(shipment.connections, request_seconds=shipment.timeout_seconds),
         count=shipment.count,
     )
-    sender = ClosedLoop(traffic, target, ended)
+    sender = ClosedLoop(traffic, target, ended, keep_bodies=shipment.keep_answers)
     started = clock()
     with stopped_by_signals(sender):
         await sender.run()

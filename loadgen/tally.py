@@ -6,27 +6,39 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loadgen.http1 import SECOND, Exchange, Loss
+from loadgen.http1 import SECOND, Exchange, Loss, field_of
 from loadgen.served_by import HEADER, Hop, hops
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """How one request ended: with a status, or lost without an answer (status None)."""
+    """How one request ended: with a status, or lost without an answer (status None).
+
+    `number` counts the requests of the shipment in the order of sending, from 0; `head` and `body` are
+    empty unless the shipment keeps answers.
+    """
 
     number: int
     status: int | None
     hops: tuple[Hop, ...]
     latency_seconds: float
     loss: Loss | None = None
+    head: bytes = b""
+    body: bytes = b""
 
     @classmethod
-    def of(cls, exchange: Exchange) -> Observation:
+    def of(cls, exchange: Exchange, *, whole: bool = False) -> Observation:
         """What an exchange of the HTTP client says."""
         seconds = exchange.latency / SECOND
         if exchange.loss is not None:
             return cls(exchange.number, None, (), seconds, exchange.loss)
-        return cls(exchange.number, exchange.status, hops(exchange.field(HEADER)), seconds)
+        kept = (exchange.head, exchange.body) if whole else (b"", b"")
+        return cls(exchange.number, exchange.status, hops(exchange.field(HEADER)), seconds, None, *kept)
+
+    def header(self, name: str) -> str | None:
+        """The value of a header field of a kept answer; repeated fields joined by a comma."""
+        value = field_of(self.head, name.lower().encode())
+        return None if value is None else value.decode("latin-1")
 
     @property
     def failed(self) -> bool:

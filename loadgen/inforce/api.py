@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loadgen.errors import NotReachable
+
+if TYPE_CHECKING:
+    import requests
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
@@ -49,15 +52,15 @@ class MeshApi:
         """What is in force now."""
         return Resources(
             self.namespace,
-            virtual_services=self._items("networking.istio.io/v1", "virtualservices"),
-            destination_rules=self._items("networking.istio.io/v1", "destinationrules"),
-            services=self._items("v1", "services"),
-            deployments=self._items("apps/v1", "deployments"),
+            virtual_services=self.items("networking.istio.io/v1", "virtualservices"),
+            destination_rules=self.items("networking.istio.io/v1", "destinationrules"),
+            services=self.items("v1", "services"),
+            deployments=self.items("apps/v1", "deployments"),
         )
 
     def gateway(self) -> str:
         """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
-        mesh = self._get("/mesh")
+        mesh = self.get("/mesh")
         if mesh.get("ready") is False:
             raise NotReachable(
                 f"the mesh at {self.url} is not ready yet: wait until `localmesh status` says so"
@@ -69,31 +72,54 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def _items(self, api_version: str, kind: str) -> tuple[Object, ...]:
+    def items(self, api_version: str, kind: str) -> tuple[Object, ...]:
+        """The objects of a kind, by its plural."""
         root = "/api" if "/" not in api_version else "/apis"
         path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}"
-        items = self._get(path).get("items")
+        items = self.get(path).get("items")
         if not isinstance(items, list):
             raise NotReachable(f"{self.url}{path} is not a list of {kind}: is this the API of a mesh?")
         return tuple(items)
 
-    def _get(self, path: str) -> Object:
+    def get(self, path: str) -> Object:
+        """The JSON object at a path."""
         import requests
 
+        answer = self._request("GET", path)
         try:
-            answer = self._session.get(self.url + path, timeout=self._timeout_seconds)
             content = answer.json() if answer.ok else None
         except requests.JSONDecodeError as error:
             raise NotReachable(
                 f"{self.url}{path} answers something that is not JSON: is this the API of a mesh?"
             ) from error
-        except requests.RequestException as error:
-            raise NotReachable(self._unreachable(error)) from error
         if not isinstance(content, dict):
             raise NotReachable(
                 f"{self.url}{path} answers {answer.status_code} {answer.reason}: is this the API of a mesh?"
             )
         return content
+
+    def text(self, path: str) -> str:
+        """The text at a path, such as a pod's metrics or log."""
+        answer = self._request("GET", path)
+        if not answer.ok:
+            raise NotReachable(f"{self.url}{path} answers {answer.status_code} {answer.reason}")
+        return str(answer.text)
+
+    def send(self, method: str, path: str, document: Object) -> None:
+        """Send a JSON document; whoever refuses it says why."""
+        answer = self._request(method, path, document)
+        if not answer.ok:
+            raise NotReachable(f"{self.url}{path} answers {answer.status_code}: {answer.text.strip()}")
+
+    def _request(self, method: str, path: str, document: Object | None = None) -> requests.Response:
+        import requests
+
+        try:
+            return self._session.request(
+                method, self.url + path, json=document, timeout=self._timeout_seconds
+            )
+        except requests.RequestException as error:
+            raise NotReachable(self._unreachable(error)) from error
 
     def _unreachable(self, error: Exception) -> str:
         import requests

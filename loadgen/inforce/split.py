@@ -50,7 +50,7 @@ def read_split(resources: Resources, journey: Journey, *, remedy: str) -> Split:
     whose effect is not computed here.
     """
     service = journey.service
-    call = replace(journey.in_mesh, source_labels=_labels_of(resources, journey.entry))
+    call = replace(journey.in_mesh, source_labels=labels_of(resources, journey.entry))
     route = mesh_route(resources, service, call)
     if route is None:
         raise NotInForce(
@@ -58,10 +58,10 @@ def read_split(resources: Resources, journey: Journey, *, remedy: str) -> Split:
         )
     if len(route.destinations) < 2:
         raise NotInForce(f"{route.where} does not split {service} by weights, it {_does(route)}; {remedy}")
-    shares = _shares(resources, route)
+    shares = shares_of(resources, route)
     for version in _versions_of_subsets(resources, service):
         shares.setdefault(version, 0.0)
-    odds = {version: _odds(resources, service, version) for version in sorted(shares)}
+    odds = {version: odds_of(resources, service, version) for version in sorted(shares)}
     shares = dict(sorted(shares.items()))
     return Split(service, route.where, shares, odds, interference(resources, route, journey))
 
@@ -79,9 +79,11 @@ def _named(destination: Object) -> str:
     return f"{destination['host']} subset {subset}" if subset else str(destination["host"])
 
 
-def _shares(resources: Resources, route: Route) -> dict[str, float]:
-    """Each version's part of the sum of the weights, which need not be 100."""
+def shares_of(resources: Resources, route: Route) -> dict[str, float]:
+    """Each version's part of the sum of the weights, which need not be 100; a single one gets all."""
     weights = [int(destination.get("weight", 0)) for destination in route.destinations]
+    if len(weights) == 1:
+        weights = [1]
     if not sum(weights):
         raise NotInForce(f"{route.where}: the weights add up to 0")
     shares: dict[str, float] = {}
@@ -153,7 +155,7 @@ def _template_labels(deployment: Object) -> Mapping[str, str]:
     return deployment["spec"]["template"]["metadata"].get("labels") or {}
 
 
-def _labels_of(resources: Resources, service: str) -> Mapping[str, str]:
+def labels_of(resources: Resources, service: str) -> Mapping[str, str]:
     """The labels of a service's pods: what `sourceLabels` compares when it calls another."""
     deployments = _selected(resources, {"app": service})
     return _template_labels(deployments[0]) if deployments else {"app": service}
@@ -163,9 +165,9 @@ def _labels(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
 
 
-def _odds(resources: Resources, service: str, version: str) -> Odds:
+def odds_of(resources: Resources, service: str, version: str) -> Odds:
     """What the environment of the version's Deployments says; several must agree."""
-    found = {_odds_of(item) for item in _selected(resources, {"app": service, "version": version})}
+    found = {_odds_in(item) for item in _selected(resources, {"app": service, "version": version})}
     if len(found) > 1:
         raise NotUnderstood(
             f"the Deployments of {service} {version} do not agree on FAULT_* in their environment"
@@ -173,7 +175,7 @@ def _odds(resources: Resources, service: str, version: str) -> Odds:
     return found.pop() if found else Odds()
 
 
-def _odds_of(deployment: Object) -> Odds:
+def _odds_in(deployment: Object) -> Odds:
     name = f"Deployment {deployment['metadata']['name']}"
     containers = deployment["spec"]["template"]["spec"]["containers"]
     variables = {entry["name"]: entry for container in containers for entry in container.get("env") or ()}
