@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
+    from loadgen.measure import Shipment
     from loadgen.prove import Proof, Result
+    from loadgen.tally import Tally
 
 STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 
@@ -55,13 +57,21 @@ def print_legend(console: Console) -> None:
 def facts(result: Result) -> dict[str, str]:
     """What a reader needs beside the checks: what the proof noted, and what was sent and came back."""
     noted = dict(result.facts)
-    for shipment, tally in result.measurements:
-        early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
-        noted["sent"] = f"{early}{shipment.described(result.gateway)}, in {tally.seconds:.1f} s"
-        answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
-        lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
-        noted["answers"] = ", ".join(answers + lost) or "none"
+    if result.measurements:
+        noted["sent"] = "\n".join(_sent(result, *measured) for measured in result.measurements)
+        noted["answers"] = "\n".join(_answers(tally) for _, tally in result.measurements)
     return noted
+
+
+def _sent(result: Result, shipment: Shipment, tally: Tally) -> str:
+    early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
+    return f"{early}{shipment.described(result.gateway)}, in {tally.seconds:.1f} s"
+
+
+def _answers(tally: Tally) -> str:
+    answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
+    lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
+    return ", ".join(answers + lost) or "none"
 
 
 def _facts(result: Result) -> RenderableType | None:
