@@ -26,10 +26,15 @@ def shares_at_gateway(resources: Resources, service: str, call: Call) -> Shares:
 
 def shares_in_mesh(resources: Resources, service: str, call: Call, *, caller: str) -> Shares:
     """How the sidecar of `caller` divides its call among the versions of `service`."""
+    return _shares(resources, service, route_in_mesh(resources, service, call, caller=caller))
+
+
+def route_in_mesh(resources: Resources, service: str, call: Call, *, caller: str) -> Route:
+    """The route that the sidecar of `caller` uses for a call to `service`."""
     route = mesh_route(resources, service, replace(call, source_labels=labels_of(resources, caller)))
     if route is None:
         raise NotInForce(f"no VirtualService of namespace {resources.namespace} routes calls to {service}")
-    return _shares(resources, service, route)
+    return route
 
 
 def edge_route(resources: Resources, call: Call) -> Route:

@@ -88,12 +88,12 @@ def shares_of(resources: Resources, route: Route) -> dict[str, float]:
         raise NotInForce(f"{route.where}: the weights add up to 0")
     shares: dict[str, float] = {}
     for destination, weight in zip(route.destinations, weights, strict=True):
-        version = _version(resources, destination["destination"], route)
+        version = version_of_destination(resources, destination["destination"], route)
         shares[version] = shares.get(version, 0.0) + weight / sum(weights)
     return shares
 
 
-def _version(resources: Resources, destination: Object, route: Route) -> str:
+def version_of_destination(resources: Resources, destination: Object, route: Route) -> str:
     """The one version behind a destination."""
     named = _named(destination)
     labels = _subset_labels(resources, destination, route)

@@ -137,7 +137,10 @@ class TestScenarios:
 
         assert outcome.status == 0
         described = [line.split(maxsplit=1) for line in outcome.out.splitlines()]
-        assert ["canary", "logic's versions get the shares in force, and only the faulty one fails"] in described
+        assert [
+            "canary",
+            "logic's versions get the shares in force, and only the faulty one fails",
+        ] in described
 
     def test_an_unknown_scenario_is_refused_with_the_nearest_one(self):
         """One line, exit status 2."""
