@@ -8,8 +8,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 SCENARIO ?=
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
-# behind the caller's own: what stands in .venv serves only where there is nothing else
-export PATH := $(PATH):$(CURDIR)/$(BIN)
 
 ## Start the mesh with the canary, prove it, print the verdict, stop
 demo: setup

@@ -34,7 +34,7 @@ class Shipment:
         """What is sent, in one phrase."""
         first = self.requests[0]
         what = f"{self.count:,} × {first.method} {target.url}{first.path}"
-        return f"{what}, at most {self.connections} at once"
+        return f"{what}, {self.connections} at once"
 
 
 def measure(shipment: Shipment, target: Target, progress: Callable[[int], None]) -> Tally:

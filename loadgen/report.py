@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from loadgen.binomial import percent
 from loadgen.console import show
 from loadgen.design import CONFIDENCE, POWER
-from loadgen.judge import Check, Verdict
+from loadgen.judge import Check, Measured, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from loadgen.measure import Shipment
     from loadgen.prove import Proof, Result
-    from loadgen.tally import Tally
 
 STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 
@@ -38,7 +36,7 @@ def print_result(console: Console, result: Result) -> None:
     """One scenario: its verdict, what was in force and sent, every check with its figures, and reasons."""
     verdict = (str(result.verdict), STYLES[result.verdict])
     blocks = [_line((f"{result.scenario}  ", "bold"), verdict, f"  {result.proves}"), _facts(result)]
-    if len(result.checks) > 1 or any(check.measured for check in result.checks):
+    if any(check.measured for check in result.checks):
         blocks.append(_table(result.checks))
     blocks += [_reasons(result.checks)] if any(check.reason for check in result.checks) else []
     show(console, *(block for block in blocks if block is not None))
@@ -49,7 +47,7 @@ def print_legend(console: Console) -> None:
     """What the columns of the checks mean."""
     text = (
         f"interval: where the true share is, with {percent(CONFIDENCE)} confidence; "
-        f"notices: a share that many percentage points off FAILs with {percent(POWER)} probability"
+        f"±: so many percentage points off FAIL with {percent(POWER)} probability"
     )
     show(console, _indented(_line((text, "dim"))))
 
@@ -57,21 +55,13 @@ def print_legend(console: Console) -> None:
 def facts(result: Result) -> dict[str, str]:
     """What a reader needs beside the checks: what the proof noted, and what was sent and came back."""
     noted = dict(result.facts)
-    if result.measurements:
-        noted["sent"] = "\n".join(_sent(result, *measured) for measured in result.measurements)
-        noted["answers"] = "\n".join(_answers(tally) for _, tally in result.measurements)
+    for shipment, tally in result.measurements:
+        early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
+        noted["sent"] = f"{early}{shipment.described(result.gateway)}, {tally.seconds:.1f} s"
+        answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
+        lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
+        noted["answers"] = ", ".join(answers + lost) or "none"
     return noted
-
-
-def _sent(result: Result, shipment: Shipment, tally: Tally) -> str:
-    early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
-    return f"{early}{shipment.described(result.gateway)}, in {tally.seconds:.1f} s"
-
-
-def _answers(tally: Tally) -> str:
-    answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
-    lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
-    return ", ".join(answers + lost) or "none"
 
 
 def _facts(result: Result) -> RenderableType | None:
@@ -91,27 +81,25 @@ def _table(checks: Sequence[Check]) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("check", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for heading in ("observed", "interval", "wanted", "notices"):
+    for heading in ("observed", "interval", "wanted"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("count")
     for check in checks:
         verdict = _line((str(check.verdict), STYLES[check.verdict]))
-        table.add_row(check.name, verdict, *_figures(check))
+        table.add_row(check.name, verdict, *_figures(check.measured))
     return _indented(table)
 
 
-def _figures(check: Check) -> tuple[str, ...]:
-    measured = check.measured
+def _figures(measured: Measured | None) -> tuple[str, ...]:
     if measured is None:
-        return (*("–",) * 4, "–" if check.reason else check.expected)
+        return ("–",) * 4
     count, plan = measured.count, measured.design
     sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±")
     unknown = f", {count.unknown:,} unknown" if count.unknown else ""
     return (
         "no data" if count.share is None else percent(count.share, aligned=True),
         str(measured.interval),
-        percent(plan.expected),
-        sign + percent(plan.noticed, aligned=True).removesuffix(" %"),
+        f"{percent(plan.expected)} {sign}{percent(plan.noticed, aligned=True).removesuffix(' %'):>4}",
         f"{count.successes:,} of {count.trials:,}{unknown}",
     )
 

@@ -115,7 +115,7 @@ def test_apply_refuses_what_cannot_be_done_and_says_why(tmp_path: Path) -> None:
             await get(session, "/mesh"),
         ]
 
-    broken, wrong, empty, invalid, dying, strict, good, status = ask(tmp_path, asking)
+    broken, wrong, _empty, invalid, dying, strict, good, status = ask(tmp_path, asking)
 
     assert [each[0] for each in (broken, wrong, invalid, dying, strict, good)] == [
         400,
