@@ -56,12 +56,17 @@ def facts(result: Result) -> dict[str, str]:
     """What a reader needs beside the checks: what the proof noted, and what was sent and came back."""
     noted = dict(result.facts)
     for shipment, tally in result.measurements:
+        sent, came = _headings(shipment.purpose)
         early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
-        noted["sent"] = f"{early}{shipment.described(result.gateway)}, in {tally.seconds:.1f} s"
+        noted[sent] = f"{early}{shipment.described(result.gateway)}, in {tally.seconds:.1f} s"
         answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
         lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
-        noted["answers"] = ", ".join(answers + lost) or "none"
+        noted[came] = ", ".join(answers + lost) or "none"
     return noted
+
+
+def _headings(purpose: str) -> tuple[str, str]:
+    return (f"sent {purpose}", f"answers {purpose}") if purpose else ("sent", "answers")
 
 
 def _facts(result: Result) -> RenderableType | None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from loadgen.errors import NotReachable
+
+if TYPE_CHECKING:
+    from requests import Response
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
@@ -55,6 +59,19 @@ class MeshApi:
             deployments=self._items("apps/v1", "deployments"),
         )
 
+    def pods(self, **labels: str) -> tuple[Object, ...]:
+        """The pods with these labels, by name."""
+        selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+        found = self._items("v1", "pods", f"?labelSelector={quote(selector)}")
+        return tuple(sorted(found, key=lambda pod: str(pod["metadata"]["name"])))
+
+    def pod_text(self, pod: str, port: int, path: str) -> str:
+        """What a pod's declared port answers to GET, through the API's proxy."""
+        return self._answer(self._pod_path(pod, port, path)).text
+
+    def _pod_path(self, pod: str, port: int, path: str) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy/{path}"
+
     def gateway(self) -> str:
         """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
         mesh = self._get("/mesh")
@@ -69,9 +86,9 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def _items(self, api_version: str, kind: str) -> tuple[Object, ...]:
+    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
         root = "/api" if "/" not in api_version else "/apis"
-        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}"
+        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
         items = self._get(path).get("items")
         if not isinstance(items, list):
             raise NotReachable(f"{self.url}{path} is not a list of {kind}: is this the API of a mesh?")
@@ -81,19 +98,28 @@ class MeshApi:
         import requests
 
         try:
-            answer = self._session.get(self.url + path, timeout=self._timeout_seconds)
-            content = answer.json() if answer.ok else None
+            content = self._answer(path).json()
         except requests.JSONDecodeError as error:
             raise NotReachable(
                 f"{self.url}{path} answers something that is not JSON: is this the API of a mesh?"
             ) from error
+        if not isinstance(content, dict):
+            raise NotReachable(f"{self.url}{path} answers no JSON object: is this the API of a mesh?")
+        return content
+
+    def _answer(self, path: str) -> Response:
+        """A 2xx answer to GET; for anything else NotReachable."""
+        import requests
+
+        try:
+            answer = self._session.get(self.url + path, timeout=self._timeout_seconds)
         except requests.RequestException as error:
             raise NotReachable(self._unreachable(error)) from error
-        if not isinstance(content, dict):
+        if not answer.ok:
             raise NotReachable(
                 f"{self.url}{path} answers {answer.status_code} {answer.reason}: is this the API of a mesh?"
             )
-        return content
+        return answer
 
     def _unreachable(self, error: Exception) -> str:
         import requests
