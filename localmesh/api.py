@@ -25,9 +25,7 @@ from localmesh.status import gateways, status
 
 MESH = web.AppKey("mesh", Mesh)
 _CLIENT = web.AppKey("client", aiohttp.ClientSession)
-_HOP_BY_HOP = frozenset(
-    {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length"}
-)
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
 _NOTHING_TO_APPLY = "the body is no JSON object with kustomizations, files or text"
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -180,8 +178,10 @@ async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     if real is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
     url = f"http://127.0.0.1:{real}/{request.match_info['path']}"
+    # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
+    wanted = {"accept-encoding": request.headers.get("accept-encoding", "identity")}
     try:
-        async with request.app[_CLIENT].get(url, params=request.query) as answer:
+        async with request.app[_CLIENT].get(url, params=request.query, headers=wanted) as answer:
             headers = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
             return web.Response(status=answer.status, body=await answer.read(), headers=headers)
     except aiohttp.ClientError as error:
