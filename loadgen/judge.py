@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from loadgen.binomial import Interval, clopper_pearson, percent
-from loadgen.design import CONFIDENCE, Design
+from loadgen.design import CONFIDENCE, Design, design
 
 
 class Verdict(StrEnum):
@@ -68,6 +68,26 @@ def judge(name: str, expected: str, plan: Design, count: Count, *, note: str = "
         return Check(name, Verdict.PASS, expected, "", measured)
     reason = _too_little(plan, count, interval)
     return Check(name, Verdict.INCONCLUSIVE, expected, _joined(reason, note), measured)
+
+
+def judge_between(
+    name: str, expected: str, plans: tuple[Design, Design], count: Count, *, note: str = ""
+) -> Check:
+    """The verdict on a share that may be anything from the first plan's to the second's.
+
+    Judged against that of the possible shares which is closest to the observed one: FAIL says that none of
+    them fits.
+    """
+    low, high = plans
+    if count.share is None or low.expected == high.expected:
+        return judge(name, expected, low, count, note=note)
+    closest = min(max(count.share, low.expected), high.expected)
+    return judge(name, expected, design(closest, low.trials), count, note=note)
+
+
+def passed(name: str, expected: str) -> Check:
+    """A check that holds without counting: it was looked at, and is as it should be."""
+    return Check(name, Verdict.PASS, expected)
 
 
 def failed(name: str, expected: str, reason: str) -> Check:

@@ -14,8 +14,9 @@ from loadgen.served_by import HEADER, Hop, hops
 class Observation:
     """How one request ended: with a status, or lost without an answer (status None).
 
-    `number` counts the requests of the shipment in the order of sending, from 0; `head` and `body` are
-    empty unless the shipment keeps answers.
+    `ended_seconds` counts from the beginning of the measurement; `overloaded` is Envoy's word for an answer
+    of its own because a circuit breaker is open. `number` counts the requests of the shipment in the order
+    of sending, from 0; `head` and `body` are empty unless the shipment keeps answers.
     """
 
     number: int
@@ -23,17 +24,31 @@ class Observation:
     hops: tuple[Hop, ...]
     latency_seconds: float
     loss: Loss | None = None
+    request_id: str | None = None
+    overloaded: bool = False
+    ended_seconds: float = 0.0
     head: bytes = b""
     body: bytes = b""
 
     @classmethod
-    def of(cls, exchange: Exchange, *, whole: bool = False) -> Observation:
-        """What an exchange of the HTTP client says."""
+    def of(cls, exchange: Exchange, started: int = 0, *, whole: bool = False) -> Observation:
+        """What an exchange of the HTTP client says; `started` is when the measurement began, by its clock."""
         seconds = exchange.latency / SECOND
+        ended = (exchange.ended - started) / SECOND
         if exchange.loss is not None:
-            return cls(exchange.number, None, (), seconds, exchange.loss)
-        kept = (exchange.head, exchange.body) if whole else (b"", b"")
-        return cls(exchange.number, exchange.status, hops(exchange.field(HEADER)), seconds, None, *kept)
+            return cls(exchange.number, None, (), seconds, exchange.loss, ended_seconds=ended)
+        request_id = exchange.field(b"x-request-id")
+        return cls(
+            exchange.number,
+            exchange.status,
+            hops(exchange.field(HEADER)),
+            seconds,
+            request_id=request_id.decode("latin-1") if request_id else None,
+            overloaded=exchange.field(b"x-envoy-overloaded") == b"true",
+            ended_seconds=ended,
+            head=exchange.head if whole else b"",
+            body=exchange.body if whole else b"",
+        )
 
     def header(self, name: str) -> str | None:
         """The value of a header field of a kept answer; repeated fields joined by a comma."""
@@ -53,6 +68,10 @@ class Observation:
     def version_of(self, service: str) -> str | None:
         """Which version of a service took part, or None if the answer does not say."""
         return next((hop.version for hop in self.hops if hop.service == service), None)
+
+    def attempt_of(self, service: str) -> int | None:
+        """As which try a service answered, or None if the answer does not say."""
+        return next((hop.attempt for hop in self.hops if hop.service == service), None)
 
 
 @dataclass(slots=True)

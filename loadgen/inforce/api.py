@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from loadgen.errors import NotReachable
 
 if TYPE_CHECKING:
-    import requests
+    from requests import Response
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
@@ -52,15 +53,34 @@ class MeshApi:
         """What is in force now."""
         return Resources(
             self.namespace,
-            virtual_services=self.items("networking.istio.io/v1", "virtualservices"),
-            destination_rules=self.items("networking.istio.io/v1", "destinationrules"),
-            services=self.items("v1", "services"),
-            deployments=self.items("apps/v1", "deployments"),
+            virtual_services=self._items("networking.istio.io/v1", "virtualservices"),
+            destination_rules=self._items("networking.istio.io/v1", "destinationrules"),
+            services=self._items("v1", "services"),
+            deployments=self._items("apps/v1", "deployments"),
         )
+
+    def pods(self, **labels: str) -> tuple[Object, ...]:
+        """The pods with these labels, by name."""
+        selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+        found = self._items("v1", "pods", f"?labelSelector={quote(selector)}")
+        return tuple(sorted(found, key=lambda pod: str(pod["metadata"]["name"])))
+
+    def pod_text(self, pod: str, port: int, path: str) -> str:
+        """What a pod's declared port answers to GET, through the API's proxy."""
+        return self._answer(self._pod_path(pod, port, path)).text
+
+    def pod_log(self, pod: Object, *, newest: int) -> str:
+        """The newest lines that a pod's application, its first container, has written."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/log"
+        container = pod["spec"]["containers"][0]["name"]
+        return self._answer(f"{path}?container={container}&tailLines={newest}").text
+
+    def _pod_path(self, pod: str, port: int, path: str) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy/{path}"
 
     def gateway(self) -> str:
         """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
-        mesh = self.get("/mesh")
+        mesh = self._get("/mesh")
         if mesh.get("ready") is False:
             raise NotReachable(
                 f"the mesh at {self.url} is not ready yet: wait until `localmesh status` says so"
@@ -72,54 +92,40 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def items(self, api_version: str, kind: str) -> tuple[Object, ...]:
-        """The objects of a kind, by its plural."""
+    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
         root = "/api" if "/" not in api_version else "/apis"
-        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}"
-        items = self.get(path).get("items")
+        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
+        items = self._get(path).get("items")
         if not isinstance(items, list):
             raise NotReachable(f"{self.url}{path} is not a list of {kind}: is this the API of a mesh?")
         return tuple(items)
 
-    def get(self, path: str) -> Object:
-        """The JSON object at a path."""
+    def _get(self, path: str) -> Object:
         import requests
 
-        answer = self._request("GET", path)
         try:
-            content = answer.json() if answer.ok else None
+            content = self._answer(path).json()
         except requests.JSONDecodeError as error:
             raise NotReachable(
                 f"{self.url}{path} answers something that is not JSON: is this the API of a mesh?"
             ) from error
         if not isinstance(content, dict):
-            raise NotReachable(
-                f"{self.url}{path} answers {answer.status_code} {answer.reason}: is this the API of a mesh?"
-            )
+            raise NotReachable(f"{self.url}{path} answers no JSON object: is this the API of a mesh?")
         return content
 
-    def text(self, path: str) -> str:
-        """The text at a path, such as a pod's metrics or log."""
-        answer = self._request("GET", path)
-        if not answer.ok:
-            raise NotReachable(f"{self.url}{path} answers {answer.status_code} {answer.reason}")
-        return str(answer.text)
-
-    def send(self, method: str, path: str, document: Object) -> None:
-        """Send a JSON document; whoever refuses it says why."""
-        answer = self._request(method, path, document)
-        if not answer.ok:
-            raise NotReachable(f"{self.url}{path} answers {answer.status_code}: {answer.text.strip()}")
-
-    def _request(self, method: str, path: str, document: Object | None = None) -> requests.Response:
+    def _answer(self, path: str) -> Response:
+        """A 2xx answer to GET; for anything else NotReachable."""
         import requests
 
         try:
-            return self._session.request(
-                method, self.url + path, json=document, timeout=self._timeout_seconds
-            )
+            answer = self._session.get(self.url + path, timeout=self._timeout_seconds)
         except requests.RequestException as error:
             raise NotReachable(self._unreachable(error)) from error
+        if not answer.ok:
+            raise NotReachable(
+                f"{self.url}{path} answers {answer.status_code} {answer.reason}: is this the API of a mesh?"
+            )
+        return answer
 
     def _unreachable(self, error: Exception) -> str:
         import requests

@@ -1,4 +1,4 @@
-"""Pods, what they have counted and what they have written, through the API of Kubernetes."""
+"""What pods have written, read through the API of Kubernetes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ from typing import Any
 
 from loadgen.inforce.api import MeshApi, Object
 
-METRICS_PORT = 9102
-"""Where every service of the application serves Prometheus' metrics."""
 
-
-def pods_of(api: MeshApi, **labels: str) -> list[Object]:
-    """The ready pods that have these labels, by name."""
-    found = [
-        pod
-        for pod in api.items("v1", "pods")
-        if labels.items() <= (pod["metadata"].get("labels") or {}).items() and _ready(pod)
-    ]
-    return sorted(found, key=name_of)
+def ready(pod: Object) -> bool:
+    """Whether a pod takes requests."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def name_of(pod: Object) -> str:
@@ -27,43 +20,17 @@ def name_of(pod: Object) -> str:
     return str(pod["metadata"]["name"])
 
 
-def version_of(pod: Object) -> str:
-    """The label `version` of a pod."""
-    return str((pod["metadata"].get("labels") or {}).get("version", ""))
-
-
-def _ready(pod: Object) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
-def counted(api: MeshApi, pod: Object, metric: str, **labels: str) -> float:
-    """The sum of a metric's samples that have these labels (histograms: `NAME_count`); 0 without any."""
-    from prometheus_client.parser import text_string_to_metric_families
-
-    families = text_string_to_metric_families(api.text(f"{_path(api, pod)}:{METRICS_PORT}/proxy/metrics"))
-    return sum(
-        sample.value
-        for family in families
-        for sample in family.samples
-        if sample.name == metric and labels.items() <= sample.labels.items()
-    )
-
-
 def logged(api: MeshApi, pod: Object, *, newest: int) -> list[Mapping[str, Any]]:
-    """What the application has logged as lines of JSON, of its `newest` lines; others are left out."""
-    container = pod["spec"]["containers"][0]["name"]
-    text = api.text(f"{_path(api, pod)}/log?container={container}&tailLines={newest}")
+    """What a pod's application has logged as lines of JSON, of its `newest` lines; others are left out.
+
+    Each line names the pod that wrote it: where replicas share a log, only this one's are taken.
+    """
     lines: list[Mapping[str, Any]] = []
-    for line in text.splitlines():
+    for line in api.pod_log(pod, newest=newest).splitlines():
         try:
             content = json.loads(line)
         except ValueError:
             continue
-        if isinstance(content, dict):
+        if isinstance(content, dict) and content.get("pod") == name_of(pod):
             lines.append(content)
     return lines
-
-
-def _path(api: MeshApi, pod: Object) -> str:
-    return f"/api/v1/namespaces/{api.namespace}/pods/{name_of(pod)}"

@@ -13,6 +13,8 @@ from loadgen.inforce.routes import Journey, Route, mesh_route, qualified
 
 DEFAULT_HANG_SECONDS = 3.0
 """What the services take where HANG_SECONDS is not given."""
+DEFAULT_SEED = "sentimesh"
+"""What the services take where FAULT_SEED is not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Odds:
     error_percent: float = 0.0
     hang_percent: float = 0.0
     hang_seconds: float = 0.0
+    seed: str = DEFAULT_SEED
 
     @property
     def failing(self) -> float:
@@ -50,8 +53,7 @@ def read_split(resources: Resources, journey: Journey, *, remedy: str) -> Split:
     whose effect is not computed here.
     """
     service = journey.service
-    call = replace(journey.in_mesh, source_labels=labels_of(resources, journey.entry))
-    route = mesh_route(resources, service, call)
+    route = inner_route(resources, journey)
     if route is None:
         raise NotInForce(
             f"no VirtualService of namespace {resources.namespace} routes calls to {service}; {remedy}"
@@ -64,6 +66,22 @@ def read_split(resources: Resources, journey: Journey, *, remedy: str) -> Split:
     odds = {version: odds_of(resources, service, version) for version in sorted(shares)}
     shares = dict(sorted(shares.items()))
     return Split(service, route.where, shares, odds, interference(resources, route, journey))
+
+
+def inner_route(resources: Resources, journey: Journey) -> Route | None:
+    """The route that takes the journey's call inside the mesh, if a VirtualService has one."""
+    call = replace(journey.in_mesh, source_labels=labels_of(resources, journey.entry))
+    return mesh_route(resources, journey.service, call)
+
+
+def odds_of(resources: Resources, service: str, version: str) -> Odds:
+    """How a version is made to fail: what the environment of its Deployments says; several must agree."""
+    found = {_odds_of(item) for item in _selected(resources, {"app": service, "version": version})}
+    if len(found) > 1:
+        raise NotUnderstood(
+            f"the Deployments of {service} {version} do not agree on FAULT_* in their environment"
+        )
+    return found.pop() if found else Odds()
 
 
 def _does(route: Route) -> str:
@@ -165,17 +183,7 @@ def _labels(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
 
 
-def odds_of(resources: Resources, service: str, version: str) -> Odds:
-    """What the environment of the version's Deployments says; several must agree."""
-    found = {_odds_in(item) for item in _selected(resources, {"app": service, "version": version})}
-    if len(found) > 1:
-        raise NotUnderstood(
-            f"the Deployments of {service} {version} do not agree on FAULT_* in their environment"
-        )
-    return found.pop() if found else Odds()
-
-
-def _odds_in(deployment: Object) -> Odds:
+def _odds_of(deployment: Object) -> Odds:
     name = f"Deployment {deployment['metadata']['name']}"
     containers = deployment["spec"]["template"]["spec"]["containers"]
     variables = {entry["name"]: entry for container in containers for entry in container.get("env") or ()}
@@ -183,6 +191,7 @@ def _odds_in(deployment: Object) -> Odds:
         _number(variables, "FAULT_ERROR_PERCENT", 0.0, name),
         _number(variables, "FAULT_HANG_PERCENT", 0.0, name),
         _number(variables, "HANG_SECONDS", DEFAULT_HANG_SECONDS, name),
+        str(variables.get("FAULT_SEED", {}).get("value", DEFAULT_SEED)),
     )
 
 

@@ -106,7 +106,8 @@ def plan_for(place: Place, wanted: ByGroup) -> Shipment:
         replace(place.request, headers=(*place.request.headers, *headers_of(group).items()))
         for group in order
     )
-    return Shipment(requests, len(requests) * CYCLES, CONNECTIONS[place.service], timeout_seconds=20)
+    count, connections = len(requests) * CYCLES, CONNECTIONS[place.service]
+    return Shipment(requests, count, connections, timeout_seconds=20, purpose=place.name)
 
 
 def judged(place: Place, wanted: ByGroup, plan: Shipment, tally: Tally) -> list[Check]:
@@ -120,7 +121,7 @@ def judged(place: Place, wanted: ByGroup, plan: Shipment, tally: Tally) -> list[
         for version, share in wanted[group].shares.items():
             checks.append(
                 judge(
-                    f"{place.name}: {group} to {place.service} {version}",
+                    f"{place.name}: {group} to {version}",
                     f"{percent(share)} of {group}",
                     design(share, planned),
                     Count(found.get(version, 0), len(own), found.get(None, 0)),

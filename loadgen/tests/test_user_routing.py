@@ -78,7 +78,7 @@ def test_one_member_at_another_version_is_too_many():
 
     found = verdicts(tally)
 
-    assert found.pop("internal to frontend v2") is Verdict.FAIL
+    assert found.pop("internal to v2") is Verdict.FAIL
     assert set(found.values()) == {Verdict.PASS}
 
 
@@ -87,9 +87,7 @@ def test_others_with_another_share_fail(share: float):
     """In each of ten draws."""
     wrong = {**SHARES, "others": {"v1": 1 - share, "v2": share}}
 
-    assert all(
-        verdicts(drawn(wrong, seed=seed))["others to frontend v2"] is Verdict.FAIL for seed in range(10)
-    )
+    assert all(verdicts(drawn(wrong, seed=seed))["others to v2"] is Verdict.FAIL for seed in range(10))
 
 
 def test_a_header_that_is_not_passed_on_fails():
@@ -98,4 +96,4 @@ def test_a_header_that_is_not_passed_on_fails():
 
     found = verdicts(drawn(lost))
 
-    assert found["internal to frontend v2"] is found["external to frontend v1"] is Verdict.FAIL
+    assert found["internal to v2"] is found["external to v1"] is Verdict.FAIL
