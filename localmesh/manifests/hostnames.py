@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-CLUSTER_DOMAIN = "cluster.local"
+SERVICE_DOMAIN = "svc.cluster.local"
 
 _LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?\Z")
 _WILDCARD_LABEL = re.compile(r"(?:\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?)\Z")
@@ -60,7 +60,7 @@ def overlap(one: str, other: str) -> bool:
 
 def service_host(name: str, namespace: str) -> str:
     """The fully qualified name of a Kubernetes Service: ``name.namespace.svc.cluster.local``."""
-    return f"{name}.{namespace}.svc.{CLUSTER_DOMAIN}"
+    return f"{name}.{namespace}.{SERVICE_DOMAIN}"
 
 
 def full_host(host: str, namespace: str) -> str:
