@@ -21,9 +21,8 @@ class Activity:
 def settled(read: Callable[[], Activity], *, enough: float | None, within_seconds: float) -> bool:
     """Whether everything that is on its way has arrived and ended, once that is known.
 
-    It is when nothing is under way and either `enough` have arrived or, where nobody knows how many will
-    (None), no more have for a second: a copy that waits for a pod does so only while the pod is busy.
-    False if that is not so `within_seconds`.
+    It is when nothing is under way and either `enough` have arrived or no more have for a second: a copy
+    that waits for a pod does so only while the pod is busy. False if that is not so `within_seconds`.
     """
     end = time.monotonic() + within_seconds
     last = read()
@@ -32,7 +31,7 @@ def settled(read: Callable[[], Activity], *, enough: float | None, within_second
         complete = enough is not None and last.arrived >= enough
         quiet = time.monotonic() - since >= QUIET_SECONDS
         if not last.under_way and (complete or quiet):
-            return enough is None or complete
+            return True
         if time.monotonic() >= end:
             return False
         time.sleep(PAUSE_SECONDS)

@@ -158,7 +158,7 @@ def _sentences(bench: Bench, shadow: Shadow, plan: Shipment) -> tuple[Tally, Tri
     )
     after = outcomes()
     counts = {name: after[name] - before[name] for name in after}
-    return tally, Trials(counts, _records(bench, version, tally), complete or enough is not None)
+    return tally, Trials(counts, _records(bench, version, tally), complete)
 
 
 def _under_way(bench: Bench, service: str, version: str) -> float:

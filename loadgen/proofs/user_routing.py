@@ -32,7 +32,7 @@ OTHERS = "others"
 GROUPS = (*MEMBERS, OTHERS)
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/user-routing`"
 
-NOTICED_SHARE = 0.05
+NOTICED_SHARE = 0.06
 MEMBERS_REQUESTS = 300
 """For each group with a route of its own: one answer in 66 from another version would be noticed."""
 CYCLES = 100
