@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import requests
@@ -231,6 +232,57 @@ def test_a_request_under_way_is_finished_before_the_end(launch):
     asking.join()
 
     assert (status, answers[0].status_code) == (0, 500)
+
+
+def read_head(answers: BinaryIO) -> list[bytes]:
+    """The lines of an answer's head, in lower case; raises where the connection ends before it does."""
+    head = []
+    while (line := answers.readline()) != b"\r\n":
+        if not line:
+            raise ConnectionError("no answer")
+        head.append(line.lower())
+    return head
+
+
+def ask_until_refused(workload: Workload, lost: list[str], answered: list[int]) -> None:
+    """Send requests over kept connections, a new one after each that closes, until none comes about."""
+    while True:
+        try:
+            connection = socket.create_connection(("127.0.0.1", workload.port), timeout=10)
+        except ConnectionRefusedError:
+            return
+        with connection, connection.makefile("rb") as answers:
+            while True:
+                try:
+                    connection.sendall(b"GET /about HTTP/1.1\r\nHost: x\r\n\r\n")
+                    head = read_head(answers)
+                except OSError as error:
+                    lost.append(repr(error))
+                    break
+                answered.append(int(head[0].split()[1]))
+                length = next(line for line in head if line.startswith(b"content-length:"))
+                answers.read(int(length.split(b":")[1]))
+                if b"connection: close\r\n" in head:
+                    break
+
+
+@pytest.mark.parametrize("connections", [4, 20])
+def test_no_request_is_lost_while_a_service_stops(launch, connections):
+    """Whoever has connected is answered, all others are refused at once: both are what a proxy can handle."""
+    workload = launch("logic", THREADS=8)
+    lost: list[str] = []
+    answered: list[int] = []
+    arguments = (workload, lost, answered)
+    asking = [threading.Thread(target=ask_until_refused, args=arguments) for _ in range(connections)]
+    for thread in asking:
+        thread.start()
+    poll_until(lambda: len(answered) > 200, "requests to flow")
+
+    status = workload.stop()
+    for thread in asking:
+        thread.join()
+
+    assert (status, lost, set(answered)) == (0, [], {200})
 
 
 def test_a_worker_that_is_killed_is_replaced(launch):
