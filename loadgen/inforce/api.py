@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -113,18 +114,28 @@ class MeshApi:
             raise NotReachable(f"{self.url}{path} answers no JSON object: is this the API of a mesh?")
         return content
 
-    def _answer(self, path: str) -> Response:
-        """A 2xx answer to GET; for anything else NotReachable."""
+    def send(self, method: str, path: str, document: Object, *, media_type: str = "application/json") -> None:
+        """Send a JSON document; NotReachable, with the words of who refused it, if it is not taken."""
+        self._answer(path, method, json.dumps(document), media_type)
+
+    def _answer(
+        self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
+    ) -> Response:
+        """A 2xx answer; for anything else NotReachable."""
         import requests
 
         try:
-            answer = self._session.get(self.url + path, timeout=self._timeout_seconds)
+            answer = self._session.request(
+                method,
+                self.url + path,
+                data=body,
+                headers={"content-type": media_type},
+                timeout=self._timeout_seconds,
+            )
         except requests.RequestException as error:
             raise NotReachable(self._unreachable(error)) from error
         if not answer.ok:
-            raise NotReachable(
-                f"{self.url}{path} answers {answer.status_code} {answer.reason}: is this the API of a mesh?"
-            )
+            raise NotReachable(f"{self.url}{path} answers {answer.status_code} {_reason(answer)}")
         return answer
 
     def _unreachable(self, error: Exception) -> str:
@@ -135,3 +146,12 @@ class MeshApi:
         )
         remedy = "start a mesh with `make up`, or name one with --mesh or LOCALMESH_URL"
         return f"the mesh's API at {self.url} {reason}: {remedy}"
+
+
+def _reason(answer: Response) -> str:
+    """Why the API refuses, in its own words if it has any."""
+    try:
+        message = answer.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        return f"{answer.reason}: is this the API of a mesh?"
+    return f"{answer.reason}: {message}"
