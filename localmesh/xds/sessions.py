@@ -74,8 +74,11 @@ class Session:
                 self._refusal = RejectedError(self.proxy, type_url, subscription.refusal)
                 self._refused.set()
         is_new = not subscription.requested or names != subscription.names
-        subscription.names, subscription.requested = names, True
-        if is_new:
+        subscription.names, subscription.requested = names, bool(names) or type_url in _WILDCARD
+        if not subscription.requested:
+            # what nobody waits for any more is never acknowledged
+            subscription.sent, subscription.acknowledged, subscription.refusal = None, True, ""
+        elif is_new:
             self._respond(type_url)
         subscription.signal()
 
@@ -90,6 +93,12 @@ class Session:
 
         A type that the proxy has not asked for yet is only kept: it will be sent on request.
         """
+        self.send(type_url, resources, again=again)
+        if self._subscription(type_url).requested:
+            await self.settled(type_url)
+
+    def send(self, type_url: str, resources: Resources, *, again: bool = False) -> None:
+        """The same without waiting for the ACK."""
         self._snapshot = self._snapshot.with_resources(type_url, resources)
         subscription = self._subscription(type_url)
         if subscription.requested and (again or self._wanted(type_url) != subscription.sent):
