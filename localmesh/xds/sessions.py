@@ -83,15 +83,10 @@ class Session:
         subscription.signal()
 
     async def push(self, type_url: str, resources: Resources, *, again: bool = False) -> None:
-        """Sends a type's resources and waits for the ACK; RejectedError if the proxy refuses them."""
-        self.send(type_url, resources, again=again)
-        if self._subscription(type_url).requested:
-            await self.settled(type_url)
+        """Sends a type's resources if they differ from what was sent (or `again`), and waits for the ACK.
 
-    def send(self, type_url: str, resources: Resources, *, again: bool = False) -> None:
-        """Sends a type's resources if they differ from what was sent (or `again`).
-
-        A type that the proxy has not asked for yet is only kept: it will be sent on request.
+        RejectedError if the proxy refuses them. A type that the proxy has not asked for yet is only kept: it
+        will be sent on request.
         """
         self.send(type_url, resources, again=again)
         if self._subscription(type_url).requested:

@@ -102,23 +102,6 @@ def test_a_new_version_serves_as_soon_as_it_is_routed(tmp_path: Path) -> None:
     assert set(found) == {"v1", "v3"}
 
 
-@pytest.mark.parametrize(
-    "policy", ["loadBalancer: {simple: RANDOM}", "connectionPool: {tcp: {maxConnections: 9}}"]
-)
-def test_a_changed_cluster_is_in_force_when_apply_returns(tmp_path: Path, policy: str) -> None:
-    """Envoy acknowledges it only with endpoints, though they are those that it has; and back again."""
-    rule = f"  host: web\n  trafficPolicy: {{{policy}}}\n"
-
-    async def run() -> list[Counter[str]]:
-        async with mesh_of(tmp_path, BASE + V1 + routed(v1=1)) as mesh:
-            await apply(mesh, BASE.replace("  host: web\n", rule) + V1 + routed(v1=1))
-            changed = await answers(mesh, 5)
-            await apply(mesh, BASE + V1 + routed(v1=1))
-            return [changed, await answers(mesh, 5)]
-
-    assert asyncio.run(run()) == [{"v1": 5}, {"v1": 5}]
-
-
 def test_what_is_no_longer_wanted_is_stopped_and_named(tmp_path: Path) -> None:
     """Objects that an apply leaves out are removed, and their pods end."""
 
