@@ -71,10 +71,15 @@ class MeshApi:
         return self._answer(self._pod_path(pod, port, path)).text
 
     def pod_log(self, pod: Object, *, newest: int) -> str:
-        """The newest lines that a pod's application, its first container, has written."""
+        """The newest lines that a pod's application has written: the container that is not the sidecar."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/log"
-        container = pod["spec"]["containers"][0]["name"]
+        names = (str(each["name"]) for each in pod["spec"]["containers"])
+        container = next(name for name in names if name != "istio-proxy")
         return self._answer(f"{path}?container={container}&tailLines={newest}").text
+
+    def pod_headers(self, pod: Object, port: int, path: str) -> Mapping[str, str]:
+        """The headers of what a pod's declared port answers to GET by itself, names in any case."""
+        return self._answer(self._pod_path(str(pod["metadata"]["name"]), port, path)).headers
 
     def _pod_path(self, pod: str, port: int, path: str) -> str:
         return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy/{path}"
