@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from loadgen.binomial import Interval, clopper_pearson, percent
-from loadgen.design import CONFIDENCE, Design
+from loadgen.design import CONFIDENCE, Design, design
 
 
 class Verdict(StrEnum):
@@ -70,9 +70,38 @@ def judge(name: str, expected: str, plan: Design, count: Count, *, note: str = "
     return Check(name, Verdict.INCONCLUSIVE, expected, _joined(reason, note), measured)
 
 
+def judge_between(
+    name: str, expected: str, plans: tuple[Design, Design], count: Count, *, note: str = ""
+) -> Check:
+    """The verdict on a share that may be anything from the first plan's to the second's.
+
+    Judged against that of the possible shares which is closest to the observed one: FAIL says that none of
+    them fits.
+    """
+    low, high = plans
+    if count.share is None or low.expected == high.expected:
+        return judge(name, expected, low, count, note=note)
+    closest = min(max(count.share, low.expected), high.expected)
+    return judge(name, expected, design(closest, low.trials), count, note=note)
+
+
+def passed(name: str, expected: str) -> Check:
+    """A check that holds without counting: it was looked at, and is as it should be."""
+    return Check(name, Verdict.PASS, expected)
+
+
 def failed(name: str, expected: str, reason: str) -> Check:
     """A check that fails without counting: what it asks for is not there."""
     return Check(name, Verdict.FAIL, expected, reason)
+
+
+def certain(name: str, expected: str, found: str | None) -> Check:
+    """The verdict on what is not left to chance: found as expected, or not; None is nothing to look at."""
+    if found is None:
+        return inconclusive(name, expected, "no data")
+    if found == expected:
+        return Check(name, Verdict.PASS, expected)
+    return Check(name, Verdict.FAIL, expected, f"wanted {expected}, but found {found or 'nothing'}")
 
 
 def inconclusive(name: str, expected: str, reason: str) -> Check:

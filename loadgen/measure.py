@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadgen.http1 import SECOND, Exchange, Limits, Request, Target, clock
-from loadgen.pacing import ClosedLoop, Sender, Traffic
+from loadgen.pacing import Sender, Traffic, sender
 from loadgen.tally import Observation, Tally
 
 if TYPE_CHECKING:
@@ -19,18 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """The requests of one measurement: `count` of them, in rotation, at most `connections` under way."""
+    """The requests of one measurement: `count` of them, in rotation, at most `connections` under way.
+
+    With a `rate` (requests per second) they are sent on schedule, whatever the answers do; `purpose` tells
+    one measurement of a proof from its others. With `keep_answers` the observations hold the answers' heads
+    and bodies, not only who served them.
+    """
 
     requests: tuple[Request, ...]
     count: int
     connections: int
     timeout_seconds: float
+    rate: float | None = None
+    purpose: str = ""
+    keep_answers: bool = False
 
     def described(self, target: Target) -> str:
         """What is sent, in one phrase."""
         first = self.requests[0]
         what = f"{self.count:,} × {first.method} {target.url}{first.path}"
-        return f"{what}, {self.connections} at once"
+        paced = "" if self.rate is None else f"{self.rate:.0f} a second, "
+        return f"{what}, {paced}{self.connections} at once"
 
 
 def measure(shipment: Shipment, target: Target, progress: Callable[[int], None]) -> Tally:
@@ -45,22 +54,24 @@ def measure(shipment: Shipment, target: Target, progress: Callable[[int], None])
 
 async def _measure(shipment: Shipment, target: Target, progress: Callable[[int], None]) -> Tally:
     tally = Tally()
+    started = clock()
 
     def ended(exchange: Exchange) -> None:
-        tally.observations.append(Observation.of(exchange))
+        tally.observations.append(Observation.of(exchange, started, whole=shipment.keep_answers))
         progress(len(tally))
 
     traffic = Traffic(
         tuple(request.encode(target) for request in shipment.requests),
         Limits(shipment.connections, request_seconds=shipment.timeout_seconds),
         count=shipment.count,
+        rate=shipment.rate,
     )
-    sender = ClosedLoop(traffic, target, ended)
+    sending = sender(traffic, target, ended, keep_bodies=shipment.keep_answers)
     started = clock()
-    with stopped_by_signals(sender):
-        await sender.run()
+    with stopped_by_signals(sending):
+        await sending.run()
     tally.seconds = (clock() - started) / SECOND
-    tally.interrupted = sender.stopped
+    tally.interrupted = sending.stopped
     return tally
 
 

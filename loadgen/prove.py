@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from loadgen.changing import Change, change_localmesh
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood, Resources
 from loadgen.judge import Check, Verdict, failed, inconclusive, overall
@@ -33,6 +34,7 @@ class Bench:
     api: MeshApi
     gateway: Target
     listener: Listener
+    change: Change = change_localmesh
     facts: dict[str, str] = field(default_factory=dict)
     """What the report says besides the checks, one sentence for each heading."""
     measurements: list[tuple[Shipment, Tally]] = field(default_factory=list)
@@ -41,11 +43,20 @@ class Bench:
         """What is in force now."""
         return self.api.resources()
 
-    def send(self, shipment: Shipment) -> Tally:
-        """Send it all through the gateway; every request is waited for and in the tally, once."""
+    def send(self, shipment: Shipment, *, meanwhile: tuple[int, Callable[[], None]] | None = None) -> Tally:
+        """Send it all through the gateway; every request is waited for and in the tally, once.
+
+        `meanwhile` is a number of requests and what to do, without delay, when so many have ended.
+        """
         self.listener.begin(shipment.described(self.gateway), shipment.count)
+
+        def progress(done: int) -> None:
+            self.listener.progress(done)
+            if meanwhile is not None and done == meanwhile[0]:
+                meanwhile[1]()
+
         try:
-            tally = measure(shipment, self.gateway, self.listener.progress)
+            tally = measure(shipment, self.gateway, progress)
         finally:
             self.listener.end()
         self.measurements.append((shipment, tally))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from loadgen.changing import Change, change_cluster, change_localmesh
 from loadgen.console import console
 from loadgen.errors import ExitStatus, UsageError
 from loadgen.http1 import Target
@@ -62,7 +63,8 @@ def prove(
     started = datetime.now(UTC)
     with _api(**where) as api:
         gateway = _gateway(api, where)
-        results = _run(wanted, api, gateway, output)
+        change = change_cluster if where["target"] == "cluster" else change_localmesh
+        results = _run(wanted, api, gateway, change, output)
         report = document(results, mesh=api.url, gateway=gateway.url, started=started)
     if json_path:
         write_json(json_path, report)
@@ -93,7 +95,9 @@ def _gateway(api: MeshApi, where: Mapping[str, Any]) -> Target:
     return uvloop.run(reach(Target.from_url(where["gateway"] or api.gateway())))
 
 
-def _run(wanted: Sequence[Proof], api: MeshApi, gateway: Target, output: Console) -> list[Result]:
+def _run(
+    wanted: Sequence[Proof], api: MeshApi, gateway: Target, change: Change, output: Console
+) -> list[Result]:
     """Each proof once, in order, printed as soon as it is known; Ctrl-C ends with the current one."""
     from loadgen.progress import listener
     from loadgen.prove import Bench, run
@@ -101,7 +105,7 @@ def _run(wanted: Sequence[Proof], api: MeshApi, gateway: Target, output: Console
 
     results: list[Result] = []
     for proof in wanted:
-        result = run(proof, Bench(api, gateway, listener(proof.scenario)))
+        result = run(proof, Bench(api, gateway, listener(proof.scenario), change))
         print_result(output, result)
         results.append(result)
         if result.interrupted:

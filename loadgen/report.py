@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from loadgen.binomial import percent
 from loadgen.console import show
 from loadgen.design import CONFIDENCE, POWER
-from loadgen.judge import Check, Measured, Verdict
+from loadgen.judge import Check, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ def print_result(console: Console, result: Result) -> None:
     """One scenario: its verdict, what was in force and sent, every check with its figures, and reasons."""
     verdict = (str(result.verdict), STYLES[result.verdict])
     blocks = [_line((f"{result.scenario}  ", "bold"), verdict, f"  {result.proves}"), _facts(result)]
-    if any(check.measured for check in result.checks):
+    if len(result.checks) > 1 or any(check.measured for check in result.checks):
         blocks.append(_table(result.checks))
     blocks += [_reasons(result.checks)] if any(check.reason for check in result.checks) else []
     show(console, *(block for block in blocks if block is not None))
@@ -56,12 +56,17 @@ def facts(result: Result) -> dict[str, str]:
     """What a reader needs beside the checks: what the proof noted, and what was sent and came back."""
     noted = dict(result.facts)
     for shipment, tally in result.measurements:
+        sent, came = _headings(shipment.purpose)
         early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
-        noted["sent"] = f"{early}{shipment.described(result.gateway)}, {tally.seconds:.1f} s"
+        noted[sent] = f"{early}{shipment.described(result.gateway)}, {tally.seconds:.1f} s"
         answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
         lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
-        noted["answers"] = ", ".join(answers + lost) or "none"
+        noted[came] = ", ".join(answers + lost) or "none"
     return noted
+
+
+def _headings(purpose: str) -> tuple[str, str]:
+    return (f"sent {purpose}", f"answers {purpose}") if purpose else ("sent", "answers")
 
 
 def _facts(result: Result) -> RenderableType | None:
@@ -86,13 +91,14 @@ def _table(checks: Sequence[Check]) -> RenderableType:
     table.add_column("count")
     for check in checks:
         verdict = _line((str(check.verdict), STYLES[check.verdict]))
-        table.add_row(check.name, verdict, *_figures(check.measured))
+        table.add_row(check.name, verdict, *_figures(check))
     return _indented(table)
 
 
-def _figures(measured: Measured | None) -> tuple[str, ...]:
+def _figures(check: Check) -> tuple[str, ...]:
+    measured = check.measured
     if measured is None:
-        return ("–",) * 4
+        return (*("–",) * 3, "–" if check.reason else check.expected)
     count, plan = measured.count, measured.design
     sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±")
     unknown = f", {count.unknown:,} unknown" if count.unknown else ""

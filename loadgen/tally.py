@@ -6,27 +6,54 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loadgen.http1 import SECOND, Exchange, Loss
+from loadgen.http1 import SECOND, Exchange, Loss, field_of
 from loadgen.served_by import HEADER, Hop, hops
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """How one request ended: with a status, or lost without an answer (status None)."""
+    """How one request ended: with a status, or lost without an answer (status None).
+
+    `ended_seconds` counts from the beginning of the measurement; `overloaded` is Envoy's word for an answer
+    of its own because a circuit breaker is open. `number` counts the requests of the shipment in the order
+    of sending, from 0; `head` and `body` are empty unless the shipment keeps answers.
+    """
 
     number: int
     status: int | None
     hops: tuple[Hop, ...]
     latency_seconds: float
     loss: Loss | None = None
+    request_id: str | None = None
+    overloaded: bool = False
+    ended_seconds: float = 0.0
+    head: bytes = b""
+    body: bytes = b""
 
     @classmethod
-    def of(cls, exchange: Exchange) -> Observation:
-        """What an exchange of the HTTP client says."""
+    def of(cls, exchange: Exchange, started: int = 0, *, whole: bool = False) -> Observation:
+        """What an exchange of the HTTP client says; `started` is when the measurement began, by its clock."""
         seconds = exchange.latency / SECOND
+        ended = (exchange.ended - started) / SECOND
         if exchange.loss is not None:
-            return cls(exchange.number, None, (), seconds, exchange.loss)
-        return cls(exchange.number, exchange.status, hops(exchange.field(HEADER)), seconds)
+            return cls(exchange.number, None, (), seconds, exchange.loss, ended_seconds=ended)
+        request_id = exchange.field(b"x-request-id")
+        return cls(
+            exchange.number,
+            exchange.status,
+            hops(exchange.field(HEADER)),
+            seconds,
+            request_id=request_id.decode("latin-1") if request_id else None,
+            overloaded=exchange.field(b"x-envoy-overloaded") == b"true",
+            ended_seconds=ended,
+            head=exchange.head if whole else b"",
+            body=exchange.body if whole else b"",
+        )
+
+    def header(self, name: str) -> str | None:
+        """The value of a header field of a kept answer; repeated fields joined by a comma."""
+        value = field_of(self.head, name.lower().encode())
+        return None if value is None else value.decode("latin-1")
 
     @property
     def failed(self) -> bool:
@@ -41,6 +68,10 @@ class Observation:
     def version_of(self, service: str) -> str | None:
         """Which version of a service took part, or None if the answer does not say."""
         return next((hop.version for hop in self.hops if hop.service == service), None)
+
+    def attempt_of(self, service: str) -> int | None:
+        """As which try a service answered, or None if the answer does not say."""
+        return next((hop.attempt for hop in self.hops if hop.service == service), None)
 
 
 @dataclass(slots=True)

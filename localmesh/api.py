@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,7 @@ from localmesh.status import gateways, status
 
 MESH = web.AppKey("mesh", Mesh)
 _CLIENT = web.AppKey("client", aiohttp.ClientSession)
-_HOP_BY_HOP = frozenset(
-    {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length"}
-)
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
 _NOTHING_TO_APPLY = "the body is no JSON object with kustomizations, files or text"
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -48,6 +47,7 @@ def application(mesh: Mesh) -> web.Application:
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
             web.get("/api/v1/pods", _pods),
             web.get("/api/v1/namespaces/{namespace}/pods/{pod}", _pod),
+            web.get("/api/v1/namespaces/{namespace}/pods/{pod}/log", _pod_log),
             web.get("/api/v1/namespaces/{namespace}/pods/{pod}/proxy/{path:.*}", _pod_proxy),
             *_object_routes("/api/{version}"),
             *_object_routes("/apis/{group}/{version}"),
@@ -169,6 +169,24 @@ async def _pod(request: web.Request) -> web.Response:
     return web.json_response(kube.pod(member))
 
 
+async def _pod_log(request: web.Request) -> web.Response:
+    """The application's log, of `tailLines` or of all lines; replicas of one workload share it here."""
+    namespace, name = request.match_info["namespace"], request.match_info["pod"]
+    member = request.app[MESH].members.get((namespace, name))
+    if member is None:
+        return _not_found("pods", name)
+    newest = request.query.get("tailLines", "")
+    if newest and not newest.isdecimal():
+        return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
+    lines = await asyncio.to_thread(_last_lines, member.pod.log_file, int(newest) if newest else None)
+    return web.Response(text="".join(lines), content_type="text/plain")
+
+
+def _last_lines(file: Path, newest: int | None) -> deque[str]:
+    with file.open(encoding="utf-8", errors="replace") as log:
+        return deque(log, maxlen=newest)
+
+
 async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     namespace = request.match_info["namespace"]
     name, _, port = request.match_info["pod"].partition(":")
@@ -180,8 +198,10 @@ async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     if real is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
     url = f"http://127.0.0.1:{real}/{request.match_info['path']}"
+    # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
+    wanted = {"accept-encoding": request.headers.get("accept-encoding", "identity")}
     try:
-        async with request.app[_CLIENT].get(url, params=request.query) as answer:
+        async with request.app[_CLIENT].get(url, params=request.query, headers=wanted) as answer:
             headers = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
             return web.Response(status=answer.status, body=await answer.read(), headers=headers)
     except aiohttp.ClientError as error:

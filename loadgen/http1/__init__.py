@@ -7,8 +7,9 @@ per header, and the head is kept as bytes that are only looked into when somebod
 
 from loadgen.http1.client import Client, Limits
 from loadgen.http1.exchange import SECOND, Exchange, clock
+from loadgen.http1.exchange import field as field_of
 from loadgen.http1.loss import Loss
 from loadgen.http1.request import Request
 from loadgen.http1.target import Target
 
-__all__ = ["SECOND", "Client", "Exchange", "Limits", "Loss", "Request", "Target", "clock"]
+__all__ = ["SECOND", "Client", "Exchange", "Limits", "Loss", "Request", "Target", "clock", "field_of"]

@@ -3,7 +3,7 @@
 from loadgen.inforce.api import MeshApi, Resources
 from loadgen.inforce.errors import NotInForce, NotUnderstood
 from loadgen.inforce.routes import Call, Journey
-from loadgen.inforce.split import Odds, Split, read_split
+from loadgen.inforce.split import Odds, Split, inner_route, odds_of, read_split
 
 __all__ = [
     "Call",
@@ -14,5 +14,7 @@ __all__ = [
     "Odds",
     "Resources",
     "Split",
+    "inner_route",
+    "odds_of",
     "read_split",
 ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from loadgen.errors import NotReachable
+
+if TYPE_CHECKING:
+    from requests import Response
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
@@ -55,6 +60,30 @@ class MeshApi:
             deployments=self._items("apps/v1", "deployments"),
         )
 
+    def pods(self, **labels: str) -> tuple[Object, ...]:
+        """The pods with these labels, by name."""
+        selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+        found = self._items("v1", "pods", f"?labelSelector={quote(selector)}")
+        return tuple(sorted(found, key=lambda pod: str(pod["metadata"]["name"])))
+
+    def pod_text(self, pod: str, port: int, path: str) -> str:
+        """What a pod's declared port answers to GET, through the API's proxy."""
+        return self._answer(self._pod_path(pod, port, path)).text
+
+    def pod_log(self, pod: Object, *, newest: int) -> str:
+        """The newest lines that a pod's application has written: the container that is not the sidecar."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/log"
+        names = (str(each["name"]) for each in pod["spec"]["containers"])
+        container = next(name for name in names if name != "istio-proxy")
+        return self._answer(f"{path}?container={container}&tailLines={newest}").text
+
+    def pod_headers(self, pod: Object, port: int, path: str) -> Mapping[str, str]:
+        """The headers of what a pod's declared port answers to GET by itself, names in any case."""
+        return self._answer(self._pod_path(str(pod["metadata"]["name"]), port, path)).headers
+
+    def _pod_path(self, pod: str, port: int, path: str) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy/{path}"
+
     def gateway(self) -> str:
         """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
         mesh = self._get("/mesh")
@@ -69,9 +98,9 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def _items(self, api_version: str, kind: str) -> tuple[Object, ...]:
+    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
         root = "/api" if "/" not in api_version else "/apis"
-        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}"
+        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
         items = self._get(path).get("items")
         if not isinstance(items, list):
             raise NotReachable(f"{self.url}{path} is not a list of {kind}: is this the API of a mesh?")
@@ -81,19 +110,38 @@ class MeshApi:
         import requests
 
         try:
-            answer = self._session.get(self.url + path, timeout=self._timeout_seconds)
-            content = answer.json() if answer.ok else None
+            content = self._answer(path).json()
         except requests.JSONDecodeError as error:
             raise NotReachable(
                 f"{self.url}{path} answers something that is not JSON: is this the API of a mesh?"
             ) from error
+        if not isinstance(content, dict):
+            raise NotReachable(f"{self.url}{path} answers no JSON object: is this the API of a mesh?")
+        return content
+
+    def send(self, method: str, path: str, document: Object, *, media_type: str = "application/json") -> None:
+        """Send a JSON document; NotReachable, with the words of who refused it, if it is not taken."""
+        self._answer(path, method, json.dumps(document), media_type)
+
+    def _answer(
+        self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
+    ) -> Response:
+        """A 2xx answer; for anything else NotReachable."""
+        import requests
+
+        try:
+            answer = self._session.request(
+                method,
+                self.url + path,
+                data=body,
+                headers={"content-type": media_type},
+                timeout=self._timeout_seconds,
+            )
         except requests.RequestException as error:
             raise NotReachable(self._unreachable(error)) from error
-        if not isinstance(content, dict):
-            raise NotReachable(
-                f"{self.url}{path} answers {answer.status_code} {answer.reason}: is this the API of a mesh?"
-            )
-        return content
+        if not answer.ok:
+            raise NotReachable(f"{self.url}{path} answers {answer.status_code} {_reason(answer)}")
+        return answer
 
     def _unreachable(self, error: Exception) -> str:
         import requests
@@ -103,3 +151,12 @@ class MeshApi:
         )
         remedy = "start a mesh with `make up`, or name one with --mesh or LOCALMESH_URL"
         return f"the mesh's API at {self.url} {reason}: {remedy}"
+
+
+def _reason(answer: Response) -> str:
+    """Why the API refuses, in its own words if it has any."""
+    try:
+        message = answer.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        return f"{answer.reason}: is this the API of a mesh?"
+    return f"{answer.reason}: {message}"

@@ -13,6 +13,8 @@ from loadgen.inforce.routes import Journey, Route, mesh_route, qualified
 
 DEFAULT_HANG_SECONDS = 3.0
 """What the services take where HANG_SECONDS is not given."""
+DEFAULT_SEED = "sentimesh"
+"""What the services take where FAULT_SEED is not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Odds:
     error_percent: float = 0.0
     hang_percent: float = 0.0
     hang_seconds: float = 0.0
+    seed: str = DEFAULT_SEED
 
     @property
     def failing(self) -> float:
@@ -50,20 +53,35 @@ def read_split(resources: Resources, journey: Journey, *, remedy: str) -> Split:
     whose effect is not computed here.
     """
     service = journey.service
-    call = replace(journey.in_mesh, source_labels=_labels_of(resources, journey.entry))
-    route = mesh_route(resources, service, call)
+    route = inner_route(resources, journey)
     if route is None:
         raise NotInForce(
             f"no VirtualService of namespace {resources.namespace} routes calls to {service}; {remedy}"
         )
     if len(route.destinations) < 2:
         raise NotInForce(f"{route.where} does not split {service} by weights, it {_does(route)}; {remedy}")
-    shares = _shares(resources, route)
+    shares = shares_of(resources, route)
     for version in _versions_of_subsets(resources, service):
         shares.setdefault(version, 0.0)
-    odds = {version: _odds(resources, service, version) for version in sorted(shares)}
+    odds = {version: odds_of(resources, service, version) for version in sorted(shares)}
     shares = dict(sorted(shares.items()))
     return Split(service, route.where, shares, odds, interference(resources, route, journey))
+
+
+def inner_route(resources: Resources, journey: Journey) -> Route | None:
+    """The route that takes the journey's call inside the mesh, if a VirtualService has one."""
+    call = replace(journey.in_mesh, source_labels=labels_of(resources, journey.entry))
+    return mesh_route(resources, journey.service, call)
+
+
+def odds_of(resources: Resources, service: str, version: str) -> Odds:
+    """How a version is made to fail: what the environment of its Deployments says; several must agree."""
+    found = {_odds_of(item) for item in _selected(resources, {"app": service, "version": version})}
+    if len(found) > 1:
+        raise NotUnderstood(
+            f"the Deployments of {service} {version} do not agree on FAULT_* in their environment"
+        )
+    return found.pop() if found else Odds()
 
 
 def _does(route: Route) -> str:
@@ -79,19 +97,21 @@ def _named(destination: Object) -> str:
     return f"{destination['host']} subset {subset}" if subset else str(destination["host"])
 
 
-def _shares(resources: Resources, route: Route) -> dict[str, float]:
-    """Each version's part of the sum of the weights, which need not be 100."""
+def shares_of(resources: Resources, route: Route) -> dict[str, float]:
+    """Each version's part of the sum of the weights, which need not be 100; a single one gets all."""
     weights = [int(destination.get("weight", 0)) for destination in route.destinations]
+    if len(weights) == 1:
+        weights = [1]
     if not sum(weights):
         raise NotInForce(f"{route.where}: the weights add up to 0")
     shares: dict[str, float] = {}
     for destination, weight in zip(route.destinations, weights, strict=True):
-        version = _version(resources, destination["destination"], route)
+        version = version_of_destination(resources, destination["destination"], route)
         shares[version] = shares.get(version, 0.0) + weight / sum(weights)
     return shares
 
 
-def _version(resources: Resources, destination: Object, route: Route) -> str:
+def version_of_destination(resources: Resources, destination: Object, route: Route) -> str:
     """The one version behind a destination."""
     named = _named(destination)
     labels = _subset_labels(resources, destination, route)
@@ -153,7 +173,7 @@ def _template_labels(deployment: Object) -> Mapping[str, str]:
     return deployment["spec"]["template"]["metadata"].get("labels") or {}
 
 
-def _labels_of(resources: Resources, service: str) -> Mapping[str, str]:
+def labels_of(resources: Resources, service: str) -> Mapping[str, str]:
     """The labels of a service's pods: what `sourceLabels` compares when it calls another."""
     deployments = _selected(resources, {"app": service})
     return _template_labels(deployments[0]) if deployments else {"app": service}
@@ -161,16 +181,6 @@ def _labels_of(resources: Resources, service: str) -> Mapping[str, str]:
 
 def _labels(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
-
-
-def _odds(resources: Resources, service: str, version: str) -> Odds:
-    """What the environment of the version's Deployments says; several must agree."""
-    found = {_odds_of(item) for item in _selected(resources, {"app": service, "version": version})}
-    if len(found) > 1:
-        raise NotUnderstood(
-            f"the Deployments of {service} {version} do not agree on FAULT_* in their environment"
-        )
-    return found.pop() if found else Odds()
 
 
 def _odds_of(deployment: Object) -> Odds:
@@ -181,6 +191,7 @@ def _odds_of(deployment: Object) -> Odds:
         _number(variables, "FAULT_ERROR_PERCENT", 0.0, name),
         _number(variables, "FAULT_HANG_PERCENT", 0.0, name),
         _number(variables, "HANG_SECONDS", DEFAULT_HANG_SECONDS, name),
+        str(variables.get("FAULT_SEED", {}).get("value", DEFAULT_SEED)),
     )
 
 

@@ -21,7 +21,7 @@ from loadgen.inforce import Resources
 from loadgen.tests.servers import Received, answer, json_answer, read_request, serving
 
 REPOSITORY = Path(__file__).parents[2]
-BASE = ("k8s/base/logic.yaml", "k8s/base/webapp.yaml", "istio/base")
+BASE = ("k8s/base/logic.yaml", "k8s/base/webapp.yaml", "k8s/base/feedback.yaml", "istio/base")
 CANARY = "istio/overlays/canary/virtualservice-logic-80-20.yaml"
 NAMESPACE = "sentimesh"
 KINDS = {

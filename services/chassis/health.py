@@ -46,6 +46,7 @@ def routes(readiness: Readiness, about: Mapping[str, Any]) -> flask.Blueprint:
 
     @blueprint.get("/about", endpoint="about")
     def tell() -> Mapping[str, Any]:
-        return about
+        # The headers as they arrived: what the mesh has set, added and removed on the way shows here.
+        return {**about, "headers": {name.lower(): value for name, value in flask.request.headers}}
 
     return blueprint

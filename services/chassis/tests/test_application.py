@@ -58,7 +58,10 @@ def test_health_is_told(client):
 
 def test_about_tells_who_this_is_and_what_is_wrong_on_purpose(client):
     """A service with deliberate faults says so in its name, too."""
-    assert client.get("/about").json == {
+    about = client.get("/about", headers={"X-Greeting": "hello"}).json
+
+    assert about.pop("headers")["x-greeting"] == "hello"
+    assert about == {
         "service": "sample",
         "version": "v7",
         "pod": "sample-pod",

@@ -1,0 +1,286 @@
+"""Proofs that foretell: every answer is compared with what its request id, the odds and the policy allow.
+
+The versions' deliberate failures are decided by a hash of seed, request id and try, and webapp's answers
+carry the request id. So beside the shares, each answer can be checked on its own: it must come from the try
+that was foretold, or be the failure that was. A single one that is not FAILs. One that took longer than a
+deadline in force may have been slowed down by the machine and not by the hash: it counts as unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from loadgen.binomial import percent
+from loadgen.design import design, trials_for
+from loadgen.inforce import (
+    Call,
+    Journey,
+    NotInForce,
+    NotUnderstood,
+    Resources,
+    Split,
+    inner_route,
+    read_split,
+)
+from loadgen.inforce.counters import counted
+from loadgen.inforce.interference import interference
+from loadgen.inforce.routes import Route
+from loadgen.inforce.tries import (
+    End,
+    Outcome,
+    Policy,
+    foretold,
+    held_seconds,
+    least_and_most,
+    policy_of,
+)
+from loadgen.judge import Check, Count, failed, inconclusive, judge, judge_between, passed
+from loadgen.measure import Shipment
+from loadgen.prove import Bench
+from loadgen.sentiment import PATH, sentiment_requests
+from loadgen.tally import Observation, Tally
+
+SERVICE = "logic"
+JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
+TRIES_METRIC = "sentimesh_logic_requests_total"
+
+NOTICED = 0.05
+FEWEST_REQUESTS = 600
+MOST_REQUESTS = 4_000
+USUAL_RATE = 250
+"""Requests a second that leave the application room on two cores."""
+HELD_THREADS = 64
+"""How many threads of a version hanging tries may hold on average: half of what its Deployment has."""
+MOST_CONNECTIONS = 112
+MARGIN_SECONDS = 1.0
+"""How late an answer may come after the deadline: machines are busy, and hangs are longer than that."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is in force: the split with its odds, and the route's policy."""
+
+    split: Split
+    policy: Policy
+
+    @cached_property
+    def faulty(self) -> tuple[str, ...]:
+        """The versions that get requests and are made to fail."""
+        shares, odds = self.split.shares, self.split.odds
+        return tuple(version for version in shares if shares[version] and odds[version].failing)
+
+    def share(self, holds: Callable[[End], bool], policy: Policy | None = None) -> tuple[float, float]:
+        """The least and the greatest share of requests with such an end, under this policy or another."""
+        low = high = 0.0
+        for version, share in self.split.shares.items():
+            least, most = least_and_most(policy or self.policy, self.split.odds[version], holds)
+            low, high = low + share * least, high + share * most
+        return low, high
+
+    def ends(self, version: str, request_id: str) -> frozenset[End]:
+        """The ends to which a request at a version can come."""
+        return foretold(self.policy, self.split.odds[version], request_id)
+
+
+def read_plan(resources: Resources, *, remedy: str) -> Plan:
+    """What is in force on the way to logic; NotUnderstood if more plays a part."""
+    split = read_split(resources, JOURNEY, remedy=remedy)
+    route = inner_route(resources, JOURNEY)
+    if route is None:
+        raise NotInForce(f"no route leads to {SERVICE}; {remedy}")
+    bare = Route(
+        route.where, {key: part for key, part in route.spec.items() if key not in {"timeout", "retries"}}
+    )
+    others = interference(resources, bare, JOURNEY)
+    if others:
+        raise NotUnderstood(f"what is to be expected also depends on {' and '.join(others)}")
+    plan = Plan(split, policy_of(route))
+    if not plan.faulty:
+        raise NotInForce(f"{route.where}: no version that gets requests is made to fail; {remedy}")
+    return plan
+
+
+def shipment(plan: Plan) -> Shipment:
+    """How many requests, and how fast: hanging tries must leave the version threads for the others."""
+    low, _ = plan.share(is_answer)
+    count = min(max(FEWEST_REQUESTS, trials_for(low, NOTICED)), MOST_REQUESTS)
+    held = max(
+        plan.split.shares[version] * held_seconds(plan.policy, plan.split.odds[version])
+        for version in plan.faulty
+    )
+    rate = min(USUAL_RATE, HELD_THREADS / held) if held else USUAL_RATE
+    longest = max(odds.hang_seconds for odds in plan.split.odds.values()) * plan.policy.tries
+    return Shipment(
+        sentiment_requests(), math.ceil(count / 100) * 100, MOST_CONNECTIONS, 15 + longest, rate=rate
+    )
+
+
+def observe(bench: Bench, plan: Plan, reread: Callable[[Resources], Plan]) -> tuple[Shipment, Tally, int]:
+    """Send as planned; gives what was planned, the tally, and the tries that the faulty pods counted."""
+    planned = shipment(plan)
+    before = _tries_counted(bench, plan)
+    tally = bench.send(planned)
+    if reread(bench.resources()) != plan:
+        raise NotUnderstood("the configuration was changed while the requests were sent")
+    return planned, tally, _tries_counted(bench, plan) - before
+
+
+def _tries_counted(bench: Bench, plan: Plan) -> int:
+    return round(sum(counted(bench.api, SERVICE, version, TRIES_METRIC) for version in plan.faulty))
+
+
+def is_answer(end: End) -> bool:
+    """Whether the caller got what it asked for."""
+    return end.outcome is Outcome.ANSWERED
+
+
+def is_late_answer(end: End) -> bool:
+    """Whether the caller got it from a second or later try."""
+    return is_answer(end) and end.tries > 1
+
+
+def is_cut(end: End) -> bool:
+    """Whether a deadline ended the request."""
+    return end.outcome is Outcome.CUT
+
+
+def outcome(one: Observation) -> Outcome | None:
+    """What an answer of webapp says of logic's; None for whatever logic and its deadlines do not explain."""
+    named = one.version_of(SERVICE) is not None
+    if one.status == 200 and named:
+        return Outcome.ANSWERED
+    if one.status == 502 and named:
+        return Outcome.FAILED
+    return Outcome.CUT if one.status == 504 and not named else None
+
+
+def share_check(plan: Plan, planned: int, tally: Tally, name: str, holds: Callable[[End], bool]) -> Check:
+    """The share of requests with such an end against the one computed from odds and policy."""
+    low, high = plan.share(holds)
+    found = tally.count(lambda one: (end := _seen(one)) is not None and holds(end))
+    unknown = tally.count(lambda one: one.abandoned)
+    wanted = percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
+    plans = (design(low, planned), design(high, planned))
+    return judge_between(name, f"{wanted} of all requests", plans, Count(found, len(tally), unknown))
+
+
+def _seen(one: Observation) -> End | None:
+    """The end that was observed; the number of tries is not said for one that was cut."""
+    found = outcome(one)
+    return None if found is None else End(found, one.attempt_of(SERVICE) or 1)
+
+
+def foretold_check(plan: Plan, planned: int, tally: Tally) -> Check:
+    """Whether every answer is one that its request id allows."""
+    wrong = unknown = 0
+    for one in tally.observations:
+        verdict = _as_foretold(plan, one)
+        wrong += verdict is False
+        unknown += verdict is None
+    count = Count(wrong, len(tally), unknown)
+    return judge("other than foretold", "none: every answer is the one foretold", design(0.0, planned), count)
+
+
+def _as_foretold(plan: Plan, one: Observation) -> bool | None:
+    """Whether an answer is as foretold; None if that cannot be said."""
+    if one.status is None or one.request_id is None:
+        return None
+    found = outcome(one)
+    version, number, request_id = one.version_of(SERVICE), one.attempt_of(SERVICE), one.request_id
+    if found is Outcome.CUT:
+        fits = any(is_cut(end) for faulty in plan.faulty for end in plan.ends(faulty, request_id))
+    elif found is None or version not in plan.split.odds or version is None or number is None:
+        fits = False
+    else:
+        fits = End(found, number) in plan.ends(version, request_id)
+    return fits or (None if _slow(plan, one) else False)
+
+
+def _slow(plan: Plan, one: Observation) -> bool:
+    """Whether it took so long that a deadline may have cut a try that was merely slow."""
+    deadlines = [d for d in (plan.policy.try_seconds, plan.policy.whole_seconds) if d is not None]
+    return bool(deadlines) and one.latency_seconds >= min(deadlines)
+
+
+def most_tries_check(plan: Plan, planned: int, tally: Tally) -> Check:
+    """Whether no answer comes from a try beyond those allowed."""
+    allowed = plan.policy.tries if plan.policy.repeats_errors or plan.policy.repeats_cuts else 1
+    beyond = tally.count(lambda one: (one.attempt_of(SERVICE) or 1) > allowed)
+    name = f"more than {allowed} {'tries' if allowed > 1 else 'try'}"
+    return judge(name, "never", design(0.0, planned), Count(beyond, len(tally)))
+
+
+def tries_check(plan: Plan, tally: Tally, counted_tries: int) -> Check:
+    """Whether the faulty versions' own counters saw as many tries as the answers imply, each exactly once."""
+    versions = " and ".join(plan.faulty)
+    name, least, most, unknown = f"tries at {versions}", 0, 0, 0
+    for one in tally.observations:
+        numbers = list(_tries_of(plan, one))
+        least, most = least + min(numbers, default=0), most + max(numbers, default=0)
+        unknown += _as_foretold(plan, one) is None
+    between = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    expected = f"{between} by the answers, and {counted_tries:,} counted by the pods"
+    if not len(tally) or unknown:
+        return inconclusive(
+            name, expected, f"of {unknown:,} requests it is not known how often they were tried"
+        )
+    if least <= counted_tries <= most:
+        return passed(name, expected)
+    hint = "while the proof runs, nobody else may send"
+    return failed(name, expected, f"{counted_tries:,} were counted, but the answers say {between} ({hint})")
+
+
+def _tries_of(plan: Plan, one: Observation) -> Iterator[int]:
+    """The numbers of tries at faulty versions that an observation allows."""
+    version = one.version_of(SERVICE)
+    if version in plan.faulty:
+        yield one.attempt_of(SERVICE) or 1
+    elif version is None and one.request_id is not None:
+        for faulty in plan.faulty:
+            yield from (end.tries for end in plan.ends(faulty, one.request_id) if is_cut(end))
+
+
+def deadline_check(plan: Plan, planned: int, tally: Tally) -> Check | None:
+    """Whether no request took longer than the route's deadline and a margin; None without a deadline."""
+    whole = plan.policy.whole_seconds
+    if whole is None:
+        return None
+    late = tally.count(lambda one: one.latency_seconds > whole + MARGIN_SECONDS and not one.abandoned)
+    unknown = tally.count(lambda one: one.abandoned)
+    name = f"later than {whole:g} s + {MARGIN_SECONDS:g} s"
+    return judge(name, "never", design(0.0, planned), Count(late, len(tally), unknown))
+
+
+def facts(plan: Plan) -> dict[str, str]:
+    """What is in force, for the report."""
+    weights = ", ".join(f"{version} {percent(share)}" for version, share in plan.split.shares.items())
+    faults = [
+        f"of {version}'s tries {odds.error_percent:g} % fail at once, {odds.hang_percent:g} % after "
+        f"{odds.hang_seconds:g} s"
+        for version, odds in plan.split.odds.items()
+        if odds.failing
+    ]
+    return {
+        "in force": f"{plan.split.where}: {weights}",
+        "policy": _policy_in_words(plan.policy),
+        "faults": "; ".join(faults),
+    }
+
+
+def _policy_in_words(policy: Policy) -> str:
+    parts = []
+    if policy.tries > 1:
+        repeated = [
+            *(["failures"] if policy.repeats_errors else []),
+            *(["tries cut by their deadline"] if policy.repeats_cuts else []),
+        ]
+        what = " and ".join(repeated) or "neither failures nor tries cut by their deadline"
+        parts.append(f"{policy.tries - 1} retries, of {what}")
+    if policy.try_seconds is not None:
+        parts.append(f"each try at most {policy.try_seconds:g} s")
+    if policy.whole_seconds is not None:
+        parts.append(f"all together at most {policy.whole_seconds:g} s")
+    return ", ".join(parts) or "no retries of failures, no deadline"

@@ -1,0 +1,327 @@
+"""Shadow: users are served by the old version, copies of their requests try the new one.
+
+Nobody sees the answers to the copies, so what became of them is asked of the pods: their counters say how
+many came and how they ended (the share, the failures), and their log says it for every request id. The
+users' answers carry the same ids: joined, they are the report of how the new version would have answered.
+
+A copy is sent at the same time as the original and may be under way when the user has the answer, so the
+counters are read once nothing is under way any more.
+
+Feedback is mirrored to itself: each write arrives twice, under one request id, and must be stored once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from loadgen.binomial import percent
+from loadgen.design import design, surely_at_least, trials_for, trials_to_get
+from loadgen.errors import NotReachable
+from loadgen.http1 import Request
+from loadgen.inforce import Call, NotUnderstood, Odds, Resources
+from loadgen.inforce.counters import counted
+from loadgen.inforce.mirrors import Mirror, mirror_of
+from loadgen.inforce.pods import logged
+from loadgen.inforce.shares import edge_route, route_in_mesh, shares_in_mesh
+from loadgen.inforce.split import odds_of
+from loadgen.judge import Check, Count, certain, inconclusive, judge
+from loadgen.measure import Shipment
+from loadgen.prove import Bench, Proof
+from loadgen.sentiment import sentiment_requests
+from loadgen.settling import Activity, settled
+from loadgen.tally import Tally
+
+SERVICE = "logic"
+CALL = Call("POST", "/analyse/sentiment")
+FEEDBACK = Request(
+    "POST",
+    "/feedback",
+    (("content-type", "application/json"),),
+    json.dumps({"sentence": "What a wonderful morning!", "polarity": 0.6, "correct": True}).encode(),
+)
+REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/shadow`"
+
+NOTICED_SHARE = 0.1
+NOTICED_FAILURES = 0.15
+FEWEST_REQUESTS = 400
+MOST_REQUESTS = 2_500
+WRITES = 1_000
+CONNECTIONS = 8
+"""Few: copies that hang are not waited for by anybody, and what the users' pace piles up has to end."""
+SETTLING_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """What is in force: who serves the users, where the copies go, how either is made to fail."""
+
+    live: str
+    mirror: Mirror
+    live_odds: Odds
+    odds: Odds
+    writes: Mirror
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What the mirrored version has counted of the copies, by outcome, and what it says of each.
+
+    `records` are the outcomes and polarities by request id; None where they cannot be read. `complete` is
+    false if copies were still under way when the counters were read.
+    """
+
+    outcomes: Mapping[str, int]
+    records: Mapping[str, Sequence[Mapping[str, Any]]] | None
+    complete: bool = True
+
+    @property
+    def arrived(self) -> int:
+        """How many copies came."""
+        return sum(self.outcomes.values())
+
+
+@dataclass(slots=True)
+class Comparison:
+    """How the mirrored version would have answered the users' requests, joined by request id."""
+
+    joined: int = 0
+    again: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    other_polarities: int = 0
+
+
+def prove(bench: Bench) -> Sequence[Check]:
+    """Read the mirrors in force, send, wait for the copies, count, compare, judge."""
+    resources = bench.resources()
+    shadow = read_shadow(resources)
+    bench.facts |= facts(shadow)
+    plan = plan_for(shadow)
+    tally, trials = _sentences(bench, shadow, plan)
+    if trials.records is not None:
+        bench.facts["report"] = report(shadow, compared(tally, trials))
+    checks = judged(shadow, plan.count, tally, trials)
+    checks += _writes(bench, shadow.writes)
+    if read_shadow(bench.resources()) != shadow:
+        raise NotUnderstood("the configuration was changed while the requests were sent")
+    return checks
+
+
+def read_shadow(resources: Resources) -> Shadow:
+    """What is in force; raises NotInForce where nothing is mirrored."""
+    route = route_in_mesh(resources, SERVICE, CALL, caller="webapp")
+    mirror = mirror_of(resources, route, remedy=REMEDY)
+    live = shares_in_mesh(resources, SERVICE, CALL, caller="webapp").shares
+    if len(live) != 1 or mirror.version in live or mirror.service != SERVICE:
+        raise NotUnderstood(
+            f"{route.where} serves users from {', '.join(live)} and mirrors to {mirror.service} "
+            f"{mirror.version}: expected one version of {SERVICE} each, and another one"
+        )
+    writes = mirror_of(resources, edge_route(resources, Call("POST", FEEDBACK.path)), remedy=REMEDY)
+    (version,) = live
+    odds = {each: odds_of(resources, SERVICE, each) for each in (version, mirror.version)}
+    return Shadow(version, mirror, odds[version], odds[mirror.version], writes)
+
+
+def plan_for(shadow: Shadow) -> Shipment:
+    """So many that a share and failures off by what is to be noticed are."""
+    share, failing = shadow.mirror.share, shadow.odds.failing
+    wanted = [FEWEST_REQUESTS, trials_for(share, NOTICED_SHARE)]
+    if 0 < failing < 1:
+        wanted.append(trials_to_get(trials_for(failing, NOTICED_FAILURES), share))
+    count = min(max(wanted), MOST_REQUESTS)
+    return Shipment(sentiment_requests(), count, CONNECTIONS, timeout_seconds=15, keep_answers=True)
+
+
+def _sentences(bench: Bench, shadow: Shadow, plan: Shipment) -> tuple[Tally, Trials]:
+    """Send the sentences; the users' answers, and what became of the copies."""
+    version = shadow.mirror.version
+
+    def outcomes() -> Counter[str]:
+        metric = "sentimesh_logic_requests_total"
+        names = ("answered", "error", "hang")
+        return Counter(
+            {name: int(counted(bench.api, SERVICE, version, metric, outcome=name)) for name in names}
+        )
+
+    before = outcomes()
+    tally = bench.send(plan)
+    share = shadow.mirror.share
+    enough = before.total() + plan.count if share == 1 else None
+    complete = settled(
+        lambda: Activity(outcomes().total(), _under_way(bench, SERVICE, version)),
+        enough=enough,
+        within_seconds=SETTLING_SECONDS,
+    )
+    after = outcomes()
+    counts = {name: after[name] - before[name] for name in after}
+    return tally, Trials(counts, _records(bench, version, tally), complete)
+
+
+def _under_way(bench: Bench, service: str, version: str) -> float:
+    return counted(bench.api, service, version, "sentimesh_http_requests_in_flight")
+
+
+def _records(bench: Bench, version: str, tally: Tally) -> dict[str, list[Mapping[str, Any]]] | None:
+    """The log's lines about the copies, by request id; None if a log cannot be read."""
+    asked = {one.request_id for one in tally.observations}
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for pod in bench.api.pods(app=SERVICE, version=version):
+        try:
+            lines = logged(bench.api, pod, newest=4 * len(tally) + 1000)
+        except NotReachable:
+            return None
+        for line in lines:
+            if "outcome" in line and line.get("request_id") in asked:
+                found.setdefault(line["request_id"], []).append(line)
+    return found
+
+
+def compared(tally: Tally, trials: Trials) -> Comparison:
+    """The users' answers beside those that the mirrored version would have given."""
+    comparison = Comparison()
+    for one in tally.observations:
+        lines = (trials.records or {}).get(one.request_id or "", ())
+        if not lines:
+            continue
+        comparison.joined += 1
+        comparison.again += len(lines) - 1
+        comparison.ends[lines[0]["outcome"]] += 1
+        if lines[0]["outcome"] == "answered" and one.status == 200:
+            comparison.other_polarities += lines[0].get("polarity") != json.loads(one.body)["polarity"]
+    return comparison
+
+
+def judged(shadow: Shadow, planned: int, tally: Tally, trials: Trials) -> list[Check]:
+    """The users' side, the copies', and the join of both."""
+    mirror, live = shadow.mirror, tally.versions_of(SERVICE)
+    failures = tally.count(lambda one: one.failed and not one.abandoned)
+    abandoned = tally.count(lambda one: one.abandoned)
+    expected = shadow.live_odds.failing
+    return [
+        judge(
+            "users see failures",
+            f"{percent(expected)} of all requests",
+            design(expected, planned),
+            Count(failures, len(tally), abandoned),
+        ),
+        judge(
+            f"users served by {shadow.live}",
+            "all requests",
+            design(1.0, planned),
+            Count(live.get(shadow.live, 0), len(tally), live.get(None, 0)),
+        ),
+        *_copies(mirror, shadow.odds, planned, tally, trials),
+        _joined(tally, trials),
+    ]
+
+
+def _copies(mirror: Mirror, odds: Odds, planned: int, tally: Tally, trials: Trials) -> list[Check]:
+    """How many copies came, and how many of them failed."""
+    share, failure = f"copies to {mirror.version}", f"failures of {mirror.version}"
+    if trials.arrived > len(tally) or not trials.complete:
+        reason = (
+            f"{trials.arrived:,} requests reached {mirror.version} for {len(tally):,} that were sent here"
+            if trials.complete
+            else f"{mirror.version} was still busy after {SETTLING_SECONDS} s"
+        )
+        return [inconclusive(name, "as in force", reason) for name in (share, failure)]
+    failing = min(1.0, odds.failing)
+    return [
+        judge(
+            share,
+            f"{percent(mirror.share)} of all requests",
+            design(mirror.share, planned),
+            Count(trials.arrived, len(tally)),
+        ),
+        judge(
+            failure,
+            f"{percent(failing)} of the copies",
+            design(failing, surely_at_least(planned, mirror.share)),
+            Count(trials.arrived - trials.outcomes["answered"], trials.arrived),
+        ),
+    ]
+
+
+def _joined(tally: Tally, trials: Trials) -> Check:
+    """Whether each copy carries the id of one request of a user's, and no two the same."""
+    name, expected = "copies joined by id", "each copy to one request"
+    if trials.records is None:
+        return inconclusive(name, expected, "the log of the pods cannot be read through the API")
+    comparison = compared(tally, trials)
+    if comparison.again:
+        found = f"{comparison.again:,} requests that were copied more than once"
+        return certain(name, expected, found)
+    count = Count(min(comparison.joined, trials.arrived), trials.arrived)
+    return judge(name, expected, design(1.0, max(1, trials.arrived)), count)
+
+
+def _writes(bench: Bench, mirror: Mirror) -> list[Check]:
+    """Whether every write is stored once, though copies of them come too."""
+
+    def count(**labels: str) -> int:
+        metric = "sentimesh_feedback_requests_total"
+        return int(counted(bench.api, mirror.service, mirror.version, metric, **labels))
+
+    stored, arrived = count(outcome="stored"), count()
+    plan = Shipment((FEEDBACK,), WRITES, CONNECTIONS, timeout_seconds=15, purpose="as feedback")
+    tally = bench.send(plan)
+    settled(
+        lambda: Activity(count(), _under_way(bench, mirror.service, mirror.version)),
+        enough=arrived + 2 * WRITES if mirror.share == 1 else None,
+        within_seconds=SETTLING_SECONDS,
+    )
+    copies = count() - arrived - len(tally)
+    stored = count(outcome="stored") - stored
+    return judged_writes(mirror, tally, copies=copies, stored=stored)
+
+
+def judged_writes(mirror: Mirror, tally: Tally, *, copies: int, stored: int) -> list[Check]:
+    """The verdicts on `WRITES` writes, their copies and what was stored."""
+    name, expected = "copies of feedback", f"{percent(mirror.share)} of all writes"
+    failed = tally.count(lambda one: one.status != 201)
+    found = f"{stored:,} stored" + (f", {failed:,} refused or lost" if failed else "")
+    if not 0 <= copies <= len(tally):
+        reason = f"feedback counted {copies + len(tally):,} writes for {len(tally):,} that were sent here"
+        return [inconclusive(name, expected, reason)]
+    return [
+        judge(name, expected, design(mirror.share, WRITES), Count(copies, len(tally))),
+        certain("each feedback stored once", f"{WRITES:,} stored", None if tally.interrupted else found),
+    ]
+
+
+def facts(shadow: Shadow) -> dict[str, str]:
+    """What is in force, for the report."""
+    mirror, odds = shadow.mirror, shadow.odds
+    noted = {
+        "in force": f"{mirror.where}: users on {shadow.live}, {percent(mirror.share)} mirrored to "
+        f"{mirror.version}; {shadow.writes.where}: {percent(shadow.writes.share)} mirrored to "
+        f"{shadow.writes.service}"
+    }
+    if odds.failing:
+        noted["faults"] = (
+            f"of {mirror.version}'s requests {odds.error_percent:g} % fail at once, "
+            f"{odds.hang_percent:g} % after {odds.hang_seconds:g} s"
+        )
+    return noted
+
+
+def report(shadow: Shadow, comparison: Comparison) -> str:
+    """How the mirrored version would have answered, in one sentence."""
+    ends = comparison.ends
+    return (
+        f"of {comparison.joined:,} requests {shadow.mirror.version} would have failed {ends['error']:,} at "
+        f"once and {ends['hang']:,} after hanging for {shadow.odds.hang_seconds:g} s, and answered "
+        f"{ends['answered']:,}, {comparison.other_polarities:,} of them with another polarity than "
+        f"{shadow.live}"
+    )
+
+
+PROOF = Proof(
+    scenario="shadow",
+    proves="users stay on v1 unharmed while copies of their requests try v2",
+    prove=prove,
+)

@@ -1,0 +1,130 @@
+"""Blue-green's proof: what is in force, the switch of it, and the verdicts on made-up switches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from loadgen.changing import change_cluster, change_localmesh
+from loadgen.http1 import Loss
+from loadgen.inforce import NotInForce
+from loadgen.judge import Verdict
+from loadgen.proofs.blue_green import STEADY, SWITCH, Colours, Switch, judged, read_colours, switched
+from loadgen.served_by import Hop
+from loadgen.tally import Observation, Tally
+from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
+
+WHOLE = (*BASE, "k8s/base/frontend.yaml")
+
+
+def in_force() -> Objects:
+    return manifests(*WHOLE, "istio/overlays/blue-green")
+
+
+def answers(count: int, version: str, status: int | None = 200) -> list[Observation]:
+    hops = (Hop("frontend", version, "pod"),) if status else ()
+    return [Observation(number, status, hops, 0.01) for number in range(count)]
+
+
+def switch(**found: Any) -> Switch:
+    """A switch from v1 to v2 as it should be, apart from what is given."""
+    right = {
+        "during": answers(500, "v1") + answers(1500, "v2"),
+        "after": Tally(answers(STEADY.count, "v2")),
+        "planned": SWITCH.count,
+        "settled": True,
+    }
+    return Switch(Colours("v1", "v2", "", {}, 0), **(right | found))
+
+
+def verdicts(made: Switch) -> list[Verdict]:
+    return [check.verdict for check in judged([made])]
+
+
+class TestInForce:
+    def test_the_overlay_has_a_live_and_an_idle_version(self):
+        """100 and 0."""
+        colours = read_colours(resources(in_force()))
+
+        assert (colours.live, colours.idle) == ("v1", "v2")
+
+    def test_switched_twice_is_as_before(self):
+        """And once is what the second step says."""
+        colours = read_colours(resources(in_force()))
+        green = manifests(*WHOLE, "istio/overlays/blue-green/green")
+
+        once = switched(colours.item, colours.index)
+
+        assert once == named(green, "VirtualService", "ingress")
+        assert switched(once, colours.index) == colours.item
+
+    @pytest.mark.parametrize("weights", [(80, 20), (50, 50)])
+    def test_a_split_is_not_blue_green(self, weights: tuple[int, int]):
+        """Both versions have users then."""
+        objects = in_force()
+        route = named(objects, "VirtualService", "ingress")["spec"]["http"][-1]["route"]
+        for entry, weight in zip(route, weights, strict=True):
+            entry["weight"] = weight
+
+        with pytest.raises(NotInForce):
+            read_colours(resources(objects))
+
+    def test_the_base_has_nobody_standing_by(self):
+        """One destination only."""
+        with pytest.raises(NotInForce):
+            read_colours(resources(base() + manifests("k8s/base/frontend.yaml")))
+
+
+class TestVerdicts:
+    def test_a_switch_without_a_loss_passes(self):
+        """Whoever answered during it."""
+        assert verdicts(switch()) == [Verdict.PASS, Verdict.PASS]
+
+    @pytest.mark.parametrize("status", [503, None])
+    def test_one_lost_request_is_too_many(self, status: int | None):
+        """An error or no answer."""
+        during = answers(1999, "v1") + answers(1, "v1", status)
+
+        assert verdicts(switch(during=during)) == [Verdict.FAIL, Verdict.PASS]
+
+    def test_one_answer_of_the_old_version_afterwards_is_too_many(self):
+        """All is all."""
+        after = Tally(answers(STEADY.count - 1, "v2") + answers(1, "v1"))
+
+        assert verdicts(switch(after=after)) == [Verdict.PASS, Verdict.FAIL]
+
+    def test_a_switch_that_does_not_come_fails(self):
+        """However many answers there are."""
+        assert verdicts(switch(settled=False)) == [Verdict.PASS, Verdict.FAIL]
+
+    def test_what_was_not_waited_for_is_not_lost(self):
+        """Ctrl-C makes it inconclusive."""
+        during = answers(1000, "v1") + [Observation(0, None, (), 0.01, Loss.ABANDONED)] * 16
+        after = Tally([Observation(0, None, (), 0.01, Loss.ABANDONED)])
+
+        assert set(verdicts(switch(during=during, after=after))) == {Verdict.INCONCLUSIVE}
+
+
+class Recorder:
+    """An API that writes down what it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, Any]] = []
+
+    def send(self, method: str, path: str, document: Any, *, media_type: str = "") -> None:
+        self.sent.append((method, path, document))
+
+
+def test_a_change_is_an_apply_here_and_a_replacement_on_a_cluster():
+    """The same object, by the means of each place."""
+    item = named(in_force(), "VirtualService", "ingress")
+    here, there = Recorder(), Recorder()
+
+    change_localmesh(here, item)  # type: ignore[arg-type]
+    change_cluster(there, item)  # type: ignore[arg-type]
+
+    assert here.sent[0][:2] == ("POST", "/mesh/apply")
+    assert here.sent[0][2]["merge"] is True
+    path = "/apis/networking.istio.io/v1/namespaces/sentimesh/virtualservices/ingress"
+    assert there.sent == [("PATCH", path, {"spec": item["spec"]})]

@@ -1,0 +1,226 @@
+"""The shadow's proof, judged on what users and pods could have said; and waiting for copies."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Any
+
+import pytest
+
+from loadgen import settling
+from loadgen.inforce import NotInForce, NotUnderstood
+from loadgen.judge import Verdict
+from loadgen.proofs.shadow import (
+    Trials,
+    compared,
+    judged,
+    judged_writes,
+    plan_for,
+    read_shadow,
+    report,
+)
+from loadgen.served_by import Hop
+from loadgen.settling import Activity, settled
+from loadgen.tally import Observation, Tally
+from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
+
+COUNT = 500
+
+
+def in_force() -> Objects:
+    return manifests(*BASE, "istio/overlays/shadow")
+
+
+SHADOW = read_shadow(resources(in_force()))
+
+
+def answered(version: str = "v1", status: int = 200) -> Tally:
+    """Every user's answer, with ids 0, 1, 2 …"""
+    hops = (Hop("webapp", "v1", "w"), Hop("logic", version, "l"))
+    return Tally(
+        [
+            Observation(number, status, hops, 0.01, request_id=str(number), body=b'{"polarity": 0.5}')
+            for number in range(COUNT)
+        ]
+    )
+
+
+def tried(share: float = 1.0, *, seed: int = 1, polarity: float = 0.5) -> Trials:
+    """What v2 counts and logs of the copies of a share, if it fails as its odds say."""
+    dice = random.Random(seed)
+    records: dict[str, list[dict[str, Any]]] = {}
+    for number in range(COUNT):
+        if dice.random() < share:
+            (outcome,) = dice.choices(["error", "hang", "answered"], [33, 32, 35])
+            records[str(number)] = [{"outcome": outcome, "polarity": polarity}]
+    ends = [lines[0]["outcome"] for lines in records.values()]
+    return Trials({name: ends.count(name) for name in ("answered", "error", "hang")}, records)
+
+
+def verdicts(tally: Tally, trials: Trials) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in judged(SHADOW, COUNT, tally, trials)}
+
+
+class TestInForce:
+    def test_the_overlay_mirrors_everything_to_v2(self):
+        """And users are on v1; feedback is mirrored to itself."""
+        assert (SHADOW.live, SHADOW.mirror.version, SHADOW.mirror.share) == ("v1", "v2", 1.0)
+        assert (SHADOW.writes.service, SHADOW.writes.version) == ("feedback", "v1")
+
+    def test_the_base_mirrors_nothing(self):
+        """Which is not in force."""
+        with pytest.raises(NotInForce, match="mirrors nothing"):
+            read_shadow(resources(base()))
+
+    @pytest.mark.parametrize("change", [{"mirrorPercentage": {"value": 0}}, {"mirror": None}])
+    def test_no_share_is_no_mirror(self, change: dict[str, Any]):
+        """Zero percent, or no destination."""
+        objects = in_force()
+        route = logic_route(objects)
+        route.update(change)
+        if route["mirror"] is None:
+            del route["mirror"]
+
+        with pytest.raises(NotInForce):
+            read_shadow(resources(objects))
+
+    def test_a_list_of_mirrors_is_read_too(self):
+        """`mirrors` with one entry and its percentage."""
+        objects = in_force()
+        route = logic_route(objects)
+        route["mirrors"] = [{"destination": route.pop("mirror"), "percentage": {"value": 25}}]
+        del route["mirrorPercentage"]
+
+        assert read_shadow(resources(objects)).mirror.share == 0.25
+
+    def test_a_mirror_to_the_version_of_the_users_is_not_understood(self):
+        """Copies could not be told from originals."""
+        objects = in_force()
+        logic_route(objects)["mirror"]["subset"] = "v1"
+
+        with pytest.raises(NotUnderstood):
+            read_shadow(resources(objects))
+
+    def test_a_small_share_asks_for_more_requests(self):
+        """Within bounds."""
+        objects = in_force()
+        logic_route(objects)["mirrorPercentage"]["value"] = 50
+
+        assert 400 <= plan_for(SHADOW).count < plan_for(read_shadow(resources(objects))).count <= 2500
+
+
+class TestVerdicts:
+    def test_a_mesh_that_does_as_told_passes(self):
+        """In each of ten draws."""
+        found = [set(verdicts(answered(), tried(seed=seed)).values()) for seed in range(10)]
+
+        assert found == [{Verdict.PASS}] * 10
+
+    def test_missing_copies_fail(self):
+        """At 100 % a single one that did not come is too much."""
+        assert verdicts(answered(), tried(0.99))["copies to v2"] is Verdict.FAIL
+
+    def test_no_copy_at_all_fails(self):
+        """And what would be said of the copies is inconclusive."""
+        found = verdicts(answered(), tried(0.0))
+
+        assert found["copies to v2"] is Verdict.FAIL
+        assert found["copies joined by id"] is Verdict.INCONCLUSIVE
+
+    def test_users_on_the_mirrored_version_or_with_failures_fail(self):
+        """Either breaks the promise of a shadow."""
+        found = verdicts(answered("v2", 502), tried())
+
+        assert found["users see failures"] is found["users served by v1"] is Verdict.FAIL
+
+    def test_other_traffic_leaves_the_copies_open(self):
+        """More came than was sent: somebody else sends, too."""
+        trials = tried()
+        trials = Trials({**trials.outcomes, "answered": COUNT}, trials.records)
+
+        assert verdicts(answered(), trials)["copies to v2"] is Verdict.INCONCLUSIVE
+
+    def test_copies_under_way_leave_them_open(self):
+        """What has not arrived yet is not missing."""
+        trials = tried()
+
+        found = verdicts(answered(), Trials(trials.outcomes, trials.records, complete=False))
+
+        assert found["copies to v2"] is Verdict.INCONCLUSIVE
+
+    def test_a_request_copied_twice_fails(self):
+        """Each copy belongs to one request."""
+        trials = tried()
+        assert trials.records is not None
+        twice = {**trials.records, "7": [*trials.records["7"]] * 2}
+
+        assert verdicts(answered(), Trials(trials.outcomes, twice))["copies joined by id"] is Verdict.FAIL
+
+    def test_a_copy_without_its_request_fails(self):
+        """An id that no user's answer has."""
+        trials = tried()
+        assert trials.records is not None
+        fewer = {name: lines for name, lines in trials.records.items() if name != "7"}
+
+        assert verdicts(answered(), Trials(trials.outcomes, fewer))["copies joined by id"] is Verdict.FAIL
+
+    def test_an_unreadable_log_leaves_the_join_open(self):
+        """The counters alone say the rest."""
+        found = verdicts(answered(), Trials(tried().outcomes, None))
+
+        assert found.pop("copies joined by id") is Verdict.INCONCLUSIVE
+        assert set(found.values()) == {Verdict.PASS}
+
+
+def test_the_report_counts_other_polarities():
+    """Of those requests that both versions have answered."""
+    trials = tried(polarity=-0.5)
+
+    comparison = compared(answered(), trials)
+
+    assert comparison.other_polarities == trials.outcomes["answered"] > 0
+    assert f"{trials.outcomes['answered']:,} of them with another polarity than v1" in report(
+        SHADOW, comparison
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "verdict"), [(1000, Verdict.PASS), (2000, Verdict.FAIL), (999, Verdict.FAIL)]
+)
+def test_each_feedback_is_stored_once(stored: int, verdict: Verdict):
+    """Neither lost nor twice."""
+    tally = Tally([Observation(number, 201, (), 0.01) for number in range(1000)])
+
+    checks = judged_writes(SHADOW.writes, tally, copies=1000, stored=stored)
+
+    assert [check.verdict for check in checks] == [Verdict.PASS, verdict]
+
+
+class TestSettling:
+    @pytest.fixture(autouse=True)
+    def _no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ticks = itertools.count(0, 0.1)
+        monkeypatch.setattr(settling.time, "monotonic", lambda: next(ticks))
+        monkeypatch.setattr(settling.time, "sleep", lambda _: None)
+
+    def test_enough_and_nothing_under_way_is_settled(self):
+        """Whatever comes first waits for the other."""
+        activities = iter([Activity(5, 2), Activity(9, 1), Activity(10, 1), Activity(10, 0)])
+
+        assert settled(lambda: next(activities), enough=10, within_seconds=60)
+
+    def test_without_a_number_it_is_when_nothing_comes_any_more(self):
+        """For a second."""
+        activities = itertools.chain([Activity(5, 0), Activity(6, 0)], itertools.repeat(Activity(7, 0)))
+
+        assert settled(lambda: next(activities), enough=None, within_seconds=60)
+        assert next(activities) == Activity(7, 0)
+
+    def test_what_is_under_way_for_too_long_is_not_settled(self):
+        """The deadline ends the waiting."""
+        assert not settled(lambda: Activity(5, 1), enough=None, within_seconds=5)
+
+    def test_too_few_are_not_waited_for_without_end(self):
+        """Nothing comes any more: they are missing."""
+        assert settled(lambda: Activity(5, 0), enough=6, within_seconds=5)

@@ -1,0 +1,99 @@
+"""User routing's proof, judged on tallies that a mesh could have produced."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from loadgen.inforce import NotInForce
+from loadgen.judge import Verdict, overall
+from loadgen.proofs.user_routing import GROUPS, HEADER, PLACES, decisions, judged, plan_for
+from loadgen.served_by import Hop
+from loadgen.tally import Observation, Tally
+from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
+
+EDGE, INSIDE = PLACES
+WHOLE = (*BASE, "k8s/base/frontend.yaml", "istio/overlays/user-routing")
+SHARES = {"internal": {"v2": 1.0}, "external": {"v1": 1.0}, "others": {"v1": 0.9, "v2": 0.1}}
+
+
+def in_force() -> Objects:
+    return manifests(*WHOLE)
+
+
+def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Tally:
+    """What a mesh answers that routes the groups with these shares, at the edge."""
+    dice = random.Random(seed)
+    plan = plan_for(EDGE, decisions(resources(in_force()), EDGE))
+    observations = []
+    for number in range(plan.count):
+        group = dict(plan.requests[number % len(plan.requests)].headers).get(HEADER, "others")
+        (version,) = dice.choices(list(shares[group]), list(shares[group].values()))
+        observations.append(Observation(number, 200, (Hop("frontend", version, "pod"),), 0.01))
+    return Tally(observations)
+
+
+def verdicts(tally: Tally) -> dict[str, Verdict]:
+    wanted = decisions(resources(in_force()), EDGE)
+    checks = judged(EDGE, wanted, plan_for(EDGE, wanted), tally)
+    return {check.name.removeprefix("edge: "): check.verdict for check in checks}
+
+
+@pytest.mark.parametrize("place", PLACES, ids=[place.name for place in PLACES])
+def test_the_overlay_says_who_gets_what(place):
+    """Members one version each, others both."""
+    found = decisions(resources(in_force()), place)
+
+    assert {group: dict(found[group].shares) for group in GROUPS} == SHARES
+
+
+@pytest.mark.parametrize("place", PLACES, ids=[place.name for place in PLACES])
+def test_the_base_decides_nothing(place):
+    """What is the same for everybody is not in force."""
+    with pytest.raises(NotInForce, match="without regard to the header"):
+        decisions(resources(base() + manifests("k8s/base/frontend.yaml")), place)
+
+
+def test_a_service_that_no_route_leads_to_is_not_in_force():
+    """The page's route must lead to frontend."""
+    objects = in_force()
+    named(objects, "VirtualService", "ingress")["spec"]["http"][-1]["route"] = [
+        {"destination": {"host": "webapp"}}
+    ]
+
+    with pytest.raises(NotInForce, match="leads to webapp, not frontend"):
+        decisions(resources(objects), EDGE)
+
+
+def test_a_mesh_that_does_as_told_passes():
+    """In each of ten draws."""
+    assert [overall(verdicts(drawn(SHARES, seed=seed)).values()) for seed in range(10)] == [Verdict.PASS] * 10
+
+
+def test_one_member_at_another_version_is_too_many():
+    """A group with a version of its own is not a matter of chance."""
+    tally = drawn(SHARES)
+    tally.observations[0] = Observation(0, 200, (Hop("frontend", "v1", "pod"),), 0.01)
+
+    found = verdicts(tally)
+
+    assert found.pop("internal to v2") is Verdict.FAIL
+    assert set(found.values()) == {Verdict.PASS}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.04, 0.5, 1.0])
+def test_others_with_another_share_fail(share: float):
+    """In each of ten draws."""
+    wrong = {**SHARES, "others": {"v1": 1 - share, "v2": share}}
+
+    assert all(verdicts(drawn(wrong, seed=seed))["others to v2"] is Verdict.FAIL for seed in range(10))
+
+
+def test_a_header_that_is_not_passed_on_fails():
+    """Members are routed like others then."""
+    lost = dict.fromkeys(GROUPS, SHARES["others"])
+
+    found = verdicts(drawn(lost))
+
+    assert found["internal to v2"] is found["external to v1"] is Verdict.FAIL

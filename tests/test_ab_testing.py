@@ -1,0 +1,67 @@
+"""A/B testing on the real application: proven where it holds, refuted where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.live import overlay
+from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("ab-testing")]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    with bed(tmp_path_factory.mktemp("ab-testing"), overlay("ab-testing")) as mesh:
+        yield mesh
+
+
+def test_the_overlay_in_force_is_proven(running: Bed) -> None:
+    """Every value keeps its pod, and both versions are met: PASS."""
+    running.apply(overlay("ab-testing"))
+
+    proven = running.prove("ab-testing")
+
+    assert proven.status == 0, str(proven)
+
+
+def test_the_plain_application_fails_the_proof(running: Bed) -> None:
+    """Without the overlay nothing is hashed."""
+    running.apply(overlay("base"))
+
+    assert running.prove("ab-testing").status == 1
+
+
+def test_weighted_subsets_fail_the_proof(running: Bed) -> None:
+    """The well-known trap: a hash does nothing between them."""
+
+    def weighted(body: dict[str, Any]) -> None:
+        body["spec"]["http"][-1]["route"] = [
+            {"destination": {"host": "frontend", "subset": version}, "weight": 50} for version in ("v1", "v2")
+        ]
+
+    running.apply(edited(overlay("ab-testing"), "VirtualService", "ingress", weighted))
+
+    proven = running.prove("ab-testing")
+
+    assert proven.status == 1
+    assert "drawn for each request" in str(proven)
+
+
+def test_a_mesh_that_does_not_hash_fails_the_proof(running: Bed) -> None:
+    """A manifest with a hash over Envoys that balance as usual."""
+
+    def without_hash(config: Any) -> None:
+        for action in route_actions(config):
+            action.pop("hashPolicy", None)
+
+    running.apply(overlay("base"))
+    with translated_wrongly(without_hash):
+        running.apply(overlay("ab-testing"))
+
+        found = running.prove("ab-testing").verdicts
+
+    assert found["same value, same pod"] == found["pages of one version"] == "FAIL"

@@ -1,0 +1,104 @@
+"""Retries on the real application: proven where they help, refuted where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from localmesh.manifests import Resource
+from tests.live import overlay, with_environment
+from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("retry")]
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    with bed(tmp_path_factory.mktemp("retry"), quick("base")) as running:
+        yield running
+
+
+def quick(scenario: str) -> list[Resource]:
+    """The scenario, hanging for one second instead of three: still longer than a try may take."""
+    return with_environment(overlay(scenario), "logic-v2", HANG_SECONDS="1")
+
+
+def with_attempts(resources: list[Resource], attempts: int) -> list[Resource]:
+    def change(body: dict[str, Any]) -> None:
+        retries = body["spec"]["http"][0]["retries"]
+        retries["attempts"] = attempts
+        if not attempts:  # Istio refuses a deadline for tries that there are none of
+            del retries["perTryTimeout"], retries["retryOn"]
+
+    return edited(resources, "VirtualService", "logic", change)
+
+
+def without_retries(config: Any) -> None:
+    for action in route_actions(config):
+        action.pop("retryPolicy", None)
+
+
+def test_the_retries_in_force_are_proven(mesh: Bed) -> None:
+    """The overlay: PASS in every check."""
+    mesh.apply(quick("retry"))
+
+    proven = mesh.prove("retry")
+
+    assert proven.status == 0, proven
+    assert proven.expected["successes"].startswith("96.4 %")
+
+
+def test_edited_attempts_are_what_gets_proven(mesh: Bed) -> None:
+    """One retry instead of three, and other figures are expected and found."""
+    mesh.apply(with_attempts(quick("retry"), 1))
+
+    proven = mesh.prove("retry")
+
+    assert proven.status == 0, proven
+    assert proven.expected["successes"].startswith("91.5 %")
+    assert "more than 2 tries" in proven.verdicts
+
+
+@pytest.mark.parametrize("scenario", ["retry", "retry-naive"])
+def test_the_plain_application_fails_both_proofs(mesh: Bed, scenario: str) -> None:
+    """Without an overlay there is nothing to be tried again."""
+    mesh.apply(quick("base"))
+
+    assert mesh.prove(scenario).status == 1
+
+
+def test_no_attempts_fail_the_proof(mesh: Bed) -> None:
+    """`attempts: 0` switches retries off."""
+    mesh.apply(with_attempts(quick("retry"), 0))
+
+    assert mesh.prove("retry").status == 1
+
+
+def test_a_mesh_that_does_not_retry_fails_the_proof(mesh: Bed) -> None:
+    """The manifest says retries, the Envoys were told none."""
+    with translated_wrongly(without_retries):
+        mesh.apply(with_attempts(quick("retry"), 2))
+        proven = mesh.prove("retry")
+
+    assert proven.status == 1
+    assert proven.verdicts["successes"] == "FAIL"
+    assert proven.verdicts["other than foretold"] == "FAIL"
+
+
+def test_naive_retries_do_not_help(mesh: Bed) -> None:
+    """Without `retryOn` as many requests fail as without retries, and that is proven."""
+    mesh.apply(quick("retry-naive"))
+
+    proven = mesh.prove("retry-naive")
+
+    assert proven.status == 0, proven
+    assert proven.expected["successes"].startswith("87 %")
+
+
+def test_retries_that_help_are_not_naive(mesh: Bed) -> None:
+    """The overlay made wrong, with conditions: the naive proof says FAIL."""
+    mesh.apply(quick("retry"))
+
+    assert mesh.prove("retry-naive").status == 1
