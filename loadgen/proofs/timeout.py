@@ -36,6 +36,8 @@ from loadgen.tally import Tally
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/timeout`"
 IN_FLIGHT = "sentimesh_http_requests_in_flight"
 POLL_SECONDS = 0.05
+EARLY_SECONDS = 0.05
+"""Envoy reads its clock once in a turn of its loop: under load a deadline may end some milliseconds early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,15 @@ def judged(plan: Plan, planned: int, tally: Tally, released: Release) -> list[Ch
 def _early(plan: Plan, planned: int, tally: Tally) -> Check:
     """Whether no request was cut before its time."""
     whole = plan.policy.whole_seconds or 0.0
-    early = tally.count(lambda one: outcome(one) is Outcome.CUT and one.latency_seconds < whole)
-    return judge("cut too early", "never", design(0.0, planned), Count(early, len(tally)))
+    early = tally.count(
+        lambda one: outcome(one) is Outcome.CUT and one.latency_seconds < whole - EARLY_SECONDS
+    )
+    return judge(
+        f"cut before {whole:g} s - {EARLY_SECONDS:g} s",
+        "never",
+        design(0.0, planned),
+        Count(early, len(tally)),
+    )
 
 
 def _caller(released: Release) -> Check:
