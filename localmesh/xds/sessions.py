@@ -85,13 +85,18 @@ class Session:
         RejectedError if the proxy refuses them. A type that the proxy has not asked for yet is only kept: it
         will be sent on request.
         """
+        if self.offer(type_url, resources, again=again):
+            await self.settled(type_url)
+
+    def offer(self, type_url: str, resources: Resources, *, again: bool = False) -> bool:
+        """Does what `push` does without waiting; says whether there is an ACK to wait for."""
         self._snapshot = self._snapshot.with_resources(type_url, resources)
         subscription = self._subscription(type_url)
         if not subscription.requested:
-            return
+            return False
         if again or self._wanted(type_url) != subscription.sent:
             self._respond(type_url)
-        await self.settled(type_url)
+        return True
 
     async def settled(self, type_url: str) -> None:
         """Waits until the last response of a type is acknowledged; RejectedError if it is refused."""
