@@ -99,12 +99,12 @@ def _figures(measured: Measured | None) -> tuple[str, ...]:
     if measured is None:
         return ("–",) * 5
     count, plan = measured.count, measured.design
-    sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±")
+    sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±") if measured.allowed is None else "±"
     unknown = f", {count.unknown:,} unknown" if count.unknown else ""
     return (
         "no data" if count.share is None else percent(count.share, aligned=True),
         str(measured.interval),
-        percent(plan.expected),
+        percent(plan.expected) if measured.allowed is None else str(measured.allowed),
         sign + percent(plan.noticed, aligned=True).removesuffix(" %"),
         f"{count.successes:,} of {count.trials:,}{unknown}",
     )
