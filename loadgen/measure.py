@@ -36,8 +36,8 @@ class Shipment:
         """What is sent, in one phrase."""
         first = self.requests[0]
         what = f"{self.count:,} × {first.method} {target.url}{first.path}"
-        paced = "" if self.rate is None else f"{self.rate:.0f} a second, "
-        return f"{what}, {paced}at most {self.connections} at once"
+        paced = "" if self.rate is None else f"{self.rate:.0f} a second, at most "
+        return f"{what}, {paced}{self.connections} at once"
 
 
 def measure(shipment: Shipment, target: Target, progress: Callable[[int], None]) -> Tally:

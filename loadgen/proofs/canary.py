@@ -123,7 +123,7 @@ def _blame(split: Split, planned: int, tally: Tally, faulty: list[str]) -> Check
     notes = [f"{count:,} failing answers name {who}" for who, count in sorted(blamed.items())]
     if unknown:
         notes.append(f"who failed {unknown:,} is unknown")
-    name = f"failures only from {' and '.join(faulty)}" if faulty else "no failures"
+    name = f"only {' and '.join(faulty)} fails" if faulty else "nothing fails"
     count = Count(blamed.total(), len(tally), unknown)
     return judge(name, "no other failure", design(0.0, planned), count, note=", ".join(notes))
 
@@ -169,6 +169,6 @@ def facts(split: Split) -> dict[str, str]:
 
 PROOF = Proof(
     scenario="canary",
-    proves="logic's versions get the shares in force, and only the faulty one fails",
+    proves="logic's versions get their shares, and only the faulty one fails",
     prove=prove,
 )

@@ -66,6 +66,11 @@ def pre_fork(_: Arbiter, __: server.Worker) -> None:
     gc.freeze()
 
 
+def worker_exit(_: Arbiter, worker: server.Worker) -> None:
+    """Let go of connections and send what is left to send, after the last request."""
+    worker.chassis.resources.close()
+
+
 def post_worker_init(worker: server.Worker) -> None:
     """Serve metrics from inside of the worker, who counts."""
     metrics_server.serve(_metrics[0], worker.chassis.metrics.registry)

@@ -7,17 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from localmesh.manifests.fields import Field
-from localmesh.manifests.hostnames import overlap
+from localmesh.manifests.hostnames import full_host, overlap, service_host
 from localmesh.manifests.resources import Resource
-
-CLUSTER_DOMAIN = "svc.cluster.local"
-
-
-def full_host(host: str, namespace: str) -> str:
-    """The host that an object of a namespace means: a name without a dot is a Service beside it."""
-    if "." in host or host.startswith("*"):
-        return host.lower().removesuffix(".")
-    return f"{host.lower()}.{namespace}.{CLUSTER_DOMAIN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +20,7 @@ class Service:
     @property
     def host(self) -> str:
         """The full DNS name."""
-        return f"{self.resource.name}.{self.resource.namespace}.{CLUSTER_DOMAIN}"
+        return service_host(self.resource.name, self.resource.namespace)
 
     @property
     def subject(self) -> str:
