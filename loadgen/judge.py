@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from loadgen.binomial import Interval, clopper_pearson, percent
@@ -35,11 +35,15 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A count, the design it was made for, and the interval in which the true share lies."""
+    """A count, the design it was made for, and the interval in which the true share lies.
+
+    `allowed` is what the true share may be if that is more than the one share of the design.
+    """
 
     count: Count
     design: Design
     interval: Interval
+    allowed: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,17 @@ def judge_between(
     them fits.
     """
     low, high = plans
-    if count.share is None or low.expected == high.expected:
+    if low.expected == high.expected:
         return judge(name, expected, low, count, note=note)
-    closest = min(max(count.share, low.expected), high.expected)
-    return judge(name, expected, design(closest, low.trials), count, note=note)
+    observed = low.expected if count.share is None else count.share
+    plan = design(min(max(observed, low.expected), high.expected), low.trials)
+    check = judge(name, expected, plan, count, note=note)
+    if check.measured is None:
+        return check
+    # What is noticed is a deviation from the range, so it is counted from its ends.
+    noticed = replace(plan, noticed=max(low.noticed, high.noticed))
+    allowed = Interval(low.expected, high.expected)
+    return replace(check, measured=replace(check.measured, design=noticed, allowed=allowed))
 
 
 def passed(name: str, expected: str) -> Check:

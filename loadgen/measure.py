@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Shipment:
     """The requests of one measurement: `count` of them, in rotation, at most `connections` under way.
 
-    With a `rate` (requests per second) they are sent on schedule, whatever the answers do; `purpose` tells
-    one measurement of a proof from its others. With `keep_answers` the observations hold the answers' heads
-    and bodies, not only who served them.
+    With a `rate` (requests per second) they are sent on schedule, whatever the answers do; no more are sent
+    once `until` holds for one that has ended. `purpose` tells one measurement of a proof from its others.
+    With `keep_answers` the observations hold the answers' heads and bodies, not only who served them.
     """
 
     requests: tuple[Request, ...]
@@ -33,11 +33,13 @@ class Shipment:
     rate: float | None = None
     purpose: str = ""
     keep_answers: bool = False
+    until: Callable[[Observation], bool] | None = None
 
     def described(self, target: Target) -> str:
         """What is sent, in one phrase."""
         first = self.requests[0]
-        what = f"{self.count:,} × {first.method} {target.url}{first.path}"
+        most = "" if self.until is None else "at most "
+        what = f"{most}{self.count:,} × {first.method} {target.url}{first.path}"
         paced = "" if self.rate is None else f"{self.rate:.0f} a second, "
         return f"{what}, {paced}{self.connections} at once"
 
@@ -57,8 +59,11 @@ async def _measure(shipment: Shipment, target: Target, progress: Callable[[int],
     started = clock()
 
     def ended(exchange: Exchange) -> None:
-        tally.observations.append(Observation.of(exchange, started, whole=shipment.keep_answers))
+        observation = Observation.of(exchange, started, whole=shipment.keep_answers)
+        tally.observations.append(observation)
         progress(len(tally))
+        if shipment.until is not None and shipment.until(observation):
+            sending.enough()
 
     traffic = Traffic(
         tuple(request.encode(target) for request in shipment.requests),

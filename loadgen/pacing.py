@@ -95,6 +95,10 @@ class Sender(ABC):
         self._most = self.issued
         self._over.set()
 
+    def enough(self) -> None:
+        """Send no more, but wait for what is under way."""
+        self._issue_no_more()
+
     @abstractmethod
     def _begin(self) -> None:
         """Send the first request, or requests."""

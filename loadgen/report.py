@@ -100,12 +100,13 @@ def _figures(check: Check) -> tuple[str, ...]:
     if measured is None:
         return (*("–",) * 3, "–" if check.reason else check.expected)
     count, plan = measured.count, measured.design
-    sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±")
+    sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±") if measured.allowed is None else "±"
     unknown = f", {count.unknown:,} unknown" if count.unknown else ""
+    wanted = percent(plan.expected) if measured.allowed is None else str(measured.allowed)
     return (
         "no data" if count.share is None else percent(count.share, aligned=True),
         str(measured.interval),
-        f"{percent(plan.expected)} {sign}{percent(plan.noticed, aligned=True).removesuffix(' %'):>4}",
+        f"{wanted} {sign}{percent(plan.noticed, aligned=True).removesuffix(' %'):>4}",
         f"{count.successes:,} of {count.trials:,}{unknown}",
     )
 

@@ -23,7 +23,7 @@ from tests.live import ROOT, live
 LOADGEN = Path(sys.executable).with_name("loadgen")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proven:
     """How a proof ended: its exit status and its report."""
 
@@ -43,6 +43,8 @@ class Proven:
     def __str__(self) -> str:
         """The report, for an assertion that fails."""
         return json.dumps(self.report["scenarios"][0], indent=1)
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from localmesh.manifests import load
 from tests.live import ROOT
 
 OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
+WARNED = {"retry-naive": {"SM218"}}
+"""Overlays that show a mistake, with the code by which localmesh warns of it."""
 KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS]
 
 
@@ -17,10 +19,10 @@ KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS]
     "folder", KUSTOMIZATIONS, ids=[str(path.relative_to(ROOT)) for path in KUSTOMIZATIONS]
 )
 def test_a_kustomization_builds_and_loads_without_a_warning(folder: Path) -> None:
-    """What kustomize makes of it is accepted strictly, in the project's namespace alone."""
+    """What kustomize makes of it is accepted, in the project's namespace alone; what is doubtful is meant."""
     loaded = load(kustomizations=[folder])
 
-    assert loaded.warnings == ()
+    assert {warning.code for warning in loaded.warnings} == WARNED.get(folder.name, set())
     assert {resource.namespace or resource.name for resource in loaded.resources} == {"sentimesh"}
 
 

@@ -102,6 +102,19 @@ def test_a_new_version_serves_as_soon_as_it_is_routed(tmp_path: Path) -> None:
     assert set(found) == {"v1", "v3"}
 
 
+def test_a_changed_policy_of_a_service_is_applied(tmp_path: Path) -> None:
+    """A cluster that changes and keeps its name and endpoints waits for them anew, and gets them."""
+    limit = "  trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}\n"
+    limited = BASE.replace("  host: web\n", "  host: web\n" + limit)
+
+    async def run() -> Counter[str]:
+        async with mesh_of(tmp_path, BASE + V1 + routed(v1=1)) as mesh:
+            await apply(mesh, limited + V1 + routed(v1=1))
+            return await answers(mesh, 20)
+
+    assert asyncio.run(run()) == {"v1": 20}
+
+
 def test_what_is_no_longer_wanted_is_stopped_and_named(tmp_path: Path) -> None:
     """Objects that an apply leaves out are removed, and their pods end."""
 

@@ -1,0 +1,168 @@
+"""A circuit breaker: what a service cannot take is refused at once, so that what it takes stays fast.
+
+First the service is asked by one user alone: nothing may be refused, and the time of an answer is learned.
+Then ten times as many requests come as one connection serves. Refusals say that they are (503,
+`x-envoy-overloaded`), and reach no pod. Among them go requests to another service, which must notice nothing.
+
+How many are refused depends on how fast the machine is and on how many threads the proxies have (each may
+open one connection, whatever the limit), so the check asks only for a good part. Times are judged by
+generous bounds for most, not all requests: a busy machine is no broken mesh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from loadgen.binomial import percent
+from loadgen.design import design
+from loadgen.http1 import Request
+from loadgen.inforce import NotInForce, NotUnderstood, Resources
+from loadgen.inforce.routes import qualified
+from loadgen.judge import Check, Count, judge, judge_between
+from loadgen.measure import Shipment
+from loadgen.prove import Bench, Proof
+from loadgen.sentiment import sentiment_requests
+from loadgen.tally import Observation, Tally
+
+SERVICE = "webapp"
+OTHER = "frontend"
+REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/circuit-breaker`"
+
+CALM_REQUESTS = 300
+FLOOD_REQUESTS = 4_000
+FLOOD_FACTOR = 10
+MOST_RATE = 2_000
+CONNECTIONS = 256
+EVERY = 8
+"""One request in so many of the flood is for the other service."""
+LEAST_REFUSED = 0.2
+MOST_SLOW = 0.1
+SLOW_SECONDS = 0.25
+"""Without a breaker the queue grows far beyond this within a second; an answer takes milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The limits in force for a service, as its callers' proxies keep them."""
+
+    where: str
+    connections: int
+    pending: int
+
+
+def prove(bench: Bench) -> Sequence[Check]:
+    """Read the limits in force, send calmly, then far too much, and judge both."""
+    pool = pool_in_force(bench.resources())
+    bench.facts["in force"] = (
+        f"{pool.where}: {pool.connections} connection(s) and {pool.pending} waiting request(s) to {SERVICE}"
+    )
+    calm = bench.send(calm_shipment())
+    flood = flood_shipment(pool, calm)
+    flooded = bench.send(flood)
+    if pool_in_force(bench.resources()) != pool:
+        raise NotUnderstood("the configuration was changed while the requests were sent")
+    return judged(calm, flooded, flood.count)
+
+
+def pool_in_force(resources: Resources) -> Pool:
+    """The limits of the service's DestinationRule; NotInForce where either is missing."""
+    host = qualified(SERVICE, resources.namespace)
+    for rule in resources.destination_rules:
+        if qualified(rule["spec"]["host"], resources.namespace) != host:
+            continue
+        settings = (rule["spec"].get("trafficPolicy") or {}).get("connectionPool") or {}
+        connections = (settings.get("tcp") or {}).get("maxConnections")
+        pending = (settings.get("http") or {}).get("http1MaxPendingRequests")
+        if connections and pending:
+            name = f"DestinationRule {resources.namespace}/{rule['metadata']['name']}"
+            return Pool(name, int(connections), int(pending))
+    raise NotInForce(f"no DestinationRule limits connections and waiting requests to {SERVICE}; {REMEDY}")
+
+
+def calm_shipment() -> Shipment:
+    """One request at a time: no limit is ever reached."""
+    return Shipment(sentiment_requests(), CALM_REQUESTS, 1, 15, purpose="calmly")
+
+
+def flood_shipment(pool: Pool, calm: Tally) -> Shipment:
+    """Ten times as many requests a second as the pool serves, if an answer takes what it took calmly."""
+    times = [one.latency_seconds for one in calm.observations if not one.failed]
+    if not times:
+        raise NotUnderstood(f"{SERVICE} does not answer even when it is asked by one alone")
+    if 4 * (pool.connections + pool.pending) > CONNECTIONS:
+        raise NotInForce(f"{pool.where}: this proof cannot overflow so large a pool; {REMEDY}")
+    rate = min(FLOOD_FACTOR * pool.connections / median(times), MOST_RATE)
+    sentences = sentiment_requests()
+    requests = (Request(path="/"), *(sentences[index % len(sentences)] for index in range(EVERY - 1)))
+    return Shipment(requests, FLOOD_REQUESTS, CONNECTIONS, 15, rate=rate, purpose="flooding")
+
+
+def is_others(one: Observation) -> bool:
+    """Whether a request of the flood was for the other service."""
+    return one.number % EVERY == 0
+
+
+def is_refused(one: Observation) -> bool:
+    """Whether a proxy answered it because the pool was full, before any pod saw it."""
+    return one.status == 503 and one.overloaded and not one.hops
+
+
+def is_slow(one: Observation) -> bool:
+    """Whether it took longer than queueing behind a few others explains."""
+    return one.latency_seconds > SLOW_SECONDS
+
+
+def judged(calm: Tally, flooded: Tally, planned: int) -> list[Check]:
+    """All checks."""
+    limited = [one for one in flooded.observations if not is_others(one)]
+    other = [one for one in flooded.observations if is_others(one)]
+    refused = [one for one in limited if is_refused(one)]
+    admitted = [one for one in limited if not is_refused(one)]
+    others_planned = planned // EVERY
+    return [
+        _none("refused or failed when calm", CALM_REQUESTS, calm.observations, lambda one: one.failed),
+        _between("refused when flooded", (LEAST_REFUSED, 1.0), planned - others_planned, limited, is_refused),
+        _none("failed otherwise", planned - others_planned, limited, _failed_otherwise),
+        _between("slow refusals", (0.0, MOST_SLOW), len(refused), refused, is_slow),
+        _between("slow among admitted", (0.0, MOST_SLOW), len(admitted), admitted, is_slow),
+        _none(f"failures of {OTHER}", others_planned, other, lambda one: one.failed),
+        _between(f"slow answers of {OTHER}", (0.0, MOST_SLOW), others_planned, other, is_slow),
+    ]
+
+
+def _failed_otherwise(one: Observation) -> bool:
+    return one.failed and not is_refused(one)
+
+
+def _none(
+    name: str, planned: int, among: Sequence[Observation], holds: Callable[[Observation], bool]
+) -> Check:
+    return judge(name, "none", design(0.0, planned), _count(among, holds))
+
+
+def _between(
+    name: str,
+    shares: tuple[float, float],
+    planned: int,
+    among: Sequence[Observation],
+    holds: Callable[[Observation], bool],
+) -> Check:
+    low, high = shares
+    slower = f" slower than {SLOW_SECONDS * 1000:g} ms" if holds is is_slow else ""
+    expected = f"{percent(low)} to {percent(high)}{slower}"
+    plans = (design(low, max(planned, 1)), design(high, max(planned, 1)))
+    return judge_between(name, expected, plans, _count(among, holds))
+
+
+def _count(among: Sequence[Observation], holds: Callable[[Observation], bool]) -> Count:
+    known = [one for one in among if not one.abandoned]
+    return Count(sum(map(holds, known)), len(among), len(among) - len(known))
+
+
+PROOF = Proof(
+    scenario="circuit-breaker",
+    proves="what webapp's pool cannot take is refused at once, and what it takes stays fast",
+    prove=prove,
+)

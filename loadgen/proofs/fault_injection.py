@@ -1,0 +1,203 @@
+"""Injected faults: one user meets delays and failures that nobody caused, and nobody else does.
+
+The route for `end-user: tester` is found like every other: webapp passes the header on, and the proxy beside
+it decides. Delay and abort are drawn independently. An injected delay is told from a slow answer by its
+length: it is a second, and answers take milliseconds. An abort is told from a failure of logic by
+`served-by`: logic has not seen the request.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from loadgen.binomial import percent
+from loadgen.design import design, trials_for
+from loadgen.inforce import Call, Journey, NotInForce, NotUnderstood, Resources, inner_route
+from loadgen.inforce.durations import seconds
+from loadgen.inforce.interference import interference
+from loadgen.inforce.routes import Route
+from loadgen.judge import Check, Count, judge
+from loadgen.measure import Shipment
+from loadgen.prove import Bench, Proof
+from loadgen.sentiment import PATH, sentiment_requests
+from loadgen.tally import Observation, Tally
+
+SERVICE = "logic"
+HEADER = "end-user"
+TESTER = "tester"
+OTHER = "somebody"
+REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/fault-injection`"
+
+NOTICED = 0.1
+FEWEST_REQUESTS = 500
+MOST_REQUESTS = 2_000
+MOST_CONNECTIONS = 96
+USUAL_RATE = 250
+SHORTEST_DELAY_SECONDS = 0.3
+"""An injected delay shorter than this is not told from an answer of a busy machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What a route injects: shares in 0..1; the status of an abort, the length of a delay in seconds."""
+
+    where: str
+    abort_share: float
+    abort_status: int
+    delay_share: float
+    delay_seconds: float
+
+    @property
+    def any(self) -> bool:
+        """Whether it injects anything at all."""
+        return self.abort_share > 0 or self.delay_share > 0
+
+    def __str__(self) -> str:
+        """For the report."""
+        parts = [
+            *(
+                [f"{percent(self.delay_share)} delayed by {self.delay_seconds:g} s"]
+                if self.delay_share
+                else []
+            ),
+            *([f"{percent(self.abort_share)} aborted with {self.abort_status}"] if self.abort_share else []),
+        ]
+        return f"{self.where}: {' and '.join(parts) or 'nothing injected'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is in force for the tester and for everybody else."""
+
+    tester: Faults
+    others: Faults
+
+
+def prove(bench: Bench) -> Sequence[Check]:
+    """Read the faults in force, send as the tester and as others in turn, count, judge."""
+    plan = plan_in_force(bench.resources())
+    bench.facts |= {"for the tester": str(plan.tester), "for others": str(plan.others)}
+    planned = shipment(plan)
+    tally = bench.send(planned)
+    if plan_in_force(bench.resources()) != plan:
+        raise NotUnderstood("the configuration was changed while the requests were sent")
+    return judged(plan, planned.count, tally)
+
+
+def plan_in_force(resources: Resources) -> Plan:
+    """The faults for the tester, if there are any, and those for others, who are to be spared."""
+    tester, others = (_faults(resources, user) for user in (TESTER, OTHER))
+    if not tester.any:
+        raise NotInForce(f"nothing is injected for {HEADER}: {TESTER}; {REMEDY}")
+    if others.any:
+        raise NotInForce(f"{others.where} injects faults for everybody, not only for {TESTER}; {REMEDY}")
+    if tester.delay_share and tester.delay_seconds < SHORTEST_DELAY_SECONDS:
+        raise NotUnderstood(
+            f"{tester.where}: a delay of {tester.delay_seconds:g} s is not told from a slow answer; "
+            f"at least {SHORTEST_DELAY_SECONDS:g} s are needed"
+        )
+    return Plan(tester, others)
+
+
+def _faults(resources: Resources, user: str) -> Faults:
+    headers = {HEADER: user}
+    journey = Journey(
+        "webapp",
+        Call("POST", PATH, headers),
+        SERVICE,
+        Call("POST", "/analyse/sentiment", headers),
+    )
+    route = inner_route(resources, journey)
+    if route is None:
+        raise NotInForce(f"no VirtualService routes calls to {SERVICE}; {REMEDY}")
+    bare = Route(route.where, {key: part for key, part in route.spec.items() if key != "fault"})
+    others = interference(resources, bare, journey)
+    if others:
+        raise NotUnderstood(f"what is to be expected also depends on {' and '.join(others)}")
+    fault = route.spec.get("fault") or {}
+    abort, delay = fault.get("abort") or {}, fault.get("delay") or {}
+    return Faults(
+        route.where,
+        (abort.get("percentage") or {}).get("value", 0) / 100,
+        int(abort.get("httpStatus", 0)),
+        (delay.get("percentage") or {}).get("value", 0) / 100,
+        seconds(delay.get("fixedDelay", "0s")),
+    )
+
+
+def shipment(plan: Plan) -> Shipment:
+    """As many requests of the tester as of others, in turn."""
+    tester = plan.tester
+    wanted = [trials_for(share, NOTICED) for share in (tester.abort_share, tester.delay_share) if share]
+    each = min(max(FEWEST_REQUESTS, *wanted), MOST_REQUESTS)
+    rate: float = USUAL_RATE
+    if tester.delay_share:
+        # Delayed requests hold connections and webapp's threads: half of those are left for the others.
+        rate = min(rate, MOST_CONNECTIONS / (tester.delay_share * tester.delay_seconds))
+    requests = tuple(
+        replace(request, headers=(*request.headers, (HEADER, user)))
+        for request in sentiment_requests()
+        for user in (TESTER, OTHER)
+    )
+    timeout_seconds = 15 + tester.delay_seconds
+    return Shipment(requests, 2 * math.ceil(each / 50) * 50, MOST_CONNECTIONS, timeout_seconds, rate=rate)
+
+
+def is_testers(one: Observation) -> bool:
+    """Whether the tester sent it: requests alternate."""
+    return one.number % 2 == 0
+
+
+def judged(plan: Plan, planned: int, tally: Tally) -> list[Check]:
+    """All checks: for the tester the shares in force, for all others nothing at all."""
+    tester, others = _parted(tally)
+    each = planned // 2
+    return [
+        _share("tester's aborts", plan.tester.abort_share, each, tester, is_abort),
+        _share("tester's delays", plan.tester.delay_share, each, tester, was_delayed(plan)),
+        _share("tester's other failures", 0.0, each, tester, is_other_failure),
+        _share("others' failures", 0.0, each, others, lambda one: one.failed),
+        _share("others' delays", 0.0, each, others, was_delayed(plan)),
+    ]
+
+
+def was_delayed(plan: Plan) -> Callable[[Observation], bool]:
+    """Whether a request was delayed as injected: it took that long, whatever its answer."""
+    shortest = plan.tester.delay_seconds if plan.tester.delay_share else math.inf
+    return lambda one: one.latency_seconds >= shortest * 0.95
+
+
+def is_abort(one: Observation) -> bool:
+    """Whether webapp says that logic failed, and logic has not seen it."""
+    return (
+        one.status in {502, 504} and one.version_of("webapp") is not None and one.version_of(SERVICE) is None
+    )
+
+
+def is_other_failure(one: Observation) -> bool:
+    """Whether it failed in another way than by an abort."""
+    return one.failed and not is_abort(one)
+
+
+def _parted(tally: Tally) -> tuple[Tally, Tally]:
+    tester = [one for one in tally.observations if is_testers(one)]
+    others = [one for one in tally.observations if not is_testers(one)]
+    return Tally(tester, tally.seconds), Tally(others, tally.seconds)
+
+
+def _share(
+    name: str, share: float, planned: int, tally: Tally, holds: Callable[[Observation], bool]
+) -> Check:
+    unknown = tally.count(lambda one: one.abandoned)
+    found = tally.count(lambda one: holds(one) and not one.abandoned)
+    count = Count(found, len(tally), unknown)
+    return judge(name, f"{percent(share)} of these requests", design(share, planned), count)
+
+
+PROOF = Proof(
+    scenario="fault-injection",
+    proves="the tester meets delays and aborts as often as in force, and nobody else meets any",
+    prove=prove,
+)

@@ -1,0 +1,144 @@
+"""The proof of the circuit breaker: the limits in force, and made-up tallies judged by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loadgen.inforce import NotInForce, NotUnderstood
+from loadgen.judge import Verdict
+from loadgen.proofs.circuit_breaker import (
+    EVERY,
+    Pool,
+    flood_shipment,
+    is_refused,
+    judged,
+    pool_in_force,
+)
+from loadgen.served_by import Hop
+from loadgen.tally import Observation, Tally
+from loadgen.tests.stand_in_mesh import BASE, base, manifests, resources
+
+RULE = "istio/overlays/circuit-breaker/destinationrule-webapp-pool-of-one.yaml"
+POOL = Pool("DestinationRule sentimesh/webapp", 1, 1)
+HOPS = (Hop("webapp", "v1", "webapp-v1-1"),)
+CALM = Tally([Observation(number, 200, HOPS, 0.004) for number in range(300)])
+
+
+def flooded() -> Tally:
+    """Every third request for webapp is admitted, all others are refused; those for frontend are answered."""
+    return Tally([_answer(number) for number in range(4000)])
+
+
+def _answer(number: int) -> Observation:
+    if number % EVERY == 0 or number % 3 == 0:
+        return Observation(number, 200, HOPS, 0.01)
+    return Observation(number, 503, (), 0.002, overloaded=True)
+
+
+def verdicts(calm: Tally, flood: Tally) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in judged(calm, flood, 4000)}
+
+
+def failing(flood: Tally, calm: Tally = CALM) -> set[str]:
+    return {name for name, verdict in verdicts(calm, flood).items() if verdict is Verdict.FAIL}
+
+
+def test_the_overlay_is_a_pool_of_one():
+    """One connection, one that waits."""
+    assert pool_in_force(resources(manifests(*BASE, RULE))) == POOL
+
+
+def test_without_both_limits_nothing_is_in_force():
+    """On the base, and where requests may wait without end."""
+    half = manifests(*BASE, RULE)
+    rule = next(
+        item for item in half if item["kind"] == "DestinationRule" and item["metadata"]["name"] == "webapp"
+    )
+    del rule["spec"]["trafficPolicy"]["connectionPool"]["http"]
+
+    for objects in (base(), half):
+        with pytest.raises(NotInForce, match="apply the overlay first"):
+            pool_in_force(resources(objects))
+
+
+def test_the_flood_is_ten_times_what_the_pool_serves():
+    """From the time that an answer takes; a pool too large to flood is not proven."""
+    slow = Tally([Observation(0, 200, HOPS, 0.02)] * 300)
+
+    assert flood_shipment(POOL, slow).rate == pytest.approx(500)
+    with pytest.raises(NotInForce, match="cannot overflow"):
+        flood_shipment(replace(POOL, connections=1000), slow)
+    with pytest.raises(NotUnderstood, match="asked by one alone"):
+        flood_shipment(POOL, Tally([Observation(0, 503, (), 0.02)]))
+
+
+def test_refused_at_once_and_admitted_fast_passes():
+    """All checks."""
+    assert set(verdicts(CALM, flooded()).values()) == {Verdict.PASS}
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"overloaded": False}, "failed otherwise"),
+        ({"hops": HOPS}, "failed otherwise"),
+        ({"status": 502}, "failed otherwise"),
+    ],
+)
+def test_a_failure_that_is_no_refusal_fails(change: dict, check: str):
+    """A single 503 that does not say that it is one, or that a pod has seen."""
+    flood = flooded()
+    flood.observations[1] = replace(flood.observations[1], **change)
+
+    assert failing(flood) == {check}
+
+
+def test_one_failure_of_the_other_service_fails():
+    """The bulkhead has no leak."""
+    flood = flooded()
+    flood.observations[0] = Observation(0, 503, (), 0.002, overloaded=True)
+
+    assert failing(flood) == {"failures of frontend"}
+
+
+def test_a_mesh_without_a_breaker_fails():
+    """Nothing is refused, and a queue makes everything slow."""
+    flood = Tally(
+        [replace(one, status=200, overloaded=False, latency_seconds=0.8) for one in flooded().observations]
+    )
+
+    assert {"refused when flooded", "slow among admitted"} <= failing(flood)
+
+
+def test_some_slow_answers_are_a_busy_machine():
+    """One in fifty is none of the breaker's business, half of them are."""
+    some = Tally(
+        [
+            replace(one, latency_seconds=0.4 if i % 50 == 0 else 0.01)
+            for i, one in enumerate(flooded().observations)
+        ]
+    )
+    many = Tally(
+        [
+            replace(one, latency_seconds=0.4 if i % 2 == 0 else 0.01)
+            for i, one in enumerate(flooded().observations)
+        ]
+    )
+
+    assert failing(some) == set()
+    assert {"slow refusals", "slow among admitted"} <= failing(many)
+
+
+def test_a_refusal_when_calm_fails():
+    """One at a time never overflows a pool of one."""
+    calm = Tally([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
+
+    assert is_refused(calm.observations[-1])
+    assert failing(flooded(), calm) == {"refused or failed when calm"}
+
+
+def test_no_data_proves_nothing():
+    """Neither right nor wrong."""
+    assert set(verdicts(Tally(), Tally()).values()) == {Verdict.INCONCLUSIVE}

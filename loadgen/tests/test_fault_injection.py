@@ -1,0 +1,105 @@
+"""The proof of injected faults: what is in force for whom, and made-up tallies judged by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loadgen.inforce import NotInForce, NotUnderstood
+from loadgen.judge import Verdict
+from loadgen.proofs.fault_injection import Plan, judged, plan_in_force, shipment
+from loadgen.served_by import Hop
+from loadgen.tally import Observation, Tally
+from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
+
+PATCH = "istio/overlays/fault-injection/virtualservice-logic-faults-for-tester.yaml"
+WEBAPP = Hop("webapp", "v1", "webapp-v1-1")
+LOGIC = Hop("logic", "v1", "logic-v1-1")
+
+
+def overlay() -> Objects:
+    return manifests(*BASE, PATCH)
+
+
+def plan() -> Plan:
+    return plan_in_force(resources(overlay()))
+
+
+def tally() -> Tally:
+    """What a mesh does that does as told: of every 20 of the tester's requests 5 abort and 8 are late."""
+    observations = []
+    for number in range(2000):
+        turn = number // 2 % 20
+        late = 1.01 if number % 2 == 0 and turn % 5 < 2 else 0.01
+        aborted = number % 2 == 0 and turn < 5
+        hops = (WEBAPP,) if aborted else (WEBAPP, LOGIC)
+        observations.append(Observation(number, 502 if aborted else 200, hops, late))
+    return Tally(observations)
+
+
+def verdicts(found: Tally) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in judged(plan(), 2000, found)}
+
+
+def test_the_overlay_is_read_as_its_page_says():
+    """Shares, status and length for the tester, nothing for others; webapp's threads suffice."""
+    found = plan()
+
+    assert (found.tester.abort_share, found.tester.abort_status) == (0.25, 503)
+    assert (found.tester.delay_share, found.tester.delay_seconds) == (0.4, 1.0)
+    assert not found.others.any
+    assert shipment(found).rate == pytest.approx(240)
+
+
+def test_the_shares_in_force_pass():
+    """All checks."""
+    assert set(verdicts(tally()).values()) == {Verdict.PASS}
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "check"),
+    [
+        (1, {"status": 502}, "others' failures"),
+        (1, {"latency_seconds": 1.2}, "others' delays"),
+        (38, {"status": 502}, "tester's other failures"),
+        (38, {"status": 503, "hops": ()}, "tester's other failures"),
+    ],
+)
+def test_one_request_that_should_be_spared_fails(number: int, change: dict, check: str):
+    """Others' failures and delays, and failures of the tester's that logic took part in."""
+    found = tally()
+    found.observations[number] = replace(found.observations[number], **change)
+
+    assert {name for name, verdict in verdicts(found).items() if verdict is Verdict.FAIL} == {check}
+
+
+def test_a_mesh_without_faults_fails():
+    """Nothing of what is in force is observed."""
+    found = Tally([Observation(number, 200, (WEBAPP, LOGIC), 0.01) for number in range(2000)])
+
+    assert verdicts(found)["tester's aborts"] is Verdict.FAIL
+    assert verdicts(found)["tester's delays"] is Verdict.FAIL
+
+
+def test_no_data_proves_nothing():
+    """Neither right nor wrong."""
+    assert set(verdicts(Tally()).values()) == {Verdict.INCONCLUSIVE}
+
+
+def test_faults_that_are_not_there_or_for_all_are_said():
+    """On the base, without a percentage, and without the match."""
+    without_percentage, for_all, short = overlay(), overlay(), overlay()
+    for part in ("abort", "delay"):
+        del logic_route(without_percentage)["fault"][part]["percentage"]
+    del logic_route(for_all)["match"]
+    logic_route(short)["fault"]["delay"]["fixedDelay"] = "20ms"
+
+    with pytest.raises(NotInForce, match="nothing is injected"):
+        plan_in_force(resources(base()))
+    with pytest.raises(NotInForce, match="nothing is injected"):
+        plan_in_force(resources(without_percentage))
+    with pytest.raises(NotInForce, match="for everybody"):
+        plan_in_force(resources(for_all))
+    with pytest.raises(NotUnderstood, match="not told from a slow answer"):
+        plan_in_force(resources(short))

@@ -1,0 +1,77 @@
+"""Ejection on the real application: proven where it is in force, refuted where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from localmesh.manifests import Resource
+from tests.live import overlay
+from tests.proving import Bed, bed, edited, translated_wrongly
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("outlier-detection")]
+
+SCENARIO = "outlier-detection"
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    with bed(tmp_path_factory.mktemp(SCENARIO), overlay(SCENARIO)) as running:
+        yield running
+
+
+def with_detection(**changes: Any) -> list[Resource]:
+    def change(body: dict[str, Any]) -> None:
+        body["spec"]["trafficPolicy"]["outlierDetection"].update(changes)
+
+    return edited(overlay(SCENARIO), "DestinationRule", "logic", change)
+
+
+def without_detection(config: Any) -> None:
+    for cluster in config.clusters:
+        cluster.pop("outlierDetection", None)
+
+
+def test_the_ejection_in_force_is_proven(mesh: Bed) -> None:
+    """The overlay: PASS in every check."""
+    proven = mesh.prove(SCENARIO)
+
+    assert proven.status == 0, proven
+
+
+def test_edited_numbers_are_what_gets_proven(mesh: Bed) -> None:
+    """More failures in a row, and a shorter time."""
+    mesh.apply(with_detection(consecutive5xxErrors=5, baseEjectionTime="3500ms"))
+
+    proven = mesh.prove(SCENARIO)
+
+    assert proven.status == 0, proven
+    assert proven.expected["it fails"].startswith("5 failures")
+    assert proven.expected["it comes back"].startswith("again after 3.5 s")
+
+
+def test_a_mesh_that_ejects_nothing_fails_the_proof(mesh: Bed) -> None:
+    """The manifest says ejection, the Envoys were told none: the sick pod goes on failing."""
+    with translated_wrongly(without_detection):
+        mesh.apply(with_detection(consecutive5xxErrors=4))
+        proven = mesh.prove(SCENARIO)
+
+    assert proven.status == 1
+    assert proven.verdicts["requests to it while it is out"] == "FAIL"
+    assert proven.verdicts["it comes back"] == "FAIL"
+
+
+def test_ejection_switched_off_fails_the_proof(mesh: Bed) -> None:
+    """The overlay made wrong: no number of failures is too many."""
+    mesh.apply(with_detection(consecutive5xxErrors=0))
+
+    assert mesh.prove(SCENARIO).status == 1
+
+
+def test_the_plain_application_fails_the_proof(mesh: Bed) -> None:
+    """Without the overlay nothing is ejected."""
+    mesh.apply(overlay("base"))
+
+    assert mesh.prove(SCENARIO).status == 1

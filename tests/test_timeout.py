@@ -1,0 +1,82 @@
+"""The deadline on the real application: proven where it is in force, refuted where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from localmesh.manifests import Resource
+from tests.live import overlay, with_environment
+from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("timeout")]
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    with bed(tmp_path_factory.mktemp("timeout"), quick("base")) as running:
+        yield running
+
+
+def quick(scenario: str) -> list[Resource]:
+    """The scenario, hanging for two seconds instead of three."""
+    return with_environment(overlay(scenario), "logic-v2", HANG_SECONDS="2")
+
+
+def with_timeout(resources: list[Resource], timeout: str) -> list[Resource]:
+    def change(body: dict[str, Any]) -> None:
+        body["spec"]["http"][0]["timeout"] = timeout
+
+    return edited(resources, "VirtualService", "logic", change)
+
+
+def without_deadlines(config: Any) -> None:
+    for action in route_actions(config):
+        action["timeout"] = "0s"
+
+
+def test_the_deadline_in_force_is_proven(mesh: Bed) -> None:
+    """The overlay: PASS in every check, and the report says that the pod hangs on."""
+    mesh.apply(quick("timeout"))
+
+    proven = mesh.prove("timeout")
+
+    assert proven.status == 0, proven
+    assert "frees the caller, not the pod" in proven.report["scenarios"][0]["facts"]["afterwards"]
+
+
+def test_an_edited_deadline_is_what_gets_proven(mesh: Bed) -> None:
+    """Another number, and that number is expected."""
+    mesh.apply(with_timeout(quick("timeout"), "400ms"))
+
+    proven = mesh.prove("timeout")
+
+    assert proven.status == 0, proven
+    assert "later than 0.4 s + 1 s" in proven.verdicts
+
+
+def test_the_plain_application_fails_the_proof(mesh: Bed) -> None:
+    """Without the overlay there is no deadline."""
+    mesh.apply(quick("base"))
+
+    assert mesh.prove("timeout").status == 1
+
+
+def test_a_deadline_that_nothing_runs_into_fails_the_proof(mesh: Bed) -> None:
+    """Longer than any hang."""
+    mesh.apply(with_timeout(quick("timeout"), "5s"))
+
+    assert mesh.prove("timeout").status == 1
+
+
+def test_a_mesh_that_keeps_no_deadline_fails_the_proof(mesh: Bed) -> None:
+    """The manifest says a deadline, the Envoys were told none."""
+    with translated_wrongly(without_deadlines):
+        mesh.apply(with_timeout(quick("timeout"), "500ms"))
+        proven = mesh.prove("timeout")
+
+    assert proven.status == 1
+    assert proven.verdicts["later than 0.5 s + 1 s"] == "FAIL"
+    assert proven.verdicts["cut with 504"] == "FAIL"
