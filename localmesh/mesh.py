@@ -24,7 +24,6 @@ from localmesh.workloads import FreePorts
 from localmesh.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer, Encoder, Snapshot
 
-
 _LAST_GRACE_SECONDS = 1.0
 
 
