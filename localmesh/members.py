@@ -159,10 +159,9 @@ class Member:
                 group.create_task(self.envoy.start())
             group.create_task(self.pod.until_ready(_READY_SECONDS))
 
-    async def stop(self) -> None:
+    async def stop(self, longest_grace_seconds: float = _LONGEST_GRACE_SECONDS) -> None:
         """Stops the application, then the sidecar, through which its last requests still pass."""
-        grace_seconds = min(self.placed.workload.termination_grace_seconds, _LONGEST_GRACE_SECONDS)
-        await self.pod.stop(grace_seconds)
+        await self.pod.stop(min(self.placed.workload.termination_grace_seconds, longest_grace_seconds))
         if self.envoy is not None:
             await self.envoy.stop()
 

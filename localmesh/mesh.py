@@ -24,6 +24,8 @@ from localmesh.workloads import FreePorts
 from localmesh.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer, Encoder, Snapshot
 
+_LAST_GRACE_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class MeshSettings:
@@ -83,10 +85,9 @@ class Mesh:
             self._follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._follower
-        stops = [
-            *(each.stop() for each in self.members.values()),
-            *(g.stop() for g in self.gateways.values()),
-        ]
+        # nobody is left to be served once the gateways are gone: what hangs then is not waited for
+        await asyncio.gather(*(each.stop() for each in self.gateways.values()), return_exceptions=True)
+        stops = (each.stop(_LAST_GRACE_SECONDS) for each in self.members.values())
         await asyncio.gather(*stops, return_exceptions=True)
         await self._ads.stop()
         if self._ground is not None:

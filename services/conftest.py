@@ -10,8 +10,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from hypothesis import settings
 
 from services.testing import Launcher, Recorder
+
+# How long an example takes says nothing on a machine that does other work as well.
+settings.register_profile("services", deadline=None)
+settings.load_profile("services")
 
 
 @pytest.fixture

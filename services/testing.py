@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +21,9 @@ import pytest
 import requests
 
 ROOT = Path(__file__).parents[1]
+
+# Below the ports that Linux and macOS give to outgoing connections by themselves.
+_PORTS = range(18_000, 30_000)
 
 
 def poll_until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
@@ -31,11 +36,12 @@ def poll_until(condition: Callable[[], object], what: str, seconds: float = 15) 
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, and that the kernel gives to no outgoing connection meanwhile."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True, slots=True)

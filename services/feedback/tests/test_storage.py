@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -200,11 +201,8 @@ def test_any_feedback_comes_back_as_it_went_in(tmp_path_factory, sentence, polar
     file = tmp_path_factory.getbasetemp() / "any.sqlite3"
     storage = Storage(sql.make_url(f"sqlite:///{file}"), connections=1)
 
-    stored, _ = storage.add(
-        Feedback(sentence, polarity, correct=correct),
-        request_id=f"{sentence}{polarity}{correct}",
-        operation="any",
-    )
+    told = Feedback(sentence, polarity, correct=correct)
+    stored, _ = storage.add(told, request_id=str(uuid.uuid4()), operation="any")
     storage.close()
 
     assert (stored.sentence, stored.polarity, stored.correct) == (sentence, polarity, correct)
