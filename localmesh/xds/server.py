@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPE, message_class
 from localmesh.xds.sessions import RejectedError, Session, eds_names
-from localmesh.xds.snapshots import Resources, Snapshot
+from localmesh.xds.snapshots import Snapshot
 
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 _METHOD = "StreamAggregatedResources"
@@ -162,33 +162,16 @@ async def _bring(session: Session, before: Snapshot, after: Snapshot, *, again: 
     old, new = before.of(CLUSTER), after.of(CLUSTER)
     clusters_changed = again or old != new
     if clusters_changed:
-        await _bring_clusters(session, {**old, **new}, after, again=again)
-    else:
-        await session.push(ENDPOINTS, after.of(ENDPOINTS))
+        # Envoy acknowledges clusters only when they are warm, and a new or changed one is warm only when
+        # it has got endpoints: those follow at once, also where they are the same as before
+        session.send(CLUSTER, {**old, **new}, again=again)
+        session.send(ENDPOINTS, after.of(ENDPOINTS), again=True)
+        await session.settled(CLUSTER)
+        await session.subscribed(ENDPOINTS, eds_names(after))
+    await session.push(ENDPOINTS, after.of(ENDPOINTS))
     for type_url in (LISTENER, SCOPE):
         await session.push(type_url, after.of(type_url), again=again)
     await session.subscribed(ROUTE, frozenset(after.of(ROUTE)))
     await session.push(ROUTE, after.of(ROUTE), again=again)
     if clusters_changed:
         await session.push(CLUSTER, new)
-
-
-async def _bring_clusters(session: Session, clusters: Resources, after: Snapshot, *, again: bool) -> None:
-    """Brings clusters with their endpoints.
-
-    A changed cluster waits for endpoints even if they are the same as before, and Envoy acknowledges
-    clusters only when all have theirs: so endpoints are sent once they are asked for, not after the ACK.
-    """
-    session.offer(CLUSTER, clusters, again=again)
-    settled = asyncio.create_task(session.settled(CLUSTER))
-    asked = asyncio.create_task(session.subscribed(ENDPOINTS, eds_names(after)))
-    try:
-        await asyncio.wait((settled, asked), return_when=asyncio.FIRST_COMPLETED)
-        if settled.done():
-            settled.result()
-        await asked
-        await session.push(ENDPOINTS, after.of(ENDPOINTS), again=True)
-        await settled
-    finally:
-        settled.cancel()
-        asked.cancel()

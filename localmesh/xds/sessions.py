@@ -74,8 +74,11 @@ class Session:
                 self._refusal = RejectedError(self.proxy, type_url, subscription.refusal)
                 self._refused.set()
         is_new = not subscription.requested or names != subscription.names
-        subscription.names, subscription.requested = names, True
-        if is_new:
+        subscription.names, subscription.requested = names, bool(names) or type_url in _WILDCARD
+        if not subscription.requested:
+            # what nobody waits for any more is never acknowledged
+            subscription.sent, subscription.acknowledged, subscription.refusal = None, True, ""
+        elif is_new:
             self._respond(type_url)
         subscription.signal()
 
@@ -85,18 +88,16 @@ class Session:
         RejectedError if the proxy refuses them. A type that the proxy has not asked for yet is only kept: it
         will be sent on request.
         """
-        if self.offer(type_url, resources, again=again):
+        self.send(type_url, resources, again=again)
+        if self._subscription(type_url).requested:
             await self.settled(type_url)
 
-    def offer(self, type_url: str, resources: Resources, *, again: bool = False) -> bool:
-        """Does what `push` does without waiting; says whether there is an ACK to wait for."""
+    def send(self, type_url: str, resources: Resources, *, again: bool = False) -> None:
+        """The same without waiting for the ACK."""
         self._snapshot = self._snapshot.with_resources(type_url, resources)
         subscription = self._subscription(type_url)
-        if not subscription.requested:
-            return False
-        if again or self._wanted(type_url) != subscription.sent:
+        if subscription.requested and (again or self._wanted(type_url) != subscription.sent):
             self._respond(type_url)
-        return True
 
     async def settled(self, type_url: str) -> None:
         """Waits until the last response of a type is acknowledged; RejectedError if it is refused."""

@@ -122,6 +122,6 @@ def _line(
         "trace_id": trace_id,
         "served_by": response.headers[HEADER],
     }
-    if route is UNMATCHED:
+    if route == UNMATCHED:
         fields["path"] = flask.request.path
     return {**fields, **own.notes}

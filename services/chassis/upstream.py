@@ -57,7 +57,8 @@ class Upstream(requests.Session):
         kwargs.setdefault("timeout", self.seconds)
         kwargs["allow_redirects"] = False
         try:
-            response = super().request(method, f"{self.base}{url!s}", *args, **kwargs)
+            path = url if isinstance(url, str) else url.decode()
+            response = super().request(method, self.base + path, *args, **kwargs)
         except requests.RequestException as error:
             own.note(upstream_error=repr(error))
             raise self._unanswered(error) from None
