@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loadgen.design import design
-from loadgen.judge import Count, Verdict, judge, overall
+from loadgen.judge import Count, Verdict, judge, judge_between, overall
 
 PLAN = design(0.2, 2700)
 
@@ -77,3 +77,30 @@ def test_no_data_says_so():
 def test_verdicts_together(verdicts: list[Verdict], together: Verdict):
     """FAIL wins over INCONCLUSIVE, which wins over PASS; nothing checked is INCONCLUSIVE."""
     assert overall(verdicts) is together
+
+
+@pytest.mark.parametrize(
+    ("successes", "verdict"),
+    [(0, Verdict.FAIL), (250, Verdict.FAIL), (540, Verdict.PASS), (800, Verdict.PASS), (1300, Verdict.FAIL)],
+)
+def test_a_share_that_may_be_anything_in_a_range_fails_only_outside_of_it(successes: int, verdict: Verdict):
+    """20 to 30 % are allowed; the range is what the report shows as wanted."""
+    check = judge_between("share", "20 to 30 %", (PLAN, design(0.3, 2700)), Count(successes, 2700))
+
+    assert check.verdict is verdict
+    assert check.measured is not None
+    assert check.measured.allowed == (0.2, 0.3)
+
+
+def test_a_range_of_one_share_is_that_share():
+    """Then it is an ordinary check."""
+    assert judge_between("share", "", (PLAN, PLAN), Count(540, 2700)) == judge(
+        "share", "", PLAN, Count(540, 2700)
+    )
+
+
+def test_no_data_in_a_range_is_inconclusive():
+    """Though the range may be wide."""
+    check = judge_between("share", "", (PLAN, design(1.0, 2700)), Count(0, 0))
+
+    assert check.verdict is Verdict.INCONCLUSIVE

@@ -99,6 +99,22 @@ def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
     assert nobody[0] == 404
 
 
+def test_a_pod_is_asked_for_no_other_encoding_than_the_caller_takes(tmp_path: Path) -> None:
+    """Otherwise a caller would get compressed metrics that it did not ask for."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        listed = await get(session, "/api/v1/namespaces/shop/pods")
+        name = listed[1]["items"][0]["metadata"]["name"]
+        through = f"/api/v1/namespaces/shop/pods/{name}:8080/proxy/"
+        return [await get(session, through, headers={"Accept-Encoding": "identity"})]
+
+    (seen,) = ask(tmp_path, asking)
+
+    assert {name.lower(): value for name, value in seen[1]["headers"].items()}[
+        "accept-encoding"
+    ] == "identity"
+
+
 def test_apply_refuses_what_cannot_be_done_and_says_why(tmp_path: Path) -> None:
     """Bad JSON is 400, bad manifests 422, a pod that dies 409; the generation counts what took effect."""
 

@@ -1,0 +1,40 @@
+"""Sending what a proof planned: paced, until something is seen, and recorded request by request."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadgen.http1 import Request, Target
+from loadgen.measure import Shipment, measure
+from loadgen.tests.servers import always, answer, serving
+
+
+def test_a_shipment_ends_once_what_it_waits_for_is_seen():
+    """What is under way then is still counted; the rest is not sent, and that is no interruption."""
+    with serving(always(answer())) as url:
+        shipment = Shipment((Request(),), 500, 1, 5, until=lambda one: one.number == 6)
+
+        tally = measure(shipment, Target.from_url(url), lambda _: None)
+
+    assert 7 <= len(tally) <= 8
+    assert not tally.interrupted
+
+
+def test_a_shipment_with_a_rate_keeps_to_it():
+    """Twenty requests at 200 a second take a tenth of a second, however fast the answers are."""
+    with serving(always(answer())) as url:
+        tally = measure(Shipment((Request(),), 20, 4, 5, rate=200), Target.from_url(url), lambda _: None)
+
+    assert len(tally) == 20
+    assert tally.seconds >= 19 / 200 - 0.005
+
+
+@pytest.mark.parametrize(("headers", "overloaded"), [("x-envoy-overloaded: true\r\n", True), ("", False)])
+def test_what_a_proof_needs_of_an_answer_is_recorded(headers: str, overloaded: bool):
+    """Its request id, whether a breaker answered, and when it ended, from the beginning on."""
+    with serving(always(answer(503, headers=f"x-request-id: abc\r\n{headers}"))) as url:
+        tally = measure(Shipment((Request(),), 2, 1, 5), Target.from_url(url), lambda _: None)
+
+    one, other = tally.observations
+    assert (one.request_id, one.overloaded) == ("abc", overloaded)
+    assert 0 < one.ended_seconds < other.ended_seconds <= tally.seconds
