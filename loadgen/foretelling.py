@@ -47,11 +47,11 @@ SERVICE = "logic"
 JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
 TRIES_METRIC = "sentimesh_logic_requests_total"
 
-NOTICED = 0.05
+NOTICED = 0.08
 FEWEST_REQUESTS = 600
 MOST_REQUESTS = 4_000
-USUAL_RATE = 250
-"""Requests a second that leave the application room on two cores."""
+USUAL_RATE = 120
+"""Requests a second that leave the application room on two busy cores: what queues is slow."""
 HELD_THREADS = 64
 """How many threads of a version hanging tries may hold on average: half of what its Deployment has."""
 MOST_CONNECTIONS = 112

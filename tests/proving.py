@@ -41,8 +41,10 @@ class Proven:
         return {check["name"]: check["expected"] for check in self.report["scenarios"][0]["checks"]}
 
     def __str__(self) -> str:
-        """The report, for an assertion that fails."""
-        return json.dumps(self.report["scenarios"][0], indent=1)
+        """What did not pass and why, for an assertion that fails."""
+        checks = self.report["scenarios"][0]["checks"]
+        bad = [check for check in checks if check["verdict"] != "PASS"]
+        return "; ".join(f"{check['name']} {check['verdict']}: {check['reason']}" for check in bad)
 
     __repr__ = __str__
 

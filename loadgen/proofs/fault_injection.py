@@ -30,11 +30,12 @@ TESTER = "tester"
 OTHER = "somebody"
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/fault-injection`"
 
-NOTICED = 0.1
+NOTICED = 0.12
 FEWEST_REQUESTS = 500
 MOST_REQUESTS = 2_000
 MOST_CONNECTIONS = 96
-USUAL_RATE = 250
+USUAL_RATE = 120
+STALL_RATIO = 3
 SHORTEST_DELAY_SECONDS = 0.3
 """An injected delay shorter than this is not told from an answer of a busy machine."""
 
@@ -159,8 +160,24 @@ def judged(plan: Plan, planned: int, tally: Tally) -> list[Check]:
         _share("tester's delays", plan.tester.delay_share, each, tester, was_delayed(plan)),
         _share("tester's other failures", 0.0, each, tester, is_other_failure),
         _share("others' failures", 0.0, each, others, lambda one: one.failed),
-        _share("others' delays", 0.0, each, others, was_delayed(plan)),
+        _others_delays(plan, each, others),
     ]
+
+
+def _others_delays(plan: Plan, planned: int, others: Tally) -> Check:
+    """Whether nobody else is delayed; what a machine that stands still delays is unknown.
+
+    An injected delay has one length. A stall has all of them: where requests took a part of the delay, too,
+    as many as that (times `STALL_RATIO`) may have been delayed by the machine.
+    """
+    delayed = others.count(was_delayed(plan))
+    partly = others.count(
+        lambda one: 0.25 * plan.tester.delay_seconds < one.latency_seconds and not was_delayed(plan)(one)
+    )
+    unknown = min(delayed, STALL_RATIO * partly)
+    abandoned = others.count(lambda one: one.abandoned)
+    count = Count(delayed - unknown, len(others), min(len(others), unknown + abandoned))
+    return judge("others' delays", "0 % of these requests", design(0.0, planned), count)
 
 
 def was_delayed(plan: Plan) -> Callable[[Observation], bool]:

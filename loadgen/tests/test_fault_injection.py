@@ -49,7 +49,7 @@ def test_the_overlay_is_read_as_its_page_says():
     assert (found.tester.abort_share, found.tester.abort_status) == (0.25, 503)
     assert (found.tester.delay_share, found.tester.delay_seconds) == (0.4, 1.0)
     assert not found.others.any
-    assert shipment(found).rate == pytest.approx(240)
+    assert shipment(found).rate == pytest.approx(120)
 
 
 def test_the_shares_in_force_pass():
@@ -103,3 +103,20 @@ def test_faults_that_are_not_there_or_for_all_are_said():
         plan_in_force(resources(for_all))
     with pytest.raises(NotUnderstood, match="not told from a slow answer"):
         plan_in_force(resources(short))
+
+
+def test_a_machine_that_stands_still_delays_nobody_on_purpose():
+    """Where others took half of the delay, too, a longer one may be a stall: unknown, not wrong."""
+    found = tally()
+    for number, latency in ((1, 0.6), (3, 1.2)):
+        found.observations[number] = replace(found.observations[number], latency_seconds=latency)
+
+    assert verdicts(found)["others' delays"] is Verdict.INCONCLUSIVE
+
+
+def test_delays_for_everybody_are_no_stall():
+    """All of one length, and far more than were delayed in part."""
+    found = Tally([replace(one, latency_seconds=1.01) for one in tally().observations])
+    found.observations[1] = replace(found.observations[1], latency_seconds=0.6)
+
+    assert verdicts(found)["others' delays"] is Verdict.FAIL
