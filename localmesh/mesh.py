@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,7 @@ import aiohttp
 from localmesh.catalog import Address, Catalog, Proxy
 from localmesh.changes import Ages, Changes, changes
 from localmesh.envoy import node_id
+from localmesh.identity import DEFAULT_LIFETIME, Authority
 from localmesh.layout import LoopbackAddresses, PlacedPod
 from localmesh.manifests import Resource
 from localmesh.members import Ground, KeptEnvoy, Member, Running
@@ -23,6 +25,7 @@ from localmesh.translate import ProxyConfig, translate
 from localmesh.workloads import FreePorts
 from localmesh.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer, Encoder, Snapshot
+from localmesh.xds.secrets import secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class MeshSettings:
     state_folder: Path
     working_directory: Path
     gateway_ports: Mapping[int, int] = field(default_factory=dict)
+    certificate_lifetime: timedelta = DEFAULT_LIFETIME
 
 
 class Mesh:
@@ -49,6 +53,7 @@ class Mesh:
         self._processes = ProcessTable(settings.state_folder)
         self._ads = AdsServer()
         self._encoder = Encoder()
+        self._authority = Authority(settings.certificate_lifetime)
         self._free_ports = FreePorts()
         self._addresses = LoopbackAddresses(self._free_ports, settings.gateway_ports)
         self._ages = Ages()
@@ -56,6 +61,7 @@ class Mesh:
         self._rolling_out = asyncio.Lock()
         self._readiness_changed = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
+        self._rotation: asyncio.Task[None] | None = None
         self._ground: Ground | None = None
 
     async def __aenter__(self) -> Self:
@@ -76,13 +82,15 @@ class Mesh:
             await self._processes.close()
             raise
         self._follower = asyncio.create_task(self._follow_readiness())
+        self._rotation = asyncio.create_task(self._rotate_in_time())
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        if self._follower is not None:
-            self._follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._follower
+        for task in (self._rotation, self._follower):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         stops = [
             *(each.stop() for each in self.members.values()),
             *(g.stop() for g in self.gateways.values()),
@@ -124,6 +132,11 @@ class Mesh:
             await self._become(wanted)
             self.generation += 1
             return found
+
+    async def rotate_certificates(self) -> None:
+        """Gives every proxy a new certificate and key; no connection ends. Raises NotAcknowledgedError."""
+        self._authority.rotate()
+        await self._roll_out(self.plan)
 
     async def _become(self, wanted: Plan) -> None:
         """New pods first, then the routes to them, then the end of what is no longer wanted."""
@@ -201,7 +214,7 @@ class Mesh:
         return [proxy for proxy in (*sidecars, *gateways) if proxy is not None]
 
     def _snapshot(self, catalog: Catalog, proxy: Proxy) -> Snapshot:
-        return self._encoder.snapshot(translate(catalog, proxy))
+        return self._encoder.snapshot(translate(catalog, proxy), secrets(self._authority, proxy.identity))
 
     def _catalog(self, of: Plan) -> Catalog:
         """The plan's catalog with its pods as they are now."""
@@ -217,6 +230,16 @@ class Mesh:
             self._readiness_changed.clear()
             with contextlib.suppress(Exception):  # a proxy that is gone catches up when it is back
                 await self._roll_out(self.plan)
+
+    async def _rotate_in_time(self) -> None:
+        """Certificates are replaced when half of their life is over, for as long as the mesh runs."""
+        while True:
+            due = self._authority.renewal_due
+            wait = due - datetime.now(UTC) if due else self._authority.lifetime / 2
+            await asyncio.sleep(max(wait.total_seconds(), 0))
+            if self._authority.renewal_due is not None and self._authority.renewal_due <= datetime.now(UTC):
+                with contextlib.suppress(Exception):  # a proxy that is gone catches up when it is back
+                    await self.rotate_certificates()
 
 
 def _in_turn(

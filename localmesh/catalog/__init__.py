@@ -5,20 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from localmesh.catalog.authorization_policies import (
+    Action,
+    AuthorizationPolicy,
+    authorization_policies,
+    policies_for,
+)
 from localmesh.catalog.destination_rules import DestinationRule, RuleIndex, Subset, destination_rules
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
+from localmesh.catalog.peer_authentications import MutualTls, PeerAuthentications, peer_authentications
 from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
+from localmesh.catalog.request_authentications import (
+    JwtRule,
+    RequestAuthentication,
+    jwt_rules_for,
+    request_authentications,
+)
 from localmesh.catalog.services import Protocol, Service, ServicePort, services
 from localmesh.catalog.virtual_services import MESH, VirtualService, exported, virtual_services
 from localmesh.manifests import Resource
 
 __all__ = [
     "MESH",
+    "Action",
     "Address",
+    "AuthorizationPolicy",
     "Catalog",
     "DestinationRule",
     "GatewayWorkload",
     "Inbound",
+    "JwtRule",
+    "MutualTls",
     "Pod",
     "Protocol",
     "Proxy",
@@ -40,6 +57,9 @@ class Catalog:
     virtual_services: tuple[VirtualService, ...]
     gateways: tuple[GatewayWorkload, ...]
     pods: tuple[Pod, ...] = ()
+    peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
+    _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
+    _request_authentications: tuple[RequestAuthentication, ...] = ()
     _by_host: Mapping[str, Service] = field(default_factory=dict)
     _rules: RuleIndex = field(default_factory=lambda: RuleIndex(()))
 
@@ -64,6 +84,14 @@ class Catalog:
         """The gateway of that name, or None."""
         return next((gateway for gateway in self.gateways if gateway.name == name), None)
 
+    def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
+        """The AuthorizationPolicies that hold for a proxy's workload."""
+        return policies_for(self._authorization_policies, proxy.namespace, proxy.labels)
+
+    def jwt_rules_for(self, proxy: Proxy) -> list[JwtRule]:
+        """The rules for tokens that hold for a proxy's workload, by issuer."""
+        return jwt_rules_for(self._request_authentications, proxy.namespace, proxy.labels)
+
     def pods_of(self, service: Service) -> list[Pod]:
         """All pods behind a Service, ready or not."""
         return [pod for pod in self.pods if service.selects(pod.namespace, pod.labels)]
@@ -82,6 +110,9 @@ def build(resources: Iterable[Resource], pods: Iterable[Pod] = ()) -> Catalog:
         virtual_services=virtual_services(resources),
         gateways=gateway_workloads(resources),
         pods=tuple(pods),
+        peer_authentications=peer_authentications(resources),
+        _authorization_policies=authorization_policies(resources),
+        _request_authentications=request_authentications(resources),
         _by_host={service.host: service for service in found},
         _rules=RuleIndex(destination_rules(resources)),
     )

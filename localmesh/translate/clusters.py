@@ -21,6 +21,7 @@ from localmesh.translate.connection_pools import connection_pool
 from localmesh.translate.load_balancing import load_balancer
 from localmesh.translate.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster, outbound_cluster
 from localmesh.translate.outlier_detection import outlier_detection
+from localmesh.translate.upstream_tls import cluster_tls
 
 Json = dict[str, Any]
 ADS: Json = {"ads": {}, "initialFetchTimeout": "0s", "resourceApiVersion": "V3"}
@@ -36,17 +37,20 @@ def outbound_clusters(catalog: Catalog, proxy: Proxy) -> list[Json]:
         for service in catalog.services_for(proxy.namespace)
         for port in service.ports
         if port.protocol.value != "UDP"
-        for cluster in _of_port(service, port, catalog.rule_for(service.host, proxy.namespace), proxy)
+        for cluster in _of_port(catalog, service, port, proxy)
     ]
 
 
-def _of_port(
-    service: Service, port: ServicePort, rule: DestinationRule | None, proxy: Proxy
-) -> Iterator[Json]:
+def _of_port(catalog: Catalog, service: Service, port: ServicePort, proxy: Proxy) -> Iterator[Json]:
     # a gateway knows from its server what it speaks; only a sidecar takes over what its caller speaks
     sniffed = proxy.kind is ProxyKind.SIDECAR and port.protocol is Protocol.SNIFFED
+    rule = catalog.rule_for(service.host, proxy.namespace)
     for subset in (None, *(rule.subsets if rule else ())):
-        yield _outbound(service, port, rule, subset, sniffed=sniffed)
+        policy = rule.policy_for(port.number, subset) if rule else {}
+        yield {
+            **_outbound(service, port, rule, subset, sniffed=sniffed),
+            **cluster_tls(catalog, service, port, subset, policy.get("tls")),
+        }
 
 
 def _outbound(

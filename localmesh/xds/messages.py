@@ -23,6 +23,9 @@ SCOPE = TYPE_PREFIX + "envoy.config.route.v3.ScopedRouteConfiguration"
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 
+SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
+
 
 class UnknownFieldError(ValueError):
     """A JSON document does not fit its Envoy message: a mistake in the translation."""
