@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-PIPE_WIDTH = 100
+PIPE_WIDTH = 110
 
 
 def console(*, stderr: bool = False) -> Console:

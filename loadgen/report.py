@@ -56,8 +56,8 @@ def facts(result: Result) -> dict[str, str]:
     """What a reader needs beside the checks: what the proof noted, and what was sent and came back."""
     noted = dict(result.facts)
     for shipment, tally in result.measurements:
-        early = f"; ended early, {len(tally):,} of {shipment.count:,}" if tally.interrupted else ""
-        noted["sent"] = f"{shipment.described(result.gateway)}, in {tally.seconds:.1f} s{early}"
+        early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
+        noted["sent"] = f"{early}{shipment.described(result.gateway)}, in {tally.seconds:.1f} s"
         answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
         lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
         noted["answers"] = ", ".join(answers + lost) or "none"
@@ -79,7 +79,7 @@ def _table(checks: Sequence[Check]) -> RenderableType:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("check")
+    table.add_column("check", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for heading in ("observed", "interval", "wanted", "notices"):
         table.add_column(heading, justify="right", no_wrap=True)

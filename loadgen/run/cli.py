@@ -36,7 +36,7 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-POSITIVE = click.FloatRange(min=0, min_open=True, max=1_000_000)
+POSITIVE = click.FloatRange(min=0, min_open=True, max=100_000)
 COUNT = click.IntRange(min=1)
 FEW = click.IntRange(min=1, max=10_000)
 

@@ -71,6 +71,6 @@ def _drawn(
 
 
 def _goal(traffic: Traffic) -> str:
-    if traffic.planned is not None:
-        return f"of {traffic.planned:,} requests"
-    return "" if traffic.seconds is None else f"of {traffic.seconds:g} s"
+    if traffic.seconds is not None:
+        return f"of {traffic.seconds:g} s"
+    return f"until {traffic.count:,} requests have ended"

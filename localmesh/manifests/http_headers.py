@@ -9,7 +9,8 @@ PSEUDO_HEADERS = frozenset({":authority", ":method", ":path", ":scheme", ":statu
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~A-Za-z0-9-]+\Z")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
-_COMMAND = re.compile(r"%%|%[A-Z0-9_]+(?:\([^)]*\))?(?: *:[0-9]+)? *%")
+_COMMAND = re.compile(r"%%|%[A-Z0-9_]+(?:\(.*?\))?(?::[0-9]+)?%", re.DOTALL)
+_LONGEST_VALUE = 16384
 
 
 def is_header_name(text: str) -> bool:
@@ -22,6 +23,8 @@ def value_fault(text: str) -> str | None:
 
     A percent sign begins one of Envoy's commands, such as %REQ(x-user)%; alone it is written %%.
     """
+    if len(text) > _LONGEST_VALUE:
+        return f"it has more than {_LONGEST_VALUE} characters"
     if not _VALUE.match(text):
         return "it has control characters"
     if "%" in _COMMAND.sub("", text):

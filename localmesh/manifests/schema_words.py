@@ -144,6 +144,9 @@ def _other_depth(name: str, failure: Failure) -> str:
         levels = [
             (path / field, inner) for path, node in levels for field, inner in failure.fields(node).items()
         ]
+    for field, node in failure.fields(failure.schema).items():
+        if name in failure.fields(node):
+            return f"write it under {field}"
     return "remove it"
 
 
@@ -218,7 +221,7 @@ def _retyped(value: object, expected: Sequence[str]) -> str:
 def _not_in_set(failure: Failure) -> Iterator[Problem]:
     options = [str(option) for option in failure.detail.options if option]
     by_lower = {option.lower(): option for option in options}
-    close = get_close_matches(str(failure.instance).lower(), by_lower, n=1)
+    close = get_close_matches(str(failure.instance).lower(), by_lower, n=1, cutoff=0.75)
     remedy = f"write {by_lower[close[0]]}" if close else "write one of these"
     yield failure.problem(refused.NOT_IN_SET, expected=listed(options, "or"), remedy=remedy)
 

@@ -67,5 +67,26 @@ def canonical(type_url: str, document: Mapping[str, Any]) -> dict[str, Any]:
     This is also the form of `istioctl proxy-config -o json`.
     """
     text = json_format.MessageToJson(to_message(type_url, document), descriptor_pool=_pool())
-    printed: dict[str, Any] = json.loads(text)
+    printed: dict[str, Any] = _maps_sorted(json.loads(text))
     return printed
+
+
+_MAPS = frozenset({"typedPerFilterConfig", "typedExtensionProtocolOptions"})
+_STRUCTS = frozenset({"filterMetadata"})
+
+
+def _maps_sorted(value: Any) -> Any:
+    """The same JSON with the keys of protobuf's maps in order: protobuf keeps none, fields have theirs."""
+    if isinstance(value, list):
+        return [_maps_sorted(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    out = {}
+    for key, below in value.items():
+        if key in _STRUCTS:
+            out[key] = json.loads(json.dumps(below, sort_keys=True))
+        elif key in _MAPS:
+            out[key] = {name: _maps_sorted(below[name]) for name in sorted(below)}
+        else:
+            out[key] = _maps_sorted(below)
+    return out

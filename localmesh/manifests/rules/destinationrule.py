@@ -10,7 +10,8 @@ from localmesh.manifests.hostnames import is_label, is_wildcard_domain
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.destination import SUBSET_WORDS
 from localmesh.manifests.rules.exports import exports
-from localmesh.manifests.rules.metadata import entry_names, label_problems
+from localmesh.manifests.rules.istio_labels import selector_labels
+from localmesh.manifests.rules.metadata import entry_names
 from localmesh.manifests.rules.traffic_policy import traffic_policy
 
 
@@ -37,7 +38,7 @@ def subsets(root: Field) -> Iterator[Problem]:
         name = subset.get("name")
         if name.text is not None and not is_label(name.text):
             yield name.problem(refused.BAD_NAME, expected=SUBSET_WORDS)
-        yield from label_problems(subset.get("labels"))
+        yield from selector_labels(subset.get("labels"))
         yield from traffic_policy(subset.get("trafficPolicy"))
 
 

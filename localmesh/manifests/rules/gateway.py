@@ -8,7 +8,6 @@ from localmesh.manifests.codes import refused
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.hostnames import is_address, is_label, is_wildcard_domain
 from localmesh.manifests.problems import Problem
-from localmesh.manifests.rules.metadata import label_problems
 from localmesh.manifests.rules.ports import port_number
 
 HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc", "grpc-web", "http_proxy"})
@@ -37,11 +36,6 @@ def servers(root: Field) -> Iterator[Problem]:
         yield from _hosts(server)
         yield from _port(server)
         yield from _tls(server)
-
-
-def selector(root: Field) -> Iterator[Problem]:
-    """The selector is a set of labels."""
-    yield from label_problems(root.get("spec", "selector"))
 
 
 def _hosts(server: Field) -> Iterator[Problem]:
@@ -92,7 +86,7 @@ def _port(server: Field) -> Iterator[Problem]:
         yield port.get("name").problem(
             refused.BAD_SERVER, found="the name is empty", expected="a name", remedy="name the port"
         )
-    if port.get("targetPort"):
+    if port.get("targetPort").integer:
         yield port.get("targetPort").problem(
             refused.BAD_SERVER,
             found="targetPort has no effect in a Gateway",
@@ -146,4 +140,4 @@ def _termination(server: Field, protocol: str) -> Iterator[Problem]:
         )
 
 
-GATEWAY_RULES = (servers, selector)
+GATEWAY_RULES = (servers,)

@@ -10,7 +10,8 @@ from localmesh.manifests.hostnames import is_label
 from localmesh.manifests.http_headers import PSEUDO_HEADERS, is_header_name
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.regexes import regex_fault
-from localmesh.manifests.rules.metadata import LABEL_WORDS, label_problems
+from localmesh.manifests.rules.istio_labels import selector_labels
+from localmesh.manifests.rules.metadata import LABEL_WORDS
 from localmesh.manifests.rules.ports import port_number
 
 
@@ -32,7 +33,7 @@ def match(field: Field) -> Iterator[Problem]:
     port = field.get("port")
     if port.integer != 0:
         yield from port_number(port)
-    yield from label_problems(field.get("sourceLabels"))
+    yield from selector_labels(field.get("sourceLabels"))
     namespace = field.get("sourceNamespace")
     if namespace.text and not is_label(namespace.text):
         yield namespace.problem(refused.BAD_NAME, expected=LABEL_WORDS)

@@ -78,7 +78,7 @@ def _is_set(route: Field, action: str) -> bool:
 
 def _root_action(route: Field) -> Iterator[Problem]:
     for action in ("redirect", "route"):
-        if route.get(action):
+        if _is_set(route, action):
             yield route.get(action).problem(
                 refused.ROUTE_ACTION,
                 found=f"the route has delegate and {action}",

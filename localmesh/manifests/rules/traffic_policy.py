@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from math import isqrt
 
 from localmesh.manifests.codes import refused
+from localmesh.manifests.durations import is_duration, nanoseconds
 from localmesh.manifests.fields import Field, listed
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import entry_names
-from localmesh.manifests.rules.ports import port_number
 
 _BLOCKS = ("connectionPool", "loadBalancer", "outlierDetection", "tls")
 _POLICY = (*_BLOCKS, "portLevelSettings", "proxyProtocol", "retryBudget", "tunnel")
@@ -20,7 +20,7 @@ def traffic_policy(policy: Field) -> Iterator[Problem]:
     """A traffic policy of a rule or a subset, if there is one."""
     if not policy:
         return
-    if not any(policy.get(block).value is not None for block in _POLICY):
+    if not any(policy.get(block).value not in (None, []) for block in _POLICY):
         yield policy.problem(refused.EMPTY_BLOCK, expected=listed(_POLICY))
     if policy.get("tunnel") and policy.get("proxyProtocol"):
         both = "tunnel and proxyProtocol"
@@ -35,7 +35,6 @@ def _port_policy(entry: Field) -> Iterator[Problem]:
         yield entry.problem(
             refused.MISSING_FIELD, name="port", why="", remedy="add port.number, the Service's port"
         )
-    yield from port_number(entry.get("port", "number"))
     if not any(entry.get(block) for block in _BLOCKS):
         yield entry.problem(refused.EMPTY_BLOCK, expected=listed(_BLOCKS))
     yield from _blocks(entry)
@@ -90,6 +89,14 @@ def _connection_pool(field: Field) -> Iterator[Problem]:
         both = "h2UpgradePolicy UPGRADE and useClientProtocol"
         yield http.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
     yield from _keepalive(http.get("http2KeepAlive"))
+    yield from _idle_timeout(field.get("tcp", "idleTimeout"))
+
+
+def _idle_timeout(timeout: Field) -> Iterator[Problem]:
+    # The only timeout that may be 0, which turns it off; so the schema leaves it to us.
+    if timeout.text is not None and nanoseconds(timeout.text) != 0 and not is_duration(timeout.text):
+        expected = "a duration with its unit, in whole milliseconds, or 0s for none"
+        yield timeout.problem(refused.BAD_DURATION, expected=expected)
 
 
 def _keepalive(field: Field) -> Iterator[Problem]:
@@ -122,6 +129,10 @@ def _cookie(cookie: Field) -> Iterator[Problem]:
             refused.BAD_LOAD_BALANCER, expected="the name of the cookie", remedy="name the cookie"
         )
     yield from entry_names(cookie.get("attributes"), what="the cookie attribute")
+    ttl = cookie.get("ttl")
+    if ttl.text is not None and nanoseconds(ttl.text) is None:
+        expected = "a duration with its unit, or 0s for a session cookie"
+        yield ttl.problem(refused.BAD_DURATION, expected=expected)
 
 
 def _maglev(consistent_hash: Field) -> Iterator[Problem]:

@@ -1,0 +1,123 @@
+"""What people see of a verdict, word for word."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from loadgen.design import design
+from loadgen.http import Loss, Request, Target
+from loadgen.judge import Check, Count, failed, inconclusive, judge
+from loadgen.measure import Shipment
+from loadgen.progress import Bar
+from loadgen.prove import Result
+from loadgen.report import print_legend, print_result
+from loadgen.served_by import Hop
+from loadgen.tally import Observation, Tally
+
+GATEWAY = Target("127.0.0.1", 8080)
+SHIPMENT = Shipment((Request("POST", "/sentiment"),), 2700, 112, 18.0)
+TABLE = """\
+canary  FAIL  that it holds
+
+  in force  v1 80 %, v2 20 %
+  sent      2,700 × POST http://127.0.0.1:8080/sentiment, at most 112 at once, in 9.6 s
+  answers   2,350 × 200, 349 × 502, 1 lost (connection reset by the peer)
+
+  check                  verdict       observed     interval  wanted  notices  count
+  share of v2            PASS            20.6 %  17.7–23.8 %    20 %     ±5.0  556 of 2,700, 1 unknown
+  failures only from v2  FAIL             0.1 %  0.003–0.6 %     0 %     +0.2  3 of 2,700
+  failures overall       INCONCLUSIVE         –            –       –        –  –
+
+  failures only from v2  wanted 0 %, but the true share is in 0.003–0.6 %; 3 name v1
+  failures overall       nobody knows
+"""
+HOPS = (Hop("logic", "v2", "logic-v2-1"),)
+
+
+def tally(*, interrupted: bool = False) -> Tally:
+    """2,699 answers and a loss."""
+    good = [Observation(0, 200, HOPS, 0.01)] * 2350
+    bad = [Observation(0, 502, HOPS, 0.01)] * 349
+    return Tally([*good, *bad, Observation(0, None, (), 18.0, Loss.RESET)], 9.63, interrupted)
+
+
+def printed(*checks: Check, measured: Tally | None = None, colour: bool = False) -> str:
+    """The report of one scenario with these checks."""
+    measurements = () if measured is None else ((SHIPMENT, measured),)
+    result = Result(
+        "canary", "that it holds", GATEWAY, checks, {"in force": "v1 80 %, v2 20 %"}, measurements
+    )
+    file = io.StringIO()
+    print_result(Console(file=file, width=110, force_terminal=colour, highlight=False, markup=False), result)
+    return file.getvalue()
+
+
+def test_every_check_has_a_line_with_its_figures():
+    """Verdict, share, interval, what was wanted and would be noticed, counts; reasons below."""
+    report = printed(
+        judge("share of v2", "20 %", design(0.2, 2700), Count(556, 2700, 1)),
+        judge("failures only from v2", "none", design(0.0, 2700), Count(3, 2700), note="3 name v1"),
+        inconclusive("failures overall", "13 %", "nobody knows"),
+        measured=tally(),
+    )
+
+    assert [line.rstrip() for line in report.splitlines()] == [*TABLE.splitlines(), ""]
+
+
+def test_a_check_without_figures_is_its_reason():
+    """There is no table of dashes."""
+    assert printed(failed("in force", "a split", "there is none; apply it")).split("\n") == [
+        "canary  FAIL  that it holds",
+        "",
+        "  in force  v1 80 %, v2 20 %",
+        "",
+        "  in force  there is none; apply it",
+        "",
+        "",
+    ]
+
+
+def test_a_measurement_that_was_ended_early_says_so():
+    """With how far it came."""
+    report = printed(judge("share", "", design(0.2, 2700), Count(5, 27)), measured=tally(interrupted=True))
+
+    assert "sent      ended early after 2,700 of 2,700 × POST" in report
+    assert "too little data (27 of 2,700 planned)" in report
+
+
+def test_verdicts_are_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch):
+    """Green, red and yellow; with NO_COLOR no colour even there."""
+    check = failed("in force", "a split", "there is none")
+
+    assert "\x1b[1;31mFAIL" in printed(check, colour=True)
+    assert "\x1b" not in printed(check)
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "31m" not in printed(check, colour=True)
+
+
+def test_the_legend_explains_interval_and_notices():
+    """With the confidence and the power in use."""
+    file = io.StringIO()
+
+    print_legend(Console(file=file, width=200))
+
+    assert "with 99.99 % confidence" in file.getvalue()
+    assert "FAILs with 99 % probability" in file.getvalue()
+
+
+def test_a_terminal_shows_a_bar_while_requests_are_under_way():
+    """What is sent stays; the bar goes when all is there."""
+    file = io.StringIO()
+    bar = Bar("canary", Console(file=file, force_terminal=True, width=100, highlight=False))
+
+    bar.begin("2,700 × POST /sentiment", 2700)
+    bar.progress(1350)
+    bar.end()
+
+    assert "canary: sending 2,700 × POST /sentiment" in file.getvalue()
+    assert "1350/2700" in file.getvalue()
+    assert file.getvalue().endswith("\x1b[2K")

@@ -1,0 +1,103 @@
+"""What people see of a run while it lasts, and of one that the sending machine was too slow for."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from loadgen.histogram import histogram
+from loadgen.http import Exchange, Limits, Loss, Request, Target
+from loadgen.pacing import Traffic
+from loadgen.run.recorder import MOST_DISTINCT, Recorder
+from loadgen.run.summary import Summary
+from loadgen.run.view import final_table, live_table
+
+MILLISECOND = 1_000_000
+
+
+def shown(table: object) -> str:
+    """A table as text."""
+    file = io.StringIO()
+    Console(file=file, width=110).print(table)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def answered(status: int, milliseconds: int, served_by: str = "") -> Exchange:
+    """An exchange that ended with an answer."""
+    head = f"HTTP/1.1 {status} -\r\n" + (f"served-by: {served_by}\r\n" if served_by else "") + "\r\n"
+    return Exchange(b"", 0, status=status, head=head.encode(), ended=milliseconds * MILLISECOND)
+
+
+def recorder(*exchanges: Exchange) -> Recorder:
+    """A recorder that has seen these exchanges."""
+    filled = Recorder()
+    for exchange in exchanges:
+        filled.ended(exchange)
+    return filled
+
+
+def test_the_live_view_before_the_first_answer():
+    """No data is said as such."""
+    assert shown(live_table(Recorder(), 3, 0.5, "of 30 s")) == (
+        " running   0.5 s of 30 s\n"
+        " requests  3 sent, 0 answered (0.0/s), none ended yet\n"
+        " answers   none yet\n"
+        " latency   no data"
+    )
+
+
+def test_the_live_view_shows_rate_success_versions_and_percentiles():
+    """Whatever has happened so far."""
+    seen = recorder(
+        answered(200, 5, "webapp/v1/a, logic/v1/b"),
+        answered(200, 5, "webapp/v1/a, logic/v1/b2"),
+        answered(502, 20, "webapp/v1/a, logic/v2/c"),
+        Exchange(b"", 0, ended=10_000 * MILLISECOND, loss=Loss.TIMEOUT),
+    )
+
+    assert shown(live_table(seen, 5, 2.0, "of 30 s")) == (
+        " running    2.0 s of 30 s\n"
+        " requests   5 sent, 3 answered (1.5/s), 50.0 % good\n"
+        " answers    200: 2 (66.7 %) · 502: 1 (33.3 %)\n"
+        " lost       timeout (no whole answer in time): 1 (100.0 %)\n"
+        " served by  logic v1: 2 (66.7 %) · logic v2: 1 (33.3 %) · webapp v1: 3 (100.0 %)\n"
+        " latency    p50 5 ms · p90 10 s · p99 10 s · p99.9 10 s · max 10 s"
+    )
+
+
+def test_so_many_different_values_of_served_by_are_kept():
+    """A target that makes one up for each answer cannot fill the memory."""
+    seen = recorder(*(answered(200, 1, f"a/v1/{number}") for number in range(MOST_DISTINCT + 50)))
+
+    assert seen.answered == MOST_DISTINCT + 50
+    assert len(seen.served_by) == MOST_DISTINCT
+
+
+@pytest.mark.parametrize(
+    ("late", "line"),
+    [
+        (1, "on time: 99 % at most 1 ms late, the latest 1 ms"),
+        (50, "TOO SLOW: 1 % of the requests went out more than 50 ms late; the latencies include that"),
+    ],
+)
+def test_the_table_says_whether_the_sending_machine_kept_up(late: int, line: str):
+    """What it could not do is not blamed on the target unseen."""
+    summary = Summary(
+        Target("a.example", 80),
+        Request(),
+        Traffic((b"",), Limits(9), seconds=2, rate=1000),
+        recorder(answered(200, 1)),
+        histogram([late * MILLISECOND] * 100),
+        issued=100,
+        seconds=2.0,
+        interrupted=True,
+    )
+
+    lines = shown(final_table(summary)).splitlines()
+
+    assert (
+        lines[1] == " load      open loop, 1,000 requests/s on at most 9 connections; ended early after 2.0 s"
+    )
+    assert lines[-1] == f" sending   {line}"

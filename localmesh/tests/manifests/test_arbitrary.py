@@ -1,0 +1,103 @@
+"""Whatever comes in: problems or resources, never a traceback."""
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from localmesh.manifests import Loaded, ManifestError, load_text
+from localmesh.manifests.kinds import IGNORED, REFUSED, TRANSLATED
+from localmesh.tests.manifests.case_files import cases
+
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+WORDS = st.sampled_from(
+    ["", "*", "a", "A b", "v1", "http", "80", "1s", "-1", "a.b/c", "*.com", "%", "(", "\n", "é", "{}", "[]"]
+)
+FIELDS = """
+spec metadata name namespace labels http route match destination host subset weight ports port hosts gateways
+servers number protocol selector template containers trafficPolicy subsets uri headers retries attempts
+retryOn timeout fault abort delay percentage value data items
+"""
+KEYS = st.one_of(WORDS, st.sampled_from(FIELDS.split()))
+SCALARS = st.one_of(WORDS, st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
+VALUES = st.recursive(
+    SCALARS,
+    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(KEYS, below, max_size=4)),
+    max_leaves=12,
+)
+KINDS = st.sampled_from(
+    [
+        (version, kind)
+        for fate in (TRANSLATED, IGNORED, REFUSED)
+        for kind, versions in fate.items()
+        for version in versions
+    ]
+)
+
+
+def _outcome(text: str) -> Loaded | ManifestError:
+    """What a user would see; anything but these two is our own fault."""
+    try:
+        return load_text(text)
+    except ManifestError as error:
+        told = error
+    assert str(told)
+    return told
+
+
+@QUICK
+@given(st.text())
+def test_any_text_is_answered(text: str) -> None:
+    """Also what is no YAML at all."""
+    assert isinstance(_outcome(text), Loaded | ManifestError)
+
+
+@QUICK
+@given(VALUES)
+def test_any_value_is_answered(value: Any) -> None:
+    """Numbers, lists, mappings without a kind."""
+    assert isinstance(_outcome(json.dumps(value)), Loaded | ManifestError)
+
+
+@QUICK
+@given(KINDS, VALUES, VALUES, st.dictionaries(KEYS, VALUES, max_size=2))
+def test_any_object_of_a_known_kind_is_answered(
+    kind: tuple[str, str], metadata: Any, spec: Any, more: dict[str, Any]
+) -> None:
+    """Whatever stands in the place of metadata and spec."""
+    body = {"apiVersion": kind[0], "kind": kind[1], "metadata": metadata, "spec": spec, **more}
+
+    assert isinstance(_outcome(json.dumps(body)), Loaded | ManifestError)
+
+
+def _spots(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(spot for key, each in inner for spot in _spots(each, (*path, key)))]
+
+
+def _replaced(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _replaced(value[path[0]], path[1:], new)
+    return copy
+
+
+@QUICK
+@given(st.data())
+def test_a_case_with_one_value_exchanged_is_answered(data: st.DataObject) -> None:
+    """Close to what people write, so that deep rules are reached with wrong types."""
+    import yaml
+
+    case = data.draw(st.sampled_from([case for case in cases() if "sm00" not in case.path.stem]))
+    try:
+        documents = list(yaml.safe_load_all(case.text))
+    except yaml.YAMLError:
+        return
+    spot = data.draw(st.sampled_from(_spots(documents)))
+    changed = _replaced(documents, spot, data.draw(VALUES))
+
+    text = "\n---\n".join(map(json.dumps, changed)) if isinstance(changed, list) else json.dumps(changed)
+    assert isinstance(_outcome(text), Loaded | ManifestError)

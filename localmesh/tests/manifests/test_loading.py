@@ -1,0 +1,158 @@
+"""From files to resources, or all problems at once."""
+
+from pathlib import Path
+
+import pytest
+
+from localmesh.manifests import Loaded, ManifestError, load, load_text
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: logic}\nspec: {ports: [{port: 80}]}\n"
+
+
+def _problems(text: str) -> list[str]:
+    with pytest.raises(ManifestError) as caught:
+        load_text(text, "a.yaml")
+    return [f"{problem.place.position} {problem.code} {problem.path}" for problem in caught.value.problems]
+
+
+def test_a_resource_has_what_others_ask_it_for() -> None:
+    """Identity, labels, spec, place and order."""
+    text = (
+        "# a comment\napiVersion: apps/v1\nkind: Deployment\n"
+        "metadata: {name: logic, namespace: shop, labels: {app: logic}, annotations: {owner: us}}\n"
+        "spec:\n  selector: {matchLabels: {app: logic}}\n"
+        "  template: {metadata: {labels: {app: logic}}, spec: {containers: [{name: a, image: b}]}}\n"
+    )
+
+    (found,) = load_text(text, "a.yaml").resources
+
+    assert (found.kind, found.namespace, found.name) == ("Deployment", "shop", "logic")
+    assert (found.api_version, found.group, found.version) == ("apps/v1", "apps", "v1")
+    assert (found.labels, found.annotations) == ({"app": "logic"}, {"owner": "us"})
+    assert found.spec["selector"] == {"matchLabels": {"app": "logic"}}
+    assert (found.place.position, found.order) == ("a.yaml:2", 0)
+
+
+def test_an_object_without_namespace_is_in_default() -> None:
+    """Cluster-wide objects are in none."""
+    text = f"{SERVICE}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n"
+
+    assert [resource.namespace for resource in load_text(text).resources] == ["default", ""]
+
+
+def test_a_config_map_has_data() -> None:
+    """Empty where there is none."""
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {A: b}\n"
+
+    (config,) = load_text(text).resources
+    (service,) = load_text(SERVICE).resources
+
+    assert (config.data, service.data) == ({"A": "b"}, {})
+
+
+def test_lists_are_unpacked_with_the_lines_of_their_items() -> None:
+    """As kubectl get -o yaml prints them."""
+    text = (
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: a}\n"
+        "  spec:\n    ports: [{port: 0}]\n"
+    )
+
+    assert _problems(text) == ["a.yaml:8 SM114 spec.ports[0].port"]
+
+
+def test_nulls_are_fields_that_are_not_there() -> None:
+    """So that nobody after us has to ask for both."""
+    text = f"{SERVICE}status: null\n".replace("{name: logic}", "{name: logic, labels: null}")
+
+    (found,) = load_text(text).resources
+
+    assert found.body == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "logic"},
+        "spec": {"ports": [{"port": 80}]},
+    }
+
+
+def test_kinds_without_a_meaning_here_are_listed_apart() -> None:
+    """Ignored, and not forgotten."""
+    text = (
+        f"{SERVICE}---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: logic}}\n"
+        "spec: {minAvailable: 1, selector: {matchLabels: {app: logic}}}\n"
+    )
+
+    loaded = load_text(text)
+
+    assert [resource.kind for resource in loaded.resources] == ["Service"]
+    assert [resource.kind for resource in loaded.ignored] == ["PodDisruptionBudget"]
+
+
+def test_ignored_kinds_are_checked_all_the_same() -> None:
+    """What a cluster would refuse is refused here."""
+    text = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a}\nspec: {minAvailabel: 1}\n"
+
+    assert _problems(text) == ["a.yaml:4 SM101 spec.minAvailabel"]
+
+
+def test_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    """Whether they cannot be read, have the wrong shape or make no sense."""
+    (tmp_path / "a.yaml").write_text("a: [\n")
+    (tmp_path / "b.yaml").write_text(SERVICE.replace("ports", "prots"))
+    (tmp_path / "c.yaml").write_text(SERVICE.replace("80", "0").replace("logic", "other"))
+
+    with pytest.raises(ManifestError) as caught:
+        load(files=[tmp_path, tmp_path / "d.yaml"], kustomizations=[tmp_path / "e"])
+
+    codes = [problem.code for problem in caught.value.problems]
+    assert codes == ["SM002", "SM101", "SM114", "SM001", "SM004"]
+
+
+def test_the_same_object_in_two_files_is_told_with_both(tmp_path: Path) -> None:
+    """The second names the first."""
+    (tmp_path / "a.yaml").write_text(SERVICE)
+    (tmp_path / "b.yaml").write_text(f"# again\n{SERVICE}")
+
+    with pytest.raises(ManifestError) as caught:
+        load(files=[tmp_path])
+
+    (problem,) = caught.value.problems
+    assert problem.place.position == f"{tmp_path}/b.yaml:2"
+    assert problem.message == f"defined a second time, first in {tmp_path}/a.yaml:1"
+
+
+def test_the_order_of_the_input_is_kept() -> None:
+    """It stands for the creation time, which decides between objects in Istio."""
+    text = "---\n".join(SERVICE.replace("logic", name) for name in ("c", "a", "b"))
+
+    found = [(resource.order, resource.name) for resource in load_text(text).resources]
+
+    assert found == [(0, "c"), (1, "a"), (2, "b")]
+
+
+def test_warnings_do_not_stop_the_load() -> None:
+    """They come with the resources."""
+    text = (
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\n"
+        "spec:\n  host: nowhere\n"
+    )
+
+    loaded = load_text(text, "a.yaml")
+
+    assert len(loaded.resources) == 1
+    assert [(warning.code, warning.place.line) for warning in loaded.warnings] == [("SM206", 5)]
+
+
+def test_nothing_loads_as_nothing() -> None:
+    """No documents, no problem of ours."""
+    assert load_text("# only a comment\n") == Loaded(())
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])
+def test_every_served_version_of_istio_is_read(version: str) -> None:
+    """Old manifests need not be rewritten."""
+    text = (
+        f"apiVersion: networking.istio.io/{version}\nkind: DestinationRule\nmetadata: {{name: a}}\n"
+        f"spec: {{host: logic}}\n---\n{SERVICE}"
+    )
+
+    assert load_text(text).warnings == ()

@@ -1,0 +1,32 @@
+"""Manifests in the shape of well-known projects: they must load as they are."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from localmesh.manifests import load
+
+FOLDER = Path(__file__).parent / "others"
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+def test_manifests_of_others_load_without_a_word(file: Path) -> None:
+    """No error, no warning."""
+    loaded = load(files=[file])
+
+    assert loaded.resources
+    assert loaded.warnings == ()
+
+
+@pytest.mark.skipif(
+    not (shutil.which("kustomize") or shutil.which("kubectl")), reason="needs kustomize or kubectl"
+)
+@pytest.mark.parametrize("folder", ["k8s/base", "istio/base", "istio/overlays/canary"])
+def test_our_own_manifests_load_without_a_word(folder: str) -> None:
+    """The base alone, with Istio, and with the first overlay."""
+    loaded = load(kustomizations=[ROOT / folder])
+
+    assert loaded.resources
+    assert loaded.warnings == ()

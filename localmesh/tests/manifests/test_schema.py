@@ -1,0 +1,101 @@
+"""The shipped schemas, and what is made of their errors."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from localmesh.manifests import Place, Problem
+from localmesh.manifests.kinds import CLUSTER_WIDE, IGNORED, REFUSED, REMOVED, TRANSLATED
+from localmesh.manifests.rules import RULES
+from localmesh.manifests.schema import schema_problems
+
+FATES = (TRANSLATED, IGNORED, REFUSED)
+KINDS = {f"{version}/{kind}" for fate in FATES for kind, versions in fate.items() for version in versions}
+
+
+def _schemas(name: str) -> dict[str, Any]:
+    text = (files("localmesh.manifests") / "schemas" / name).read_text(encoding="utf-8")
+    schemas: dict[str, Any] = json.loads(text)
+    return schemas
+
+
+def _problems(kind: str, **fields: Any) -> list[Problem]:
+    body = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}, **fields}
+    return list(schema_problems(body, f"v1/{kind}", Place("a.yaml")))
+
+
+def test_every_kind_has_a_schema_and_a_fate() -> None:
+    """A kind of a new Istio version must be put into one of the tables."""
+    shipped = {kind for name in ("istio.json", "kubernetes.json") for kind in _schemas(name)["kinds"]}
+
+    assert shipped == KINDS
+
+
+def test_no_kind_has_two_fates() -> None:
+    """Translated, ignored or refused."""
+    kinds = [kind for fate in FATES for kind in fate]
+
+    assert len(kinds) == len(set(kinds))
+
+
+def test_tables_name_known_kinds_only() -> None:
+    """So that no line is left over when a kind goes."""
+    known = {kind for fate in FATES for kind in fate}
+
+    assert known >= CLUSTER_WIDE | set(RULES) | {kind for _, kind in REMOVED}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_schema_works(kind: str) -> None:
+    """It compiles, and an unknown field is found."""
+    body = {"apiVersion": "", "kind": "", "metadata": {"name": "a"}, "nonsense": 1}
+
+    found = [str(problem.path) for problem in schema_problems(body, kind, Place("a.yaml"))]
+
+    assert "nonsense" in found
+
+
+@pytest.mark.parametrize("name", ["istio.json", "kubernetes.json"])
+def test_the_source_of_the_schemas_is_named(name: str) -> None:
+    """Their licence asks for it, and so does the next update."""
+    notice = (files("localmesh.manifests") / "schemas" / "NOTICE").read_text(encoding="utf-8")
+
+    assert "scripts/generate_schemas.py" in _schemas(name)["$comment"]
+    assert name in notice
+
+
+@pytest.mark.parametrize(
+    ("spec", "remedy"),
+    [
+        ({"port": []}, "write ports"),
+        ({"target_port": 80}, "remove it"),
+        ({"targetPort": 80}, "write it under spec.ports"),
+        ({"labels": {}}, "write it under metadata"),
+        (
+            {"ports": [{"port": 80, "selector": {}}]},
+            "indent it less: it belongs to the block around this one",
+        ),
+        ({"ports": {"port": 80}}, 'write a list: each entry starts with "- "'),
+        ({"ports": [[80]]}, 'write a mapping, without "- "'),
+        ({"ports": [{"port": "80"}]}, "write the value without quotes"),
+        ({"clusterIP": 10}, "put the value in quotes"),
+        ({"externalIPs": "10.0.0.1"}, "write [10.0.0.1]"),
+        ({"type": "clusterip"}, "write ClusterIP"),
+        ({"type": "Internal"}, "write one of these"),
+        ({"ports": [{}]}, "add spec.ports[0].port"),
+    ],
+)
+def test_the_remedy_fits_the_mistake(spec: dict[str, Any], remedy: str) -> None:
+    """Misspelt, at the wrong depth, of the wrong type."""
+    problems = _problems("Service", spec=spec, metadata={"name": "a"})
+
+    assert [problem.fix for problem in problems] == [remedy]
+
+
+def test_a_misspelt_field_is_not_missing_as_well() -> None:
+    """One mistake, one problem."""
+    (problem,) = _problems("Service", spec={"ports": [{"prot": 80}]})
+
+    assert (problem.code, str(problem.path)) == ("SM101", "spec.ports[0].prot")

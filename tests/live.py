@@ -1,0 +1,97 @@
+"""Meshes of the real application for tests that cross the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from localmesh.api import application
+from localmesh.manifests import Resource, load
+from localmesh.mesh import Mesh, MeshSettings
+from localmesh.status import gateways
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running application: the address of its API and of its gateway, and its logs."""
+
+    api: str
+    gateway: str
+    logs: Path
+
+
+def overlay(name: str) -> list[Resource]:
+    """The objects of a scenario, or of the base."""
+    folder = ROOT / "istio" / ("base" if name == "base" else f"overlays/{name}")
+    return list(load(kustomizations=[folder]).resources)
+
+
+def with_environment(resources: list[Resource], workload: str, **variables: str) -> list[Resource]:
+    """The same objects with other environment values in one Deployment."""
+    import copy
+    from dataclasses import replace
+
+    out = []
+    for resource in resources:
+        if resource.kind == "Deployment" and resource.name == workload:
+            body = copy.deepcopy(dict(resource.body))
+            environment = body["spec"]["template"]["spec"]["containers"][0]["env"]
+            for entry in environment:
+                entry["value"] = variables.get(entry["name"], entry.get("value"))
+            out.append(replace(resource, body=body))
+        else:
+            out.append(resource)
+    return out
+
+
+@contextlib.contextmanager
+def live(folder: Path, resources: list[Resource]) -> Iterator[Live]:
+    """Runs a mesh on an event loop of its own, for tests that are no coroutines."""
+    ready = threading.Event()
+    found: list[Live] = []
+    failure: list[BaseException] = []
+    stop: list[Callable[[], None]] = []
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(stopping.set))
+        async with Mesh(MeshSettings(folder / "state", ROOT)) as mesh:
+            await mesh.apply(resources)
+            runner = web.AppRunner(application(mesh), access_log=None)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            gateway = gateways(mesh)["ingressgateway"]["http"]
+            found.append(Live(f"http://{host}:{port}", gateway, folder / "state" / "logs"))
+            ready.set()
+            await stopping.wait()
+            await runner.cleanup()
+
+    def main() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:  # handed over to the test
+            failure.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=main)
+    thread.start()
+    ready.wait()
+    try:
+        if failure:
+            raise failure[0]
+        yield found[0]
+    finally:
+        if stop:
+            stop[0]()
+        thread.join()

@@ -1,0 +1,67 @@
+"""Every overlay stands alone: it builds, loads without a warning, and has a page of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from localmesh.manifests import load
+from tests.live import ROOT
+
+OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
+KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS]
+
+
+@pytest.mark.parametrize(
+    "folder", KUSTOMIZATIONS, ids=[str(path.relative_to(ROOT)) for path in KUSTOMIZATIONS]
+)
+def test_a_kustomization_builds_and_loads_without_a_warning(folder: Path) -> None:
+    """What kustomize makes of it is accepted strictly, in the project's namespace alone."""
+    loaded = load(kustomizations=[folder])
+
+    assert loaded.warnings == ()
+    assert {resource.namespace or resource.name for resource in loaded.resources} == {"sentimesh"}
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=[path.name for path in OVERLAYS])
+def test_an_overlay_is_the_whole_application(folder: Path) -> None:
+    """Applying an overlay alone needs nothing else: every Deployment of the base is in it."""
+    base = {resource.name for resource in load(kustomizations=[ROOT / "k8s" / "base"]).resources}
+
+    overlay = {resource.name for resource in load(kustomizations=[folder]).resources}
+
+    assert base <= overlay
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=[path.name for path in OVERLAYS])
+def test_an_overlay_uses_current_api_versions(folder: Path) -> None:
+    """No beta version of an Istio kind that has a stable one."""
+    versions = {resource.api_version for resource in load(kustomizations=[folder]).resources}
+
+    assert versions <= {"v1", "apps/v1", "networking.istio.io/v1", "security.istio.io/v1"}
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=[path.name for path in OVERLAYS])
+def test_an_overlay_has_a_page_and_a_proof(folder: Path) -> None:
+    """A README whose first line describes it, and a proof of the same name."""
+    first = (folder / "README.md").read_text().splitlines()[0]
+
+    assert first.startswith("# ")
+    assert (ROOT / "loadgen" / "proofs" / f"{folder.name.replace('-', '_')}.py").exists()
+
+
+def test_pods_are_hardened() -> None:
+    """Every container of the base meets Pod Security's `restricted`, and no token is mounted."""
+    for resource in load(kustomizations=[ROOT / "k8s" / "base"]).resources:
+        if resource.kind != "Deployment":
+            continue
+        pod = resource.spec["template"]["spec"]
+        context = pod["containers"][0]["securityContext"]
+
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
