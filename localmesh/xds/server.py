@@ -173,10 +173,13 @@ async def _bring(session: Session, before: Snapshot, after: Snapshot, *, again: 
     old, new = before.of(CLUSTER), after.of(CLUSTER)
     clusters_changed = again or old != new
     if clusters_changed:
-        await session.push(CLUSTER, {**old, **new}, again=again)
+        # Envoy acknowledges clusters only when they are warm, and a new or changed one is warm only when
+        # it has got endpoints: those follow at once, also where they are the same as before
+        session.send(CLUSTER, {**old, **new}, again=again)
+        session.send(ENDPOINTS, after.of(ENDPOINTS), again=True)
+        await session.settled(CLUSTER)
         await session.subscribed(ENDPOINTS, eds_names(after))
-    # a changed cluster waits for endpoints even if they are the same as before
-    await session.push(ENDPOINTS, after.of(ENDPOINTS), again=clusters_changed)
+    await session.push(ENDPOINTS, after.of(ENDPOINTS))
     for type_url in (EXTENSION, LISTENER, SCOPE):
         await session.push(type_url, after.of(type_url), again=again)
     await session.subscribed(ROUTE, frozenset(after.of(ROUTE)))

@@ -85,13 +85,16 @@ class Session:
         RejectedError if the proxy refuses them. A type that the proxy has not asked for yet is only kept: it
         will be sent on request.
         """
+        self.send(type_url, resources, again=again)
+        if self._subscription(type_url).requested:
+            await self.settled(type_url)
+
+    def send(self, type_url: str, resources: Resources, *, again: bool = False) -> None:
+        """The same without waiting for the ACK."""
         self._snapshot = self._snapshot.with_resources(type_url, resources)
         subscription = self._subscription(type_url)
-        if not subscription.requested:
-            return
-        if again or self._wanted(type_url) != subscription.sent:
+        if subscription.requested and (again or self._wanted(type_url) != subscription.sent):
             self._respond(type_url)
-        await self.settled(type_url)
 
     async def settled(self, type_url: str) -> None:
         """Waits until the last response of a type is acknowledged; RejectedError if it is refused."""

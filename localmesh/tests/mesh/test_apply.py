@@ -64,6 +64,28 @@ async def _load_during(mesh: Mesh, routes: list[str]) -> Counter[int]:
     return statuses
 
 
+def test_a_changed_cluster_and_a_new_one_are_in_force_when_apply_returns(tmp_path: Path) -> None:
+    """Envoy holds its answer back until clusters are warm: their endpoints must not wait for that answer."""
+    limited = BASE.replace(
+        "  host: web\n", "  host: web\n  trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}\n"
+    )
+    renamed = BASE.replace(
+        "metadata: {name: web, namespace: shop}\nspec: {selector",
+        "metadata: {name: www, namespace: shop}\nspec: {selector",
+    )
+
+    async def run() -> list[Counter[str]]:
+        async with mesh_of(tmp_path, BASE + V1 + routed(v1=1)) as mesh:
+            found = []
+            for state in (limited, BASE, renamed + "---" + BASE.partition("---")[0], BASE):
+                await apply(mesh, state + V1 + routed(v1=1))
+                found.append(await answers(mesh, 5))
+            return found
+
+    assert limited != BASE != renamed
+    assert asyncio.run(run()) == [{"v1": 5}] * 4
+
+
 def test_a_new_version_serves_as_soon_as_it_is_routed(tmp_path: Path) -> None:
     """New pods, their proxies and the routes to them come with one apply, without a failed request."""
 
