@@ -43,6 +43,7 @@ def application(mesh: Mesh) -> web.Application:
         [
             web.get("/mesh", _mesh),
             web.post("/mesh/apply", _apply),
+            web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
             web.get("/api/v1/pods", _pods),
@@ -132,6 +133,16 @@ async def _apply(request: web.Request) -> web.Response:
             "gateways": gateways(mesh),
         }
     )
+
+
+async def _rotate_certificates(request: web.Request) -> web.Response:
+    """Gives every proxy a new certificate; nothing is interrupted."""
+    mesh = request.app[MESH]
+    try:
+        await mesh.rotate_certificates()
+    except FAILURES as error:
+        return _refused(409, "Conflict", str(error))
+    return web.json_response({"proxies": len(mesh.plan.proxies)})
 
 
 def _load(order: dict[str, Any]) -> Loaded:

@@ -18,12 +18,22 @@ from localmesh.manifests.problems import Problem
 
 _LEAVE_OUT = "leave the field away for the local run"
 _TLS_LATER = "leave TLS away for the local run, or run on a cluster"
+_BY_SELECTOR = "write selector.matchLabels: there are no waypoints and no Kubernetes Gateways here"
+_INLINE_KEYS = "write the keys themselves, as jwks: nothing is fetched from outside here"
+_CLIENT_TLS = (
+    "caCertificates",
+    "caCrl",
+    "clientCertificate",
+    "credentialName",
+    "insecureSkipVerify",
+    "privateKey",
+)
 _POLICY_GAPS = {
     "loadBalancer.localityLbSetting": "leave it away: all pods are in one place here",
     "loadBalancer.zoneAwareLbSetting": "leave it away: all pods are in one place here",
     "connectionPool.http.http2KeepAlive": _LEAVE_OUT,
     "outlierDetection.outlierDetectionHttpErrorCodes": "write consecutive5xxErrors",
-    "tls": _TLS_LATER,
+    **{f"tls.{field}": _TLS_LATER for field in _CLIENT_TLS},
 }
 _WHOLE_POLICY_GAPS = {
     "proxyProtocol": _LEAVE_OUT,
@@ -93,6 +103,17 @@ NOT_TRANSLATED: Mapping[str, Mapping[str, str]] = {
         "spec.servers[].defaultEndpoint": _LEAVE_OUT,
         **{f"spec.servers[].tls.{field}": _TLS_LATER for field in _SERVER_TLS},
     },
+    "AuthorizationPolicy": {
+        "spec.provider": "use action ALLOW or DENY: there is no external authorizer here",
+        "spec.targetRef": _BY_SELECTOR,
+        "spec.targetRefs": _BY_SELECTOR,
+    },
+    "RequestAuthentication": {
+        "spec.jwtRules[].jwksUri": _INLINE_KEYS,
+        "spec.jwtRules[].jwks_uri": _INLINE_KEYS,
+        "spec.targetRef": _BY_SELECTOR,
+        "spec.targetRefs": _BY_SELECTOR,
+    },
     "Service": {
         "spec.externalIPs": "leave them away: the machine has not got these addresses",
         "spec.publishNotReadyAddresses": "leave it away: only ready pods are endpoints here",
@@ -107,7 +128,15 @@ NOT_TRANSLATED: Mapping[str, Mapping[str, str]] = {
 }
 """Fields that are refused, with what to do instead."""
 
+_TLS_MODES = ("DISABLE", "ISTIO_MUTUAL")
+
 ONLY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "AuthorizationPolicy": {"spec.action": ("ALLOW", "DENY", "AUDIT")},
+    "DestinationRule": {
+        f"{place}{level}.tls.mode": _TLS_MODES
+        for place in ("spec.trafficPolicy", "spec.subsets[].trafficPolicy")
+        for level in ("", ".portLevelSettings[]")
+    },
     "Gateway": {"spec.servers[].port.protocol": ("HTTP",)},
     "Service": {"spec.type": ("ClusterIP", "NodePort", "LoadBalancer")},
 }
@@ -117,6 +146,7 @@ VOLUMES = ("emptyDir", "configMap", "secret", "persistentVolumeClaim")
 """Kinds of volumes that can be folders."""
 
 WITHOUT_MEANING: Mapping[str, Mapping[str, str]] = {
+    "RequestAuthentication": {"spec.jwtRules[].timeout": "nothing is fetched"},
     "Deployment": {
         "spec.minReadySeconds": "only paces rollouts",
         "spec.progressDeadlineSeconds": "only reports on rollouts",

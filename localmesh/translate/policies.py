@@ -7,6 +7,7 @@ and no connection ends because a policy changed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from localmesh.catalog import Action, Catalog, Proxy, ProxyKind
@@ -44,29 +45,28 @@ def policies(catalog: Catalog, proxy: Proxy) -> list[Json]:
     ]
 
 
-def with_policies(listener: Json, filled: tuple[Json, ...]) -> Json:
+def filled(slots: Iterable[Json]) -> list[Json]:
+    """The filters that policies make, under Istio's names for them and without the empty slots."""
+    return [
+        {**slot, "name": _FILTERS[slot["name"]][0]} for slot in slots if set(slot["typedConfig"]) != {"@type"}
+    ]
+
+
+def with_policies(listener: Json, slots: tuple[Json, ...]) -> Json:
     """A listener as Istio writes it: with the policies in it, and without slots."""
-    by_slot = {each["name"]: each["typedConfig"] for each in filled}
+    found = filled(slots)
     chains = [
-        {**chain, "filters": [_with_policies(filter_, by_slot) for filter_ in chain["filters"]]}
+        {**chain, "filters": [_with_policies(filter_, found) for filter_ in chain["filters"]]}
         for chain in listener["filterChains"]
     ]
     return {**listener, "filterChains": chains}
 
 
-def _with_policies(network_filter: Json, by_slot: Json) -> Json:
+def _with_policies(network_filter: Json, found: list[Json]) -> Json:
     manager = network_filter["typedConfig"]
-    filters = [_inline(each, by_slot) for each in manager["httpFilters"]]
-    kept = [each for each in filters if each is not None]
-    return {**network_filter, "typedConfig": {**manager, "httpFilters": kept}}
-
-
-def _inline(http_filter: Json, by_slot: Json) -> Json | None:
-    if "configDiscovery" not in http_filter:
-        return http_filter
-    config = by_slot[http_filter["name"]]
-    is_empty = set(config) == {"@type"}
-    return None if is_empty else {"name": _FILTERS[http_filter["name"]][0], "typedConfig": config}
+    others = [each for each in manager["httpFilters"] if "configDiscovery" not in each]
+    policies = found if len(others) < len(manager["httpFilters"]) else []
+    return {**network_filter, "typedConfig": {**manager, "httpFilters": [*policies, *others]}}
 
 
 def _real_ports(proxy: Proxy) -> dict[int, int]:
