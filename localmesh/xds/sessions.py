@@ -74,8 +74,11 @@ class Session:
                 self._refusal = RejectedError(self.proxy, type_url, subscription.refusal)
                 self._refused.set()
         is_new = not subscription.requested or names != subscription.names
-        subscription.names, subscription.requested = names, True
-        if is_new:
+        subscription.names, subscription.requested = names, bool(names) or type_url in _WILDCARD
+        if not subscription.requested:
+            # what nobody waits for any more is never acknowledged
+            subscription.sent, subscription.acknowledged, subscription.refusal = None, True, ""
+        elif is_new:
             self._respond(type_url)
         subscription.signal()
 
