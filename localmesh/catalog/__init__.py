@@ -21,8 +21,11 @@ from localmesh.catalog.request_authentications import (
     jwt_rules_for,
     request_authentications,
 )
-from localmesh.catalog.services import Protocol, Service, ServicePort, services
-from localmesh.catalog.virtual_services import MESH, VirtualService, exported, virtual_services
+from localmesh.catalog.service_entries import service_entries
+from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, ServicePort, services
+from localmesh.catalog.sidecars import Sidecar, sidecar_for, sidecars
+from localmesh.catalog.views import View, view
+from localmesh.catalog.virtual_services import MESH, VirtualService, virtual_services
 from localmesh.manifests import Resource
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "AuthorizationPolicy",
     "Catalog",
     "DestinationRule",
+    "Endpoint",
     "GatewayWorkload",
     "Inbound",
     "JwtRule",
@@ -40,10 +44,12 @@ __all__ = [
     "Protocol",
     "Proxy",
     "ProxyKind",
+    "Resolution",
     "Server",
     "Service",
     "ServicePort",
     "Subset",
+    "View",
     "VirtualService",
     "build",
 ]
@@ -60,6 +66,7 @@ class Catalog:
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
+    _sidecars: tuple[Sidecar, ...] = ()
     _by_host: Mapping[str, Service] = field(default_factory=dict)
     _rules: RuleIndex = field(default_factory=lambda: RuleIndex(()))
 
@@ -67,9 +74,12 @@ class Catalog:
         """The Service of that fully qualified name, or None."""
         return self._by_host.get(host)
 
-    def services_for(self, namespace: str) -> list[Service]:
-        """The Services that proxies of a namespace see, by host."""
-        return [s for s in self.services if exported(s.export_to, s.namespace, namespace)]
+    def view_of(self, proxy: Proxy) -> View:
+        """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
+        routed = self.virtual_services_for(proxy.namespace, MESH)
+        is_sidecar = proxy.kind is ProxyKind.SIDECAR
+        sidecar = sidecar_for(self._sidecars, proxy.namespace, proxy.labels) if is_sidecar else None
+        return view(self.services, routed, proxy.namespace, sidecar)
 
     def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
         """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first."""
@@ -104,7 +114,7 @@ class Catalog:
 def build(resources: Iterable[Resource], pods: Iterable[Pod] = ()) -> Catalog:
     """The catalog of these resources, checked by the loader before, and the pods that run."""
     resources = tuple(resources)
-    found = services(resources)
+    found = _with_entries(services(resources), service_entries(resources))
     return Catalog(
         services=found,
         virtual_services=virtual_services(resources),
@@ -112,7 +122,16 @@ def build(resources: Iterable[Resource], pods: Iterable[Pod] = ()) -> Catalog:
         pods=tuple(pods),
         peer_authentications=peer_authentications(resources),
         _authorization_policies=authorization_policies(resources),
+        _sidecars=sidecars(resources),
         _request_authentications=request_authentications(resources),
         _by_host={service.host: service for service in found},
         _rules=RuleIndex(destination_rules(resources)),
     )
+
+
+def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]) -> tuple[Service, ...]:
+    """Hosts of ServiceEntries behind the Services; a host is its first owner's."""
+    by_host = {service.host: service for service in of_kubernetes}
+    for entry in entries:
+        by_host.setdefault(entry.host, entry)
+    return tuple(by_host.values())

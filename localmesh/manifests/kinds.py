@@ -28,6 +28,8 @@ TRANSLATED: Mapping[str, tuple[str, ...]] = {
     "Secret": ("v1",),
     "Service": ("v1",),
     "ServiceAccount": ("v1",),
+    "ServiceEntry": _ISTIO,
+    "Sidecar": _ISTIO,
     "VirtualService": _ISTIO,
 }
 """Kinds that localmesh acts on, with the apiVersions it reads."""
@@ -61,8 +63,6 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "ProxyConfig": ("networking.istio.io/v1beta1",),
     "ReplicaSet": ("apps/v1",),
     "ReplicationController": ("v1",),
-    "ServiceEntry": _ISTIO,
-    "Sidecar": _ISTIO,
     "StatefulSet": ("apps/v1",),
     "Telemetry": ("telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"),
     "TrafficExtension": ("extensions.istio.io/v1alpha1",),

@@ -18,6 +18,7 @@ from localmesh.manifests.problems import Problem
 
 _LEAVE_OUT = "leave the field away for the local run"
 _TLS_LATER = "leave TLS away for the local run, or run on a cluster"
+_ONE_LISTENER = "leave it away: a sidecar has one outbound port, which all hosts share"
 _BY_SELECTOR = "write selector.matchLabels: there are no waypoints and no Kubernetes Gateways here"
 _INLINE_KEYS = "write the keys themselves, as jwks: nothing is fetched from outside here"
 _CLIENT_TLS = (
@@ -118,6 +119,14 @@ NOT_TRANSLATED: Mapping[str, Mapping[str, str]] = {
         "spec.externalIPs": "leave them away: the machine has not got these addresses",
         "spec.publishNotReadyAddresses": "leave it away: only ready pods are endpoints here",
     },
+    "Sidecar": {
+        "spec.egress[].bind": _ONE_LISTENER,
+        "spec.egress[].captureMode": _ONE_LISTENER,
+        "spec.egress[].port": _ONE_LISTENER,
+        "spec.inboundConnectionPool": "write connectionPool in a DestinationRule for the Service",
+        "spec.ingress": "leave it away: a sidecar listens for the ports that Services send to",
+        "spec.outboundTrafficPolicy.egressProxy": _LEAVE_OUT,
+    },
     "VirtualService": {
         "spec.http[].fault.abort.grpcStatus": "write httpStatus",
         "spec.http[].mirror_percent": "write mirrorPercentage: {value: …}",
@@ -138,6 +147,7 @@ ONLY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         for level in ("", ".portLevelSettings[]")
     },
     "Gateway": {"spec.servers[].port.protocol": ("HTTP",)},
+    "ServiceEntry": {"spec.resolution": ("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN")},
     "Service": {"spec.type": ("ClusterIP", "NodePort", "LoadBalancer")},
 }
 """Fields of which localmesh knows some values only. (Capitals do not matter in a protocol.)"""
@@ -190,6 +200,13 @@ WITHOUT_MEANING: Mapping[str, Mapping[str, str]] = {
         f"{_CONTAINER}.tty": "there is no terminal",
         f"{_CONTAINER}.volumeMounts[].mountPropagation": "mounts are folders",
         f"{_CONTAINER}.volumeMounts[].recursiveReadOnly": "mounts are folders",
+    },
+    "ServiceEntry": {
+        "spec.addresses": "a process calls by name",
+        "spec.endpoints[].locality": "everything is in one place",
+        "spec.endpoints[].network": "everything is in one network",
+        "spec.endpoints[].serviceAccount": "only pods prove an identity here",
+        "spec.subjectAltNames": "the proxies begin no TLS with hosts outside",
     },
     "Service": {
         "spec.allocateLoadBalancerNodePorts": "nothing is opened outside",

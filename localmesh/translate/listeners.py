@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from localmesh.catalog import Address, Catalog, GatewayWorkload, Inbound, MutualTls, Proxy
-from localmesh.translate.clusters import ADS, DNS_CACHE, inbound_service, socket_address
+from localmesh.translate.addresses import ADS, DNS_CACHE, socket_address
+from localmesh.translate.clusters import inbound_service
 from localmesh.translate.filters import CORS, FAULT
 from localmesh.translate.inbound_routes import inbound_route
 from localmesh.translate.policies import policy_slots

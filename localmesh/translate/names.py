@@ -34,3 +34,4 @@ def virtual_host(host: str, port: int) -> str:
 PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"
 ALLOW_ANY = "allow_any"
+BLOCK_ALL = "block_all"

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localmesh.catalog import Catalog, DestinationRule, MutualTls, Pod, Service, ServicePort, Subset
+from localmesh.catalog import (
+    Catalog,
+    DestinationRule,
+    MutualTls,
+    Pod,
+    Resolution,
+    Service,
+    ServicePort,
+    Subset,
+)
 from localmesh.translate.names import server_name
 from localmesh.translate.tls import automatic, upstream_socket
 
@@ -27,6 +36,8 @@ def cluster_tls(
     """The transport sockets of a cluster; empty for plain text."""
     written = (settings or {}).get("mode")
     if settings is not None and written != _MUTUAL:
+        return {}
+    if settings is None and (service.is_external or service.resolution is Resolution.NONE):
         return {}
     if settings is None and not takes_automatic_tls(catalog, service):
         return {}

@@ -242,3 +242,9 @@ BAD_TOKEN_KEYS = Code(
     "jwks is no JSON Web Key Set: {reason}",
     "write the issuer's public keys, as its jwks_uri serves them",
 )
+BAD_ENTRY = Code(
+    "SM145",
+    "A ServiceEntry contradicts itself",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)

@@ -20,7 +20,7 @@ def host_hint(world: World, host: str) -> tuple[str, str]:
     if not rest.endswith(CLUSTER_DOMAIN):
         return (
             "",
-            "correct the name; hosts outside the mesh need a ServiceEntry, which localmesh does not read yet",
+            "correct the name; hosts outside the mesh need a ServiceEntry",
         )
     namespace = rest.removesuffix(f".{CLUSTER_DOMAIN}")
     beside = [

@@ -20,6 +20,8 @@ from localmesh.manifests.rules.metadata import METADATA_RULES
 from localmesh.manifests.rules.peerauthentication import PEER_AUTHENTICATION_RULES
 from localmesh.manifests.rules.requestauthentication import REQUEST_AUTHENTICATION_RULES
 from localmesh.manifests.rules.service import SERVICE_RULES
+from localmesh.manifests.rules.serviceentry import SERVICE_ENTRY_RULES
+from localmesh.manifests.rules.sidecar import SIDECAR_RULES
 from localmesh.manifests.rules.virtualservice import VIRTUAL_SERVICE_RULES
 
 Rule = Callable[[Field], Iterator[Problem]]
@@ -35,6 +37,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "RequestAuthentication": REQUEST_AUTHENTICATION_RULES,
     "Secret": SECRET_RULES,
     "Service": SERVICE_RULES,
+    "ServiceEntry": SERVICE_ENTRY_RULES,
+    "Sidecar": SIDECAR_RULES,
     "VirtualService": VIRTUAL_SERVICE_RULES,
 }
 """The rules of each kind, besides those for the metadata of all."""

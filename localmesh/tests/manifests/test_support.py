@@ -17,6 +17,8 @@ KINDS = {
     "PeerAuthentication": ("istio.json", "security.istio.io/v1/PeerAuthentication"),
     "RequestAuthentication": ("istio.json", "security.istio.io/v1/RequestAuthentication"),
     "AuthorizationPolicy": ("istio.json", "security.istio.io/v1/AuthorizationPolicy"),
+    "ServiceEntry": ("istio.json", "networking.istio.io/v1/ServiceEntry"),
+    "Sidecar": ("istio.json", "networking.istio.io/v1/Sidecar"),
     "Service": ("kubernetes.json", "v1/Service"),
     "Deployment": ("kubernetes.json", "apps/v1/Deployment"),
 }
