@@ -8,8 +8,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 SCENARIO ?=
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
-# behind the caller's own: what stands in .venv serves only where there is nothing else
-export PATH := $(PATH):$(CURDIR)/$(BIN)
 
 ## Start the mesh with the canary, prove it, print the verdict, stop
 demo: setup
@@ -48,6 +46,10 @@ bench: setup
 prove: setup check-scenario
 	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(SCENARIO)
 
+## Take the documents' pictures anew, from a real run in a real browser
+pictures: setup
+	@exec $(BIN)/localmesh up -k istio/base --state .localmesh/pictures --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/python scripts/pictures.py
+
 ## List the scenarios, each with its first line
 scenarios:
 	@for readme in istio/overlays/*/README.md; do printf '%-20s %s\n' "$$(basename $$(dirname $$readme))" "$$(sed -n '1s/^# *//p' $$readme)"; done
@@ -74,4 +76,4 @@ check-scenario:
 help:
 	@awk '/^## /{help=substr($$0,4);next} /^[a-z-]+:/{if(help){split($$1,name,":");printf "  %-14s%s\n",name[1],help};help=""}' Makefile
 
-.PHONY: demo up test lint types format golden bench prove scenarios setup requirements clean check-scenario help
+.PHONY: demo up test lint types format golden bench prove pictures scenarios setup requirements clean check-scenario help

@@ -6,6 +6,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--update-golden`."""
     parser.addoption(
         "--update-golden", action="store_true", help="write the expected files of golden tests anew"
     )

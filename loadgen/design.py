@@ -4,7 +4,8 @@ A check asks: is the share of yeses what it should be (`expected`)? With the exa
 observed count at `CONFIDENCE` it answers
 
 * **FAIL** if the interval does not contain the expected share;
-* **PASS** if it does, and lies within the `band`: all that is not ruled out is close to what was expected;
+* **PASS** if it does, and lies within the `band`: all that is not ruled out is close to what was expected
+  (and there is data, and a plan under which at least something would have been noticed);
 * **INCONCLUSIVE** otherwise: nothing speaks against the expected share, but not enough speaks for it.
 
 *False alarms.* If the share is as expected, FAIL has a probability of at most 1 - CONFIDENCE = 1 in 10,000
@@ -66,6 +67,14 @@ def fails_with_probability(share: float, expected: float, trials: int) -> float:
     """How probable FAIL is if the true share is `share` and all trials are known."""
     lowest, highest = _accepted(expected, trials)
     return at_most(lowest - 1, trials, share) + at_least(highest + 1, trials, share)
+
+
+def trials_to_get(successes: int, share: float) -> int:
+    """The least number of trials of which surely so many succeed; the share must not be 0."""
+    greatest = 1
+    while surely_at_least(greatest, share) < successes:
+        greatest *= 2
+    return _least(greatest, lambda trials: surely_at_least(trials, share) >= successes)
 
 
 def surely_at_least(trials: int, share: float) -> int:

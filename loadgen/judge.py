@@ -64,7 +64,7 @@ def judge(name: str, expected: str, plan: Design, count: Count, *, note: str = "
     if plan.expected not in interval:
         reason = f"wanted {percent(plan.expected)}, but the true share is in {interval}"
         return Check(name, Verdict.FAIL, expected, _joined(reason, note), measured)
-    if interval.within(plan.band):
+    if count.share is not None and plan.noticed < 1 and interval.within(plan.band):
         return Check(name, Verdict.PASS, expected, "", measured)
     reason = _too_little(plan, count, interval)
     return Check(name, Verdict.INCONCLUSIVE, expected, _joined(reason, note), measured)
@@ -93,8 +93,10 @@ def _joined(*parts: str) -> str:
 
 
 def _too_little(plan: Design, count: Count, interval: Interval) -> str:
-    if not count.trials:
+    if count.share is None:
         return f"no data ({plan.trials:,} planned)"
+    if plan.noticed >= 1:
+        return f"{plan.trials:,} are too few to notice anything"
     missing = []
     if count.trials < plan.trials:
         missing.append(f"{count.trials:,} of {plan.trials:,} planned")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadgen.http import Exchange, Limits, Request, Target, clock
+from loadgen.http1 import SECOND, Exchange, Limits, Request, Target, clock
 from loadgen.pacing import ClosedLoop, Sender, Traffic
 from loadgen.tally import Observation, Tally
 
@@ -30,7 +30,7 @@ class Shipment:
         """What is sent, in one phrase."""
         first = self.requests[0]
         what = f"{self.count:,} × {first.method} {target.url}{first.path}"
-        return f"{what}, at most {self.connections} at once"
+        return f"{what}, {self.connections} at once"
 
 
 def measure(shipment: Shipment, target: Target, progress: Callable[[int], None]) -> Tally:
@@ -59,7 +59,7 @@ async def _measure(shipment: Shipment, target: Target, progress: Callable[[int],
     started = clock()
     with stopped_by_signals(sender):
         await sender.run()
-    tally.seconds = (clock() - started) / 1e9
+    tally.seconds = (clock() - started) / SECOND
     tally.interrupted = sender.stopped
     return tally
 

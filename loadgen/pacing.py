@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadgen.histogram import Histogram
-from loadgen.http import Client, Exchange, Limits, Target, clock
+from loadgen.http1 import SECOND, Client, Exchange, Limits, Target, clock
 
-NANOSECONDS = 1_000_000_000
-TICK = NANOSECONDS // 1000
+TICK = SECOND // 1000
 """The event loop's timers have a resolution of one millisecond."""
 
 
@@ -148,7 +147,7 @@ class OpenLoop(Sender):
 
     def _begin(self) -> None:
         self._started = clock()
-        self._interval = NANOSECONDS / (self._traffic.rate or math.nan)
+        self._interval = SECOND / (self._traffic.rate or math.nan)
         self._tick()
 
     def _tick(self) -> None:
@@ -160,7 +159,7 @@ class OpenLoop(Sender):
             due = self._due()
         if self.issued < self._most:
             wait = max(TICK, due - now - TICK)
-            asyncio.get_running_loop().call_later(wait / NANOSECONDS, self._tick)
+            asyncio.get_running_loop().call_later(wait / SECOND, self._tick)
         else:
             self._issue_no_more()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from loadgen.http import Target
+from loadgen.http1 import Target
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood, Resources
 from loadgen.judge import Check, Verdict, failed, inconclusive, overall
 from loadgen.measure import Shipment, measure

@@ -11,8 +11,8 @@ import click
 
 from loadgen.console import console
 from loadgen.errors import ExitStatus, UsageError
-from loadgen.http import Target
-from loadgen.http.target import reach
+from loadgen.http1 import Target
+from loadgen.http1.target import reach
 from loadgen.inforce import MeshApi
 from loadgen.judge import Verdict, overall
 from loadgen.mesh_options import KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option

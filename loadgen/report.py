@@ -47,7 +47,7 @@ def print_legend(console: Console) -> None:
     """What the columns of the checks mean."""
     text = (
         f"interval: where the true share is, with {percent(CONFIDENCE)} confidence; "
-        f"notices: a share that many percentage points off FAILs with {percent(POWER)} probability"
+        f"±: so many percentage points off FAIL with {percent(POWER)} probability"
     )
     show(console, _indented(_line((text, "dim"))))
 
@@ -57,7 +57,7 @@ def facts(result: Result) -> dict[str, str]:
     noted = dict(result.facts)
     for shipment, tally in result.measurements:
         early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
-        noted["sent"] = f"{early}{shipment.described(result.gateway)}, in {tally.seconds:.1f} s"
+        noted["sent"] = f"{early}{shipment.described(result.gateway)}, {tally.seconds:.1f} s"
         answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
         lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
         noted["answers"] = ", ".join(answers + lost) or "none"
@@ -81,7 +81,7 @@ def _table(checks: Sequence[Check]) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("check", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for heading in ("observed", "interval", "wanted", "notices"):
+    for heading in ("observed", "interval", "wanted"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("count")
     for check in checks:
@@ -92,15 +92,14 @@ def _table(checks: Sequence[Check]) -> RenderableType:
 
 def _figures(measured: Measured | None) -> tuple[str, ...]:
     if measured is None:
-        return ("–",) * 5
+        return ("–",) * 4
     count, plan = measured.count, measured.design
     sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±")
     unknown = f", {count.unknown:,} unknown" if count.unknown else ""
     return (
         "no data" if count.share is None else percent(count.share, aligned=True),
         str(measured.interval),
-        percent(plan.expected),
-        sign + percent(plan.noticed, aligned=True).removesuffix(" %"),
+        f"{percent(plan.expected)} {sign}{percent(plan.noticed, aligned=True).removesuffix(' %'):>4}",
         f"{count.successes:,} of {count.trials:,}{unknown}",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from loadgen.http import Request
+from loadgen.http1 import Request
 
 PATH = "/sentiment"
 

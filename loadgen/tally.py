@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loadgen.http import Exchange, Loss
+from loadgen.http1 import SECOND, Exchange, Loss
 from loadgen.served_by import HEADER, Hop, hops
 
 
@@ -23,7 +23,7 @@ class Observation:
     @classmethod
     def of(cls, exchange: Exchange) -> Observation:
         """What an exchange of the HTTP client says."""
-        seconds = exchange.latency / 1e9
+        seconds = exchange.latency / SECOND
         if exchange.loss is not None:
             return cls(exchange.number, None, (), seconds, exchange.loss)
         return cls(exchange.number, exchange.status, hops(exchange.field(HEADER)), seconds)

@@ -29,6 +29,7 @@ _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length"}
 )
 
+_NOTHING_TO_APPLY = "the body is no JSON object with kustomizations, files or text"
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -107,6 +108,8 @@ async def _apply(request: web.Request) -> web.Response:
     mesh = request.app[MESH]
     try:
         order = await request.json()
+        if not any(order.get(source) for source in ("kustomizations", "files", "text")):
+            return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
         loaded = await asyncio.to_thread(_load, order)
         resources, ignored = list(loaded.resources), list(loaded.ignored)
         if order.get("merge"):
@@ -116,7 +119,7 @@ async def _apply(request: web.Request) -> web.Response:
         found = await mesh.apply(resources, ignored)
         seconds = asyncio.get_running_loop().time() - began
     except (json.JSONDecodeError, AttributeError, TypeError):
-        return _refused(400, "BadRequest", "the body is not a JSON object with kustomizations, files or text")
+        return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
     except ManifestError as error:
         return _refused(422, "Invalid", str(error))
     except FAILURES as error:

@@ -71,6 +71,11 @@ class KeptEnvoy:
         """Where people may look into it."""
         return self._place.admin
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None before it was started."""
+        return self._envoy.pid if self._envoy is not None else None
+
     async def start(self) -> None:
         """Starts it and returns when it takes requests. Raises EnvoyError, RejectedError or StartError."""
         await self._start_once()

@@ -19,6 +19,8 @@ from typing import Any
 
 import yaml
 
+from localmesh.manifests.kinds import IGNORED, REFUSED, TRANSLATED
+
 KUBERNETES_PACKAGE = "kubernetes-validate==1.37.0"
 KUBERNETES_SCHEMAS = "kubernetes-json-schema/v1.36.0-local-strict"
 ISTIO_MODULE = "istio.io/api@v1.31.1"
@@ -28,38 +30,11 @@ TARGET = Path(__file__).resolve().parent.parent / "localmesh" / "manifests" / "s
 
 Schema = dict[str, Any]
 
-KUBERNETES_KINDS = (
-    "io.k8s.api.apps.v1.DaemonSet",
-    "io.k8s.api.apps.v1.Deployment",
-    "io.k8s.api.apps.v1.ReplicaSet",
-    "io.k8s.api.apps.v1.StatefulSet",
-    "io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler",
-    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
-    "io.k8s.api.batch.v1.CronJob",
-    "io.k8s.api.batch.v1.Job",
-    "io.k8s.api.core.v1.ConfigMap",
-    "io.k8s.api.core.v1.Endpoints",
-    "io.k8s.api.core.v1.LimitRange",
-    "io.k8s.api.core.v1.Namespace",
-    "io.k8s.api.core.v1.PersistentVolume",
-    "io.k8s.api.core.v1.PersistentVolumeClaim",
-    "io.k8s.api.core.v1.Pod",
-    "io.k8s.api.core.v1.ReplicationController",
-    "io.k8s.api.core.v1.ResourceQuota",
-    "io.k8s.api.core.v1.Secret",
-    "io.k8s.api.core.v1.Service",
-    "io.k8s.api.core.v1.ServiceAccount",
-    "io.k8s.api.discovery.v1.EndpointSlice",
-    "io.k8s.api.networking.v1.Ingress",
-    "io.k8s.api.networking.v1.IngressClass",
-    "io.k8s.api.networking.v1.NetworkPolicy",
-    "io.k8s.api.policy.v1.PodDisruptionBudget",
-    "io.k8s.api.rbac.v1.ClusterRole",
-    "io.k8s.api.rbac.v1.ClusterRoleBinding",
-    "io.k8s.api.rbac.v1.Role",
-    "io.k8s.api.rbac.v1.RoleBinding",
-    "io.k8s.api.scheduling.v1.PriorityClass",
-    "io.k8s.api.storage.v1.StorageClass",
+KNOWN_KINDS = frozenset(
+    f"{version}/{kind}"
+    for table in (TRANSLATED, IGNORED, REFUSED)
+    for kind, versions in table.items()
+    for version in versions
 )
 
 CLOSED_SETS: Mapping[str, tuple[str, ...]] = {
@@ -177,15 +152,20 @@ def write(name: str, source: str, schemas: Schema) -> None:
 
 
 def kubernetes_schemas(definitions: Mapping[str, Schema]) -> Schema:
-    """The kinds that localmesh knows with all that they refer to."""
+    """The kinds that localmesh knows, with all that they refer to."""
+    kinds = {
+        kind: name
+        for name, definition in definitions.items()
+        for kind in group_version_kinds(definition)
+        if kind in KNOWN_KINDS
+    }
     kept: dict[str, Schema] = {}
-    waiting = list(KUBERNETES_KINDS)
+    waiting = list(kinds.values())
     while waiting:
         name = waiting.pop()
         if name not in kept:
             kept[name] = strict_kubernetes(definitions[name], name)
             waiting.extend(references(kept[name]))
-    kinds = {kind: name for name in KUBERNETES_KINDS for kind in group_version_kinds(definitions[name])}
     return {"$defs": kept, "kinds": kinds}
 
 
@@ -241,7 +221,7 @@ def references(schema: Any) -> Iterable[str]:
 
 def group_version_kinds(definition: Schema) -> Iterable[str]:
     """`apps/v1/Deployment`, `v1/Service`: how the kinds of a definition are written in manifests."""
-    for each in definition["x-kubernetes-group-version-kind"]:
+    for each in definition.get("x-kubernetes-group-version-kind", ()):
         group = f"{each['group']}/" if each["group"] else ""
         yield f"{group}{each['version']}/{each['kind']}"
 

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from loadgen.binomial import percent
-from loadgen.design import design, surely_at_least, trials_for
+from loadgen.design import design, surely_at_least, trials_for, trials_to_get
 from loadgen.inforce import Call, Journey, NotUnderstood, Split, read_split
 from loadgen.judge import Check, Count, inconclusive, judge
 from loadgen.measure import Shipment
@@ -58,9 +58,11 @@ def prove(bench: Bench) -> Sequence[Check]:
 def plan_for(split: Split) -> Shipment:
     """How many requests, and how many at once, for the weights and odds in force."""
     wanted = [trials_for(share, NOTICED_SHARE) for share in split.shares.values()]
-    for version, share in split.shares.items():
-        if share and 0 < split.odds[version].failing < 1:
-            wanted.append(math.ceil(1.1 * trials_for(split.odds[version].failing, NOTICED_FAILURES) / share))
+    wanted += [
+        trials_to_get(trials_for(split.odds[version].failing, NOTICED_FAILURES), share)
+        for version, share in split.shares.items()
+        if share and 0 < split.odds[version].failing < 1
+    ]
     count = min(max(FEWEST_REQUESTS, *wanted), MOST_REQUESTS)
     hanging = sum(
         share * odds.hang_percent / 100 * odds.hang_seconds
@@ -121,7 +123,7 @@ def _blame(split: Split, planned: int, tally: Tally, faulty: list[str]) -> Check
     notes = [f"{count:,} failing answers name {who}" for who, count in sorted(blamed.items())]
     if unknown:
         notes.append(f"who failed {unknown:,} is unknown")
-    name = f"failures only from {' and '.join(faulty)}" if faulty else "no failures"
+    name = f"only {' and '.join(faulty)} fails" if faulty else "nothing fails"
     count = Count(blamed.total(), len(tally), unknown)
     return judge(name, "no other failure", design(0.0, planned), count, note=", ".join(notes))
 
@@ -167,6 +169,6 @@ def facts(split: Split) -> dict[str, str]:
 
 PROOF = Proof(
     scenario="canary",
-    proves="logic's versions get the shares in force, and only the faulty one fails",
+    proves="logic's versions get their shares, and only the faulty one fails",
     prove=prove,
 )

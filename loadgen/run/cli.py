@@ -10,7 +10,7 @@ import click
 
 from loadgen.console import console, show
 from loadgen.errors import ExitStatus
-from loadgen.http import Target
+from loadgen.http1 import Target
 from loadgen.mesh_options import gateway_url, mesh_option
 from loadgen.output import check_writable, write_json
 from loadgen.run.options import MOST_CONNECTIONS, USUAL_RATE, USUAL_SECONDS, RunOptions
@@ -86,4 +86,5 @@ def run(
     show(console(stderr=json_path == "-"), final_table(summary))
     if json_path:
         write_json(json_path, summary.document())
+    summary.check_answered()
     return ExitStatus.OK

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from loadgen.errors import UsageError
-from loadgen.http import Limits, Request
+from loadgen.http1 import Limits, Request
 from loadgen.pacing import Traffic
 from loadgen.sentiment import PATH, sentiment_requests
 

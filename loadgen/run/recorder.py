@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from loadgen.histogram import Histogram
-from loadgen.http import Exchange, Loss
+from loadgen.http1 import Exchange, Loss
 from loadgen.served_by import HEADER, hops
 
 MOST_DISTINCT = 1_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from loadgen.errors import NotReachable
 from loadgen.histogram import RELATIVE_ERROR, Histogram
-from loadgen.http import Request, Target
+from loadgen.http1 import Request, Target
 from loadgen.pacing import Sender, Traffic
 from loadgen.run.recorder import Recorder
 
@@ -49,6 +50,14 @@ class Summary:
         if self.traffic.rate is None:
             return f"closed loop, {connections:,} at once"
         return f"open loop, {self.traffic.rate:,g} requests/s on at most {connections:,} connections"
+
+    def check_answered(self) -> None:
+        """Raise NotReachable if not one request was answered: that is no measurement."""
+        if not self.recorder.answered:
+            kinds = ", ".join(
+                f"{loss.meaning} ({count:,})" for loss, count in sorted(self.recorder.losses.items())
+            )
+            raise NotReachable(f"{self.target.url} answered none of {self.issued:,} requests: {kinds}")
 
     def document(self) -> dict[str, Any]:
         """The JSON document described by `summary.schema.json`; times in milliseconds, None without data."""

@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def run(*arguments: str) -> Outcome:
     with environment, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main(list(arguments))
     return Outcome(int(status), out.getvalue(), err.getvalue())
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, within_seconds: float = 20) -> None:
+    """Wait for a condition; fails with what was waited for."""
+    deadline = time.monotonic() + within_seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {within_seconds} s in vain for {what}"
+        time.sleep(0.01)
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from loadgen.http import Loss
+from loadgen.http1 import Loss
 from loadgen.inforce import Split, read_split
 from loadgen.judge import Verdict, overall
 from loadgen.proofs.canary import JOURNEY, PROOF, judged, plan_for
@@ -123,8 +123,8 @@ class TestVerdicts:
 
         checks = {check.name: check for check in judged(CANARY, 2700, tally)}
 
-        assert checks["failures only from v2"].verdict is Verdict.FAIL
-        assert checks["failures only from v2"].reason.endswith("; 1 failing answers name v1")
+        assert checks["only v2 fails"].verdict is Verdict.FAIL
+        assert checks["only v2 fails"].reason.endswith("; 1 failing answers name v1")
 
     def test_a_failing_answer_that_names_no_version_is_held_against_the_mesh(self):
         """Nobody can say that it was v2."""
@@ -133,7 +133,7 @@ class TestVerdicts:
 
         found = verdicts(CANARY, tally)
 
-        assert found.pop("failures only from v2") is Verdict.FAIL
+        assert found.pop("only v2 fails") is Verdict.FAIL
         assert set(found.values()) == {Verdict.PASS}
 
     def test_a_request_without_answer_leaves_open_who_failed_it(self):
@@ -143,8 +143,8 @@ class TestVerdicts:
 
         checks = {check.name: check for check in judged(CANARY, 2700, tally)}
 
-        assert checks["failures only from v2"].verdict is Verdict.INCONCLUSIVE
-        assert "who failed 1 is unknown" in checks["failures only from v2"].reason
+        assert checks["only v2 fails"].verdict is Verdict.INCONCLUSIVE
+        assert "who failed 1 is unknown" in checks["only v2 fails"].reason
         assert checks["share of v2"].measured.count.unknown == 1
 
     def test_a_request_that_was_not_waited_for_is_not_a_failure(self):
@@ -190,7 +190,7 @@ class TestVerdicts:
         found = verdicts(split, as_in_force(split))
 
         assert found == dict.fromkeys(
-            ["share of v1", "share of v2", "no failures", "failures overall"], Verdict.PASS
+            ["share of v1", "share of v2", "nothing fails", "failures overall"], Verdict.PASS
         )
 
     @pytest.mark.parametrize("count", [0, 300])
@@ -211,7 +211,7 @@ class TestVerdicts:
         checks = {check.name: check for check in judged(split, 2700, tally)}
 
         assert checks["share of v2"].verdict is Verdict.PASS
-        assert checks["failures only from v2"].verdict is Verdict.INCONCLUSIVE
+        assert checks["only v2 fails"].verdict is Verdict.INCONCLUSIVE
         assert checks["failures of v2"].verdict is Verdict.INCONCLUSIVE
         assert "retries on 5xx" in checks["failures overall"].reason
 

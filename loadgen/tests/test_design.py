@@ -15,6 +15,7 @@ from loadgen.design import (
     fails_with_probability,
     surely_at_least,
     trials_for,
+    trials_to_get,
 )
 from loadgen.judge import Count, Verdict, judge
 
@@ -102,6 +103,14 @@ def test_the_band_holds_every_interval_that_contains_the_expected_share():
     verdicts = {judge("", "", plan, Count(successes, 500)).verdict for successes in range(501)}
 
     assert verdicts == {Verdict.PASS, Verdict.FAIL}
+
+
+@pytest.mark.parametrize(("successes", "share"), [(421, 0.2), (421, 0.01), (5, 1.0)])
+def test_so_many_trials_get_so_many_successes(successes: int, share: float):
+    """And one trial less does not."""
+    trials = trials_to_get(successes, share)
+
+    assert surely_at_least(trials - 1, share) < successes <= surely_at_least(trials, share)
 
 
 def test_a_part_of_the_trials_is_planned_for_cautiously():

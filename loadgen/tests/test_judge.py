@@ -44,6 +44,15 @@ def test_none_expected_allows_none():
     assert verdicts == [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE]
 
 
+@pytest.mark.parametrize("count", [Count(0, 0), Count(2, 3), Count(3, 3, unknown=0)])
+def test_a_plan_that_notices_nothing_never_passes(count: Count):
+    """With a handful of trials planned every outcome fits: that is no proof."""
+    plan = design(0.65, 3)
+
+    assert plan.noticed == 1
+    assert judge("", "", plan, count).verdict is Verdict.INCONCLUSIVE
+
+
 def test_too_little_data_says_what_is_missing():
     """The reason names planned and actual trials, and the unknown ones."""
     check = judge("share", "20 %", PLAN, Count(50, 270, unknown=7))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-from loadgen.http import Exchange, Limits, Loss, Request, Target
+from loadgen.http1 import Exchange, Limits, Loss, Request, Target
 from loadgen.pacing import Sender, Traffic, sender
 from loadgen.tests.servers import Handler, always, answer, never, read_request, serving
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadgen import proofs as package
-from loadgen.http import Target
+from loadgen.http1 import Target
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
 from loadgen.judge import Check, Verdict
 from loadgen.progress import listener

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from loadgen.design import design
-from loadgen.http import Loss, Request, Target
+from loadgen.http1 import Loss, Request, Target
 from loadgen.judge import Check, Count, failed, inconclusive, judge
 from loadgen.measure import Shipment
 from loadgen.progress import Bar
@@ -23,16 +23,17 @@ TABLE = """\
 canary  FAIL  that it holds
 
   in force  v1 80 %, v2 20 %
-  sent      2,700 × POST http://127.0.0.1:8080/sentiment, at most 112 at once, in 9.6 s
+  sent      2,700 × POST http://127.0.0.1:8080/sentiment, 112 at once, 9.6 s
   answers   2,350 × 200, 349 × 502, 1 lost (connection reset by the peer)
 
-  check                  verdict       observed     interval  wanted  notices  count
-  share of v2            PASS            20.6 %  17.7–23.8 %    20 %     ±5.0  556 of 2,700, 1 unknown
-  failures only from v2  FAIL             0.1 %  0.003–0.6 %     0 %     +0.2  3 of 2,700
-  failures overall       INCONCLUSIVE         –            –       –        –  –
+  check             verdict       observed     interval      wanted  count
+  share of v2       PASS            20.6 %  17.7–23.8 %  20 % ± 5.0  556 of 2,700, 1 unknown
+  failures of v2    PASS            61.4 %  53.2–69.2 %  65 % ±14.5  350 of 570
+  only v2 fails     FAIL             0.1 %  0.003–0.6 %   0 % + 0.2  3 of 2,700
+  failures overall  INCONCLUSIVE         –            –           –  –
 
-  failures only from v2  wanted 0 %, but the true share is in 0.003–0.6 %; 3 name v1
-  failures overall       nobody knows
+  only v2 fails     wanted 0 %, but the true share is in 0.003–0.6 %; 3 name v1
+  failures overall  nobody knows
 """
 HOPS = (Hop("logic", "v2", "logic-v2-1"),)
 
@@ -56,10 +57,11 @@ def printed(*checks: Check, measured: Tally | None = None, colour: bool = False)
 
 
 def test_every_check_has_a_line_with_its_figures():
-    """Verdict, share, interval, what was wanted and would be noticed, counts; reasons below."""
+    """Verdict, share, interval, what was wanted and is noticed, counts; reasons below."""
     report = printed(
         judge("share of v2", "20 %", design(0.2, 2700), Count(556, 2700, 1)),
-        judge("failures only from v2", "none", design(0.0, 2700), Count(3, 2700), note="3 name v1"),
+        judge("failures of v2", "65 %", design(0.65, 453), Count(350, 570)),
+        judge("only v2 fails", "none", design(0.0, 2700), Count(3, 2700), note="3 name v1"),
         inconclusive("failures overall", "13 %", "nobody knows"),
         measured=tally(),
     )
@@ -99,14 +101,14 @@ def test_verdicts_are_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatc
     assert "31m" not in printed(check, colour=True)
 
 
-def test_the_legend_explains_interval_and_notices():
+def test_the_legend_explains_the_columns():
     """With the confidence and the power in use."""
     file = io.StringIO()
 
     print_legend(Console(file=file, width=200))
 
     assert "with 99.99 % confidence" in file.getvalue()
-    assert "FAILs with 99 % probability" in file.getvalue()
+    assert "points off FAIL with 99 % probability" in file.getvalue()
 
 
 def test_a_terminal_shows_a_bar_while_requests_are_under_way():

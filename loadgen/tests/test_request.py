@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadgen.errors import NotReachable, UsageError
-from loadgen.http import Request, Target
-from loadgen.http.exchange import field
-from loadgen.http.target import reach
+from loadgen.http1 import Request, Target
+from loadgen.http1.exchange import field
+from loadgen.http1.target import reach
 from loadgen.tests.servers import always, answer, closed_port, serving
 
 HERE = Target("localhost", 8080)

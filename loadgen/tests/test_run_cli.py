@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from loadgen.run.options import RunOptions
-from loadgen.tests.commands import SUMMARY_SCHEMA, ended, run, start
+from loadgen.tests.commands import SUMMARY_SCHEMA, ended, run, start, wait_until
 from loadgen.tests.servers import (
     Received,
     always,
@@ -172,8 +173,7 @@ class TestEnding:
         server = Recording()
         with serving(server) as url:
             process = start("run", url, "--rate", "200", "--duration", "60s", "--json", "-", "--live")
-            while len(server.received) < 20:
-                time.sleep(0.01)
+            wait_until(lambda: len(server.received) >= 20, "requests")
             process.send_signal(signal.SIGINT)
             outcome = ended(process)
 
@@ -204,7 +204,8 @@ class TestEnding:
             outcome = run("run", url, "--concurrency", "1", "--requests", "5")
 
         assert outcome.status == 4
-        assert "answered none of 5 requests: connection closed before the answer" in outcome.err
+        assert "5 sent, 0 answered" in outcome.out
+        assert "answered none of 5 requests: connection closed before the answer (5)" in outcome.err
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),
@@ -240,20 +241,33 @@ class TestEnding:
         assert "Usage: loadgen" in outcome.err
 
 
+SERVER = """
+import asyncio, itertools
+from loadgen.tests.servers import answer, read_request
+
+turns = itertools.count(1)
+
+async def handle(reader, writer):
+    while True:
+        await read_request(reader)
+        writer.write(answer())
+        if next(turns) == 1000:
+            print(1000, flush=True)
+
+async def main():
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
 @contextmanager
 def server_of_its_own() -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A server that is a process, so that it can be stopped."""
-    source = (
-        "import asyncio\n"
-        "from loadgen.tests.servers import always, answer\n"
-        "async def main():\n"
-        "    server = await asyncio.start_server(always(answer()), '127.0.0.1', 0, backlog=1024)\n"
-        "    print(server.sockets[0].getsockname()[1], flush=True)\n"
-        "    await server.serve_forever()\n"
-        "asyncio.run(main())\n"
-    )
+    """A server that is a process, so that it can be stopped; it prints a line at the 1,000th request."""
     process = subprocess.Popen(
-        [sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}", process
@@ -266,7 +280,7 @@ def test_a_target_that_stops_for_half_a_second_shows_in_the_p99():
     """In 4 s at 1,000/s one request in eight falls into the stop: the 99th percentile is about 0.46 s."""
     with server_of_its_own() as (url, server):
         process = start("run", url, "--rate", "1000", "--duration", "4s", "--json", "-")
-        time.sleep(1.5)
+        assert select.select([server.stdout], [], [], 20)[0], "waited in vain for 1,000 requests"
         os.kill(server.pid, signal.SIGSTOP)
         time.sleep(0.5)
         os.kill(server.pid, signal.SIGCONT)

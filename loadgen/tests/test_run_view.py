@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from loadgen.histogram import histogram
-from loadgen.http import Exchange, Limits, Loss, Request, Target
+from loadgen.http1 import Exchange, Limits, Loss, Request, Target
 from loadgen.pacing import Traffic
 from loadgen.run.recorder import MOST_DISTINCT, Recorder
 from loadgen.run.summary import Summary

@@ -4,49 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-CLUSTER_DOMAIN = "cluster.local"
+from localmesh.manifests.hostnames import full_host as resolve
+from localmesh.manifests.hostnames import overlap as matches
+from localmesh.manifests.hostnames import service_host
 
-
-def service_host(name: str, namespace: str) -> str:
-    """The fully qualified name of a Kubernetes Service: ``name.namespace.svc.cluster.local``."""
-    return f"{name}.{namespace}.svc.{CLUSTER_DOMAIN}"
-
-
-def resolve(host: str, namespace: str) -> str:
-    """The host that a configuration object in `namespace` means by `host`.
-
-    A name without a dot is a Service of that namespace; anything else stands for itself
-    (Istio, "Virtual Service", `hosts`; "Destination", `host`).
-
-    >>> resolve("logic", "sentimesh")
-    'logic.sentimesh.svc.cluster.local'
-    >>> resolve("logic.other", "sentimesh")
-    'logic.other'
-    """
-    if "." in host or host.startswith("*"):
-        return host.lower()
-    return service_host(host.lower(), namespace)
+__all__ = ["intersection", "is_wildcard", "is_within", "matches", "most_specific", "resolve", "service_host"]
 
 
 def is_wildcard(host: str) -> bool:
     """Whether a host is a pattern: ``*`` or ``*.example.com``."""
     return host.startswith("*")
-
-
-def matches(pattern: str, host: str) -> bool:
-    """Whether two hosts, either of which may be a wildcard, have a name in common.
-
-    >>> matches("*.example.com", "a.example.com"), matches("*", "x"), matches("a", "b")
-    (True, True, False)
-    """
-    if is_wildcard(pattern) and is_wildcard(host):
-        shorter, longer = sorted((pattern[1:], host[1:]), key=len)
-        return longer.endswith(shorter)
-    if is_wildcard(pattern):
-        return host.endswith(pattern[1:])
-    if is_wildcard(host):
-        return pattern.endswith(host[1:])
-    return pattern == host
 
 
 def is_within(host: str, pattern: str) -> bool:

@@ -1,5 +1,7 @@
 """Manifests: kustomize → YAML → Resource, checked strictly, with problems that say how to mend them."""
 
+from localmesh.manifests.documents import Document, Reading, read_text
+from localmesh.manifests.files import read_files
 from localmesh.manifests.kustomize import build_kustomization
 from localmesh.manifests.loading import load, load_text
 from localmesh.manifests.paths import FieldPath
@@ -7,14 +9,18 @@ from localmesh.manifests.problems import ManifestError, Place, Problem, Severity
 from localmesh.manifests.resources import Loaded, Resource
 
 __all__ = [
+    "Document",
     "FieldPath",
     "Loaded",
     "ManifestError",
     "Place",
     "Problem",
+    "Reading",
     "Resource",
     "Severity",
     "build_kustomization",
     "load",
     "load_text",
+    "read_files",
+    "read_text",
 ]

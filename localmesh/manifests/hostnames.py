@@ -1,9 +1,11 @@
-"""DNS names as Istio takes them in hosts (istio: pkg/config/validation/agent, pkg/config/host)."""
+"""Host names as Istio takes and resolves them (istio: pkg/config/validation/agent, pkg/config/host)."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+
+SERVICE_DOMAIN = "svc.cluster.local"
 
 _LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?\Z")
 _WILDCARD_LABEL = re.compile(r"(?:\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?)\Z")
@@ -54,3 +56,22 @@ def overlap(one: str, other: str) -> bool:
     if other.startswith("*"):
         return one.endswith(other[1:])
     return one == other
+
+
+def service_host(name: str, namespace: str) -> str:
+    """The fully qualified name of a Kubernetes Service: ``name.namespace.svc.cluster.local``."""
+    return f"{name}.{namespace}.{SERVICE_DOMAIN}"
+
+
+def full_host(host: str, namespace: str) -> str:
+    """The host that an object of a namespace means.
+
+    A name without a dot is a Service of that namespace; anything else stands for itself
+    (Istio, "Virtual Service", `hosts`; "Destination", `host`).
+
+    >>> full_host("logic", "sentimesh"), full_host("logic.other", "sentimesh")
+    ('logic.sentimesh.svc.cluster.local', 'logic.other')
+    """
+    if "." in host or host.startswith("*"):
+        return host.lower().removesuffix(".")
+    return service_host(host.lower(), namespace)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,10 @@ def build_kustomization(directory: Path) -> Built:
 
 def _command(directory: Path) -> list[str]:
     chosen = os.environ.get(CHOSEN)
-    found = shutil.which(chosen) if chosen else shutil.which("kustomize") or shutil.which("kubectl")
+    # behind the PATH: where `make` puts a kubectl on machines that have none
+    places = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent)))
+    names = (chosen,) if chosen else ("kustomize", "kubectl")
+    found = next((path for name in names if (path := shutil.which(name, path=places))), None)
     if found is None:
         missing = (
             f"{CHOSEN} names {chosen}, which is not a program"

@@ -51,7 +51,9 @@ class Lines:
         return None
 
     def _line(self, document: Document, path: FieldPath) -> int:
-        nodes = self._texts.setdefault(document.text, _Nodes(document.text))
+        if document.text not in self._texts:
+            self._texts[document.text] = _Nodes(document.text)
+        nodes = self._texts[document.text]
         line, node = document.line, nodes.starting_on(document.line)
         for segment in path:
             found = _child(node, segment)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localmesh.manifests.fields import Field
-from localmesh.manifests.paths import FieldPath
 from localmesh.manifests.problems import ManifestError, Place, Problem
 
 
@@ -54,10 +53,6 @@ class Resource:
     def root(self) -> Field:
         """The whole object, to walk through."""
         return Field(self.body, self.place)
-
-    def path(self, *segments: str | int) -> FieldPath:
-        """The path of a field of this object, for problems."""
-        return FieldPath(*segments)
 
 
 def without_nulls(resource: Resource) -> Resource:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, cast
 
@@ -24,16 +25,17 @@ log = logging.getLogger("services.request")
 class Chassis:
     """What belongs to one service's application besides its routes.
 
-    `trace_id` reads the trace of the request with this WSGI environment. `makes_spans` says whether the
-    service makes spans of its own, and then writes the trace context of its calls.
+    `makes_spans` says whether the service makes spans of its own, and so writes its calls' trace context;
+    `trace_id` reads the trace of the request with this WSGI environment; `resources` are closed at the end.
     """
 
     service: str
     settings: Settings
     metrics: Metrics
-    readiness: health.Readiness
-    makes_spans: bool
-    trace_id: Callable[[Mapping[str, Any]], str | None]
+    makes_spans: bool = False
+    trace_id: Callable[[Mapping[str, Any]], str | None] = propagation.trace_id
+    readiness: health.Readiness = field(default_factory=health.Readiness)
+    resources: ExitStack = field(default_factory=ExitStack)
 
     def hop(self, attempt: int | None = None) -> Hop:
         """This workload's own element of `served-by`."""
@@ -67,12 +69,14 @@ def chassis_of(app: flask.Flask) -> Chassis:
 def _chassis(app: flask.Flask, service: str, settings: Settings) -> Chassis:
     metrics = Metrics(service, settings.version, settings.pod)
     if settings.otlp_endpoint is None:
-        return Chassis(service, settings, metrics, health.Readiness(), False, propagation.trace_id)
+        return Chassis(service, settings, metrics)
     # OpenTelemetry takes memory and half a second to load: only whoever wants spans pays for it.
     from services.chassis import tracing
 
-    tracing.instrument(app, service, settings)
-    return Chassis(service, settings, metrics, health.Readiness(), True, tracing.trace_id)
+    chassis = Chassis(service, settings, metrics, makes_spans=True, trace_id=tracing.trace_id)
+    # What is not sent yet is sent when the service stops.
+    chassis.resources.callback(tracing.instrument(app, service, settings).shutdown)
+    return chassis
 
 
 def _frame_requests(app: flask.Flask, chassis: Chassis) -> None:
@@ -118,6 +122,6 @@ def _line(
         "trace_id": trace_id,
         "served_by": response.headers[HEADER],
     }
-    if route is UNMATCHED:
+    if route == UNMATCHED:
         fields["path"] = flask.request.path
     return {**fields, **own.notes}

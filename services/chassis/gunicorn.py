@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import socket
 from pathlib import Path
@@ -17,8 +18,7 @@ def _settings() -> Settings:
     try:
         return Settings.from_environment(os.environ)
     except SettingsError:
-        # The application is loaded next, before any port is opened: it names every bad variable, also its
-        # own.
+        # The application is loaded next, before any port is opened, and names every bad variable.
         return Settings()
 
 
@@ -34,10 +34,15 @@ preload_app = True  # The worker shares the memory of what is loaded before it i
 # did, a request sent in that moment would fail, and the mesh retries no such failure.
 keepalive = 3700
 
-graceful_timeout = int(settings.shutdown_delay_seconds + settings.drain_seconds)
+graceful_timeout = math.ceil(settings.shutdown_delay_seconds + settings.drain_seconds)
 timeout = 30  # Without a sign of life from the worker's loop, which no request can block.
 # Signs of life are written to a file (unlinked at once): in memory, since a disk may be slow or read-only.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+# Whatever an Envoy lets through by default (60 KiB of headers, 100 of them and its own) is let in here, too.
+limit_request_field_size = 60 * 1024
+limit_request_fields = 150
+limit_request_line = 8190
 
 # No header of a client decides what this server believes of the connection.
 forwarded_allow_ips = ""
@@ -64,6 +69,11 @@ def pre_fork(_: Arbiter, __: server.Worker) -> None:
     """Let the garbage collector leave alone what is loaded, or its marks copy all of it into the worker."""
     gc.collect()
     gc.freeze()
+
+
+def worker_exit(_: Arbiter, worker: server.Worker) -> None:
+    """Let go of connections and send what is left to send, after the last request."""
+    worker.chassis.resources.close()
 
 
 def post_worker_init(worker: server.Worker) -> None:

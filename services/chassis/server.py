@@ -39,14 +39,37 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_exit(self, sig: int, frame: object) -> None:
         """On SIGTERM: fail readiness, serve on for the delay, then finish what has begun and no more."""
+        # A signal may interrupt anything, also what holds a lock: the loop does the rest, in its own time.
+        self.method_queue.defer(self._leave, sig, frame)
+
+    def _leave(self, sig: int, frame: object) -> None:
         chassis = self.chassis
         if chassis.readiness.stopping:
             return
         chassis.readiness.stopping = True
-        # The worker's loop goes on meanwhile: whoever has not heard yet that this pod leaves is served.
-        drain = threading.Timer(chassis.settings.shutdown_delay_seconds, super().handle_exit, (sig, frame))
+        # The loop goes on meanwhile: whoever has not heard yet that this pod leaves is served.
+        delay = chassis.settings.shutdown_delay_seconds
+        drain = threading.Timer(delay, self.method_queue.defer, (self._drain, sig, frame))
         drain.daemon = True
         drain.start()
+
+    def _drain(self, sig: int, frame: object) -> None:
+        """Accept who has connected already, and refuse all others, so that they ask elsewhere.
+
+        gunicorn would leave the port open without accepting: connections would come about, wait, and be reset
+        in the end, which a proxy does not retry as it does a refused one.
+        """
+        for listener in self.sockets:
+            waiting = select.poll()
+            waiting.register(listener, select.POLLIN)
+            for _ in range(self.cfg.backlog):
+                if not waiting.poll(0):
+                    break
+                self.accept(listener)
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+        super().handle_exit(sig, frame)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what is no HTTP request: gunicorn decides and logs as ever, only the form is ours."""

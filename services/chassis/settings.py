@@ -163,7 +163,7 @@ class Settings:
     drain_seconds: float = variable(
         "DRAIN_SECONDS",
         number(0, 600),
-        "How long requests under way may take after that before they are cut off.",
+        "How long requests under way may take after that, before they are cut off.",
         default=20.0,
     )
     otlp_endpoint: str | None = variable(

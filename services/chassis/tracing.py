@@ -18,8 +18,8 @@ from services.chassis.settings import Settings
 from services.chassis.trace_context import MeshPropagator, MeshSampler
 
 
-def instrument(app: flask.Flask, service: str, settings: Settings) -> None:
-    """Make `app` and every `requests` session create spans, and send them to the collector."""
+def instrument(app: flask.Flask, service: str, settings: Settings) -> TracerProvider:
+    """Make `app` and every `requests` session create spans and send them; who does it, to be shut down."""
     resource = {"service.name": service, "service.version": settings.version, "k8s.pod.name": settings.pod}
     provider = TracerProvider(resource=Resource.create(resource))
     provider.sampler = MeshSampler(provider.sampler)
@@ -29,6 +29,7 @@ def instrument(app: flask.Flask, service: str, settings: Settings) -> None:
         app, tracer_provider=provider, excluded_urls="/livez$,/readyz$,/about$", enable_commenter=False
     )
     RequestsInstrumentor().instrument(tracer_provider=provider)
+    return provider
 
 
 def trace_id(_: Mapping[str, Any]) -> str | None:

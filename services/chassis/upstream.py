@@ -14,7 +14,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from services.chassis import call, hop
-from services.chassis.metrics import Metrics
+from services.chassis.application import Chassis
 from services.chassis.problem import Problem
 
 _OUTCOMES = ("answered", "failed", "timeout", "unreachable")
@@ -29,12 +29,13 @@ class Upstream(requests.Session):
     the moment of sending fails the request with 502, because nobody knows whether it was served.
     """
 
-    def __init__(self, name: str, base: str, *, seconds: float, connections: int, metrics: Metrics) -> None:
+    def __init__(self, name: str, base: str, *, seconds: float, caller: Chassis) -> None:
         super().__init__()
+        self.headers["User-Agent"] = f"{caller.service}/{caller.settings.version}"
         self.name = name
         self.base = base
         self.seconds = seconds
-        self._outcomes: dict[str, Counter] = metrics.outcomes(
+        self._outcomes: dict[str, Counter] = caller.metrics.outcomes(
             "sentimesh_upstream_requests",
             "Requests sent to an upstream, by how they ended.",
             *_OUTCOMES,
@@ -47,7 +48,7 @@ class Upstream(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._blank = lru_cache(maxsize=64)(self._prepare_blank)
         # A connection for every thread: with fewer, those above are opened and thrown away at each request.
-        self.mount(base, _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0))
+        self.mount(base, _Adapter(pool_connections=1, pool_maxsize=caller.settings.threads, max_retries=0))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """The 2xx answer to a request for the path `url`; for any other a Problem with status 502 or 504."""
@@ -56,7 +57,8 @@ class Upstream(requests.Session):
         kwargs.setdefault("timeout", self.seconds)
         kwargs["allow_redirects"] = False
         try:
-            response = super().request(method, f"{self.base}{url!s}", *args, **kwargs)
+            path = url if isinstance(url, str) else url.decode()
+            response = super().request(method, self.base + path, *args, **kwargs)
         except requests.RequestException as error:
             own.note(upstream_error=repr(error))
             raise self._unanswered(error) from None
@@ -96,6 +98,8 @@ class Upstream(requests.Session):
             self._outcomes["timeout"].inc()
             return self.problem(504, f"{self.name} did not answer within {self.seconds:g} seconds.", None)
         self._outcomes["unreachable"].inc()
+        if isinstance(error, requests.exceptions.ProxyError):
+            return self.problem(502, f"The proxy in front of {self.name} takes no connection.", None)
         if isinstance(getattr(cause, "reason", None), NewConnectionError):
             return self.problem(502, f"{self.name} takes no connection.", None)
         return self.problem(502, f"{self.name} ended the connection without an answer.", None)

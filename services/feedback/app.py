@@ -62,6 +62,7 @@ def create_app(settings: FeedbackSettings | None = None) -> flask.Flask:
     app = application.create("feedback", settings)
     chassis = application.chassis_of(app)
     storage = Storage(settings.database, connections=settings.threads)
+    chassis.resources.callback(storage.close)
     chassis.readiness.checks.append(storage.missing)
     app.register_blueprint(routes.routes(storage, chassis.metrics))
     return app

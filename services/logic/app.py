@@ -30,7 +30,9 @@ class LogicSettings(Settings):
         "Of 100 requests, how many hang and then fail with 500.",
         default=0.0,
     )
-    hang_seconds: float = variable("HANG_SECONDS", number(0, 3600), "How long those hang.", default=3.0)
+    hang_seconds: float = variable(
+        "HANG_SECONDS", number(0, 3600), "How long those hang, in seconds.", default=3.0
+    )
     fault_seed: str = variable(
         "FAULT_SEED", str, "Another seed strikes other requests; the odds stay.", default="sentimesh"
     )

@@ -30,12 +30,8 @@ def create_app(settings: WebappSettings | None = None) -> flask.Flask:
     """The webapp of these settings; without any, those of the environment."""
     settings = settings or settings_or_exit(WebappSettings, "webapp", os.environ)
     app = application.create("webapp", settings)
-    logic = Upstream(
-        "logic",
-        settings.logic_url,
-        seconds=settings.upstream_timeout_seconds,
-        connections=settings.threads,
-        metrics=application.chassis_of(app).metrics,
-    )
+    chassis = application.chassis_of(app)
+    logic = Upstream("logic", settings.logic_url, seconds=settings.upstream_timeout_seconds, caller=chassis)
+    chassis.resources.enter_context(logic)
     app.register_blueprint(sentiment.routes(logic))
     return app

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from localmesh.manifests.codes import doubtful
 from localmesh.manifests.fields import Field, listed
+from localmesh.manifests.hostnames import full_host
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.references.hints import host_hint
-from localmesh.manifests.references.world import Service, World, full_host
+from localmesh.manifests.references.world import Service, World
 from localmesh.manifests.resources import Resource
 
 

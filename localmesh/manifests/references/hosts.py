@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from localmesh.manifests.codes import doubtful
 from localmesh.manifests.fields import quoted
+from localmesh.manifests.hostnames import full_host
 from localmesh.manifests.problems import Problem
-from localmesh.manifests.references.world import World, full_host
+from localmesh.manifests.references.world import World
 from localmesh.manifests.resources import Resource
 
 

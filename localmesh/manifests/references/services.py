@@ -25,11 +25,7 @@ def services(world: World) -> Iterator[Problem]:
 
 def _without_pods(world: World, service: Service) -> Iterator[Problem]:
     wanted = service.selector
-    similar = [
-        pods
-        for pods in world.pods_in(service.resource.namespace)
-        if any(pods.labels.get(key) == value for key, value in wanted.items())
-    ]
+    similar = world.pods_with_any(service.resource.namespace, wanted)
     hint = ""
     if similar:
         shown = ", ".join(f"{key}={similar[0].labels.get(key, '(missing)')}" for key in wanted)

@@ -7,17 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from localmesh.manifests.fields import Field
-from localmesh.manifests.hostnames import overlap
+from localmesh.manifests.hostnames import full_host, overlap, service_host
 from localmesh.manifests.resources import Resource
-
-CLUSTER_DOMAIN = "svc.cluster.local"
-
-
-def full_host(host: str, namespace: str) -> str:
-    """The host that an object of a namespace means: a name without a dot is a Service beside it."""
-    if "." in host or host.startswith("*"):
-        return host.lower().removesuffix(".")
-    return f"{host.lower()}.{namespace}.{CLUSTER_DOMAIN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +20,7 @@ class Service:
     @property
     def host(self) -> str:
         """The full DNS name."""
-        return f"{self.resource.name}.{self.resource.namespace}.{CLUSTER_DOMAIN}"
+        return service_host(self.resource.name, self.resource.namespace)
 
     @property
     def subject(self) -> str:
@@ -115,10 +106,46 @@ class World:
         """The pods of all Deployments of a namespace."""
         return self._pods.get(namespace, [])
 
+    @cached_property
+    def _pods_by_label(self) -> Mapping[tuple[str, str, str], list[Pods]]:
+        pods: dict[tuple[str, str, str], list[Pods]] = {}
+        for namespace, all_pods in self._pods.items():
+            for each in all_pods:
+                for key, value in each.labels.items():
+                    pods.setdefault((namespace, key, value), []).append(each)
+        return pods
+
+    def pods_with(self, namespace: str, labels: Mapping[str, str]) -> list[Pods]:
+        """The pods of a namespace that have all these labels; by an index, for there may be thousands."""
+        if not labels:
+            return self.pods_in(namespace)
+        candidates = [self._pods_by_label.get((namespace, *item), []) for item in labels.items()]
+        wanted = labels.items()
+        return [pods for pods in min(candidates, key=len) if wanted <= pods.labels.items()]
+
+    def pods_with_any(self, namespace: str, labels: Mapping[str, str]) -> list[Pods]:
+        """The pods of a namespace that have at least one of these labels."""
+        return [pods for item in labels.items() for pods in self._pods_by_label.get((namespace, *item), [])]
+
     def pods_of(self, service: Service) -> list[Pods]:
         """The pods that a Service selects."""
-        wanted = service.selector.items()
-        return [pods for pods in self.pods_in(service.resource.namespace) if wanted <= pods.labels.items()]
+        return self.pods_with(service.resource.namespace, service.selector)
+
+    @cached_property
+    def services_by_name(self) -> Mapping[str, list[Service]]:
+        """The Services of each name, in whatever namespace."""
+        services: dict[str, list[Service]] = {}
+        for service in self.services.values():
+            services.setdefault(service.resource.name, []).append(service)
+        return services
+
+    @cached_property
+    def names_by_namespace(self) -> Mapping[str, list[str]]:
+        """The names of the Services of each namespace."""
+        names: dict[str, list[str]] = {}
+        for service in self.services.values():
+            names.setdefault(service.resource.namespace, []).append(service.resource.name)
+        return names
 
     def services_at(self, host: str) -> Iterator[Service]:
         """The Services that a full host, perhaps with a wildcard, stands for."""

@@ -76,7 +76,9 @@ def _variables(container: Field) -> Iterator[Problem]:
                 refused.EXCLUSIVE_FIELDS, found="value and valueFrom", expected="value and valueFrom"
             )
         present = [key for key, field in source.entries() if field]
-        if source and len(present) != 1:
+        if source and not present:
+            yield source.problem(refused.EMPTY_BLOCK, expected=listed(_VARIABLE_SOURCES))
+        if len(present) > 1:
             yield source.problem(
                 refused.EXCLUSIVE_FIELDS, found=listed(present), expected=listed(_VARIABLE_SOURCES)
             )

@@ -117,10 +117,6 @@ def _load_balancer(field: Field) -> Iterator[Problem]:
     if field.get("localityLbSetting") and field.get("zoneAwareLbSetting"):
         both = "localityLbSetting and zoneAwareLbSetting"
         yield field.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
-    warmup = field.get("warmup")
-    minimum = warmup.get("minimumPercent")
-    if minimum.number is not None and not 0 <= minimum.number <= 100:
-        yield minimum.problem(refused.BAD_PERCENTAGE, expected="a number from 0 to 100")
 
 
 def _cookie(cookie: Field) -> Iterator[Problem]:

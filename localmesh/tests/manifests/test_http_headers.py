@@ -24,3 +24,9 @@ def test_text_and_commands_of_envoy_are_values(value: str) -> None:
 def test_single_percent_signs_and_control_characters_are_refused(value: str) -> None:
     """Envoy would refuse the whole route configuration."""
     assert value_fault(value) is not None
+
+
+def test_very_long_values_are_refused() -> None:
+    """Envoy has a limit, and a configuration above it is refused as a whole."""
+    assert value_fault("a" * 16384) is None
+    assert value_fault("a" * 16385) == "it has more than 16384 characters"

@@ -1,16 +1,14 @@
 """Building kustomizations, and knowing where each object came from."""
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from localmesh.manifests import Loaded, ManifestError, Resource, load
 from localmesh.manifests.kustomize import CHOSEN, build_kustomization
-
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("kustomize") or shutil.which("kubectl")), reason="needs kustomize or kubectl"
-)
 
 SERVICE = """\
 apiVersion: v1
@@ -193,11 +191,13 @@ def test_folders_without_a_kustomization_are_told_together(project: Path) -> Non
 
 def test_the_program_can_be_chosen(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment variable comes before the PATH."""
-    program = shutil.which("kubectl") or shutil.which("kustomize") or ""
+    places = os.pathsep.join((os.environ["PATH"], str(Path(sys.executable).parent)))
+    program = shutil.which("kubectl", path=places) or shutil.which("kustomize", path=places) or ""
     renamed = project / Path(program).name
     renamed.symlink_to(program)
     monkeypatch.setenv(CHOSEN, str(renamed))
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
     assert "kind: Service" in build_kustomization(Path("base")).text
 
@@ -207,6 +207,7 @@ def test_without_any_program_the_user_learns_what_to_install(
 ) -> None:
     """One clear problem, no traceback."""
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
     refusal = _refusal(Path("base"))
 

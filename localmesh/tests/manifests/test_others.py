@@ -1,6 +1,5 @@
 """Manifests in the shape of well-known projects: they must load as they are."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,6 @@ def test_manifests_of_others_load_without_a_word(file: Path) -> None:
     assert loaded.warnings == ()
 
 
-@pytest.mark.skipif(
-    not (shutil.which("kustomize") or shutil.which("kubectl")), reason="needs kustomize or kubectl"
-)
 @pytest.mark.parametrize("folder", ["k8s/base", "istio/base", "istio/overlays/canary"])
 def test_our_own_manifests_load_without_a_word(folder: str) -> None:
     """The base alone, with Istio, and with the first overlay."""

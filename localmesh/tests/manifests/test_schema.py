@@ -99,3 +99,42 @@ def test_a_misspelt_field_is_not_missing_as_well() -> None:
     (problem,) = _problems("Service", spec={"ports": [{"prot": 80}]})
 
     assert (problem.code, str(problem.path)) == ("SM101", "spec.ports[0].prot")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "told"),
+    [
+        (
+            "security.istio.io/v1/AuthorizationPolicy",
+            {"selector": {}, "targetRefs": []},
+            "spec selector and targetRefs are set, expected at most one of selector and targetRefs",
+        ),
+        (
+            "security.istio.io/v1/RequestAuthentication",
+            {"jwtRules": [{"issuer": ""}]},
+            'spec.jwtRules[0].issuer found "", expected at least 1 characters',
+        ),
+        (
+            "security.istio.io/v1/RequestAuthentication",
+            {"targetRef": {"kind": "a", "name": "b", "namespace": "c"}},
+            'spec.targetRef.namespace found "c", expected at most 0 characters',
+        ),
+        (
+            "security.istio.io/v1/PeerAuthentication",
+            {"selector": {"matchLabels": {"app": "*"}}},
+            'spec.selector.matchLabels.app found "*", expected the form ^[^*]*$',
+        ),
+        (
+            "networking.istio.io/v1/ServiceEntry",
+            {"hosts": ["*"]},
+            'spec.hosts[0] found "*", expected what the schema allows',
+        ),
+    ],
+)
+def test_rules_of_custom_resources_are_in_their_schemas(kind: str, spec: dict[str, Any], told: str) -> None:
+    """What the API server checks by expressions, a schema says where it can."""
+    body = {"apiVersion": "", "kind": "", "metadata": {"name": "a"}, "spec": spec}
+
+    problems = schema_problems(body, kind, Place("a.yaml"))
+
+    assert told in [f"{problem.path} {problem.message}" for problem in problems]

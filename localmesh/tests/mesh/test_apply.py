@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import aiohttp
 import pytest
 
 from localmesh.manifests import load_text
-from localmesh.mesh import Mesh
+from localmesh.mesh import Mesh, MeshSettings
 from localmesh.tests.mesh.shop import BASE, DYING_V2, V1, V2, V3, answers, apply, gateway_url, mesh_of, routed
 from localmesh.workloads import PodFailedError
 from localmesh.xds import RejectedError
@@ -198,9 +201,6 @@ def test_endpoints_follow_readiness(tmp_path: Path) -> None:
 
 
 def _kill(pid: int) -> None:
-    import os
-    import signal
-
     os.kill(pid, signal.SIGKILL)
 
 
@@ -216,14 +216,29 @@ async def _endpoints(mesh: Mesh) -> int:
     return len(found.get("host_statuses", []))
 
 
+def test_an_envoy_that_dies_is_started_again_where_it_was(tmp_path: Path) -> None:
+    """The gateway answers again at its address, and an apply reaches it as before."""
+
+    async def run() -> tuple[int, Counter[str]]:
+        async with mesh_of(tmp_path, BASE + V1 + V2 + routed(v1=1)) as mesh:
+            kept = next(iter(mesh.gateways.values()))
+            assert kept.pid is not None
+            _kill(kept.pid)
+            while kept.ready:
+                await asyncio.sleep(0.001)
+            while not kept.ready:
+                await asyncio.sleep(0.01)
+            await apply(mesh, BASE + V1 + V2 + routed(v2=1))
+            return kept.restarts, await answers(mesh, 10)
+
+    assert asyncio.run(run()) == (1, {"v2": 10})
+
+
 def test_a_port_that_is_taken_by_another_program_is_told(tmp_path: Path) -> None:
     """A pod whose port somebody else took before it started fails with the port's number."""
-    import socket
 
     async def run() -> str:
         loaded = load_text(BASE + V1 + routed(v1=1))
-        from localmesh.mesh import MeshSettings
-
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()

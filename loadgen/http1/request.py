@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from loadgen.errors import UsageError
-from loadgen.http.target import Target
+from loadgen.http1.target import Target
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_A_PATH = re.compile(r"[\x00-\x20\x7f-\U0010ffff]")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from loadgen.errors import NotReachable, UsageError
-from loadgen.http.loss import Loss, loss_of_connecting
+from loadgen.http1.loss import Loss, loss_of_connecting
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ async def reach(target: Target, *, within_seconds: float = 5.0) -> Target:
     """
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(target.connect_to, target.port, type=1)
-    except OSError as error:
+        found = await loop.getaddrinfo(target.connect_to, target.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
         raise _not_reachable(target, Loss.DNS) from error
     failure: OSError | None = None
     for address in dict.fromkeys(str(info[4][0]) for info in found):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from loadgen.http.loss import Loss
+from loadgen.http1.loss import Loss
 
 clock = time.perf_counter_ns
 """The one clock of all measurements: monotonic, in nanoseconds."""
+SECOND = 1_000_000_000
+"""A second of that clock."""
 
 END_OF_HEAD = b"\r\n\r\n"
 

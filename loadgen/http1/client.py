@@ -7,16 +7,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadgen.http.connection import BodyKeepingConnection, Connection
-from loadgen.http.exchange import Exchange, clock
-from loadgen.http.loss import Loss, loss_of_connecting
+from loadgen.http1.connection import BodyKeepingConnection, Connection
+from loadgen.http1.exchange import SECOND, Exchange, clock
+from loadgen.http1.loss import Loss, loss_of_connecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loadgen.http.target import Target
-
-NANOSECONDS = 1_000_000_000
+    from loadgen.http1.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +139,8 @@ class Client:
 
     def _connect_ended(self, task: asyncio.Task[None]) -> None:
         self._connecting.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
         self._connect_if_needed()
 
     def _give_up(self, exchange: Exchange, loss: Loss) -> None:
@@ -149,7 +149,7 @@ class Client:
         self._ended(exchange)
 
     def _sweep(self) -> None:
-        oldest = clock() - int(self._limits.request_seconds * NANOSECONDS)
+        oldest = clock() - int(self._limits.request_seconds * SECOND)
         while self._waiting and self._waiting[0].intended < oldest:
             self._give_up(self._waiting.popleft(), Loss.TIMEOUT)
         late = [

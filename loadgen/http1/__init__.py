@@ -5,10 +5,10 @@ short: bytes are encoded once and sent as they are, httptools parses the answer 
 per header, and the head is kept as bytes that are only looked into when somebody asks.
 """
 
-from loadgen.http.client import Client, Limits
-from loadgen.http.exchange import Exchange, clock
-from loadgen.http.loss import Loss
-from loadgen.http.request import Request
-from loadgen.http.target import Target
+from loadgen.http1.client import Client, Limits
+from loadgen.http1.exchange import SECOND, Exchange, clock
+from loadgen.http1.loss import Loss
+from loadgen.http1.request import Request
+from loadgen.http1.target import Target
 
-__all__ = ["Client", "Exchange", "Limits", "Loss", "Request", "Target", "clock"]
+__all__ = ["SECOND", "Client", "Exchange", "Limits", "Loss", "Request", "Target", "clock"]

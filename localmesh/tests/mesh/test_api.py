@@ -1,0 +1,169 @@
+"""The HTTP interface of a running mesh: the paths and words of the Kubernetes API, and localmesh's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from localmesh.api import application
+from localmesh.tests.mesh.shop import BASE, DYING_V2, V1, V2, mesh_of, routed
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("api")]
+
+Asking = Callable[[aiohttp.ClientSession], Awaitable[Any]]
+
+
+def ask(folder: Path, asking: Asking, manifests: str = BASE + V1 + V2 + routed(v1=1)) -> Any:
+    """What `asking` gets from the API of a mesh; it is given a session with the API's address as base."""
+
+    async def run() -> Any:
+        async with mesh_of(folder, manifests) as mesh:
+            runner = web.AppRunner(application(mesh), access_log=None)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            try:
+                async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
+                    return await asking(session)
+            finally:
+                await runner.cleanup()
+
+    return asyncio.run(run())
+
+
+async def get(session: aiohttp.ClientSession, path: str, **options: Any) -> tuple[int, Any]:
+    async with session.get(path, **options) as answer:
+        return answer.status, await answer.json()
+
+
+async def post(session: aiohttp.ClientSession, path: str, **options: Any) -> tuple[int, Any]:
+    async with session.post(path, **options) as answer:
+        return answer.status, await answer.json()
+
+
+def test_objects_are_found_where_a_kubernetes_api_server_has_them(tmp_path: Path) -> None:
+    """One object, the list of a namespace, the list of all; what is not there is a Status of 404."""
+    prefix = "/apis/networking.istio.io/v1"
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        return [
+            await get(session, f"{prefix}/namespaces/shop/virtualservices/web"),
+            await get(session, f"{prefix}/namespaces/shop/virtualservices"),
+            await get(session, "/apis/apps/v1/deployments"),
+            await get(session, "/api/v1/namespaces/shop/services/web"),
+            await get(session, f"{prefix}/namespaces/shop/virtualservices/nothing"),
+            await get(session, f"{prefix}/namespaces/elsewhere/virtualservices"),
+        ]
+
+    one, of_namespace, of_all, service, missing, empty = ask(tmp_path, asking)
+
+    assert one[1]["spec"]["http"][0]["route"][0]["weight"] == 1
+    assert (of_namespace[1]["kind"], len(of_namespace[1]["items"])) == ("VirtualServiceList", 1)
+    assert [item["metadata"]["name"] for item in of_all[1]["items"]] == ["web-v1", "web-v2"]
+    assert service[1]["metadata"]["namespace"] == "shop"
+    assert (missing[0], missing[1]["kind"], missing[1]["reason"]) == (404, "Status", "NotFound")
+    assert (empty[0], empty[1]["items"]) == (200, [])
+
+
+def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
+    """The labels, readiness and containers of pods, and an answer from one of their ports."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        listed = await get(session, "/api/v1/namespaces/shop/pods", params={"labelSelector": "version=v2"})
+        name = listed[1]["items"][0]["metadata"]["name"]
+        through = f"/api/v1/namespaces/shop/pods/{name}"
+        return [
+            listed,
+            await get(session, through),
+            await get(session, f"{through}:8080/proxy/metrics?a=b"),
+            await get(session, f"{through}:1/proxy/metrics"),
+            await get(session, "/api/v1/namespaces/shop/pods/nobody:8080/proxy/"),
+        ]
+
+    listed, one, through, no_port, nobody = ask(tmp_path, asking)
+
+    pod = listed[1]["items"][0]
+    assert len(listed[1]["items"]) == 1
+    assert pod == one[1]
+    assert pod["metadata"]["labels"] == {"app": "web", "version": "v2"}
+    assert pod["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
+    assert [each["name"] for each in pod["status"]["containerStatuses"]] == ["web", "istio-proxy"]
+    assert through[1]["path"] == "/metrics?a=b"
+    assert (no_port[0], "declares no port 1" in no_port[1]["message"]) == (400, True)
+    assert nobody[0] == 404
+
+
+def test_apply_refuses_what_cannot_be_done_and_says_why(tmp_path: Path) -> None:
+    """Bad JSON is 400, bad manifests 422, a pod that dies 409; the generation counts what took effect."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        good = BASE + V1 + V2 + routed(v2=1)
+        return [
+            await post(session, "/mesh/apply", data="{", headers={"Content-Type": "application/json"}),
+            await post(session, "/mesh/apply", json=["text"]),
+            await post(session, "/mesh/apply", json={}),
+            await post(session, "/mesh/apply", json={"text": BASE + routed(v1=-1)}),
+            await post(session, "/mesh/apply", json={"text": BASE + V1 + DYING_V2}),
+            await post(session, "/mesh/apply", json={"text": BASE + V1 + routed(v9=1), "strict": True}),
+            await post(session, "/mesh/apply", json={"text": good}),
+            await get(session, "/mesh"),
+        ]
+
+    broken, wrong, _empty, invalid, dying, strict, good, status = ask(tmp_path, asking)
+
+    assert [each[0] for each in (broken, wrong, invalid, dying, strict, good)] == [
+        400,
+        400,
+        422,
+        409,
+        422,
+        200,
+    ]
+    assert "spec.http[0].route[0].weight" in invalid[1]["message"]
+    assert "no database" in dying[1]["message"]
+    assert good[1]["changed"] == ["VirtualService shop/web"]
+    assert (status[1]["generation"], status[1]["ready"]) == (2, True)
+
+
+def test_web_pages_cannot_use_it(tmp_path: Path) -> None:
+    """Neither under a name that only resolves to the loopback nor with a form's content type."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        return [
+            await get(session, "/mesh", headers={"Host": "attacker.example:7080"}),
+            await post(session, "/mesh/apply", data='{"text": ""}', headers={"Content-Type": "text/plain"}),
+            await get(session, "/mesh", headers={"Host": "localhost:7080"}),
+        ]
+
+    rebound, form, local = ask(tmp_path, asking)
+
+    assert (rebound[0], form[0], local[0]) == (403, 415, 200)
+
+
+def test_status_lists_what_is_not_intercepted_and_what_is_ignored(tmp_path: Path) -> None:
+    """A TCP port and an autoscaler are told, not dropped."""
+    more = """---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: tcp-db, port: 5432, targetPort: 8080}]}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web, namespace: shop}
+spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
+"""
+
+    async def asking(session: aiohttp.ClientSession) -> tuple[int, Any]:
+        return await get(session, "/mesh")
+
+    status = ask(tmp_path, asking, BASE + V1 + V2 + routed(v1=1) + more)[1]
+
+    assert status["notIntercepted"] == ["db.shop.svc.cluster.local:5432 (TCP)"]
+    assert status["ignored"] == {"PodDisruptionBudget": 1}

@@ -1,0 +1,316 @@
+"""Services as their containers run them: they start, serve, refuse and stop as the mesh expects."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+import requests
+
+from services.testing import ROOT, Launcher, Workload, command, environment, poll_until
+
+SERVICES = ["frontend", "webapp", "logic", "feedback"]
+SENTENCE = {"sentence": "What a fine day."}
+HANG_SECONDS = 0.6
+
+
+@pytest.fixture(scope="module")
+def logic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workload]:
+    """A running logic, for tests that leave it as it is."""
+    with Launcher(tmp_path_factory.mktemp("logic")) as launch:
+        yield launch("logic")
+
+
+def talk(workload: Workload, *requests_: bytes) -> bytes:
+    """Everything that comes back on one connection after sending this, until the service closes it."""
+    with socket.create_connection(("127.0.0.1", workload.port), timeout=10) as connection:
+        for request in requests_:
+            connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while part := connection.recv(65536):
+            received += part
+        return received
+
+
+def problem_of(answer: bytes) -> tuple[str, dict[str, object]]:
+    """Head and problem document of an answer as it came over the wire."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    return head.decode().lower(), json.loads(body)
+
+
+def worker_of(workload: Workload) -> int:
+    """The process that serves, as its parent sees it."""
+    pid = workload.process.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_starts_counts_and_stops(launch, service):
+    """Ready, metrics on the second port, a clean end on SIGTERM, and a log of JSON throughout."""
+    workload = launch(service)
+
+    answer = workload.get("/readyz")
+    metrics = workload.metrics()
+    status = workload.stop()
+
+    assert answer.headers["served-by"] == f"{service}/v1/{service}-pod"
+    assert f'sentimesh_service_info{{pod="{service}-pod",service="{service}",version="v1"}} 1.0' in metrics
+    assert re.search(
+        r'sentimesh_http_requests_total\{method="GET",route="/readyz",status="200"\} \d', metrics
+    )
+    assert "process_resident_memory_bytes" in metrics
+    assert status == 0
+    assert {line["service"] for line in workload.log()} == {service}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_without_a_collector_loads_no_opentelemetry(service):
+    """Whoever wants no spans pays nothing for them."""
+    code = f"import sys; from services.{service}.app import create_app; create_app(); print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert "flask" in loaded.stdout.split()
+    assert not [name for name in loaded.stdout.split() if name.startswith("opentelemetry")]
+
+
+def test_bad_settings_end_the_start_with_one_line_and_status_2(tmp_path):
+    """Common and own variables in one sentence, before any port is opened."""
+    bad = {"PORT": "0", "LOG_LEVEL": "loud", "FAULT_ERROR_PERCENT": "150", "HANG_SECONDS": "long"}
+
+    ended = subprocess.run(
+        command("logic"),
+        cwd=ROOT,
+        env=environment(tmp_path, **bad),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("logic cannot start: ")
+    assert all(name in line for name in bad)
+
+
+def test_a_metrics_port_that_is_taken_ends_the_start(launch):
+    """With the variable, the port and the reason."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        workload = launch("logic", wait=False, METRICS_PORT=port)
+
+        assert workload.process.wait(30) == 1
+        assert f"METRICS_PORT {port} on 127.0.0.1: Address already in use" in workload.log_file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nbad header: x\r\n\r\n", 400),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nBig: " + b"x" * 62_000 + b"\r\n\r\n", 431),
+        (
+            b"POST /analyse/sentiment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+            400,
+        ),
+        (
+            b"POST /analyse/sentiment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 500\r\n\r\nshort",
+            400,
+        ),
+    ],
+    ids=["no request", "no header", "long address", "long header", "no chunk", "short body"],
+)
+def test_what_is_no_sound_http_is_refused_with_a_problem(logic, sent, status):
+    """Also where no route is reached: the same form, and who says it."""
+    head, problem = problem_of(talk(logic, sent))
+
+    assert head.startswith(f"http/1.1 {status} ")
+    assert problem["status"] == status
+    assert "served-by: logic/v1/logic-pod" in head
+
+
+def test_headers_that_other_servers_trust_change_nothing(logic):
+    """What a client says of scheme and path is its own affair, also from this machine."""
+    headers = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-SSL": "off",
+        "Script_Name": "/x",
+        "X-Forwarded-For": "?",
+    }
+
+    assert logic.get("/livez", headers=headers).status_code == 200
+
+
+def test_a_hanging_request_holds_up_no_other(launch):
+    """Probes and metrics answer while requests hang, metrics even when no thread is left."""
+    workload = launch("logic", FAULT_HANG_PERCENT=100, HANG_SECONDS=HANG_SECONDS, THREADS=2)
+    hanging = [threading.Thread(target=workload.post, args=["/analyse/sentiment"], kwargs={"json": SENTENCE})]
+    hanging[0].start()
+    poll_until(lambda: workload.metric("sentimesh_http_requests_in_flight") == 1, "one request to hang")
+
+    probe = workload.get("/livez")
+    hanging.append(
+        threading.Thread(target=workload.post, args=["/analyse/sentiment"], kwargs={"json": SENTENCE})
+    )
+    hanging[1].start()
+    poll_until(lambda: workload.metric("sentimesh_http_requests_in_flight") == 2, "no thread to be left")
+
+    assert probe.elapsed.total_seconds() < HANG_SECONDS
+    for thread in hanging:
+        thread.join()
+
+
+def test_more_connections_than_threads_are_all_served(launch):
+    """A thread that stays with its connection never starves another."""
+    workload = launch("logic", THREADS=2)
+    sessions = [requests.Session() for _ in range(6)]
+
+    began = time.monotonic()
+    for _ in range(5):
+        for session in sessions:
+            assert session.get(f"http://127.0.0.1:{workload.port}/livez", timeout=10).ok
+    took = time.monotonic() - began
+
+    for session in sessions:
+        session.close()
+    assert took < 5
+
+
+def test_a_stopping_service_fails_readiness_first_and_serves_on(launch):
+    """For the delay, whoever has not heard yet is served; then it ends."""
+    workload = launch("logic", SHUTDOWN_DELAY_SECONDS=1)
+
+    workload.process.send_signal(signal.SIGTERM)
+    poll_until(lambda: workload.get("/readyz").status_code == 503, "readiness to fail")
+    answer = workload.post("/analyse/sentiment", json=SENTENCE)
+
+    assert answer.status_code == 200
+    assert workload.process.wait(30) == 0
+
+
+def test_a_request_under_way_is_finished_before_the_end(launch):
+    """It was accepted, so it is answered."""
+    workload = launch("logic", FAULT_HANG_PERCENT=100, HANG_SECONDS=HANG_SECONDS)
+    answers: list[requests.Response] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(workload.post("/analyse/sentiment", json=SENTENCE))
+    )
+    asking.start()
+    poll_until(
+        lambda: workload.metric("sentimesh_http_requests_in_flight") == 1, "the request to be under way"
+    )
+
+    status = workload.stop()
+    asking.join()
+
+    assert (status, answers[0].status_code) == (0, 500)
+
+
+def read_head(answers: BinaryIO) -> list[bytes]:
+    """The lines of an answer's head, in lower case; raises where the connection ends before it does."""
+    head = []
+    while (line := answers.readline()) != b"\r\n":
+        if not line:
+            raise ConnectionError("no answer")
+        head.append(line.lower())
+    return head
+
+
+def ask_until_refused(workload: Workload, lost: list[str], answered: list[int]) -> None:
+    """Send requests over kept connections, a new one after each that closes, until none comes about."""
+    while True:
+        try:
+            connection = socket.create_connection(("127.0.0.1", workload.port), timeout=10)
+        except ConnectionRefusedError:
+            return
+        with connection, connection.makefile("rb") as answers:
+            while True:
+                try:
+                    connection.sendall(b"GET /about HTTP/1.1\r\nHost: x\r\n\r\n")
+                    head = read_head(answers)
+                except OSError as error:
+                    lost.append(repr(error))
+                    break
+                answered.append(int(head[0].split()[1]))
+                length = next(line for line in head if line.startswith(b"content-length:"))
+                answers.read(int(length.split(b":")[1]))
+                if b"connection: close\r\n" in head:
+                    break
+
+
+@pytest.mark.parametrize("connections", [4, 20])
+def test_no_request_is_lost_while_a_service_stops(launch, connections):
+    """Whoever has connected is answered, all others are refused at once: both are what a proxy can handle."""
+    workload = launch("logic", THREADS=8)
+    lost: list[str] = []
+    answered: list[int] = []
+    arguments = (workload, lost, answered)
+    asking = [threading.Thread(target=ask_until_refused, args=arguments) for _ in range(connections)]
+    for thread in asking:
+        thread.start()
+    poll_until(lambda: len(answered) > 200, "requests to flow")
+
+    status = workload.stop()
+    for thread in asking:
+        thread.join()
+
+    assert (status, lost, set(answered)) == (0, [], {200})
+
+
+def test_a_worker_that_is_killed_is_replaced(launch):
+    """Service and metrics come back on the same ports."""
+    workload = launch("logic")
+    first = worker_of(workload)
+
+    os.kill(first, signal.SIGKILL)
+    poll_until(lambda: not is_running(first), "the worker to be gone")
+    poll_until(workload.is_ready, "another one to serve")
+
+    assert worker_of(workload) != first
+    assert "sentimesh_service_info" in workload.metrics()
+
+
+def test_a_worker_whose_parent_is_killed_ends(launch):
+    """Nothing is left behind."""
+    workload = launch("logic")
+    worker = worker_of(workload)
+
+    workload.stop(signal.SIGKILL)
+
+    poll_until(lambda: not is_running(worker), "the worker to end by itself")
+
+
+def test_the_command_of_the_manifests_is_what_is_tested_here():
+    """The Deployments start the services the same way."""
+    for service in SERVICES:
+        manifest = (ROOT / "k8s" / "base" / f"{service}.yaml").read_text()
+        gunicorn = ", ".join(f'"{word}"' for word in ["gunicorn", *command(service)[3:]])
+        assert f"command: [{gunicorn}]" in manifest

@@ -1,0 +1,297 @@
+"""Calls to an upstream: what a handler gets, what goes over the wire, and what stays open."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import flask
+import pytest
+
+from services.chassis import application
+from services.chassis.settings import Settings
+from services.chassis.upstream import Upstream
+from services.testing import Recorder, free_port
+
+SMALL_WAIT = 0.2
+
+
+@pytest.fixture
+def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., flask.Flask]]:
+    """`caller(address)` makes a service whose GET /call calls the upstream `logic` at that address."""
+    made: list[flask.Flask] = []
+    for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    def make(address: str, *, seconds: float = 5.0, threads: int = 4) -> flask.Flask:
+        app = application.create("caller", Settings(version="v1", pod="caller-pod", threads=threads))
+        chassis = application.chassis_of(app)
+        logic = chassis.resources.enter_context(Upstream("logic", address, seconds=seconds, caller=chassis))
+        app.extensions["logic"] = logic
+
+        @app.get("/call")
+        def call():
+            return {"answer": logic.post("/path", json={"a": 1}).text}
+
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        application.chassis_of(app).resources.close()
+
+
+def count(app: flask.Flask, outcome: str) -> float | None:
+    """How many calls ended so."""
+    registry = application.chassis_of(app).metrics.registry
+    labels = {"upstream": "logic", "outcome": outcome}
+    return registry.get_sample_value("sentimesh_upstream_requests_total", labels)
+
+
+def test_an_answer_comes_with_the_hops_of_the_upstream(caller, recorder: Recorder):
+    """Handlers see the answer; `served-by` says who gave it."""
+    recorder.answer(200, b"fine", served_by="logic/v2/logic-pod;attempt=2")
+    app = caller(recorder.url)
+
+    answer = app.test_client().get("/call")
+
+    assert answer.json == {"answer": "fine"}
+    assert answer.headers["served-by"] == "caller/v1/caller-pod, logic/v2/logic-pod;attempt=2"
+    assert recorder.received[0][:2] == ("POST", "/path")
+    assert recorder.received[0][3] == b'{"a": 1}'
+    assert count(app, "answered") == 1
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 404, 403, 302])
+def test_a_failing_upstream_is_a_502_with_its_name_and_status(caller, recorder: Recorder, status):
+    """Also where it refuses or redirects: the caller has asked rightly."""
+    recorder.answer(status, b"no", served_by="logic/v2/logic-pod", location="/elsewhere")
+    app = caller(recorder.url)
+
+    answer = app.test_client().get("/call")
+
+    assert answer.status_code == 502
+    assert answer.content_type == "application/problem+json"
+    assert answer.json["upstream"] == {"service": "logic", "status": status}
+    assert answer.json["detail"] == f"logic answered {status}."
+    assert answer.headers["served-by"] == "caller/v1/caller-pod, logic/v2/logic-pod"
+    assert len(recorder.received) == 1
+    assert count(app, "failed") == 1
+
+
+def test_a_proxy_that_gives_up_on_the_upstream_is_a_504(caller, recorder: Recorder):
+    """The sidecar's own deadline ends in 504 without hops: too slow, not broken."""
+    recorder.answer(504, b"upstream request timeout")
+
+    answer = caller(recorder.url).test_client().get("/call")
+
+    assert (answer.status_code, answer.json["upstream"]) == (504, {"service": "logic", "status": 504})
+    assert answer.headers["served-by"] == "caller/v1/caller-pod"
+
+
+def test_an_upstream_that_is_too_slow_is_a_504(caller, recorder: Recorder):
+    """The deadline is ours, and nothing is asked twice."""
+    recorder.delay = SMALL_WAIT * 2
+    app = caller(recorder.url, seconds=SMALL_WAIT)
+
+    answer = app.test_client().get("/call")
+
+    assert (answer.status_code, answer.json["upstream"]) == (504, {"service": "logic", "status": None})
+    assert answer.json["detail"] == "logic did not answer within 0.2 seconds."
+    assert len(recorder.received) == 1
+    assert count(app, "timeout") == 1
+
+
+def test_an_upstream_that_nobody_is_is_a_502(caller):
+    """Where no connection comes about, the answer says that."""
+    app = caller(f"http://127.0.0.1:{free_port()}")
+
+    answer = app.test_client().get("/call")
+
+    assert (answer.status_code, answer.json["upstream"]) == (502, {"service": "logic", "status": None})
+    assert answer.json["detail"] == "logic takes no connection."
+    assert count(app, "unreachable") == 1
+
+
+def test_calls_go_through_the_proxy_of_the_environment(caller, recorder: Recorder, monkeypatch):
+    """The sidecar gets the whole address, and routes by it."""
+    monkeypatch.setenv("HTTP_PROXY", recorder.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+    answer = caller("http://logic").test_client().get("/call")
+
+    assert answer.status_code == 200
+    assert recorder.received[0][:2] == ("POST", "http://logic/path")
+    assert recorder.last_headers()["host"] == "logic"
+
+
+def test_an_address_in_no_proxy_is_called_directly(caller, recorder: Recorder, monkeypatch):
+    """Loopback is not the mesh's."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+    assert caller(recorder.url).test_client().get("/call").status_code == 200
+
+
+def test_a_proxy_that_is_gone_is_a_502(caller, monkeypatch):
+    """A pod without its sidecar says so."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+
+    answer = caller("http://logic").test_client().get("/call")
+
+    assert (answer.status_code, answer.json["detail"]) == (
+        502,
+        "The proxy in front of logic takes no connection.",
+    )
+
+
+def test_small_requests_do_not_wait_for_an_acknowledgement(caller, monkeypatch):
+    """Nagle's algorithm is off towards a proxy: with it each request takes 40 ms longer."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    logic = caller("http://logic").extensions["logic"]
+
+    adapter = logic.get_adapter("http://logic")
+    pool = adapter.proxy_manager_for(logic.proxies["http"]).connection_from_url("http://logic")
+
+    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in pool.conn_kw["socket_options"]
+
+
+def test_a_cookie_of_one_answer_does_not_go_out_with_the_next_request(caller, recorder: Recorder):
+    """One session serves all users."""
+    recorder.answer(200, set_cookie="user=1; Path=/")
+    client = caller(recorder.url).test_client()
+
+    client.get("/call")
+    client.get("/call")
+
+    assert "cookie" not in recorder.last_headers()
+
+
+class Scripted:
+    """An upstream that keeps connections open and ends them as the test says."""
+
+    def __init__(self, *, answers_per_connection: int) -> None:
+        self._answers = answers_per_connection
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.connections = 0
+        self.requests = 0
+        self.closed = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            with connection:
+                self.connections += 1
+                for _ in range(self._answers):
+                    if not self._request(connection):
+                        return
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                if self._answers == 0 and not self._request(connection):
+                    return
+            self.closed.set()
+
+    def _request(self, connection: socket.socket) -> bool:
+        received = b""
+        while not received.endswith(b'{"a": 1}'):
+            part = connection.recv(65536)
+            if not part:
+                return False
+            received += part
+        self.requests += 1
+        return True
+
+    def stop(self) -> None:
+        """End, with the connection that wakes up the loop."""
+        socket.create_connection(self._listener.getsockname()).close()
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., Scripted]]:
+    """`scripted(answers_per_connection=1)` starts such an upstream."""
+    started: list[Scripted] = []
+
+    def start(**options: int) -> Scripted:
+        started.append(Scripted(**options))
+        return started[-1]
+
+    yield start
+    for upstream in started:
+        upstream.stop()
+
+
+def test_a_connection_is_used_again(caller, scripted):
+    """Two calls, one connection."""
+    upstream = scripted(answers_per_connection=2)
+    client = caller(upstream.url).test_client()
+
+    statuses = [client.get("/call").status_code for _ in range(2)]
+
+    assert (statuses, upstream.connections) == ([200, 200], 1)
+
+
+def test_a_connection_that_was_closed_while_idle_is_replaced_unnoticed(caller, scripted):
+    """The stale connection is seen before anything is sent on it: the call succeeds, and is sent once."""
+    upstream = scripted(answers_per_connection=1)
+    client = caller(upstream.url).test_client()
+    client.get("/call")
+    assert upstream.closed.wait(5)
+
+    answer = client.get("/call")
+
+    assert answer.status_code == 200
+    assert (upstream.connections, upstream.requests) == (2, 2)
+
+
+def test_a_connection_that_closes_under_a_request_is_a_502_and_not_tried_again(caller, scripted):
+    """Nobody knows whether it was served, so whether to ask again is the mesh's decision."""
+    upstream = scripted(answers_per_connection=0)
+
+    answer = caller(upstream.url).test_client().get("/call")
+
+    assert (answer.status_code, answer.json["upstream"]) == (502, {"service": "logic", "status": None})
+    assert answer.json["detail"] == "logic ended the connection without an answer."
+    assert upstream.requests == 1
+
+
+def test_every_thread_keeps_its_connection(caller, recorder: Recorder, monkeypatch):
+    """As many connections stay open as there are threads: none is opened anew in the next round."""
+    recorder.delay = SMALL_WAIT
+    app = caller(recorder.url, threads=8)
+    opened = []
+    connect = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", lambda self, to: opened.append(to) or connect(self, to))
+
+    def round_of_eight() -> None:
+        threads = [threading.Thread(target=lambda: app.test_client().get("/call")) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    round_of_eight()
+    first = len(opened)
+    round_of_eight()
+
+    assert (first, len(opened)) == (8, 8)
+
+
+def test_waiting_for_an_upstream_does_not_hold_up_others(caller, recorder: Recorder):
+    """Calls of different threads wait beside each other, not one after the other."""
+    recorder.delay = SMALL_WAIT
+    app = caller(recorder.url)
+    began = time.monotonic()
+
+    threads = [threading.Thread(target=lambda: app.test_client().get("/call")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert SMALL_WAIT <= time.monotonic() - began < 4 * SMALL_WAIT

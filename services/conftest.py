@@ -1,0 +1,58 @@
+"""Fixtures for the tests of all services."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from services.testing import Launcher, Recorder
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launcher]:
+    """`launch("logic", FAULT_ERROR_PERCENT=33)` starts a service, ready when it returns, and stops it."""
+    with Launcher(tmp_path) as launcher:
+        yield launcher
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """An upstream on a port of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            told.received.append((self.command, self.path, headers, body))
+            time.sleep(told.delay)
+            with suppress(ConnectionError):  # who asked may be gone by now
+                self.answer()
+
+        def answer(self) -> None:
+            """Say what the test wants said."""
+            self.send_response(told.status)
+            for name, value in {"Content-Type": "application/json", **told.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(told.body)))
+            self.end_headers()
+            self.wfile.write(told.body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told = Recorder(f"http://127.0.0.1:{server.server_port}")
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield told
+    server.shutdown()
+    server.server_close()
+    thread.join()

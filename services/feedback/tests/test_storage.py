@@ -1,0 +1,206 @@
+"""Where feedback is kept: once for each request, whoever writes, in SQLite and in PostgreSQL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sql
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.feedback.storage import Feedback, Storage, Unavailable
+from services.testing import ROOT, free_port
+
+FINE = Feedback("A fine day.", 0.5, correct=True)
+OPERATION = "POST /feedback"
+
+
+@pytest.fixture
+def storage(database: str) -> Iterator[Storage]:
+    """An empty storage."""
+    opened = Storage(sql.make_url(database), connections=8)
+    yield opened
+    opened.close()
+
+
+def test_what_is_stored_comes_back(storage: Storage):
+    """With a number and the time, in UTC."""
+    stored, new = storage.add(FINE, request_id="r", operation=OPERATION)
+
+    assert new
+    assert (stored.sentence, stored.polarity, stored.correct) == ("A fine day.", 0.5, True)
+    assert stored.created_at.tzinfo == UTC
+    assert abs(datetime.now(UTC) - stored.created_at) < timedelta(minutes=1)
+    assert storage.newest(10) == [stored]
+
+
+def test_a_repeated_request_is_stored_once(storage: Storage):
+    """It gets what was stored the first time, whatever it says now."""
+    first, _ = storage.add(FINE, request_id="r", operation=OPERATION)
+
+    second, new = storage.add(Feedback("Other.", -1, correct=False), request_id="r", operation=OPERATION)
+
+    assert (second, new, storage.count()) == (first, False, 1)
+
+
+def test_another_operation_of_the_same_request_is_stored_too(storage: Storage):
+    """A request may well cause two different writes."""
+    storage.add(FINE, request_id="r", operation=OPERATION)
+
+    assert storage.add(FINE, request_id="r", operation="other")[1]
+
+
+@pytest.mark.parametrize("request_id", ["x" * 128, "x" * 129, "x" * 8000, "é\xff " * 40])
+def test_any_id_that_fits_into_a_header_is_told_from_others(storage: Storage, request_id):
+    """Also one that is longer than an index takes."""
+    assert storage.add(FINE, request_id=request_id, operation=OPERATION)[1]
+    assert not storage.add(FINE, request_id=request_id, operation=OPERATION)[1]
+    assert storage.add(FINE, request_id=request_id + "y", operation=OPERATION)[1]
+
+
+def test_the_newest_come_first_and_no_more_than_asked_for(storage: Storage):
+    """In the order in which they came."""
+    for number in range(5):
+        storage.add(Feedback(f"{number}", 0, correct=True), request_id=f"{number}", operation=OPERATION)
+
+    assert [each.sentence for each in storage.newest(3)] == ["4", "3", "2"]
+    assert storage.count() == 5
+
+
+def test_threads_that_repeat_one_request_agree_on_what_is_stored(storage: Storage):
+    """A retry may overlap with the first try: one stores, all get the same."""
+    results = []
+
+    def add(number: int) -> None:
+        feedback = Feedback(f"{number}", 0, correct=True)
+        results.append(storage.add(feedback, request_id="same", operation=OPERATION))
+
+    threads = [threading.Thread(target=add, args=[number]) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(results) == 12
+    assert sum(new for _, new in results) == 1
+    assert len({stored for stored, _ in results}) == 1
+
+
+WRITER = """
+import sys, threading, sqlalchemy
+from services.feedback.storage import Feedback, Storage
+storage = Storage(sqlalchemy.make_url(sys.argv[1]), connections=4)
+sys.stdin.readline()
+def write(thread):
+    for number in range(40):
+        request_id = f"{number}-{thread}"
+        storage.add(Feedback(request_id, 0.5, correct=True), request_id=request_id, operation="write")
+threads = [threading.Thread(target=write, args=[thread]) for thread in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+storage.close()
+print("written")
+"""
+
+
+def test_processes_that_start_and_write_at_the_same_time_are_safe(storage: Storage, database: str):
+    """Three replicas create the table and write the same 160 requests: each is there once."""
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, database],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+
+    said = [writer.communicate(timeout=60) for writer in writers]
+
+    assert said == [("written\n", "")] * 3
+    assert storage.count() == 160
+
+
+def test_sqlite_lets_readers_read_while_one_writes(tmp_path):
+    """The file is in WAL mode."""
+    file = tmp_path / "feedback.sqlite3"
+    storage = Storage(sql.make_url(f"sqlite:///{file}"), connections=2)
+    storage.add(FINE, request_id="r", operation=OPERATION)
+
+    with sql.create_engine(f"sqlite:///{file}", poolclass=sql.NullPool).connect() as other:
+        mode = other.exec_driver_sql("PRAGMA journal_mode").scalar()
+    storage.close()
+
+    assert mode == "wal"
+
+
+def test_what_was_stored_is_there_after_a_restart(database: str):
+    """Another process finds it, and knows the request again."""
+    first = Storage(sql.make_url(database), connections=1)
+    stored, _ = first.add(FINE, request_id="r", operation=OPERATION)
+    first.close()
+
+    second = Storage(sql.make_url(database), connections=1)
+    again = second.add(FINE, request_id="r", operation=OPERATION)
+    second.close()
+
+    assert again == (stored, False)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_database_that_is_away_is_said_to_be(tmp_path, kind):
+    """In one sentence, without address or password; nothing is tried for long."""
+    (tmp_path / "file").write_text("not a folder")
+    away = {
+        "sqlite": f"sqlite:///{tmp_path}/file/feedback.sqlite3",
+        "postgresql": f"postgresql+psycopg://user:secret@127.0.0.1:{free_port()}/db",
+    }
+    storage = Storage(sql.make_url(away[kind]), connections=1)
+
+    missing = storage.missing()
+    with pytest.raises(Unavailable) as raised:
+        storage.add(FINE, request_id="r", operation=OPERATION)
+    storage.close()
+
+    assert missing == "The database of feedback is not available."
+    assert raised.value.status == 503
+
+
+def test_a_database_that_comes_later_is_used_then(tmp_path):
+    """The service need not be restarted for it."""
+    folder = tmp_path / "data"
+    folder.write_text("in the way")
+    storage = Storage(sql.make_url(f"sqlite:///{folder}/feedback.sqlite3"), connections=1)
+    before = storage.missing()
+
+    folder.unlink()
+    after = storage.missing()
+    storage.close()
+
+    assert (before is not None, after) == (True, None)
+
+
+@given(st.text(st.characters(exclude_characters="\0"), min_size=1), st.floats(-1, 1), st.booleans())
+def test_any_feedback_comes_back_as_it_went_in(tmp_path_factory, sentence, polarity, correct):
+    """Every text, every number."""
+    file = tmp_path_factory.getbasetemp() / "any.sqlite3"
+    storage = Storage(sql.make_url(f"sqlite:///{file}"), connections=1)
+
+    stored, _ = storage.add(
+        Feedback(sentence, polarity, correct=correct),
+        request_id=f"{sentence}{polarity}{correct}",
+        operation="any",
+    )
+    storage.close()
+
+    assert (stored.sentence, stored.polarity, stored.correct) == (sentence, polarity, correct)

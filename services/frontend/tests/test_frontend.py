@@ -1,0 +1,134 @@
+"""frontend: the contract of the page and its files, and that versions do not mix unseen."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+import pytest
+
+from services.frontend.app import FrontendSettings, create_app
+
+VERSIONS = ["v1", "v2"]
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    """Each version in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def client(version: str):
+    """Somebody who asks this version."""
+    return create_app(FrontendSettings(version=version, pod="frontend-pod")).test_client()
+
+
+def addresses(html: str) -> list[str]:
+    """Every address that the page loads something from."""
+    return re.findall(r'(?:src|href)="([^"]+)"', html)
+
+
+def test_the_page_is_served(client, version):
+    """As HTML that says who served it, in the header and, for its script, in itself."""
+    answer = client.get("/")
+
+    assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8")
+    assert answer.headers["served-by"] == f"frontend/{version}/frontend-pod"
+    assert f'<meta name="served-by" content="frontend/{version}/frontend-pod">' in answer.text
+
+
+def test_all_it_loads_is_its_own_and_there(client, version):
+    """Files of its version, from its origin: nothing from anywhere else."""
+    loaded = addresses(client.get("/").text)
+
+    assert {address.rpartition(".")[2] for address in loaded} == {"css", "js", "svg"}
+    assert all(address.startswith(f"/static/{version}/") for address in loaded)
+    assert {client.get(address).status_code for address in loaded} == {200}
+
+
+def test_no_version_has_the_files_of_another(client, version):
+    """A page whose requests are spread over versions breaks, and the answer says why."""
+    other = next(each for each in VERSIONS if each != version)
+
+    answer = client.get(f"/static/{other}/app.js")
+
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+    assert answer.json["detail"] == f'This is frontend {version}; it has no files of version "{other}".'
+    assert answer.headers["served-by"] == f"frontend/{version}/frontend-pod"
+
+
+def test_the_versions_look_different():
+    """Same page, same script, another style."""
+    clients = [create_app(FrontendSettings(version=each, pod="p")).test_client() for each in VERSIONS]
+
+    def file(name: str) -> list[bytes]:
+        return [
+            client.get(f"/static/{each}/{name}").data for each, client in zip(VERSIONS, clients, strict=True)
+        ]
+
+    first, second = file("style.css")
+    assert first != second
+    assert len(set(file("app.js"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("app.js", "text/javascript; charset=utf-8"),
+        ("style.css", "text/css; charset=utf-8"),
+        ("favicon.svg", "image/svg+xml"),
+    ],
+)
+def test_files_are_kept_but_asked_for_again(client, version, name, media_type):
+    """The path names the version, not the content; whoever has the content gets 304."""
+    first = client.get(f"/static/{version}/{name}")
+    again = client.get(f"/static/{version}/{name}", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert first.content_type == media_type
+    assert first.headers["Cache-Control"] == "no-cache"
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["served-by"] == f"frontend/{version}/frontend-pod"
+
+
+def test_the_page_is_never_kept(client):
+    """Which version comes is decided at each request."""
+    assert client.get("/").headers["Cache-Control"] == "no-store"
+
+
+def test_a_browser_runs_nothing_but_the_page_and_its_files(client):
+    """The policy allows this origin and the two snippets, by their digests."""
+    answer = client.get("/")
+
+    policy = dict(each.split(" ", 1) for each in answer.headers["Content-Security-Policy"].split("; "))
+    snippets = {"script-src": r"<script>(.*?)</script>", "style-src": r"<style>(.*?)</style>"}
+    assert policy["default-src"] == "'none'"
+    for directive, pattern in snippets.items():
+        (snippet,) = re.findall(pattern, answer.text, re.DOTALL)
+        digest = b64encode(sha256(snippet.encode()).digest()).decode()
+        assert policy[directive] == f"'self' 'sha256-{digest}'"
+    assert not re.search(r'\son\w+="|\sstyle="', answer.text)
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/", "/static/v1/", "/static/{}/nothing.js", "/static/{}/../app.py", "/x"]
+)
+def test_what_is_not_there_is_a_problem(client, version, path):
+    """404, also for paths that try to climb."""
+    answer = client.get(path.format(version))
+
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+
+
+def test_an_icon_is_there_for_those_who_ask_without_reading_the_page(client):
+    """No 404 in anybody's console."""
+    answer = client.get("/favicon.ico")
+
+    assert (answer.status_code, answer.content_type) == (200, "image/svg+xml")
+
+
+@pytest.mark.parametrize("path", ["/", "/favicon.ico"])
+def test_the_page_takes_nothing(client, path):
+    """405 for whoever writes to it."""
+    assert client.post(path).status_code == 405

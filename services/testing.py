@@ -1,0 +1,162 @@
+"""What the tests of the services stand on: running workloads, a recording upstream, waiting."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[1]
+
+
+def poll_until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
+    """Return when `condition` holds; fails the test that waits for `what` in vain."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds} seconds in vain for {what}")
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A service that runs as its container would: gunicorn with the environment of a Deployment."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    metrics_port: int
+    log_file: Path
+
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """The service's answer, over a connection of its own."""
+        options.setdefault("timeout", 15)
+        with requests.Session() as session:
+            session.trust_env = False
+            session.headers["Connection"] = "close"
+            return session.request(method, f"http://127.0.0.1:{self.port}{path}", **options)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """The answer to GET."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> requests.Response:
+        """The answer to POST."""
+        return self.request("POST", path, **options)
+
+    def metrics(self) -> str:
+        """What `/metrics` says."""
+        answer = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=15)
+        answer.raise_for_status()
+        return answer.text
+
+    def metric(self, sample: str) -> float:
+        """The value of one sample, written as in the exposition; 0 where it is not there."""
+        found = re.search(rf"^{re.escape(sample)} (\S+)$", self.metrics(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the log so far; fails on a line that is not JSON."""
+        return [json.loads(line) for line in self.log_file.read_text().splitlines()]
+
+    def is_ready(self) -> bool:
+        """Whether `/readyz` says yes; fails where the process has ended."""
+        if self.process.poll() is not None:
+            pytest.fail(self.log_file.read_text())
+        try:
+            return self.get("/readyz").ok
+        except requests.ConnectionError:
+            return False
+
+    def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to stop; its exit status."""
+        self.process.send_signal(sent)
+        return self.process.wait(30)
+
+
+def command(service: str) -> list[str]:
+    """The command of a container in k8s/base."""
+    gunicorn = [sys.executable, "-m", "gunicorn"]
+    return [*gunicorn, "--config", "python:services.chassis.gunicorn", f"services.{service}.app:create_app()"]
+
+
+def environment(tmp_path: Path, **variables: object) -> dict[str, str]:
+    """The environment of a pod on this machine."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    pod = {"HOST": "127.0.0.1", "DATA_DIR": str(tmp_path / "data"), "NO_PROXY": "127.0.0.1"}
+    return {**kept, **pod, **{name: str(value) for name, value in variables.items()}}
+
+
+class Launcher:
+    """Starts services as workloads of this machine, and stops them all in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: list[Workload] = []
+
+    def __call__(self, service: str, *, wait: bool = True, **variables: object) -> Workload:
+        """A running service with these variables in its environment, ready unless told not to `wait`."""
+        ports = {"PORT": free_port(), "METRICS_PORT": free_port()}
+        pod = {"POD_NAME": f"{service}-pod", **ports, **variables}
+        log_file = self._folder / f"{service}-{len(self._started)}.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                command(service), cwd=ROOT, env=environment(self._folder, **pod), stdout=log, stderr=log
+            )
+        workload = Workload(process, ports["PORT"], ports["METRICS_PORT"], log_file)
+        self._started.append(workload)
+        if wait:
+            poll_until(workload.is_ready, f"{service} to be ready")
+        return workload
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop all, at the same time."""
+        for workload in self._started:
+            workload.process.terminate()
+        for workload in self._started:
+            workload.process.wait(30)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """An upstream that keeps what it got and answers as told; also plays an HTTP proxy."""
+
+    url: str
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b'{"sentence": "x", "polarity": 0.5}'
+    delay: float = 0.0
+    received: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def answer(self, status: int, body: bytes | None = None, **headers: str) -> None:
+        """Answer so from now on; underscores in header names stand for dashes."""
+        self.status = status
+        self.body = self.body if body is None else body
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def last_headers(self) -> Mapping[str, str]:
+        """The headers of the request that came last, with names in lower case."""
+        return self.received[-1][2]

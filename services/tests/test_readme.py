@@ -1,0 +1,118 @@
+"""The READMEs say what the code does: every endpoint, every variable, every header, every metric."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import flask
+import pytest
+import sqlalchemy as sql
+
+from services.chassis.application import chassis_of
+from services.chassis.propagation import PROPAGATED
+from services.chassis.settings import Settings, variables
+from services.feedback.app import FeedbackSettings
+from services.frontend.app import FrontendSettings
+from services.logic.app import LogicSettings
+from services.testing import ROOT
+from services.webapp.app import WebappSettings
+
+SETTINGS: dict[str, type[Settings]] = {
+    "frontend": FrontendSettings,
+    "webapp": WebappSettings,
+    "logic": LogicSettings,
+    "feedback": FeedbackSettings,
+}
+SERVICES = list(SETTINGS)
+
+
+def readme(folder: str) -> str:
+    """The README of a folder of services."""
+    return (ROOT / "services" / folder / "README.md").read_text("utf-8")
+
+
+def application(service: str, tmp_path: Path) -> flask.Flask:
+    """The service's application."""
+    create_app = importlib.import_module(f"services.{service}.app").create_app
+    settings = SETTINGS[service](pod="pod")
+    if isinstance(settings, FeedbackSettings):
+        settings = FeedbackSettings(pod="pod", database_url=sql.make_url(f"sqlite:///{tmp_path}/x.sqlite3"))
+    app: flask.Flask = create_app(settings)
+    chassis_of(app).resources.close()
+    return app
+
+
+def endpoints(app: flask.Flask) -> set[str]:
+    """What the application answers to, as `METHOD /path`."""
+    return {
+        f"{method} {re.sub('<([^>]+)>', lambda found: found[1].upper(), rule.rule)}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def environment_table(settings: type[Settings]) -> str:
+    """The table of the variables that `settings` reads, its own first."""
+    common = set(variables(Settings))
+    found = sorted(variables(settings).items(), key=lambda each: each[0] in common)
+    rows = [
+        f"| `{known.name}` | {default_words(known.name, value)} | {known.explanation} |"
+        for known, value in found
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def default_words(name: str, value: object) -> str:
+    """A default as one would write it into a manifest."""
+    if value is None:
+        return "host name" if name == "POD_NAME" else "unset"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_endpoint_is_in_the_readme_of_its_service(service, tmp_path):
+    """And no other."""
+    app = application(service, tmp_path)
+
+    told = set(re.findall(r"^\| `([A-Z]+ /[^`?]*)", readme(service), re.MULTILINE))
+
+    assert told == endpoints(app) | {"GET /metrics"}
+
+
+def test_all_endpoints_are_on_one_page(tmp_path):
+    """The README of all services lists what each of them answers to."""
+    every = {each for service in SERVICES for each in endpoints(application(service, tmp_path))}
+
+    told = set(re.findall(r"`([A-Z]+ /[^`?]*)", readme(".")))
+
+    assert told == every | {"GET /metrics"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_variable_is_in_the_readme_of_its_service(service):
+    """With its default and its meaning, as the code has them."""
+    assert environment_table(SETTINGS[service]) in readme(service)
+
+
+def test_every_propagated_header_is_in_the_readme_of_the_chassis():
+    """With the reason why it is passed on."""
+    rows = [f"| `{each.name}` | {each.reason} |" for each in PROPAGATED]
+
+    assert "\n".join(rows) in readme("chassis")
+
+
+def test_every_metric_is_in_the_readme_of_the_chassis(tmp_path):
+    """By the name under which it is scraped."""
+    metrics = {
+        sample.name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
+        for service in SERVICES
+        for metric in chassis_of(application(service, tmp_path)).metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name.startswith("sentimesh_")
+    }
+    # Those with labels that no request has filled yet have no samples.
+    metrics |= {"sentimesh_http_requests_total", "sentimesh_http_request_duration_seconds"}
+
+    assert metrics == set(re.findall(r"^\| `(sentimesh_\w+)", readme("chassis"), re.MULTILINE))
