@@ -187,10 +187,10 @@ async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     if member is None:
         return _not_found("pods", name)
     declared = kube.container_port(member.placed.pod, port)
-    real = member.placed.ports.get(declared) if declared is not None else None
-    if real is None:
+    address = request.app[MESH].entrance(member, declared) if declared is not None else None
+    if address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
-    url = f"http://127.0.0.1:{real}/{request.match_info['path']}"
+    url = f"http://{address}/{request.match_info['path']}"
     try:
         async with request.app[_CLIENT].get(url, params=request.query) as answer:
             headers = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}

@@ -21,7 +21,7 @@ from localmesh.manifests import Resource
 from localmesh.members import Ground, KeptEnvoy, Member, Running
 from localmesh.plan import EMPTY, Plan, PodKey, plan
 from localmesh.process_table import ProcessTable
-from localmesh.translate import ProxyConfig, translate
+from localmesh.translate import ProxyConfig, intercepts, translate
 from localmesh.workloads import FreePorts
 from localmesh.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer, Encoder, Snapshot
@@ -119,6 +119,18 @@ class Mesh:
     def config_of(self, proxy: Proxy) -> ProxyConfig:
         """What a proxy has been told."""
         return translate(self._catalog(self.plan), proxy)
+
+    def entrance(self, member: Member, port: int) -> Address | None:
+        """Where somebody outside the mesh reaches a container port of a pod, as in a cluster.
+
+        That is its sidecar, in plain text, where a Service sends HTTP to the port, else the application.
+        """
+        proxy, real = member.placed.proxy, member.placed.ports.get(port)
+        if real is None:
+            return None
+        if proxy is not None and intercepts(self._catalog(self.plan), proxy, port):
+            return member.placed.pod.addresses[port]
+        return Address(LOOPBACK, real)
 
     async def apply(self, resources: Iterable[Resource], ignored: Iterable[Resource] = ()) -> Changes:
         """Makes the mesh what these resources say; returns when every proxy has acknowledged.

@@ -10,11 +10,17 @@ from localmesh.translate.clusters import fixed_clusters, inbound_clusters, inbou
 from localmesh.translate.endpoints import endpoints
 from localmesh.translate.gateway_routes import gateway_routes
 from localmesh.translate.inbound_routes import inbound_route
-from localmesh.translate.listeners import gateway_listeners, inbound_listeners, outbound_listener, scopes
+from localmesh.translate.listeners import (
+    gateway_listeners,
+    inbound_listeners,
+    intercepts,
+    outbound_listener,
+    scopes,
+)
 from localmesh.translate.policies import policies
 from localmesh.translate.virtual_hosts import outbound_ports, outbound_routes, sniffed_routes
 
-__all__ = ["ProxyConfig", "translate"]
+__all__ = ["ProxyConfig", "intercepts", "translate"]
 
 Json = dict[str, Any]
 

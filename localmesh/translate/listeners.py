@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from localmesh.catalog import Address, Catalog, GatewayWorkload, Inbound, MutualTls, Proxy
+from localmesh.catalog import (
+    Address,
+    Catalog,
+    GatewayWorkload,
+    Inbound,
+    MutualTls,
+    Proxy,
+    Service,
+    ServicePort,
+)
 from localmesh.translate.addresses import ADS, DNS_CACHE, socket_address
 from localmesh.translate.clusters import inbound_service
 from localmesh.translate.filters import CORS, FAULT
@@ -84,12 +93,24 @@ def scopes(ports: list[int]) -> list[Json]:
     ]
 
 
+def intercepts(catalog: Catalog, proxy: Proxy, port: int) -> bool:
+    """Whether a sidecar listens for a container port of its pod."""
+    return any(
+        inbound.container_port == port and _http_service(catalog, proxy, inbound) for inbound in proxy.inbound
+    )
+
+
+def _http_service(catalog: Catalog, proxy: Proxy, inbound: Inbound) -> tuple[Service, ServicePort] | None:
+    found = inbound_service(catalog, proxy, inbound)
+    return found if found and found[1].protocol.may_be_http else None
+
+
 def inbound_listeners(catalog: Catalog, proxy: Proxy) -> list[Json]:
     """A listener per container port of the pod that a Service sends HTTP to."""
     out = []
     for inbound in proxy.inbound:
-        found = inbound_service(catalog, proxy, inbound)
-        if found is None or not found[1].protocol.may_be_http:
+        found = _http_service(catalog, proxy, inbound)
+        if found is None:
             continue
         route = inbound_route(found[0], found[1], inbound)
         mode = catalog.peer_authentications.mode(proxy.namespace, proxy.labels, inbound.container_port)
