@@ -190,7 +190,11 @@ def test_a_database_that_comes_later_is_used_then(tmp_path):
     assert (before is not None, after) == (True, None)
 
 
-@given(st.text(st.characters(exclude_characters="\0"), min_size=1), st.floats(-1, 1), st.booleans())
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
+    st.floats(-1, 1),
+    st.booleans(),
+)
 def test_any_feedback_comes_back_as_it_went_in(tmp_path_factory, sentence, polarity, correct):
     """Every text, every number."""
     file = tmp_path_factory.getbasetemp() / "any.sqlite3"
