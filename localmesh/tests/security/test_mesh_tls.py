@@ -129,6 +129,23 @@ def test_no_request_is_lost_while_strict_comes_and_goes(tmp_path: Path) -> None:
     assert set(statuses) == {200}
 
 
+def test_a_slow_request_outlives_a_change_of_mode(tmp_path: Path) -> None:
+    """The connection goes on under what it was begun with, and the caller gets its answer."""
+
+    async def run() -> list[int]:
+        async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
+            await apply(mesh, "")
+            slow = [ask(mesh, Request(name, "/delay/2"), session) for name in ("client", GATEWAY, OUTSIDE)]
+            answers = [asyncio.create_task(each) for each in slow]
+            await asyncio.sleep(
+                0.3
+            )  # they are on their way then; were they not, the outsider would be refused
+            await apply(mesh, STRICT)
+            return [(await answer).status for answer in answers]
+
+    assert asyncio.run(run()) == [200, 200, 200]
+
+
 def test_a_policy_is_in_force_at_once_on_connections_that_are_open(tmp_path: Path) -> None:
     """Policies are not part of the listener: no connection ends, and the next request obeys."""
 
