@@ -160,6 +160,14 @@ def test_a_policy_is_in_force_at_once_on_connections_that_are_open(tmp_path: Pat
     assert asyncio.run(run()) == [200] * 3 + [403] * 3 + [200] * 3
 
 
+async def _active(mesh: Mesh, session: aiohttp.ClientSession) -> int:
+    """How many requests the sidecar of `web` has passed on and not answered yet."""
+    envoy = next(member.envoy for key, member in mesh.members.items() if key[1].startswith("web-"))
+    assert envoy is not None
+    async with session.get(f"http://{envoy.admin}/stats?filter=inbound_8080.downstream_rq_active") as answer:
+        return sum(int(line.rpartition(" ")[2]) for line in (await answer.text()).splitlines())
+
+
 def _mesh(folder: Path, lifetime: timedelta = timedelta(hours=1)) -> Mesh:
     return Mesh(MeshSettings(folder / "state", folder, certificate_lifetime=lifetime))
 
