@@ -146,13 +146,8 @@ class Envoy:
             *("--concurrency", "1", "--log-level", "warning"),
             # Istio still sets fields that Envoy calls deprecated, and so do we: no warning for each
             *("--component-log-level", "misc:error"),
-            *(
-                "--disable-hot-restart",
-                "--drain-time-s",
-                str(_DRAIN_SECONDS),
-                "--drain-strategy",
-                "immediate",
-            ),
+            *("--disable-hot-restart", "--drain-strategy", "immediate"),
+            *("--drain-time-s", str(_DRAIN_SECONDS)),
         )
         command = Command(
             name=f"the Envoy of {proxy.namespace}/{proxy.name}",

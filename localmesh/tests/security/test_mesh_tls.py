@@ -137,9 +137,9 @@ def test_a_slow_request_outlives_a_change_of_mode(tmp_path: Path) -> None:
             await apply(mesh, "")
             slow = [ask(mesh, Request(name, "/delay/2"), session) for name in ("client", GATEWAY, OUTSIDE)]
             answers = [asyncio.create_task(each) for each in slow]
-            await asyncio.sleep(
-                0.3
-            )  # they are on their way then; were they not, the outsider would be refused
+            async with asyncio.timeout(2):
+                while await _active(mesh, session) < len(slow):
+                    await asyncio.sleep(0.01)
             await apply(mesh, STRICT)
             return [(await answer).status for answer in answers]
 
