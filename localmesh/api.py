@@ -43,6 +43,7 @@ def application(mesh: Mesh) -> web.Application:
         [
             web.get("/mesh", _mesh),
             web.post("/mesh/apply", _apply),
+            web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
             web.get("/api/v1/pods", _pods),
@@ -137,6 +138,16 @@ async def _apply(request: web.Request) -> web.Response:
     )
 
 
+async def _rotate_certificates(request: web.Request) -> web.Response:
+    """Gives every proxy a new certificate; nothing is interrupted."""
+    mesh = request.app[MESH]
+    try:
+        await mesh.rotate_certificates()
+    except FAILURES as error:
+        return _refused(409, "Conflict", str(error))
+    return web.json_response({"proxies": len(mesh.plan.proxies)})
+
+
 def _load(order: dict[str, Any]) -> Loaded:
     if order.get("text"):
         loaded = load_text(order["text"], order.get("file", "<text>"))
@@ -194,10 +205,10 @@ async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     if member is None:
         return _not_found("pods", name)
     declared = kube.container_port(member.placed.pod, port)
-    real = member.placed.ports.get(declared) if declared is not None else None
-    if real is None:
+    address = request.app[MESH].entrance(member, declared) if declared is not None else None
+    if address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
-    url = f"http://127.0.0.1:{real}/{request.match_info['path']}"
+    url = f"http://{address}/{request.match_info['path']}"
     # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
     wanted = {"accept-encoding": request.headers.get("accept-encoding", "identity")}
     try:

@@ -21,7 +21,9 @@ from localmesh.process_table import ProcessTable
 _BINARY_VARIABLE = "LOCALMESH_ENVOY"
 _ADS_CLUSTER = "xds-grpc"
 _POLL_SECONDS = 0.03
-_DRAIN_SECONDS = 1
+# As in Istio: what a changed listener is still doing may take that long. Idle connections go at their next
+# request, so that what has changed is in force soon.
+_DRAIN_SECONDS = 45
 
 
 class EnvoyMissingError(Exception):
@@ -144,7 +146,8 @@ class Envoy:
             *("--concurrency", "1", "--log-level", "warning"),
             # Istio still sets fields that Envoy calls deprecated, and so do we: no warning for each
             *("--component-log-level", "misc:error"),
-            *("--disable-hot-restart", "--drain-time-s", str(_DRAIN_SECONDS)),
+            *("--disable-hot-restart", "--drain-strategy", "immediate"),
+            *("--drain-time-s", str(_DRAIN_SECONDS)),
         )
         command = Command(
             name=f"the Envoy of {proxy.namespace}/{proxy.name}",

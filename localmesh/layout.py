@@ -134,6 +134,7 @@ def place_gateway(gateway: GatewayWorkload, addresses: Addresses) -> Proxy:
         workload=gateway.name,
         name=gateway.name,
         labels=gateway.labels,
+        service_account=gateway.service_account,
         listen={
             server.target_port: addresses.gateway(gateway.name, server.target_port)
             for server in gateway.servers
@@ -195,6 +196,7 @@ def _place(
         workload=workload.name,
         name=name,
         labels=workload.labels,
+        service_account=workload.service_account,
         inbound=inbound,
         outbound=addresses.outbound(key),
     )
@@ -218,5 +220,6 @@ def _place(
                 if port.name
             },
             ready=False,
+            has_sidecar=injected,
         ),
     )

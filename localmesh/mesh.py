@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -14,15 +15,17 @@ import aiohttp
 from localmesh.catalog import Address, Catalog, Proxy
 from localmesh.changes import Ages, Changes, changes
 from localmesh.envoy import node_id
+from localmesh.identity import DEFAULT_LIFETIME, Authority
 from localmesh.layout import LoopbackAddresses, PlacedPod
 from localmesh.manifests import Resource
 from localmesh.members import Ground, KeptEnvoy, Member, Running
 from localmesh.plan import EMPTY, Plan, PodKey, plan
 from localmesh.process_table import ProcessTable
-from localmesh.translate import ProxyConfig, translate
+from localmesh.translate import ProxyConfig, intercepts, translate
 from localmesh.workloads import FreePorts
 from localmesh.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer, Encoder, Snapshot
+from localmesh.xds.secrets import secrets
 
 _LAST_GRACE_SECONDS = 1.0
 
@@ -34,6 +37,7 @@ class MeshSettings:
     state_folder: Path
     working_directory: Path
     gateway_ports: Mapping[int, int] = field(default_factory=dict)
+    certificate_lifetime: timedelta = DEFAULT_LIFETIME
 
 
 class Mesh:
@@ -51,6 +55,7 @@ class Mesh:
         self._processes = ProcessTable(settings.state_folder)
         self._ads = AdsServer()
         self._encoder = Encoder()
+        self._authority = Authority(settings.certificate_lifetime)
         self._free_ports = FreePorts()
         self._addresses = LoopbackAddresses(self._free_ports, settings.gateway_ports)
         self._ages = Ages()
@@ -58,6 +63,7 @@ class Mesh:
         self._rolling_out = asyncio.Lock()
         self._readiness_changed = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
+        self._rotation: asyncio.Task[None] | None = None
         self._ground: Ground | None = None
 
     async def __aenter__(self) -> Self:
@@ -78,13 +84,15 @@ class Mesh:
             await self._processes.close()
             raise
         self._follower = asyncio.create_task(self._follow_readiness())
+        self._rotation = asyncio.create_task(self._rotate_in_time())
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        if self._follower is not None:
-            self._follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._follower
+        for task in (self._rotation, self._follower):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         # nobody is left to be served once the gateways are gone: what hangs then is not waited for
         await asyncio.gather(*(each.stop() for each in self.gateways.values()), return_exceptions=True)
         stops = (each.stop(_LAST_GRACE_SECONDS) for each in self.members.values())
@@ -113,6 +121,18 @@ class Mesh:
         """What a proxy has been told."""
         return translate(self._catalog(self.plan), proxy)
 
+    def entrance(self, member: Member, port: int) -> Address | None:
+        """Where somebody outside the mesh reaches a container port of a pod, as in a cluster.
+
+        That is its sidecar, in plain text, where a Service sends HTTP to the port, else the application.
+        """
+        proxy, real = member.placed.proxy, member.placed.ports.get(port)
+        if real is None:
+            return None
+        if proxy is not None and intercepts(self._catalog(self.plan), proxy, port):
+            return member.placed.pod.addresses[port]
+        return Address(LOOPBACK, real)
+
     async def apply(self, resources: Iterable[Resource], ignored: Iterable[Resource] = ()) -> Changes:
         """Makes the mesh what these resources say; returns when every proxy has acknowledged.
 
@@ -125,6 +145,11 @@ class Mesh:
             await self._become(wanted)
             self.generation += 1
             return found
+
+    async def rotate_certificates(self) -> None:
+        """Gives every proxy a new certificate and key; no connection ends. Raises NotAcknowledgedError."""
+        self._authority.rotate()
+        await self._roll_out(self.plan)
 
     async def _become(self, wanted: Plan) -> None:
         """New pods first, then the routes to them, then the end of what is no longer wanted."""
@@ -202,7 +227,7 @@ class Mesh:
         return [proxy for proxy in (*sidecars, *gateways) if proxy is not None]
 
     def _snapshot(self, catalog: Catalog, proxy: Proxy) -> Snapshot:
-        return self._encoder.snapshot(translate(catalog, proxy))
+        return self._encoder.snapshot(translate(catalog, proxy), secrets(self._authority, proxy.identity))
 
     def _catalog(self, of: Plan) -> Catalog:
         """The plan's catalog with its pods as they are now."""
@@ -218,6 +243,16 @@ class Mesh:
             self._readiness_changed.clear()
             with contextlib.suppress(Exception):  # a proxy that is gone catches up when it is back
                 await self._roll_out(self.plan)
+
+    async def _rotate_in_time(self) -> None:
+        """Certificates are replaced when half of their life is over, for as long as the mesh runs."""
+        while True:
+            due = self._authority.renewal_due
+            wait = due - datetime.now(UTC) if due else self._authority.lifetime / 2
+            await asyncio.sleep(max(wait.total_seconds(), 0))
+            if self._authority.renewal_due is not None and self._authority.renewal_due <= datetime.now(UTC):
+                with contextlib.suppress(Exception):  # a proxy that is gone catches up when it is back
+                    await self.rotate_certificates()
 
 
 def _in_turn(

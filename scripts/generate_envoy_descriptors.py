@@ -40,6 +40,8 @@ ROOTS = [
     "envoy.extensions.filters.network.rbac.v3.rbac",
     "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy",
     "envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation",
+    "envoy.extensions.network.dns_resolver.cares.v3.cares_dns_resolver",
+    "envoy.extensions.path.match.uri_template.v3.uri_template_match",
     "envoy.extensions.request_id.uuid.v3.uuid",
     "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts",
     "envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer",

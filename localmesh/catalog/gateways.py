@@ -9,6 +9,7 @@ from localmesh.manifests import Resource
 
 # The ports of the ingress gateway's Service in Istio's default profile, and where its pods listen.
 _TARGET_PORTS = {80: 8080, 443: 8443}
+_DEFAULT_SELECTOR = {"istio": "ingressgateway"}
 SYSTEM_NAMESPACE = "istio-system"
 
 
@@ -54,6 +55,12 @@ class GatewayWorkload:
     labels: Mapping[str, str]
     servers: tuple[Server, ...]
 
+    @property
+    def service_account(self) -> str:
+        """The ServiceAccount of its pods: ``istio-ingressgateway-service-account`` for Istio's own."""
+        prefix = "istio-" if "istio" in self.labels else ""
+        return f"{prefix}{self.name}-service-account"
+
 
 def gateway_workloads(resources: Iterable[Resource]) -> tuple[GatewayWorkload, ...]:
     """One gateway per distinct selector among the Gateway objects, its servers oldest first."""
@@ -62,17 +69,22 @@ def gateway_workloads(resources: Iterable[Resource]) -> tuple[GatewayWorkload, .
         (resource for resource in resources if resource.kind == "Gateway"), key=lambda gateway: gateway.order
     )
     for gateway in gateways:
-        selector = tuple(sorted((gateway.spec.get("selector") or {"istio": "ingressgateway"}).items()))
+        selector = tuple(sorted((gateway.spec.get("selector") or _DEFAULT_SELECTOR).items()))
         by_selector.setdefault(selector, []).extend(_servers(gateway))
     return tuple(
         GatewayWorkload(
             name=dict(selector).get("istio") or selector[0][1],
             namespace=SYSTEM_NAMESPACE,
-            labels=dict(selector),
+            labels=_pod_labels(dict(selector)),
             servers=tuple(servers),
         )
         for selector, servers in by_selector.items()
     )
+
+
+def _pod_labels(selector: Mapping[str, str]) -> Mapping[str, str]:
+    """The labels of a gateway's pods, as far as they are known: policies may select by them."""
+    return {**selector, "app": "istio-ingressgateway"} if selector == _DEFAULT_SELECTOR else selector
 
 
 def _servers(gateway: Resource) -> Iterable[Server]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from localmesh.catalog.identities import identity
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -43,9 +45,15 @@ class Proxy:
     workload: str
     name: str
     labels: Mapping[str, str]
+    service_account: str = "default"
     inbound: tuple[Inbound, ...] = ()
     outbound: Address | None = None
     listen: Mapping[int, Address] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """The SPIFFE identity that it proves to others."""
+        return identity(self.namespace, self.service_account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,12 @@ class Pod:
     addresses: Mapping[int, Address]
     port_names: Mapping[str, int]
     ready: bool
+    has_sidecar: bool = False
+
+    @property
+    def identity(self) -> str:
+        """The SPIFFE identity of its sidecar."""
+        return identity(self.namespace, self.service_account)
 
     def container_port(self, target: int | str) -> int | None:
         """The container port that a Service's `targetPort` means here; None if no port has that name."""

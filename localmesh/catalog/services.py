@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -89,9 +89,33 @@ class ServicePort:
     protocol: Protocol
 
 
+class Resolution(Enum):
+    """How endpoints are found: the pods that a selector means, or as a ServiceEntry says."""
+
+    PODS = "PODS"
+    STATIC = "STATIC"
+    DNS = "DNS"
+    DNS_ROUND_ROBIN = "DNS_ROUND_ROBIN"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint that a ServiceEntry lists: an address or name, and its ports by the entry's port names."""
+
+    address: str
+    ports: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    weight: int = 1
+
+    def port(self, port: ServicePort) -> int:
+        """The number at which it serves a port of its entry."""
+        return self.ports.get(port.name) or int(port.target)
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Service; `host` is its fully qualified name."""
+    """A Service, or a host of a ServiceEntry (`is_entry`); `host` is its fully qualified name."""
 
     namespace: str
     name: str
@@ -101,6 +125,11 @@ class Service:
     addresses: tuple[str, ...]
     headless: bool
     export_to: tuple[str, ...]
+    resolution: Resolution = Resolution.PODS
+    is_external: bool = False
+    """Whether it is outside the mesh, so that nobody proves an identity there."""
+    endpoints: tuple[Endpoint, ...] = ()
+    is_entry: bool = False
 
     def port(self, number: int) -> ServicePort | None:
         """The port of that number, or None."""

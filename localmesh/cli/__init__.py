@@ -1,4 +1,4 @@
-"""The command line: up, apply, status, logs, proxy-config, down.
+"""The command line: up, apply, status, logs, proxy-config, rotate-certificates, down.
 
 Exit status: 0 done, 1 it could not be done, 2 wrong usage or manifests that cannot be used.
 """
@@ -21,7 +21,7 @@ from localmesh.cli.inspect import lines_of, status_text
 from localmesh.cli.sources import Sources, source_options, strict_option
 
 _STOP_SECONDS = 30
-_PARTS = ("listeners", "routes", "clusters", "endpoints")
+_PARTS = ("listeners", "routes", "clusters", "endpoints", "policies")
 
 _state_option = click.option(
     "--state",
@@ -162,6 +162,14 @@ def proxy_config(
     else:
         found = client.get(client.url_of(state_folder), f"/mesh/proxy-config/{workload}")
     click.echo(json.dumps(found if part == "all" else found[part], indent=2))
+
+
+@cli.command("rotate-certificates")
+@_state_option
+def rotate_certificates(state_folder: Path) -> None:
+    """Give every proxy of the running mesh a new certificate; nothing is interrupted."""
+    found = client.post(client.url_of(state_folder), "/mesh/rotate-certificates", {})
+    click.echo(f"{found['proxies']} proxies have new certificates")
 
 
 @cli.command()

@@ -16,15 +16,20 @@ _ISTIO = ("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.i
 _SECURITY = ("security.istio.io/v1", "security.istio.io/v1beta1")
 
 TRANSLATED: Mapping[str, tuple[str, ...]] = {
+    "AuthorizationPolicy": _SECURITY,
     "ConfigMap": ("v1",),
     "Deployment": ("apps/v1",),
     "DestinationRule": _ISTIO,
     "Gateway": _ISTIO,
     "Namespace": ("v1",),
+    "PeerAuthentication": _SECURITY,
     "PersistentVolumeClaim": ("v1",),
+    "RequestAuthentication": _SECURITY,
     "Secret": ("v1",),
     "Service": ("v1",),
     "ServiceAccount": ("v1",),
+    "ServiceEntry": _ISTIO,
+    "Sidecar": _ISTIO,
     "VirtualService": _ISTIO,
 }
 """Kinds that localmesh acts on, with the apiVersions it reads."""
@@ -47,7 +52,6 @@ IGNORED: Mapping[str, tuple[str, ...]] = {
 """Kinds without a meaning here: they are about nodes, quotas and the API server. Checked and listed."""
 
 REFUSED: Mapping[str, tuple[str, ...]] = {
-    "AuthorizationPolicy": _SECURITY,
     "CronJob": ("batch/v1",),
     "DaemonSet": ("apps/v1",),
     "EndpointSlice": ("discovery.k8s.io/v1",),
@@ -55,14 +59,10 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "EnvoyFilter": ("networking.istio.io/v1alpha3",),
     "Ingress": ("networking.k8s.io/v1",),
     "Job": ("batch/v1",),
-    "PeerAuthentication": _SECURITY,
     "Pod": ("v1",),
     "ProxyConfig": ("networking.istio.io/v1beta1",),
     "ReplicaSet": ("apps/v1",),
     "ReplicationController": ("v1",),
-    "RequestAuthentication": _SECURITY,
-    "ServiceEntry": _ISTIO,
-    "Sidecar": _ISTIO,
     "StatefulSet": ("apps/v1",),
     "Telemetry": ("telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"),
     "TrafficExtension": ("extensions.istio.io/v1alpha1",),

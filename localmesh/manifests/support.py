@@ -18,12 +18,23 @@ from localmesh.manifests.problems import Problem
 
 _LEAVE_OUT = "leave the field away for the local run"
 _TLS_LATER = "leave TLS away for the local run, or run on a cluster"
+_ONE_LISTENER = "leave it away: a sidecar has one outbound port, which all hosts share"
+_BY_SELECTOR = "write selector.matchLabels: there are no waypoints and no Kubernetes Gateways here"
+_INLINE_KEYS = "write the keys themselves, as jwks: nothing is fetched from outside here"
+_CLIENT_TLS = (
+    "caCertificates",
+    "caCrl",
+    "clientCertificate",
+    "credentialName",
+    "insecureSkipVerify",
+    "privateKey",
+)
 _POLICY_GAPS = {
     "loadBalancer.localityLbSetting": "leave it away: all pods are in one place here",
     "loadBalancer.zoneAwareLbSetting": "leave it away: all pods are in one place here",
     "connectionPool.http.http2KeepAlive": _LEAVE_OUT,
     "outlierDetection.outlierDetectionHttpErrorCodes": "write consecutive5xxErrors",
-    "tls": _TLS_LATER,
+    **{f"tls.{field}": _TLS_LATER for field in _CLIENT_TLS},
 }
 _WHOLE_POLICY_GAPS = {
     "proxyProtocol": _LEAVE_OUT,
@@ -93,9 +104,28 @@ NOT_TRANSLATED: Mapping[str, Mapping[str, str]] = {
         "spec.servers[].defaultEndpoint": _LEAVE_OUT,
         **{f"spec.servers[].tls.{field}": _TLS_LATER for field in _SERVER_TLS},
     },
+    "AuthorizationPolicy": {
+        "spec.provider": "use action ALLOW or DENY: there is no external authorizer here",
+        "spec.targetRef": _BY_SELECTOR,
+        "spec.targetRefs": _BY_SELECTOR,
+    },
+    "RequestAuthentication": {
+        "spec.jwtRules[].jwksUri": _INLINE_KEYS,
+        "spec.jwtRules[].jwks_uri": _INLINE_KEYS,
+        "spec.targetRef": _BY_SELECTOR,
+        "spec.targetRefs": _BY_SELECTOR,
+    },
     "Service": {
         "spec.externalIPs": "leave them away: the machine has not got these addresses",
         "spec.publishNotReadyAddresses": "leave it away: only ready pods are endpoints here",
+    },
+    "Sidecar": {
+        "spec.egress[].bind": _ONE_LISTENER,
+        "spec.egress[].captureMode": _ONE_LISTENER,
+        "spec.egress[].port": _ONE_LISTENER,
+        "spec.inboundConnectionPool": "write connectionPool in a DestinationRule for the Service",
+        "spec.ingress": "leave it away: a sidecar listens for the ports that Services send to",
+        "spec.outboundTrafficPolicy.egressProxy": _LEAVE_OUT,
     },
     "VirtualService": {
         "spec.http[].fault.abort.grpcStatus": "write httpStatus",
@@ -107,8 +137,17 @@ NOT_TRANSLATED: Mapping[str, Mapping[str, str]] = {
 }
 """Fields that are refused, with what to do instead."""
 
+_TLS_MODES = ("DISABLE", "ISTIO_MUTUAL")
+
 ONLY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "AuthorizationPolicy": {"spec.action": ("ALLOW", "DENY", "AUDIT")},
+    "DestinationRule": {
+        f"{place}{level}.tls.mode": _TLS_MODES
+        for place in ("spec.trafficPolicy", "spec.subsets[].trafficPolicy")
+        for level in ("", ".portLevelSettings[]")
+    },
     "Gateway": {"spec.servers[].port.protocol": ("HTTP",)},
+    "ServiceEntry": {"spec.resolution": ("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN")},
     "Service": {"spec.type": ("ClusterIP", "NodePort", "LoadBalancer")},
 }
 """Fields of which localmesh knows some values only. (Capitals do not matter in a protocol.)"""
@@ -117,6 +156,7 @@ VOLUMES = ("emptyDir", "configMap", "secret", "persistentVolumeClaim")
 """Kinds of volumes that can be folders."""
 
 WITHOUT_MEANING: Mapping[str, Mapping[str, str]] = {
+    "RequestAuthentication": {"spec.jwtRules[].timeout": "nothing is fetched"},
     "Deployment": {
         "spec.minReadySeconds": "only paces rollouts",
         "spec.progressDeadlineSeconds": "only reports on rollouts",
@@ -160,6 +200,13 @@ WITHOUT_MEANING: Mapping[str, Mapping[str, str]] = {
         f"{_CONTAINER}.tty": "there is no terminal",
         f"{_CONTAINER}.volumeMounts[].mountPropagation": "mounts are folders",
         f"{_CONTAINER}.volumeMounts[].recursiveReadOnly": "mounts are folders",
+    },
+    "ServiceEntry": {
+        "spec.addresses": "a process calls by name",
+        "spec.endpoints[].locality": "everything is in one place",
+        "spec.endpoints[].network": "everything is in one network",
+        "spec.endpoints[].serviceAccount": "only pods prove an identity here",
+        "spec.subjectAltNames": "the proxies begin no TLS with hosts outside",
     },
     "Service": {
         "spec.allocateLoadBalancerNodePorts": "nothing is opened outside",

@@ -10,10 +10,17 @@ from localmesh.translate.clusters import fixed_clusters, inbound_clusters, inbou
 from localmesh.translate.endpoints import endpoints
 from localmesh.translate.gateway_routes import gateway_routes
 from localmesh.translate.inbound_routes import inbound_route
-from localmesh.translate.listeners import gateway_listeners, inbound_listeners, outbound_listener, scopes
+from localmesh.translate.listeners import (
+    gateway_listeners,
+    inbound_listeners,
+    intercepts,
+    outbound_listener,
+    scopes,
+)
+from localmesh.translate.policies import policies
 from localmesh.translate.virtual_hosts import outbound_ports, outbound_routes, sniffed_routes
 
-__all__ = ["ProxyConfig", "translate"]
+__all__ = ["ProxyConfig", "intercepts", "translate"]
 
 Json = dict[str, Any]
 
@@ -25,6 +32,7 @@ class ProxyConfig:
     `routes` are delivered as such; `scopes` say which of them a sidecar uses for which port;
     `further_routes` are not delivered but belong to the picture: the inbound ones, which stand inside
     their listeners, and those that Istio keeps apart for each Service port of unknown protocol.
+    `policies` fill the slots that listeners have for them.
     """
 
     listeners: tuple[Json, ...]
@@ -33,6 +41,7 @@ class ProxyConfig:
     further_routes: tuple[Json, ...]
     clusters: tuple[Json, ...]
     endpoints: tuple[Json, ...]
+    policies: tuple[Json, ...] = ()
 
 
 def translate(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
@@ -61,6 +70,7 @@ def _sidecar(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
             *outbound_clusters(catalog, proxy),
         ),
         endpoints=tuple(endpoints(catalog, proxy)),
+        policies=tuple(policies(catalog, proxy)),
     )
 
 
@@ -75,4 +85,5 @@ def _gateway(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
         further_routes=(),
         clusters=(*fixed_clusters()[:1], *outbound_clusters(catalog, proxy)),
         endpoints=tuple(endpoints(catalog, proxy)),
+        policies=tuple(policies(catalog, proxy)),
     )

@@ -17,36 +17,39 @@ from localmesh.catalog import (
     ServicePort,
     Subset,
 )
+from localmesh.translate.addresses import endpoint_address, looked_up
 from localmesh.translate.connection_pools import connection_pool
+from localmesh.translate.discovery import discovery
 from localmesh.translate.load_balancing import load_balancer
 from localmesh.translate.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster, outbound_cluster
 from localmesh.translate.outlier_detection import outlier_detection
+from localmesh.translate.upstream_tls import cluster_tls
 
 Json = dict[str, Any]
-ADS: Json = {"ads": {}, "initialFetchTimeout": "0s", "resourceApiVersion": "V3"}
-"""Where a resource's configuration comes from: the stream that the proxy already holds."""
-DNS_CACHE: Json = {"name": "passthrough", "dnsLookupFamily": "V4_PREFERRED"}
-"""How hosts outside the mesh are looked up; the cluster and the filter before it share the cache."""
 
 
 def outbound_clusters(catalog: Catalog, proxy: Proxy) -> list[Json]:
     """A cluster for every port and subset of every Service that the proxy's namespace sees."""
     return [
         cluster
-        for service in catalog.services_for(proxy.namespace)
+        for service in catalog.view_of(proxy).services
         for port in service.ports
         if port.protocol.value != "UDP"
-        for cluster in _of_port(service, port, catalog.rule_for(service.host, proxy.namespace), proxy)
+        for cluster in _of_port(catalog, service, port, proxy)
     ]
 
 
-def _of_port(
-    service: Service, port: ServicePort, rule: DestinationRule | None, proxy: Proxy
-) -> Iterator[Json]:
+def _of_port(catalog: Catalog, service: Service, port: ServicePort, proxy: Proxy) -> Iterator[Json]:
     # a gateway knows from its server what it speaks; only a sidecar takes over what its caller speaks
     sniffed = proxy.kind is ProxyKind.SIDECAR and port.protocol is Protocol.SNIFFED
+    rule = catalog.rule_for(service.host, proxy.namespace)
     for subset in (None, *(rule.subsets if rule else ())):
-        yield _outbound(service, port, rule, subset, sniffed=sniffed)
+        policy = rule.policy_for(port.number, subset) if rule else {}
+        yield {
+            **_outbound(service, port, rule, subset, sniffed=sniffed),
+            **discovery(catalog, service, port, subset, outbound_cluster_of(service, port, subset)),
+            **cluster_tls(catalog, service, port, subset, policy.get("tls")),
+        }
 
 
 def _outbound(
@@ -57,12 +60,9 @@ def _outbound(
     *,
     sniffed: bool,
 ) -> Json:
-    name = outbound_cluster(service.host, port.number, subset.name if subset else "")
     policy = rule.policy_for(port.number, subset) if rule else {}
     return {
-        "name": name,
-        "type": "EDS",
-        "edsClusterConfig": {"edsConfig": ADS, "serviceName": name},
+        "name": outbound_cluster_of(service, port, subset),
         **connection_pool(policy.get("connectionPool"), http2=port.protocol.is_http2, sniffed=sniffed),
         **load_balancer(policy.get("loadBalancer")),
         **outlier_detection(policy.get("outlierDetection")),
@@ -70,8 +70,15 @@ def _outbound(
     }
 
 
+def outbound_cluster_of(service: Service, port: ServicePort, subset: Subset | None) -> str:
+    """The name of the cluster of a Service's port and subset."""
+    return outbound_cluster(service.host, port.number, subset.name if subset else "")
+
+
 def _istio_metadata(service: Service, rule: DestinationRule | None, subset: Subset | None) -> Json:
     out: Json = {"services": [{"name": service.name, "namespace": service.namespace, "host": service.host}]}
+    if service.is_external and subset is None:
+        out["external"] = True
     if rule is not None:
         out["config"] = (
             f"/apis/networking.istio.io/v1/namespaces/{rule.namespace}/destination-rule/{rule.name}"
@@ -137,16 +144,7 @@ def fixed_clusters() -> list[Json]:
         {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": "10s"},
         {
             "name": PASSTHROUGH,
-            "lbPolicy": "CLUSTER_PROVIDED",
-            "clusterType": {
-                "name": "envoy.clusters.dynamic_forward_proxy",
-                "typedConfig": {
-                    "@type": "type.googleapis.com/"
-                    "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
-                    "dnsCacheConfig": DNS_CACHE,
-                    "allowInsecureClusterOptions": True,  # plain HTTP, to a host of the caller's choice
-                },
-            },
+            **looked_up(),
             **connection_pool(pool, http2=False, sniffed=True),
         },
     ]
@@ -154,13 +152,3 @@ def fixed_clusters() -> list[Json]:
 
 def _assignment(name: str, address: Address) -> Json:
     return {"clusterName": name, "endpoints": [{"lbEndpoints": [{"endpoint": endpoint_address(address)}]}]}
-
-
-def endpoint_address(address: Address) -> Json:
-    """An endpoint at a socket address."""
-    return {"address": socket_address(address)}
-
-
-def socket_address(address: Address) -> Json:
-    """Envoy's form of an address."""
-    return {"socketAddress": {"address": address.host, "portValue": address.port}}

@@ -9,10 +9,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from localmesh.catalog import Address, Catalog, GatewayWorkload, Inbound, Proxy
-from localmesh.translate.clusters import ADS, DNS_CACHE, inbound_service, socket_address
+from localmesh.catalog import (
+    Address,
+    Catalog,
+    GatewayWorkload,
+    Inbound,
+    MutualTls,
+    Proxy,
+    Service,
+    ServicePort,
+)
+from localmesh.translate.addresses import ADS, DNS_CACHE, socket_address
+from localmesh.translate.clusters import inbound_service
 from localmesh.translate.filters import CORS, FAULT
 from localmesh.translate.inbound_routes import inbound_route
+from localmesh.translate.policies import policy_slots
+from localmesh.translate.tls import filter_chains, tls_inspector
 
 Json = dict[str, Any]
 
@@ -81,26 +93,51 @@ def scopes(ports: list[int]) -> list[Json]:
     ]
 
 
+def intercepts(catalog: Catalog, proxy: Proxy, port: int) -> bool:
+    """Whether a sidecar listens for a container port of its pod."""
+    return any(
+        inbound.container_port == port and _http_service(catalog, proxy, inbound) for inbound in proxy.inbound
+    )
+
+
+def _http_service(catalog: Catalog, proxy: Proxy, inbound: Inbound) -> tuple[Service, ServicePort] | None:
+    found = inbound_service(catalog, proxy, inbound)
+    return found if found and found[1].protocol.may_be_http else None
+
+
 def inbound_listeners(catalog: Catalog, proxy: Proxy) -> list[Json]:
     """A listener per container port of the pod that a Service sends HTTP to."""
     out = []
     for inbound in proxy.inbound:
-        found = inbound_service(catalog, proxy, inbound)
-        if found is None or not found[1].protocol.may_be_http:
+        found = _http_service(catalog, proxy, inbound)
+        if found is None:
             continue
-        out.append(_inbound_listener(inbound, inbound_route(found[0], found[1], inbound)))
+        route = inbound_route(found[0], found[1], inbound)
+        mode = catalog.peer_authentications.mode(proxy.namespace, proxy.labels, inbound.container_port)
+        out.append(_inbound_listener(inbound, route, mode))
     return out
 
 
-def _inbound_listener(inbound: Inbound, route: Json) -> Json:
+def _inbound_listener(inbound: Inbound, route: Json, mode: MutualTls) -> Json:
     manager: Json = {
         "statPrefix": f"inbound_{inbound.container_port}",
         "routeConfig": route,
         "serverName": "istio-envoy",
-        "httpFilters": _http_filters(),
+        "httpFilters": _http_filters(*policy_slots()),
         "useRemoteAddress": False,
+        "forwardClientCertDetails": "APPEND_FORWARD",
+        "setCurrentClientCertDetails": {"subject": True, "dns": True, "uri": True},
     }
-    return _listener(f"inbound_{inbound.container_port}", inbound.listen, manager, "INBOUND")
+    listener = _listener(f"inbound_{inbound.container_port}", inbound.listen, manager, "INBOUND")
+    filters = listener["filterChains"][0]["filters"]
+    return {
+        **listener,
+        # always there, so that a change of mode replaces filter chains only and not the listener
+        "listenerFilters": [tls_inspector()],
+        "listenerFiltersTimeout": "0s",
+        "continueOnListenerFiltersTimeout": True,
+        "filterChains": filter_chains(f"0.0.0.0_{inbound.container_port}", filters, mode),
+    }
 
 
 def gateway_listeners(proxy: Proxy, gateway: GatewayWorkload) -> list[Json]:
@@ -112,8 +149,10 @@ def gateway_listeners(proxy: Proxy, gateway: GatewayWorkload) -> list[Json]:
             "statPrefix": f"outbound_0.0.0.0_{port}",
             "rds": {"configSource": ADS, "routeConfigName": route_name},
             "serverName": "istio-envoy",
-            "httpFilters": _http_filters(),
+            "httpFilters": _http_filters(*policy_slots()),
             "useRemoteAddress": True,
+            "forwardClientCertDetails": "SANITIZE_SET",
+            "setCurrentClientCertDetails": {"subject": True, "cert": True, "dns": True, "uri": True},
         }
         out.append(_listener(f"0.0.0.0_{port}", proxy.listen[port], manager, "OUTBOUND"))
     return out

@@ -6,13 +6,14 @@ the mesh takes the place of the default route of the Services that it names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from localmesh.catalog import MESH, Catalog, Protocol, Proxy, Service, VirtualService
 from localmesh.catalog.hosts import is_wildcard, matches
 from localmesh.translate.hashing import hash_for_service
-from localmesh.translate.names import ALLOW_ANY, PASSTHROUGH, outbound_cluster, virtual_host
+from localmesh.translate.names import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, outbound_cluster, virtual_host
 from localmesh.translate.routes import RouteContext, default_route, http_routes
 
 Json = dict[str, Any]
@@ -24,7 +25,7 @@ def outbound_ports(catalog: Catalog, proxy: Proxy) -> list[int]:
     return sorted(
         {
             port.number
-            for service in catalog.services_for(proxy.namespace)
+            for service in catalog.view_of(proxy).services
             for port in service.ports
             if port.protocol.may_be_http
         }
@@ -33,8 +34,9 @@ def outbound_ports(catalog: Catalog, proxy: Proxy) -> list[int]:
 
 def outbound_routes(catalog: Catalog, proxy: Proxy) -> list[Json]:
     """The route configurations of a sidecar, one per port, named after the port."""
+    unknown = _catch_all() if catalog.view_of(proxy).allows_unknown else _block_all()
     return [
-        route_configuration(str(port), [*_virtual_hosts(catalog, proxy, port), _catch_all()])
+        route_configuration(str(port), [*_virtual_hosts(catalog, proxy, port), unknown])
         for port in outbound_ports(catalog, proxy)
     ]
 
@@ -47,7 +49,7 @@ def sniffed_routes(routes: list[Json], catalog: Catalog, proxy: Proxy) -> list[J
     """
     by_name = {host["name"]: host for routes_of_port in routes for host in routes_of_port["virtualHosts"]}
     out = []
-    for service in catalog.services_for(proxy.namespace):
+    for service in catalog.view_of(proxy).callable:
         for port in service.ports:
             name = virtual_host(service.host, port.number)
             if port.protocol is Protocol.SNIFFED and name in by_name:
@@ -68,12 +70,13 @@ def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
 
 def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int) -> list[Json]:
     context = RouteContext(catalog=catalog, proxy=proxy, port=port, gateway=MESH)
+    view = catalog.view_of(proxy)
     on_port = {
         service.host: service
-        for service in catalog.services_for(proxy.namespace)
+        for service in view.callable
         if (found := service.port(port)) is not None and found.protocol.may_be_http
     }
-    routed = catalog.virtual_services_for(proxy.namespace, MESH)
+    routed: Sequence[VirtualService] = view.virtual_services
     if port != _HTTP_DEFAULT_PORT:
         # on port 80 a VirtualService may also name hosts that are no Services
         routed = [vs for vs in routed if any(_names_one_of(host, on_port) for host in vs.hosts)]
@@ -91,7 +94,7 @@ def _of_virtual_service(
     virtual_service: VirtualService,
     context: RouteContext,
     on_port: dict[str, Service],
-    all_routed: list[VirtualService],
+    all_routed: Sequence[VirtualService],
     names: _Names,
 ) -> Iterator[Json]:
     routes = http_routes(virtual_service, context)
@@ -149,7 +152,7 @@ def _names_one_of(host: str, services: dict[str, Service]) -> bool:
     return is_wildcard(host) and any(matches(host, service) for service in services)
 
 
-def _most_specific(service: Service, routed: list[VirtualService]) -> VirtualService | None:
+def _most_specific(service: Service, routed: Sequence[VirtualService]) -> VirtualService | None:
     """The VirtualService whose host names the Service most exactly; of equals the oldest."""
     best: tuple[int, VirtualService] | None = None
     for virtual_service in routed:
@@ -164,6 +167,8 @@ def _most_specific(service: Service, routed: list[VirtualService]) -> VirtualSer
 
 def _domains(service: Service, proxy: Proxy) -> list[str]:
     """All names by which pods of the proxy's namespace may call a Service."""
+    if service.is_entry:
+        return [service.host, f"{service.host}."]
     short = f"{service.name}.{service.namespace}"
     names = [service.host, f"{service.host}."]
     same_namespace = service.namespace == proxy.namespace
@@ -191,5 +196,15 @@ def _catch_all() -> Json:
                 "route": {"cluster": PASSTHROUGH, "timeout": "0s", "maxGrpcTimeout": "0s"},
             }
         ],
+        "includeRequestAttemptCount": True,
+    }
+
+
+def _block_all() -> Json:
+    answer = {"directResponse": {"status": int(HTTPStatus.BAD_GATEWAY)}}
+    return {
+        "name": BLOCK_ALL,
+        "domains": ["*"],
+        "routes": [{"name": BLOCK_ALL, "match": {"prefix": "/"}, **answer}],
         "includeRequestAttemptCount": True,
     }

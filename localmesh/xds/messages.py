@@ -22,6 +22,8 @@ ROUTE = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
 SCOPE = TYPE_PREFIX + "envoy.config.route.v3.ScopedRouteConfiguration"
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
 
 
 class UnknownFieldError(ValueError):
@@ -68,7 +70,7 @@ def canonical(type_url: str, document: Mapping[str, Any]) -> dict[str, Any]:
     return printed
 
 
-_MAPS = frozenset({"typedPerFilterConfig", "typedExtensionProtocolOptions"})
+_MAPS = frozenset({"policies", "providers", "typedExtensionProtocolOptions", "typedPerFilterConfig"})
 _STRUCTS = frozenset({"filterMetadata"})
 
 

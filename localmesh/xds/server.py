@@ -10,7 +10,16 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPE, message_class
+from localmesh.xds.messages import (
+    CLUSTER,
+    ENDPOINTS,
+    EXTENSION,
+    LISTENER,
+    ROUTE,
+    SCOPE,
+    SECRET,
+    message_class,
+)
 from localmesh.xds.sessions import RejectedError, Session, eds_names
 from localmesh.xds.snapshots import Snapshot
 
@@ -159,6 +168,8 @@ async def _bring(session: Session, before: Snapshot, after: Snapshot, *, again: 
     New clusters come first, with their endpoints, then what refers to them, and only then do the
     clusters go that nothing refers to any more: at no moment does a route name a missing cluster.
     """
+    # certificates first, whoever uses them then; policies before the routes that they guard
+    await session.push(SECRET, after.of(SECRET), again=again)
     old, new = before.of(CLUSTER), after.of(CLUSTER)
     clusters_changed = again or old != new
     if clusters_changed:
@@ -169,7 +180,7 @@ async def _bring(session: Session, before: Snapshot, after: Snapshot, *, again: 
         await session.settled(CLUSTER)
         await session.subscribed(ENDPOINTS, eds_names(after))
     await session.push(ENDPOINTS, after.of(ENDPOINTS))
-    for type_url in (LISTENER, SCOPE):
+    for type_url in (EXTENSION, LISTENER, SCOPE):
         await session.push(type_url, after.of(type_url), again=again)
     await session.subscribed(ROUTE, frozenset(after.of(ROUTE)))
     await session.push(ROUTE, after.of(ROUTE), again=again)

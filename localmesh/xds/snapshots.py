@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localmesh.translate import ProxyConfig
-from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPE, encode
+from localmesh.xds.messages import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTE, SCOPE, SECRET, encode
 
 Resources = Mapping[str, bytes]
 
@@ -48,8 +48,8 @@ class Encoder:
         self._known: dict[tuple[str, str], bytes] = {}
         self._used: dict[tuple[str, str], bytes] = {}
 
-    def snapshot(self, config: ProxyConfig) -> Snapshot:
-        """The snapshot of one proxy's configuration."""
+    def snapshot(self, config: ProxyConfig, secrets: Iterable[Mapping[str, Any]] = ()) -> Snapshot:
+        """The snapshot of one proxy's configuration and the certificates that go with it."""
         return Snapshot(
             {
                 CLUSTER: self._encoded(CLUSTER, config.clusters),
@@ -57,6 +57,8 @@ class Encoder:
                 LISTENER: self._encoded(LISTENER, config.listeners),
                 SCOPE: self._encoded(SCOPE, config.scopes),
                 ROUTE: self._encoded(ROUTE, config.routes),
+                EXTENSION: self._encoded(EXTENSION, config.policies),
+                SECRET: self._encoded(SECRET, secrets),
             }
         )
 

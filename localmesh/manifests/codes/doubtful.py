@@ -110,3 +110,15 @@ RETRIES_WITHOUT_EFFECT = Code(
     "retries has no retryOn, so no answer of the application and no perTryTimeout is retried",
     "write retryOn: 5xx or the conditions that are meant",
 )
+POLICY_WITHOUT_PODS = Code(
+    "SM219",
+    "A policy selects no pod",
+    "no workload that it may concern has the labels {found}; there are {known}",
+    "correct the labels, or deploy the workload",
+)
+DIFFERENT_HERE = Code(
+    "SM220",
+    "A policy means something else on one machine",
+    "{found} does not mean the same here: {reason}",
+    "{remedy}",
+)

@@ -230,3 +230,21 @@ BAD_EXPORT = Code(
     "found {found}, expected {expected}",
     "{remedy}",
 )
+BAD_POLICY = Code(
+    "SM143",
+    "A security policy is not valid",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)
+BAD_TOKEN_KEYS = Code(
+    "SM144",
+    "The keys of an issuer cannot be used",
+    "jwks is no JSON Web Key Set: {reason}",
+    "write the issuer's public keys, as its jwks_uri serves them",
+)
+BAD_ENTRY = Code(
+    "SM145",
+    "A ServiceEntry contradicts itself",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)

@@ -13,6 +13,7 @@ from localmesh.manifests.references.destinations import destinations
 from localmesh.manifests.references.gateways import gateways
 from localmesh.manifests.references.hosts import conflicts, delegates
 from localmesh.manifests.references.pods import pods
+from localmesh.manifests.references.policies import local_meanings, policies
 from localmesh.manifests.references.reach import unreachable
 from localmesh.manifests.references.routes import routes
 from localmesh.manifests.references.rules import rules
@@ -26,7 +27,9 @@ CHECKS: tuple[Callable[[World], Iterator[Problem]], ...] = (
     deprecations,
     destinations,
     gateways,
+    local_meanings,
     pods,
+    policies,
     routes,
     rules,
     services,

@@ -37,6 +37,8 @@ def _destination(
     host = destination.get("host")
     name = full_host(host.text or "", resource.namespace)
     service = world.services.get(name)
+    if service is None and world.is_outside(name):
+        return
     if service is None:
         hint, remedy = host_hint(world, name)
         yield host.problem(doubtful.MISSING_HOST, name=name, hint=hint, remedy=remedy)

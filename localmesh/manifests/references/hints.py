@@ -22,7 +22,7 @@ def host_hint(world: World, host: str) -> tuple[str, str]:
     if elsewhere:
         return f"; there is {elsewhere[0].subject}", f"write {elsewhere[0].host}"
     if not rest.endswith(SERVICE_DOMAIN):
-        return "", "correct the name; hosts outside the mesh need a ServiceEntry, which is not supported yet"
+        return "", "correct the name; hosts outside the mesh need a ServiceEntry"
     namespace = rest.removesuffix(f".{SERVICE_DOMAIN}")
     beside = world.names_by_namespace.get(namespace, [])
     if len(beside) <= MOST_CANDIDATES and (close := get_close_matches(name, beside, n=1)):

@@ -19,7 +19,7 @@ def rules(world: World) -> Iterator[Problem]:
         host = resource.root.get("spec", "host")
         name = full_host(host.text or "", resource.namespace)
         services = list(world.services_at(name))
-        if not services:
+        if not services and not world.is_outside(name):
             hint, remedy = host_hint(world, name)
             yield host.problem(doubtful.RULE_WITHOUT_HOST, name=name, hint=hint, remedy=remedy)
         # Manifests without any workload are a part of something larger, where the pods are elsewhere.

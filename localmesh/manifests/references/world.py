@@ -156,6 +156,16 @@ class World:
         yield from (service for service in self.services.values() if overlap(host, service.host))
 
     @cached_property
+    def _outside(self) -> list[str]:
+        return [
+            str(host).lower() for entry in self.all("ServiceEntry") for host in entry.spec.get("hosts") or ()
+        ]
+
+    def is_outside(self, host: str) -> bool:
+        """Whether a ServiceEntry names a full host, perhaps with a wildcard."""
+        return any(overlap(each, host) for each in self._outside)
+
+    @cached_property
     def _rules(self) -> Mapping[str, list[Resource]]:
         rules: dict[str, list[Resource]] = {}
         for rule in self.all("DestinationRule"):

@@ -10,25 +10,35 @@ from collections.abc import Callable, Iterator, Mapping
 
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
+from localmesh.manifests.rules.authorizationpolicy import AUTHORIZATION_POLICY_RULES
 from localmesh.manifests.rules.claim import CLAIM_RULES
 from localmesh.manifests.rules.configmap import CONFIG_MAP_RULES, SECRET_RULES
 from localmesh.manifests.rules.deployment import DEPLOYMENT_RULES
 from localmesh.manifests.rules.destinationrule import DESTINATION_RULE_RULES
 from localmesh.manifests.rules.gateway import GATEWAY_RULES
 from localmesh.manifests.rules.metadata import METADATA_RULES
+from localmesh.manifests.rules.peerauthentication import PEER_AUTHENTICATION_RULES
+from localmesh.manifests.rules.requestauthentication import REQUEST_AUTHENTICATION_RULES
 from localmesh.manifests.rules.service import SERVICE_RULES
+from localmesh.manifests.rules.serviceentry import SERVICE_ENTRY_RULES
+from localmesh.manifests.rules.sidecar import SIDECAR_RULES
 from localmesh.manifests.rules.virtualservice import VIRTUAL_SERVICE_RULES
 
 Rule = Callable[[Field], Iterator[Problem]]
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
+    "AuthorizationPolicy": AUTHORIZATION_POLICY_RULES,
     "ConfigMap": CONFIG_MAP_RULES,
     "Deployment": DEPLOYMENT_RULES,
     "DestinationRule": DESTINATION_RULE_RULES,
     "Gateway": GATEWAY_RULES,
+    "PeerAuthentication": PEER_AUTHENTICATION_RULES,
     "PersistentVolumeClaim": CLAIM_RULES,
+    "RequestAuthentication": REQUEST_AUTHENTICATION_RULES,
     "Secret": SECRET_RULES,
     "Service": SERVICE_RULES,
+    "ServiceEntry": SERVICE_ENTRY_RULES,
+    "Sidecar": SIDECAR_RULES,
     "VirtualService": VIRTUAL_SERVICE_RULES,
 }
 """The rules of each kind, besides those for the metadata of all."""

@@ -106,13 +106,13 @@ def test_fail_when_apply_gets_a_bad_weight_and_keep_the_old_state(shell: Shell) 
     assert json.loads(shell("status", "--json").stdout)["generation"] == before
 
 
-def test_pass_when_proxy_config_of_the_running_mesh_has_four_parts(shell: Shell) -> None:
-    """`all` is one object with the four keys, each as the part alone prints it."""
+def test_pass_when_proxy_config_of_the_running_mesh_has_five_parts(shell: Shell) -> None:
+    """`all` is one object with the five keys, each as the part alone prints it."""
     everything = json.loads(shell("proxy-config", "all", "ingressgateway").stdout)
 
     routes = json.loads(shell("proxy-config", "routes", "ingressgateway").stdout)
 
-    assert sorted(everything) == ["clusters", "endpoints", "listeners", "routes"]
+    assert sorted(everything) == ["clusters", "endpoints", "listeners", "policies", "routes"]
     assert everything["routes"] == routes
     assert [each["name"] for each in routes] == ["http.8080"]
 
@@ -128,6 +128,14 @@ def test_fail_when_proxy_config_is_asked_for_an_unknown_workload(shell: Shell) -
             'no workload or gateway is called "nobody"; there are: ingressgateway, web-v1, web-v2'
             in finished.stderr
         )
+
+
+def test_pass_when_certificates_are_rotated(shell: Shell) -> None:
+    """The gateway and both sidecars or more get new ones."""
+    finished = shell("rotate-certificates")
+
+    assert finished.returncode == 0
+    assert finished.stdout.endswith("proxies have new certificates\n")
 
 
 def test_pass_when_logs_show_what_a_workload_wrote(shell: Shell) -> None:

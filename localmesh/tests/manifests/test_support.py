@@ -14,6 +14,11 @@ KINDS = {
     "Gateway": ("istio.json", "networking.istio.io/v1/Gateway"),
     "VirtualService": ("istio.json", "networking.istio.io/v1/VirtualService"),
     "DestinationRule": ("istio.json", "networking.istio.io/v1/DestinationRule"),
+    "PeerAuthentication": ("istio.json", "security.istio.io/v1/PeerAuthentication"),
+    "RequestAuthentication": ("istio.json", "security.istio.io/v1/RequestAuthentication"),
+    "AuthorizationPolicy": ("istio.json", "security.istio.io/v1/AuthorizationPolicy"),
+    "ServiceEntry": ("istio.json", "networking.istio.io/v1/ServiceEntry"),
+    "Sidecar": ("istio.json", "networking.istio.io/v1/Sidecar"),
     "Service": ("kubernetes.json", "v1/Service"),
     "Deployment": ("kubernetes.json", "apps/v1/Deployment"),
 }

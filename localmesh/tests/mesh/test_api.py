@@ -115,6 +115,25 @@ def test_a_pod_is_asked_for_no_other_encoding_than_the_caller_takes(tmp_path: Pa
     ] == "identity"
 
 
+def test_a_pod_is_reached_through_its_sidecar_as_in_a_cluster(tmp_path: Path) -> None:
+    """The API is outside the mesh: where only mTLS is taken, it gets no answer."""
+    strict = """---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+"""
+
+    async def asking(session: aiohttp.ClientSession) -> tuple[int, Any]:
+        listed = await get(session, "/api/v1/namespaces/shop/pods")
+        name = listed[1]["items"][0]["metadata"]["name"]
+        return await get(session, f"/api/v1/namespaces/shop/pods/{name}:8080/proxy/")
+
+    status, refusal = ask(tmp_path, asking, BASE + V1 + V2 + routed(v1=1) + strict)
+
+    assert (status, refusal["reason"]) == (503, "ServiceUnavailable")
+
+
 def test_apply_refuses_what_cannot_be_done_and_says_why(tmp_path: Path) -> None:
     """Bad JSON is 400, bad manifests 422, a pod that dies 409; the generation counts what took effect."""
 

@@ -1,0 +1,116 @@
+"""What mTLS costs: processor time of a pair of Envoys per request, with it and without, in one mesh.
+
+The way is gateway → sidecar → stub; only the two Envoys count. `kept alive` sends all requests over open
+connections; with `one each` every request between the two begins with a handshake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from localmesh.manifests import load_text
+from localmesh.mesh import Mesh, MeshSettings
+
+REQUESTS = 6000
+CONNECTIONS = 4
+ROUNDS = 3
+MESH = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec: {hosts: ["*"], gateways: [edge], http: [{route: [{destination: {host: web}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec: {host: web, trafficPolicy: {tls: {mode: %s}, connectionPool: {http: {maxRequestsPerConnection: %d}}}}
+"""
+
+
+def main() -> None:
+    """Measures and prints."""
+    asyncio.run(_measure())
+
+
+async def _measure() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with Mesh(MeshSettings(Path(folder), Path(folder))) as mesh:
+            for words, requests_each in (("kept alive", 0), ("one each", 1)):
+                costs: dict[str, list[float]] = {"DISABLE": [], "ISTIO_MUTUAL": []}
+                for _ in range(ROUNDS):
+                    for mode, found in costs.items():
+                        await mesh.apply(load_text(MESH % (mode, requests_each)).resources)
+                        found.append(await _cost(mesh))
+                plain, secure = (min(found) for found in costs.values())
+                print(
+                    f"{words}: plain {1 / plain:,.0f}, mTLS {1 / secure:,.0f} requests per CPU-second of the "
+                    f"two Envoys ({(secure - plain) * 1e6:+.0f} µs a request, {secure / plain - 1:+.0%})"
+                )
+            sizes = [psutil.Process(pid).memory_info().rss / 2**20 for pid in _envoys()]
+            print("resident memory of the two Envoys: " + ", ".join(f"{size:.0f} MiB" for size in sizes))
+
+
+async def _cost(mesh: Mesh) -> float:
+    """Seconds of processor time that the Envoys spend on one request."""
+    await _send(mesh, REQUESTS // 10)
+    before = _processor_time()
+    await _send(mesh, REQUESTS)
+    return (_processor_time() - before) / REQUESTS
+
+
+async def _send(mesh: Mesh, count: int) -> None:
+    address = next(iter(mesh.gateways.values())).proxy.listen[8080]
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CONNECTIONS):
+            group.create_task(_send_over_one(address.host, address.port, count // CONNECTIONS))
+
+
+async def _send_over_one(host: str, port: int, count: int) -> None:
+    reader, writer = await asyncio.open_connection(host, port)
+    for _ in range(count):
+        writer.write(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(head.decode())
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        await reader.readexactly(int(length))
+    writer.close()
+
+
+def _processor_time() -> float:
+    times = [psutil.Process(pid).cpu_times() for pid in _envoys()]
+    return sum(each.user + each.system for each in times)
+
+
+def _envoys() -> list[int]:
+    own = psutil.Process().children(recursive=True)
+    return [process.pid for process in own if "envoy" in process.name()]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What Istio asks of a Sidecar (istio: ValidateSidecar)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localmesh.manifests.codes import refused
+from localmesh.manifests.fields import Field
+from localmesh.manifests.hostnames import is_label, is_wildcard_domain
+from localmesh.manifests.problems import Problem
+from localmesh.manifests.rules.metadata import label_problems
+
+
+def selector(root: Field) -> Iterator[Problem]:
+    """The selector is a set of labels."""
+    yield from label_problems(root.get("spec", "workloadSelector", "labels"))
+
+
+def egress(root: Field) -> Iterator[Problem]:
+    """Every listener imports hosts, each with its namespace."""
+    for listener in root.get("spec", "egress").items():
+        if not len(listener.get("hosts")):
+            remedy = 'add hosts, such as "./*"'
+            yield listener.problem(refused.MISSING_FIELD, name="hosts", why="", remedy=remedy)
+        for host in listener.get("hosts").items():
+            if host.text is not None and not _is_import(host.text):
+                yield host.problem(
+                    refused.BAD_HOST,
+                    expected="namespace/host with a full name or a wildcard, such as ./* or */*.example.com",
+                    remedy="correct the entry",
+                )
+
+
+def _is_import(text: str) -> bool:
+    namespace, slash, name = text.partition("/")
+    namespace = namespace.removeprefix("~")
+    right_namespace = namespace in ("", "*", ".") if text.startswith("~") else namespace in ("*", ".")
+    return bool(slash) and (right_namespace or is_label(namespace)) and is_wildcard_domain(name)
+
+
+SIDECAR_RULES = (selector, egress)

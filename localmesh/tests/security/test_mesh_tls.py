@@ -1,0 +1,199 @@
+"""mTLS in a running mesh: who is seen, and that neither rotation nor policies cost a request."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from localmesh.catalog.identities import identity
+from localmesh.mesh import Mesh, MeshSettings
+from localmesh.offline import find
+from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, ask
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]
+
+STRICT = """---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+"""
+ONE_REQUEST_EACH = """---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec: {host: web, trafficPolicy: {connectionPool: {http: {maxRequestsPerConnection: 1}}}}
+"""
+NOTHING = """---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nothing, namespace: shop}
+spec: {}
+"""
+
+
+def test_the_application_is_told_who_calls(tmp_path: Path) -> None:
+    """A caller's sidecar proves its ServiceAccount; a caller without one proves and claims nothing."""
+
+    async def run() -> list[str]:
+        async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
+            await apply(mesh, "")
+            forged = {"x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/shop/sa/web"}
+            senders = [Request("client"), Request("other", headers=forged), Request(GATEWAY)]
+            answers = [await ask(mesh, request, session) for request in (*senders, Request(OUTSIDE))]
+            return [answer.seen_headers.get("x-forwarded-client-cert", "") for answer in answers]
+
+    client, other, gateway, outside = asyncio.run(run())
+
+    web = identity("shop", "web")
+    assert client.startswith(f"By={web};Hash=")
+    assert client.endswith(f"URI={identity('shop', 'client')}")
+    assert other.endswith(f"URI={identity('office', 'other')}")
+    assert gateway.endswith(f"URI={identity('istio-system', 'istio-ingressgateway-service-account')}")
+    assert outside == ""
+
+
+def test_a_client_that_shows_no_certificate_gets_no_answer(tmp_path: Path) -> None:
+    """TLS alone is not enough: whoever calls must prove an identity of the mesh."""
+
+    async def run() -> bytes:
+        async with _mesh(tmp_path) as mesh:
+            await apply(mesh, STRICT)
+            listen = find(mesh.plan.proxies, "web").inbound[0].listen
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            reader, writer = await asyncio.open_connection(listen.host, listen.port, ssl=context)
+            try:
+                writer.write(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+                return await reader.read()
+            except (ssl.SSLError, ConnectionError):
+                return b""
+            finally:
+                writer.transport.abort()
+
+    assert asyncio.run(run()) == b""
+
+
+@pytest.mark.parametrize("connections", ["", ONE_REQUEST_EACH], ids=["kept alive", "one request each"])
+def test_no_request_is_lost_while_certificates_are_rotated(tmp_path: Path, connections: str) -> None:
+    """Under load, ten rotations: connections that are open stay, new ones show the new certificates."""
+
+    async def run() -> tuple[Counter[int], set[str]]:
+        async with _mesh(tmp_path) as mesh:
+            await apply(mesh, STRICT + connections)
+            return await _load_during(mesh, [mesh.rotate_certificates] * 10)
+
+    statuses, certificates = asyncio.run(run())
+
+    assert set(statuses) == {200}
+    assert statuses[200] >= 200
+    assert len(certificates) >= (10 if connections else 1)
+
+
+def test_certificates_are_rotated_before_they_expire(tmp_path: Path) -> None:
+    """With a life of three seconds, requests go on for longer than that and none is lost."""
+
+    async def run() -> Counter[int]:
+        async with _mesh(tmp_path, timedelta(seconds=3)) as mesh:
+            await apply(mesh, STRICT + ONE_REQUEST_EACH)
+            statuses: Counter[int] = Counter()
+            certificates: set[str] = set()
+            async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+                while len(certificates) < 4:
+                    answer = await ask(mesh, Request("client"), session)
+                    statuses[answer.status] += 1
+                    certificates.add(answer.seen_headers["x-forwarded-client-cert"])
+            return statuses
+
+    assert set(asyncio.run(run())) == {200}
+
+
+def test_no_request_is_lost_while_strict_comes_and_goes(tmp_path: Path) -> None:
+    """Sidecars talk mTLS either way: for them nothing changes."""
+
+    async def run() -> Counter[int]:
+        async with _mesh(tmp_path) as mesh:
+            await apply(mesh, "")
+            steps = [lambda text=text: apply(mesh, text) for text in (STRICT, "") * 5]
+            return (await _load_during(mesh, steps))[0]
+
+    statuses = asyncio.run(run())
+
+    assert set(statuses) == {200}
+
+
+def test_a_slow_request_outlives_a_change_of_mode(tmp_path: Path) -> None:
+    """The connection goes on under what it was begun with, and the caller gets its answer."""
+
+    async def run() -> list[int]:
+        async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
+            await apply(mesh, "")
+            slow = [ask(mesh, Request(name, "/delay/2"), session) for name in ("client", GATEWAY, OUTSIDE)]
+            answers = [asyncio.create_task(each) for each in slow]
+            async with asyncio.timeout(2):
+                while await _active(mesh, session) < len(slow):
+                    await asyncio.sleep(0.01)
+            await apply(mesh, STRICT)
+            return [(await answer).status for answer in answers]
+
+    assert asyncio.run(run()) == [200, 200, 200]
+
+
+def test_a_policy_is_in_force_at_once_on_connections_that_are_open(tmp_path: Path) -> None:
+    """Policies are not part of the listener: no connection ends, and the next request obeys."""
+
+    async def run() -> list[int]:
+        async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
+            found = []
+            for policies in ("", NOTHING, ""):
+                await apply(mesh, policies)
+                found += [(await ask(mesh, Request("client"), session)).status for _ in range(3)]
+            return found
+
+    assert asyncio.run(run()) == [200] * 3 + [403] * 3 + [200] * 3
+
+
+async def _active(mesh: Mesh, session: aiohttp.ClientSession) -> int:
+    """How many requests the sidecar of `web` has passed on and not answered yet."""
+    envoy = next(member.envoy for key, member in mesh.members.items() if key[1].startswith("web-"))
+    assert envoy is not None
+    async with session.get(f"http://{envoy.admin}/stats?filter=inbound_8080.downstream_rq_active") as answer:
+        return sum(int(line.rpartition(" ")[2]) for line in (await answer.text()).splitlines())
+
+
+def _mesh(folder: Path, lifetime: timedelta = timedelta(hours=1)) -> Mesh:
+    return Mesh(MeshSettings(folder / "state", folder, certificate_lifetime=lifetime))
+
+
+async def _load_during(
+    mesh: Mesh, steps: list[Callable[[], Awaitable[object]]]
+) -> tuple[Counter[int], set[str]]:
+    """Statuses, and what the application saw of the client's certificates, while the steps are taken."""
+    statuses: Counter[int] = Counter()
+    certificates: set[str] = set()
+    done = asyncio.Event()
+
+    async def load(sender: str, session: aiohttp.ClientSession) -> None:
+        while not done.is_set():
+            answer = await ask(mesh, Request(sender), session)
+            statuses[answer.status] += 1
+            if answer.status == 200 and sender == "client":
+                certificates.add(answer.seen_headers["x-forwarded-client-cert"])
+
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+        for sender in ("client", "client", GATEWAY, "other"):
+            group.create_task(load(sender, session))
+        for step in steps:
+            seen = statuses.total()
+            await step()
+            while statuses.total() < seen + 20:
+                await asyncio.sleep(0.001)
+        done.set()
+    return statuses, certificates

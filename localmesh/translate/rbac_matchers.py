@@ -1,0 +1,175 @@
+"""What one value in an AuthorizationPolicy matches, in Envoy's words.
+
+Values are exact, ``prefix*``, ``*suffix``, or ``*`` for anything that is there
+(istiod: pilot/pkg/security/authz/matcher and model/generator.go).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from localmesh.catalog.identities import SPIFFE
+from localmesh.translate.jwt import JWT, PAYLOAD
+
+Json = dict[str, Any]
+
+_SOMETHING: Json = {"safeRegex": {"regex": ".+"}}
+_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
+_TEMPLATE = re.compile(r"\{\*\*?\}")
+_NESTED_NAMES = re.compile(r"(?:\[[^\[\]]*\])+")
+
+
+def string(value: str, prefix: str = "") -> Json:
+    """A string; `prefix` stands before what is written, except before a lone star."""
+    if value == "*":
+        return _SOMETHING
+    if value.startswith("*"):
+        rest = value[1:]
+        return {"safeRegex": {"regex": f"{prefix}.*{_quoted(rest)}"}} if prefix else {"suffix": rest}
+    if value.endswith("*"):
+        return {"prefix": prefix + value[:-1]}
+    return {"exact": prefix + value}
+
+
+def header(name: str, value: str, *, ignore_case: bool = False) -> Json:
+    """A header's value; a lone star: that it is there."""
+    if value == "*":
+        return {"name": name, "presentMatch": True}
+    case = {"ignoreCase": True} if ignore_case else {}
+    return {"name": name, "stringMatch": {**string(value), **case}}
+
+
+def host(value: str) -> Json:
+    """The authority that was asked for, in capitals or not."""
+    return {"header": header(":authority", value, ignore_case=True)}
+
+
+def path(value: str) -> Json:
+    """The path without its query; ``{*}`` stands for one segment of it and ``{**}`` for any number."""
+    if not _TEMPLATE.search(value):
+        return {"urlPath": {"path": string(value)}}
+    return {
+        "uriTemplate": {
+            "name": "uri-template",
+            "typedConfig": {
+                "@type": "type.googleapis.com/envoy.extensions.path.match.uri_template.v3"
+                ".UriTemplateMatchConfig",
+                "pathTemplate": value.replace("{**}", "**").replace("{*}", "*"),
+            },
+        }
+    }
+
+
+def port(value: str, real_ports: Mapping[int, int]) -> Json:
+    """The port that was called: a policy names the container's, the proxy listens on another one."""
+    number = int(value)
+    return {"destinationPort": real_ports.get(number, number)}
+
+
+def address_range(value: str) -> Json:
+    """An address or a range of them."""
+    address, slash, length = value.partition("/")
+    whole = 128 if ":" in address else 32
+    return {"addressPrefix": address, "prefixLen": int(length) if slash else whole}
+
+
+def principal(value: str) -> Json:
+    """The caller's identity, written without ``spiffe://``."""
+    return _authenticated(string(value, SPIFFE))
+
+
+def namespace(value: str) -> Json:
+    """The namespace in the caller's identity."""
+    pattern = ".*".join(map(_quoted, value.split("*")))
+    return _authenticated({"safeRegex": {"regex": f".*/ns/{pattern}/.*"}})
+
+
+def service_account(value: str, own_namespace: str) -> Json:
+    """The ServiceAccount in the caller's identity: ``name`` or ``namespace/name``."""
+    where, slash, name = value.partition("/")
+    if not slash:
+        where, name = own_namespace, value
+    pattern = f"spiffe://.+/ns/{_quoted(where)}/(.+/|)sa/{_quoted(name)}(/.+)?"
+    return _authenticated({"safeRegex": {"regex": pattern}})
+
+
+def trust_domain(value: str) -> Json:
+    """The trust domain in the caller's identity."""
+    if value == "*":
+        return _authenticated({"prefix": SPIFFE})
+    if "*" not in value:
+        return _authenticated({"prefix": f"{SPIFFE}{value}/"})
+    before, _, after = value.partition("*")
+    pattern = f"{_quoted(before)}[^/]*{_quoted(after)}"
+    return _authenticated({"safeRegex": {"regex": f"{SPIFFE}{pattern}/.*"}})
+
+
+def request_principals(values: Sequence[str]) -> Json:
+    """Whom a token speaks of: ``issuer/subject``."""
+    pairs = [_issuer_and_subject(value) for value in values]
+    found = [
+        {"andIds": {"ids": [_claim_is("iss", issuer), _claim_is("sub", subject)]}}
+        for issuer, subject in pairs
+    ]
+    return found[0] if len(found) == 1 else {"orIds": {"ids": found}}
+
+
+def claim(names: Sequence[str], values: Sequence[str]) -> Json:
+    """A claim of the token, nested if there are several names: one of the values, or a list with one."""
+    matchers = [{"stringMatch": string(value)} for value in values]
+    value = matchers[0] if len(matchers) == 1 else {"orMatch": {"valueMatchers": matchers}}
+    either = {"orMatch": {"valueMatchers": [{"listMatch": {"oneOf": value}}, value]}}
+    return _claim(names, either)
+
+
+def bracketed(key: str) -> list[str]:
+    """The names in brackets behind a condition's key.
+
+    >>> bracketed("request.auth.claims[realm][roles]"), bracketed("source.ip")
+    (['realm', 'roles'], [])
+    """
+    before, bracket, _ = key.partition("[")
+    written = key[len(before) :]
+    if not bracket or not written.endswith("]"):
+        return []
+    # anything else within the outer brackets is one name, such as that of a claim that is a URL
+    return written[1:-1].split("][") if _NESTED_NAMES.fullmatch(written) else [written[1:-1]]
+
+
+def _issuer_and_subject(value: str) -> tuple[Json, Json]:
+    if value == "*":
+        return _SOMETHING, _SOMETHING
+    issuer, slash, subject = value.rpartition("/")  # an issuer may be a URL
+    if slash:
+        return string(issuer) if issuer.startswith("*") else {"exact": issuer}, _subject(value, subject)
+    if value.startswith("*"):
+        return _SOMETHING, {"suffix": value[1:]}
+    if value.endswith("*"):
+        return {"prefix": value[:-1]}, _SOMETHING
+    return {"exact": value}, {"exact": ""}
+
+
+def _subject(value: str, subject: str) -> Json:
+    if value.startswith("*") or not value.endswith("*"):
+        return {"exact": subject}
+    return string(subject)
+
+
+def _claim_is(name: str, value: Json) -> Json:
+    return _claim([name], {"stringMatch": value})
+
+
+def _claim(names: Sequence[str], value: Json) -> Json:
+    keys = [{"key": name} for name in (PAYLOAD, *names)]
+    return {"metadata": {"filter": JWT, "path": keys, "value": value}}
+
+
+def _authenticated(name: Json) -> Json:
+    return {"authenticated": {"principalName": name}}
+
+
+def _quoted(text: str) -> str:
+    """A text as a regular expression for itself, escaped as Go does it."""
+    return _SPECIAL.sub(r"\\\1", text)
