@@ -44,6 +44,7 @@ bench: setup
 
 ## Prove a scenario on a mesh of its own: make prove SCENARIO=canary
 prove: setup check-scenario
+	@test -n "$(SCENARIO)" || { echo "name what to prove: make prove SCENARIO=canary; \`make scenarios\` lists them" >&2; exit 2; }
 	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(SCENARIO)
 
 ## Take the documents' pictures anew, from a real run in a real browser

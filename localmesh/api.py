@@ -19,8 +19,10 @@ from localmesh import kube
 from localmesh.changes import merged
 from localmesh.failures import FAILURES
 from localmesh.manifests import Loaded, ManifestError, load, load_text
+from localmesh.manifests.references import reference_problems
 from localmesh.mesh import Mesh
 from localmesh.offline import UnknownWorkloadError, find
+from localmesh.plan import Plan
 from localmesh.printing import printable
 from localmesh.status import gateways, status
 
@@ -111,19 +113,19 @@ async def _apply(request: web.Request) -> web.Response:
         if not any(order.get(source) for source in ("kustomizations", "files", "text")):
             return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
         loaded = await asyncio.to_thread(_load, order)
-        resources, ignored = list(loaded.resources), list(loaded.ignored)
         if order.get("merge"):
-            resources = merged(mesh.plan.resources, resources)
-            ignored = merged(mesh.plan.ignored, ignored)
+            loaded = _beside(mesh.plan, loaded)
+        if order.get("strict"):
+            loaded.strictly()
         began = asyncio.get_running_loop().time()
-        found = await mesh.apply(resources, ignored)
+        found = await mesh.apply(loaded.resources, loaded.ignored)
         seconds = asyncio.get_running_loop().time() - began
     except (json.JSONDecodeError, AttributeError, TypeError):
         return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
     except ManifestError as error:
         return _refused(422, "Invalid", str(error))
     except FAILURES as error:
-        return _refused(409, "Conflict", str(error))
+        return _refused(409, "Conflict", f"{error}\nNothing was changed: what was in force still is.")
     return web.json_response(
         {
             "added": found.added,
@@ -150,13 +152,22 @@ async def _rotate_certificates(request: web.Request) -> web.Response:
 
 def _load(order: dict[str, Any]) -> Loaded:
     if order.get("text"):
-        loaded = load_text(order["text"], order.get("file", "<text>"))
-    else:
-        loaded = load(
-            kustomizations=[Path(path) for path in order.get("kustomizations") or ()],
-            files=[Path(path) for path in order.get("files") or ()],
-        )
-    return loaded.strictly() if order.get("strict") else loaded
+        return load_text(order["text"], order.get("file", "<text>"))
+    return load(
+        kustomizations=[Path(path) for path in order.get("kustomizations") or ()],
+        files=[Path(path) for path in order.get("files") or ()],
+    )
+
+
+def _beside(plan: Plan, loaded: Loaded) -> Loaded:
+    """What was loaded put in beside what is in force, and what is doubtful of it there."""
+    resources = merged(plan.resources, loaded.resources)
+    own = {resource.place for resource in loaded.resources}
+    return Loaded(
+        resources=tuple(resources),
+        ignored=tuple(merged(plan.ignored, loaded.ignored)),
+        warnings=tuple(problem for problem in reference_problems(resources) if problem.place in own),
+    )
 
 
 async def _pods(request: web.Request) -> web.Response:

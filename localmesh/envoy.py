@@ -78,17 +78,6 @@ def bootstrap(proxy: Proxy, *, admin: Address, control_plane: Address) -> dict[s
             },
         },
         "static_resources": {"clusters": [_control_plane_cluster(control_plane)]},
-        "layered_runtime": {
-            "layers": [
-                {
-                    "name": "static",
-                    "static_layer": {
-                        # a laptop's mesh needs no limit, and without one Envoy warns at every start
-                        "overload.global_downstream_max_connections": 4294967295,
-                    },
-                }
-            ]
-        },
     }
 
 
@@ -145,7 +134,7 @@ class Envoy:
             *(str(binary()), "--config-path", str(file)),
             *("--concurrency", "1", "--log-level", "warning"),
             # Istio still sets fields that Envoy calls deprecated, and so do we: no warning for each
-            *("--component-log-level", "misc:error"),
+            *("--component-log-level", "misc:error,main:error,runtime:error"),
             *("--disable-hot-restart", "--drain-strategy", "immediate"),
             *("--drain-time-s", str(_DRAIN_SECONDS)),
         )

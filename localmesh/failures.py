@@ -13,9 +13,14 @@ class PortTakenError(Exception):
     """A port that was asked for is in use."""
 
 
+class MeshRunsError(Exception):
+    """A mesh with the same state folder runs already."""
+
+
 FAILURES = (
     EnvoyError,
     EnvoyMissingError,
+    MeshRunsError,
     NoFreePortError,
     NotAcknowledgedError,
     PodFailedError,

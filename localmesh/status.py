@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localmesh import __version__
+from localmesh.catalog.gateways import HTTP_TARGET_PORT
 from localmesh.changes import counts
 from localmesh.members import Member
 from localmesh.mesh import Mesh
@@ -33,7 +34,7 @@ def status(mesh: Mesh) -> Json:
 
 
 def gateways(mesh: Mesh) -> Json:
-    """The address of every gateway by its name: ``http`` for port 80, ``http-<port>`` for others."""
+    """The addresses of every gateway by its name: ``http`` for its usual port, else ``http-<port>``."""
     out: Json = {}
     for workload in mesh.plan.catalog.gateways:
         kept = mesh.gateways.get((workload.namespace, workload.name))
@@ -41,7 +42,8 @@ def gateways(mesh: Mesh) -> Json:
             continue
         addresses = out.setdefault(workload.name, {})
         for server in workload.servers:
-            name = "http" if server.number == 80 else f"http-{server.number}"
+            # ports 80 and 8080 are one and the same at the pods of an ingress gateway
+            name = "http" if server.target_port == HTTP_TARGET_PORT else f"http-{server.number}"
             addresses[name] = f"http://{kept.proxy.listen[server.target_port]}"
     return out
 

@@ -22,8 +22,8 @@ import requests
 
 ROOT = Path(__file__).parents[1]
 
-# Below the ports that Linux and macOS give to outgoing connections by themselves.
-_PORTS = range(18_000, 30_000)
+# Below the ports that localmesh gives to its pods, and the kernel to outgoing connections.
+_PORTS = range(10_000, 20_000)
 
 
 def poll_until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
@@ -36,7 +36,7 @@ def poll_until(condition: Callable[[], object], what: str, seconds: float = 15) 
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that the kernel gives to no outgoing connection meanwhile."""
+    """A port that nobody listens on, out of a range that is given to nobody meanwhile."""
     while True:
         port = secrets.choice(_PORTS)
         with socket.socket() as probe, suppress(OSError):
@@ -89,7 +89,8 @@ class Workload:
         if self.process.poll() is not None:
             pytest.fail(self.log_file.read_text())
         try:
-            return self.get("/readyz").ok
+            # Only its own log tells it from another service that took the port first.
+            return "Listening at" in self.log_file.read_text() and self.get("/readyz").ok
         except requests.ConnectionError:
             return False
 

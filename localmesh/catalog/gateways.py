@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from localmesh.manifests import Resource
 
 # The ports of the ingress gateway's Service in Istio's default profile, and where its pods listen.
-_TARGET_PORTS = {80: 8080, 443: 8443}
+HTTP_TARGET_PORT = 8080
+_TARGET_PORTS = {80: HTTP_TARGET_PORT, 443: 8443}
 _DEFAULT_SELECTOR = {"istio": "ingressgateway"}
 SYSTEM_NAMESPACE = "istio-system"
 

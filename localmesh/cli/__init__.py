@@ -21,6 +21,7 @@ from localmesh.cli.inspect import lines_of, status_text
 from localmesh.cli.sources import Sources, source_options, strict_option
 
 _STOP_SECONDS = 30
+_PORT = click.IntRange(0, 65535)
 _PARTS = ("listeners", "routes", "clusters", "endpoints", "policies")
 
 _state_option = click.option(
@@ -45,10 +46,15 @@ def cli() -> None:
 @strict_option
 @_state_option
 @click.option(
-    "--gateway-port", default=8080, show_default=True, help="Where the gateway listens; 0: any free port."
+    "--gateway-port",
+    type=_PORT,
+    default=8080,
+    show_default=True,
+    help="Where the gateway listens; 0: any free port.",
 )
 @click.option(
     "--api-port",
+    type=_PORT,
     default=client.DEFAULT_API_PORT,
     show_default=True,
     help="Where the API listens; 0: any free port.",

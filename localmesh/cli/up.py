@@ -16,16 +16,15 @@ import psutil
 from aiohttp import web
 
 from localmesh.api import application
+from localmesh.catalog.gateways import HTTP_TARGET_PORT
 from localmesh.cli.client import URL_VARIABLE, RunningMesh
 from localmesh.envoy import binary
-from localmesh.failures import PortTakenError
+from localmesh.failures import MeshRunsError, PortTakenError
 from localmesh.manifests import Loaded
 from localmesh.mesh import Mesh, MeshSettings
 from localmesh.status import gateways
 from localmesh.workloads.ports import LOOPBACK, is_free
 
-HTTP_TARGET_PORT = 8080
-"""The port at which an ingress gateway's pods take plain HTTP, which `--gateway-port` stands for."""
 _PARENT_POLL_SECONDS = 0.25
 
 
@@ -42,6 +41,12 @@ class UpOptions:
 
 def up(loaded: Loaded, options: UpOptions) -> int:
     """Runs the mesh until it is told to stop or the command has ended; the exit status."""
+    running = RunningMesh.read(options.state_folder)
+    if running is not None:
+        raise MeshRunsError(
+            f"a mesh runs already with the state folder {options.state_folder} (process {running.pid}): "
+            "`localmesh apply` changes it, `localmesh down` stops it"
+        )
     for option, port in (("--gateway-port", options.gateway_port), ("--api-port", options.api_port)):
         if port and not is_free(port):
             raise PortTakenError(f"port {port} on {LOOPBACK} is taken; choose another one with {option}")
@@ -107,7 +112,9 @@ async def _run(loaded: Loaded, options: UpOptions) -> int:
         if options.command:
             return await _run_command(options.command, url, mesh)
         click.echo("Ctrl-C stops it.", err=True)
-        await asyncio.Event().wait()
+        with contextlib.suppress(asyncio.CancelledError):  # the ordinary end of a mesh in the foreground
+            await asyncio.Event().wait()
+        click.echo("localmesh: stopping …", err=True)
         return 0
 
 

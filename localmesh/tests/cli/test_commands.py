@@ -75,6 +75,16 @@ def test_pass_when_apply_f_adds_and_changes_and_leaves_the_rest(shell: Shell) ->
     assert finished.returncode == 0
 
 
+def test_pass_when_apply_f_is_checked_beside_what_runs(shell: Shell) -> None:
+    """A route alone is no reason to warn: its Service and subsets are in the mesh; a wrong one is."""
+    good = shell("apply", "--strict", "-f", shell.write("route.yaml", routed(v1=50, v2=50)))
+    bad = shell("apply", "--strict", "-f", shell.write("route.yaml", routed(v9=1)))
+
+    assert (good.returncode, good.stderr) == (0, "")
+    assert bad.returncode == 2
+    assert '"v9"' in bad.stderr
+
+
 def test_pass_when_apply_reads_standard_input(shell: Shell) -> None:
     """`-f -` takes what a pipe brings."""
     finished = shell("apply", "-f", "-", stdin=routed(v2=1))
