@@ -10,7 +10,7 @@ import pytest
 from tests.live import overlay
 from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("ab-testing")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 @pytest.fixture(scope="module")

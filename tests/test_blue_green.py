@@ -17,7 +17,7 @@ from localmesh.manifests import load
 from tests.live import ROOT, overlay
 from tests.proving import Bed, bed, edited, translated_wrongly
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("blue-green")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 @pytest.fixture(scope="module")

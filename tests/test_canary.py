@@ -65,7 +65,7 @@ def with_weights(resources: list[Resource], v1: int, v2: int) -> list[Resource]:
     return out
 
 
-@pytest.mark.xdist_group("canary-a")
+@pytest.mark.xdist_group("application")
 def test_the_canary_in_force_is_proven(tmp_path: Path) -> None:
     """The overlay as it is, hangs and all: PASS."""
     with live(tmp_path, overlay("canary")) as running:
@@ -75,7 +75,7 @@ def test_the_canary_in_force_is_proven(tmp_path: Path) -> None:
     assert set(verdicts(report).values()) == {"PASS"}
 
 
-@pytest.mark.xdist_group("canary-b")
+@pytest.mark.xdist_group("application")
 def test_edited_weights_are_what_gets_proven(tmp_path: Path) -> None:
     """Expected values come from what is in force: 50/50 after an edit is proven as 50/50."""
     with live(tmp_path, with_weights(quick(overlay("canary")), 50, 50)) as running:
@@ -85,7 +85,7 @@ def test_edited_weights_are_what_gets_proven(tmp_path: Path) -> None:
     assert "50 %" in json.dumps([check["expected"] for check in report["scenarios"][0]["checks"]])
 
 
-@pytest.mark.xdist_group("canary-a")
+@pytest.mark.xdist_group("application")
 def test_the_plain_application_fails_the_proof(tmp_path: Path) -> None:
     """Without the overlay there is no split to prove."""
     with live(tmp_path, quick(overlay("base"))) as running:
@@ -95,7 +95,7 @@ def test_the_plain_application_fails_the_proof(tmp_path: Path) -> None:
     assert report["verdict"] == "FAIL"
 
 
-@pytest.mark.xdist_group("canary-b")
+@pytest.mark.xdist_group("application")
 def test_a_translator_made_wrong_fails_the_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An 80/20 manifest over 50/50 traffic: the proof says FAIL about the shares."""
     monkeypatch.setattr(mesh_module, "translate", _evenly(mesh_module.translate))

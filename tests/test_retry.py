@@ -11,7 +11,7 @@ from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
 from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("retry")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
 from tests.proving import Bed, bed, edited, translated_wrongly
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("user-routing")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 def quick(name: str) -> list[Resource]:
