@@ -22,7 +22,7 @@ from localmesh.cli.sources import Sources, source_options, strict_option
 
 _STOP_SECONDS = 30
 _PORT = click.IntRange(0, 65535)
-_PARTS = ("listeners", "routes", "clusters", "endpoints", "policies")
+_PARTS = ("listeners", "routes", "clusters", "endpoints")
 
 _state_option = click.option(
     "--state",
@@ -136,7 +136,7 @@ def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int
 
 
 @cli.command("proxy-config")
-@click.argument("part", type=click.Choice([*_PARTS, "all"]))
+@click.argument("part", type=click.Choice([*_PARTS, "policies", "all"]))
 @click.argument("workload")
 @source_options
 @strict_option
@@ -167,7 +167,8 @@ def proxy_config(
             raise click.UsageError(str(error)) from None
     else:
         found = client.get(client.url_of(state_folder), f"/mesh/proxy-config/{workload}")
-    click.echo(json.dumps(found if part == "all" else found[part], indent=2))
+    chosen = {each: found[each] for each in _PARTS} if part == "all" else found[part]
+    click.echo(json.dumps(chosen, indent=2))
 
 
 @cli.command("rotate-certificates")

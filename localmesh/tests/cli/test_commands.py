@@ -122,7 +122,7 @@ def test_pass_when_proxy_config_of_the_running_mesh_has_five_parts(shell: Shell)
 
     routes = json.loads(shell("proxy-config", "routes", "ingressgateway").stdout)
 
-    assert sorted(everything) == ["clusters", "endpoints", "listeners", "policies", "routes"]
+    assert sorted(everything) == ["clusters", "endpoints", "listeners", "routes"]
     assert everything["routes"] == routes
     assert [each["name"] for each in routes] == ["http.8080"]
 
