@@ -8,7 +8,7 @@ from localmesh.manifests.kustomize_refusal import essence
 
 CHAIN = (
     "accumulating resources: accumulation err='accumulating resources from '../overlay': "
-    "'/work/overlay' must resolve to a file': recursed accumulation of path '/work/overlay': "
+    "'/project/overlay' must resolve to a file': recursed accumulation of path '/project/overlay': "
 )
 
 
