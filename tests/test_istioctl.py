@@ -1,0 +1,41 @@
+"""Istio's own tool has nothing to say against any overlay."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.live import ROOT
+
+OVERLAYS = [
+    ROOT / "istio" / "base",
+    *sorted(path.parent for path in ROOT.glob("istio/overlays/*/kustomization.yaml")),
+]
+ISTIOCTL, KUBECTL = shutil.which("istioctl"), shutil.which("kubectl")
+
+pytestmark = pytest.mark.skipif(
+    ISTIOCTL is None or KUBECTL is None, reason="there is no istioctl and kubectl on the PATH"
+)
+
+
+@pytest.fixture(params=OVERLAYS, ids=[path.name for path in OVERLAYS])
+def built(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """An overlay as kustomize builds it."""
+    file = tmp_path / "overlay.yaml"
+    finished = subprocess.run([str(KUBECTL), "kustomize", request.param], capture_output=True, check=True)
+    file.write_bytes(finished.stdout)
+    return file
+
+
+@pytest.mark.parametrize("check", [["validate", "-f"], ["analyze", "--use-kube=false", "--all-namespaces"]])
+def test_istioctl_finds_nothing(built: Path, check: list[str]) -> None:
+    """Neither a wrong field nor a reference that leads nowhere."""
+    finished = subprocess.run([str(ISTIOCTL), *check, built], capture_output=True, text=True, check=False)
+
+    said = finished.stdout + finished.stderr
+    assert finished.returncode == 0, said
+    assert "Warning" not in said
+    assert "Error" not in said
