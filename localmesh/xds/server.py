@@ -64,11 +64,6 @@ class AdsServer:
         if self._server is not None:
             await self._server.stop(grace=None)
 
-    @property
-    def snapshots(self) -> Mapping[str, Snapshot]:
-        """What each proxy is to have."""
-        return dict(self._snapshots)
-
     def synced(self, proxy: str) -> bool:
         """Whether a proxy is connected and has acknowledged clusters and listeners."""
         session = self._sessions.get(proxy)
