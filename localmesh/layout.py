@@ -113,15 +113,15 @@ class PlacedPod:
 
 def place_pods(
     workloads: Iterable[Workload],
-    services: Iterable[Service],
+    services_of: Callable[[str, Mapping[str, str]], Iterable[Service]],
     is_injected: Callable[[Workload], bool],
     addresses: Addresses,
 ) -> list[PlacedPod]:
-    """Every pod of the workloads, with all its addresses."""
-    services = tuple(services)
+    """Every pod of the workloads, with all its addresses; `services_of` says what sends to their labels."""
     return [
-        _place(workload, ordinal, _container_ports(workload, services), is_injected(workload), addresses)
+        _place(workload, ordinal, ports, is_injected(workload), addresses)
         for workload in workloads
+        for ports in [_container_ports(workload, services_of(workload.namespace, workload.labels))]
         for ordinal in range(workload.replicas)
     ]
 
@@ -163,17 +163,16 @@ def injection(namespaces: Iterable[Resource]) -> Callable[[Workload], bool]:
     return is_injected
 
 
-def _container_ports(workload: Workload, services: tuple[Service, ...]) -> dict[int, bool]:
+def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[int, bool]:
     """The container ports that count, each with whether the manifest declares it.
 
     Declaring a port is a courtesy in Kubernetes: a Service may send to any number.
     """
     ports = dict.fromkeys(workload.declared_ports, True)
     for service in services:
-        if service.selects(workload.namespace, workload.labels):
-            for port in service.ports:
-                if isinstance(port.target, int) and port.protocol.value != "UDP":
-                    ports.setdefault(port.target, False)
+        for port in service.ports:
+            if isinstance(port.target, int) and port.protocol.value != "UDP":
+                ports.setdefault(port.target, False)
     return ports
 
 

@@ -13,7 +13,7 @@ from typing import Self
 import aiohttp
 
 from localmesh.catalog import Address, Catalog, Proxy
-from localmesh.changes import Ages, Changes, changes
+from localmesh.changes import Changes, ObjectKey, aged, changes
 from localmesh.envoy import node_id
 from localmesh.identity import DEFAULT_LIFETIME, Authority
 from localmesh.layout import LoopbackAddresses, PlacedPod
@@ -21,7 +21,7 @@ from localmesh.manifests import Resource
 from localmesh.members import Ground, KeptEnvoy, Member, Running
 from localmesh.plan import EMPTY, Plan, PodKey, plan
 from localmesh.process_table import ProcessTable
-from localmesh.translate import ProxyConfig, intercepts, translate
+from localmesh.translate import Memory, ProxyConfig, intercepts, translate
 from localmesh.workloads import FreePorts
 from localmesh.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer, Encoder, Snapshot
@@ -55,10 +55,11 @@ class Mesh:
         self._processes = ProcessTable(settings.state_folder)
         self._ads = AdsServer()
         self._encoder = Encoder()
+        self._memory = Memory()
         self._authority = Authority(settings.certificate_lifetime)
         self._free_ports = FreePorts()
         self._addresses = LoopbackAddresses(self._free_ports, settings.gateway_ports)
-        self._ages = Ages()
+        self._objects: Mapping[ObjectKey, Resource] = {}
         self._applying = asyncio.Lock()
         self._rolling_out = asyncio.Lock()
         self._readiness_changed = asyncio.Event()
@@ -142,9 +143,11 @@ class Mesh:
         was in force before is still in force.
         """
         async with self._applying:
-            wanted = plan(self._ages.ordered(resources), ignored, self._addresses)
-            found = changes(self.plan.resources, wanted.resources)
+            objects = aged(self._objects, resources)
+            wanted = plan(objects.values(), ignored, self._addresses, self.plan)
+            found = changes(self._objects, objects)
             await self._become(wanted)
+            self._objects = objects
             self.generation += 1
             return found
 
@@ -220,6 +223,7 @@ class Mesh:
             catalog = self._catalog(wanted)
             snapshots = {node_id(proxy): self._snapshot(catalog, proxy) for proxy in self._running(wanted)}
             await self._ads.roll_out(snapshots)
+            self._memory.forget_unused()
             self._encoder.forget_unused()
 
     def _running(self, wanted: Plan) -> list[Proxy]:
@@ -229,7 +233,8 @@ class Mesh:
         return [proxy for proxy in (*sidecars, *gateways) if proxy is not None]
 
     def _snapshot(self, catalog: Catalog, proxy: Proxy) -> Snapshot:
-        return self._encoder.snapshot(translate(catalog, proxy), secrets(self._authority, proxy.identity))
+        config = translate(catalog, proxy, self._memory)
+        return self._encoder.snapshot(config, secrets(self._authority, proxy.identity))
 
     def _catalog(self, of: Plan) -> Catalog:
         """The plan's catalog with its pods as they are now."""

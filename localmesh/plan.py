@@ -38,16 +38,24 @@ EMPTY = Plan((), (), build(()), {}, {}, ConfigData())
 """The plan of nothing."""
 
 
-def plan(resources: Iterable[Resource], ignored: Iterable[Resource], addresses: Addresses) -> Plan:
-    """The plan of these resources. Raises ManifestError for what cannot be run as processes."""
+def plan(
+    resources: Iterable[Resource],
+    ignored: Iterable[Resource],
+    addresses: Addresses,
+    before: Plan | None = None,
+) -> Plan:
+    """The plan of these resources. Raises ManifestError for what cannot be run as processes.
+
+    From the plan of `before` is taken over what is made of objects that have not changed.
+    """
     resources = tuple(resources)
-    catalog = build(resources)
+    catalog = build(resources, before.catalog if before is not None else None)
     config = config_data(resources)
     workloads = [workload(resource) for resource in resources if resource.kind == "Deployment"]
     problems = [problem for each in workloads for problem in _problems(each, config)]
     if problems:
         raise ManifestError(problems)
-    placed = place_pods(workloads, catalog.services, injection(resources), addresses)
+    placed = place_pods(workloads, catalog.services_of, injection(resources), addresses)
     gateways = [place_gateway(gateway, addresses) for gateway in catalog.gateways]
     return Plan(
         resources=resources,

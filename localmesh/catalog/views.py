@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from localmesh.catalog.services import Service
@@ -39,18 +39,10 @@ def view(
     routed = tuple(
         each for each in routed if sidecar.sees_virtual_service(each.hosts, each.namespace, namespace)
     )
-    hosts = {each.host for each in imported} | {host for vs in routed for host in _destinations(vs)}
+    hosts = {each.host for each in imported} | {host for vs in routed for host in vs.destinations}
     return View(
         services=tuple(each for each in seen if each.host in hosts),
         callable=imported,
         virtual_services=routed,
         allows_unknown=sidecar.allows_unknown,
     )
-
-
-def _destinations(virtual_service: VirtualService) -> Iterator[str]:
-    for route in virtual_service.http:
-        for entry in (*(route.get("route") or ()), *(route.get("mirrors") or ())):
-            yield entry["destination"]["host"]
-        if "mirror" in route:
-            yield route["mirror"]["host"]

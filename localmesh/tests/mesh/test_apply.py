@@ -163,7 +163,7 @@ def _spoil_routes_when(monkeypatch: pytest.MonkeyPatch, spoiled: dict[str, bool]
 
     right = module.translate
 
-    def wrong(catalog: object, proxy: object) -> object:
+    def wrong(catalog: object, proxy: object, memory: object) -> object:
         config = right(catalog, proxy)  # type: ignore[arg-type]
         if spoiled["spoil"] and config.routes:
             config.routes[0]["virtualHosts"][0]["domains"] = []
