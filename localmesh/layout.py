@@ -105,10 +105,11 @@ class PlacedPod:
     ports: Mapping[int, int]
     proxy: Proxy | None
     pod: Pod
+    ready_pod: Pod
 
     def as_endpoint(self, *, ready: bool) -> Pod:
-        """The pod as translation sees it."""
-        return replace(self.pod, ready=ready)
+        """The pod as translation sees it: one object for each of its two states."""
+        return self.ready_pod if ready else self.pod
 
 
 def place_pods(
@@ -199,26 +200,34 @@ def _place(
         inbound=inbound,
         outbound=addresses.outbound(key),
     )
+    reachable = {each.container_port: each.listen for each in inbound} if injected else applications
+    pod = _pod(workload, name, reachable, has_sidecar=injected)
     return PlacedPod(
         workload=workload,
         ordinal=ordinal,
         name=name,
         ports={port: address.port for port, address in applications.items()},
         proxy=proxy if injected else None,
-        pod=Pod(
-            name=name,
-            namespace=workload.namespace,
-            workload=workload.name,
-            labels=workload.labels,
-            service_account=workload.service_account,
-            addresses={each.container_port: each.listen for each in inbound} if injected else applications,
-            port_names={
-                port.name: port.number
-                for container in workload.containers
-                for port in container.ports
-                if port.name
-            },
-            ready=False,
-            has_sidecar=injected,
-        ),
+        pod=pod,
+        ready_pod=replace(pod, ready=True),
+    )
+
+
+def _pod(workload: Workload, name: str, addresses: Mapping[int, Address], *, has_sidecar: bool) -> Pod:
+    """The pod as endpoints see it, not ready yet."""
+    return Pod(
+        name=name,
+        namespace=workload.namespace,
+        workload=workload.name,
+        labels=workload.labels,
+        service_account=workload.service_account,
+        addresses=addresses,
+        port_names={
+            port.name: port.number
+            for container in workload.containers
+            for port in container.ports
+            if port.name
+        },
+        ready=False,
+        has_sidecar=has_sidecar,
     )

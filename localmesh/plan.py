@@ -55,13 +55,15 @@ def plan(
     problems = [problem for each in workloads for problem in _problems(each, config)]
     if problems:
         raise ManifestError(problems)
-    placed = place_pods(workloads, catalog.services_of, injection(resources), addresses)
+    pods = place_pods(workloads, catalog.services_of, injection(resources), addresses)
+    placed = {(pod.workload.namespace, pod.name): pod for pod in pods}
+    running = before.pods if before is not None else {}
     gateways = [place_gateway(gateway, addresses) for gateway in catalog.gateways]
     return Plan(
         resources=resources,
         ignored=tuple(ignored),
         catalog=catalog,
-        pods={(pod.workload.namespace, pod.name): pod for pod in placed},
+        pods={key: pod if pod != running.get(key) else running[key] for key, pod in placed.items()},
         gateways={(gateway.namespace, gateway.name): gateway for gateway in gateways},
         config=config,
     )

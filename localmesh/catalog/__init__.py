@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
     """Everything that decides a proxy's configuration; make one with `build`."""
 
@@ -67,6 +67,8 @@ class Catalog:
     gateways: tuple[GatewayWorkload, ...]
     pods: tuple[Pod, ...] = ()
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
+    tells_callers_apart: bool = False
+    """Whether what a proxy sees of the mesh depends on its labels."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
@@ -100,13 +102,6 @@ class Catalog:
         """The DestinationRule that a proxy of namespace `caller` applies to a host."""
         service = self.service(host)
         return self._rules.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
-
-    @property
-    def tells_callers_apart(self) -> bool:
-        """Whether what a proxy sees of the mesh depends on its labels."""
-        return any(each.labels for each in self._sidecars) or any(
-            each.tells_callers_apart for each in self.virtual_services
-        )
 
     @property
     def destination_rules(self) -> tuple[DestinationRule, ...]:
@@ -147,13 +142,16 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     resources = tuple(resources)
     conversions = Conversions(before._conversions if before is not None else None)
     found = _with_entries(services(resources, conversions), service_entries(resources))
+    routed, scopes = virtual_services(resources, conversions), sidecars(resources)
     return Catalog(
         services=found,
-        virtual_services=virtual_services(resources, conversions),
+        virtual_services=routed,
         gateways=gateway_workloads(resources),
         peer_authentications=_kept(peer_authentications(resources), before),
+        tells_callers_apart=any(each.labels for each in scopes)
+        or any(each.tells_callers_apart for each in routed),
         _authorization_policies=authorization_policies(resources),
-        _sidecars=sidecars(resources),
+        _sidecars=scopes,
         _request_authentications=request_authentications(resources),
         _by_host={service.host: service for service in found},
         _rules=_rules(destination_rules(resources, conversions), before),

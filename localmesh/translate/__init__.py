@@ -73,6 +73,11 @@ def _outbound(catalog: Catalog, proxy: Proxy, memory: Memory) -> _Outbound:
     # proxies that differ in their labels alone are told the same, unless somebody looks at labels
     labels = tuple(sorted(proxy.labels.items())) if catalog.tells_callers_apart else ()
     shared = memory.scope((proxy.kind, proxy.namespace, labels))
+    # the second proxy of a kind costs nothing: it has the very catalog of the first
+    return shared.whole("for all", (catalog,), lambda: _outbound_anew(catalog, proxy, shared))
+
+
+def _outbound_anew(catalog: Catalog, proxy: Proxy, shared: Memory) -> _Outbound:
     view = catalog.view_of(proxy)
     mesh = (view.services, catalog.services, catalog.destination_rules)
     running = (*mesh, catalog.pods, catalog.peer_authentications)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,7 +71,7 @@ class Encoder:
         self._types_used: dict[int, tuple[tuple[Json, ...], Resources]] = {}
         self._encoded_since = 0
 
-    def snapshot(self, config: ProxyConfig, secrets: Iterable[Json] = ()) -> Snapshot:
+    def snapshot(self, config: ProxyConfig, secrets: tuple[Json, ...] = ()) -> Snapshot:
         """The snapshot of one proxy's configuration and the certificates that go with it."""
         return Snapshot(
             {
@@ -81,7 +81,7 @@ class Encoder:
                 SCOPE: self._resources(SCOPE, config.scopes),
                 ROUTE: self._resources(ROUTE, config.routes),
                 EXTENSION: self._resources(EXTENSION, config.policies),
-                SECRET: Resources({secret["name"]: encode(SECRET, secret) for secret in secrets}),
+                SECRET: self._resources(SECRET, secrets),
             }
         )
 
