@@ -14,7 +14,9 @@ spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {{name: {name}}}
-spec: {{host: {name}, subsets: [{{name: v1, labels: {{version: v1}}}}, {{name: v2, labels: {{version: v2}}}}]}}
+spec:
+  host: {name}
+  subsets: [{{name: v1, labels: {{version: v1}}}}, {{name: v2, labels: {{version: v2}}}}]
 """
 
 _ROUTES = """---
