@@ -108,7 +108,8 @@ def _routes(
         if not target:
             yield _resolved(route, namespace)
             continue
-        delegate = delegates.get((target.get("namespace") or namespace, target["name"]))
+        # Istio accepts a delegate without a name; it leads nowhere, as one that does not exist
+        delegate = delegates.get((target.get("namespace") or namespace, target.get("name", "")))
         if delegate is None or not exported(
             tuple(delegate.spec.get("exportTo") or ()), delegate.namespace, namespace
         ):
