@@ -14,7 +14,7 @@ ANSWERS = FOLDER / "answers.yaml"
 
 @dataclass(frozen=True)
 class Case:
-    """One object; `field` is what is wrong with it, if anything is, and `named` how the cluster names that."""
+    """One object; `field` is what is wrong with it, if anything, and `named` how the cluster names that."""
 
     path: Path
     says: str
