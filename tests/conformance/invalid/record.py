@@ -20,11 +20,15 @@ def main() -> None:
     """Records all of them."""
     with ThreadPoolExecutor(4) as pool:
         answers = dict(pool.map(_answer, cases()))
-    versions = {"kubernetes": _kubernetes(), "istio": _istio()}
-    text = yaml.safe_dump({"versions": versions, "answers": answers}, width=110, sort_keys=False)
+    text = yaml.safe_dump({"versions": versions(), "answers": answers}, width=110, sort_keys=False)
     ANSWERS.write_text(text, encoding="utf-8")
     accepted = sum(answer["accepted"] for answer in answers.values())
-    print(f"{len(answers)} answers of {versions}: {accepted} accepted")  # noqa: T201 - what the command says
+    print(f"{len(answers)} answers of {versions()}: {accepted} accepted")  # noqa: T201 - what the command says
+
+
+def versions() -> dict[str, str]:
+    """What the cluster runs."""
+    return {"kubernetes": _kubernetes(), "istio": _istio()}
 
 
 def _answer(case: Case) -> tuple[str, dict[str, Any]]:
