@@ -15,6 +15,7 @@ import aiohttp
 import envoy
 
 from localmesh.catalog import Address, Proxy
+from localmesh.manifests.regexes import LARGEST_PROGRAM
 from localmesh.process import Command, Process, exit_reason
 from localmesh.process_table import ProcessTable
 
@@ -24,6 +25,12 @@ _POLL_SECONDS = 0.03
 # As in Istio: what a changed listener is still doing may take that long. Idle connections go at their next
 # request, so that what has changed is in force soon.
 _DRAIN_SECONDS = 45
+RUNTIME = {
+    # as in Istio: regular expressions of some size, and paths with a fragment
+    "re2.max_program_size.error_level": LARGEST_PROGRAM,
+    "envoy.reloadable_features.http_reject_path_with_fragment": False,
+}
+"""What Istio sets of Envoy's runtime."""
 
 
 class EnvoyMissingError(Exception):
@@ -78,6 +85,7 @@ def bootstrap(proxy: Proxy, *, admin: Address, control_plane: Address) -> dict[s
             },
         },
         "static_resources": {"clusters": [_control_plane_cluster(control_plane)]},
+        "layered_runtime": {"layers": [{"name": "as in Istio", "static_layer": RUNTIME}]},
         "stats_config": {
             # As in Istio, no counters for each cluster: with 1,000 Services they take most of the memory.
             "stats_matcher": {"exclusion_list": {"patterns": [{"prefix": "cluster.outbound|"}]}},

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localmesh.catalog import Address
-from localmesh.envoy import binary
+from localmesh.envoy import RUNTIME, binary
 from localmesh.translate import ProxyConfig
 
 Json = dict[str, Any]
@@ -52,6 +52,7 @@ def bootstrap(configs: Sequence[ProxyConfig]) -> Json:
     control_plane = {"name": "control-plane", "type": "STATIC"}
     return {
         "node": {"id": "fuzz", "cluster": "fuzz"},
+        "layeredRuntime": {"layers": [{"name": "as in Istio", "staticLayer": RUNTIME}]},
         "dynamicResources": {
             "adsConfig": {
                 "apiType": "GRPC",
