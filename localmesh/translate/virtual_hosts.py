@@ -7,6 +7,7 @@ the mesh takes the place of the default route of the Services that it names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -202,6 +203,7 @@ def _default_routes(services: Iterable[Service], context: RouteContext, memory: 
     return memory.each(f"default routes of {context.port}", inputs, made)
 
 
+@cache
 def _catch_all() -> Json:
     return {
         "name": ALLOW_ANY,
@@ -217,6 +219,7 @@ def _catch_all() -> Json:
     }
 
 
+@cache
 def _block_all() -> Json:
     answer = {"directResponse": {"status": int(HTTPStatus.BAD_GATEWAY)}}
     return {
