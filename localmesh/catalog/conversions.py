@@ -24,10 +24,9 @@ class Conversions:
     def of(self, resource: Resource, make: Callable[[Resource], Made]) -> Made:
         """What `make` makes of a resource, or made of it before; each kind has one `make` alone."""
         known = self._before.get(id(resource.body))
-        if known is not None and known[0].order == resource.order:
-            made: Made = known[1]
-        else:
-            made = make(resource)
-        # with the resource, so that its body lives on and no other can come to have the same id
-        self._made[id(resource.body)] = resource, made
+        if known is None or known[0].order != resource.order:
+            # with the resource, so that its body lives on and no other can come to have the same id
+            known = resource, make(resource)
+        self._made[id(resource.body)] = known
+        made: Made = known[1]
         return made
