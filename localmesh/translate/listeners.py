@@ -151,6 +151,7 @@ def gateway_listeners(proxy: Proxy, gateway: GatewayWorkload) -> list[Json]:
             "serverName": "istio-envoy",
             "httpFilters": _http_filters(*policy_slots()),
             "useRemoteAddress": True,
+            "httpProtocolOptions": {},
             "forwardClientCertDetails": "SANITIZE_SET",
             "setCurrentClientCertDetails": {"subject": True, "cert": True, "dns": True, "uri": True},
         }
