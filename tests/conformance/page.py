@@ -14,7 +14,7 @@ from tests.conformance.recorded import read
 
 PAGE = ROOT / "docs" / "conformance.md"
 _FOLDER = "../tests/conformance/cases"
-_NAMED_CASES = 3
+_NAMED_CASES = 2
 
 _INTRODUCTION = """\
 # localmesh and Istio, compared

@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.conformance.case import Case
 from tests.conformance.record import cluster
-from tests.conformance.record.cluster import ClusterError
+from tests.conformance.record.cluster import ClusterError, ProxyPod
 from tests.conformance.record.stand_ins import OWNER, OWNER_LABEL, objects
-from tests.conformance.record.sync import Marks, remove_mark, wait_for_istiod
+from tests.conformance.record.sync import Marks, remove_mark, wait_for_objects, wait_for_services
 from tests.conformance.recorded import Recording, write
 
 Json = dict[str, Any]
@@ -25,20 +25,29 @@ class Recorder:
         self._marks = Marks()
         self._wanted: dict[str, Json] = {}
         self._applied: dict[str, Json] = {}
+        self._pods: list[ProxyPod] = []
 
     def record(self, case: Case) -> None:
         """Brings the cluster to a case and writes what every proxy was told."""
-        self._become({_key(each): each for each in objects(case.resources(), self._image)})
-        wait_for_istiod(self._applied.values())
-        pods = cluster.proxy_pods(self._namespaces())
-        write(case, Recording(self._version, self._marks.elements(pods)))
+        is_same = self._become({_key(each): each for each in objects(case.resources(), self._image)})
+        wait_for_objects(self._applied.values())
+        if not is_same:
+            wait_for_services(self._applied.values())
+            self._pods = cluster.proxy_pods(self._namespaces())
+        found = self._marks.elements(self._pods)
+        while not is_same:
+            # endpoints reach istiod on a way of their own: they are all there when nothing is added any more
+            before, found = found, self._marks.elements(self._pods)
+            is_same = before == found
+        write(case, Recording(self._version, found))
 
     def close(self) -> None:
         """Deletes everything that was applied."""
         remove_mark()
         self._become({})
 
-    def _become(self, wanted: dict[str, Json]) -> None:
+    def _become(self, wanted: dict[str, Json]) -> bool:
+        """Applies and deletes what it takes; gives whether all pods and Services are as before."""
         others = {key: each for key, each in self._wanted.items() if key not in wanted}
         changed = {key: each for key, each in wanted.items() if self._wanted.get(key) != each}
         self._check_namespaces(changed.values())
@@ -46,8 +55,10 @@ class Recorder:
         for key in others:
             del self._wanted[key], self._applied[key]
         self._apply(changed)
-        if any(each["kind"] in _WORKLOADS for each in (*others.values(), *changed.values())):
+        is_same = not any(each["kind"] in _WORKLOADS for each in (*others.values(), *changed.values()))
+        if not is_same:
             self._wait_for_pods()
+        return is_same
 
     def _apply(self, changed: dict[str, Json]) -> None:
         """All of these, or none: what came before a refused one is taken back."""
@@ -75,28 +86,23 @@ class Recorder:
 
     def _wait_for_pods(self) -> None:
         """Until exactly the pods that are wanted run, all ready, and none is on its way out."""
-        wanted = {
-            (each["metadata"]["namespace"], each["metadata"]["name"]): each["spec"]["replicas"]
-            for each in self._wanted.values()
-            if each["kind"] == "Deployment"
-        }
-        cluster.until(lambda: _ready_pods(self._namespaces()) == wanted, "exactly the pods that are wanted")
+        cluster.until(
+            lambda: all(_is_settled(namespace) for namespace in self._namespaces()),
+            "exactly the pods that are wanted",
+        )
 
 
-def _ready_pods(namespaces: list[str]) -> dict[tuple[str, str], int] | None:
-    found: dict[tuple[str, str], int] = {}
-    for namespace in namespaces:
-        for pod in cluster.items("pods", "-n", namespace):
-            if not _is_ready(pod):
-                return None
-            key = (namespace, cluster.workload_of(pod))
-            found[key] = found.get(key, 0) + 1
-    return found
+def _is_settled(namespace: str) -> bool:
+    deployments = cluster.items("deployments", "-n", namespace)
+    replicas = sum(each["spec"]["replicas"] for each in deployments)
+    return all(map(_is_available, deployments)) and len(cluster.items("pods", "-n", namespace)) == replicas
 
 
-def _is_ready(pod: Json) -> bool:
-    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", ())}
-    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+def _is_available(deployment: Json) -> bool:
+    """Whether all pods are of its newest template and available."""
+    status, wanted = deployment["status"], deployment["spec"]["replicas"]
+    seen: bool = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    return seen and status.get("updatedReplicas", 0) == status.get("availableReplicas", 0) == wanted
 
 
 def _key(item: Json) -> str:

@@ -24,12 +24,15 @@ MARK = "conformance-mark"
 _CONTEXTS = ("SIDECAR_OUTBOUND", "GATEWAY")
 
 
-def wait_for_istiod(applied: Iterable[Mapping[str, Any]]) -> None:
-    """Returns when istiod holds the Istio objects and Services among these, and no others of the cases'."""
-    applied = list(applied)
+def wait_for_objects(applied: Iterable[Mapping[str, Any]]) -> None:
+    """Returns when istiod holds the Istio objects among these, and no others of the cases'."""
     wanted = {_version(each) for each in applied if is_istio(each["apiVersion"])}
-    services = {_host(each) for each in applied if each["kind"] == "Service"}
     cluster.until(lambda: _held() == wanted, "istiod to hold the case's objects and no others")
+
+
+def wait_for_services(applied: Iterable[Mapping[str, Any]]) -> None:
+    """Returns when istiod holds the Services among these, and no others of the cases'."""
+    services = {_host(each) for each in applied if each["kind"] == "Service"}
     cluster.until(lambda: _hosts() == services, "istiod to hold the case's Services and no others")
 
 
@@ -68,8 +71,10 @@ class Marks:
         mark = f"{MARK}-{self._number}"
         cluster.apply([_filter(mark)])
         workloads = {pod.proxy for pod in pods}
+        # the first is asked until it has the mark; the others then have it at once, nearly always
+        found = [_marked(pods[0], mark, workloads)]
         with ThreadPoolExecutor(max_workers=4) as pool:
-            found = list(pool.map(lambda pod: _marked(pod, mark, workloads), pods))
+            found += pool.map(lambda pod: _marked(pod, mark, workloads), pods[1:])
         return {name: value for elements in found for name, value in elements.items()}
 
 
