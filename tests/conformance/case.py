@@ -63,13 +63,18 @@ class Case:
 
     def resources(self) -> tuple[Resource, ...]:
         """Every object of the case, with those of its mesh. Raises ManifestError."""
-        if (ROOT / self.mesh / "kustomization.yaml").exists():
-            return load(kustomizations=[ROOT / self.mesh], files=[self.input]).resources
-        return load(files=[MESHES / f"{self.mesh}.yaml", self.input]).resources
+        return _resources(self)
 
     def _head(self) -> list[str]:
         lines = self.input.read_text(encoding="utf-8").splitlines()
         return [line for line in lines[:3] if line.startswith("# ")]
+
+
+@cache
+def _resources(case: Case) -> tuple[Resource, ...]:
+    if (ROOT / case.mesh / "kustomization.yaml").exists():
+        return load(kustomizations=[ROOT / case.mesh], files=[case.input]).resources
+    return load(files=[MESHES / f"{case.mesh}.yaml", case.input]).resources
 
 
 @cache

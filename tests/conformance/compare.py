@@ -82,11 +82,11 @@ def fields(left: Any, right: Any, path: str = "") -> Iterator[tuple[str, Any, An
         yield path, left, right
 
 
-def compared_fields(value: Any) -> int:
+def field_count(value: Any) -> int:
     """How many innermost fields there are.
 
-    >>> compared_fields({"a": [{"b": 1}, 2], "c": {}})
+    >>> field_count({"a": [{"b": 1}, 2], "c": {}})
     3
     """
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return sum(map(compared_fields, below)) or 1
+    return sum(map(field_count, below)) or 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from typing import Any
 
 from localmesh.catalog import Proxy, ProxyKind
@@ -29,11 +29,14 @@ _INBOUND = "inbound_"
 def localmesh_elements(resources: Iterable[Resource]) -> Elements:
     """The configuration of one pod of every workload, and of the gateways."""
     catalog, known = proxies(resources)
-    found: Elements = {}
     by_name = {name_of(proxy): proxy for proxy in reversed(known)}
-    for name, proxy in by_name.items():
-        found.update(_elements(name, proxy, translate(catalog, proxy), by_name.keys()))
-    return found
+    workloads = frozenset(by_name)
+    return {
+        Name(name, part, element): value
+        for name, proxy in by_name.items()
+        for kind, document in _documents(translate(catalog, proxy))
+        for _, part, element, value in _pieces(kind, json.dumps(document), workloads, proxy.kind)
+    }
 
 
 def name_of(proxy: Proxy) -> str:
@@ -41,28 +44,40 @@ def name_of(proxy: Proxy) -> str:
     return f"{proxy.workload}.{proxy.namespace}"
 
 
-def _elements(
-    name: str, proxy: Proxy, config: ProxyConfig, workloads: Container[str]
-) -> Iterator[tuple[Name, Any]]:
-    yield from route_elements(name, _printed(ROUTE, (*config.routes, *config.further_routes)))
-    yield from cluster_elements(name, _printed(CLUSTER, config.clusters))
-    yield from endpoint_elements(name, _printed(ENDPOINTS, config.endpoints), workloads)
-    listeners = (with_policies(listener, config.policies) for listener in config.listeners)
-    for listener in _printed(LISTENER, listeners):
-        if proxy.kind is ProxyKind.GATEWAY:
-            port = listener["address"]["socketAddress"]["portValue"]
-        elif listener["name"].startswith(_INBOUND):
-            port = int(listener["name"].removeprefix(_INBOUND))
-        else:
-            continue
-        yield from listener_elements(name, port, listener["filterChains"])
-
-
-def _printed(kind: str, documents: Iterable[Json]) -> list[Json]:
-    return [_canonical(kind, json.dumps(document)) for document in documents]
+def _documents(config: ProxyConfig) -> Iterator[tuple[str, Json]]:
+    """Every part of a configuration with its type."""
+    parts = {
+        ROUTE: (*config.routes, *config.further_routes),
+        CLUSTER: config.clusters,
+        ENDPOINTS: config.endpoints,
+        LISTENER: [with_policies(listener, config.policies) for listener in config.listeners],
+    }
+    return ((kind, document) for kind, documents in parts.items() for document in documents)
 
 
 @cache
-def _canonical(kind: str, document: str) -> Json:
-    """Most of what proxies are told is the same in many cases; printing it takes nearly all the time."""
-    return canonical(kind, json.loads(document))
+def _pieces(
+    kind: str, document: str, workloads: frozenset[str], of: ProxyKind
+) -> tuple[tuple[str, str, str, Any], ...]:
+    """The elements of one document, without their proxy's name.
+
+    Most of what proxies are told is the same in many cases, and printing it takes nearly all the time.
+    """
+    printed = canonical(kind, json.loads(document))
+    elements = _LISTED[kind]([printed]) if kind in _LISTED else ()
+    if kind == ENDPOINTS:
+        elements = endpoint_elements("", [printed], workloads)
+    elif kind == LISTENER and (port := _port(printed, of)):
+        elements = listener_elements("", port, printed["filterChains"])
+    return tuple((*name, value) for name, value in elements)
+
+
+_LISTED = {ROUTE: partial(route_elements, ""), CLUSTER: partial(cluster_elements, "")}
+
+
+def _port(listener: Json, of: ProxyKind) -> int | None:
+    """The port of the application or gateway that a listener is for; None for the outbound one."""
+    if of is ProxyKind.GATEWAY:
+        return int(listener["address"]["socketAddress"]["portValue"])
+    name: str = listener["name"]
+    return int(name.removeprefix(_INBOUND)) if name.startswith(_INBOUND) else None
