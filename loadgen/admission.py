@@ -8,12 +8,15 @@ gave them (`served-by`), and Envoy's say why, so a wrong address cannot be taken
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadgen.http1 import Request
 from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.pods import name_of, ready
+from loadgen.inforce.policies import Policies, seconds_to_wait
 from loadgen.inforce.routes import qualified
 from loadgen.inforce.shares import edge_route
 from loadgen.judge import Check, certain, inconclusive
@@ -44,6 +47,8 @@ def outcome(one: Observation) -> str:
 
     A service that was refused by another one says so behind it.
     """
+    if one.status == 401:
+        return "401"  # Envoy's words for why differ from version to version
     if not one.hops:
         return spoken(one.status or 0, one.body.decode("utf-8", errors="replace"))
     found = f"{one.status} of {', '.join(hop.service for hop in one.hops)}"
@@ -85,6 +90,16 @@ def check_routes(resources: Resources, passages: Sequence[Passage], *, remedy: s
                 f"{route.where} takes {request.method} {request.path}, which is to lead to "
                 f"{passage.service}; {remedy}"
             )
+
+
+def wait_for_connections(bench: Bench, found: Policies) -> None:
+    """Wait until no connection in the mesh is older than the policies, which it may not know yet."""
+    seconds = seconds_to_wait(found)
+    if seconds:
+        waited = f"{math.ceil(seconds)} s, until no connection is older than the policies"
+        bench.listener.note(f"waiting {waited}")
+        time.sleep(seconds)
+        bench.facts["waited"] = waited
 
 
 def passage_checks(bench: Bench, passages: Sequence[Passage]) -> list[Check]:

@@ -21,6 +21,7 @@ from loadgen.admission import (
     check_routes,
     passage_checks,
     past_the_gateway_check,
+    wait_for_connections,
 )
 from loadgen.http1 import Request
 from loadgen.inforce import NotInForce, NotUnderstood
@@ -69,6 +70,7 @@ def prove(bench: Bench) -> Sequence[Check]:
     check_routes(resources, PASSAGES, remedy=REMEDY)
     names = sorted(str(policy["metadata"]["name"]) for policy in in_force.authorization)
     bench.facts["in force"] = f"AuthorizationPolicies {', '.join(names)}"
+    wait_for_connections(bench, in_force)
     checks = passage_checks(bench, PASSAGES)
     checks += [
         past_the_gateway_check(
@@ -92,6 +94,6 @@ def _metrics(bench: Bench) -> Check:
 
 PROOF = Proof(
     scenario="authorization",
-    proves="only whom a policy names is let in: webapp to logic, the gateway to page, sentiment and new feedback",
+    proves="only whom a policy names is let in, everybody else is refused",
     prove=prove,
 )
