@@ -93,6 +93,20 @@ def test_with_all_hosts_allowed_the_overlay_fails_the_proof(running: Bed) -> Non
     assert "lets every call out" in str(proven)
 
 
+def test_without_anybody_outside_nothing_is_proven(running: Bed) -> None:
+    """That nobody is reached says nothing then: INCONCLUSIVE."""
+
+    def nobody(body: dict[str, Any]) -> None:
+        body["spec"]["replicas"] = 0
+
+    running.apply(edited(overlay(SCENARIO), "Deployment", "judge", nobody))
+
+    proven = running.prove(SCENARIO)
+
+    assert proven.status == 3
+    assert "no pod of judge is ready" in str(proven)
+
+
 def test_a_mesh_that_lets_unknown_hosts_out_fails_the_proof(running: Bed) -> None:
     """The manifest says REGISTRY_ONLY, the Envoys send what they do not know to the judge."""
     running.apply(overlay("base"))

@@ -21,6 +21,7 @@ from loadgen.inforce import Call, MeshApi, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.counters import counted
 from loadgen.inforce.gateway_operations import routes_with
 from loadgen.inforce.outside import Registry, registry
+from loadgen.inforce.pods import ready
 from loadgen.inforce.routes import Route
 from loadgen.inforce.shares import edge_route
 from loadgen.judge import Check, certain
@@ -137,6 +138,8 @@ def _arrived(bench: Bench, known: Registry, hosts: Sequence[str]) -> int | None:
     total = 0.0
     for service, namespace in places:
         with MeshApi(bench.api.url, namespace) as api:
+            if not any(ready(pod) for pod in api.pods(app=service)):
+                raise NotUnderstood(f"no pod of {service} is ready in namespace {namespace}, outside")
             total += counted(api, service, None, ARRIVED)
     return int(total) if places else None
 
