@@ -217,8 +217,10 @@ async def _pod_proxy(request: web.Request) -> web.StreamResponse:
         return _not_found("pods", name)
     declared = kube.container_port(member.placed.pod, port)
     address = request.app[MESH].entrance(member, declared) if declared is not None else None
-    if address is None:
+    if declared is None or address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
+    if request.app[MESH].is_shut(member, declared):
+        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: it takes nothing but mTLS")
     url = f"http://{address}/{request.match_info['path']}"
     # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
     wanted = {"accept-encoding": request.headers.get("accept-encoding", "identity")}

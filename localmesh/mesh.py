@@ -12,7 +12,7 @@ from typing import Self
 
 import aiohttp
 
-from localmesh.catalog import Address, Catalog, Proxy
+from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.changes import Ages, Changes, changes
 from localmesh.envoy import node_id
 from localmesh.identity import DEFAULT_LIFETIME, Authority
@@ -127,6 +127,7 @@ class Mesh:
         """Where somebody outside the mesh reaches a container port of a pod, as in a cluster.
 
         That is its sidecar, in plain text, where a Service sends HTTP to the port, else the application.
+        Istio's sidecars stand before all ports; `is_shut` says what they would do at the others.
         """
         proxy, real = member.placed.proxy, member.placed.ports.get(port)
         if real is None:
@@ -134,6 +135,13 @@ class Mesh:
         if proxy is not None and intercepts(self._catalog(self.plan), proxy, port):
             return member.placed.pod.addresses[port]
         return Address(LOOPBACK, real)
+
+    def is_shut(self, member: Member, port: int) -> bool:
+        """Whether a container port that no sidecar here listens for would take nothing but mTLS."""
+        catalog, proxy = self._catalog(self.plan), member.placed.proxy
+        if proxy is None or intercepts(catalog, proxy, port):
+            return False
+        return catalog.peer_authentications.mode(proxy.namespace, proxy.labels, port) is MutualTls.STRICT
 
     async def apply(self, resources: Iterable[Resource], ignored: Iterable[Resource] = ()) -> Changes:
         """Makes the mesh what these resources say; returns when every proxy has acknowledged.
