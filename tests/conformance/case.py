@@ -8,6 +8,7 @@ is the mesh `shop`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -91,7 +92,13 @@ def _place(case: Case) -> tuple[bool, str, str]:
 
 def named(name: str) -> Case:
     """The case of that name. Raises LookupError."""
-    for case in cases():
-        if case.name == name:
-            return case
-    raise LookupError(f'there is no case "{name}" in {CASES.relative_to(ROOT)}')
+    (found, *_) = matching(name)
+    return found
+
+
+def matching(pattern: str) -> list[Case]:
+    """The cases whose names fit a shell's pattern. Raises LookupError if there are none."""
+    found = [case for case in cases() if fnmatchcase(case.name, pattern)]
+    if not found:
+        raise LookupError(f'there is no case "{pattern}" in {CASES.relative_to(ROOT)}')
+    return found

@@ -28,9 +28,10 @@ _INBOUND = "inbound_"
 
 def localmesh_elements(resources: Iterable[Resource]) -> Elements:
     """The configuration of one pod of every workload, and of the gateways."""
+    resources = tuple(resources)
     catalog, known = proxies(resources)
+    workloads = frozenset(f"{each.name}.{each.namespace}" for each in resources if each.kind == "Deployment")
     by_name = {name_of(proxy): proxy for proxy in reversed(known)}
-    workloads = frozenset(by_name)
     return {
         Name(name, part, element): value
         for name, proxy in by_name.items()

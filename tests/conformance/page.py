@@ -41,8 +41,8 @@ made of it.
 `make test` translates the same input and compares; no cluster is needed for that.
 
 ```console
-$ python -m tests.conformance.record             # records all cases anew from the cluster in KUBECONFIG
-$ python -m tests.conformance.record route-cors  # or some
+$ python -m tests.conformance.record                # records all cases anew from the cluster in KUBECONFIG
+$ python -m tests.conformance.record 'overlay-*'    # or some
 ```
 
 The recorder applies a case with stand-ins for its pods, waits until istiod holds exactly its objects, sets a

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from localmesh.manifests import ManifestError
-from tests.conformance.case import Case, cases, named
+from tests.conformance.case import Case, cases, matching
 from tests.conformance.record.cluster import ClusterError
 from tests.conformance.record.recorder import Recorder
 
@@ -23,12 +23,12 @@ PAUSE = "registry.k8s.io/pause:3.10"
 def main() -> int:
     """0 if all were recorded; 1 if the cluster failed; 2 for a case that does not exist or cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.record", description=__doc__)
-    parser.add_argument("case", nargs="*", help="the name of a case; all if none is given")
+    parser.add_argument("case", nargs="*", help="a case, or a pattern such as 'overlay-*'; all if none")
     parser.add_argument("--image", default=PAUSE, help=f"an image that runs and does nothing ({PAUSE})")
     parser.add_argument("--missing", action="store_true", help="only cases that have no recording yet")
     arguments = parser.parse_args()
     try:
-        asked = {named(name) for name in arguments.case} or set(cases())
+        asked = {case for pattern in arguments.case for case in matching(pattern)} or set(cases())
         chosen = [each for each in cases() if each in asked]
         if arguments.missing:
             chosen = [each for each in chosen if not each.recorded.exists()]

@@ -34,10 +34,10 @@ class Recorder:
         if not is_same:
             wait_for_services(self._applied.values())
             self._pods = cluster.proxy_pods(self._namespaces())
-        found = self._marks.elements(self._pods)
+        found = self._marks.elements(self._pods, self._workloads())
         while not is_same:
             # endpoints reach istiod on a way of their own: they are all there when nothing is added any more
-            before, found = found, self._marks.elements(self._pods)
+            before, found = found, self._marks.elements(self._pods, self._workloads())
             is_same = before == found
         write(case, Recording(self._version, found))
 
@@ -75,6 +75,10 @@ class Recorder:
 
     def _namespaces(self) -> list[str]:
         return [each["metadata"]["name"] for each in self._wanted.values() if each["kind"] == "Namespace"]
+
+    def _workloads(self) -> set[str]:
+        deployments = (each["metadata"] for each in self._wanted.values() if each["kind"] == "Deployment")
+        return {f"{each['name']}.{each['namespace']}" for each in deployments}
 
     def _check_namespaces(self, wanted: Iterable[Json]) -> None:
         """A namespace that someone else made is not touched."""

@@ -65,12 +65,11 @@ class Marks:
     def __init__(self) -> None:
         self._number = 0
 
-    def elements(self, pods: list[ProxyPod]) -> Elements:
-        """What every proxy was told after now, without the mark itself."""
+    def elements(self, pods: list[ProxyPod], workloads: set[str]) -> Elements:
+        """What every proxy was told after now, without the mark itself; pods are of these workloads."""
         self._number += 1
         mark = f"{MARK}-{self._number}"
         cluster.apply([_filter(mark)])
-        workloads = {pod.proxy for pod in pods}
         # the first is asked until it has the mark; the others then have it at once, nearly always
         found = [_marked(pods[0], mark, workloads)]
         with ThreadPoolExecutor(max_workers=4) as pool:
