@@ -200,7 +200,11 @@ async def _pod_log(request: web.Request) -> web.Response:
     newest = request.query.get("tailLines", "")
     if newest and not newest.isdecimal():
         return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
-    lines = await asyncio.to_thread(_last_lines, member.pod.log_file, int(newest) if newest else None)
+    file = member.pod.log_file
+    if file is None or not file.exists():
+        missing = "is not there" if file else "is not kept by the mesh, which has not started it"
+        return _refused(404, "NotFound", f"the log of pod {name} {missing}: ask whoever runs its container")
+    lines = await asyncio.to_thread(_last_lines, file, int(newest) if newest else None)
     return web.Response(text="".join(lines), content_type="text/plain")
 
 
