@@ -146,6 +146,8 @@ class Mesh:
         await self._stop(gone, [key for key in self.gateways if key not in wanted.gateways])
         await self._start(wanted, late)
         await self._roll_out(wanted)
+        for key, member in self.members.items():
+            member.placed = wanted.pods[key]
 
     async def _start(self, wanted: Plan, pods: list[PlacedPod]) -> None:
         catalog = self._catalog(wanted)
