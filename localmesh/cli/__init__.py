@@ -1,4 +1,4 @@
-"""The command line: up, apply, status, logs, proxy-config, rotate-certificates, down.
+"""The command line: up, serve, sidecar, apply, status, logs, proxy-config, rotate-certificates, down.
 
 Exit status: 0 done, 1 it could not be done, 2 wrong usage or manifests that cannot be used.
 """
@@ -18,21 +18,11 @@ import click
 from localmesh import __version__
 from localmesh.cli import client
 from localmesh.cli.inspect import lines_of, status_text
-from localmesh.cli.sources import Sources, source_options, strict_option
+from localmesh.cli.serving import serve, sidecar
+from localmesh.cli.sources import PORT, Sources, required, source_options, state_option, strict_option
 
 _STOP_SECONDS = 30
-_PORT = click.IntRange(0, 65535)
 _PARTS = ("listeners", "routes", "clusters", "endpoints")
-
-_state_option = click.option(
-    "--state",
-    "state_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=client.DEFAULT_STATE_FOLDER,
-    envvar="LOCALMESH_STATE",
-    show_default=True,
-    help="Folder for logs and everything else that a running mesh keeps.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,17 +34,17 @@ def cli() -> None:
 @cli.command()
 @source_options
 @strict_option
-@_state_option
+@state_option
 @click.option(
     "--gateway-port",
-    type=_PORT,
+    type=PORT,
     default=8080,
     show_default=True,
     help="Where the gateway listens; 0: any free port.",
 )
 @click.option(
     "--api-port",
-    type=_PORT,
+    type=PORT,
     default=client.DEFAULT_API_PORT,
     show_default=True,
     help="Where the API listens; 0: any free port.",
@@ -70,15 +60,19 @@ def up(kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, 
     from localmesh.cli.up import UpOptions
     from localmesh.cli.up import up as run
 
-    sources = _required(Sources(kustomizations, files))
+    sources = required(Sources(kustomizations, files))
     loaded = sources.load(strict=strict)
     sys.exit(run(loaded, UpOptions(**options)))
+
+
+cli.add_command(serve)
+cli.add_command(sidecar)
 
 
 @cli.command()
 @source_options
 @strict_option
-@_state_option
+@state_option
 def apply(
     kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, state_folder: Path
 ) -> None:
@@ -87,7 +81,7 @@ def apply(
     With -k the mesh becomes what the kustomizations say, and what they do not name is removed. With -f
     alone the objects are added to what is there, or take the place of their namesakes.
     """
-    sources = _required(Sources(kustomizations, files))
+    sources = required(Sources(kustomizations, files))
     url = client.url_of(state_folder)
     order: dict[str, Any] = {"merge": not kustomizations, "strict": strict}
     if Path("-") in files:
@@ -101,7 +95,7 @@ def apply(
 
 
 @cli.command()
-@_state_option
+@state_option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def status(state_folder: Path, as_json: bool) -> None:
     """Show pods, proxies and gateways of the running mesh."""
@@ -111,7 +105,7 @@ def status(state_folder: Path, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("workload")
-@_state_option
+@state_option
 @click.option("--proxy", is_flag=True, help="The log of its Envoy instead of the application's.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
 @click.option("--tail", "last", default=200, show_default=True, help="How many lines to begin with.")
@@ -140,7 +134,7 @@ def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int
 @click.argument("workload")
 @source_options
 @strict_option
-@_state_option
+@state_option
 def proxy_config(
     *,
     part: str,
@@ -172,7 +166,7 @@ def proxy_config(
 
 
 @cli.command("rotate-certificates")
-@_state_option
+@state_option
 def rotate_certificates(state_folder: Path) -> None:
     """Give every proxy of the running mesh a new certificate; nothing is interrupted."""
     found = client.post(client.url_of(state_folder), "/mesh/rotate-certificates", {})
@@ -180,7 +174,7 @@ def rotate_certificates(state_folder: Path) -> None:
 
 
 @cli.command()
-@_state_option
+@state_option
 def down(state_folder: Path) -> None:
     """Stop the mesh that runs with this state folder."""
     running = client.RunningMesh.read(state_folder)
@@ -193,12 +187,6 @@ def down(state_folder: Path) -> None:
         if time.monotonic() > deadline:
             raise click.ClickException(f"process {running.pid} has not ended within {_STOP_SECONDS} s")
         time.sleep(0.05)
-
-
-def _required(sources: Sources) -> Sources:
-    if not sources:
-        raise click.UsageError("name what to run: -k DIR (a kustomization) or -f FILE")
-    return sources
 
 
 def _tell(applied: dict[str, Any]) -> None:
@@ -238,8 +226,9 @@ def _told(error: Exception) -> tuple[int, str]:
         return 1, f"localmesh: {error}"
     from localmesh.failures import FAILURES
     from localmesh.manifests import ManifestError
+    from localmesh.served.places import PlacesError
 
-    if isinstance(error, ManifestError):
+    if isinstance(error, ManifestError | PlacesError):
         return 2, str(error)
     if isinstance(error, FAILURES):
         return 1, f"localmesh: {error}"

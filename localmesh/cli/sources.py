@@ -1,4 +1,4 @@
-"""Which manifests a command is about: `-k DIR` and `-f FILE`, the same for all commands."""
+"""Options that several commands share: which manifests, `-k DIR` and `-f FILE`, and which state folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localmesh.cli.client import DEFAULT_STATE_FOLDER
+
 if TYPE_CHECKING:
     from localmesh.manifests import Loaded
+
+
+PORT = click.IntRange(0, 65535)
+"""A port; 0 means any free one."""
+
+state_option = click.option(
+    "--state",
+    "state_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_STATE_FOLDER,
+    envvar="LOCALMESH_STATE",
+    show_default=True,
+    help="Folder for logs and everything else that a running mesh keeps.",
+)
+"""Adds `--state`; the command gets it as `state_folder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +78,10 @@ def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--strict", is_flag=True, help="Refuse what Istio accepts but cannot work, instead of warning."
     )(command)
+
+
+def required(sources: Sources) -> Sources:
+    """The sources, if there are any. Raises click.UsageError."""
+    if not sources:
+        raise click.UsageError("name what to run: -k DIR (a kustomization) or -f FILE")
+    return sources
