@@ -88,6 +88,8 @@ def apply(
         if kustomizations or len(files) > 1:
             raise click.UsageError("-f - stands alone: standard input is all there is then")
         order |= {"text": sys.stdin.read(), "file": "<stdin>"}
+    elif client.is_named():
+        order |= sources.as_text()
     else:
         order["kustomizations"] = [str(path.resolve()) for path in sources.kustomizations]
         order["files"] = [str(path.resolve()) for path in sources.files]
@@ -118,13 +120,14 @@ def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int
         if workload in (pod["workload"], pod["name"])
     ]
     files += [each["proxyLog"] for each in found["proxies"] if workload == each["name"]]
-    if not files or files[0] is None:
+    if not files:
         names = sorted(
             {pod["workload"] for pod in found["pods"]} | {each["name"] for each in found["proxies"]}
         )
         raise click.UsageError(f'no log of "{workload}"; there are: {", ".join(names)}')
-    if not Path(files[0]).exists():
-        return
+    if files[0] is None or not Path(files[0]).exists():
+        missing = f"at {files[0]}, which is not here" if files[0] else "not kept by the mesh"
+        raise click.UsageError(f"the log of {workload} is {missing}: ask whoever runs its container")
     for line in lines_of(Path(files[0]), last=last, follow=follow):
         click.echo(line, nl=False)
 

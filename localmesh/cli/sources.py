@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,15 @@ class Sources:
 
     def __bool__(self) -> bool:
         return bool(self.kustomizations or self.files)
+
+    def as_text(self) -> dict[str, str]:
+        """Their objects, to be sent to a mesh that does not have these files. Raises ManifestError."""
+        from localmesh.manifests import load
+
+        loaded = load(kustomizations=self.kustomizations, files=self.files)
+        objects = (dict(resource.body) for resource in (*loaded.resources, *loaded.ignored))
+        named = ", ".join(map(str, (*self.kustomizations, *self.files)))
+        return {"text": "---\n".join(f"{json.dumps(each)}\n" for each in objects), "file": named}
 
     def load(self, *, strict: bool) -> Loaded:
         """What they hold. Prints warnings; with `strict` they are errors. Raises ManifestError."""

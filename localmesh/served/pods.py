@@ -26,6 +26,7 @@ from localmesh.xds import AdsServer
 HEALTH_PATH = "/healthz/ready"
 """Where a proxy says that it takes requests, as in Istio."""
 _PAUSE_SECONDS = 0.5
+_CONNECT_SECONDS = 2.0
 _LONGEST_WAIT_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,10 @@ class Watch:
 
 
 class ServedPod:
-    """The application of one pod, at its place."""
+    """The application of one pod, at its place.
+
+    That its program has ended nobody tells: it is gone when its first port takes no connection.
+    """
 
     restarts = 0
 
@@ -66,43 +70,31 @@ class ServedPod:
         self._on_change = on_change
         self._changed = asyncio.Event()
         self._probers: dict[str, Prober] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._probes: list[asyncio.Task[None]] = []
+        self._follower: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether its address is known and all of its containers say so."""
+        """Whether it is there and all of its containers say so."""
         return self.state is PodState.READY
 
     @property
     def state(self) -> PodState:
         """Pending while nothing is found at its place."""
-        if self.host is None or not all(each.started for each in self._probers.values()):
+        found = self.containers
+        if self.host is None or not all(each.started for each in found):
             return PodState.PENDING
-        return PodState.READY if all(each.ready for each in self._probers.values()) else PodState.RUNNING
+        return PodState.READY if all(each.ready for each in found) else PodState.RUNNING
 
     @property
     def containers(self) -> tuple[ContainerStatus, ...]:
         """Each container, as its probes tell."""
-        return tuple(
-            ContainerStatus(
-                name=name,
-                running=self.host is not None,
-                started=prober.started,
-                ready=self.host is not None and prober.ready,
-                restarts=0,
-                pid=None,
-                last_end=None,
-            )
-            for name, prober in self._probers.items()
-        )
+        return tuple(self._status(container) for container in self._placed.workload.containers)
 
     async def start(self) -> None:
-        """Begins to ask; from now on its containers must stay what they are."""
+        """Begins to look for it; from now on its containers must stay what they are."""
         self._addresses.hold(self._placed.name, self._placed.workload)
-        for container in self._placed.workload.containers:
-            self._probers[container.name] = self._prober(container)
-            self._tasks.append(asyncio.create_task(self._probe(container)))
-        self._tasks.append(asyncio.create_task(self._follow_address()))
+        self._follower = asyncio.create_task(self._follow())
 
     async def until_ready(self, timeout_seconds: float) -> None:
         """Waits a little while; a pod that comes later is taken in then."""
@@ -116,31 +108,68 @@ class ServedPod:
         """Asks no more."""
         del grace_seconds
         self._addresses.release(self._placed.name, self._placed.workload)
-        self.host = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        await self._lose()
 
-    def _prober(self, container: Container) -> Prober:
-        target = Target(self._place.application_port, _cannot_execute, self._place.host)
-        return Prober(container, target, self._notify)
+    def _status(self, container: Container) -> ContainerStatus:
+        prober = self._probers.get(container.name)
+        return ContainerStatus(
+            name=container.name,
+            running=self.host is not None,
+            started=prober is not None and prober.started,
+            ready=prober is not None and prober.ready,
+            restarts=0,
+            pid=None,
+            last_end=None,
+        )
+
+    async def _follow(self) -> None:
+        while True:
+            found = await self._found()
+            if found != self.host:
+                await self._lose()
+                self.host = found
+                if found is not None:
+                    self._probes = [
+                        asyncio.create_task(self._probe(each)) for each in self._placed.workload.containers
+                    ]
+                self._notify()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _found(self) -> str | None:
+        """The address at which it is now; one that only answers late is not gone."""
+        known = await addresses_of(self._place.host)
+        ports = self._placed.workload.declared_ports
+        if not known or not ports:
+            return known[0] if known else None
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                port = self._place.application_port(ports[0])
+                _, writer = await asyncio.open_connection(known[0], port)
+                writer.close()
+        except TimeoutError:
+            return self.host
+        except OSError:
+            return None
+        return known[0]
+
+    async def _lose(self) -> None:
+        self.host = None
+        for task in self._probes:
+            task.cancel()
+        await asyncio.gather(*self._probes, return_exceptions=True)
+        self._probes, self._probers = [], {}
 
     async def _probe(self, container: Container) -> None:
         """Probes for ever: where a kubelet would restart the container, it is only not ready."""
+        target = Target(self._place.application_port, _cannot_execute, self._place.host)
         while True:
-            unhealthy = await self._probers[container.name].run()
-            _log.warning("container %s at %s: %s", container.name, self._place.host, unhealthy.reason)
-            self._probers[container.name] = self._prober(container)
+            prober = self._probers[container.name] = Prober(container, target, self._notify)
+            unhealthy = await prober.run()
+            _log.warning("container %s of %s: %s", container.name, self._placed.name, unhealthy.reason)
             self._notify()
-
-    async def _follow_address(self) -> None:
-        while True:
-            found = await addresses_of(self._place.host)
-            host = found[0] if found else None
-            if host != self.host:
-                self.host = host
-                self._notify()
-            await asyncio.sleep(_PAUSE_SECONDS)
 
     def _notify(self) -> None:
         self._changed.set()
