@@ -35,7 +35,13 @@ EXIT_STATUS = {
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--target", type=click.Choice(["localmesh", "cluster"]), default="localmesh", show_default=True)
 @mesh_option
-@click.option("--gateway", metavar="URL", help="The ingress gateway.  [default: as the local mesh says]")
+@click.option(
+    "--gateway",
+    metavar="URL",
+    envvar="LOADGEN_GATEWAY",
+    show_envvar=True,
+    help="The ingress gateway.  [default: as the local mesh says]",
+)
 @click.option("--namespace", default=NAMESPACE, show_default=True, help="Where the application is.")
 @click.option("--json", "json_path", metavar="FILE", help="The report as JSON; - for standard output.")
 @click.option("--junit", "junit_path", metavar="FILE", help="The report as JUnit XML.")

@@ -83,9 +83,9 @@ class Mesh:
 
     @property
     def ready(self) -> bool:
-        """Whether every pod and proxy is ready."""
-        envoys = self.gateways.values()
-        return all(member.ready for member in self.members.values()) and all(each.ready for each in envoys)
+        """Whether it was given manifests, and every pod and proxy is ready."""
+        parts = [*self.members.values(), *self.gateways.values()]
+        return self.generation > 0 and all(part.ready for part in parts)
 
     @property
     def mark(self) -> Mapping[str, str]:
