@@ -133,6 +133,7 @@ async def _apply(request: web.Request) -> web.Response:
             "removed": found.removed,
             "generation": mesh.generation,
             "proxies": len(mesh.plan.proxies),
+            "missing": sorted(proxy.name for proxy in mesh.plan.proxies if not mesh.synced(proxy)),
             "seconds": round(seconds, 4),
             "warnings": [str(warning) for warning in loaded.warnings],
             "gateways": gateways(mesh),

@@ -84,7 +84,7 @@ class Mesh:
     @property
     def ready(self) -> bool:
         """Whether it was given manifests, and every pod and proxy is ready."""
-        parts = [*self.members.values(), *self.gateways.values()]
+        parts: list[Running] = [*self.members.values(), *self.gateways.values()]
         return self.generation > 0 and all(part.ready for part in parts)
 
     @property

@@ -200,8 +200,15 @@ def _tell(applied: dict[str, Any]) -> None:
             click.echo(f"{what:<8} {subject}")
     if not any(applied[what] for what in ("added", "changed", "removed")):
         click.echo("nothing changed")
-    milliseconds = applied["seconds"] * 1000
-    click.echo(f"acknowledged by all {applied['proxies']} proxies after {milliseconds:.0f} ms")
+    missing = applied["missing"]
+    who = (
+        f"{applied['proxies'] - len(missing)} of {applied['proxies']}"
+        if missing
+        else f"all {applied['proxies']}"
+    )
+    click.echo(f"acknowledged by {who} proxies after {applied['seconds'] * 1000:.0f} ms")
+    if missing:
+        click.echo(f"not there yet, told when they come: {', '.join(missing)}")
 
 
 def main() -> None:
