@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,46 @@ def test_a_scenario_is_chosen_by_name() -> None:
 
     assert (ROOT / _filled(folder)).resolve() == ROOT / "istio" / "base"
     assert (ROOT / VARIABLE.sub("canary", folder)).resolve() == ROOT / "istio" / "overlays" / "canary"
+
+
+def test_prometheus_asks_every_pod_of_the_base_and_its_envoy() -> None:
+    """Applications for their metrics, Envoys for their counters; a pod of a profile is not always there."""
+    jobs = yaml.safe_load((ROOT / "compose" / "prometheus.yml").read_text())["scrape_configs"]
+    asked = {
+        job["job_name"]: {each["targets"][0]: each["labels"] for each in job["static_configs"]}
+        for job in jobs
+    }
+    base = {each.name: each for each in workloads(ROOT / "istio" / "base")}
+    pods = {
+        place.host: {"pod": place.name, **_app_and_version(base[place.workload.partition("/")[2]])}
+        for place in PLACES.pods
+        if "profiles" not in application(place)
+    }
+
+    assert asked["applications"] == {f"{host}:9102": labels for host, labels in pods.items()}
+    assert {host: labels for host, labels in asked["envoys"].items() if "ingress" not in host} == {
+        f"{host}:15021": labels for host, labels in pods.items()
+    }
+    assert {host for host in asked["envoys"] if "ingress" in host} == {f"{PLACES.gateways[0].host}:15021"}
+
+
+def test_the_dashboard_asks_the_data_sources_that_there_are() -> None:
+    """And for metrics of the scraped jobs alone."""
+    grafana = ROOT / "compose" / "grafana"
+    sources = yaml.safe_load((grafana / "provisioning" / "datasources" / "sentimesh.yml").read_text())
+    dashboard = json.loads((grafana / "dashboards" / "sentimesh.json").read_text())
+
+    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} <= {
+        source["uid"] for source in sources["datasources"]
+    }
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            assert set(re.findall(r'job="(\w+)"', target["expr"])) <= {"applications", "envoys"}
+            assert 'job="' in target["expr"]
+
+
+def _app_and_version(of: Workload) -> dict[str, str]:
+    return {name: of.labels[name] for name in ("app", "version")}
 
 
 def _filled(text: str) -> str:
