@@ -195,7 +195,7 @@ def test_the_dashboard_asks_the_data_sources_that_there_are() -> None:
     """And for metrics of the scraped jobs alone."""
     grafana = ROOT / "compose" / "grafana"
     sources = yaml.safe_load((grafana / "provisioning" / "datasources" / "sentimesh.yml").read_text())
-    dashboard = json.loads((grafana / "dashboards" / "sentimesh.json").read_text())
+    dashboard = json.loads((grafana / "dashboards" / "envoys.json").read_text())
 
     assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} <= {
         source["uid"] for source in sources["datasources"]
