@@ -25,7 +25,8 @@ from localmesh.xds import AdsServer
 
 HEALTH_PATH = "/healthz/ready"
 """Where a proxy says that it takes requests, as in Istio."""
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
+_PAUSE_WHILE_MISSED_SECONDS = 0.25
 _CONNECT_SECONDS = 2.0
 _LONGEST_WAIT_SECONDS = 10.0
 
@@ -136,7 +137,7 @@ class ServedPod:
                         asyncio.create_task(self._probe(each)) for each in self._placed.workload.containers
                     ]
                 self._notify()
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_WHILE_MISSED_SECONDS if found is None else _PAUSE_SECONDS)
 
     async def _found(self) -> str | None:
         """The address at which it is now; one that only answers late is not gone."""
@@ -225,7 +226,7 @@ class ServedProxy:
                 self.ready = ready
                 self._changed.set()
                 self._watch.on_change()
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS if ready else _PAUSE_WHILE_MISSED_SECONDS)
 
     async def _says_ready(self) -> bool:
         try:
