@@ -16,7 +16,7 @@ from loadgen.http1 import Target
 from loadgen.http1.target import reach
 from loadgen.inforce import MeshApi
 from loadgen.judge import Verdict, overall
-from loadgen.mesh_options import KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
+from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
 from loadgen.output import check_writable, write_json, write_text
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ EXIT_STATUS = {
 @click.option(
     "--gateway",
     metavar="URL",
-    envvar="LOADGEN_GATEWAY",
+    envvar=GATEWAY_VARIABLE,
     show_envvar=True,
     help="The ingress gateway.  [default: as the local mesh says]",
 )

@@ -164,7 +164,7 @@ def test_images_are_the_projects_own_or_pinned() -> None:
 def test_a_scenario_is_chosen_by_name() -> None:
     """Without a name it is the base."""
     command = composed()["localmesh"]["command"]
-    folder = command[command.index("-k") + 1]
+    (folder,) = (word.partition("=")[2] for word in command if word.startswith("--kustomize="))
 
     assert (ROOT / _filled(folder)).resolve() == ROOT / "istio" / "base"
     assert (ROOT / VARIABLE.sub("canary", folder)).resolve() == ROOT / "istio" / "overlays" / "canary"

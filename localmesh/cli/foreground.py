@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
 from pathlib import Path
 
 import click
@@ -88,9 +88,9 @@ async def _end_with_parent(task: asyncio.Task[int]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def api(mesh: Mesh, at: Address) -> AsyncIterator[str]:
+async def api(mesh: Mesh, at: Address, names: Collection[str] = ()) -> AsyncIterator[str]:
     """The API of a mesh, for as long as this lasts, and the note in its state folder; its URL here."""
-    runner = web.AppRunner(application(mesh), access_log=None)
+    runner = web.AppRunner(application(mesh, names), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, at.host, at.port).start()

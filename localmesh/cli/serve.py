@@ -30,6 +30,7 @@ class ServeOptions:
     xds_port: int
     api_port: int
     gateway_url: str | None
+    api_names: tuple[str, ...] = ()
 
 
 def serve(loaded: Loaded, places: Places, options: ServeOptions) -> int:
@@ -44,7 +45,7 @@ def serve(loaded: Loaded, places: Places, options: ServeOptions) -> int:
 
 async def _serve(loaded: Loaded, mesh: Mesh, options: ServeOptions) -> int:
     began = asyncio.get_running_loop().time()
-    async with mesh, api(mesh, Address(options.listen, options.api_port)) as url:
+    async with mesh, api(mesh, Address(options.listen, options.api_port), options.api_names) as url:
         click.echo(
             f"localmesh: proxies ask at {options.listen}:{options.xds_port}; looking for pods …", err=True
         )

@@ -40,6 +40,13 @@ from localmesh.cli.sources import PORT, Sources, required, source_options, state
     help="Where the API listens.",
 )
 @click.option(
+    "--api-name",
+    "api_names",
+    multiple=True,
+    metavar="NAME",
+    help="A name under which the API answers, besides loopback addresses. May be repeated.",
+)
+@click.option(
     "--gateway-url",
     envvar="LOCALMESH_GATEWAY_URL",
     metavar="URL",
