@@ -45,7 +45,7 @@ def combine(folder: Path, base: Path, *components: Path) -> Path:
 def build(folder: Path, base: Path, *components: Path) -> list[Object]:
     """The objects of a combination, as a user's kustomize makes them."""
     text = build_kustomization(combine(folder, base, *components)).text
-    objects = [each for each in yaml.load_all(text, Loader=_LOADER) if each]  # noqa: S506 - CSafeLoader
+    objects = [each for each in yaml.load_all(text, Loader=_LOADER) if each]
     for each in objects:
         annotations = each["metadata"].get("annotations", {})
         for note in _KUSTOMIZE_NOTES:

@@ -28,7 +28,7 @@ def one(objects: list[Object], kind: str, name: str) -> Object:
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
 def test_a_component_goes_with_everything(component: Path, tmp_path: Path) -> None:
-    """kustomize combines it with both bases and every overlay; all of it is in one namespace, and hardened."""
+    """kustomize combines it with both bases and every overlay; all in one namespace, and hardened."""
 
     def built(base: Path) -> list[Object]:
         folder = tmp_path / "-".join(base.parts[-2:])
@@ -74,33 +74,31 @@ def assert_without_a_mesh(objects: list[Object], where: str) -> None:
 
 
 def violations(template: Object) -> list[str]:
-    """What Pod Security's `restricted` forbids in a pod (kubernetes.io: Pod Security Standards), and a
-    writable root file system, images without a pull policy and containers without requests and limits."""
+    """What of a pod Pod Security's `restricted` forbids (kubernetes.io: Pod Security Standards)."""
     pod = template["spec"]
-    found = []
-    if pod["securityContext"].get("runAsNonRoot") is not True:
-        found.append("runAsNonRoot")
-    if pod["securityContext"].get("seccompProfile") != {"type": "RuntimeDefault"}:
-        found.append("seccompProfile")
-    for volume in pod.get("volumes", []):
-        if not set(volume) - {"name"} <= {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}:
-            found.append(f"volume {volume['name']}")
-    for container in pod["containers"]:
-        context = container["securityContext"]
-        if context.get("allowPrivilegeEscalation") is not False:
-            found.append("allowPrivilegeEscalation")
-        if context.get("capabilities") != {"drop": ["ALL"]}:
-            found.append("capabilities")
-        if context.get("readOnlyRootFilesystem") is not True:
-            found.append("readOnlyRootFilesystem")
-        # An image without a tag is one called latest, which would be pulled at every start.
-        if container.get("imagePullPolicy") != "IfNotPresent":
-            found.append("imagePullPolicy")
-        if set(container["resources"]["requests"]) < {"cpu", "memory"}:
-            found.append("requests")
-        if "memory" not in container["resources"]["limits"]:
-            found.append("limits")
-    return found
+    kinds_of_volumes = {kind for volume in pod.get("volumes", []) for kind in volume if kind != "name"}
+    wrong = {
+        "runAsNonRoot": pod["securityContext"].get("runAsNonRoot") is not True,
+        "seccompProfile": pod["securityContext"].get("seccompProfile") != {"type": "RuntimeDefault"},
+        "volumes": not kinds_of_volumes <= {"configMap", "emptyDir", "persistentVolumeClaim", "secret"},
+    }
+    in_pod = [name for name, is_wrong in wrong.items() if is_wrong]
+    return in_pod + [found for container in pod["containers"] for found in violations_of(container)]
+
+
+def violations_of(container: Object) -> list[str]:
+    """What of a container `restricted` forbids, or the project: a root file system that can be written, an
+    image called latest that is pulled at every start, no requests and limits."""
+    context, resources = container["securityContext"], container["resources"]
+    wrong = {
+        "allowPrivilegeEscalation": context.get("allowPrivilegeEscalation") is not False,
+        "capabilities": context.get("capabilities") != {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": context.get("readOnlyRootFilesystem") is not True,
+        "imagePullPolicy": container.get("imagePullPolicy") != "IfNotPresent",
+        "requests": not {"cpu", "memory"} <= set(resources["requests"]),
+        "limits": "memory" not in resources["limits"],
+    }
+    return [f"{container['name']}: {name}" for name, is_wrong in wrong.items() if is_wrong]
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
