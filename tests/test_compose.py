@@ -56,6 +56,11 @@ def places_of(wanted: Workload) -> list[PodPlace]:
     return [place for place in PLACES.pods if place.workload == subject]
 
 
+def names(folder: Path) -> set[str]:
+    """The pods that a kustomization wants, by the names of their places."""
+    return {place.name for each in workloads(folder) for place in places_of(each)[: each.replicas]}
+
+
 def application(place: PodPlace) -> dict[str, Any]:
     """The container of a pod's application: the one that calls itself by the pod's name."""
     (found,) = [
@@ -102,11 +107,17 @@ def test_every_volume_of_a_pod_is_one_of_its_container(folder: Path) -> None:
             assert {mount.path for mount in wanted.containers[0].mounts} <= mounted
 
 
-def test_no_pod_is_composed_that_no_scenario_wants() -> None:
-    """Every place is that of a Deployment in some scenario."""
-    wanted = {f"{each.namespace}/{each.name}" for folder in SCENARIOS for each in workloads(folder)}
+def test_pods_of_some_scenarios_alone_are_in_profiles_of_their_names() -> None:
+    """What the base wants is always there; every other pod as soon as its scenario is named as a profile."""
+    base = names(ROOT / "istio" / "base")
+    wanted = {
+        place.name: [each.name for each in OVERLAYS if place.name in names(each)] for place in PLACES.pods
+    }
 
-    assert {place.workload for place in PLACES.pods} == wanted
+    found = {place.name: application(place).get("profiles") for place in PLACES.pods}
+
+    assert found == {name: None if name in base else scenarios for name, scenarios in wanted.items()}
+    assert all(wanted.values())
 
 
 @pytest.mark.parametrize("place", PLACES.pods, ids=[place.name for place in PLACES.pods])
