@@ -24,7 +24,7 @@ def ask(folder: Path, asking: Asking, manifests: str = BASE + V1 + V2 + routed(v
 
     async def run() -> Any:
         async with mesh_of(folder, manifests) as mesh:
-            runner = web.AppRunner(application(mesh), access_log=None)
+            runner = web.AppRunner(application(mesh, ["localmesh"]), access_log=None)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
@@ -205,6 +205,19 @@ def test_web_pages_cannot_use_it(tmp_path: Path) -> None:
     rebound, form, local = ask(tmp_path, asking)
 
     assert (rebound[0], form[0], local[0]) == (403, 415, 200)
+
+
+def test_a_name_that_was_given_to_it_is_answered(tmp_path: Path) -> None:
+    """As containers call each other; other names are refused as ever."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        return [
+            await get(session, "/mesh", headers={"Host": f"{name}:7080"}) for name in ("localmesh", "other")
+        ]
+
+    given, other = ask(tmp_path, asking)
+
+    assert (given[0], other[0]) == (200, 403)
 
 
 def test_status_lists_what_is_not_intercepted_and_what_is_ignored(tmp_path: Path) -> None:
