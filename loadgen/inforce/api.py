@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from loadgen.errors import NotReachable
+from loadgen.errors import NotReachable, Refused
 
 if TYPE_CHECKING:
     from requests import Response
@@ -86,7 +86,7 @@ class MeshApi:
 
     def gateway(self) -> str:
         """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
-        mesh = self._get("/mesh")
+        mesh = self.document("/mesh")
         if mesh.get("ready") is False:
             raise NotReachable(
                 f"the mesh at {self.url} is not ready yet: wait until `localmesh status` says so"
@@ -98,15 +98,8 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
-        root = "/api" if "/" not in api_version else "/apis"
-        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
-        items = self._get(path).get("items")
-        if not isinstance(items, list):
-            raise NotReachable(f"{self.url}{path} is not a list of {kind}: is this the API of a mesh?")
-        return tuple(items)
-
-    def _get(self, path: str) -> Object:
+    def document(self, path: str) -> Object:
+        """The JSON object that a path answers."""
         import requests
 
         try:
@@ -119,14 +112,35 @@ class MeshApi:
             raise NotReachable(f"{self.url}{path} answers no JSON object: is this the API of a mesh?")
         return content
 
-    def send(self, method: str, path: str, document: Object, *, media_type: str = "application/json") -> None:
-        """Send a JSON document; NotReachable, with the words of who refused it, if it is not taken."""
-        self._answer(path, method, json.dumps(document), media_type)
+    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
+        root = "/api" if "/" not in api_version else "/apis"
+        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
+        items = self.document(path).get("items")
+        if not isinstance(items, list):
+            raise NotReachable(f"{self.url}{path} is not a list of {kind}: is this the API of a mesh?")
+        return tuple(items)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        document: Object,
+        *,
+        media_type: str = "application/json",
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """Send a JSON document; Refused, with the words of who refused it, if it is not taken."""
+        self._answer(path, method, json.dumps(document), media_type, timeout_seconds)
 
     def _answer(
-        self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
+        self,
+        path: str,
+        method: str = "GET",
+        body: str | None = None,
+        media_type: str | None = None,
+        timeout_seconds: float | None = None,
     ) -> Response:
-        """A 2xx answer; for anything else NotReachable."""
+        """A 2xx answer; Refused for any other, NotReachable for none."""
         import requests
 
         try:
@@ -135,12 +149,12 @@ class MeshApi:
                 self.url + path,
                 data=body,
                 headers={"content-type": media_type},
-                timeout=self._timeout_seconds,
+                timeout=timeout_seconds or self._timeout_seconds,
             )
         except requests.RequestException as error:
             raise NotReachable(self._unreachable(error)) from error
         if not answer.ok:
-            raise NotReachable(f"{self.url}{path} answers {answer.status_code} {_reason(answer)}")
+            raise Refused(f"{self.url}{path} answers {answer.status_code} {_reason(answer)}")
         return answer
 
     def _unreachable(self, error: Exception) -> str:
