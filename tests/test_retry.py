@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from loadgen.http1 import Target
+from loadgen.inforce import MeshApi
+from loadgen.inforce.counters import counted
+from loadgen.measure import Shipment
+from loadgen.progress import listener
+from loadgen.proofs.shadow import FEEDBACK
+from loadgen.prove import Bench
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
 from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
@@ -95,6 +103,49 @@ def test_naive_retries_do_not_help(mesh: Bed) -> None:
 
     assert proven.status == 0, proven
     assert proven.expected["successes"].startswith("87 %")
+
+
+def test_a_mesh_that_retries_after_all_fails_the_naive_proof(mesh: Bed) -> None:
+    """The manifest names no conditions, the Envoys were told some."""
+
+    def with_conditions(config: Any) -> None:
+        for action in route_actions(config):
+            if "retryPolicy" in action:
+                action["retryPolicy"]["retryOn"] = "5xx"
+
+    with translated_wrongly(with_conditions):
+        mesh.apply(with_attempts(quick("retry-naive"), 2))
+        proven = mesh.prove("retry-naive")
+
+    assert proven.status == 1
+    assert proven.verdicts["more than 1 try"] == "FAIL"
+    assert proven.verdicts["other than foretold"] == "FAIL"
+
+
+def test_feedback_that_is_sent_again_is_stored_once(mesh: Bed) -> None:
+    """1,000 writes under a policy that repeats each, though it was stored: as if its answer got lost."""
+
+    def repeat_what_succeeded(body: dict[str, Any]) -> None:
+        feedback = next(route for route in body["spec"]["http"] if route["name"] == "feedback")
+        feedback["retries"] = {"attempts": 1, "retryOn": "201"}
+
+    mesh.apply(edited(quick("retry"), "VirtualService", "ingress", repeat_what_succeeded))
+
+    with MeshApi(mesh.api, "sentimesh") as api:
+        bench = Bench(api, Target.from_url(api.gateway()), listener("retry"))
+        before = writes(api)
+        tally = bench.send(Shipment((FEEDBACK,), 1_000, 8, timeout_seconds=15))
+        found = writes(api) - before
+
+    assert tally.statuses == {201: 1_000}
+    assert found == Counter(stored=1_000, duplicate=1_000)
+
+
+def writes(api: MeshApi) -> Counter[str]:
+    """How many writes feedback has stored so far, and how many it had stored before."""
+    metric = "sentimesh_feedback_requests_total"
+    outcomes = ("stored", "duplicate")
+    return Counter({each: int(counted(api, "feedback", None, metric, outcome=each)) for each in outcomes})
 
 
 def test_retries_that_help_are_not_naive(mesh: Bed) -> None:

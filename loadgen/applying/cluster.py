@@ -62,8 +62,8 @@ class ClusterStage:
     def put_back(self) -> bool:
         """Make what was remembered all that is in force; what stands in an empty namespace is left there."""
         if self._before:
-            text = "\n---\n".join(self._before)
-            self._become("-f", "-", stdin=text)
+            items = ",".join(self._before)
+            self._become("-f", "-", stdin=f'{{"apiVersion": "v1", "kind": "List", "items": [{items}]}}')
         return bool(self._before)
 
     def _become(self, *source: str, stdin: str | None = None) -> None:

@@ -1,12 +1,14 @@
 """A circuit breaker: what a service cannot take is refused at once, so that what it takes stays fast.
 
 First the service is asked by one user alone: nothing may be refused, and the time of an answer is learned.
-Then ten times as many requests come as one connection serves. Refusals say that they are (503,
+Then three times as many requests come as the pool can serve. Refusals say that they are (503,
 `x-envoy-overloaded`), and reach no pod. Among them go requests to another service, which must notice nothing.
 
-How many are refused depends on how fast the machine is and on how many threads the proxies have (each may
-open one connection, whatever the limit), so the check asks only for a good part. Times are judged by
-generous bounds for most, not all requests: a busy machine is no broken mesh.
+How many are refused follows from the pool and from what an answer takes: a connection serves one request at
+a time, so no more than that are served while the flood lasts. A proxy's every thread may open a connection,
+whatever the limit; a proxy has two threads unless it is told otherwise. On a busy machine fewer are served,
+but never next to none. Times are judged by generous bounds for most, not all requests: a busy machine is no
+broken mesh.
 """
 
 from __future__ import annotations
@@ -31,13 +33,18 @@ OTHER = "frontend"
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/circuit-breaker`"
 
 CALM_REQUESTS = 300
-FLOOD_REQUESTS = 4_000
-FLOOD_FACTOR = 10
-MOST_RATE = 2_000
+FLOOD_REQUESTS = 3_200
+FLOOD_FACTOR = 3
+MOST_RATE = 4_000
 CONNECTIONS = 256
 EVERY = 8
 """One request in so many of the flood is for the other service."""
-LEAST_REFUSED = 0.2
+THREADS = 2
+"""What a proxy of Istio has by default; each may open one connection."""
+FASTER = 1.25
+"""How much faster than calmly one after the other answers may come if the next request waits already."""
+LEAST_SERVED = 0.1
+"""What part of one connection's work is done even where the flood takes the machine's time."""
 MOST_SLOW = 0.1
 SLOW_SECONDS = 0.25
 """Without a breaker the queue grows far beyond this within a second; an answer takes milliseconds."""
@@ -52,6 +59,14 @@ class Pool:
     pending: int
 
 
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Far too many requests, and the least and greatest share (in 0..1) that has to be refused of them."""
+
+    shipment: Shipment
+    refused: tuple[float, float]
+
+
 def prove(bench: Bench) -> Sequence[Check]:
     """Read the limits in force, send calmly, then far too much, and judge both."""
     pool = pool_in_force(bench.resources())
@@ -59,11 +74,11 @@ def prove(bench: Bench) -> Sequence[Check]:
         f"{pool.where}: {pool.connections} connection(s) and {pool.pending} waiting request(s) to {SERVICE}"
     )
     calm = bench.send(calm_shipment())
-    flood = flood_shipment(pool, calm)
-    flooded = bench.send(flood)
+    flood = flood_for(pool, calm)
+    flooded = bench.send(flood.shipment)
     if pool_in_force(bench.resources()) != pool:
         raise NotUnderstood("the configuration was changed while the requests were sent")
-    return judged(calm, flooded, flood.count)
+    return judged(calm, flooded, flood)
 
 
 def pool_in_force(resources: Resources) -> Pool:
@@ -86,17 +101,25 @@ def calm_shipment() -> Shipment:
     return Shipment(sentiment_requests(), CALM_REQUESTS, 1, 15, purpose="calmly")
 
 
-def flood_shipment(pool: Pool, calm: Tally) -> Shipment:
-    """Ten times as many requests a second as the pool serves, if an answer takes what it took calmly."""
+def flood_for(pool: Pool, calm: Tally) -> Flood:
+    """Three times as many requests a second as the pool serves at most, going by what answers took calmly.
+
+    A pool for which that is more than a machine can be asked to send is refused.
+    """
     times = [one.latency_seconds for one in calm.observations if not one.failed]
     if not times:
         raise NotUnderstood(f"{SERVICE} does not answer even when it is asked by one alone")
-    if 4 * (pool.connections + pool.pending) > CONNECTIONS:
+    alone = 1 / median(times)
+    at_most = max(pool.connections, THREADS) * alone
+    rate = FLOOD_FACTOR * at_most
+    if rate > MOST_RATE or 4 * (pool.connections + pool.pending) > CONNECTIONS:
         raise NotInForce(f"{pool.where}: this proof cannot overflow so large a pool; {REMEDY}")
-    rate = min(FLOOD_FACTOR * pool.connections / median(times), MOST_RATE)
+    limited = rate * (EVERY - 1) / EVERY
+    refused = (1 - FASTER * at_most / limited, 1 - LEAST_SERVED * pool.connections * alone / limited)
     sentences = sentiment_requests()
     requests = (Request(path="/"), *(sentences[index % len(sentences)] for index in range(EVERY - 1)))
-    return Shipment(requests, FLOOD_REQUESTS, CONNECTIONS, 15, rate=rate, purpose="flooding")
+    shipment = Shipment(requests, FLOOD_REQUESTS, CONNECTIONS, 15, rate=rate, purpose="flooding")
+    return Flood(shipment, refused)
 
 
 def is_others(one: Observation) -> bool:
@@ -114,8 +137,9 @@ def is_slow(one: Observation) -> bool:
     return one.latency_seconds > SLOW_SECONDS
 
 
-def judged(calm: Tally, flooded: Tally, planned: int) -> list[Check]:
+def judged(calm: Tally, flooded: Tally, flood: Flood) -> list[Check]:
     """All checks."""
+    planned = flood.shipment.count
     limited = [one for one in flooded.observations if not is_others(one)]
     other = [one for one in flooded.observations if is_others(one)]
     refused = [one for one in limited if is_refused(one)]
@@ -123,7 +147,7 @@ def judged(calm: Tally, flooded: Tally, planned: int) -> list[Check]:
     others_planned = planned // EVERY
     return [
         _none("refused or failed when calm", CALM_REQUESTS, calm.observations, lambda one: one.failed),
-        _between("refused when flooded", (LEAST_REFUSED, 1.0), planned - others_planned, limited, is_refused),
+        _between("refused when flooded", flood.refused, planned - others_planned, limited, is_refused),
         _none("failed otherwise", planned - others_planned, limited, _failed_otherwise),
         _between("slow refusals", (0.0, MOST_SLOW), len(refused), refused, is_slow),
         _between("slow among admitted", (0.0, MOST_SLOW), len(admitted), admitted, is_slow),
