@@ -40,21 +40,24 @@ def commands(text: str) -> list[Command]:
 def difference(shown: tuple[str, ...], printed: list[str]) -> str:
     """Empty if what was printed is what is shown; else both, line by line.
 
-    A line that is only `…` stands for any lines, also for none; `…` within a line for any part of it.
+    A line that is only `…` stands for any lines, also for none; `…` within a line for any part of it. How
+    many spaces part the columns of a table depends on the widest of its figures: one is as good as several.
     """
-    if not shown or _matches(list(shown), printed):
+    if not shown or _matches([_spaced(line) for line in shown], [_spaced(line) for line in printed]):
         return ""
     return "\n".join(unified_diff(list(shown), printed, "the page", "printed", lineterm="", n=100))
 
 
+def _spaced(line: str) -> str:
+    return re.sub(r"(?<=\S)\s+", " ", line).rstrip()
+
+
 def _matches(shown: list[str], printed: list[str]) -> bool:
     lines = (
-        r"(?:.*\n)*?"
-        if line.strip() == ELIDED
-        else ".*?".join(map(re.escape, line.rstrip().split(ELIDED))) + "\n"
+        r"(?:.*\n)*?" if line.strip() == ELIDED else ".*?".join(map(re.escape, line.split(ELIDED))) + "\n"
         for line in shown
     )
-    return re.fullmatch("".join(lines), "".join(f"{line.rstrip()}\n" for line in printed)) is not None
+    return re.fullmatch("".join(lines), "".join(f"{line}\n" for line in printed)) is not None
 
 
 def page_commands(page: Path) -> list[Command]:

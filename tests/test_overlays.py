@@ -12,7 +12,9 @@ from tests.live import ROOT
 OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
 WARNED = {"retry-naive": {"SM218"}}
 """Overlays that show a mistake, with the code by which localmesh warns of it."""
-KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS]
+STEPS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/*/kustomization.yaml"))
+"""Further steps of a scenario, each a folder in that of its overlay."""
+KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS, *STEPS]
 
 
 @pytest.mark.parametrize(

@@ -48,35 +48,6 @@ def without_retries(config: Any) -> None:
         action.pop("retryPolicy", None)
 
 
-def test_the_retries_in_force_are_proven(mesh: Bed) -> None:
-    """The overlay: PASS in every check."""
-    mesh.apply(quick("retry"))
-
-    proven = mesh.prove("retry")
-
-    assert proven.status == 0, proven
-    assert proven.expected["successes"].startswith("96.4 %")
-
-
-def test_edited_attempts_are_what_gets_proven(mesh: Bed) -> None:
-    """One retry instead of three, and other figures are expected and found."""
-    mesh.apply(with_attempts(quick("retry"), 1))
-
-    proven = mesh.prove("retry")
-
-    assert proven.status == 0, proven
-    assert proven.expected["successes"].startswith("91.5 %")
-    assert "more than 2 tries" in proven.verdicts
-
-
-@pytest.mark.parametrize("scenario", ["retry", "retry-naive"])
-def test_the_plain_application_fails_both_proofs(mesh: Bed, scenario: str) -> None:
-    """Without an overlay there is nothing to be tried again."""
-    mesh.apply(quick("base"))
-
-    assert mesh.prove(scenario).status == 1
-
-
 def test_no_attempts_fail_the_proof(mesh: Bed) -> None:
     """`attempts: 0` switches retries off."""
     mesh.apply(with_attempts(quick("retry"), 0))
@@ -93,16 +64,6 @@ def test_a_mesh_that_does_not_retry_fails_the_proof(mesh: Bed) -> None:
     assert proven.status == 1
     assert proven.verdicts["successes"] == "FAIL"
     assert proven.verdicts["other than foretold"] == "FAIL"
-
-
-def test_naive_retries_do_not_help(mesh: Bed) -> None:
-    """Without `retryOn` as many requests fail as without retries, and that is proven."""
-    mesh.apply(quick("retry-naive"))
-
-    proven = mesh.prove("retry-naive")
-
-    assert proven.status == 0, proven
-    assert proven.expected["successes"].startswith("87 %")
 
 
 def test_a_mesh_that_retries_after_all_fails_the_naive_proof(mesh: Bed) -> None:
@@ -146,10 +107,3 @@ def writes(api: MeshApi) -> Counter[str]:
     metric = "sentimesh_feedback_requests_total"
     outcomes = ("stored", "duplicate")
     return Counter({each: int(counted(api, "feedback", None, metric, outcome=each)) for each in outcomes})
-
-
-def test_retries_that_help_are_not_naive(mesh: Bed) -> None:
-    """The overlay made wrong, with conditions: the naive proof says FAIL."""
-    mesh.apply(quick("retry"))
-
-    assert mesh.prove("retry-naive").status == 1
