@@ -1,0 +1,209 @@
+"""Overlays on a cluster: what kubectl is told, what is removed, and when what was applied is in force."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadgen.applying import ClusterStage, cluster, find_overlays, rollout
+from loadgen.applying.rollout import await_pods, await_pushes, rolled_out
+from loadgen.errors import NotReachable, Refused, UsageError
+from loadgen.inforce import MeshApi, Resources
+
+KUBECTL = """#!/bin/sh
+echo "$*" >>"$FOLDER/calls"
+echo "${KUBECONFIG}" >"$FOLDER/kubeconfig"
+case "$3" in
+get) cat "$FOLDER/objects.json" ;;
+apply) case "$*" in *broken*) echo "error: it is broken" >&2; exit 1 ;; esac
+       case "$*" in *"-f -"*) cat >"$FOLDER/stdin" ;; esac
+       cat "$FOLDER/named" ;;
+esac
+"""
+
+
+def applied(kind: str, name: str, api_version: str = "networking.istio.io/v1") -> dict[str, Any]:
+    """An object as it stands in a cluster after `kubectl apply`."""
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}}
+    notes = {cluster.MANIFEST: json.dumps(manifest)}
+    return {**manifest, "metadata": {"name": name, "annotations": notes, "resourceVersion": "7"}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that plays a cluster with three objects, one of them made by somebody else."""
+    program = tmp_path / "kubectl"
+    program.write_text(KUBECTL)
+    program.chmod(0o755)
+    foreign = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"}}
+    objects = [applied("VirtualService", "logic"), applied("Service", "logic", "v1"), foreign]
+    (tmp_path / "objects.json").write_text(json.dumps({"items": objects}))
+    (tmp_path / "named").write_text("service/logic\nnamespace/sentimesh\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    monkeypatch.setattr(cluster, "await_pods", lambda api: None)
+    monkeypatch.setattr(cluster, "await_pushes", lambda istio: None)
+    return tmp_path
+
+
+def stage() -> ClusterStage:
+    url = "http://127.0.0.1:8001"
+    return ClusterStage(MeshApi(url, "sentimesh"), MeshApi(url, "istio-system"))
+
+
+def calls(folder: Path) -> list[str]:
+    return (folder / "calls").read_text().splitlines()
+
+
+def test_what_only_the_overlay_before_had_is_removed(folder: Path):
+    """Of what kubectl applied, what the new overlay does not name; through the proxy that is asked, too."""
+    stage().apply(Path("istio/overlays/canary"))
+
+    first, _, last = calls(folder)
+    assert first == "--server http://127.0.0.1:8001 apply -o name -k istio/overlays/canary"
+    assert last == (
+        "--server http://127.0.0.1:8001 delete --namespace sentimesh virtualservice.networking.istio.io/logic"
+    )
+    assert (folder / "kubeconfig").read_text().strip() == os.devnull
+
+
+def test_nothing_is_removed_that_the_overlay_names(folder: Path):
+    """Then no delete is sent at all."""
+    (folder / "named").write_text("service/logic\nvirtualservice.networking.istio.io/logic\n")
+
+    stage().apply(Path("istio/overlays/canary"))
+
+    assert not any(" delete " in call for call in calls(folder))
+
+
+def test_what_was_applied_before_is_applied_again(folder: Path):
+    """The manifests that kubectl left, and nothing that somebody else made."""
+    ground = stage()
+    ground.remember()
+
+    assert ground.put_back() is True
+    again = json.loads((folder / "stdin").read_text())["items"]
+    assert {item["kind"] for item in again} == {"VirtualService", "Service"}
+    assert all(set(item["metadata"]) == {"name"} for item in again)
+
+
+def test_an_empty_namespace_is_not_put_back(folder: Path):
+    """There is nothing to put back."""
+    (folder / "objects.json").write_text('{"items": []}')
+    ground = stage()
+    ground.remember()
+
+    assert ground.put_back() is False
+
+
+def test_what_kubectl_refuses_is_said_in_its_words(folder: Path):
+    """Together with the command."""
+    with pytest.raises(Refused, match=r"kubectl apply -o name -k broken: error: it is broken"):
+        stage().apply(Path("broken"))
+
+
+def test_without_kubectl_nothing_can_be_applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """One line that says so."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(UsageError, match="kubectl, which is not on the PATH"):
+        stage().remember()
+
+
+@dataclass
+class FakeCluster:
+    """One Deployment and its pods, which are what they are said to be at one look after the other."""
+
+    namespace: str = "istio-system"
+    deployments: list[dict] = field(default_factory=list)
+    pod_lists: list[list[dict]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    def resources(self) -> Resources:
+        looks = self.deployments
+        return Resources("sentimesh", deployments=(looks.pop(0) if len(looks) > 1 else looks[0],))
+
+    def pods(self, **labels: str) -> list[dict]:
+        return self.pod_lists.pop(0) if len(self.pod_lists) > 1 else self.pod_lists[0]
+
+    def pod_text(self, pod: str, port: int, path: str) -> str:
+        return self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
+
+
+def deployment(updated: int, *, generation: int = 2, observed: int = 2) -> dict:
+    return {
+        "metadata": {"name": "logic-v1", "generation": generation},
+        "spec": {"replicas": 2},
+        "status": {
+            "observedGeneration": observed,
+            "replicas": 2,
+            "updatedReplicas": updated,
+            "availableReplicas": 2,
+        },
+    }
+
+
+def pod(*, ready: bool = True, leaving: bool = False) -> dict:
+    metadata = {"name": "logic-v1-1"} | ({"deletionTimestamp": "now"} if leaving else {})
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    return {"metadata": metadata, "status": {"phase": "Running", "conditions": conditions}}
+
+
+def test_a_deployment_is_rolled_out_when_all_its_pods_are_new():
+    """And the controller has seen the change at all."""
+    assert rolled_out(deployment(2))
+    assert not rolled_out(deployment(1))
+    assert not rolled_out(deployment(2, observed=1))
+
+
+def test_pods_are_waited_for_and_old_ones_until_they_are_gone():
+    """Neither one that is not ready nor one that is about to leave belongs to what is in force."""
+    looks = [[pod(ready=False)], [pod(), pod(leaving=True)], [pod()], [pod(), pod(leaving=True)]]
+    api = FakeCluster(deployments=[deployment(1), deployment(2)], pod_lists=looks)
+
+    await_pods(api)
+
+    assert len(api.pod_lists) == 1
+
+
+def test_what_never_gets_ready_is_named(monkeypatch: pytest.MonkeyPatch):
+    """After a while."""
+    monkeypatch.setattr(rollout, "PODS_SECONDS", 0.0)
+
+    with pytest.raises(Refused, match="in vain for Deployment logic-v1, pod logic-v1-1"):
+        await_pods(FakeCluster(deployments=[deployment(1)], pod_lists=[[pod(ready=False)]]))
+
+
+def test_pushes_are_over_when_istiods_counters_stand_still(monkeypatch: pytest.MonkeyPatch):
+    """As long as one of them moves, something is on its way."""
+    monkeypatch.setattr(rollout, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(rollout, "POLL_SECONDS", 0.01)
+    texts = [f'pilot_xds_pushes{{type="rds"}} {count}\n' for count in range(9)]
+    istio = FakeCluster(pod_lists=[[pod()]], texts=texts)
+
+    await_pushes(istio)
+
+    assert istio.texts == ['pilot_xds_pushes{type="rds"} 8\n']
+
+
+def test_a_namespace_without_istiod_is_named():
+    """With the option that says where it is."""
+    with pytest.raises(NotReachable, match="no istiod in namespace istio-system: say with --istio-namespace"):
+        await_pushes(FakeCluster(pod_lists=[[]]))
+
+
+def test_overlays_are_found_by_their_scenarios(tmp_path: Path):
+    """All that are missing are named at once."""
+    (tmp_path / "canary").mkdir()
+    (tmp_path / "canary" / "kustomization.yaml").touch()
+
+    assert find_overlays(tmp_path, ["canary"]) == {"canary": tmp_path / "canary"}
+    with pytest.raises(UsageError, match="for shadow, retry"):
+        find_overlays(tmp_path, ["canary", "shadow", "retry"])
+    with pytest.raises(UsageError, match="--overlays"):
+        find_overlays(tmp_path / "nowhere", ["canary"])
