@@ -30,8 +30,8 @@ PAGES = sorted(ROOT.glob("istio/overlays/*/README.md"))
 PROGRAMS = Path(sys.executable).parent
 HANG_SECONDS = {"timeout": 2}
 """One second elsewhere: longer than any try may take, but not than the deadline of this page by enough."""
-NOT_HERE = ("kubectl ", "istioctl ", "skaffold ", "curl ")
-"""Needs a cluster, or the gateway's usual address."""
+NOT_HERE = ("kubectl ", "istioctl ", "skaffold ", *(() if shutil.which("curl") else ("curl ",)))
+"""Needs a cluster, or a program that not every machine has."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Shell:
 
     def run(self, command: Command, scenario: str) -> tuple[int, list[str]]:
         """The exit status and the printed lines of one command."""
-        line = self.translated(command.line.partition("#")[0].strip(), scenario)
+        line = self.translated(re.split(r"\s+# ", command.line)[0], scenario)
         finished = subprocess.run(
             ["bash", "-c", line],
             cwd=self.folder,
@@ -65,8 +65,14 @@ class Shell:
         if line == f"make prove SCENARIO={scenario}":
             assert made(line).endswith(f"loadgen prove {scenario}")
             return f"{PROGRAMS}/loadgen prove {scenario}"
-        assert line.startswith((".venv/bin/", "perl ")), f"the pages' test knows no command {line}"
-        return line.replace(".venv/bin/", f"{PROGRAMS}/")
+        assert line.startswith((".venv/bin/", "perl ", "curl ")), f"the pages' test knows no command {line}"
+        return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.gateway)
+
+    @property
+    def gateway(self) -> str:
+        """Where the gateway is that `make up` would have at its usual address."""
+        mesh = requests.get(f"{self.mesh.api}/mesh", timeout=10).json()
+        return str(mesh["gateways"]["ingressgateway"]["http"])
 
     def apply(self, scenario: str) -> None:
         """Make the overlay all that there is, once nothing is under way any more."""

@@ -1,9 +1,9 @@
 """Overlays on a cluster: kubectl applies them and removes what only the one before had.
 
 `kubectl apply` leaves alone what an overlay does not name, so the policy of one scenario would be in force in
-the next. Removed is only what kubectl had applied (it leaves its manifest in an annotation), of the kinds
-that overlays are made of, in the application's namespace. The same annotations say what was in force before
-the first overlay, and are applied again in the end.
+the next. Removed is, in the application's namespace, what kubectl had applied (it leaves its manifest in an
+annotation), of the kinds that overlays are made of; elsewhere, what the overlay before had brought. The
+annotations also say what was in force before the first overlay, and are applied again in the end.
 """
 
 from __future__ import annotations
@@ -43,17 +43,24 @@ MANIFEST = "kubectl.kubernetes.io/last-applied-configuration"
 KUBECTL_SECONDS = 120
 
 
+Key = tuple[str, str]
+"""Namespace (empty for what belongs to none), and the name that kubectl takes: deployment.apps/logic-v1."""
+
+
 @dataclass(slots=True)
 class ClusterStage:
     """A cluster behind `kubectl proxy`; kubectl itself goes through the same proxy."""
 
     api: MeshApi
     istio: MeshApi
-    _before: list[str] = field(default_factory=list, init=False)
+    _before: dict[Key, str] = field(default_factory=dict, init=False)
+    _namespaces: set[Key] = field(default_factory=set, init=False)
+    _brought: set[Key] = field(default_factory=set, init=False)
 
     def remember(self) -> None:
-        """Note the manifests of all that kubectl has applied."""
-        self._before = list(self._applied().values())
+        """Note the manifests of all that kubectl has applied, and which namespaces there are."""
+        self._before = self._applied()
+        self._namespaces = {_key(item) for item in self._objects("get", "namespaces")}
 
     def apply(self, overlay: Path) -> None:
         """Make the overlay all that is in force, and wait for pods and proxies."""
@@ -62,24 +69,39 @@ class ClusterStage:
     def put_back(self) -> bool:
         """Make what was remembered all that is in force; what stands in an empty namespace is left there."""
         if self._before:
-            items = ",".join(self._before)
+            items = ",".join(self._before.values())
             self._become("-f", "-", stdin=f'{{"apiVersion": "v1", "kind": "List", "items": [{items}]}}')
         return bool(self._before)
 
     def _become(self, *source: str, stdin: str | None = None) -> None:
-        named = set(self._kubectl("apply", "-o", "name", *source, stdin=stdin).split())
-        surplus = sorted(self._applied().keys() - named)
-        if surplus:
-            self._kubectl("delete", "--namespace", self.api.namespace, *surplus)
-        await_pods(self.api)
+        named = {_key(item) for item in self._objects("apply", *source, stdin=stdin)}
+        brought = {key for key in named if key[0] != self.api.namespace} - self._namespaces
+        self._remove((self._applied().keys() | self._brought) - named)
+        self._brought = brought
+        for namespace in sorted({self.api.namespace, *(key[0] for key in brought)} - {""}):
+            await_pods(MeshApi(self.api.url, namespace))
         await_pushes(self.istio)
 
-    def _applied(self) -> dict[str, str]:
-        """The manifest of each object that kubectl has applied, by its name as kubectl prints it."""
-        kinds = ",".join(KINDS)
-        found = json.loads(self._kubectl("get", "--namespace", self.api.namespace, "--output", "json", kinds))
-        items = {_name(item): item["metadata"].get("annotations", {}) for item in found["items"]}
-        return {name: notes[MANIFEST] for name, notes in items.items() if MANIFEST in notes}
+    def _remove(self, surplus: set[Key]) -> None:
+        for namespace in sorted({key[0] for key in surplus}):
+            where = ("--namespace", namespace) if namespace else ()
+            self._kubectl(
+                "delete",
+                "--ignore-not-found",
+                *where,
+                *sorted(name for of, name in surplus if of == namespace),
+            )
+
+    def _applied(self) -> dict[Key, str]:
+        """The manifest of each object of the application's namespace that kubectl has applied."""
+        items = self._objects("get", "--namespace", self.api.namespace, ",".join(KINDS))
+        notes = {_key(item): item["metadata"].get("annotations", {}) for item in items}
+        return {key: each[MANIFEST] for key, each in notes.items() if MANIFEST in each}
+
+    def _objects(self, command: str, *arguments: str, stdin: str | None = None) -> list[Mapping[str, Any]]:
+        """The objects that kubectl prints: a list, or a single one."""
+        found = json.loads(self._kubectl(command, "--output", "json", *arguments, stdin=stdin))
+        return list(found["items"]) if found["kind"] == "List" else [found]
 
     def _kubectl(self, command: str, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints; Refused with what it says where it fails."""
@@ -105,12 +127,14 @@ class ClusterStage:
         return finished.stdout
 
 
-def _name(item: Mapping[str, Any]) -> str:
-    """An object's name as `kubectl --output name` prints it.
+def _key(item: Mapping[str, Any]) -> Key:
+    """An object's key.
 
-    >>> _name({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "logic-v1"}})
-    'deployment.apps/logic-v1'
+    >>> _key({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "a", "name": "b"}})
+    ('a', 'deployment.apps/b')
     """
     group = str(item["apiVersion"]).rpartition("/")[0]
     kind = str(item["kind"]).lower()
-    return f"{kind}.{group}/{item['metadata']['name']}" if group else f"{kind}/{item['metadata']['name']}"
+    metadata = item["metadata"]
+    name = f"{kind}.{group}/{metadata['name']}" if group else f"{kind}/{metadata['name']}"
+    return str(metadata.get("namespace", "")), name

@@ -19,19 +19,36 @@ KUBECTL = """#!/bin/sh
 echo "$*" >>"$FOLDER/calls"
 echo "${KUBECONFIG}" >"$FOLDER/kubeconfig"
 case "$3" in
-get) cat "$FOLDER/objects.json" ;;
+get) case "$*" in *" namespaces") cat "$FOLDER/namespaces.json" ;; *) cat "$FOLDER/objects.json" ;; esac ;;
 apply) case "$*" in *broken*) echo "error: it is broken" >&2; exit 1 ;; esac
        case "$*" in *"-f -"*) cat >"$FOLDER/stdin" ;; esac
-       cat "$FOLDER/named" ;;
+       cat "$FOLDER/named.json" ;;
 esac
 """
 
 
-def applied(kind: str, name: str, api_version: str = "networking.istio.io/v1") -> dict[str, Any]:
+def thing(kind: str, name: str, namespace: str | None = "sentimesh") -> dict[str, Any]:
+    """An object as a manifest has it; the group of its API follows from its kind."""
+    istio = {"VirtualService", "Sidecar"}
+    where = {} if namespace is None else {"namespace": namespace}
+    api_version = "networking.istio.io/v1" if kind in istio else "v1"
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **where}}
+
+
+def applied(kind: str, name: str) -> dict[str, Any]:
     """An object as it stands in a cluster after `kubectl apply`."""
-    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}}
+    manifest = thing(kind, name)
     notes = {cluster.MANIFEST: json.dumps(manifest)}
-    return {**manifest, "metadata": {"name": name, "annotations": notes, "resourceVersion": "7"}}
+    return {**manifest, "metadata": {**manifest["metadata"], "annotations": notes, "resourceVersion": "7"}}
+
+
+def listed(file: Path, *items: dict[str, Any]) -> None:
+    """What kubectl is to print from now on."""
+    file.write_text(json.dumps({"kind": "List", "items": items}))
+
+
+SERVICE, NAMESPACE = thing("Service", "logic"), thing("Namespace", "sentimesh", None)
+PROXY = "--server http://127.0.0.1:8001"
 
 
 @pytest.fixture
@@ -40,10 +57,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "kubectl"
     program.write_text(KUBECTL)
     program.chmod(0o755)
-    foreign = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"}}
-    objects = [applied("VirtualService", "logic"), applied("Service", "logic", "v1"), foreign]
-    (tmp_path / "objects.json").write_text(json.dumps({"items": objects}))
-    (tmp_path / "named").write_text("service/logic\nnamespace/sentimesh\n")
+    foreign = thing("ConfigMap", "kube-root-ca.crt")
+    listed(
+        tmp_path / "objects.json", applied("VirtualService", "logic"), applied("Service", "logic"), foreign
+    )
+    listed(tmp_path / "namespaces.json", NAMESPACE)
+    listed(tmp_path / "named.json", SERVICE, NAMESPACE)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FOLDER", str(tmp_path))
     monkeypatch.setattr(cluster, "await_pods", lambda api: None)
@@ -60,25 +79,48 @@ def calls(folder: Path) -> list[str]:
     return (folder / "calls").read_text().splitlines()
 
 
+def removals(folder: Path) -> list[str]:
+    before = f"{PROXY} delete --ignore-not-found "
+    return [call.removeprefix(before) for call in calls(folder) if call.startswith(before)]
+
+
 def test_what_only_the_overlay_before_had_is_removed(folder: Path):
     """Of what kubectl applied, what the new overlay does not name; through the proxy that is asked, too."""
     stage().apply(Path("istio/overlays/canary"))
 
-    first, _, last = calls(folder)
-    assert first == "--server http://127.0.0.1:8001 apply -o name -k istio/overlays/canary"
-    assert last == (
-        "--server http://127.0.0.1:8001 delete --namespace sentimesh virtualservice.networking.istio.io/logic"
-    )
+    assert calls(folder)[0] == f"{PROXY} apply --output json -k istio/overlays/canary"
+    assert removals(folder) == ["--namespace sentimesh virtualservice.networking.istio.io/logic"]
     assert (folder / "kubeconfig").read_text().strip() == os.devnull
 
 
 def test_nothing_is_removed_that_the_overlay_names(folder: Path):
     """Then no delete is sent at all."""
-    (folder / "named").write_text("service/logic\nvirtualservice.networking.istio.io/logic\n")
+    listed(folder / "named.json", SERVICE, thing("VirtualService", "logic"))
 
     stage().apply(Path("istio/overlays/canary"))
 
-    assert not any(" delete " in call for call in calls(folder))
+    assert removals(folder) == []
+
+
+def test_what_an_overlay_brings_elsewhere_goes_with_it(folder: Path):
+    """A namespace of its own with what is in it, and a policy for the whole mesh; not what was there."""
+    listed(folder / "objects.json")
+    listed(folder / "namespaces.json", NAMESPACE, thing("Namespace", "istio-system", None))
+    ground = stage()
+    ground.remember()
+    outside = (thing("Namespace", "outside", None), thing("Service", "judge", "outside"))
+    listed(folder / "named.json", SERVICE, NAMESPACE, *outside, thing("Sidecar", "default", "istio-system"))
+    ground.apply(Path("istio/overlays/egress"))
+    assert removals(folder) == []
+
+    listed(folder / "named.json", SERVICE, NAMESPACE)
+    ground.apply(Path("istio/overlays/canary"))
+
+    assert removals(folder) == [
+        "namespace/outside",
+        "--namespace istio-system sidecar.networking.istio.io/default",
+        "--namespace outside service/judge",
+    ]
 
 
 def test_what_was_applied_before_is_applied_again(folder: Path):
@@ -89,12 +131,12 @@ def test_what_was_applied_before_is_applied_again(folder: Path):
     assert ground.put_back() is True
     again = json.loads((folder / "stdin").read_text())["items"]
     assert {item["kind"] for item in again} == {"VirtualService", "Service"}
-    assert all(set(item["metadata"]) == {"name"} for item in again)
+    assert all(set(item["metadata"]) == {"name", "namespace"} for item in again)
 
 
 def test_an_empty_namespace_is_not_put_back(folder: Path):
     """There is nothing to put back."""
-    (folder / "objects.json").write_text('{"items": []}')
+    listed(folder / "objects.json")
     ground = stage()
     ground.remember()
 
@@ -103,7 +145,7 @@ def test_an_empty_namespace_is_not_put_back(folder: Path):
 
 def test_what_kubectl_refuses_is_said_in_its_words(folder: Path):
     """Together with the command."""
-    with pytest.raises(Refused, match=r"kubectl apply -o name -k broken: error: it is broken"):
+    with pytest.raises(Refused, match=r"kubectl apply .*-k broken: error: it is broken"):
         stage().apply(Path("broken"))
 
 
