@@ -63,10 +63,11 @@ class Ground:
 
     def _stage(self) -> Stage:
         from loadgen.applying import ClusterStage, LocalStage
+        from loadgen.applying.localmesh import TIMEOUT_SECONDS
 
         if self.target == "cluster":
             return ClusterStage(self.api, MeshApi(self.api.url, self.istio_namespace))
-        return LocalStage(self.api)
+        return LocalStage(MeshApi(self.api.url, self.api.namespace, timeout_seconds=TIMEOUT_SECONDS))
 
 
 def _printed(results: Iterator[Result], output: Console) -> list[Result]:

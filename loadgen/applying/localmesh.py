@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 120.0
 
 @dataclass(slots=True)
 class LocalStage:
-    """A running local mesh."""
+    """A running local mesh; its `api` has to have the patience for `TIMEOUT_SECONDS`."""
 
     api: MeshApi
     _before: str = field(default="", init=False)
@@ -34,4 +34,4 @@ class LocalStage:
         return bool(self._before)
 
     def _send(self, order: dict[str, Any]) -> None:
-        self.api.send("POST", "/mesh/apply", order, timeout_seconds=TIMEOUT_SECONDS)
+        self.api.send("POST", "/mesh/apply", order)

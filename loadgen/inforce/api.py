@@ -50,6 +50,10 @@ class MeshApi:
     ) -> None:
         self._session.close()
 
+    def document(self, path: str) -> Object:
+        """The JSON object that a path answers."""
+        return self._get(path)
+
     def resources(self) -> Resources:
         """What is in force now."""
         return Resources(
@@ -86,7 +90,7 @@ class MeshApi:
 
     def gateway(self) -> str:
         """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
-        mesh = self.document("/mesh")
+        mesh = self._get("/mesh")
         if mesh.get("ready") is False:
             raise NotReachable(
                 f"the mesh at {self.url} is not ready yet: wait until `localmesh status` says so"
@@ -98,8 +102,15 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def document(self, path: str) -> Object:
-        """The JSON object that a path answers."""
+    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
+        root = "/api" if "/" not in api_version else "/apis"
+        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
+        items = self._get(path).get("items")
+        if not isinstance(items, list):
+            raise NotReachable(f"{self.url}{path} is not a list of {kind}: is this the API of a mesh?")
+        return tuple(items)
+
+    def _get(self, path: str) -> Object:
         import requests
 
         try:
@@ -112,35 +123,14 @@ class MeshApi:
             raise NotReachable(f"{self.url}{path} answers no JSON object: is this the API of a mesh?")
         return content
 
-    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
-        root = "/api" if "/" not in api_version else "/apis"
-        path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
-        items = self.document(path).get("items")
-        if not isinstance(items, list):
-            raise NotReachable(f"{self.url}{path} is not a list of {kind}: is this the API of a mesh?")
-        return tuple(items)
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        document: Object,
-        *,
-        media_type: str = "application/json",
-        timeout_seconds: float | None = None,
-    ) -> None:
-        """Send a JSON document; Refused, with the words of who refused it, if it is not taken."""
-        self._answer(path, method, json.dumps(document), media_type, timeout_seconds)
+    def send(self, method: str, path: str, document: Object, *, media_type: str = "application/json") -> None:
+        """Send a JSON document; NotReachable, with the words of who refused it, if it is not taken."""
+        self._answer(path, method, json.dumps(document), media_type)
 
     def _answer(
-        self,
-        path: str,
-        method: str = "GET",
-        body: str | None = None,
-        media_type: str | None = None,
-        timeout_seconds: float | None = None,
+        self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
     ) -> Response:
-        """A 2xx answer; Refused for any other, NotReachable for none."""
+        """A 2xx answer; for anything else NotReachable."""
         import requests
 
         try:
@@ -149,7 +139,7 @@ class MeshApi:
                 self.url + path,
                 data=body,
                 headers={"content-type": media_type},
-                timeout=timeout_seconds or self._timeout_seconds,
+                timeout=self._timeout_seconds,
             )
         except requests.RequestException as error:
             raise NotReachable(self._unreachable(error)) from error
