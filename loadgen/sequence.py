@@ -19,7 +19,7 @@ from loadgen.inforce import MeshApi
 from loadgen.inforce.api import Object
 from loadgen.inforce.counters import METRICS_PORT, sample_sum
 from loadgen.inforce.pods import name_of, running
-from loadgen.judge import failed, inconclusive
+from loadgen.judge import Check, failed, inconclusive
 from loadgen.prove import Bench, Proof, Result, run
 
 IN_FLIGHT = "sentimesh_http_requests_in_flight"
@@ -56,21 +56,29 @@ def _proven(proof: Proof, overlay: Path, stage: Stage, bench_for: Callable[[Proo
     began = time.monotonic()
     bench = bench_for(proof)
     try:
-        await_rest(bench.api)
-        stage.apply(overlay)
-        result = run(proof, bench)
-    except Refused as refusal:
-        checks = (failed("applied", str(overlay), str(refusal)),)
-        result = Result(proof.scenario, proof.proves, bench.gateway, checks, bench.facts, ())
+        refused = _refused(stage, overlay, bench.api)
+        result = run(proof, bench) if refused is None else _result(proof, bench.gateway, refused)
     except NotReachable as error:
         result = replace(_untold(proof, bench.gateway, str(error)), unreachable=True)
     return replace(result, seconds=time.monotonic() - began)
 
 
+def _refused(stage: Stage, overlay: Path, api: MeshApi) -> Check | None:
+    """The failed check if the overlay is not taken; None once it is in force."""
+    await_rest(api)
+    try:
+        stage.apply(overlay)
+    except Refused as refusal:
+        return failed("applied", str(overlay), str(refusal))
+    return None
+
+
 def _untold(proof: Proof, gateway: Target, reason: str) -> Result:
-    return Result(
-        proof.scenario, proof.proves, gateway, (inconclusive("proven", proof.proves, reason),), {}, ()
-    )
+    return _result(proof, gateway, inconclusive("proven", proof.proves, reason))
+
+
+def _result(proof: Proof, gateway: Target, check: Check) -> Result:
+    return Result(proof.scenario, proof.proves, gateway, (check,), {}, ())
 
 
 def await_rest(api: MeshApi) -> None:

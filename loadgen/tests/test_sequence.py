@@ -119,6 +119,17 @@ def test_a_mesh_that_does_not_answer_is_not_a_verdict_on_the_scenario():
     assert [result.unreachable for result in found] == [True, False]
 
 
+def test_a_pod_that_cannot_be_asked_is_no_verdict_on_the_overlay():
+    """The overlay was taken; what the proof would have found is not known."""
+
+    def asks(_: Bench) -> list[Check]:
+        raise Refused("the pod answers 503")
+
+    (found,) = proven(FakeStage(), first=asks)
+
+    assert (found.verdict, found.unreachable) == (Verdict.INCONCLUSIVE, True)
+
+
 def test_ctrl_c_leaves_the_rest_unproven():
     """Said of each, so that what was not proven does not look as if it had passed."""
     found = proven(FakeStage(refused={"second": KeyboardInterrupt()}), first=holds, second=holds, third=holds)
