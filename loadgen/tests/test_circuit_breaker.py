@@ -154,6 +154,17 @@ def test_a_breaker_that_lets_too_many_in_or_hardly_anybody_fails(admitted: float
     assert failing(Tally(answers)) == {"refused when flooded"}
 
 
+def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
+    """Whose fault slow answers are is not known then; what is refused is judged all the same."""
+    late = replace(flooded(), late_seconds=0.3)
+
+    found = verdicts(CALM, late)
+
+    open_questions = {name for name, verdict in found.items() if verdict is Verdict.INCONCLUSIVE}
+    assert open_questions == {"slow refusals", "slow among admitted", "slow answers of frontend"}
+    assert found["refused when flooded"] is Verdict.PASS
+
+
 def test_a_refusal_when_calm_fails():
     """One at a time never overflows a pool of one."""
     calm = Tally([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
