@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loadgen.applying.rollout import await_pods, await_pushes
+from loadgen.applying.rollout import await_drained, await_pods, await_pushes
 from loadgen.errors import NotReachable, Refused, UsageError
 from loadgen.inforce import MeshApi
 
@@ -81,6 +81,7 @@ class ClusterStage:
         for namespace in sorted({self.api.namespace, *(key[0] for key in brought)} - {""}):
             await_pods(MeshApi(self.api.url, namespace))
         await_pushes(self.istio)
+        await_drained(self.api)
 
     def _remove(self, surplus: set[Key]) -> None:
         for namespace in sorted({key[0] for key in surplus}):

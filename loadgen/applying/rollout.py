@@ -1,7 +1,10 @@
-"""When what was applied to a cluster is in force: pods are there and gone, and istiod has told all proxies.
+"""When what was applied to a cluster is in force: pods are there and gone, and proxies follow it wholly.
 
 istiod collects changes for a moment and then sends each proxy what it needs. Its counters tell of both; when
 none of them moves for a while, nothing is collected and nothing is on its way any more.
+
+A policy is part of a proxy's listener. A listener that is replaced keeps its connections for a while (45 s in
+Istio), and whoever comes on one of them meets the old policy once more. The proxy says when the last is gone.
 """
 
 from __future__ import annotations
@@ -13,14 +16,21 @@ from typing import Any
 from loadgen.errors import NotReachable, Refused
 from loadgen.inforce import MeshApi
 from loadgen.inforce.counters import sample_sum
-from loadgen.inforce.pods import leaving, name_of, ready
+from loadgen.inforce.pods import completed, leaving, name_of, ready, running
 
 PODS_SECONDS = 180.0
 PUSHES_SECONDS = 60.0
+DRAINED_SECONDS = 120.0
 POLL_SECONDS = 0.2
 QUIET_SECONDS = 1.0
 """Ten times as long as istiod waits for more changes before it sends (`PILOT_DEBOUNCE_AFTER`, 100 ms)."""
 ISTIOD_PORT = 15014
+PROXY_PORT = 15090
+SIDECAR = "istio-proxy"
+DRAINING = (
+    "envoy_listener_manager_total_listeners_draining",
+    "envoy_listener_manager_total_filter_chains_draining",
+)
 COUNTERS = (
     "pilot_inbound_updates",
     "pilot_debounce_time_count",
@@ -34,7 +44,8 @@ def await_pods(api: MeshApi) -> None:
 
     def unfinished() -> str:
         waiting = [_deployment(item) for item in api.resources().deployments if not rolled_out(item)]
-        waiting += [f"pod {name_of(pod)}" for pod in api.pods() if leaving(pod) or not ready(pod)]
+        pods = (pod for pod in api.pods() if not completed(pod))
+        waiting += [f"pod {name_of(pod)}" for pod in pods if leaving(pod) or not ready(pod)]
         return ", ".join(waiting)
 
     _await(unfinished, PODS_SECONDS)
@@ -60,6 +71,26 @@ def await_pushes(istio: MeshApi) -> None:
         return "" if time.monotonic() - since >= QUIET_SECONDS else "istiod, which still sends to proxies"
 
     _await(unfinished, PUSHES_SECONDS)
+
+
+def await_drained(api: MeshApi) -> None:
+    """Wait until no sidecar has a listener left that was replaced."""
+
+    def unfinished() -> str:
+        pods = (name_of(pod) for pod in api.pods() if running(pod) and _has_sidecar(pod))
+        draining = (name for name in pods if _draining(api.pod_text(name, PROXY_PORT, "stats/prometheus")))
+        return ", ".join(f"the old listeners of {name}" for name in draining)
+
+    _await(unfinished, DRAINED_SECONDS)
+
+
+def _has_sidecar(pod: Mapping[str, Any]) -> bool:
+    containers = (*pod["spec"]["containers"], *pod["spec"].get("initContainers", ()))
+    return any(container["name"] == SIDECAR for container in containers)
+
+
+def _draining(stats: str) -> bool:
+    return any(sample_sum(stats, gauge) for gauge in DRAINING)
 
 
 def _counted(istio: MeshApi) -> tuple[float, ...]:

@@ -27,6 +27,11 @@ def running(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") == "Running" and not leaving(pod)
 
 
+def completed(pod: Object) -> bool:
+    """Whether a pod has done what it was for, as a Job's has."""
+    return (pod.get("status") or {}).get("phase") == "Succeeded"
+
+
 def name_of(pod: Object) -> str:
     """The name of a pod, as `served-by` says it."""
     return str(pod["metadata"]["name"])

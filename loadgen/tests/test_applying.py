@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from loadgen.applying import ClusterStage, cluster, find_overlays, rollout
-from loadgen.applying.rollout import await_pods, await_pushes, rolled_out
+from loadgen.applying.rollout import await_drained, await_pods, await_pushes, rolled_out
 from loadgen.errors import NotReachable, Refused, UsageError
 from loadgen.inforce import MeshApi, Resources
 
@@ -67,6 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FOLDER", str(tmp_path))
     monkeypatch.setattr(cluster, "await_pods", lambda api: None)
     monkeypatch.setattr(cluster, "await_pushes", lambda istio: None)
+    monkeypatch.setattr(cluster, "await_drained", lambda api: None)
     return tmp_path
 
 
@@ -190,10 +191,12 @@ def deployment(updated: int, *, generation: int = 2, observed: int = 2) -> dict:
     }
 
 
-def pod(*, ready: bool = True, leaving: bool = False) -> dict:
+def pod(*, ready: bool = True, leaving: bool = False, phase: str = "Running") -> dict:
     metadata = {"name": "logic-v1-1"} | ({"deletionTimestamp": "now"} if leaving else {})
     conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
-    return {"metadata": metadata, "status": {"phase": "Running", "conditions": conditions}}
+    containers = [{"name": "logic"}, {"name": "istio-proxy"}]
+    status = {"phase": phase, "conditions": conditions}
+    return {"metadata": metadata, "spec": {"containers": containers}, "status": status}
 
 
 def test_a_deployment_is_rolled_out_when_all_its_pods_are_new():
@@ -205,7 +208,8 @@ def test_a_deployment_is_rolled_out_when_all_its_pods_are_new():
 
 def test_pods_are_waited_for_and_old_ones_until_they_are_gone():
     """Neither one that is not ready nor one that is about to leave belongs to what is in force."""
-    looks = [[pod(ready=False)], [pod(), pod(leaving=True)], [pod()], [pod(), pod(leaving=True)]]
+    done = pod(ready=False, phase="Succeeded")
+    looks = [[pod(ready=False)], [pod(), pod(leaving=True)], [pod(), done], [pod(), pod(leaving=True)]]
     api = FakeCluster(deployments=[deployment(1), deployment(2)], pod_lists=looks)
 
     await_pods(api)
@@ -231,6 +235,17 @@ def test_pushes_are_over_when_istiods_counters_stand_still(monkeypatch: pytest.M
     await_pushes(istio)
 
     assert istio.texts == ['pilot_xds_pushes{type="rds"} 8\n']
+
+
+def test_old_listeners_are_waited_for_until_the_last_connection_is_gone(monkeypatch: pytest.MonkeyPatch):
+    """Whole ones, and filter chains of one that stays."""
+    monkeypatch.setattr(rollout, "POLL_SECONDS", 0.01)
+    gauges = [f"{gauge}{{}} 1\n" for gauge in rollout.DRAINING]
+    api = FakeCluster(pod_lists=[[pod()]], texts=[*gauges, "", "the next proof's"])
+
+    await_drained(api)
+
+    assert api.texts == ["the next proof's"]
 
 
 def test_a_namespace_without_istiod_is_named():
