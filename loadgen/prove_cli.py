@@ -17,7 +17,7 @@ from loadgen.http1 import Target
 from loadgen.http1.target import reach
 from loadgen.inforce import MeshApi
 from loadgen.judge import Verdict, overall
-from loadgen.mesh_options import KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
+from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
 from loadgen.output import check_writable, write_json, write_text
 from loadgen.proving import Ground
 
@@ -47,7 +47,13 @@ EXIT_STATUS = {
 )
 @click.option("--target", type=click.Choice(["localmesh", "cluster"]), default="localmesh", show_default=True)
 @mesh_option
-@click.option("--gateway", metavar="URL", help="The ingress gateway.  [default: as the local mesh says]")
+@click.option(
+    "--gateway",
+    metavar="URL",
+    envvar=GATEWAY_VARIABLE,
+    show_envvar=True,
+    help="The ingress gateway.  [default: as the local mesh says]",
+)
 @click.option("--namespace", default=NAMESPACE, show_default=True, help="Where the application is.")
 @click.option("--istio-namespace", default="istio-system", show_default=True, help="Where istiod is.")
 @click.option("--json", "json_path", metavar="FILE", help="The report as JSON; - for standard output.")
