@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from loadgen.errors import ExitStatus, UsageError
 from loadgen.http1 import Target
 from loadgen.http1.target import reach
 from loadgen.inforce import MeshApi
+from loadgen.inforce.service_account import ServiceAccount
 from loadgen.judge import Verdict, overall
 from loadgen.mesh_options import KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
 from loadgen.output import check_writable, write_json, write_text
@@ -44,7 +46,8 @@ def prove(
 ) -> ExitStatus:
     """Prove that the mesh does what each SCENARIO shows, as it is in force; without one, list them.
 
-    A cluster is asked through `kubectl proxy` (--mesh) and needs --gateway.
+    A cluster is asked through `kubectl proxy` (--mesh), or in a pod of it with that pod's ServiceAccount; it
+    needs --gateway.
 
     Exit status: 0 all passed, 1 a check failed, 2 wrong usage, 3 inconclusive, 4 mesh not reachable.
     """
@@ -85,6 +88,8 @@ def _api(*, target: str, mesh: str | None, gateway: str | None, namespace: str) 
     """The API to ask; a cluster's says nothing about its gateway's address."""
     if target == "cluster" and not gateway:
         raise UsageError("--target cluster needs the address of the ingress gateway: --gateway URL")
+    if target == "cluster" and not mesh and (own := ServiceAccount.of_this_pod(os.environ)):
+        return MeshApi(own.url, namespace, service_account=own)
     return MeshApi(mesh or (LOCALMESH_URL if target == "localmesh" else KUBECTL_PROXY_URL), namespace)
 
 

@@ -1,4 +1,4 @@
-"""A client of the Kubernetes API, which localmesh serves too; a cluster is read through `kubectl proxy`."""
+"""A client of the Kubernetes API, which localmesh serves too; also from within a pod."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from loadgen.errors import NotReachable
 
 if TYPE_CHECKING:
     from requests import Response
+
+    from loadgen.inforce.service_account import ServiceAccount
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
@@ -32,7 +34,14 @@ class Resources:
 class MeshApi:
     """The API of one mesh, for one namespace; a context manager, since it holds connections."""
 
-    def __init__(self, url: str, namespace: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        *,
+        service_account: ServiceAccount | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> None:
         import requests
 
         self.url = url.rstrip("/")
@@ -41,6 +50,9 @@ class MeshApi:
         self._session = requests.Session()
         # A pod's or a developer's HTTP_PROXY is for the traffic of applications, not for this.
         self._session.trust_env = False
+        if service_account is not None:
+            self._session.verify = service_account.authority
+            self._session.auth = service_account.sign
 
     def __enter__(self) -> MeshApi:
         return self
