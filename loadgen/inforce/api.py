@@ -51,8 +51,7 @@ class MeshApi:
         # A pod's or a developer's HTTP_PROXY is for the traffic of applications, not for this.
         self._session.trust_env = False
         if service_account is not None:
-            self._session.verify = service_account.authority
-            self._session.auth = service_account.sign
+            service_account.prepare(self._session)
 
     def __enter__(self) -> MeshApi:
         return self

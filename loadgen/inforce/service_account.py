@@ -6,13 +6,14 @@ variables, the rest in files that the kubelet mounts and renews.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest
+    from requests import PreparedRequest, Session
 
 FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -32,10 +33,22 @@ class ServiceAccount:
             return None
         return cls(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}", folder)
 
-    @property
-    def authority(self) -> str:
-        """The file with the certificates that the API's own must come from."""
-        return str(self.folder / "ca.crt")
+    def prepare(self, session: Session) -> None:
+        """Let a session trust this API's authority, and no other, and carry the token."""
+        from requests.adapters import HTTPAdapter
+
+        authority = str(self.folder / "ca.crt")
+        trusted = ssl.create_default_context(cafile=authority)
+        # Many clusters' authorities lack what RFC 5280 wants of them and Python 3.13 demands.
+        trusted.verify_flags &= ~ssl.VERIFY_X509_STRICT
+
+        class Adapter(HTTPAdapter):
+            def init_poolmanager(self, *positional: Any, **named: Any) -> None:
+                super().init_poolmanager(*positional, **named, ssl_context=trusted)
+
+        session.mount(self.url, Adapter())
+        session.verify = authority
+        session.auth = self.sign
 
     def sign(self, request: PreparedRequest) -> PreparedRequest:
         """The request with the token; read each time, since it is replaced before it expires."""
