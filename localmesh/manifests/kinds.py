@@ -48,8 +48,10 @@ IGNORED: Mapping[str, tuple[str, ...]] = {
     "Role": ("rbac.authorization.k8s.io/v1",),
     "RoleBinding": ("rbac.authorization.k8s.io/v1",),
     "StorageClass": ("storage.k8s.io/v1",),
+    "Telemetry": ("telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"),
 }
-"""Kinds without a meaning here: they are about nodes, quotas and the API server. Checked and listed."""
+"""Kinds without a meaning here: they are about nodes, quotas, the API server, and what proxies report
+(Telemetry), which changes no answer. Checked and listed."""
 
 REFUSED: Mapping[str, tuple[str, ...]] = {
     "CronJob": ("batch/v1",),
@@ -64,7 +66,6 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "ReplicaSet": ("apps/v1",),
     "ReplicationController": ("v1",),
     "StatefulSet": ("apps/v1",),
-    "Telemetry": ("telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"),
     "TrafficExtension": ("extensions.istio.io/v1alpha1",),
     "WasmPlugin": ("extensions.istio.io/v1alpha1",),
     "WorkloadEntry": _ISTIO,
