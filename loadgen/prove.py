@@ -17,6 +17,9 @@ from loadgen.tally import Tally
 class Listener(Protocol):
     """Who wants to know how a measurement goes on, while it does."""
 
+    def note(self, sentence: str) -> None:
+        """What happens now that is not sending, such as waiting."""
+
     def begin(self, sending: str, planned: int) -> None:
         """So many requests are going to be sent; `sending` says which."""
 

@@ -82,6 +82,7 @@ class Mesh:
             )
         except BaseException:
             await self._processes.close()
+            self._free_ports.close()
             raise
         self._follower = asyncio.create_task(self._follow_readiness())
         self._rotation = asyncio.create_task(self._rotate_in_time())
@@ -101,6 +102,7 @@ class Mesh:
         if self._ground is not None:
             await self._ground.client.close()
         await self._processes.close()
+        self._free_ports.close()
 
     @property
     def ready(self) -> bool:

@@ -65,21 +65,31 @@ class MeshApi:
         """What is in force now."""
         return Resources(
             self.namespace,
-            virtual_services=self._items("networking.istio.io/v1", "virtualservices"),
-            destination_rules=self._items("networking.istio.io/v1", "destinationrules"),
-            services=self._items("v1", "services"),
-            deployments=self._items("apps/v1", "deployments"),
+            virtual_services=self.objects("networking.istio.io/v1", "virtualservices"),
+            destination_rules=self.objects("networking.istio.io/v1", "destinationrules"),
+            services=self.objects("v1", "services"),
+            deployments=self.objects("apps/v1", "deployments"),
         )
 
     def pods(self, **labels: str) -> tuple[Object, ...]:
         """The pods with these labels, by name."""
         selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-        found = self._items("v1", "pods", f"?labelSelector={quote(selector)}")
+        found = self.objects("v1", "pods", f"?labelSelector={quote(selector)}")
         return tuple(sorted(found, key=lambda pod: str(pod["metadata"]["name"])))
 
     def pod_text(self, pod: str, port: int, path: str) -> str:
         """What a pod's declared port answers to GET, through the API's proxy."""
         return self._answer(self._pod_path(pod, port, path)).text
+
+    def pod_answer(self, pod: str, port: int, path: str) -> tuple[int, str]:
+        """Status and text of what a pod's declared port answers to GET, whatever the status.
+
+        What the API itself refuses (a Status object) is not the pod's answer, and NotReachable.
+        """
+        answer = self._exchange(self._pod_path(pod, port, path))
+        if not answer.ok and _is_status(answer):
+            raise self._refused(answer)
+        return answer.status_code, answer.text
 
     def pod_log(self, pod: Object, *, newest: int) -> str:
         """The newest lines that a pod's application has written: the container that is not the sidecar."""
@@ -109,7 +119,8 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
+    def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
+        """The objects of a kind, by the plural of its name, such as `authorizationpolicies`."""
         root = "/api" if "/" not in api_version else "/apis"
         path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
         items = self._get(path).get("items")
@@ -138,10 +149,19 @@ class MeshApi:
         self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
     ) -> Response:
         """A 2xx answer; for anything else NotReachable."""
+        answer = self._exchange(path, method, body, media_type)
+        if not answer.ok:
+            raise self._refused(answer)
+        return answer
+
+    def _exchange(
+        self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
+    ) -> Response:
+        """An answer of any status; NotReachable if none comes."""
         import requests
 
         try:
-            answer = self._session.request(
+            return self._session.request(
                 method,
                 self.url + path,
                 data=body,
@@ -150,9 +170,10 @@ class MeshApi:
             )
         except requests.RequestException as error:
             raise NotReachable(self._unreachable(error)) from error
-        if not answer.ok:
-            raise NotReachable(f"{self.url}{path} answers {answer.status_code} {_reason(answer)}")
-        return answer
+
+    @staticmethod
+    def _refused(answer: Response) -> NotReachable:
+        return NotReachable(f"{answer.url} answers {answer.status_code} {_reason(answer)}")
 
     def _unreachable(self, error: Exception) -> str:
         import requests
@@ -171,3 +192,11 @@ def _reason(answer: Response) -> str:
     except (ValueError, KeyError, TypeError):
         return f"{answer.reason}: is this the API of a mesh?"
     return f"{answer.reason}: {message}"
+
+
+def _is_status(answer: Response) -> bool:
+    """Whether an answer is a Status object: the API's own word, not that of what it leads to."""
+    try:
+        return bool(answer.json()["kind"] == "Status")
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from localmesh.manifests.codes import reading
 from localmesh.manifests.documents import Reading, read_text
+from localmesh.manifests.kustomize_files import malformed_files
 from localmesh.manifests.kustomize_refusal import essence
 from localmesh.manifests.problems import ManifestError, Place, Problem
 
@@ -65,7 +66,9 @@ def build_kustomization(directory: Path) -> Built:
         (wrapper / "kustomization.yaml").write_text(json.dumps(kustomization), encoding="utf-8")
         finished = subprocess.run([*command, str(wrapper)], capture_output=True, text=True, check=False)
     if finished.returncode:
-        raise ManifestError([_failed(directory, *essence(finished.stderr))])
+        # kustomize stops at the first file that is not YAML, and may not say where in it
+        malformed = malformed_files(directory).problems
+        raise ManifestError(malformed or [_failed(directory, *essence(finished.stderr))])
     return Built(finished.stdout, wrapper)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""What the file of a kustomization may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Patches:
 
 
 def _targets(folder: Path) -> Iterator[_Target]:
-    file = next((folder / name for name in _NAMES if (folder / name).exists()), folder / _NAMES[0])
+    files = [folder / name for name in KUSTOMIZATION_NAMES]
+    file = next((each for each in files if each.exists()), files[0])
     kustomization = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     for patch in [*kustomization.get("patches", ()), *kustomization.get("patchesJson6902", ())]:
         if target := patch.get("target"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -207,7 +208,11 @@ def _retyped(value: object, expected: Sequence[str]) -> str:
             remedy = "give it a value or remove the field"
         case bool() | int() | float() if "string" in expected:
             remedy = "put the value in quotes"
-        case str() if set(expected) & {"integer", "number", "boolean"}:
+        case str() if set(expected) & {"integer", "number"}:
+            number = re.match(r"\s*(-?\d+)", value)
+            if number:
+                remedy = "write the value without quotes" if number[0] == value else f"write {number[1]}"
+        case str() if "boolean" in expected and value in ("true", "false"):
             remedy = "write the value without quotes"
         case dict() if "array" in expected:
             remedy = 'write a list: each entry starts with "- "'

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import socket
+import weakref
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 20_000, 65_535
+_BLOCK = 64
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_EPHEMERAL_ELSEWHERE = 49_152  # macOS, and what IANA reserves for the purpose
 
@@ -17,35 +19,66 @@ class NoFreePortError(Exception):
 
 
 class FreePorts:
-    """Gives out ports of 127.0.0.1, none of them twice.
+    """Gives out ports of 127.0.0.1, none of them twice, and none that another mesh of this machine gives out.
 
     They are below the range from which the kernel serves outgoing connections: a port out of that
-    range could be taken by any connection while a pod that has it restarts. A port is only found
-    free, not held, so that another program can still take it before it is used; start from a random
-    place makes that unlikely for two meshes started at once, and `is_free` tells it apart from other
-    failures.
+    range could be taken by any connection while a pod that has it restarts. They come in blocks; the
+    first port of a block is held for as long as the others are given out, so that two meshes never share
+    one, not even while a process that has a port restarts. A program that is not a mesh can still take a
+    port before it is used; `is_free` tells that apart from other failures.
     """
 
     def __init__(self) -> None:
         self._given: set[int] = set()
         first = _first_ephemeral()
-        self._last = first - 1 if first > _LOWEST + 1_000 else _HIGHEST
-        # Not a secret: it only keeps two meshes apart.
-        self._next = random.randint(_LOWEST, self._last)  # noqa: S311
+        self._blocks = range(_LOWEST, (first if first > _LOWEST + 1_000 else _HIGHEST) - _BLOCK, _BLOCK)
+        # Not a secret: it only spares looking at blocks that are probably taken.
+        self._start = random.randrange(len(self._blocks))  # noqa: S311
+        self._looked_at = 0
+        self._ports: list[int] = []
+        self._claims: list[socket.socket] = []
+        # One that is dropped without `close`, as for a single port, must not hold its block for ever.
+        self._release = weakref.finalize(self, _close_all, self._claims)
 
     def take(self) -> int:
         """A port that nobody listens on and that was not given out before. Raises NoFreePortError."""
-        for _ in range(_LOWEST, self._last + 1):
-            port = self._next
-            self._next = port + 1 if port < self._last else _LOWEST
-            if port not in self._given and is_free(port):
-                self._given.add(port)
-                return port
-        raise NoFreePortError(f"no port between {_LOWEST} and {self._last} is free on {LOOPBACK}")
+        while True:
+            for port in self._ports:
+                if port not in self._given and is_free(port):
+                    self._given.add(port)
+                    return port
+            self._claim_a_block()
 
     def give_back(self, port: int) -> None:
         """Allow a port to be given out again."""
         self._given.discard(port)
+
+    def close(self) -> None:
+        """Let other meshes have the ports."""
+        self._release()
+
+    def _claim_a_block(self) -> None:
+        while self._looked_at < len(self._blocks):
+            first = self._blocks[(self._start + self._looked_at) % len(self._blocks)]
+            self._looked_at += 1
+            # without SO_REUSEADDR, so that nobody else can bind it as long as this socket is open
+            claim = socket.socket()
+            try:
+                claim.bind((LOOPBACK, first))
+            except OSError:
+                claim.close()
+                continue
+            self._claims.append(claim)
+            self._ports.extend(range(first + 1, first + _BLOCK))
+            return
+        raise NoFreePortError(
+            f"no port between {self._blocks.start} and {self._blocks.stop} is free on {LOOPBACK}"
+        )
+
+
+def _close_all(claims: list[socket.socket]) -> None:
+    for claim in claims:
+        claim.close()
 
 
 def is_free(port: int) -> bool:

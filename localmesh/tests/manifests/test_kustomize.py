@@ -57,6 +57,25 @@ def _refusal(*kustomizations: Path) -> str:
     return str(caught.value)
 
 
+def test_files_that_are_not_yaml_are_named_with_their_lines(project: Path) -> None:
+    """All of them at once, in the folder itself and in those it builds on, before kustomize's own words."""
+    (project / "overlay" / "patch.yaml").write_text("apiVersion: v1\nkind: [Service\nmetadata: {}\n")
+    (project / "base" / "account.yaml").write_text('kind: "ServiceAccount\n')
+
+    said = _refusal(project / "overlay")
+
+    assert "overlay/patch.yaml:" in said
+    assert "base/account.yaml:1: error SM002" in said
+    assert "kustomize says" not in said
+
+
+def test_a_kustomization_that_is_not_yaml_is_named_with_its_line(project: Path) -> None:
+    """The kustomization's own file is looked at first."""
+    (project / "overlay" / "kustomization.yaml").write_text("resources:\n- ../base\npatches: [a\n")
+
+    assert "overlay/kustomization.yaml:3: error SM002" in _refusal(project / "overlay")
+
+
 def test_an_object_knows_its_file_and_what_patched_it(project: Path) -> None:
     """The file is the base's, as seen from the working folder; the patch is the overlay's."""
     service = _of(load(kustomizations=[Path("overlay")]), "Service")
@@ -151,7 +170,6 @@ def test_the_users_kustomization_is_only_read(project: Path) -> None:
         ("resources: [nothing.yaml]", "overlay/nothing.yaml does not exist"),
         ("resources: [../base]\npatches: [{path: nothing.yaml}]", "overlay/nothing.yaml does not exist"),
         ("resource: [../base]", 'the kustomization.yaml has an unknown field "resource"'),
-        ("resources: [", "yaml: line 1: did not find expected node content"),
         (
             "resources: [../base/service.yaml]",
             "file base/service.yaml is not in overlay or below it, and kustomize reads no others",

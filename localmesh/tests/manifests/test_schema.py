@@ -80,6 +80,8 @@ def test_the_source_of_the_schemas_is_named(name: str) -> None:
         ({"ports": {"port": 80}}, 'write a list: each entry starts with "- "'),
         ({"ports": [[80]]}, 'write a mapping, without "- "'),
         ({"ports": [{"port": "80"}]}, "write the value without quotes"),
+        ({"ports": [{"port": "80%"}]}, "write 80"),
+        ({"ports": [{"port": "http"}]}, "write a whole number"),
         ({"clusterIP": 10}, "put the value in quotes"),
         ({"externalIPs": "10.0.0.1"}, "write [10.0.0.1]"),
         ({"type": "clusterip"}, "write ClusterIP"),

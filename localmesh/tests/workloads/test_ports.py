@@ -1,5 +1,7 @@
 """Free ports."""
 
+import gc
+import random
 import socket
 import sys
 from pathlib import Path
@@ -28,6 +30,33 @@ def test_ports_in_use_are_not_given_out() -> None:
 
     assert second > first + 1 or second < first
     assert is_free(first + 1)
+
+
+def test_two_meshes_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one gives out the other does not, even if both look from the same place and nobody listens yet."""
+    monkeypatch.setattr(random, "randrange", lambda _blocks: 7)
+    one, other = FreePorts(), FreePorts()
+
+    given = {one.take() for _ in range(100)}
+    elsewhere = {other.take() for _ in range(100)}
+
+    assert not given & elsewhere
+
+
+def test_blocks_are_held_until_closed_or_dropped() -> None:
+    """Nobody else can bind the port that stands for the block; whoever wanted one port need not close."""
+    closed, dropped = FreePorts(), FreePorts()
+    for each in (closed, dropped):
+        each.take()
+    ports = [each._claims[0].getsockname()[1] for each in (closed, dropped)]
+    held = [not is_free(port) for port in ports]
+
+    closed.close()
+    del dropped, each
+    gc.collect()
+
+    assert held == [True, True]
+    assert [is_free(port) for port in ports] == [True, True]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the range is read from /proc")
