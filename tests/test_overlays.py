@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from localmesh.manifests import load
+from tests.combinations import FOR_CONTROLLERS
 from tests.live import ROOT
 
-FOR_CONTROLLERS = {"argo-rollouts", "flagger"}
-"""Overlays that only a controller on a cluster can act on; tests/test_controllers.py checks them."""
 OVERLAYS = sorted(
     path.parent
     for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")
