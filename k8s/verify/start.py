@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+LOOK_SECONDS = 0.5
 HOPELESS = {"CreateContainerConfigError", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
 Object = dict[str, Any]
@@ -68,7 +69,7 @@ def wait(namespace: str, name: str, *states: str) -> tuple[Object, Object]:
         waiting = state.get("waiting", {})
         if waiting.get("reason") in HOPELESS:
             sys.exit(f"loadgen does not start: {waiting['reason']}: {waiting.get('message', '')}")
-        time.sleep(0.5)
+        time.sleep(LOOK_SECONDS)
 
 
 def main(arguments: list[str]) -> int:

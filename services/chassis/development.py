@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+_COMPILED = "__pycache__"
 _LOOK_SECONDS = 0.3
 _STOP_SECONDS = 2.0
 
@@ -30,15 +31,23 @@ def copy_once(source: Path, folder: Path) -> None:
 
     Compiled files stay behind: an image trusts them without a look at their source.
     """
-    if not any(folder.iterdir()):
-        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    if any(folder.iterdir()):
+        return
+    # Each entry for itself: the folder is a volume, whose own mode and times belong to somebody else.
+    for entry in source.iterdir():
+        if entry.name == _COMPILED:
+            continue
+        if entry.is_dir():
+            shutil.copytree(entry, folder / entry.name, ignore=shutil.ignore_patterns(_COMPILED))
+        else:
+            shutil.copy(entry, folder)
 
 
 def state(folder: Path) -> State:
     """What is in a folder now, compiled files aside."""
     found: dict[Path, tuple[int, int]] = {}
     for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__"]
+        folders[:] = [name for name in folders if name != _COMPILED]
         for name in files:
             path = Path(place, name)
             try:
