@@ -18,7 +18,7 @@ from loadgen.http1.target import reach
 from loadgen.inforce import MeshApi
 from loadgen.inforce.service_account import ServiceAccount
 from loadgen.judge import Verdict, overall
-from loadgen.mesh_options import KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
+from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
 from loadgen.output import check_writable, write_json, write_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,13 @@ EXIT_STATUS = {
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--target", type=click.Choice(["localmesh", "cluster"]), default="localmesh", show_default=True)
 @mesh_option
-@click.option("--gateway", metavar="URL", help="The ingress gateway.  [default: as the local mesh says]")
+@click.option(
+    "--gateway",
+    metavar="URL",
+    envvar=GATEWAY_VARIABLE,
+    show_envvar=True,
+    help="The ingress gateway.  [default: as the local mesh says]",
+)
 @click.option("--namespace", default=NAMESPACE, show_default=True, help="Where the application is.")
 @click.option("--json", "json_path", metavar="FILE", help="The report as JSON; - for standard output.")
 @click.option("--junit", "junit_path", metavar="FILE", help="The report as JUnit XML.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -90,6 +91,18 @@ class MeshApi:
         if not answer.ok and _is_status(answer):
             raise self._refused(answer)
         return answer.status_code, answer.text
+
+    def pod_refusal(self, pod: str, port: int, path: str) -> str | None:
+        """Why no answer came from a pod's declared port, in the API's words; None if one came.
+
+        The API calls in plain text, from outside the mesh, and its connection was refused or reset.
+        """
+        answer = self._exchange(self._pod_path(pod, port, path))
+        if answer.ok or not _is_status(answer):
+            return None
+        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return _reason(answer)
+        raise self._refused(answer)
 
     def pod_log(self, pod: Object, *, newest: int) -> str:
         """The newest lines that a pod's application has written: the container that is not the sidecar."""
