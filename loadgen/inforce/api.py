@@ -48,6 +48,7 @@ class MeshApi:
         self.url = url.rstrip("/")
         self.namespace = namespace
         self._timeout_seconds = timeout_seconds
+        self._service_account = service_account
         self._session = requests.Session()
         # A pod's or a developer's HTTP_PROXY is for the traffic of applications, not for this.
         self._session.trust_env = False
@@ -61,6 +62,15 @@ class MeshApi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._session.close()
+
+    def elsewhere(self, namespace: str) -> MeshApi:
+        """The same API for another namespace."""
+        return MeshApi(
+            self.url,
+            namespace,
+            service_account=self._service_account,
+            timeout_seconds=self._timeout_seconds,
+        )
 
     def resources(self) -> Resources:
         """What is in force now."""
