@@ -52,7 +52,7 @@ pictures: setup
 
 ## List the scenarios, each with its first line
 scenarios:
-	@for readme in istio/overlays/*/README.md; do printf '%-20s %s\n' "$$(basename $$(dirname $$readme))" "$$(sed -n '1s/^# *//p' $$readme)"; done
+	@for readme in istio/overlays/*/README.md; do name=$$(basename $$(dirname $$readme)); test ! -f loadgen/proofs/$${name//-/_}.py || printf '%-20s %s\n' "$$name" "$$(sed -n '1s/^# *//p' $$readme)"; done
 
 ## Install everything into .venv (done by itself before the others)
 setup: $(VENV)/.ready
@@ -70,7 +70,7 @@ clean:
 	@rm -rf $(VENV) .localmesh .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 check-scenario:
-	@test -f $(OVERLAY)/kustomization.yaml || { echo "there is no scenario \"$(SCENARIO)\"; there are: $$(ls istio/overlays | tr '\n' ' ')" >&2; exit 2; }
+	@test -f $(OVERLAY)/kustomization.yaml || { echo "there is no scenario \"$(SCENARIO)\"; there are: $$($(MAKE) -s scenarios | cut -d' ' -f1 | tr '\n' ' ')" >&2; exit 2; }
 
 ## Show this list
 help:

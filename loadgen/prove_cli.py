@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from loadgen.errors import ExitStatus, UsageError
 from loadgen.http1 import Target
 from loadgen.http1.target import reach
 from loadgen.inforce import MeshApi
+from loadgen.inforce.service_account import ServiceAccount
 from loadgen.judge import Verdict, overall
 from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
 from loadgen.output import check_writable, write_json, write_text
@@ -64,7 +66,8 @@ def prove(
     """Prove that the mesh does what each SCENARIO shows, as it is in force; without one, list them.
 
     With --all or --apply, each overlay is applied before its proof, and in the end what was in force before.
-    A cluster is asked through `kubectl proxy` (--mesh) and needs --gateway; kubectl applies its overlays.
+    A cluster is asked through `kubectl proxy` (--mesh), or in a pod of it with that pod's ServiceAccount; it
+    needs --gateway. kubectl applies its overlays, through that proxy.
 
     Exit status: 0 all passed, 1 a check failed, 2 wrong usage, 3 inconclusive, 4 mesh not reachable.
     """
@@ -122,6 +125,8 @@ def _api(options: Mapping[str, Any]) -> MeshApi:
     cluster = options["target"] == "cluster"
     if cluster and not options["gateway"]:
         raise UsageError("--target cluster needs the address of the ingress gateway: --gateway URL")
+    if cluster and not options["mesh"] and (own := ServiceAccount.of_this_pod(os.environ)):
+        return MeshApi(own.url, options["namespace"], service_account=own)
     url = options["mesh"] or (KUBECTL_PROXY_URL if cluster else LOCALMESH_URL)
     return MeshApi(url, options["namespace"])
 

@@ -1,4 +1,4 @@
-"""A client of the Kubernetes API, which localmesh serves too; a cluster is read through `kubectl proxy`."""
+"""A client of the Kubernetes API, which localmesh serves too; also from within a pod."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from loadgen.errors import NotReachable, Refused
 
 if TYPE_CHECKING:
     from requests import Response
+
+    from loadgen.inforce.service_account import ServiceAccount
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
@@ -33,15 +35,25 @@ class Resources:
 class MeshApi:
     """The API of one mesh, for one namespace; a context manager, since it holds connections."""
 
-    def __init__(self, url: str, namespace: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        *,
+        service_account: ServiceAccount | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> None:
         import requests
 
         self.url = url.rstrip("/")
         self.namespace = namespace
         self._timeout_seconds = timeout_seconds
+        self._service_account = service_account
         self._session = requests.Session()
         # A pod's or a developer's HTTP_PROXY is for the traffic of applications, not for this.
         self._session.trust_env = False
+        if service_account is not None:
+            service_account.prepare(self._session)
 
     def __enter__(self) -> MeshApi:
         return self
@@ -54,6 +66,15 @@ class MeshApi:
     def document(self, path: str) -> Object:
         """The JSON object that a path answers."""
         return self._get(path)
+
+    def elsewhere(self, namespace: str) -> MeshApi:
+        """The same API for another namespace."""
+        return MeshApi(
+            self.url,
+            namespace,
+            service_account=self._service_account,
+            timeout_seconds=self._timeout_seconds,
+        )
 
     def resources(self) -> Resources:
         """What is in force now."""
