@@ -1,4 +1,4 @@
-"""The command line: `loadgen run` and `loadgen prove`."""
+"""The command line: `loadgen run`, `loadgen prove` and `loadgen token`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from loadgen.errors import ExitStatus, LoadgenError
 from loadgen.prove_cli import prove
 from loadgen.run.cli import run
+from loadgen.tokens.cli import token
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,6 +19,7 @@ def loadgen() -> None:
 
 loadgen.add_command(run)
 loadgen.add_command(prove)
+loadgen.add_command(token)
 
 
 def main(arguments: list[str] | None = None) -> int:

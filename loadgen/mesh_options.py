@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from loadgen.inforce import MeshApi
@@ -9,6 +11,7 @@ from loadgen.inforce import MeshApi
 LOCALMESH_URL = "http://127.0.0.1:7080"
 KUBECTL_PROXY_URL = "http://127.0.0.1:8001"
 NAMESPACE = "sentimesh"
+GATEWAY_VARIABLE = "LOADGEN_GATEWAY"
 
 mesh_option = click.option(
     "--mesh",
@@ -20,6 +23,8 @@ mesh_option = click.option(
 
 
 def gateway_url(mesh: str | None) -> str:
-    """The gateway of the running local mesh."""
+    """The gateway of the running local mesh: that of LOADGEN_GATEWAY, else as the mesh says."""
+    if named := os.environ.get(GATEWAY_VARIABLE):
+        return named
     with MeshApi(mesh or LOCALMESH_URL, NAMESPACE) as api:
         return api.gateway()

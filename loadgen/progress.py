@@ -26,6 +26,10 @@ class Line:
     scenario: str
     console: Console
 
+    def note(self, sentence: str) -> None:
+        """Say it."""
+        self.console.print(f"{self.scenario}: {sentence}", soft_wrap=True)
+
     def begin(self, sending: str, planned: int) -> None:  # noqa: ARG002 (the sentence has it)
         """Say it."""
         self.console.print(f"{self.scenario}: sending {sending}", soft_wrap=True)
@@ -44,6 +48,10 @@ class Bar:
     scenario: str
     console: Console
     _progress: Any = field(default=None, init=False)
+
+    def note(self, sentence: str) -> None:
+        """Say it."""
+        self.console.print(f"{self.scenario}: {sentence}", soft_wrap=True)
 
     def begin(self, sending: str, planned: int) -> None:
         """Say what is sent, and draw the empty bar."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from localmesh.status import gateways, status
 
 MESH = web.AppKey("mesh", Mesh)
 _CLIENT = web.AppKey("client", aiohttp.ClientSession)
+_NAMES = web.AppKey("names", frozenset[str])
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
 _NOTHING_TO_APPLY = "the body is no JSON object with kustomizations, files or text"
@@ -36,15 +37,17 @@ _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(mesh: Mesh) -> web.Application:
-    """The API of a running mesh."""
+def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
+    """The API of a running mesh; it answers under loopback addresses, and under `names` besides."""
     app = web.Application(client_max_size=64 * 1024**2, middlewares=[_local_callers_only])
     app[MESH] = mesh
+    app[_NAMES] = _LOOPBACK_NAMES | set(names)
     app.cleanup_ctx.append(_client)
     app.add_routes(
         [
             web.get("/mesh", _mesh),
             web.post("/mesh/apply", _apply),
+            web.get("/mesh/manifests", _manifests),
             web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
@@ -67,7 +70,7 @@ async def _local_callers_only(request: web.Request, handler: Handler) -> web.Str
     making its own name resolve to the loopback, send a Host that is a loopback name.
     """
     host = request.host.rpartition(":")[0] or request.host
-    if host not in _LOOPBACK_NAMES:
+    if host not in request.app[_NAMES]:
         return _refused(403, "Forbidden", f"the API answers under a loopback address only, not as {host}")
     if request.method == "POST" and request.content_type != "application/json":
         return _refused(415, "UnsupportedMediaType", "send application/json")
@@ -133,11 +136,19 @@ async def _apply(request: web.Request) -> web.Response:
             "removed": found.removed,
             "generation": mesh.generation,
             "proxies": len(mesh.plan.proxies),
+            "missing": sorted(proxy.name for proxy in mesh.plan.proxies if not mesh.synced(proxy)),
             "seconds": round(seconds, 4),
             "warnings": [str(warning) for warning in loaded.warnings],
             "gateways": gateways(mesh),
         }
     )
+
+
+async def _manifests(request: web.Request) -> web.Response:
+    """All objects in force, also those that mean nothing here, as text that `POST /mesh/apply` takes."""
+    plan = request.app[MESH].plan
+    text = "\n---\n".join(json.dumps(kube.body(each)) for each in (*plan.resources, *plan.ignored))
+    return web.json_response({"text": text})
 
 
 async def _rotate_certificates(request: web.Request) -> web.Response:
@@ -200,7 +211,11 @@ async def _pod_log(request: web.Request) -> web.Response:
     newest = request.query.get("tailLines", "")
     if newest and not newest.isdecimal():
         return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
-    lines = await asyncio.to_thread(_last_lines, member.pod.log_file, int(newest) if newest else None)
+    file = member.pod.log_file
+    if file is None or not file.exists():
+        missing = "is not there" if file else "is not kept by the mesh, which has not started it"
+        return _refused(404, "NotFound", f"the log of pod {name} {missing}: ask whoever runs its container")
+    lines = await asyncio.to_thread(_last_lines, file, int(newest) if newest else None)
     return web.Response(text="".join(lines), content_type="text/plain")
 
 
@@ -217,8 +232,10 @@ async def _pod_proxy(request: web.Request) -> web.StreamResponse:
         return _not_found("pods", name)
     declared = kube.container_port(member.placed.pod, port)
     address = request.app[MESH].entrance(member, declared) if declared is not None else None
-    if address is None:
+    if declared is None or address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
+    if request.app[MESH].is_shut(member, declared):
+        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: it takes nothing but mTLS")
     url = f"http://{address}/{request.match_info['path']}"
     # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
     wanted = {"accept-encoding": request.headers.get("accept-encoding", "identity")}

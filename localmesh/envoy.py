@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 import time
@@ -22,6 +23,8 @@ from localmesh.process_table import ProcessTable
 _BINARY_VARIABLE = "LOCALMESH_ENVOY"
 _ADS_CLUSTER = "xds-grpc"
 _POLL_SECONDS = 0.03
+# Envoy's own would be up to 30 s: a control plane that was away is asked again soon after it is back.
+_RETRIES = {"retry_back_off": {"base_interval": "0.25s", "max_interval": "2s"}}
 # As in Istio: what a changed listener is still doing may take that long. Idle connections go at their next
 # request, so that what has changed is in force soon.
 _DRAIN_SECONDS = 45
@@ -81,7 +84,7 @@ def bootstrap(proxy: Proxy, *, admin: Address, control_plane: Address) -> dict[s
                 "api_type": "GRPC",
                 "transport_api_version": "V3",
                 "set_node_on_first_message_only": True,
-                "grpc_services": [{"envoy_grpc": {"cluster_name": _ADS_CLUSTER}}],
+                "grpc_services": [{"envoy_grpc": {"cluster_name": _ADS_CLUSTER, "retry_policy": _RETRIES}}],
             },
         },
         "static_resources": {"clusters": [_control_plane_cluster(control_plane)]},
@@ -97,7 +100,7 @@ def bootstrap(proxy: Proxy, *, admin: Address, control_plane: Address) -> dict[s
 def _control_plane_cluster(address: Address) -> dict[str, Any]:
     return {
         "name": _ADS_CLUSTER,
-        "type": "STATIC",
+        **_discovery(address.host),
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
@@ -110,6 +113,19 @@ def _control_plane_cluster(address: Address) -> dict[str, Any]:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
         },
     }
+
+
+def _discovery(host: str) -> dict[str, Any]:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:  # a name, which may get another address
+        retry = {"base_interval": "0.5s", "max_interval": "2s"}
+        return {
+            "type": "STRICT_DNS",
+            "dns_lookup_family": "V4_PREFERRED",
+            "dns_failure_refresh_rate": retry,
+        }
+    return {"type": "STATIC"}
 
 
 def _socket(address: Address) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from localmesh.envoy import EnvoyError, EnvoyMissingError
 from localmesh.process import StartError
 from localmesh.process_table import StateFolderInUseError
+from localmesh.served.addresses import NoPlaceError
 from localmesh.workloads import NoFreePortError, PodFailedError
 from localmesh.xds import NotAcknowledgedError, RejectedError
 
@@ -22,6 +23,7 @@ FAILURES = (
     EnvoyMissingError,
     MeshRunsError,
     NoFreePortError,
+    NoPlaceError,
     NotAcknowledgedError,
     PodFailedError,
     PortTakenError,

@@ -12,7 +12,7 @@ from typing import Any
 from localmesh.catalog.proxies import Pod as Endpoint
 from localmesh.manifests import Resource
 from localmesh.members import Member
-from localmesh.workloads import PodState
+from localmesh.workloads import PodState, pod_uid
 
 Json = dict[str, Any]
 
@@ -96,7 +96,7 @@ def pod(member: Member) -> Json:
         "metadata": {
             "name": member.placed.name,
             "namespace": workload.namespace,
-            "uid": member.pod.facts.uid,
+            "uid": pod_uid(workload.namespace, member.placed.name),
             "labels": labels,
             "annotations": dict(workload.annotations),
         },
@@ -106,7 +106,7 @@ def pod(member: Member) -> Json:
         },
         "status": {
             "phase": _PHASES.get(member.pod.state, "Running"),
-            "podIP": "127.0.0.1",
+            "podIP": member.pod.host or "",
             "conditions": [{"type": "Ready", "status": "True" if member.ready else "False"}],
             "containerStatuses": statuses,
         },

@@ -20,7 +20,10 @@ _INJECT = "sidecar.istio.io/inject"
 
 
 class Addresses(Protocol):
-    """Gives out addresses; the same answer for the same question."""
+    """Gives out names and addresses; the same answer for the same question."""
+
+    def pod(self, workload: Workload, ordinal: int) -> str:
+        """The name of a workload's pod."""
 
     def application(self, pod: str, port: int, *, movable: bool) -> Address:
         """Where a pod's process listens for a container port; `movable`: it can be told another number."""
@@ -42,6 +45,10 @@ class LoopbackAddresses:
         self._free_ports = free_ports
         self._gateway_ports = dict(gateway_ports or {})
         self._given: dict[tuple[str, str, int], Address] = {}
+
+    def pod(self, workload: Workload, ordinal: int) -> str:
+        """The name that Kubernetes could have given."""
+        return pod_name(workload, ordinal)
 
     def application(self, pod: str, port: int, *, movable: bool) -> Address:
         """A free port, or the number itself where the process cannot be told another."""
@@ -72,6 +79,10 @@ class ImaginedAddresses:
 
     def __init__(self) -> None:
         self._pods: dict[str, str] = {}
+
+    def pod(self, workload: Workload, ordinal: int) -> str:
+        """The name that Kubernetes could have given."""
+        return pod_name(workload, ordinal)
 
     def application(self, pod: str, port: int, *, movable: bool) -> Address:
         """The port itself, inside the pod."""
@@ -107,9 +118,13 @@ class PlacedPod:
     pod: Pod
     ready_pod: Pod
 
-    def as_endpoint(self, *, ready: bool) -> Pod:
-        """The pod as translation sees it: one object for each of its two states."""
-        return self.ready_pod if ready else self.pod
+    def as_endpoint(self, *, ready: bool, host: str | None = None) -> Pod:
+        """The pod as translation sees it; `host` is where it is reached, if not where it listens."""
+        pod = self.ready_pod if ready else self.pod
+        if host is None:
+            return pod
+        addresses = {port: Address(host, listen.port) for port, listen in pod.addresses.items()}
+        return replace(pod, addresses=addresses)
 
 
 def place_pods(
@@ -180,7 +195,7 @@ def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[in
 def _place(
     workload: Workload, ordinal: int, ports: Mapping[int, bool], injected: bool, addresses: Addresses
 ) -> PlacedPod:
-    name = pod_name(workload, ordinal)
+    name = addresses.pod(workload, ordinal)
     key = f"{workload.namespace}/{name}"
     is_stub = any(not container.command for container in workload.containers)
     applications = {

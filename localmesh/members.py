@@ -1,125 +1,96 @@
-"""What runs of a mesh: pods with their sidecars, and gateways; kept running, started and stopped as one."""
+"""What runs of a mesh: pods with their sidecars, gateways, and the ground that all of it stands on.
+
+The ground is the one place that knows where members run: as processes of this machine (`process_ground`) or
+in containers that somebody else has started (`served`). All the rest of localmesh is the same for both.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import aiohttp
+from typing import Protocol
 
 from localmesh.catalog import Address, Proxy
+from localmesh.catalog import Pod as Endpoint
 from localmesh.catalog.config_data import ConfigData
-from localmesh.envoy import Envoy, EnvoyPlace, node_id
-from localmesh.layout import PlacedPod
-from localmesh.process_table import ProcessTable
-from localmesh.workloads import FreePorts, Pod, PodFacts
-from localmesh.workloads.ports import LOOPBACK
+from localmesh.layout import Addresses, PlacedPod
+from localmesh.workloads import ContainerStatus, PodState
 from localmesh.xds import AdsServer
 
 _READY_SECONDS = 60
-_RESTART_PAUSE_SECONDS = 0.5
 _LONGEST_GRACE_SECONDS = 10.0
 
-_log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What members stand on; `on_change` is told whenever a pod's readiness may have changed."""
-
-    processes: ProcessTable
-    ads: AdsServer
-    control_plane: Address
-    client: aiohttp.ClientSession
-    free_ports: FreePorts
-    state_folder: Path
-    working_directory: Path
-    on_change: Callable[[], None]
+class RunningProxy(Protocol):
+    """The Envoy of one proxy."""
 
     @property
-    def log_folder(self) -> Path:
-        """Where the logs are: one file per workload, one per proxy."""
-        return self.state_folder / "logs"
-
-
-class KeptEnvoy:
-    """The Envoy of one proxy, started again should it end."""
-
-    def __init__(self, proxy: Proxy, ground: Ground) -> None:
-        self.proxy = proxy
-        self.restarts = 0
-        self.ready = False
-        self.log_file = ground.log_folder / proxy.namespace / f"{proxy.name}.envoy.log"
-        self._ground = ground
-        self._place = EnvoyPlace(
-            control_plane=ground.control_plane,
-            admin=Address(LOOPBACK, ground.free_ports.take()),
-            state_folder=ground.state_folder,
-            log_file=self.log_file,
-            environment={"PATH": os.environ.get("PATH", "")},
-        )
-        self._envoy: Envoy | None = None
-        self._keeper: asyncio.Task[None] | None = None
+    def proxy(self) -> Proxy:
+        """Whose it is."""
 
     @property
-    def admin(self) -> Address:
-        """Where people may look into it."""
-        return self._place.admin
+    def ready(self) -> bool:
+        """Whether it takes requests."""
 
     @property
-    def pid(self) -> int | None:
-        """Its process id, None before it was started."""
-        return self._envoy.pid if self._envoy is not None else None
+    def restarts(self) -> int:
+        """How often it was started again, as far as that is known."""
+
+    @property
+    def admin(self) -> Address | None:
+        """Where people may look into it; None where they cannot from here."""
+
+    @property
+    def log_file(self) -> Path | None:
+        """Its log; None where it is not kept by the mesh."""
+
+    def url(self, port: int) -> str:
+        """Where people reach a target port of a gateway."""
 
     async def start(self) -> None:
-        """Starts it and returns when it takes requests. Raises EnvoyError, RejectedError or StartError."""
-        await self._start_once()
-        self._keeper = asyncio.create_task(self._keep())
+        """Begins with it."""
 
     async def stop(self) -> None:
-        """Stops it for good."""
-        self.ready = False
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
-        if self._envoy is not None:
-            await self._envoy.stop()
-        self._ground.free_ports.give_back(self.admin.port)
+        """Ends with it."""
 
-    async def _start_once(self) -> None:
-        self._envoy = await Envoy.start(self.proxy, self._place, self._ground.processes)
-        ready = asyncio.create_task(self._envoy.ready(self._ground.client))
-        refusal = asyncio.create_task(self._ground.ads.refusal(node_id(self.proxy)))
-        try:
-            await asyncio.wait({ready, refusal}, return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                raise refusal.result()
-            ready.result()
-        finally:
-            ready.cancel()
-            refusal.cancel()
-            await asyncio.gather(ready, refusal, return_exceptions=True)
-        self.ready = True
 
-    async def _keep(self) -> None:
-        while self._envoy is not None:
-            error = await self._envoy.ended()
-            self.ready = False
-            self._ground.on_change()
-            _log.warning("%s; it is started again", error)
-            await asyncio.sleep(_RESTART_PAUSE_SECONDS)
-            self.restarts += 1
-            try:
-                await self._start_once()
-            except Exception as again:  # whatever the cause, the next round tries once more
-                _log.warning("%s", again)
-            self._ground.on_change()
+class RunningPod(Protocol):
+    """The application of one pod."""
+
+    @property
+    def host(self) -> str | None:
+        """The address at which its ports are reached now; None while it is not known."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may be sent requests."""
+
+    @property
+    def state(self) -> PodState:
+        """Where it is in its life."""
+
+    @property
+    def restarts(self) -> int:
+        """How often its containers have been restarted, as far as that is known."""
+
+    @property
+    def containers(self) -> tuple[ContainerStatus, ...]:
+        """Each container as it is now."""
+
+    @property
+    def log_file(self) -> Path | None:
+        """What it has written; None where that is not kept by the mesh."""
+
+    async def start(self) -> None:
+        """Begins with it; returns before it is ready."""
+
+    async def until_ready(self, timeout_seconds: float) -> None:
+        """Waits until it is ready, for as long as that is worth waiting for."""
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Ends with it."""
 
 
 @dataclass(slots=True)
@@ -127,29 +98,17 @@ class Member:
     """One running pod and its sidecar, if it has one."""
 
     placed: PlacedPod
-    pod: Pod
-    envoy: KeptEnvoy | None = field(default=None)
-
-    @classmethod
-    def of(cls, placed: PlacedPod, config: ConfigData, ground: Ground) -> Member:
-        """A member that is not started yet."""
-        outbound = placed.proxy.outbound if placed.proxy else None
-        facts = PodFacts(
-            workload=placed.workload,
-            ordinal=placed.ordinal,
-            ports=placed.ports,
-            state_folder=ground.state_folder,
-            working_directory=ground.working_directory,
-            outbound_proxy=f"http://{outbound}" if outbound else None,
-            config=config,
-        )
-        pod = Pod(facts, ground.processes, ground.log_folder, lambda _: ground.on_change())
-        return cls(placed, pod, KeptEnvoy(placed.proxy, ground) if placed.proxy else None)
+    pod: RunningPod
+    envoy: RunningProxy | None = field(default=None)
 
     @property
     def ready(self) -> bool:
         """Whether it may be sent requests: the application and its sidecar both."""
         return self.pod.ready and (self.envoy is None or self.envoy.ready)
+
+    def as_endpoint(self, placed: PlacedPod) -> Endpoint:
+        """The pod as translation sees it now, with what `placed` says of it."""
+        return placed.as_endpoint(ready=self.ready, host=self.pod.host)
 
     async def start(self) -> None:
         """Starts both and returns when both are ready. Raises what either raises, the other still running."""
@@ -166,5 +125,29 @@ class Member:
             await self.envoy.stop()
 
 
-Running = Member | KeptEnvoy
+Running = Member | RunningProxy
 """A part of the mesh that can be started and stopped."""
+
+
+class Ground(Protocol):
+    """Where members run, and at which addresses."""
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where everything listens."""
+
+    @property
+    def mark(self) -> Mapping[str, str]:
+        """Environment for programs that are to end with the mesh, whatever happens to it."""
+
+    async def open(self, ads: AdsServer, on_change: Callable[[], None]) -> None:
+        """Starts `ads` where the proxies find it; `on_change` is told whenever readiness may have changed."""
+
+    async def close(self) -> None:
+        """Lets go of everything, after the members were stopped."""
+
+    def member(self, placed: PlacedPod, config: ConfigData) -> Member:
+        """A member that is not started yet."""
+
+    def gateway(self, proxy: Proxy) -> RunningProxy:
+        """A gateway that is not started yet."""

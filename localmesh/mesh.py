@@ -11,20 +11,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-import aiohttp
-
-from localmesh.catalog import Address, Catalog, Proxy
+from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.changes import Changes, ObjectKey, aged, changes
 from localmesh.envoy import node_id
 from localmesh.identity import DEFAULT_LIFETIME, Authority
-from localmesh.layout import LoopbackAddresses, PlacedPod
+from localmesh.layout import PlacedPod
 from localmesh.manifests import Resource
-from localmesh.members import Ground, KeptEnvoy, Member, Running
+from localmesh.members import Ground, Member, Running, RunningProxy
 from localmesh.plan import EMPTY, Plan, PodKey, plan
-from localmesh.process_table import ProcessTable
+from localmesh.process_ground import ProcessGround
 from localmesh.translate import Memory, ProxyConfig, intercepts, translate
-from localmesh.workloads import FreePorts
-from localmesh.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer, Encoder, Snapshot
 from localmesh.xds.secrets import secrets
 
@@ -44,48 +40,32 @@ class MeshSettings:
 class Mesh:
     """All pods and proxies of one mesh; use as an asynchronous context manager.
 
-    `generation` counts the applies that took effect.
+    `ground` says where its members run, as processes if nothing else is given. `generation` counts the
+    applies that took effect.
     """
 
-    def __init__(self, settings: MeshSettings) -> None:
+    def __init__(self, settings: MeshSettings, ground: Ground | None = None) -> None:
         self.settings = settings
         self.generation = 0
         self.plan: Plan = EMPTY
         self.members: dict[PodKey, Member] = {}
-        self.gateways: dict[PodKey, KeptEnvoy] = {}
-        self._processes = ProcessTable(settings.state_folder)
+        self.gateways: dict[PodKey, RunningProxy] = {}
+        self._ground: Ground = ground or ProcessGround(
+            settings.state_folder, settings.working_directory, settings.gateway_ports
+        )
         self._ads = AdsServer()
         self._encoder = Encoder()
         self._memory = Memory()
         self._authority = Authority(settings.certificate_lifetime)
-        self._free_ports = FreePorts()
-        self._addresses = LoopbackAddresses(self._free_ports, settings.gateway_ports)
         self._objects: Mapping[ObjectKey, Resource] = {}
         self._applying = asyncio.Lock()
         self._rolling_out = asyncio.Lock()
         self._readiness_changed = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
         self._rotation: asyncio.Task[None] | None = None
-        self._ground: Ground | None = None
 
     async def __aenter__(self) -> Self:
-        await self._processes.open()
-        try:
-            port = await self._ads.start()
-            self._ground = Ground(
-                processes=self._processes,
-                ads=self._ads,
-                control_plane=Address(LOOPBACK, port),
-                client=aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)),
-                free_ports=self._free_ports,
-                state_folder=self.settings.state_folder,
-                working_directory=self.settings.working_directory,
-                on_change=self._readiness_changed.set,
-            )
-        except BaseException:
-            await self._processes.close()
-            self._free_ports.close()
-            raise
+        await self._ground.open(self._ads, self._readiness_changed.set)
         self._follower = asyncio.create_task(self._follow_readiness())
         self._rotation = asyncio.create_task(self._rotate_in_time())
         return self
@@ -101,21 +81,18 @@ class Mesh:
         stops = (each.stop(_LAST_GRACE_SECONDS) for each in self.members.values())
         await asyncio.gather(*stops, return_exceptions=True)
         await self._ads.stop()
-        if self._ground is not None:
-            await self._ground.client.close()
-        await self._processes.close()
-        self._free_ports.close()
+        await self._ground.close()
 
     @property
     def ready(self) -> bool:
-        """Whether every pod and proxy is ready."""
-        envoys = self.gateways.values()
-        return all(member.ready for member in self.members.values()) and all(each.ready for each in envoys)
+        """Whether it was given manifests, and every pod and proxy is ready."""
+        parts: list[Running] = [*self.members.values(), *self.gateways.values()]
+        return self.generation > 0 and all(part.ready for part in parts)
 
     @property
-    def mark(self) -> dict[str, str]:
+    def mark(self) -> Mapping[str, str]:
         """Environment for programs that are to end with the mesh, whatever happens to it."""
-        return self._processes.mark
+        return self._ground.mark
 
     def synced(self, proxy: Proxy) -> bool:
         """Whether a proxy has acknowledged what it was sent."""
@@ -129,13 +106,21 @@ class Mesh:
         """Where somebody outside the mesh reaches a container port of a pod, as in a cluster.
 
         That is its sidecar, in plain text, where a Service sends HTTP to the port, else the application.
+        Istio's sidecars stand before all ports; `is_shut` says what they would do at the others.
         """
         proxy, real = member.placed.proxy, member.placed.ports.get(port)
-        if real is None:
+        if real is None or member.pod.host is None:
             return None
         if proxy is not None and intercepts(self._catalog(self.plan), proxy, port):
-            return member.placed.pod.addresses[port]
-        return Address(LOOPBACK, real)
+            return member.as_endpoint(member.placed).addresses[port]
+        return Address(member.pod.host, real)
+
+    def is_shut(self, member: Member, port: int) -> bool:
+        """Whether a container port that no sidecar here listens for would take nothing but mTLS."""
+        catalog, proxy = self._catalog(self.plan), member.placed.proxy
+        if proxy is None or intercepts(catalog, proxy, port):
+            return False
+        return catalog.peer_authentications.mode(proxy.namespace, proxy.labels, port) is MutualTls.STRICT
 
     async def apply(self, resources: Iterable[Resource], ignored: Iterable[Resource] = ()) -> Changes:
         """Makes the mesh what these resources say; returns when every proxy has acknowledged.
@@ -145,7 +130,7 @@ class Mesh:
         """
         async with self._applying:
             objects = aged(self._objects, resources)
-            wanted = plan(objects.values(), ignored, self._addresses, self.plan)
+            wanted = plan(objects.values(), ignored, self._ground.addresses, self.plan)
             found = changes(self._objects, objects)
             await self._become(wanted)
             self._objects = objects
@@ -176,15 +161,16 @@ class Mesh:
         await self._stop(gone, [key for key in self.gateways if key not in wanted.gateways])
         await self._start(wanted, late)
         await self._roll_out(wanted)
+        for key, member in self.members.items():
+            member.placed = wanted.pods[key]
 
     async def _start(self, wanted: Plan, pods: list[PlacedPod]) -> None:
-        assert self._ground is not None  # noqa: S101 - for the type checker: set on entering
         catalog = self._catalog(wanted)
         members = {
-            (pod.workload.namespace, pod.name): Member.of(pod, wanted.config, self._ground) for pod in pods
+            (pod.workload.namespace, pod.name): self._ground.member(pod, wanted.config) for pod in pods
         }
         gateways = {
-            key: KeptEnvoy(proxy, self._ground)
+            key: self._ground.gateway(proxy)
             for key, proxy in wanted.gateways.items()
             if key not in self.gateways
         }
@@ -243,7 +229,7 @@ class Mesh:
     def _catalog(self, of: Plan) -> Catalog:
         """The plan's catalog with its pods as they are now."""
         return of.catalog.with_pods(
-            placed.as_endpoint(ready=key in self.members and self.members[key].ready)
+            self.members[key].as_endpoint(placed) if key in self.members else placed.as_endpoint(ready=False)
             for key, placed in of.pods.items()
         )
 

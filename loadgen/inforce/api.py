@@ -1,18 +1,21 @@
-"""A client of the Kubernetes API, which localmesh serves too; a cluster is read through `kubectl proxy`."""
+"""A client of the Kubernetes API, which localmesh serves too; also from within a pod."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from loadgen.errors import NotReachable
+from loadgen.errors import NotReachable, Refused
 
 if TYPE_CHECKING:
     from requests import Response
+
+    from loadgen.inforce.service_account import ServiceAccount
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
@@ -32,15 +35,25 @@ class Resources:
 class MeshApi:
     """The API of one mesh, for one namespace; a context manager, since it holds connections."""
 
-    def __init__(self, url: str, namespace: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        *,
+        service_account: ServiceAccount | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> None:
         import requests
 
         self.url = url.rstrip("/")
         self.namespace = namespace
         self._timeout_seconds = timeout_seconds
+        self._service_account = service_account
         self._session = requests.Session()
         # A pod's or a developer's HTTP_PROXY is for the traffic of applications, not for this.
         self._session.trust_env = False
+        if service_account is not None:
+            service_account.prepare(self._session)
 
     def __enter__(self) -> MeshApi:
         return self
@@ -50,25 +63,60 @@ class MeshApi:
     ) -> None:
         self._session.close()
 
+    def document(self, path: str) -> Object:
+        """The JSON object that a path answers."""
+        return self._get(path)
+
+    def elsewhere(self, namespace: str) -> MeshApi:
+        """The same API for another namespace."""
+        return MeshApi(
+            self.url,
+            namespace,
+            service_account=self._service_account,
+            timeout_seconds=self._timeout_seconds,
+        )
+
     def resources(self) -> Resources:
         """What is in force now."""
         return Resources(
             self.namespace,
-            virtual_services=self._items("networking.istio.io/v1", "virtualservices"),
-            destination_rules=self._items("networking.istio.io/v1", "destinationrules"),
-            services=self._items("v1", "services"),
-            deployments=self._items("apps/v1", "deployments"),
+            virtual_services=self.objects("networking.istio.io/v1", "virtualservices"),
+            destination_rules=self.objects("networking.istio.io/v1", "destinationrules"),
+            services=self.objects("v1", "services"),
+            deployments=self.objects("apps/v1", "deployments"),
         )
 
     def pods(self, **labels: str) -> tuple[Object, ...]:
         """The pods with these labels, by name."""
         selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-        found = self._items("v1", "pods", f"?labelSelector={quote(selector)}")
+        found = self.objects("v1", "pods", f"?labelSelector={quote(selector)}")
         return tuple(sorted(found, key=lambda pod: str(pod["metadata"]["name"])))
 
     def pod_text(self, pod: str, port: int, path: str) -> str:
         """What a pod's declared port answers to GET, through the API's proxy."""
         return self._answer(self._pod_path(pod, port, path)).text
+
+    def pod_answer(self, pod: str, port: int, path: str) -> tuple[int, str]:
+        """Status and text of what a pod's declared port answers to GET, whatever the status.
+
+        What the API itself refuses (a Status object) is not the pod's answer, and NotReachable.
+        """
+        answer = self._exchange(self._pod_path(pod, port, path))
+        if not answer.ok and _is_status(answer):
+            raise self._refused(answer)
+        return answer.status_code, answer.text
+
+    def pod_refusal(self, pod: str, port: int, path: str) -> str | None:
+        """Why no answer came from a pod's declared port, in the API's words; None if one came.
+
+        The API calls in plain text, from outside the mesh, and its connection was refused or reset.
+        """
+        answer = self._exchange(self._pod_path(pod, port, path))
+        if answer.ok or not _is_status(answer):
+            return None
+        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return _reason(answer)
+        raise self._refused(answer)
 
     def pod_log(self, pod: Object, *, newest: int) -> str:
         """The newest lines that a pod's application has written: the container that is not the sidecar."""
@@ -98,7 +146,8 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def _items(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
+    def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
+        """The objects of a kind, by the plural of its name, such as `authorizationpolicies`."""
         root = "/api" if "/" not in api_version else "/apis"
         path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
         items = self._get(path).get("items")
@@ -126,11 +175,20 @@ class MeshApi:
     def _answer(
         self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
     ) -> Response:
-        """A 2xx answer; for anything else NotReachable."""
+        """A 2xx answer; for any other Refused, for none NotReachable."""
+        answer = self._exchange(path, method, body, media_type)
+        if not answer.ok:
+            raise self._refused(answer)
+        return answer
+
+    def _exchange(
+        self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
+    ) -> Response:
+        """An answer of any status; NotReachable if none comes."""
         import requests
 
         try:
-            answer = self._session.request(
+            return self._session.request(
                 method,
                 self.url + path,
                 data=body,
@@ -139,9 +197,10 @@ class MeshApi:
             )
         except requests.RequestException as error:
             raise NotReachable(self._unreachable(error)) from error
-        if not answer.ok:
-            raise NotReachable(f"{self.url}{path} answers {answer.status_code} {_reason(answer)}")
-        return answer
+
+    @staticmethod
+    def _refused(answer: Response) -> Refused:
+        return Refused(f"{answer.url} answers {answer.status_code} {_reason(answer)}")
 
     def _unreachable(self, error: Exception) -> str:
         import requests
@@ -160,3 +219,11 @@ def _reason(answer: Response) -> str:
     except (ValueError, KeyError, TypeError):
         return f"{answer.reason}: is this the API of a mesh?"
     return f"{answer.reason}: {message}"
+
+
+def _is_status(answer: Response) -> bool:
+    """Whether an answer is a Status object: the API's own word, not that of what it leads to."""
+    try:
+        return bool(answer.json()["kind"] == "Status")
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog.config_data import ConfigKind
-from localmesh.catalog.probe import Handlers, Hook, Probe
+from localmesh.catalog.probe import Action, Handlers, Probe
 from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Mount, mounts
 from localmesh.manifests import FieldPath
@@ -91,7 +91,7 @@ class Container:
     startup: Probe | None = None
     readiness: Probe | None = None
     liveness: Probe | None = None
-    pre_stop: Hook | None = None
+    pre_stop: Action | None = None
     requests: Mapping[str, str] | None = None
     limits: Mapping[str, str] | None = None
 

@@ -37,15 +37,7 @@ class Execute:
     command: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """Only for preStop: wait before the container is told to stop."""
-
-    seconds: float
-
-
 Action = HttpGet | TcpSocket | Execute
-Hook = HttpGet | TcpSocket | Execute | Sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,7 @@ class Handlers:
         if body is None:
             return None
         action = self._action(body, path / key)
-        if action is None or isinstance(action, Sleep):
+        if action is None:
             return None
         return Probe(
             action=action,
@@ -89,12 +81,18 @@ class Handlers:
             termination_grace_seconds=body.get("terminationGracePeriodSeconds"),
         )
 
-    def pre_stop(self, container: Mapping[str, Any], path: FieldPath) -> Hook | None:
-        """What is done before the container is told to stop."""
-        body = (container.get("lifecycle") or {}).get("preStop")
-        return self._action(body, path / "lifecycle" / "preStop") if body else None
+    def pre_stop(self, container: Mapping[str, Any], path: FieldPath) -> Action | None:
+        """What is done before the container is told to stop; None for nothing, also instead of a sleep.
 
-    def _action(self, body: Mapping[str, Any], path: FieldPath) -> Hook | None:
+        A sleep waits until no proxy sends requests to the pod any more. Here every proxy has acknowledged
+        that before a pod is stopped.
+        """
+        body = (container.get("lifecycle") or {}).get("preStop")
+        if not body or body.get("sleep") is not None:
+            return None
+        return self._action(body, path / "lifecycle" / "preStop")
+
+    def _action(self, body: Mapping[str, Any], path: FieldPath) -> Action | None:
         if (get := body.get("httpGet")) is not None:
             return self._http_get(get, path / "httpGet")
         if (socket := body.get("tcpSocket")) is not None:
@@ -102,8 +100,6 @@ class Handlers:
             return None if port is None else TcpSocket(port, socket.get("host") or None)
         if (execute := body.get("exec")) is not None:
             return Execute(tuple(execute.get("command") or ()))
-        if (sleep := body.get("sleep")) is not None:
-            return Sleep(sleep.get("seconds") or 0)
         self.refusals.field(path / "grpc" if "grpc" in body else path, "use httpGet, tcpSocket or exec")
         return None
 

@@ -1,4 +1,4 @@
-"""The command line: up, apply, status, logs, proxy-config, rotate-certificates, down.
+"""The command line: up, serve, sidecar, apply, status, logs, proxy-config, rotate-certificates, down.
 
 Exit status: 0 done, 1 it could not be done, 2 wrong usage or manifests that cannot be used.
 """
@@ -18,21 +18,11 @@ import click
 from localmesh import __version__
 from localmesh.cli import client
 from localmesh.cli.inspect import lines_of, status_text
-from localmesh.cli.sources import Sources, source_options, strict_option
+from localmesh.cli.serving import serve, sidecar
+from localmesh.cli.sources import PORT, Sources, required, source_options, state_option, strict_option
 
 _STOP_SECONDS = 30
-_PORT = click.IntRange(0, 65535)
 _PARTS = ("listeners", "routes", "clusters", "endpoints")
-
-_state_option = click.option(
-    "--state",
-    "state_folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=client.DEFAULT_STATE_FOLDER,
-    envvar="LOCALMESH_STATE",
-    show_default=True,
-    help="Folder for logs and everything else that a running mesh keeps.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,17 +34,17 @@ def cli() -> None:
 @cli.command()
 @source_options
 @strict_option
-@_state_option
+@state_option
 @click.option(
     "--gateway-port",
-    type=_PORT,
+    type=PORT,
     default=8080,
     show_default=True,
     help="Where the gateway listens; 0: any free port.",
 )
 @click.option(
     "--api-port",
-    type=_PORT,
+    type=PORT,
     default=client.DEFAULT_API_PORT,
     show_default=True,
     help="Where the API listens; 0: any free port.",
@@ -70,15 +60,19 @@ def up(kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, 
     from localmesh.cli.up import UpOptions
     from localmesh.cli.up import up as run
 
-    sources = _required(Sources(kustomizations, files))
+    sources = required(Sources(kustomizations, files))
     loaded = sources.load(strict=strict)
     sys.exit(run(loaded, UpOptions(**options)))
+
+
+cli.add_command(serve)
+cli.add_command(sidecar)
 
 
 @cli.command()
 @source_options
 @strict_option
-@_state_option
+@state_option
 def apply(
     kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, state_folder: Path
 ) -> None:
@@ -87,13 +81,15 @@ def apply(
     With -k the mesh becomes what the kustomizations say, and what they do not name is removed. With -f
     alone the objects are added to what is there, or take the place of their namesakes.
     """
-    sources = _required(Sources(kustomizations, files))
+    sources = required(Sources(kustomizations, files))
     url = client.url_of(state_folder)
     order: dict[str, Any] = {"merge": not kustomizations, "strict": strict}
     if Path("-") in files:
         if kustomizations or len(files) > 1:
             raise click.UsageError("-f - stands alone: standard input is all there is then")
         order |= {"text": sys.stdin.read(), "file": "<stdin>"}
+    elif client.is_named():
+        order |= sources.as_text()
     else:
         order["kustomizations"] = [str(path.resolve()) for path in sources.kustomizations]
         order["files"] = [str(path.resolve()) for path in sources.files]
@@ -101,7 +97,7 @@ def apply(
 
 
 @cli.command()
-@_state_option
+@state_option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def status(state_folder: Path, as_json: bool) -> None:
     """Show pods, proxies and gateways of the running mesh."""
@@ -111,7 +107,7 @@ def status(state_folder: Path, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("workload")
-@_state_option
+@state_option
 @click.option("--proxy", is_flag=True, help="The log of its Envoy instead of the application's.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
 @click.option("--tail", "last", default=200, show_default=True, help="How many lines to begin with.")
@@ -124,13 +120,14 @@ def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int
         if workload in (pod["workload"], pod["name"])
     ]
     files += [each["proxyLog"] for each in found["proxies"] if workload == each["name"]]
-    if not files or files[0] is None:
+    if not files:
         names = sorted(
             {pod["workload"] for pod in found["pods"]} | {each["name"] for each in found["proxies"]}
         )
         raise click.UsageError(f'no log of "{workload}"; there are: {", ".join(names)}')
-    if not Path(files[0]).exists():
-        return
+    if files[0] is None or not Path(files[0]).exists():
+        missing = f"at {files[0]}, which is not here" if files[0] else "not kept by the mesh"
+        raise click.UsageError(f"the log of {workload} is {missing}: ask whoever runs its container")
     for line in lines_of(Path(files[0]), last=last, follow=follow):
         click.echo(line, nl=False)
 
@@ -140,7 +137,7 @@ def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int
 @click.argument("workload")
 @source_options
 @strict_option
-@_state_option
+@state_option
 def proxy_config(
     *,
     part: str,
@@ -172,7 +169,7 @@ def proxy_config(
 
 
 @cli.command("rotate-certificates")
-@_state_option
+@state_option
 def rotate_certificates(state_folder: Path) -> None:
     """Give every proxy of the running mesh a new certificate; nothing is interrupted."""
     found = client.post(client.url_of(state_folder), "/mesh/rotate-certificates", {})
@@ -180,7 +177,7 @@ def rotate_certificates(state_folder: Path) -> None:
 
 
 @cli.command()
-@_state_option
+@state_option
 def down(state_folder: Path) -> None:
     """Stop the mesh that runs with this state folder."""
     running = client.RunningMesh.read(state_folder)
@@ -195,12 +192,6 @@ def down(state_folder: Path) -> None:
         time.sleep(0.05)
 
 
-def _required(sources: Sources) -> Sources:
-    if not sources:
-        raise click.UsageError("name what to run: -k DIR (a kustomization) or -f FILE")
-    return sources
-
-
 def _tell(applied: dict[str, Any]) -> None:
     for warning in applied["warnings"]:
         click.echo(f"{warning}\n", err=True)
@@ -209,8 +200,15 @@ def _tell(applied: dict[str, Any]) -> None:
             click.echo(f"{what:<8} {subject}")
     if not any(applied[what] for what in ("added", "changed", "removed")):
         click.echo("nothing changed")
-    milliseconds = applied["seconds"] * 1000
-    click.echo(f"acknowledged by all {applied['proxies']} proxies after {milliseconds:.0f} ms")
+    missing = applied["missing"]
+    who = (
+        f"{applied['proxies'] - len(missing)} of {applied['proxies']}"
+        if missing
+        else f"all {applied['proxies']}"
+    )
+    click.echo(f"acknowledged by {who} proxies after {applied['seconds'] * 1000:.0f} ms")
+    if missing:
+        click.echo(f"not there yet, told when they come: {', '.join(missing)}")
 
 
 def main() -> None:
@@ -238,8 +236,9 @@ def _told(error: Exception) -> tuple[int, str]:
         return 1, f"localmesh: {error}"
     from localmesh.failures import FAILURES
     from localmesh.manifests import ManifestError
+    from localmesh.served.places import PlacesError
 
-    if isinstance(error, ManifestError):
+    if isinstance(error, ManifestError | PlacesError):
         return 2, str(error)
     if isinstance(error, FAILURES):
         return 1, f"localmesh: {error}"

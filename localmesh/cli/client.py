@@ -77,6 +77,11 @@ def url_of(state_folder: Path) -> str:
     return found.url
 
 
+def is_named() -> bool:
+    """Whether the mesh is known by its address alone: its files need not be this machine's."""
+    return bool(os.environ.get(URL_VARIABLE))
+
+
 def get(url: str, path: str) -> Any:
     """The JSON answer to a GET. Raises NoMeshError or RefusedError."""
     return _exchange(urllib.request.Request(url + path))  # noqa: S310 - the address of the mesh

@@ -1,7 +1,8 @@
-"""Which manifests a command is about: `-k DIR` and `-f FILE`, the same for all commands."""
+"""Options that several commands share: which manifests, `-k DIR` and `-f FILE`, and which state folder."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localmesh.cli.client import DEFAULT_STATE_FOLDER
+
 if TYPE_CHECKING:
     from localmesh.manifests import Loaded
+
+
+PORT = click.IntRange(0, 65535)
+"""A port; 0 means any free one."""
+
+state_option = click.option(
+    "--state",
+    "state_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_STATE_FOLDER,
+    envvar="LOCALMESH_STATE",
+    show_default=True,
+    help="Folder for logs and everything else that a running mesh keeps.",
+)
+"""Adds `--state`; the command gets it as `state_folder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +40,15 @@ class Sources:
 
     def __bool__(self) -> bool:
         return bool(self.kustomizations or self.files)
+
+    def as_text(self) -> dict[str, str]:
+        """Their objects, to be sent to a mesh that does not have these files. Raises ManifestError."""
+        from localmesh.manifests import load
+
+        loaded = load(kustomizations=self.kustomizations, files=self.files)
+        objects = (dict(resource.body) for resource in (*loaded.resources, *loaded.ignored))
+        named = ", ".join(map(str, (*self.kustomizations, *self.files)))
+        return {"text": "---\n".join(f"{json.dumps(each)}\n" for each in objects), "file": named}
 
     def load(self, *, strict: bool) -> Loaded:
         """What they hold. Prints warnings; with `strict` they are errors. Raises ManifestError."""
@@ -61,3 +88,10 @@ def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--strict", is_flag=True, help="Refuse what Istio accepts but cannot work, instead of warning."
     )(command)
+
+
+def required(sources: Sources) -> Sources:
+    """The sources, if there are any. Raises click.UsageError."""
+    if not sources:
+        raise click.UsageError("name what to run: -k DIR (a kustomization) or -f FILE")
+    return sources

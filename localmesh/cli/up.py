@@ -5,27 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import psutil
-from aiohttp import web
 
-from localmesh.api import application
+from localmesh.catalog import Address
 from localmesh.catalog.gateways import HTTP_TARGET_PORT
-from localmesh.cli.client import URL_VARIABLE, RunningMesh
+from localmesh.cli.client import URL_VARIABLE
+from localmesh.cli.foreground import api, in_the_foreground, require_free, require_no_mesh, until_stopped
 from localmesh.envoy import binary
-from localmesh.failures import MeshRunsError, PortTakenError
 from localmesh.manifests import Loaded
 from localmesh.mesh import Mesh, MeshSettings
 from localmesh.status import gateways
-from localmesh.workloads.ports import LOOPBACK, is_free
-
-_PARENT_POLL_SECONDS = 0.25
+from localmesh.workloads.ports import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,81 +36,27 @@ class UpOptions:
 
 def up(loaded: Loaded, options: UpOptions) -> int:
     """Runs the mesh until it is told to stop or the command has ended; the exit status."""
-    running = RunningMesh.read(options.state_folder)
-    if running is not None:
-        raise MeshRunsError(
-            f"a mesh runs already with the state folder {options.state_folder} (process {running.pid}): "
-            "`localmesh apply` changes it, `localmesh down` stops it"
-        )
-    for option, port in (("--gateway-port", options.gateway_port), ("--api-port", options.api_port)):
-        if port and not is_free(port):
-            raise PortTakenError(f"port {port} on {LOOPBACK} is taken; choose another one with {option}")
-    binary()  # a missing Envoy is told before anything is started
-    return asyncio.run(_until_stopped(loaded, options))
-
-
-async def _until_stopped(loaded: Loaded, options: UpOptions) -> int:
-    running = asyncio.create_task(_run(loaded, options))
-    with _stop_signals(running):
-        watch = asyncio.create_task(_end_with_parent(running)) if options.end_with_parent else None
-        try:
-            return await running
-        except asyncio.CancelledError:
-            return 130
-        finally:
-            if watch is not None:
-                watch.cancel()
-
-
-@contextlib.contextmanager
-def _stop_signals(task: asyncio.Task[int]) -> Iterator[None]:
-    """A signal ends the task in good order; the second one has to wait as well."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, _CancelOnce(task))
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
-class _CancelOnce:
-    """Cancels a task at the first call: a second cancel would interrupt the cleaning up."""
-
-    def __init__(self, task: asyncio.Task[int]) -> None:
-        self._task = task
-
-    def __call__(self) -> None:
-        if not self._task.cancelling():
-            self._task.cancel()
-
-
-async def _end_with_parent(task: asyncio.Task[int]) -> None:
-    parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(_PARENT_POLL_SECONDS)
-    _CancelOnce(task)()
-
-
-async def _run(loaded: Loaded, options: UpOptions) -> int:
     settings = MeshSettings(
         state_folder=options.state_folder.resolve(),
         working_directory=Path.cwd(),
         gateway_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
     )
+    require_no_mesh(options.state_folder)
+    require_free(gateway_port=options.gateway_port, api_port=options.api_port)
+    binary()  # a missing Envoy is told before anything is started
+    return asyncio.run(
+        until_stopped(_run(loaded, settings, options), end_with_parent=options.end_with_parent)
+    )
+
+
+async def _run(loaded: Loaded, settings: MeshSettings, options: UpOptions) -> int:
     began = time.monotonic()
-    async with Mesh(settings) as mesh, _api(mesh, options) as url:
+    async with Mesh(settings) as mesh, api(mesh, Address(LOOPBACK, options.api_port)) as url:
         await _start(mesh, loaded)
-        _announce(mesh, url, time.monotonic() - began)
+        announce(mesh, url, time.monotonic() - began)
         if options.command:
             return await _run_command(options.command, url, mesh)
-        click.echo("Ctrl-C stops it.", err=True)
-        with contextlib.suppress(asyncio.CancelledError):  # the ordinary end of a mesh in the foreground
-            await asyncio.Event().wait()
-        click.echo("localmesh: stopping …", err=True)
-        return 0
+        return await in_the_foreground()
 
 
 async def _start(mesh: Mesh, loaded: Loaded) -> None:
@@ -124,7 +65,8 @@ async def _start(mesh: Mesh, loaded: Loaded) -> None:
     await mesh.apply(loaded.resources, loaded.ignored)
 
 
-def _announce(mesh: Mesh, url: str, seconds: float) -> None:
+def announce(mesh: Mesh, url: str, seconds: float) -> None:
+    """Says what runs, and where."""
     proxies = len(mesh.plan.proxies)
     click.echo(f"localmesh: {len(mesh.members)} pods, {proxies} Envoys, ready in {seconds:.1f} s", err=True)
     for name, addresses in gateways(mesh).items():
@@ -134,22 +76,6 @@ def _announce(mesh: Mesh, url: str, seconds: float) -> None:
     if mesh.plan.ignored:
         kinds = sorted({resource.kind for resource in mesh.plan.ignored})
         click.echo(f"  {'ignored':<16}{', '.join(kinds)}: they mean nothing without a cluster", err=True)
-
-
-@contextlib.asynccontextmanager
-async def _api(mesh: Mesh, options: UpOptions) -> AsyncIterator[str]:
-    runner = web.AppRunner(application(mesh), access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, options.api_port).start()
-        host, port = runner.addresses[0][:2]
-        url = f"http://{host}:{port}"
-        process = psutil.Process()
-        RunningMesh(url, process.pid, process.create_time()).write(mesh.settings.state_folder)
-        yield url
-    finally:
-        RunningMesh.remove(mesh.settings.state_folder)
-        await runner.cleanup()
 
 
 async def _run_command(command: Sequence[str], url: str, mesh: Mesh) -> int:

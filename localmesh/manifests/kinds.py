@@ -48,8 +48,10 @@ IGNORED: Mapping[str, tuple[str, ...]] = {
     "Role": ("rbac.authorization.k8s.io/v1",),
     "RoleBinding": ("rbac.authorization.k8s.io/v1",),
     "StorageClass": ("storage.k8s.io/v1",),
+    "Telemetry": ("telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"),
 }
-"""Kinds without a meaning here: they are about nodes, quotas and the API server. Checked and listed."""
+"""Kinds without a meaning here: they are about nodes, quotas, the API server, and what proxies report
+(Telemetry), which changes no answer. Checked and listed."""
 
 REFUSED: Mapping[str, tuple[str, ...]] = {
     "CronJob": ("batch/v1",),
@@ -64,7 +66,6 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "ReplicaSet": ("apps/v1",),
     "ReplicationController": ("v1",),
     "StatefulSet": ("apps/v1",),
-    "Telemetry": ("telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"),
     "TrafficExtension": ("extensions.istio.io/v1alpha1",),
     "WasmPlugin": ("extensions.istio.io/v1alpha1",),
     "WorkloadEntry": _ISTIO,
@@ -85,7 +86,12 @@ CLUSTER_WIDE = frozenset(
 )
 """Kinds whose objects are in no namespace."""
 
-GATEWAY_API = "gateway.networking.k8s.io/"
+ELSEWHERE: Mapping[str, str] = {
+    "argoproj.io/": "; Argo Rollouts acts on it, which runs on a cluster",
+    "flagger.app/": "; Flagger acts on it, which runs on a cluster",
+    "gateway.networking.k8s.io/": "; it reads Istio's own Gateway and VirtualService",
+}
+"""API groups of others, with the reason why their kinds are refused."""
 
 REMOVED: Mapping[tuple[str, str], str] = {
     ("apps/v1beta1", "Deployment"): "Kubernetes 1.16",
@@ -125,8 +131,8 @@ def is_ignored(kind: str) -> bool:
 
 def kind_problems(api_version: str, kind: str, place: Place) -> Iterator[Problem]:
     """Why an object of this kind cannot be used; nothing if it can."""
-    if api_version.startswith(GATEWAY_API):
-        reason = "; it reads Istio's own Gateway and VirtualService"
+    reason = next((reason for group, reason in ELSEWHERE.items() if api_version.startswith(group)), None)
+    if reason is not None:
         yield unsupported.KIND_NOT_SUPPORTED.at(place, kind=kind, group=api_version, reason=reason)
     elif api_version in _VERSIONS.get(kind, ()):
         if kind in REFUSED:

@@ -189,6 +189,7 @@ WITHOUT_MEANING: Mapping[str, Mapping[str, str]] = {
         f"{_POD}.topologySpreadConstraints": "there is one node",
         f"{_CONTAINER}.image": "the command is run from the machine; without a command a stub answers",
         f"{_CONTAINER}.imagePullPolicy": "there are no images",
+        f"{_CONTAINER}.lifecycle.preStop.sleep": "no proxy knows the pod any more when it is stopped",
         f"{_CONTAINER}.ports[].hostIP": "every port is given out on 127.0.0.1",
         f"{_CONTAINER}.ports[].hostPort": "every port is given out on 127.0.0.1",
         f"{_CONTAINER}.resizePolicy": "nothing is limited",

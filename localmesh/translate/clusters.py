@@ -19,7 +19,7 @@ from localmesh.catalog import (
     Subset,
 )
 from localmesh.translate.addresses import endpoint_address, looked_up
-from localmesh.translate.connection_pools import connection_pool
+from localmesh.translate.connection_pools import connection_pool, speaks_only_http2
 from localmesh.translate.discovery import discovery, is_told
 from localmesh.translate.load_balancing import load_balancer
 from localmesh.translate.memory import Memory
@@ -70,19 +70,18 @@ def _of_port(upstream: _Upstream, port: ServicePort) -> Iterator[Json]:
     sniffed = upstream.for_sidecar and port.protocol is Protocol.SNIFFED
     for subset in (None, *(rule.subsets if rule else ())):
         policy = rule.policy_for(port.number, subset) if rule else {}
+        cluster = _outbound(service, port, rule, subset, sniffed=sniffed)
         name = outbound_cluster_of(service, port, subset)
-        yield {
-            **_outbound(service, port, rule, subset, sniffed=sniffed),
-            **discovery(service, port, subset, name, told=upstream.is_told),
-            **cluster_tls(
-                service,
-                port,
-                subset,
-                policy.get("tls"),
-                automatically=upstream.takes_automatic_tls,
-                identities=upstream.identities,
-            ),
-        }
+        tls = cluster_tls(
+            service,
+            port,
+            subset,
+            policy.get("tls"),
+            automatically=upstream.takes_automatic_tls,
+            identities=upstream.identities,
+            http2=speaks_only_http2(cluster),
+        )
+        yield {**cluster, **discovery(service, port, subset, name, told=upstream.is_told), **tls}
 
 
 def _outbound(

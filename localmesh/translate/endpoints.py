@@ -24,6 +24,7 @@ from localmesh.translate.tls import ENDPOINT_MARK
 from localmesh.translate.upstream_tls import takes_mutual_tls
 
 Json = dict[str, Any]
+_HEALTHY = "HEALTHY"
 
 
 class _Behind(NamedTuple):
@@ -75,8 +76,9 @@ def _written(catalog: Catalog, proxy: Proxy, service: Service) -> Iterator[Json]
     rule = catalog.rule_for(service.host, proxy.namespace)
     for port in service.ports:
         for subset in (None, *(rule.subsets if rule else ())):
-            found = written_endpoints(catalog, service, port, subset)
-            yield _assignment(service, port, subset, list(found))
+            written = written_endpoints(catalog, service, port, subset)
+            found = [{**endpoint, "healthStatus": _HEALTHY} for endpoint in written]
+            yield _assignment(service, port, subset, found)
 
 
 def _assignment(service: Service, port: ServicePort, subset: Subset | None, found: list[Json]) -> Json:
@@ -90,7 +92,7 @@ def _endpoint(pod: Pod, port: ServicePort, *, secure: bool) -> Json | None:
     metadata: Json = {"istio": {"workload": f"{pod.workload};{pod.namespace}"}}
     return {
         "endpoint": endpoint_address(address),
-        "healthStatus": "HEALTHY",
+        "healthStatus": _HEALTHY,
         "metadata": {"filterMetadata": {**metadata, **(ENDPOINT_MARK if secure else {})}},
         "loadBalancingWeight": 1,
     }

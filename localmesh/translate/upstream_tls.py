@@ -35,10 +35,12 @@ def cluster_tls(
     *,
     automatically: bool,
     identities: tuple[str, ...],
+    http2: bool,
 ) -> Json:
     """The transport sockets of a cluster; empty for plain text.
 
-    `settings` are the DestinationRule's; without them the endpoints decide, if `automatically`.
+    `settings` are the DestinationRule's; without them the endpoints decide, if `automatically`. `http2`: it
+    speaks nothing else.
     """
     written = (settings or {}).get("mode")
     if settings is not None and written != _MUTUAL:
@@ -52,7 +54,7 @@ def cluster_tls(
         sni=(settings or {}).get("sni")
         or server_name(service.host, port.number, subset.name if subset else ""),
         identities=identities if names is None else names,
-        http2=port.protocol.is_http2,
+        http2=http2,
     )
     return {"transportSocket": socket} if settings else {"transportSocketMatches": automatic(socket)}
 

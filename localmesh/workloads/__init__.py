@@ -1,7 +1,7 @@
 """Pods as processes: environment, volumes, probes, restarts, logs."""
 
 from localmesh.workloads.environment import configuration_problems
-from localmesh.workloads.facts import PodFacts, pod_name
+from localmesh.workloads.facts import PodFacts, pod_name, pod_uid
 from localmesh.workloads.pod import ContainerStatus, Pod, PodFailedError, PodState
 from localmesh.workloads.ports import FreePorts, NoFreePortError
 
@@ -15,4 +15,5 @@ __all__ = [
     "PodState",
     "configuration_problems",
     "pod_name",
+    "pod_uid",
 ]

@@ -47,7 +47,7 @@ class PodFacts:
     @property
     def uid(self) -> str:
         """The pod's unique id, made from its name."""
-        return str(uuid.uuid5(_NAMESPACE_OF_UIDS, f"{self.workload.namespace}/{self.name}"))
+        return pod_uid(self.workload.namespace, self.name)
 
     @property
     def folder(self) -> Path:
@@ -73,6 +73,11 @@ class PodFacts:
     def real_port(self, declared: int) -> int:
         """The port to connect to; one that is not declared is itself."""
         return self.ports.get(declared, declared)
+
+
+def pod_uid(namespace: str, name: str) -> str:
+    """The unique id of a pod, made from its name."""
+    return str(uuid.uuid5(_NAMESPACE_OF_UIDS, f"{namespace}/{name}"))
 
 
 def pod_name(workload: Workload, ordinal: int) -> str:

@@ -90,6 +90,11 @@ class Pod:
         return self.facts.workload.namespace
 
     @property
+    def host(self) -> str:
+        """The address at which its ports are reached."""
+        return LOOPBACK
+
+    @property
     def log_file(self) -> Path:
         """The one file that all replicas of the workload append to."""
         return self._log_folder / self.namespace / f"{self.facts.workload.name}.log"

@@ -22,11 +22,12 @@ class Target:
     """The container that is asked: the real ports, and how to run a command beside it.
 
     `execute` takes a command and a time limit in seconds and returns the exit status, None when the
-    time was up.
+    time was up. `host` is where the ports are.
     """
 
     real_port: Callable[[int], int]
     execute: Callable[[tuple[str, ...], float], Awaitable[int | None]]
+    host: str = LOOPBACK
 
 
 class ProbeClient:
@@ -77,7 +78,7 @@ class ProbeClient:
 
     def _address(self, action: HttpGet | TcpSocket) -> tuple[str, int]:
         if action.host in _LOCAL_HOSTS:
-            return LOOPBACK, self._target.real_port(action.port)
+            return self._target.host, self._target.real_port(action.port)
         return action.host or LOOPBACK, action.port
 
     def _hint(self, action: Action, error: Exception) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localmesh.catalog.container import Container
-from localmesh.catalog.probe import Sleep
 from localmesh.process import Command, Process, StartError, exit_reason
 from localmesh.process_table import ProcessTable
 from localmesh.workloads.back_off import BackOff
@@ -155,9 +154,6 @@ class Supervisor:
     async def _pre_stop(self, limit_seconds: float) -> None:
         hook = self.container.pre_stop
         if hook is None:
-            return
-        if isinstance(hook, Sleep):
-            await asyncio.sleep(min(hook.seconds, limit_seconds))
             return
         async with probe_client(self._target) as client:
             failure = await client.failure(hook, limit_seconds)

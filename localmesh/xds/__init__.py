@@ -1,8 +1,16 @@
 """Delivery: configuration as protobuf, served to the proxies over ADS with ACK and NACK."""
 
 from localmesh.xds.messages import canonical
-from localmesh.xds.server import AdsServer, NotAcknowledgedError
+from localmesh.xds.server import Admission, AdsServer, NotAcknowledgedError
 from localmesh.xds.sessions import RejectedError
 from localmesh.xds.snapshots import Encoder, Snapshot
 
-__all__ = ["AdsServer", "Encoder", "NotAcknowledgedError", "RejectedError", "Snapshot", "canonical"]
+__all__ = [
+    "Admission",
+    "AdsServer",
+    "Encoder",
+    "NotAcknowledgedError",
+    "RejectedError",
+    "Snapshot",
+    "canonical",
+]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -28,6 +29,10 @@ _METHOD = "StreamAggregatedResources"
 _REQUEST = "envoy.service.discovery.v3.DiscoveryRequest"
 
 
+Admission = Callable[[str, str], Awaitable[bool]]
+"""Whether the caller at an address may ask for what a proxy, by its name, is told; keys are among it."""
+
+
 class NotAcknowledgedError(Exception):
     """Proxies did not answer in time; `proxies` names them."""
 
@@ -44,20 +49,23 @@ class AdsServer:
         self._sessions: dict[str, Session] = {}
         self._connected = asyncio.Condition()
         self._server: grpc.aio.Server | None = None
+        self._admits: Admission | None = None
 
-    async def start(self, host: str = "127.0.0.1") -> int:
-        """Listens on a free port and returns it."""
-        server = grpc.aio.server()
+    async def start(self, host: str = "127.0.0.1", port: int = 0, admits: Admission | None = None) -> int:
+        """Listens on a port, 0: any free one, and returns it. `admits` decides who may ask for a proxy."""
+        self._admits = admits
+        # two servers that share a port would each get half of the proxies
+        server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         handler: grpc.RpcMethodHandler[Message, Message] = grpc.stream_stream_rpc_method_handler(
             self._stream,
             request_deserializer=message_class(_REQUEST).FromString,
             response_serializer=lambda message: message.SerializeToString(),
         )
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: handler}),))
-        port = server.add_insecure_port(f"{host}:0")
+        bound = server.add_insecure_port(f"{host}:{port}")
         await server.start()
         self._server = server
-        return port
+        return bound
 
     async def stop(self) -> None:
         """Ends all streams."""
@@ -121,22 +129,24 @@ class AdsServer:
             raise NotAcknowledgedError([tasks[task] for task in pending], timeout_seconds)
 
     async def _stream(
-        self, requests: AsyncIterator[Message], _: grpc.aio.ServicerContext[Any, Any]
+        self, requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[Message]:
         outbox: asyncio.Queue[Message | None] = asyncio.Queue()
-        reader = asyncio.create_task(self._read(requests, outbox))
+        reader = asyncio.create_task(self._read(requests, outbox, _host(context.peer())))
         try:
             while (response := await outbox.get()) is not None:
                 yield response
         finally:
             reader.cancel()
 
-    async def _read(self, requests: AsyncIterator[Message], outbox: asyncio.Queue[Message | None]) -> None:
+    async def _read(
+        self, requests: AsyncIterator[Message], outbox: asyncio.Queue[Message | None], caller: str
+    ) -> None:
         session: Session | None = None
         try:
             async for request in requests:
                 if session is None:
-                    session = await self._open(request, outbox)
+                    session = await self._open(request, outbox, caller)
                     if session is None:
                         return
                 session.receive(request)
@@ -145,8 +155,12 @@ class AdsServer:
             if session is not None and self._sessions.get(session.proxy) is session:
                 del self._sessions[session.proxy]
 
-    async def _open(self, request: Message, outbox: asyncio.Queue[Message | None]) -> Session | None:
+    async def _open(
+        self, request: Message, outbox: asyncio.Queue[Message | None], caller: str
+    ) -> Session | None:
         proxy: str = getattr(request, "node").id  # noqa: B009
+        if self._admits is not None and not await self._admits(proxy, caller):
+            return None
         snapshot = self._snapshots.get(proxy)
         if snapshot is None:
             return None  # not of this mesh
@@ -155,6 +169,11 @@ class AdsServer:
             self._sessions[proxy] = session
             self._connected.notify_all()
         return session
+
+
+def _host(peer: str) -> str:
+    """The address in gRPC's name of a peer, such as ``ipv4:172.18.0.3:55012`` or ``ipv6:%5B::1%5D:55012``."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
 async def _bring(session: Session, before: Snapshot, after: Snapshot, *, again: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import flask
 
 from services.chassis import body, call, health, logs, problem, propagation
+from services.chassis.caller import caller
 from services.chassis.hop import HEADER, Hop, served_by
 from services.chassis.metrics import UNMATCHED, Metrics
 from services.chassis.settings import Settings
@@ -120,6 +121,7 @@ def _line(
         "duration_ms": round(seconds * 1000, 2),
         "request_id": own.request_id,
         "trace_id": trace_id,
+        "caller": caller(flask.request.environ),
         "served_by": response.headers[HEADER],
     }
     if route == UNMATCHED:

@@ -24,7 +24,7 @@ def ask(folder: Path, asking: Asking, manifests: str = BASE + V1 + V2 + routed(v
 
     async def run() -> Any:
         async with mesh_of(folder, manifests) as mesh:
-            runner = web.AppRunner(application(mesh), access_log=None)
+            runner = web.AppRunner(application(mesh, ["localmesh"]), access_log=None)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
@@ -134,6 +134,32 @@ spec: {mtls: {mode: STRICT}}
     assert (status, refusal["reason"]) == (503, "ServiceUnavailable")
 
 
+def test_a_port_that_no_service_sends_to_is_shut_where_only_mtls_is_taken(tmp_path: Path) -> None:
+    """No sidecar here stands before it, but Istio's would; an exception for the port opens it."""
+    policies = """---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: open, namespace: shop}
+spec: {selector: {matchLabels: {version: v2}}, portLevelMtls: {"9102": {mode: PERMISSIVE}}}
+"""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        listed = await get(session, "/api/v1/namespaces/shop/pods")
+        names = [item["metadata"]["name"] for item in listed[1]["items"]]
+        return [await get(session, f"/api/v1/namespaces/shop/pods/{name}:9102/proxy/") for name in names]
+
+    pods = (V1 + V2).replace("[{containerPort: 8080}]", "[{containerPort: 8080}, {containerPort: 9102}]")
+    (shut, said), (opened, _) = ask(tmp_path, asking, BASE + pods + routed(v1=1) + policies)
+
+    assert (shut, said["reason"], opened) == (503, "ServiceUnavailable", 200)
+    assert "takes nothing but mTLS" in said["message"]
+
+
 def test_apply_refuses_what_cannot_be_done_and_says_why(tmp_path: Path) -> None:
     """Bad JSON is 400, bad manifests 422, a pod that dies 409; the generation counts what took effect."""
 
@@ -179,6 +205,19 @@ def test_web_pages_cannot_use_it(tmp_path: Path) -> None:
     rebound, form, local = ask(tmp_path, asking)
 
     assert (rebound[0], form[0], local[0]) == (403, 415, 200)
+
+
+def test_a_name_that_was_given_to_it_is_answered(tmp_path: Path) -> None:
+    """As containers call each other; other names are refused as ever."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        return [
+            await get(session, "/mesh", headers={"Host": f"{name}:7080"}) for name in ("localmesh", "other")
+        ]
+
+    given, other = ask(tmp_path, asking)
+
+    assert (given[0], other[0]) == (200, 403)
 
 
 def test_status_lists_what_is_not_intercepted_and_what_is_ignored(tmp_path: Path) -> None:

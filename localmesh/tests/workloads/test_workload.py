@@ -16,7 +16,7 @@ from localmesh.catalog.container import (
     Variable,
     VariableImport,
 )
-from localmesh.catalog.probe import Execute, HttpGet, Probe, Sleep, TcpSocket
+from localmesh.catalog.probe import Execute, HttpGet, Probe, TcpSocket
 from localmesh.catalog.volume import Claim, ConfigFiles, EmptyDirectory, KeyFile, Mount, Volume
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import Resource
@@ -194,7 +194,7 @@ class TestProbes:
         assert container.liveness == Probe(action, 1, 2, 3, 4, 5, 0)
 
     def test_other_handlers_are_read(self, make_workload: MakeWorkload) -> None:
-        """Sockets and commands probe too; a preStop hook may also sleep."""
+        """Sockets and commands probe too; a sleep before the stop is for proxies that have not heard yet."""
         container = make_workload(
             {
                 "startupProbe": {"exec": {"command": ["test", "-f", "/tmp/up"]}},
@@ -207,7 +207,7 @@ class TestProbes:
         assert container.startup.action == Execute(("test", "-f", "/tmp/up"))
         assert container.liveness is not None
         assert container.liveness.action == TcpSocket(8080)
-        assert container.pre_stop == Sleep(5)
+        assert container.pre_stop is None
 
     @pytest.mark.parametrize(
         ("probe", "path", "code"),

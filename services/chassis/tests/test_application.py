@@ -223,6 +223,7 @@ def test_the_log_has_one_line_for_each_request(client, caplog):
         "status": 200,
         "request_id": "request-1",
         "trace_id": "abc",
+        "caller": None,
         "served_by": OWN,
         "flavour": "sweet",
     }

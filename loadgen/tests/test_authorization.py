@@ -1,0 +1,42 @@
+"""The proof of authorization: its pairs of callers and services, and what it asks of the overlay."""
+
+from __future__ import annotations
+
+from loadgen.admission import DENIED, check_routes
+from loadgen.proofs.authorization import PASSAGES, SERVICES
+from loadgen.tests.stand_in_mesh import BASE, manifests, named, resources
+
+OVERLAY = "istio/overlays/authorization"
+
+
+def test_the_overlay_routes_every_request_to_whom_it_is_for():
+    """Those that must be refused, too: what is not routed would prove nothing."""
+    objects = manifests(*BASE, "k8s/base/frontend.yaml", OVERLAY)
+
+    check_routes(resources(objects), PASSAGES, remedy="")
+
+
+def test_every_service_is_tried_by_somebody_allowed_and_somebody_forbidden():
+    """Logic's allowed caller comes through webapp."""
+    allowed = {
+        word for passage in PASSAGES if passage.expected[0] == "2" for word in passage.expected.split()
+    }
+    forbidden = {passage.service for passage in PASSAGES if passage.expected == DENIED}
+
+    assert {word.strip(",") for word in allowed} >= set(SERVICES)
+    assert forbidden == set(SERVICES)
+
+
+def test_the_impostor_is_webapp_but_for_its_identity():
+    """The same program with the same address of logic: nothing else can be why it is refused."""
+    objects = manifests(*BASE, OVERLAY)
+    webapp, impostor = (
+        named(objects, "Deployment", name)["spec"]["template"]["spec"]
+        for name in ("webapp-v1", "impostor-v1")
+    )
+    container, other = webapp["containers"][0], impostor["containers"][0]
+
+    assert impostor["serviceAccountName"] != webapp["serviceAccountName"]
+    assert all(other[field] == container[field] for field in ("image", "command", "ports"))
+    assert {"name": "LOGIC_URL", "value": "http://logic"} in container["env"]
+    assert {"name": "LOGIC_URL", "value": "http://logic"} in other["env"]

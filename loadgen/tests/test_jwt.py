@@ -1,0 +1,137 @@
+"""The proof of tokens: whom feedback believes, as it is in force, and the tokens made for it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from loadgen.admission import DENIED
+from loadgen.inforce import NotInForce, NotUnderstood
+from loadgen.inforce.policies import Policies
+from loadgen.proofs.jwt import BAD, READ, WRITTEN, guard_in_force, passages_for
+from loadgen.tests.stand_in_mesh import manifests, named
+from loadgen.tokens import ISSUER, public_keys
+
+Change = Callable[[dict[str, Any], dict[str, Any]], None]
+
+
+def in_force(change: Change = lambda *_: None) -> Policies:
+    """The overlay's policies; `change` gets the spec of the RequestAuthentication and of the policy."""
+    objects = manifests("istio/overlays/jwt")
+    authentication = named(objects, "RequestAuthentication", "feedback")
+    authorization = named(objects, "AuthorizationPolicy", "feedback")
+    change(authentication["spec"], authorization["spec"])
+    return Policies((authorization,), (authentication,))
+
+
+def said(token: str) -> dict[str, Any]:
+    """The claims of a token."""
+    content = token.split(".")[1]
+    found = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+    assert isinstance(found, dict)
+    return found
+
+
+def readers(found: Policies) -> dict[str, str]:
+    """The token of each passage that reads, by what it is; without those that are none."""
+    out = {}
+    for passage in passages_for(guard_in_force(found)):
+        bearer = dict(passage.request.headers).get("authorization", "")
+        if passage.request.method == "GET" and "." in bearer:
+            out[passage.name.removeprefix("read, ")] = bearer.removeprefix("Bearer ")
+    return out
+
+
+class TestInForce:
+    def test_the_overlay_is_read_as_its_page_says(self):
+        """One issuer, and the claim that moderators have."""
+        guard = guard_in_force(in_force())
+
+        assert (guard.issuer, guard.audience) == (ISSUER, None)
+        assert (guard.claim, guard.value) == ("group", "moderator")
+
+    def test_edited_issuer_audience_and_claim_are_what_tokens_say(self):
+        """What is in force is what gets proven."""
+
+        def other(authentication: dict[str, Any], authorization: dict[str, Any]) -> None:
+            authentication["jwtRules"][0] |= {"issuer": "https://other.example", "audiences": ["readers"]}
+            authorization["rules"][1]["when"][0] = {"key": "request.auth.claims[role]", "values": ["editor"]}
+
+        found = said(readers(in_force(other))["role editor"])
+
+        assert (found["iss"], found["aud"], found["role"]) == ("https://other.example", "readers", "editor")
+
+    def test_without_an_issuer_nothing_is_in_force(self):
+        """As on the base."""
+        with pytest.raises(NotInForce, match="RequestAuthentication"):
+            guard_in_force(Policies(in_force().authorization))
+
+    def test_without_the_claim_nothing_is_in_force(self):
+        """Neither without the policy nor with one that lets everybody read."""
+
+        def everybody(_: dict[str, Any], authorization: dict[str, Any]) -> None:
+            del authorization["rules"][1]["when"]
+
+        for found in (Policies((), in_force().request_authentication), in_force(everybody)):
+            with pytest.raises(NotInForce, match="AuthorizationPolicy"):
+                guard_in_force(found)
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            (lambda one, _: one["jwtRules"].append(one["jwtRules"][0]), "2 issuers"),
+            (lambda one, _: one["jwtRules"][0].update(fromParams=["token"]), "fromParams"),
+            (lambda one, _: one["jwtRules"][0].update(jwks='{"keys": []}'), "cannot be made here"),
+            (lambda one, _: one["jwtRules"][0].update(jwks="no keys"), "cannot be made here"),
+            (lambda _, two: two["rules"][1]["when"][0].update(values=["*"]), "not evaluated"),
+            (lambda _, two: two["rules"][1]["when"][0].update(key="request.auth.audiences"), "not evaluated"),
+        ],
+    )
+    def test_what_tokens_cannot_be_made_for_is_not_understood(self, change: Change, reason: str):
+        """INCONCLUSIVE, with what is in the way."""
+        with pytest.raises(NotUnderstood, match=reason):
+            guard_in_force(in_force(change))
+
+    def test_keys_of_somebody_else_are_not_understood(self):
+        """Nobody can sign for them here."""
+        other = json.dumps(public_keys(ec.generate_private_key(ec.SECP256R1())))
+
+        with pytest.raises(NotUnderstood, match="not the demonstration's"):
+            guard_in_force(in_force(lambda one, _: one["jwtRules"][0].update(jwks=other)))
+
+
+class TestTokens:
+    def test_each_bad_token_differs_from_the_right_one_in_one_thing(self):
+        """So that nothing else can be why it is refused."""
+        found = readers(in_force())
+        right = said(found["group moderator"])
+        differences = {
+            name: {claim for claim in right | said(token) if right.get(claim) != said(token).get(claim)}
+            - ({"iat"} if name != "expired" else set())
+            for name, token in found.items()
+        }
+
+        assert differences == {
+            "group moderator": set(),
+            "moderator among several": {"group"},
+            "another group": {"group"},
+            "no group": {"group"},
+            "signed by another key": set(),
+            "not signed": set(),
+            "another issuer": {"iss"},
+            "expired": {"iat", "exp"},
+        }
+
+    def test_every_outcome_is_expected_of_something(self):
+        """Read, written, refused for what a token says and for what it is."""
+        assert {passage.expected for passage in passages_for(guard_in_force(in_force()))} == {
+            DENIED,
+            BAD,
+            READ,
+            WRITTEN,
+        }

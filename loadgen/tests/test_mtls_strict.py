@@ -1,0 +1,197 @@
+"""Strict mTLS's proof: the modes in force, and made-up outcomes judged by it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from loadgen.http1 import Target
+from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
+from loadgen.inforce.mutual_tls import mode_of
+from loadgen.judge import Verdict
+from loadgen.progress import listener
+from loadgen.proofs.mtls_strict import (
+    ANSWERED,
+    CERTIFICATE,
+    MADE_UP,
+    REFUSED,
+    REQUESTS,
+    ROUNDS,
+    Door,
+    doors_of,
+    fact,
+    identity,
+    judged_callers,
+    judged_claims,
+    judged_doors,
+    prove,
+)
+from loadgen.prove import Bench
+from loadgen.sentiment import PATH
+from loadgen.tally import Observation, Tally
+from loadgen.tests.stand_in_mesh import BASE, Objects, manifests, named, resources
+
+OVERLAY = manifests("istio/overlays/mtls-strict")
+LABELS = {"app": "logic", "app.kubernetes.io/part-of": "sentimesh"}
+WEBAPP = "spiffe://cluster.local/ns/sentimesh/sa/webapp"
+
+
+def policy(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+def pod(name: str, *, is_ready: bool = True, app: str = "logic") -> dict[str, Any]:
+    ports = [{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 9102}]
+    sidecar = {"name": "istio-proxy", "ports": [{"name": "envoy", "containerPort": 15090}]}
+    return {
+        "metadata": {"name": name, "labels": {**LABELS, "app": app}},
+        "spec": {"containers": [{"name": app, "ports": ports}, sidecar]},
+        "status": {"conditions": [{"type": "Ready", "status": str(is_ready)}]},
+    }
+
+
+class TestModes:
+    def test_the_overlay_is_strict_but_for_metrics(self):
+        """The namespace's policy, and the port that the other one excepts."""
+        assert mode_of(OVERLAY, LABELS, 8080) == "STRICT"
+        assert mode_of(OVERLAY, LABELS, 9102) == "PERMISSIVE"
+        assert mode_of(OVERLAY, {"app": "stranger"}, 9102) == "STRICT"
+
+    def test_nothing_written_is_permissive(self):
+        """Istio's default; UNSET and an empty object are nothing written."""
+        unset = [policy("a", {"mtls": {"mode": "UNSET"}}), policy("b", {"selector": {"matchLabels": LABELS}})]
+
+        assert mode_of([], LABELS, 8080) == mode_of(unset, LABELS, 8080) == "PERMISSIVE"
+
+    def test_a_selector_comes_before_the_namespace(self):
+        """Its port before the whole of it."""
+        own = {
+            "selector": {"matchLabels": {"app": "logic"}},
+            "mtls": {"mode": "PERMISSIVE"},
+            "portLevelMtls": {"8080": {"mode": "DISABLE"}},
+        }
+        policies = [policy("default", {"mtls": {"mode": "STRICT"}}), policy("own", own)]
+
+        assert [mode_of(policies, LABELS, port) for port in (8080, 1)] == ["DISABLE", "PERMISSIVE"]
+        assert mode_of(policies, {"app": "webapp"}, 8080) == "STRICT"
+
+    def test_of_two_policies_the_older_counts(self):
+        """By creation time, as Istio has it."""
+        policies = [policy("a", {"mtls": {"mode": "STRICT"}}), policy("b", {"mtls": {"mode": "DISABLE"}})]
+        for each, time in zip(policies, ("2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z"), strict=True):
+            each["metadata"]["creationTimestamp"] = time
+
+        assert mode_of(policies, LABELS, 8080) == "DISABLE"
+
+
+class TestDoors:
+    def test_every_port_of_ready_pods_is_one(self):
+        """But not those of the sidecar."""
+        found = doors_of([pod("a"), pod("b", is_ready=False)], OVERLAY)
+
+        assert found == [
+            Door("a", "logic", 8080, "livez", REFUSED),
+            Door("a", "logic", 9102, "metrics", ANSWERED),
+        ]
+
+    def test_all_pods_must_do_as_the_mode_says(self):
+        """One that answers is enough to fail."""
+        doors = doors_of([pod("a"), pod("b")], OVERLAY)
+
+        right = judged_doors(doors, [{REFUSED}, {ANSWERED}] * 2)
+        wrong = judged_doors(doors, [{REFUSED}, {ANSWERED}, {REFUSED, ANSWERED}, {ANSWERED}])
+
+        assert {check.name: check.verdict for check in right} == {
+            "plain text to logic:8080": Verdict.PASS,
+            "plain text to logic:9102": Verdict.PASS,
+        }
+        assert [check.verdict for check in wrong] == [Verdict.FAIL, Verdict.PASS]
+
+    def test_without_a_strict_port_nothing_is_in_force(self):
+        """Whatever other policies there are."""
+
+        class Permissive(MeshApi):
+            def objects(self, *_: str) -> Any:
+                return [policy("default", {"mtls": {"mode": "PERMISSIVE"}})]
+
+            def pods(self, **_: str) -> Any:
+                return [pod("a")]
+
+        bench = Bench(Permissive("http://127.0.0.1:1", "x"), Target("gateway", 80), listener("mtls-strict"))
+        with pytest.raises(NotInForce, match="is STRICT; apply the overlay"):
+            prove(bench)
+
+    def test_the_report_says_the_modes(self):
+        """By policy, ports by their numbers."""
+        assert fact(OVERLAY) == (
+            "PeerAuthentication default STRICT, PeerAuthentication metrics 9102 PERMISSIVE"
+        )
+
+
+def tally(claim: str | None = "URI=spiffe://cluster.local/ns/istio-system/sa/gateway") -> Tally:
+    headers = {} if claim is None else {CERTIFICATE: claim}
+    body = json.dumps({"headers": headers}).encode()
+    numbers = range(ROUNDS * len(REQUESTS))
+    return Tally([Observation(n, 200, (), 0.01, request_id=f"id-{n}", body=body) for n in numbers])
+
+
+def callers(observed: Tally, caller: str | None = WEBAPP) -> dict[str, str | None]:
+    return {
+        str(one.request_id): caller
+        for one in observed.observations
+        if REQUESTS[one.number % len(REQUESTS)].path == PATH
+    }
+
+
+class TestIdentities:
+    def objects(self) -> Objects:
+        return manifests(*BASE)
+
+    def verdict(self, found: dict[str, str | None]) -> Verdict:
+        return judged_callers(resources(self.objects()), tally(), found).verdict
+
+    def test_webapp_is_who_calls_logic(self):
+        """By the ServiceAccount in force, in whatever trust domain."""
+        elsewhere = WEBAPP.replace("cluster.local", "mesh.example")
+
+        assert self.verdict(callers(tally())) is self.verdict(callers(tally(), elsewhere)) is Verdict.PASS
+
+    def test_one_other_caller_fails(self):
+        """Nobody, too: plain text has no identity."""
+        for other in ("spiffe://cluster.local/ns/sentimesh/sa/feedback", None):
+            found = callers(tally())
+            found[next(iter(found))] = other
+
+            assert self.verdict(found) is Verdict.FAIL
+
+    def test_a_log_that_misses_requests_is_inconclusive(self):
+        """What is not known is not held for right."""
+        found = callers(tally())
+        found.popitem()
+
+        assert self.verdict(found) is Verdict.INCONCLUSIVE
+
+    def test_the_identity_is_that_of_the_service_account_in_force(self):
+        """Without one it is the namespace's default; two are too many."""
+        objects = self.objects()
+        spec = named(objects, "Deployment", "webapp-v1")["spec"]["template"]["spec"]
+        spec["serviceAccountName"] = "other"
+        named(objects, "Deployment", "logic-v2")["spec"]["template"]["spec"].pop("serviceAccountName")
+
+        assert identity(resources(objects), "webapp") == "ns/sentimesh/sa/other"
+        with pytest.raises(NotUnderstood, match="2 ServiceAccounts"):
+            identity(resources(objects), "logic")
+
+    @pytest.mark.parametrize("claim", [f"URI={MADE_UP}", f"URI={MADE_UP},By=frontend;URI=gateway", None])
+    def test_a_made_up_identity_that_arrives_fails(self, claim: str | None):
+        """Alone or before the right one; and so does no identity at all."""
+        assert judged_claims(tally(claim)).verdict is Verdict.FAIL
+
+    def test_a_made_up_identity_that_is_taken_off_passes(self):
+        """The gateway's own is there in its place; too few answers say nothing."""
+        few = Tally(tally().observations[:100])
+
+        assert judged_claims(tally()).verdict is Verdict.PASS
+        assert judged_claims(few).verdict is Verdict.INCONCLUSIVE

@@ -1,0 +1,114 @@
+"""What commands in the foreground share: they run until they are told to stop, and a mesh has its API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
+from pathlib import Path
+
+import click
+import psutil
+from aiohttp import web
+
+from localmesh.api import application
+from localmesh.catalog import Address
+from localmesh.cli.client import RunningMesh
+from localmesh.failures import MeshRunsError, PortTakenError
+from localmesh.mesh import Mesh
+from localmesh.workloads.ports import LOOPBACK, is_free
+
+_PARENT_POLL_SECONDS = 0.25
+
+
+def require_no_mesh(state_folder: Path) -> None:
+    """Raises MeshRunsError where one runs with the same state folder."""
+    running = RunningMesh.read(state_folder)
+    if running is not None:
+        raise MeshRunsError(
+            f"a mesh runs already with the state folder {state_folder} (process {running.pid}): "
+            "`localmesh apply` changes it, `localmesh down` stops it"
+        )
+
+
+def require_free(**ports: int) -> None:
+    """Raises PortTakenError for the first of these options whose port is taken; port 0 means any."""
+    for option, port in ports.items():
+        if port and not is_free(port):
+            named = f"--{option.replace('_', '-')}"
+            raise PortTakenError(f"port {port} on {LOOPBACK} is taken; choose another one with {named}")
+
+
+async def until_stopped(work: Coroutine[None, None, int], *, end_with_parent: bool = False) -> int:
+    """The exit status of `work`, which a signal ends in good order: 130 then, if it has none of its own."""
+    running = asyncio.create_task(work)
+    with _stop_signals(running):
+        watch = asyncio.create_task(_end_with_parent(running)) if end_with_parent else None
+        try:
+            return await running
+        except asyncio.CancelledError:
+            return 130
+        finally:
+            if watch is not None:
+                watch.cancel()
+
+
+@contextlib.contextmanager
+def _stop_signals(task: asyncio.Task[int]) -> Iterator[None]:
+    """A signal ends the task in good order; the second one has to wait as well."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, _CancelOnce(task))
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+class _CancelOnce:
+    """Cancels a task at the first call: a second cancel would interrupt the cleaning up."""
+
+    def __init__(self, task: asyncio.Task[int]) -> None:
+        self._task = task
+
+    def __call__(self) -> None:
+        if not self._task.cancelling():
+            self._task.cancel()
+
+
+async def _end_with_parent(task: asyncio.Task[int]) -> None:
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(_PARENT_POLL_SECONDS)
+    _CancelOnce(task)()
+
+
+@contextlib.asynccontextmanager
+async def api(mesh: Mesh, at: Address, names: Collection[str] = ()) -> AsyncIterator[str]:
+    """The API of a mesh, for as long as this lasts, and the note in its state folder; its URL here."""
+    runner = web.AppRunner(application(mesh, names), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, at.host, at.port).start()
+        port = runner.addresses[0][1]
+        url = f"http://{LOOPBACK}:{port}"
+        process = psutil.Process()
+        mesh.settings.state_folder.mkdir(parents=True, exist_ok=True)
+        RunningMesh(url, process.pid, process.create_time()).write(mesh.settings.state_folder)
+        yield url
+    finally:
+        RunningMesh.remove(mesh.settings.state_folder)
+        await runner.cleanup()
+
+
+async def in_the_foreground() -> int:
+    """Waits to be stopped; the exit status of an end that was asked for."""
+    click.echo("Ctrl-C stops it.", err=True)
+    with contextlib.suppress(asyncio.CancelledError):  # the ordinary end of a mesh in the foreground
+        await asyncio.Event().wait()
+    click.echo("localmesh: stopping …", err=True)
+    return 0

@@ -1,0 +1,109 @@
+"""`localmesh serve` and `localmesh sidecar`: the mesh of pods that somebody else has started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from localmesh.catalog import Address, Proxy, ProxyKind
+from localmesh.catalog.gateways import SYSTEM_NAMESPACE
+from localmesh.cli.foreground import api, in_the_foreground, require_free, require_no_mesh, until_stopped
+from localmesh.cli.up import announce
+from localmesh.envoy import binary
+from localmesh.manifests import Loaded
+from localmesh.mesh import Mesh, MeshSettings
+from localmesh.served.ground import ServedGround
+from localmesh.served.places import Places
+from localmesh.served.sidecar import SidecarSettings, keep_running
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Where the control plane is asked, and where it keeps its note."""
+
+    state_folder: Path
+    listen: str
+    xds_port: int
+    api_port: int
+    gateway_url: str | None
+    api_names: tuple[str, ...] = ()
+
+
+def serve(loaded: Loaded, places: Places, options: ServeOptions) -> int:
+    """Runs the control plane until it is told to stop; the exit status."""
+    _log_to_stderr()
+    settings = MeshSettings(options.state_folder.resolve(), Path.cwd())
+    require_no_mesh(options.state_folder)
+    require_free(xds_port=options.xds_port, api_port=options.api_port)
+    ground = ServedGround(places, Address(options.listen, options.xds_port), options.gateway_url)
+    return asyncio.run(until_stopped(_serve(loaded, Mesh(settings, ground), options)))
+
+
+async def _serve(loaded: Loaded, mesh: Mesh, options: ServeOptions) -> int:
+    began = asyncio.get_running_loop().time()
+    async with mesh, api(mesh, Address(options.listen, options.api_port), options.api_names) as url:
+        click.echo(
+            f"localmesh: proxies ask at {options.listen}:{options.xds_port}; looking for pods …", err=True
+        )
+        await mesh.apply(loaded.resources, loaded.ignored)
+        announce(mesh, url, asyncio.get_running_loop().time() - began)
+        missing = [name for (_, name), member in sorted(mesh.members.items()) if not member.ready]
+        missing += [name for (_, name), gateway in sorted(mesh.gateways.items()) if not gateway.ready]
+        if missing:
+            click.echo(f"  not ready yet: {', '.join(missing)}; they are taken in when they are", err=True)
+        return await in_the_foreground()
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarOptions:
+    """Whose Envoy to run (`name` is ``POD.NAMESPACE``, or the name of a gateway), and for whom."""
+
+    name: str
+    is_gateway: bool
+    control_plane: str
+    listen: str
+    health_port: int
+    state_folder: Path
+
+
+def sidecar(options: SidecarOptions) -> int:
+    """Runs one Envoy until it is told to stop; the exit status."""
+    _log_to_stderr()
+    binary()  # a missing Envoy is told before anything is started
+    settings = SidecarSettings(
+        proxy=_proxy(options),
+        control_plane=_address(options.control_plane),
+        health=Address(options.listen, options.health_port),
+        state_folder=options.state_folder.resolve(),
+    )
+    return asyncio.run(until_stopped(_keep_running(settings)))
+
+
+async def _keep_running(settings: SidecarSettings) -> int:
+    await keep_running(settings)
+    return 0
+
+
+def _proxy(options: SidecarOptions) -> Proxy:
+    name, _, namespace = options.name.rpartition(".") if "." in options.name else (options.name, "", "")
+    if not namespace and options.is_gateway:
+        namespace = SYSTEM_NAMESPACE
+    if not name or not namespace:
+        raise click.UsageError(f'"{options.name}" is no POD.NAMESPACE such as logic-v1-0.sentimesh')
+    kind = ProxyKind.GATEWAY if options.is_gateway else ProxyKind.SIDECAR
+    return Proxy(kind=kind, namespace=namespace, workload=name, name=name, labels={})
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        raise click.UsageError(f'--control-plane is "{text}", expected HOST:PORT such as localmesh:15010')
+    return Address(host, int(port))
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(format="localmesh: %(message)s", level=logging.WARNING)

@@ -1,0 +1,54 @@
+"""serve and sidecar with what they cannot use: one clear line, exit status 2, nothing started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from localmesh.tests.mesh.shop import BASE, V1, routed
+
+LOCALMESH = Path(sys.executable).with_name("localmesh")
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A localmesh command in a folder with manifests and a file of places that is wrong."""
+    (folder / "mesh.yaml").write_text(BASE + V1 + routed(v1=1))
+    (folder / "bad.yaml").write_text("pods: [{workload: web-v1, name: web-v1-0, host: web}]")
+    return subprocess.run(
+        [str(LOCALMESH), *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("serve", "-f", "mesh.yaml"), "Missing option '--pods'"),
+        (("serve", "--pods", "bad.yaml"), "name what to run: -k DIR (a kustomization) or -f FILE"),
+        (("serve", "-f", "mesh.yaml", "--pods", "none.yaml"), "none.yaml: cannot be read: No such file"),
+        (
+            ("serve", "-f", "mesh.yaml", "--pods", "bad.yaml"),
+            'bad.yaml: pods[0].workload is "web-v1", expected a Deployment as namespace/name',
+        ),
+        (("serve", "-k", "istio/overlays/canari", "--pods", "bad.yaml"), "pods[0].workload"),
+        (("sidecar", "web-v1-0.shop"), "Missing option '--control-plane'"),
+        (("sidecar", "web-v1-0", "--control-plane", "localmesh:15010"), '"web-v1-0" is no POD.NAMESPACE'),
+        (
+            ("sidecar", "web-v1-0.shop", "--control-plane", "localmesh"),
+            '--control-plane is "localmesh", expected HOST:PORT such as localmesh:15010',
+        ),
+        (("sidecar", "web-v1-0.shop", "--control-plane", "localmesh:99999"), '"localmesh:99999", expected'),
+    ],
+)
+def test_a_bad_call_ends_with_a_line_and_status_2(
+    tmp_path: Path, arguments: tuple[str, ...], line: str
+) -> None:
+    """What was found and what was expected."""
+    finished = run(tmp_path, *arguments)
+
+    assert finished.returncode == 2
+    assert line in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert not (tmp_path / ".localmesh").exists()

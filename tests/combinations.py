@@ -1,0 +1,68 @@
+"""The application with what can be added to it: every kustomization, with every component."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localmesh.manifests.kustomize import build_kustomization
+from tests.live import ROOT
+
+Object = Mapping[str, Any]
+
+BASES = (
+    ROOT / "k8s" / "base",
+    ROOT / "istio" / "base",
+    *sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")),
+)
+COMPONENTS = sorted(path.parent for path in (ROOT / "k8s" / "components").glob("*/kustomization.yaml"))
+
+FOR_CONTROLLERS = {"argo-rollouts", "flagger"}
+"""Overlays that only a controller on a cluster can act on; tests/test_controllers.py checks them."""
+
+EXCLUDING = {"no-mesh", "feedback-volume"}
+"""Components that stand against another: without a mesh there is none to add to; feedback keeps one store."""
+TOGETHER = [folder for folder in COMPONENTS if folder.name not in EXCLUDING]
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_KUSTOMIZE_NOTES = ("config.kubernetes.io/origin", "alpha.config.kubernetes.io/transformations")
+
+
+def combine(folder: Path, base: Path, *components: Path) -> Path:
+    """`folder`, with a kustomization of `base` and these components written into it."""
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(base, folder.resolve())],
+        "components": [os.path.relpath(component, folder.resolve()) for component in components],
+    }
+    (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
+    return folder
+
+
+def build(folder: Path, base: Path, *components: Path) -> list[Object]:
+    """The objects of a combination, as a user's kustomize makes them."""
+    text = build_kustomization(combine(folder, base, *components)).text
+    objects = [each for each in yaml.load_all(text, Loader=_LOADER) if each]
+    for each in objects:
+        annotations = each["metadata"].get("annotations", {})
+        for note in _KUSTOMIZE_NOTES:
+            annotations.pop(note, None)
+    return objects
+
+
+def pods(objects: Iterable[Object]) -> Iterator[tuple[str, Object]]:
+    """The name and the pod template of everything that makes pods."""
+    for each in objects:
+        if "template" in each.get("spec", {}):
+            yield f"{each['kind']} {each['metadata']['name']}", each["spec"]["template"]
+
+
+def kinds(objects: Iterable[Object]) -> set[str]:
+    """The kinds there are."""
+    return {each["kind"] for each in objects}

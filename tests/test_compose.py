@@ -1,0 +1,226 @@
+"""docker-compose.yml beside the manifests: the same pods, run the same way."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localmesh.catalog.container import Container, FieldReference
+from localmesh.catalog.workload import Workload, workload
+from localmesh.manifests import load
+from localmesh.served.places import GatewayPlace, PodPlace, read_places
+from tests.live import ROOT
+
+OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
+SCENARIOS = [ROOT / "istio" / "base", *OVERLAYS]
+PROXY = "http://127.0.0.1:15001"
+WITHOUT_PROXY = "127.0.0.1,localhost,jaeger"
+NOT_OF_THE_DEPLOYMENT = {
+    "HTTP_PROXY": PROXY,
+    "http_proxy": PROXY,
+    "NO_PROXY": WITHOUT_PROXY,
+    "no_proxy": WITHOUT_PROXY,
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}",
+}
+"""What localmesh would give a process besides its manifest, and where spans go if anywhere."""
+VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+
+
+@functools.cache
+def composed() -> dict[str, dict[str, Any]]:
+    """The services of docker-compose.yml."""
+    services: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())[
+        "services"
+    ]
+    return services
+
+
+PLACES = read_places(ROOT / "compose" / "pods.yaml")
+
+
+@functools.cache
+def workloads(folder: Path) -> list[Workload]:
+    """The Deployments of a kustomization."""
+    return [workload(each) for each in load(kustomizations=[folder]).resources if each.kind == "Deployment"]
+
+
+def places_of(wanted: Workload) -> list[PodPlace]:
+    """Where its pods are."""
+    subject = f"{wanted.namespace}/{wanted.name}"
+    return [place for place in PLACES.pods if place.workload == subject]
+
+
+def names(folder: Path) -> set[str]:
+    """The pods that a kustomization wants, by the names of their places."""
+    return {place.name for each in workloads(folder) for place in places_of(each)[: each.replicas]}
+
+
+def application(place: PodPlace) -> dict[str, Any]:
+    """The container of a pod's application: the one that calls itself by the pod's name."""
+    (found,) = [
+        service
+        for service in composed().values()
+        if (service.get("environment") or {}).get("POD_NAME") == place.name
+    ]
+    return found
+
+
+def environment(container: Container, place: PodPlace) -> dict[str, str]:
+    """The environment that the Deployment gives, in this pod."""
+    values = {}
+    for variable in container.variables:
+        name_of_pod = variable.source == FieldReference("metadata.name")
+        assert name_of_pod or variable.source is None, f"{variable.name} has a source that is not known here"
+        values[variable.name] = place.name if name_of_pod else variable.value
+    return values
+
+
+@pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
+def test_every_pod_of_a_scenario_has_a_container_that_runs_it_as_its_deployment_says(folder: Path) -> None:
+    """Image, command and environment are the Deployment's; besides there is only the proxy."""
+    for wanted in workloads(folder):
+        places = places_of(wanted)
+        assert len(places) >= wanted.replicas, wanted.name
+        for place in places:
+            (container,) = wanted.containers
+            service = application(place)
+
+            assert service["image"] == container.image
+            assert tuple(service["command"]) == container.command
+            assert service["environment"] == environment(container, place) | NOT_OF_THE_DEPLOYMENT
+
+
+@pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
+def test_every_volume_of_a_pod_is_one_of_its_container(folder: Path) -> None:
+    """What may be written in the pod may be written here: the root is read-only in both."""
+    for wanted in workloads(folder):
+        for place in places_of(wanted):
+            service = application(place)
+            mounted = {*service["tmpfs"], *(volume.split(":")[1] for volume in service["volumes"])}
+
+            assert {mount.path for mount in wanted.containers[0].mounts} <= mounted
+
+
+def test_pods_of_some_scenarios_alone_are_in_profiles_of_their_names() -> None:
+    """What the base wants is always there; every other pod as soon as its scenario is named as a profile."""
+    base = names(ROOT / "istio" / "base")
+    wanted = {
+        place.name: [each.name for each in OVERLAYS if place.name in names(each)] for place in PLACES.pods
+    }
+
+    found = {place.name: application(place).get("profiles") for place in PLACES.pods}
+
+    assert found == {name: None if name in base else scenarios for name, scenarios in wanted.items()}
+    assert all(wanted.values())
+
+
+@pytest.mark.parametrize("place", PLACES.pods, ids=[place.name for place in PLACES.pods])
+def test_an_application_shares_the_network_of_its_sidecar_alone(place: PodPlace) -> None:
+    """The sidecar's container is the pod's network, found under the name in the file of places."""
+    service = application(place)
+    kind, _, name = service["network_mode"].partition(":")
+    sidecar = composed()[name]
+
+    assert kind == "service"
+    assert sidecar["command"] == ["sidecar", f"{place.name}.{place.namespace}", "--listen", "0.0.0.0"]
+    assert sidecar["networks"] == {"mesh": {"aliases": [place.host]}}
+    assert sidecar.get("profiles") == service.get("profiles")
+    assert "ports" not in sidecar
+    assert place.log == Path(f"/var/log/pods/{place.name}.log")
+
+
+@pytest.mark.parametrize("gateway", PLACES.gateways, ids=[gateway.name for gateway in PLACES.gateways])
+def test_a_gateway_is_found_under_the_name_of_its_container(gateway: GatewayPlace) -> None:
+    """And published on the loopback alone."""
+    service = composed()[gateway.host]
+
+    assert service["command"] == ["sidecar", gateway.name, "--gateway", "--listen", "0.0.0.0"]
+    assert [_filled(port) for port in service["ports"]] == ["127.0.0.1:8080:8080"]
+
+
+def test_nothing_is_published_but_on_the_loopback() -> None:
+    """Neither the gateway nor the API nor a dashboard can be reached from another machine."""
+    published = [_filled(port) for service in composed().values() for port in service.get("ports") or ()]
+
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_every_container_of_the_project_is_hardened() -> None:
+    """No root, no capabilities, nothing written but on volumes: as in the Deployments."""
+    own = [service for service in composed().values() if service["image"].startswith("sentimesh/")]
+
+    for service in own:
+        assert service["user"] == "10001:10001"
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_images_are_the_projects_own_or_pinned() -> None:
+    """What is not built from a Dockerfile here is an image of a version."""
+    for name, service in composed().items():
+        if service["image"].startswith("sentimesh/"):
+            assert (ROOT / service["build"]["dockerfile"]).is_file(), name
+        else:
+            assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), name
+
+
+def test_a_scenario_is_chosen_by_name() -> None:
+    """Without a name it is the base."""
+    command = composed()["localmesh"]["command"]
+    (folder,) = (word.partition("=")[2] for word in command if word.startswith("--kustomize="))
+
+    assert (ROOT / _filled(folder)).resolve() == ROOT / "istio" / "base"
+    assert (ROOT / VARIABLE.sub("canary", folder)).resolve() == ROOT / "istio" / "overlays" / "canary"
+
+
+def test_prometheus_asks_every_pod_of_the_base_and_its_envoy() -> None:
+    """Applications for their metrics, Envoys for their counters; a pod of a profile is not always there."""
+    jobs = yaml.safe_load((ROOT / "compose" / "prometheus.yml").read_text())["scrape_configs"]
+    asked = {
+        job["job_name"]: {each["targets"][0]: each["labels"] for each in job["static_configs"]}
+        for job in jobs
+    }
+    base = {each.name: each for each in workloads(ROOT / "istio" / "base")}
+    pods = {
+        place.host: {"pod": place.name, **_app_and_version(base[place.workload.partition("/")[2]])}
+        for place in PLACES.pods
+        if "profiles" not in application(place)
+    }
+
+    assert asked["applications"] == {f"{host}:9102": labels for host, labels in pods.items()}
+    assert {host: labels for host, labels in asked["envoys"].items() if "ingress" not in host} == {
+        f"{host}:15021": labels for host, labels in pods.items()
+    }
+    assert {host for host in asked["envoys"] if "ingress" in host} == {f"{PLACES.gateways[0].host}:15021"}
+
+
+def test_the_dashboard_asks_the_data_sources_that_there_are() -> None:
+    """And for metrics of the scraped jobs alone."""
+    grafana = ROOT / "compose" / "grafana"
+    sources = yaml.safe_load((grafana / "provisioning" / "datasources" / "sentimesh.yml").read_text())
+    dashboard = json.loads((grafana / "dashboards" / "envoys.json").read_text())
+
+    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} <= {
+        source["uid"] for source in sources["datasources"]
+    }
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            assert set(re.findall(r'job="(\w+)"', target["expr"])) <= {"applications", "envoys"}
+            assert 'job="' in target["expr"]
+
+
+def _app_and_version(of: Workload) -> dict[str, str]:
+    return {name: of.labels[name] for name in ("app", "version")}
+
+
+def _filled(text: str) -> str:
+    """With the defaults of its variables."""
+    return VARIABLE.sub(r"\2", text)
