@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 
 import pytest
 
-from localmesh.changes import aged
-from localmesh.layout import ImaginedAddresses
-from localmesh.manifests import Resource, load, load_text
-from localmesh.plan import EMPTY, Plan, plan
+from localmesh.manifests import load, load_text
 from localmesh.tests.mesh.shop import BASE, V1, V2, routed
+from localmesh.tests.translate.applied import Applied
 from localmesh.tests.translate.test_golden import INPUTS, MESH
-from localmesh.translate import Memory, ProxyConfig, translate
-from localmesh.xds import Encoder, Snapshot
 from localmesh.xds.messages import ROUTE, TYPE_PREFIX, message_class, to_message
 
 INSIDE = """---
@@ -30,40 +25,10 @@ spec: {{selector: {{app: other}}, ports: [{{name: http, port: 80}}]}}
 """
 
 
-class _Applied:
-    """One mesh after another, translated with the memory of those before."""
-
-    def __init__(self) -> None:
-        self._memory, self._encoder = Memory(), Encoder()
-        self._addresses = ImaginedAddresses()
-        self._plan: Plan = EMPTY
-        self._objects: dict[tuple[str, str, str, str], Resource] = {}
-
-    def apply(self, resources: Iterable[Resource], *, ready: bool = True) -> None:
-        self._objects = aged(self._objects, resources)
-        self._plan = plan(self._objects.values(), (), self._addresses, self._plan)
-        self._catalog = self._plan.catalog.with_pods(
-            pod.as_endpoint(ready=ready) for pod in self._plan.pods.values()
-        )
-
-    def remembered(self) -> dict[str, ProxyConfig]:
-        found = {proxy.name: translate(self._catalog, proxy, self._memory) for proxy in self._plan.proxies}
-        self._memory.forget_unused()
-        return found
-
-    def fresh(self) -> dict[str, ProxyConfig]:
-        return {proxy.name: translate(self._catalog, proxy) for proxy in self._plan.proxies}
-
-    def snapshots(self) -> dict[str, Snapshot]:
-        found = {name: self._encoder.snapshot(config) for name, config in self.remembered().items()}
-        self._encoder.forget_unused()
-        return found
-
-
 @pytest.mark.parametrize("order", range(2))
 def test_the_memory_of_other_meshes_does_not_show(order: int) -> None:
     """All golden cases in some order, one after another: each as if it had been the first."""
-    applied = _Applied()
+    applied = Applied()
 
     for case in random.Random(order).sample(INPUTS, len(INPUTS)):
         applied.apply(load(files=[MESH, case]).resources, ready=bool(order))
@@ -74,7 +39,7 @@ def test_the_memory_of_other_meshes_does_not_show(order: int) -> None:
 
 def test_a_change_leaves_everything_else_the_same_object() -> None:
     """One route of the mesh: the gateway's configuration, and of a sidecar's all but one virtual host."""
-    applied = _Applied()
+    applied = Applied()
     applied.apply(load_text(BASE + V1 + V2 + routed(v1=1) + INSIDE.format(1)).resources)
     before, sent_before = applied.remembered(), applied.snapshots()
 
@@ -95,7 +60,7 @@ def test_a_change_leaves_everything_else_the_same_object() -> None:
 
 def test_virtual_hosts_encoded_one_by_one_are_the_same_message() -> None:
     """What is put together from bytes reads as what is encoded as a whole."""
-    applied = _Applied()
+    applied = Applied()
     applied.apply(load_text(BASE + V1 + routed(v1=1) + INSIDE.format(1)).resources)
     config, snapshot = applied.remembered(), applied.snapshots()
 
