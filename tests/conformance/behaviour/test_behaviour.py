@@ -40,6 +40,7 @@ async def _found(folder: Path) -> dict[str, list[Answer]]:
 
 
 @pytest.mark.mesh
+@pytest.mark.xdist_group("behaviour")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_localmesh_answers_as_the_cluster_did(case: Any, found: Mapping[str, list[Answer]]) -> None:
     """Status, text, time, attempts, headers and what the application saw; the versions by their shares."""
