@@ -85,7 +85,11 @@ def violations(template: Object) -> list[str]:
         "volumes": not kinds_of_volumes <= {"configMap", "emptyDir", "persistentVolumeClaim", "secret"},
     }
     in_pod = [name for name, is_wrong in wrong.items() if is_wrong]
-    return in_pod + [found for container in pod["containers"] for found in violations_of(container)]
+    return in_pod + [
+        found
+        for container in (*pod.get("initContainers", ()), *pod["containers"])
+        for found in violations_of(container)
+    ]
 
 
 def violations_of(container: Object) -> list[str]:
