@@ -42,10 +42,9 @@ golden: setup
 bench: setup
 	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
-## Prove a scenario on a mesh of its own: make prove SCENARIO=canary
+## Prove every scenario in one mesh, one after the other, or a single one: make prove SCENARIO=canary
 prove: setup check-scenario
-	@test -n "$(SCENARIO)" || { echo "name what to prove: make prove SCENARIO=canary; \`make scenarios\` lists them" >&2; exit 2; }
-	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(SCENARIO)
+	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(or $(SCENARIO),--all)
 
 ## Take the documents' pictures anew, from a real run in a real browser
 pictures: setup

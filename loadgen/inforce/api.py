@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from loadgen.errors import NotReachable
+from loadgen.errors import NotReachable, Refused
 
 if TYPE_CHECKING:
     from requests import Response
@@ -62,6 +62,10 @@ class MeshApi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._session.close()
+
+    def document(self, path: str) -> Object:
+        """The JSON object that a path answers."""
+        return self._get(path)
 
     def elsewhere(self, namespace: str) -> MeshApi:
         """The same API for another namespace."""
@@ -171,7 +175,7 @@ class MeshApi:
     def _answer(
         self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
     ) -> Response:
-        """A 2xx answer; for anything else NotReachable."""
+        """A 2xx answer; for any other Refused, for none NotReachable."""
         answer = self._exchange(path, method, body, media_type)
         if not answer.ok:
             raise self._refused(answer)
@@ -195,8 +199,8 @@ class MeshApi:
             raise NotReachable(self._unreachable(error)) from error
 
     @staticmethod
-    def _refused(answer: Response) -> NotReachable:
-        return NotReachable(f"{answer.url} answers {answer.status_code} {_reason(answer)}")
+    def _refused(answer: Response) -> Refused:
+        return Refused(f"{answer.url} answers {answer.status_code} {_reason(answer)}")
 
     def _unreachable(self, error: Exception) -> str:
         import requests
