@@ -15,9 +15,14 @@ from localmesh.catalog.container import Container, FieldReference
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import load
 from localmesh.served.places import GatewayPlace, PodPlace, read_places
+from tests.combinations import FOR_CONTROLLERS
 from tests.live import ROOT
 
-OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
+OVERLAYS = sorted(
+    path.parent
+    for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")
+    if path.parent.name not in FOR_CONTROLLERS
+)
 SCENARIOS = [ROOT / "istio" / "base", *OVERLAYS]
 PROXY = "http://127.0.0.1:15001"
 WITHOUT_PROXY = "127.0.0.1,localhost,jaeger"
