@@ -42,10 +42,9 @@ golden: setup
 bench: setup
 	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
-## Prove a scenario on a mesh of its own: make prove SCENARIO=canary
+## Prove every scenario in one mesh, one after the other, or a single one: make prove SCENARIO=canary
 prove: setup check-scenario
-	@test -n "$(SCENARIO)" || { echo "name what to prove: make prove SCENARIO=canary; \`make scenarios\` lists them" >&2; exit 2; }
-	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(SCENARIO)
+	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(or $(SCENARIO),--all)
 
 ## Take the documents' pictures anew, from a real run in a real browser
 pictures: setup
@@ -53,7 +52,7 @@ pictures: setup
 
 ## List the scenarios, each with its first line
 scenarios:
-	@for readme in istio/overlays/*/README.md; do printf '%-20s %s\n' "$$(basename $$(dirname $$readme))" "$$(sed -n '1s/^# *//p' $$readme)"; done
+	@for readme in istio/overlays/*/README.md; do name=$$(basename $$(dirname $$readme)); test ! -f loadgen/proofs/$${name//-/_}.py || printf '%-20s %s\n' "$$name" "$$(sed -n '1s/^# *//p' $$readme)"; done
 
 ## Install everything into .venv (done by itself before the others)
 setup: $(VENV)/.ready
@@ -71,7 +70,7 @@ clean:
 	@rm -rf $(VENV) .localmesh .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 check-scenario:
-	@test -f $(OVERLAY)/kustomization.yaml || { echo "there is no scenario \"$(SCENARIO)\"; there are: $$(ls istio/overlays | tr '\n' ' ')" >&2; exit 2; }
+	@test -f $(OVERLAY)/kustomization.yaml || { echo "there is no scenario \"$(SCENARIO)\"; there are: $$($(MAKE) -s scenarios | cut -d' ' -f1 | tr '\n' ' ')" >&2; exit 2; }
 
 ## Show this list
 help:

@@ -3,6 +3,7 @@
 LoadgenError
 ├── UsageError        2  the command line asks for something that cannot be
 └── NotReachable      4  the mesh or the target does not answer
+    └── Refused       4  it answers, and refuses what it was asked
 """
 
 from __future__ import annotations
@@ -36,3 +37,7 @@ class NotReachable(LoadgenError):  # noqa: N818 (a state of the world, not a mis
     """The mesh or the target does not answer, or not in a way that can be understood."""
 
     exit_status = ExitStatus.NOT_REACHABLE
+
+
+class Refused(NotReachable):
+    """The mesh answers, but refuses what it was asked; the message holds its words."""

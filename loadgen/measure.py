@@ -77,6 +77,7 @@ async def _measure(shipment: Shipment, target: Target, progress: Callable[[int],
         await sending.run()
     tally.seconds = (clock() - started) / SECOND
     tally.interrupted = sending.stopped
+    tally.late_seconds = (sending.lateness.percentile(99) or 0) / SECOND
     return tally
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -81,7 +82,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one scenario's proof ended."""
+    """How one scenario's proof ended; `seconds` is all the time that it took."""
 
     scenario: str
     proves: str
@@ -89,6 +90,8 @@ class Result:
     checks: tuple[Check, ...]
     facts: dict[str, str]
     measurements: tuple[tuple[Shipment, Tally], ...]
+    seconds: float = 0.0
+    unreachable: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -103,10 +106,19 @@ class Result:
 
 def run(proof: Proof, bench: Bench) -> Result:
     """Run a proof once: nothing is repeated, whatever the verdict."""
+    began = time.monotonic()
     try:
         checks = tuple(proof.prove(bench))
     except NotInForce as finding:
         checks = (failed("in force", proof.proves, str(finding)),)
     except NotUnderstood as finding:
         checks = (inconclusive("in force", proof.proves, str(finding)),)
-    return Result(proof.scenario, proof.proves, bench.gateway, checks, bench.facts, tuple(bench.measurements))
+    return Result(
+        proof.scenario,
+        proof.proves,
+        bench.gateway,
+        checks,
+        bench.facts,
+        tuple(bench.measurements),
+        time.monotonic() - began,
+    )

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from loadgen.changing import Change, change_cluster, change_localmesh
+from loadgen.applying.overlays import FOLDER, find_overlays
 from loadgen.console import console
 from loadgen.errors import ExitStatus, UsageError
 from loadgen.http1 import Target
 from loadgen.http1.target import reach
 from loadgen.inforce import MeshApi
+from loadgen.inforce.service_account import ServiceAccount
 from loadgen.judge import Verdict, overall
 from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
 from loadgen.output import check_writable, write_json, write_text
+from loadgen.proving import Ground
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from loadgen.prove import Proof, Result
 
 EXIT_STATUS = {
@@ -33,6 +35,18 @@ EXIT_STATUS = {
 
 @click.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
+@click.option("--all", "every", is_flag=True, help="Every scenario there is, each on its own overlay.")
+@click.option(
+    "--apply", "applying", is_flag=True, help="Apply the overlay of each SCENARIO before its proof."
+)
+@click.option(
+    "--overlays",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=FOLDER,
+    show_default=True,
+    help="Where overlays are, each in a folder named like its scenario.",
+)
 @click.option("--target", type=click.Choice(["localmesh", "cluster"]), default="localmesh", show_default=True)
 @mesh_option
 @click.option(
@@ -43,14 +57,17 @@ EXIT_STATUS = {
     help="The ingress gateway.  [default: as the local mesh says]",
 )
 @click.option("--namespace", default=NAMESPACE, show_default=True, help="Where the application is.")
+@click.option("--istio-namespace", default="istio-system", show_default=True, help="Where istiod is.")
 @click.option("--json", "json_path", metavar="FILE", help="The report as JSON; - for standard output.")
 @click.option("--junit", "junit_path", metavar="FILE", help="The report as JUnit XML.")
 def prove(
-    scenarios: tuple[str, ...], json_path: str | None, junit_path: str | None, **where: Any
+    scenarios: tuple[str, ...], json_path: str | None, junit_path: str | None, **options: Any
 ) -> ExitStatus:
     """Prove that the mesh does what each SCENARIO shows, as it is in force; without one, list them.
 
-    A cluster is asked through `kubectl proxy` (--mesh) and needs --gateway.
+    With --all or --apply, each overlay is applied before its proof, and in the end what was in force before.
+    A cluster is asked through `kubectl proxy` (--mesh), or in a pod of it with that pod's ServiceAccount; it
+    needs --gateway. kubectl applies its overlays, through that proxy.
 
     Exit status: 0 all passed, 1 a check failed, 2 wrong usage, 3 inconclusive, 4 mesh not reachable.
     """
@@ -61,22 +78,31 @@ def prove(
 
     known = proofs()
     output = console(stderr=json_path == "-")
-    if not scenarios:
+    wanted = _wanted(scenarios, known, every=options["every"])
+    if not wanted:
         print_scenarios(output, known.values())
         return ExitStatus.OK
-    wanted = [_known(scenario, known) for scenario in scenarios]
     check_writable(json_path, junit_path)
+    overlays = _overlays(wanted, options)
     started = datetime.now(UTC)
-    with _api(**where) as api:
-        gateway = _gateway(api, where)
-        change = change_cluster if where["target"] == "cluster" else change_localmesh
-        results = _run(wanted, api, gateway, change, output)
+    with _api(options) as api:
+        gateway = _gateway(api, options)
+        ground = Ground(api, gateway, options["target"], options["istio_namespace"])
+        results = (
+            ground.proven(wanted, output) if overlays is None else ground.in_turn(wanted, overlays, output)
+        )
         report = document(results, mesh=api.url, gateway=gateway.url, started=started)
     if json_path:
         write_json(json_path, report)
     if junit_path:
         write_text(junit_path, junit(results))
-    return EXIT_STATUS[overall(result.verdict for result in results)]
+    return _exit_status(results)
+
+
+def _wanted(scenarios: Sequence[str], known: Mapping[str, Proof], *, every: bool) -> list[Proof]:
+    if every and scenarios:
+        raise UsageError(f"--all is every scenario there is: leave out {' '.join(scenarios)}, or --all")
+    return list(known.values()) if every else [_known(scenario, known) for scenario in scenarios]
 
 
 def _known(scenario: str, known: Mapping[str, Proof]) -> Proof:
@@ -87,35 +113,33 @@ def _known(scenario: str, known: Mapping[str, Proof]) -> Proof:
     raise UsageError(f'there is no proof of a scenario "{scenario}"; {hint}')
 
 
-def _api(*, target: str, mesh: str | None, gateway: str | None, namespace: str) -> MeshApi:
+def _overlays(wanted: Sequence[Proof], options: Mapping[str, Any]) -> dict[str, Path] | None:
+    """The overlays to apply; None where what is in force is to be proven."""
+    if not (options["every"] or options["applying"]):
+        return None
+    return find_overlays(options["overlays"], [proof.scenario for proof in wanted])
+
+
+def _api(options: Mapping[str, Any]) -> MeshApi:
     """The API to ask; a cluster's says nothing about its gateway's address."""
-    if target == "cluster" and not gateway:
+    cluster = options["target"] == "cluster"
+    if cluster and not options["gateway"]:
         raise UsageError("--target cluster needs the address of the ingress gateway: --gateway URL")
-    return MeshApi(mesh or (LOCALMESH_URL if target == "localmesh" else KUBECTL_PROXY_URL), namespace)
+    if cluster and not options["mesh"] and (own := ServiceAccount.of_this_pod(os.environ)):
+        return MeshApi(own.url, options["namespace"], service_account=own)
+    url = options["mesh"] or (KUBECTL_PROXY_URL if cluster else LOCALMESH_URL)
+    return MeshApi(url, options["namespace"])
 
 
-def _gateway(api: MeshApi, where: Mapping[str, Any]) -> Target:
+def _gateway(api: MeshApi, options: Mapping[str, Any]) -> Target:
     """The gateway to send to, once it accepts a connection."""
     import uvloop
 
-    return uvloop.run(reach(Target.from_url(where["gateway"] or api.gateway())))
+    return uvloop.run(reach(Target.from_url(options["gateway"] or api.gateway())))
 
 
-def _run(
-    wanted: Sequence[Proof], api: MeshApi, gateway: Target, change: Change, output: Console
-) -> list[Result]:
-    """Each proof once, in order, printed as soon as it is known; Ctrl-C ends with the current one."""
-    from loadgen.progress import listener
-    from loadgen.prove import Bench, run
-    from loadgen.report import print_legend, print_result
-
-    results: list[Result] = []
-    for proof in wanted:
-        result = run(proof, Bench(api, gateway, listener(proof.scenario), change))
-        print_result(output, result)
-        results.append(result)
-        if result.interrupted:
-            break
-    if any(check.measured for result in results for check in result.checks):
-        print_legend(output)
-    return results
+def _exit_status(results: Sequence[Result]) -> ExitStatus:
+    """That of all results together: of a mesh that was not reachable nothing is known."""
+    if any(result.unreachable for result in results):
+        return ExitStatus.NOT_REACHABLE
+    return EXIT_STATUS[overall(result.verdict for result in results)]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from loadgen.binomial import percent
 from loadgen.console import show
 from loadgen.design import CONFIDENCE, POWER
-from loadgen.judge import Check, Verdict
+from loadgen.judge import Check, Verdict, overall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import Console, RenderableType
+    from rich.table import Table
     from rich.text import Text
 
     from loadgen.prove import Proof, Result
@@ -50,6 +51,30 @@ def print_legend(console: Console) -> None:
         f"±: so many percentage points off FAIL with {percent(POWER)} probability"
     )
     show(console, _indented(_line((text, "dim"))))
+
+
+def print_summary(console: Console, results: Sequence[Result]) -> None:
+    """One line for each scenario, and one for all: how it ended, how many checks passed, how long it took."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("scenario", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for heading in ("checks passed", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        _add_outcome(table, result.scenario, result.verdict, result.checks, result.seconds)
+    checks = [check for result in results for check in result.checks]
+    seconds = sum(result.seconds for result in results)
+    _add_outcome(table, f"all {len(results)}", overall(each.verdict for each in results), checks, seconds)
+    console.print()
+    show(console, _indented(table))
+
+
+def _add_outcome(table: Table, name: str, verdict: Verdict, checks: Sequence[Check], seconds: float) -> None:
+    passed = sum(check.verdict is Verdict.PASS for check in checks)
+    said = _line((str(verdict), STYLES[verdict]))
+    table.add_row(name, said, f"{passed} of {len(checks)}", f"{seconds:.1f}")
 
 
 def facts(result: Result) -> dict[str, str]:

@@ -34,6 +34,7 @@ def _scenario(result: Result) -> dict[str, Any]:
         "scenario": result.scenario,
         "proves": result.proves,
         "verdict": str(result.verdict),
+        "seconds": round(result.seconds, 3),
         "facts": result.facts,
         "measurements": [_measurement(shipment, tally) for shipment, tally in result.measurements],
         "checks": [_check(check) for check in result.checks],

@@ -76,11 +76,15 @@ class Observation:
 
 @dataclass(slots=True)
 class Tally:
-    """All observations of one measurement, in the order in which they ended."""
+    """All observations of one measurement, in the order in which they ended.
+
+    `late_seconds` is how late this machine was for its own schedule, the latest 1 of 100 requests left out.
+    """
 
     observations: list[Observation] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
+    late_seconds: float = 0.0
 
     def __len__(self) -> int:
         return len(self.observations)

@@ -47,6 +47,7 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
         [
             web.get("/mesh", _mesh),
             web.post("/mesh/apply", _apply),
+            web.get("/mesh/manifests", _manifests),
             web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
@@ -141,6 +142,13 @@ async def _apply(request: web.Request) -> web.Response:
             "gateways": gateways(mesh),
         }
     )
+
+
+async def _manifests(request: web.Request) -> web.Response:
+    """All objects in force, also those that mean nothing here, as text that `POST /mesh/apply` takes."""
+    plan = request.app[MESH].plan
+    text = "\n---\n".join(json.dumps(kube.body(each)) for each in (*plan.resources, *plan.ignored))
+    return web.json_response({"text": text})
 
 
 async def _rotate_certificates(request: web.Request) -> web.Response:

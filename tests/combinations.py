@@ -22,6 +22,9 @@ BASES = (
 )
 COMPONENTS = sorted(path.parent for path in (ROOT / "k8s" / "components").glob("*/kustomization.yaml"))
 
+FOR_CONTROLLERS = {"argo-rollouts", "flagger"}
+"""Overlays that only a controller on a cluster can act on; tests/test_controllers.py checks them."""
+
 EXCLUDING = {"no-mesh", "feedback-volume"}
 """Components that stand against another: without a mesh there is none to add to; feedback keeps one store."""
 TOGETHER = [folder for folder in COMPONENTS if folder.name not in EXCLUDING]

@@ -19,22 +19,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         yield mesh
 
 
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
-    """Every value keeps its pod, and both versions are met: PASS."""
-    running.apply(overlay("ab-testing"))
-
-    proven = running.prove("ab-testing")
-
-    assert proven.status == 0, str(proven)
-
-
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
-    """Without the overlay nothing is hashed."""
-    running.apply(overlay("base"))
-
-    assert running.prove("ab-testing").status == 1
-
-
 def test_weighted_subsets_fail_the_proof(running: Bed) -> None:
     """The well-known trap: a hash does nothing between them."""
 

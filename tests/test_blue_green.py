@@ -13,8 +13,7 @@ from loadgen.inforce import MeshApi
 from loadgen.progress import listener
 from loadgen.proofs import blue_green
 from loadgen.prove import Bench, run
-from localmesh.manifests import load
-from tests.live import ROOT, overlay
+from tests.live import overlay
 from tests.proving import Bed, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
@@ -40,35 +39,6 @@ def weights(running: Bed) -> list[int]:
     path = "apis/networking.istio.io/v1/namespaces/sentimesh/virtualservices/ingress"
     item = requests.get(f"{running.api}/{path}", timeout=10).json()
     return [entry["weight"] for entry in item["spec"]["http"][-1]["route"]]
-
-
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
-    """There and back under load, nothing lost: PASS, and in the end all is as it was."""
-    running.apply(overlay("blue-green"))
-
-    proven = running.prove("blue-green")
-
-    assert proven.status == 0, str(proven)
-    assert {"v1 to v2: lost", "v2 to v1: then all v1"} <= set(proven.verdicts)
-    assert weights(running) == [100, 0]
-
-
-def test_the_second_step_is_proven_from_its_side(running: Bed) -> None:
-    """The folder `green` is the same with the weights exchanged; from there it goes to blue and back."""
-    running.apply(list(load(kustomizations=[ROOT / "istio/overlays/blue-green/green"]).resources))
-
-    proven = running.prove("blue-green")
-
-    assert proven.status == 0, str(proven)
-    assert "before: all v2" in proven.verdicts
-    assert weights(running) == [0, 100]
-
-
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
-    """Without the overlay no other version stands by."""
-    running.apply(overlay("base"))
-
-    assert running.prove("blue-green").status == 1
 
 
 def test_a_standby_without_pods_fails_the_proof(running: Bed, monkeypatch: pytest.MonkeyPatch) -> None:

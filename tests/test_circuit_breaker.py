@@ -37,22 +37,6 @@ def without_limits(config: Any) -> None:
         cluster.pop("circuitBreakers", None)
 
 
-def test_the_breaker_in_force_is_proven(mesh: Bed) -> None:
-    """The overlay: PASS in every check."""
-    mesh.apply(overlay(SCENARIO))
-
-    proven = mesh.prove(SCENARIO)
-
-    assert proven.status == 0, proven
-
-
-def test_the_plain_application_fails_the_proof(mesh: Bed) -> None:
-    """Without the overlay there is no limit."""
-    mesh.apply(overlay("base"))
-
-    assert mesh.prove(SCENARIO).status == 1
-
-
 def test_a_pool_that_never_overflows_fails_the_proof(mesh: Bed) -> None:
     """The overlay made wrong: it limits nothing that anybody reaches."""
     mesh.apply(with_pool(1000, 1000))

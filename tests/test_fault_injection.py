@@ -29,40 +29,6 @@ def without_faults(config: Any) -> None:
                 route.get("typedPerFilterConfig", {}).pop(FAULT, None)
 
 
-def test_the_faults_in_force_are_proven(mesh: Bed) -> None:
-    """The overlay: PASS in every check."""
-    mesh.apply(overlay(SCENARIO))
-
-    proven = mesh.prove(SCENARIO)
-
-    assert proven.status == 0, proven
-
-
-def test_edited_faults_are_what_gets_proven(mesh: Bed) -> None:
-    """Half of the requests aborted, a tenth delayed for less long."""
-
-    def change(body: dict[str, Any]) -> None:
-        body["spec"]["http"][0]["fault"] = {
-            "abort": {"percentage": {"value": 50}, "httpStatus": 500},
-            "delay": {"percentage": {"value": 10}, "fixedDelay": "600ms"},
-        }
-
-    mesh.apply(edited(overlay(SCENARIO), "VirtualService", "logic", change))
-
-    proven = mesh.prove(SCENARIO)
-
-    assert proven.status == 0, proven
-    assert proven.expected["tester's aborts"].startswith("50 %")
-    assert proven.expected["tester's delays"].startswith("10 %")
-
-
-def test_the_plain_application_fails_the_proof(mesh: Bed) -> None:
-    """Without the overlay nothing is injected."""
-    mesh.apply(overlay("base"))
-
-    assert mesh.prove(SCENARIO).status == 1
-
-
 def test_faults_for_everybody_fail_the_proof(mesh: Bed) -> None:
     """The overlay made wrong: its match is gone."""
     mesh.apply(

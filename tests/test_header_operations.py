@@ -30,40 +30,6 @@ def changed(change: Callable[[dict[str, dict[str, Any]]], None]) -> list[Any]:
     return edited(overlay(OVERLAY), "VirtualService", "ingress", change_body)
 
 
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
-    """Every operation: PASS."""
-    running.apply(overlay(OVERLAY))
-
-    proven = running.prove(OVERLAY)
-
-    assert proven.status == 0, str(proven)
-
-
-def test_edited_operations_are_what_gets_proven(running: Bed) -> None:
-    """Another status, another value, another origin."""
-
-    def other(routes: dict[str, dict[str, Any]]) -> None:
-        routes["moved"]["redirect"]["redirectCode"] = 308
-        routes["page"]["headers"]["response"]["set"]["cache-control"] = "max-age=5"
-        routes["sentiment"]["corsPolicy"]["allowOrigins"] = [{"exact": "https://other.example"}]
-
-    running.apply(changed(other))
-
-    proven = running.prove(OVERLAY)
-
-    assert proven.status == 0, str(proven)
-    assert proven.expected["redirect status"] == "308"
-    assert proven.expected["response set cache-control"] == "max-age=5"
-    assert proven.expected["cors origin"] == "https://other.example"
-
-
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
-    """Without the overlay the gateway only routes."""
-    running.apply(overlay("base"))
-
-    assert running.prove(OVERLAY).status == 1
-
-
 def test_without_the_redirect_the_overlay_fails_the_proof(running: Bed) -> None:
     """One kind of operation less than the scenario shows."""
 

@@ -12,7 +12,7 @@ from tests.live import ROOT
 
 OVERLAYS = [
     ROOT / "istio" / "base",
-    *sorted(path.parent for path in ROOT.glob("istio/overlays/*/kustomization.yaml")),
+    *sorted(path.parent for path in ROOT.glob("istio/overlays/**/kustomization.yaml")),
 ]
 ISTIOCTL, KUBECTL = shutil.which("istioctl"), shutil.which("kubectl")
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=OVERLAYS, ids=[path.name for path in OVERLAYS])
+@pytest.fixture(params=OVERLAYS, ids=[str(path.relative_to(ROOT)) for path in OVERLAYS])
 def built(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """An overlay as kustomize builds it."""
     file = tmp_path / "overlay.yaml"

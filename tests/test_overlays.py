@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from localmesh.manifests import load
+from tests.combinations import FOR_CONTROLLERS
 from tests.live import ROOT
 
-OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
+OVERLAYS = sorted(
+    path.parent
+    for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")
+    if path.parent.name not in FOR_CONTROLLERS
+)
 WARNED = {"retry-naive": {"SM218"}}
 """Overlays that show a mistake, with the code by which localmesh warns of it."""
 OUTSIDE = {"egress": {"outside"}}
 """Overlays that bring a namespace besides the project's."""
-KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS]
+STEPS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/*/kustomization.yaml"))
+"""Further steps of a scenario, each a folder in that of its overlay."""
+KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS, *STEPS]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +62,16 @@ def test_an_overlay_has_a_page_and_a_proof(folder: Path) -> None:
 
     assert first.startswith("# ")
     assert (ROOT / "loadgen" / "proofs" / f"{folder.name.replace('-', '_')}.py").exists()
+
+
+@pytest.mark.parametrize("name", sorted(FOR_CONTROLLERS))
+def test_an_overlay_for_a_controller_has_a_page_and_no_proof(name: str) -> None:
+    """Nobody may take it for a scenario: neither `loadgen prove` nor `make scenarios` has it."""
+    listed = subprocess.run(["make", "scenarios"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert (ROOT / "istio" / "overlays" / name / "README.md").read_text().startswith("# ")
+    assert not (ROOT / "loadgen" / "proofs" / f"{name.replace('-', '_')}.py").exists()
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == {each.name for each in OVERLAYS}
 
 
 @pytest.mark.parametrize(

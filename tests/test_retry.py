@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from loadgen.http1 import Target
+from loadgen.inforce import MeshApi
+from loadgen.inforce.counters import counted
+from loadgen.measure import Shipment
+from loadgen.progress import listener
+from loadgen.proofs.shadow import FEEDBACK
+from loadgen.prove import Bench
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
 from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
@@ -40,35 +48,6 @@ def without_retries(config: Any) -> None:
         action.pop("retryPolicy", None)
 
 
-def test_the_retries_in_force_are_proven(mesh: Bed) -> None:
-    """The overlay: PASS in every check."""
-    mesh.apply(quick("retry"))
-
-    proven = mesh.prove("retry")
-
-    assert proven.status == 0, proven
-    assert proven.expected["successes"].startswith("96.4 %")
-
-
-def test_edited_attempts_are_what_gets_proven(mesh: Bed) -> None:
-    """One retry instead of three, and other figures are expected and found."""
-    mesh.apply(with_attempts(quick("retry"), 1))
-
-    proven = mesh.prove("retry")
-
-    assert proven.status == 0, proven
-    assert proven.expected["successes"].startswith("91.5 %")
-    assert "more than 2 tries" in proven.verdicts
-
-
-@pytest.mark.parametrize("scenario", ["retry", "retry-naive"])
-def test_the_plain_application_fails_both_proofs(mesh: Bed, scenario: str) -> None:
-    """Without an overlay there is nothing to be tried again."""
-    mesh.apply(quick("base"))
-
-    assert mesh.prove(scenario).status == 1
-
-
 def test_no_attempts_fail_the_proof(mesh: Bed) -> None:
     """`attempts: 0` switches retries off."""
     mesh.apply(with_attempts(quick("retry"), 0))
@@ -87,18 +66,44 @@ def test_a_mesh_that_does_not_retry_fails_the_proof(mesh: Bed) -> None:
     assert proven.verdicts["other than foretold"] == "FAIL"
 
 
-def test_naive_retries_do_not_help(mesh: Bed) -> None:
-    """Without `retryOn` as many requests fail as without retries, and that is proven."""
-    mesh.apply(quick("retry-naive"))
+def test_a_mesh_that_retries_after_all_fails_the_naive_proof(mesh: Bed) -> None:
+    """The manifest names no conditions, the Envoys were told some."""
 
-    proven = mesh.prove("retry-naive")
+    def with_conditions(config: Any) -> None:
+        for action in route_actions(config):
+            if "retryPolicy" in action:
+                action["retryPolicy"]["retryOn"] = "5xx"
 
-    assert proven.status == 0, proven
-    assert proven.expected["successes"].startswith("87 %")
+    with translated_wrongly(with_conditions):
+        mesh.apply(with_attempts(quick("retry-naive"), 2))
+        proven = mesh.prove("retry-naive")
+
+    assert proven.status == 1
+    assert proven.verdicts["more than 1 try"] == "FAIL"
+    assert proven.verdicts["other than foretold"] == "FAIL"
 
 
-def test_retries_that_help_are_not_naive(mesh: Bed) -> None:
-    """The overlay made wrong, with conditions: the naive proof says FAIL."""
-    mesh.apply(quick("retry"))
+def test_feedback_that_is_sent_again_is_stored_once(mesh: Bed) -> None:
+    """1,000 writes under a policy that repeats each, though it was stored: as if its answer got lost."""
 
-    assert mesh.prove("retry-naive").status == 1
+    def repeat_what_succeeded(body: dict[str, Any]) -> None:
+        feedback = next(route for route in body["spec"]["http"] if route["name"] == "feedback")
+        feedback["retries"] = {"attempts": 1, "retryOn": "201"}
+
+    mesh.apply(edited(quick("retry"), "VirtualService", "ingress", repeat_what_succeeded))
+
+    with MeshApi(mesh.api, "sentimesh") as api:
+        bench = Bench(api, Target.from_url(api.gateway()), listener("retry"))
+        before = writes(api)
+        tally = bench.send(Shipment((FEEDBACK,), 1_000, 8, timeout_seconds=15))
+        found = writes(api) - before
+
+    assert tally.statuses == {201: 1_000}
+    assert found == Counter(stored=1_000, duplicate=1_000)
+
+
+def writes(api: MeshApi) -> Counter[str]:
+    """How many writes feedback has stored so far, and how many it had stored before."""
+    metric = "sentimesh_feedback_requests_total"
+    outcomes = ("stored", "duplicate")
+    return Counter({each: int(counted(api, "feedback", None, metric, outcome=each)) for each in outcomes})

@@ -25,40 +25,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         yield mesh
 
 
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
-    """Users unharmed, every copy counted, joined, and every feedback of 1,000 stored once: PASS."""
-    running.apply(quick("shadow"))
-
-    proven = running.prove("shadow")
-
-    assert proven.status == 0, str(proven)
-    assert "with another polarity" in proven.report["scenarios"][0]["facts"]["report"]
-
-
-def test_an_edited_percentage_is_what_gets_proven(running: Bed) -> None:
-    """50 % instead of all."""
-
-    def half(body: dict[str, Any]) -> None:
-        body["spec"]["http"][0]["mirrorPercentage"]["value"] = 50
-
-    running.apply(edited(quick("shadow"), "VirtualService", "logic", half))
-
-    proven = running.prove("shadow")
-
-    assert proven.status == 0, str(proven)
-    assert proven.expected["copies to v2"] == "50 % of all requests"
-
-
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
-    """Without the overlay nothing is mirrored."""
-    running.apply(quick("base"))
-
-    proven = running.prove("shadow")
-
-    assert proven.status == 1
-    assert "mirrors nothing" in str(proven)
-
-
 def test_without_the_mirror_the_overlay_fails_the_proof(running: Bed) -> None:
     """A percentage without a mirror is none."""
 

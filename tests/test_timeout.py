@@ -37,33 +37,6 @@ def without_deadlines(config: Any) -> None:
         action["timeout"] = "0s"
 
 
-def test_the_deadline_in_force_is_proven(mesh: Bed) -> None:
-    """The overlay: PASS in every check, and the report says that the pod hangs on."""
-    mesh.apply(quick("timeout"))
-
-    proven = mesh.prove("timeout")
-
-    assert proven.status == 0, proven
-    assert "frees the caller, not the pod" in proven.report["scenarios"][0]["facts"]["afterwards"]
-
-
-def test_an_edited_deadline_is_what_gets_proven(mesh: Bed) -> None:
-    """Another number, and that number is expected."""
-    mesh.apply(with_timeout(quick("timeout"), "400ms"))
-
-    proven = mesh.prove("timeout")
-
-    assert proven.status == 0, proven
-    assert "later than 0.4 s + 1 s" in proven.verdicts
-
-
-def test_the_plain_application_fails_the_proof(mesh: Bed) -> None:
-    """Without the overlay there is no deadline."""
-    mesh.apply(quick("base"))
-
-    assert mesh.prove("timeout").status == 1
-
-
 def test_a_deadline_that_nothing_runs_into_fails_the_proof(mesh: Bed) -> None:
     """Longer than any hang."""
     mesh.apply(with_timeout(quick("timeout"), "5s"))

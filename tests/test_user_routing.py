@@ -10,7 +10,7 @@ import pytest
 
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
-from tests.proving import Bed, bed, edited, translated_wrongly
+from tests.proving import Bed, bed, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
@@ -25,40 +25,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     folder: Path = tmp_path_factory.mktemp("user-routing")
     with bed(folder, quick("user-routing")) as mesh:
         yield mesh
-
-
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
-    """Every group at the edge and inside: PASS."""
-    running.apply(quick("user-routing"))
-
-    proven = running.prove("user-routing")
-
-    assert proven.status == 0, str(proven)
-
-
-def test_edited_weights_and_versions_are_what_gets_proven(running: Bed) -> None:
-    """Others 50/50 at the edge, and external users to the new page: proven as such."""
-
-    def other(body: dict[str, Any]) -> None:
-        spec = body["spec"]
-        spec["http"][3]["route"][0]["destination"]["subset"] = "v2"
-        for destination in spec["http"][4]["route"]:
-            destination["weight"] = 50
-
-    running.apply(edited(quick("user-routing"), "VirtualService", "ingress", other))
-
-    proven = running.prove("user-routing")
-
-    assert proven.status == 0, str(proven)
-    assert proven.expected["edge: external to v2"] == "100 % of external"
-    assert proven.expected["edge: others to v2"] == "50 % of others"
-
-
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
-    """Without the overlay nobody's group matters."""
-    running.apply(quick("base"))
-
-    assert running.prove("user-routing").status == 1
 
 
 def test_without_the_decision_inside_the_proof_fails(running: Bed) -> None:

@@ -1,4 +1,4 @@
-"""A client of the Kubernetes API, which localmesh serves too; a cluster is read through `kubectl proxy`."""
+"""A client of the Kubernetes API, which localmesh serves too; also from within a pod."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from loadgen.errors import NotReachable
+from loadgen.errors import NotReachable, Refused
 
 if TYPE_CHECKING:
     from requests import Response
+
+    from loadgen.inforce.service_account import ServiceAccount
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
@@ -33,15 +35,25 @@ class Resources:
 class MeshApi:
     """The API of one mesh, for one namespace; a context manager, since it holds connections."""
 
-    def __init__(self, url: str, namespace: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        *,
+        service_account: ServiceAccount | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> None:
         import requests
 
         self.url = url.rstrip("/")
         self.namespace = namespace
         self._timeout_seconds = timeout_seconds
+        self._service_account = service_account
         self._session = requests.Session()
         # A pod's or a developer's HTTP_PROXY is for the traffic of applications, not for this.
         self._session.trust_env = False
+        if service_account is not None:
+            service_account.prepare(self._session)
 
     def __enter__(self) -> MeshApi:
         return self
@@ -50,6 +62,19 @@ class MeshApi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._session.close()
+
+    def document(self, path: str) -> Object:
+        """The JSON object that a path answers."""
+        return self._get(path)
+
+    def elsewhere(self, namespace: str) -> MeshApi:
+        """The same API for another namespace."""
+        return MeshApi(
+            self.url,
+            namespace,
+            service_account=self._service_account,
+            timeout_seconds=self._timeout_seconds,
+        )
 
     def resources(self) -> Resources:
         """What is in force now."""
@@ -150,7 +175,7 @@ class MeshApi:
     def _answer(
         self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
     ) -> Response:
-        """A 2xx answer; for anything else NotReachable."""
+        """A 2xx answer; for any other Refused, for none NotReachable."""
         answer = self._exchange(path, method, body, media_type)
         if not answer.ok:
             raise self._refused(answer)
@@ -174,8 +199,8 @@ class MeshApi:
             raise NotReachable(self._unreachable(error)) from error
 
     @staticmethod
-    def _refused(answer: Response) -> NotReachable:
-        return NotReachable(f"{answer.url} answers {answer.status_code} {_reason(answer)}")
+    def _refused(answer: Response) -> Refused:
+        return Refused(f"{answer.url} answers {answer.status_code} {_reason(answer)}")
 
     def _unreachable(self, error: Exception) -> str:
         import requests

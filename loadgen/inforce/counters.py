@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from loadgen.inforce.api import MeshApi, Object
+from loadgen.inforce.api import MeshApi
+from loadgen.inforce.pods import name_of, running
 
 METRICS_PORT = 9102
 _SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)")
@@ -28,9 +29,9 @@ def sample_sum(text: str, name: str, **labels: str) -> float:
 
 
 def ready_pods(api: MeshApi, service: str, version: str | None = None) -> list[str]:
-    """The names of a service's pods, of one version or all, that have not ended."""
+    """The names of a service's pods, of one version or all, that have not ended and are not about to."""
     labels = {"app": service} | ({} if version is None else {"version": version})
-    return [_name(pod) for pod in api.pods(**labels) if pod.get("status", {}).get("phase") == "Running"]
+    return [name_of(pod) for pod in api.pods(**labels) if running(pod)]
 
 
 def counted(api: MeshApi, service: str, version: str | None, metric: str, **labels: str) -> float:
@@ -39,7 +40,3 @@ def counted(api: MeshApi, service: str, version: str | None, metric: str, **labe
         sample_sum(api.pod_text(pod, METRICS_PORT, "metrics"), metric, **labels)
         for pod in ready_pods(api, service, version)
     )
-
-
-def _name(pod: Object) -> str:
-    return str(pod["metadata"]["name"])

@@ -9,10 +9,27 @@ from typing import Any
 from loadgen.inforce.api import MeshApi, Object
 
 
+def leaving(pod: Object) -> bool:
+    """Whether a pod is being taken away; it may still be ready."""
+    return "deletionTimestamp" in pod["metadata"]
+
+
 def ready(pod: Object) -> bool:
-    """Whether a pod takes requests."""
+    """Whether a pod takes requests, and will go on doing so."""
+    if leaving(pod):
+        return False
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def running(pod: Object) -> bool:
+    """Whether a pod's processes run, and will go on doing so."""
+    return (pod.get("status") or {}).get("phase") == "Running" and not leaving(pod)
+
+
+def completed(pod: Object) -> bool:
+    """Whether a pod has done what it was for, as a Job's has."""
+    return (pod.get("status") or {}).get("phase") == "Succeeded"
 
 
 def name_of(pod: Object) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from loadgen.admission import TIMES, Passage, passage_checks
-from loadgen.inforce import Call, MeshApi, NotInForce, NotUnderstood, Resources
+from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.counters import counted
 from loadgen.inforce.gateway_operations import routes_with
 from loadgen.inforce.outside import Registry, registry
@@ -137,7 +137,7 @@ def _arrived(bench: Bench, known: Registry, hosts: Sequence[str]) -> int | None:
     places = sorted({place for host in hosts for place in known.services_behind(host)})
     total = 0.0
     for service, namespace in places:
-        with MeshApi(bench.api.url, namespace) as api:
+        with bench.api.elsewhere(namespace) as api:
             if not any(ready(pod) for pod in api.pods(app=service)):
                 raise NotUnderstood(f"no pod of {service} is ready in namespace {namespace}, outside")
             total += counted(api, service, None, ARRIVED)

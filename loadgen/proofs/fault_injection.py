@@ -3,17 +3,19 @@
 The route for `end-user: tester` is found like every other: webapp passes the header on, and the proxy beside
 it decides. Delay and abort are drawn independently. An injected delay is told from a slow answer by its
 length: it is a second, and answers take milliseconds. An abort is told from a failure of logic by
-`served-by`: logic has not seen the request.
+`served-by`: logic has not seen the request. Its status is what webapp's answer says of logic's.
 """
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from loadgen.binomial import percent
-from loadgen.design import design, trials_for
+from loadgen.design import design, surely_at_least, trials_for
 from loadgen.inforce import Call, Journey, NotInForce, NotUnderstood, Resources, inner_route
 from loadgen.inforce.durations import seconds
 from loadgen.inforce.interference import interference
@@ -34,7 +36,7 @@ NOTICED = 0.12
 FEWEST_REQUESTS = 500
 MOST_REQUESTS = 2_000
 MOST_CONNECTIONS = 96
-USUAL_RATE = 120
+USUAL_RATE = 200
 STALL_RATIO = 3
 SHORTEST_DELAY_SECONDS = 0.3
 """An injected delay shorter than this is not told from an answer of a busy machine."""
@@ -143,7 +145,8 @@ def shipment(plan: Plan) -> Shipment:
         for user in (TESTER, OTHER)
     )
     timeout_seconds = 15 + tester.delay_seconds
-    return Shipment(requests, 2 * math.ceil(each / 50) * 50, MOST_CONNECTIONS, timeout_seconds, rate=rate)
+    count = 2 * math.ceil(each / 50) * 50
+    return Shipment(requests, count, MOST_CONNECTIONS, timeout_seconds, rate=rate, keep_answers=True)
 
 
 def is_testers(one: Observation) -> bool:
@@ -158,10 +161,34 @@ def judged(plan: Plan, planned: int, tally: Tally) -> list[Check]:
     return [
         _share("tester's aborts", plan.tester.abort_share, each, tester, is_abort),
         _share("tester's delays", plan.tester.delay_share, each, tester, was_delayed(plan)),
+        *([_status(plan.tester, each, tester)] if plan.tester.abort_share else []),
         _share("tester's other failures", 0.0, each, tester, is_other_failure),
         _share("others' failures", 0.0, each, others, lambda one: one.failed),
         _others_delays(plan, each, others),
     ]
+
+
+def _status(faults: Faults, planned: int, tester: Tally) -> Check:
+    """Whether every abort has the status in force, as webapp was given it."""
+    aborts = [one for one in tester.observations if is_abort(one)]
+    others = Counter(status for one in aborts if (status := _upstream_status(one)) != faults.abort_status)
+    note = ", ".join(f"{count:,} with {status or 'none'}" for status, count in others.items())
+    return judge(
+        f"aborts not with {faults.abort_status}",
+        "none",
+        design(0.0, max(1, surely_at_least(planned, faults.abort_share))),
+        Count(others.total(), len(aborts)),
+        note=note,
+    )
+
+
+def _upstream_status(one: Observation) -> int | None:
+    """The status that webapp says logic answered; None where it says none."""
+    try:
+        status = json.loads(one.body)["upstream"]["status"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return status if isinstance(status, int) else None
 
 
 def _others_delays(plan: Plan, planned: int, others: Tally) -> Check:

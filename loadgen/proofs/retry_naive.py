@@ -7,36 +7,15 @@ the deadline of each try even turns hangs into failures sooner, and that is all 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from loadgen.binomial import percent
-from loadgen.foretelling import (
-    Plan,
-    deadline_check,
-    facts,
-    foretold_check,
-    is_answer,
-    most_tries_check,
-    observe,
-    read_plan,
-    share_check,
-    tries_check,
-)
+from loadgen.foretelling import Plan, is_answer, read_plan
 from loadgen.inforce import NotInForce, Resources
-from loadgen.judge import Check
-from loadgen.prove import Bench, Proof
-from loadgen.tally import Tally
+from loadgen.prove import Proof
+from loadgen.retrying import Retrying
 
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/retry-naive`"
-
-
-def prove(bench: Bench) -> Sequence[Check]:
-    """Read policy and odds in force, send, compare with what they foretell."""
-    plan = plan_in_force(bench.resources())
-    bench.facts |= facts(plan) | {"so": effect(plan)}
-    planned, tally, counted = observe(bench, plan, plan_in_force)
-    return judged(plan, planned.count, tally, counted)
 
 
 def plan_in_force(resources: Resources) -> Plan:
@@ -49,18 +28,6 @@ def plan_in_force(resources: Resources) -> Plan:
     return plan
 
 
-def judged(plan: Plan, planned: int, tally: Tally, counted: int) -> list[Check]:
-    """All checks."""
-    late = deadline_check(plan, planned, tally)
-    return [
-        share_check(plan, planned, tally, "successes", is_answer),
-        foretold_check(plan, planned, tally),
-        most_tries_check(plan, planned, tally),
-        *([] if late is None else [late]),
-        tries_check(plan, tally, counted),
-    ]
-
-
 def effect(plan: Plan) -> str:
     """What these retries do, and what they would with conditions."""
     as_it_is, _ = plan.share(is_answer)
@@ -71,8 +38,9 @@ def effect(plan: Plan) -> str:
     )
 
 
+RETRYING = Retrying(plan_in_force, effect, (("successes", is_answer),))
 PROOF = Proof(
     scenario="retry-naive",
     proves="without `retryOn` retries repeat no failure of the application, so they do not help",
-    prove=prove,
+    prove=RETRYING.prove,
 )

@@ -136,7 +136,7 @@ def _caller(released: Release) -> Check:
 def _hanging(plan: Plan, released: Release) -> Check:
     """Whether the hanging pods come to rest when their own hang is over, and nothing piles up."""
     hangs = _longest_hang(plan)
-    expected = f"{' and '.join(plan.faulty)} have nothing under way {hangs:g} s + {MARGIN_SECONDS:g} s later"
+    expected = f"nothing under way in {' and '.join(plan.faulty)} {hangs:g} s + {MARGIN_SECONDS:g} s later"
     if released.hanging_seconds is not None:
         return passed("the hang ends", expected)
     return failed("the hang ends", expected, "requests are still under way")

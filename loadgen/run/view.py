@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHOWN = (50.0, 90.0, 99.0, 99.9)
 """The percentiles that fit into a line."""
+WIDTH = 66
+"""What a terminal of 80 columns has room for beside the names of the lines."""
 LATE = 10_000_000
 """Nanoseconds: from here on the table says that the sending machine was too slow for the rate."""
 
@@ -81,7 +83,10 @@ def _losses(losses: dict[Loss, int]) -> Iterable[tuple[str, int, float]]:
 
 
 def _counts(entries: Iterable[tuple[str, int, float]]) -> str:
-    return " · ".join(f"{name}: {count:,} ({100 * share:.1f} %)" for name, count, share in entries)
+    """All in one line, or each in its own where a terminal would break them anywhere."""
+    parts = [f"{name}: {count:,} ({100 * share:.1f} %)" for name, count, share in entries]
+    line = " · ".join(parts)
+    return line if len(line) <= WIDTH else "\n".join(parts)
 
 
 def latency_line(values: Histogram) -> str:

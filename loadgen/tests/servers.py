@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
@@ -15,11 +16,11 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 @contextlib.contextmanager
-def serving(handler: Handler) -> Iterator[str]:
+def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of a server that gives each connection to the handler and closes it afterwards."""
     address: Future[str] = Future()
     stop = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(handler, address, stop)))
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(handler, address, stop, tls)))
     thread.start()
     try:
         yield address.result(timeout=5)
@@ -28,7 +29,9 @@ def serving(handler: Handler) -> Iterator[str]:
         thread.join(timeout=5)
 
 
-async def _serve(handler: Handler, address: Future[str], stop: threading.Event) -> None:
+async def _serve(
+    handler: Handler, address: Future[str], stop: threading.Event, tls: ssl.SSLContext | None
+) -> None:
     connections: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,9 +42,9 @@ async def _serve(handler: Handler, address: Future[str], stop: threading.Event) 
         writer.close()
         connections.discard(task)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()
-    address.set_result(f"http://{host}:{port}")
+    address.set_result(f"{'https' if tls else 'http'}://{host}:{port}")
     while not stop.is_set():
         await asyncio.sleep(0.01)
     server.close()

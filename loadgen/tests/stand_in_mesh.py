@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class StandInMesh:
     seed: int = 1
     url: str = ""
     received: list[Received] = field(default_factory=list)
+    applied: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -116,6 +118,9 @@ class StandInMesh:
             request = await read_request(reader)
             if request.method == "GET":
                 writer.write(self._api(request.path))
+            elif request.path == "/mesh/apply":
+                self.applied.append(json.loads(request.body))
+                writer.write(json_answer(200, {}))
             else:
                 self.received.append(request)
                 writer.write(await self._application(request))
@@ -125,7 +130,9 @@ class StandInMesh:
         if path == "/mesh":
             gateways = {"ingressgateway": {"http": self.url}}
             return json_answer(200, {"version": "stand-in", "gateways": gateways, "ready": self.ready})
-        *_, namespaces, namespace, kind = path.split("/")
+        if path == "/mesh/manifests":
+            return json_answer(200, {"text": json.dumps(self.objects)})
+        *_, namespaces, namespace, kind = path.partition("?")[0].split("/")
         if namespaces != "namespaces" or kind not in KINDS:
             return json_answer(404, {"kind": "Status", "status": "Failure", "code": 404})
         items = [item for item in self.objects if item["kind"] == KINDS[kind] and namespace == NAMESPACE]

@@ -34,7 +34,8 @@ def tally() -> Tally:
         late = 1.01 if number % 2 == 0 and turn % 5 < 2 else 0.01
         aborted = number % 2 == 0 and turn < 5
         hops = (WEBAPP,) if aborted else (WEBAPP, LOGIC)
-        observations.append(Observation(number, 502 if aborted else 200, hops, late))
+        body = b'{"upstream": {"service": "logic", "status": 503}}' if aborted else b""
+        observations.append(Observation(number, 502 if aborted else 200, hops, late, body=body))
     return Tally(observations)
 
 
@@ -49,7 +50,7 @@ def test_the_overlay_is_read_as_its_page_says():
     assert (found.tester.abort_share, found.tester.abort_status) == (0.25, 503)
     assert (found.tester.delay_share, found.tester.delay_seconds) == (0.4, 1.0)
     assert not found.others.any
-    assert shipment(found).rate == pytest.approx(120)
+    assert shipment(found).rate == pytest.approx(200)
 
 
 def test_the_shares_in_force_pass():
@@ -72,6 +73,17 @@ def test_one_request_that_should_be_spared_fails(number: int, change: dict, chec
     found.observations[number] = replace(found.observations[number], **change)
 
     assert {name for name, verdict in verdicts(found).items() if verdict is Verdict.FAIL} == {check}
+
+
+@pytest.mark.parametrize("body", [b'{"upstream": {"service": "logic", "status": 500}}', b"oh"])
+def test_one_abort_with_another_status_fails(body: bytes):
+    """What webapp was answered is the status in force, in every abort."""
+    found = tally()
+    found.observations[0] = replace(found.observations[0], body=body)
+
+    assert {name for name, verdict in verdicts(found).items() if verdict is Verdict.FAIL} == {
+        "aborts not with 503"
+    }
 
 
 def test_a_mesh_without_faults_fails():

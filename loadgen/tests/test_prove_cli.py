@@ -12,7 +12,9 @@ import pytest
 
 from loadgen.tests.commands import REPORT_SCHEMA, ended, run, start, wait_until
 from loadgen.tests.servers import always, answer, closed_port, serving
-from loadgen.tests.stand_in_mesh import StandInMesh, base, canary
+from loadgen.tests.stand_in_mesh import REPOSITORY, StandInMesh, base, canary
+
+OVERLAYS = REPOSITORY / "istio" / "overlays"
 
 
 class TestVerdicts:
@@ -125,6 +127,68 @@ class TestReports:
         assert outcome.status == 2
         assert "cannot be written" in outcome.err
         assert mesh.received == []
+
+
+class TestApplying:
+    def test_overlays_are_applied_before_their_proofs_and_a_table_ends_the_report(self):
+        """And what was in force before after the last one; the report holds all scenarios."""
+        with StandInMesh().running() as mesh:
+            outcome = run(
+                "prove", "--apply", "canary", "ab-testing", "--mesh", mesh.url, "--overlays", str(OVERLAYS)
+            )
+
+        *overlays, before = mesh.applied
+        assert [order["kustomizations"] for order in overlays] == [
+            [str(OVERLAYS / "canary")],
+            [str(OVERLAYS / "ab-testing")],
+        ]
+        assert before["text"] == json.dumps(mesh.objects)
+        table = [line.split() for line in outcome.out.splitlines()[-4:]]
+        assert table[0] == ["scenario", "verdict", "checks", "passed", "seconds"]
+        assert [row[:-1] for row in table[1:]] == [
+            ["canary", "PASS", "5", "of", "5"],
+            ["ab-testing", "FAIL", "0", "of", "1"],
+            ["all", "2", "FAIL", "5", "of", "6"],
+        ]
+        assert outcome.status == 1
+
+    def test_the_report_of_all_fits_its_schema(self):
+        """With the time of each scenario."""
+        with StandInMesh().running() as mesh:
+            arguments = ("--apply", "canary", "--mesh", mesh.url, "--overlays", str(OVERLAYS), "--json", "-")
+            outcome = run("prove", *arguments)
+
+        (scenario,) = outcome.json(REPORT_SCHEMA)["scenarios"]
+        assert scenario["seconds"] >= scenario["measurements"][0]["seconds"]
+
+    def test_all_and_a_name_contradict_each_other(self):
+        """Refused before anything is asked."""
+        outcome = run("prove", "--all", "canary")
+
+        assert outcome.status == 2
+        assert "leave out canary, or --all" in outcome.err
+
+    def test_a_folder_without_overlays_is_refused(self, tmp_path: Path):
+        """Every scenario that has none is named."""
+        outcome = run("prove", "--all", "--overlays", str(tmp_path))
+
+        assert outcome.status == 2
+        assert all(scenario in outcome.err for scenario in ("for ab-testing", "blue-green", "canary"))
+
+    def test_a_mesh_that_goes_away_meanwhile_is_exit_status_4(self):
+        """The verdicts so far are told all the same."""
+
+        class Leaving(StandInMesh):
+            def _api(self, path: str) -> bytes:
+                if self.applied and path.endswith("virtualservices"):
+                    raise ConnectionResetError
+                return super()._api(path)
+
+        with Leaving().running() as mesh:
+            outcome = run("prove", "--apply", "canary", "--mesh", mesh.url, "--overlays", str(OVERLAYS))
+
+        assert outcome.status == 4
+        assert "canary  INCONCLUSIVE" in outcome.out
 
 
 class TestScenarios:

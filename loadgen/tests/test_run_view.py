@@ -62,7 +62,9 @@ def test_the_live_view_shows_rate_success_versions_and_percentiles():
         " requests   5 sent, 3 answered (1.5/s), 50.0 % good\n"
         " answers    200: 2 (66.7 %) · 502: 1 (33.3 %)\n"
         " lost       timeout (no whole answer in time): 1 (100.0 %)\n"
-        " served by  logic v1: 2 (66.7 %) · logic v2: 1 (33.3 %) · webapp v1: 3 (100.0 %)\n"
+        " served by  logic v1: 2 (66.7 %)\n"
+        "            logic v2: 1 (33.3 %)\n"
+        "            webapp v1: 3 (100.0 %)\n"
         " latency    p50 5 ms · p90 10 s · p99 10 s · p99.9 10 s · max 10 s"
     )
 

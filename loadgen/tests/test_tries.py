@@ -183,7 +183,7 @@ class TestVerdicts:
             plan = plan_of(name)
             tally, tries = as_told(plan)
 
-            assert set(verdicts(proof.judged(plan, 900, tally, tries)).values()) == {Verdict.PASS}
+            assert set(verdicts(proof.RETRYING.judged(plan, 900, tally, tries)).values()) == {Verdict.PASS}
 
     def test_one_answer_from_another_try_than_foretold_fails(self):
         """Though the shares are all right."""
@@ -192,7 +192,7 @@ class TestVerdicts:
         number = next(n for n in range(0, 900, 5) if plan.ends("v2", IDS[n]) == {End(Outcome.ANSWERED, 1)})
         tally.observations[number] = observed(number, "v2", End(Outcome.ANSWERED, 2))
 
-        found = verdicts(retry.judged(plan, 900, tally, tries + 1))
+        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries + 1))
 
         assert found.pop("other than foretold") is Verdict.FAIL
         assert set(found.values()) == {Verdict.PASS}
@@ -203,7 +203,7 @@ class TestVerdicts:
         tally, tries = as_told(plan)
         tally.observations[0] = observed(0, "v2", End(Outcome.ANSWERED, 5))
 
-        found = verdicts(retry.judged(plan, 900, tally, tries + 40))
+        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries + 40))
 
         assert found["more than 4 tries"] is Verdict.FAIL
         assert found["tries at v2"] is Verdict.FAIL
@@ -213,7 +213,7 @@ class TestVerdicts:
         plan = plan_of("retry")
         tally, tries = as_told(plan_of("retry-naive"))
 
-        found = verdicts(retry.judged(plan, 900, tally, tries))
+        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries))
 
         assert found["successes"] is Verdict.FAIL
         assert found["other than foretold"] is Verdict.FAIL
@@ -226,14 +226,14 @@ class TestVerdicts:
         late = observed(number, "v2", End(Outcome.ANSWERED, 2))
         tally.observations[number] = replace(late, latency_seconds=0.6)
 
-        found = verdicts(retry.judged(plan, 900, tally, tries + 1))
+        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries + 1))
 
         assert found["other than foretold"] is Verdict.INCONCLUSIVE
         assert found["tries at v2"] is Verdict.INCONCLUSIVE
 
     def test_no_data_proves_nothing(self):
         """Neither right nor wrong."""
-        found = verdicts(retry.judged(plan_of("retry"), 900, Tally(), 0))
+        found = verdicts(retry.RETRYING.judged(plan_of("retry"), 900, Tally(), 0))
 
         assert set(found.values()) == {Verdict.INCONCLUSIVE}
 

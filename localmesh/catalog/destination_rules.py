@@ -102,6 +102,46 @@ class RuleIndex:
     """DestinationRules found by caller and host without walking all of them."""
 
     def __init__(self, rules: Iterable[DestinationRule]) -> None:
+        rules = tuple(rules)
+        self._own = _ByHost(rule for rule in rules if _holds_at_home(rule))
+        self._exported = _ByHost(rule for rule in rules if not _is_private(rule))
+
+    def rule_for(self, *, host: str, caller: str, owner: str | None) -> DestinationRule | None:
+        """The rule that a proxy in namespace `caller` applies to `host`, a Service of namespace `owner`.
+
+        Looked up in the caller's namespace, then among what the Service's namespace exports, then among
+        what the root namespace exports; in each the most specific host counts (Istio, "Destination Rule",
+        `exportTo`). A rule that is not exported to its own namespace does not hold there.
+        """
+        rule = self._own.find(caller, host)
+        if rule is not None:
+            return rule
+        for namespace in (owner, ROOT_NAMESPACE):
+            rule = self._exported.find(namespace, host) if namespace else None
+            if rule is not None and exported(rule.export_to, rule.namespace, caller):
+                return rule
+        return None
+
+
+def _is_private(rule: DestinationRule) -> bool:
+    return len(rule.export_to) == 1 and rule.export_to[0] in (".", rule.namespace)
+
+
+def _holds_at_home(rule: DestinationRule) -> bool:
+    """Whether callers of the rule's namespace look at it before all others.
+
+    In the root namespace that is only a private rule: a catch-all there is meant for the mesh, and would
+    hide all others from the ingress gateway.
+    """
+    if rule.namespace == ROOT_NAMESPACE:
+        return _is_private(rule)
+    return exported(rule.export_to, rule.namespace, rule.namespace)
+
+
+class _ByHost:
+    """Rules of each namespace, by host."""
+
+    def __init__(self, rules: Iterable[DestinationRule]) -> None:
         self._exact: dict[tuple[str, str], DestinationRule] = {}
         self._wildcards: dict[str, dict[str, DestinationRule]] = {}
         for rule in rules:
@@ -110,21 +150,8 @@ class RuleIndex:
             else:
                 self._exact[rule.namespace, rule.host] = rule
 
-    def rule_for(self, *, host: str, caller: str, owner: str | None) -> DestinationRule | None:
-        """The rule that a proxy in namespace `caller` applies to `host`, a Service of namespace `owner`.
-
-        Looked up in the caller's namespace, then the Service's, then the root namespace; in each the most
-        specific host counts (Istio, "Destination Rule", `exportTo`). A caller in the root namespace, such
-        as the ingress gateway, starts at the Service's, or a catch-all rule there would hide all others.
-        """
-        order = (owner, ROOT_NAMESPACE) if caller == ROOT_NAMESPACE else (caller, owner, ROOT_NAMESPACE)
-        for namespace in dict.fromkeys(order):
-            rule = self._in_namespace(namespace, host) if namespace else None
-            if rule is not None and (namespace == caller or exported(rule.export_to, rule.namespace, caller)):
-                return rule
-        return None
-
-    def _in_namespace(self, namespace: str, host: str) -> DestinationRule | None:
+    def find(self, namespace: str, host: str) -> DestinationRule | None:
+        """The rule of a namespace with the most specific host."""
         exact = self._exact.get((namespace, host))
         if exact is not None:
             return exact

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localmesh.catalog.services import Service
 from localmesh.catalog.sidecars import Sidecar
@@ -39,18 +39,32 @@ def view(
     routed = tuple(
         each for each in routed if sidecar.sees_virtual_service(each.hosts, each.namespace, namespace)
     )
-    hosts = {each.host for each in imported} | {host for vs in routed for host in _destinations(vs)}
+    ports: dict[str, set[int | None]] = {each.host: {None} for each in imported}
+    for virtual_service in routed:
+        for host, port in _destinations(virtual_service):
+            ports.setdefault(host, set()).add(port)
+    reached = (_reached(each, ports[each.host]) for each in seen if each.host in ports)
     return View(
-        services=tuple(each for each in seen if each.host in hosts),
+        services=tuple(each for each in reached if each.ports),
         callable=imported,
         virtual_services=routed,
         allows_unknown=sidecar.allows_unknown,
     )
 
 
-def _destinations(virtual_service: VirtualService) -> Iterator[str]:
+def _reached(service: Service, ports: set[int | None]) -> Service:
+    """A Service with the ports that are reached; None among these means all."""
+    if None in ports:
+        return service
+    return replace(service, ports=tuple(port for port in service.ports if port.number in ports))
+
+
+def _destinations(virtual_service: VirtualService) -> Iterator[tuple[str, int | None]]:
+    """Hosts that routes lead to, each with the port, where one is written."""
     for route in virtual_service.http:
-        for entry in (*(route.get("route") or ()), *(route.get("mirrors") or ())):
-            yield entry["destination"]["host"]
+        entries = (*(route.get("route") or ()), *(route.get("mirrors") or ()))
+        destinations = [entry["destination"] for entry in entries]
         if "mirror" in route:
-            yield route["mirror"]["host"]
+            destinations.append(route["mirror"])
+        for destination in destinations:
+            yield destination["host"], (destination.get("port") or {}).get("number")

@@ -86,7 +86,12 @@ CLUSTER_WIDE = frozenset(
 )
 """Kinds whose objects are in no namespace."""
 
-GATEWAY_API = "gateway.networking.k8s.io/"
+ELSEWHERE: Mapping[str, str] = {
+    "argoproj.io/": "; Argo Rollouts acts on it, which runs on a cluster",
+    "flagger.app/": "; Flagger acts on it, which runs on a cluster",
+    "gateway.networking.k8s.io/": "; it reads Istio's own Gateway and VirtualService",
+}
+"""API groups of others, with the reason why their kinds are refused."""
 
 REMOVED: Mapping[tuple[str, str], str] = {
     ("apps/v1beta1", "Deployment"): "Kubernetes 1.16",
@@ -126,8 +131,8 @@ def is_ignored(kind: str) -> bool:
 
 def kind_problems(api_version: str, kind: str, place: Place) -> Iterator[Problem]:
     """Why an object of this kind cannot be used; nothing if it can."""
-    if api_version.startswith(GATEWAY_API):
-        reason = "; it reads Istio's own Gateway and VirtualService"
+    reason = next((reason for group, reason in ELSEWHERE.items() if api_version.startswith(group)), None)
+    if reason is not None:
         yield unsupported.KIND_NOT_SUPPORTED.at(place, kind=kind, group=api_version, reason=reason)
     elif api_version in _VERSIONS.get(kind, ()):
         if kind in REFUSED:

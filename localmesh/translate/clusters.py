@@ -18,7 +18,7 @@ from localmesh.catalog import (
     Subset,
 )
 from localmesh.translate.addresses import endpoint_address, looked_up
-from localmesh.translate.connection_pools import connection_pool
+from localmesh.translate.connection_pools import connection_pool, speaks_only_http2
 from localmesh.translate.discovery import discovery
 from localmesh.translate.load_balancing import load_balancer
 from localmesh.translate.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster, outbound_cluster
@@ -45,10 +45,12 @@ def _of_port(catalog: Catalog, service: Service, port: ServicePort, proxy: Proxy
     rule = catalog.rule_for(service.host, proxy.namespace)
     for subset in (None, *(rule.subsets if rule else ())):
         policy = rule.policy_for(port.number, subset) if rule else {}
+        cluster = _outbound(service, port, rule, subset, sniffed=sniffed)
+        http2 = speaks_only_http2(cluster)
         yield {
-            **_outbound(service, port, rule, subset, sniffed=sniffed),
+            **cluster,
             **discovery(catalog, service, port, subset, outbound_cluster_of(service, port, subset)),
-            **cluster_tls(catalog, service, port, subset, policy.get("tls")),
+            **cluster_tls(catalog, service, port, subset, policy.get("tls"), http2=http2),
         }
 
 

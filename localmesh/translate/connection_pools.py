@@ -45,6 +45,12 @@ def connection_pool(settings: Mapping[str, Any] | None, *, http2: bool, sniffed:
     return out
 
 
+def speaks_only_http2(cluster: Mapping[str, Any]) -> bool:
+    """Whether a cluster's HTTP options, from its port or from a DestinationRule, settle on HTTP/2."""
+    options = cluster.get("typedExtensionProtocolOptions", {}).get(_HTTP_OPTIONS, {})
+    return "http2ProtocolOptions" in options.get("explicitHttpConfig", {})
+
+
 def _keepalive(keepalive: Mapping[str, Any]) -> Json:
     out: Json = {}
     if keepalive.get("probes"):

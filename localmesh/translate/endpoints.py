@@ -13,6 +13,7 @@ from localmesh.translate.tls import ENDPOINT_MARK
 from localmesh.translate.upstream_tls import takes_mutual_tls
 
 Json = dict[str, Any]
+_HEALTHY = "HEALTHY"
 
 
 def endpoints(catalog: Catalog, proxy: Proxy) -> list[Json]:
@@ -33,7 +34,8 @@ def _by_subset(
     rule = catalog.rule_for(service.host, proxy.namespace)
     for subset in (None, *(rule.subsets if rule else ())):
         if service.resolution is not Resolution.PODS:
-            yield subset, list(written_endpoints(catalog, service, port, subset))
+            written = written_endpoints(catalog, service, port, subset)
+            yield subset, [{**endpoint, "healthStatus": _HEALTHY} for endpoint in written]
             continue
         found = [
             _endpoint(pod, port, secure=takes_mutual_tls(catalog, pod, port, rule, subset))
@@ -50,7 +52,7 @@ def _endpoint(pod: Pod, port: ServicePort, *, secure: bool) -> Json | None:
     metadata: Json = {"istio": {"workload": f"{pod.workload};{pod.namespace}"}}
     return {
         "endpoint": endpoint_address(address),
-        "healthStatus": "HEALTHY",
+        "healthStatus": _HEALTHY,
         "metadata": {"filterMetadata": {**metadata, **(ENDPOINT_MARK if secure else {})}},
         "loadBalancingWeight": 1,
     }

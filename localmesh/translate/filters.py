@@ -44,7 +44,9 @@ def _fault(fault: Mapping[str, Any]) -> Json:
         }
     abort = fault.get("abort")
     if abort is not None and "httpStatus" in abort:
-        out["abort"] = {"httpStatus": abort["httpStatus"], "percentage": _percentage(abort) or _NEVER}
+        out["abort"] = {"httpStatus": abort["httpStatus"]}
+        if percentage := _percentage(abort):
+            out["abort"]["percentage"] = percentage
     return out
 
 

@@ -114,11 +114,11 @@ def inbound_listeners(catalog: Catalog, proxy: Proxy) -> list[Json]:
             continue
         route = inbound_route(found[0], found[1], inbound)
         mode = catalog.peer_authentications.mode(proxy.namespace, proxy.labels, inbound.container_port)
-        out.append(_inbound_listener(inbound, route, mode))
+        out.append(_inbound_listener(inbound, route, mode, http2=found[1].protocol.is_http2))
     return out
 
 
-def _inbound_listener(inbound: Inbound, route: Json, mode: MutualTls) -> Json:
+def _inbound_listener(inbound: Inbound, route: Json, mode: MutualTls, *, http2: bool) -> Json:
     manager: Json = {
         "statPrefix": f"inbound_{inbound.container_port}",
         "routeConfig": route,
@@ -127,6 +127,7 @@ def _inbound_listener(inbound: Inbound, route: Json, mode: MutualTls) -> Json:
         "useRemoteAddress": False,
         "forwardClientCertDetails": "APPEND_FORWARD",
         "setCurrentClientCertDetails": {"subject": True, "dns": True, "uri": True},
+        **({"http2ProtocolOptions": {}} if http2 else {}),
     }
     listener = _listener(f"inbound_{inbound.container_port}", inbound.listen, manager, "INBOUND")
     filters = listener["filterChains"][0]["filters"]
@@ -151,6 +152,7 @@ def gateway_listeners(proxy: Proxy, gateway: GatewayWorkload) -> list[Json]:
             "serverName": "istio-envoy",
             "httpFilters": _http_filters(*policy_slots()),
             "useRemoteAddress": True,
+            "httpProtocolOptions": {},
             "forwardClientCertDetails": "SANITIZE_SET",
             "setCurrentClientCertDetails": {"subject": True, "cert": True, "dns": True, "uri": True},
         }

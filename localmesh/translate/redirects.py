@@ -18,7 +18,10 @@ _CODES = {
 
 def redirect(spec: Mapping[str, Any], port: int) -> Json:
     """Envoy's redirect action; `port` is the listener's, for `derivePort: FROM_REQUEST_PORT`."""
-    out: Json = {"pathRedirect": spec.get("uri", "")}
+    if spec.get("prefixRewrite"):
+        out: Json = {"prefixRewrite": spec["prefixRewrite"]}
+    else:
+        out = {"pathRedirect": spec.get("uri", "")}
     if spec.get("authority"):
         out["hostRedirect"] = spec["authority"]
     if spec.get("scheme"):

@@ -58,5 +58,6 @@ def _set_conditions(policy: Json, retry_on: str) -> None:
     if codes:
         policy["retriableStatusCodes"] = codes
         if "retriable-status-codes" not in ",".join(conditions):
-            conditions.append("retriable-status-codes")
+            # Istio puts a comma before it even where nothing else is written; Envoy skips empty words
+            conditions = [*(conditions or [""]), "retriable-status-codes"]
     policy["retryOn"] = ",".join(conditions)

@@ -32,8 +32,10 @@ def cluster_tls(
     port: ServicePort,
     subset: Subset | None,
     settings: Mapping[str, Any] | None,
+    *,
+    http2: bool,
 ) -> Json:
-    """The transport sockets of a cluster; empty for plain text."""
+    """The transport sockets of a cluster; empty for plain text. `http2`: it speaks nothing else."""
     written = (settings or {}).get("mode")
     if settings is not None and written != _MUTUAL:
         return {}
@@ -46,7 +48,7 @@ def cluster_tls(
         sni=(settings or {}).get("sni")
         or server_name(service.host, port.number, subset.name if subset else ""),
         identities=_identities(catalog, service) if names is None else names,
-        http2=port.protocol.is_http2,
+        http2=http2,
     )
     return {"transportSocket": socket} if settings else {"transportSocketMatches": automatic(socket)}
 

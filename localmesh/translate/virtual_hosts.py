@@ -21,15 +21,18 @@ _HTTP_DEFAULT_PORT = 80
 
 
 def outbound_ports(catalog: Catalog, proxy: Proxy) -> list[int]:
-    """The Service ports that a sidecar takes HTTP calls for."""
-    return sorted(
-        {
-            port.number
-            for service in catalog.view_of(proxy).services
-            for port in service.ports
-            if port.protocol.may_be_http
-        }
-    )
+    """The ports that a sidecar takes HTTP calls for: those of Services, and 80.
+
+    In a cluster the ingress gateway's own Service has port 80, so there are always routes for it: to hosts
+    that only a VirtualService names, and out of the mesh.
+    """
+    of_services = {
+        port.number
+        for service in catalog.view_of(proxy).services
+        for port in service.ports
+        if port.protocol.may_be_http
+    }
+    return sorted(of_services | {_HTTP_DEFAULT_PORT})
 
 
 def outbound_routes(catalog: Catalog, proxy: Proxy) -> list[Json]:

@@ -16,6 +16,7 @@ def rules(world: World) -> Iterator[Problem]:
     """All DestinationRules."""
     has_workloads = bool(world.all("Deployment"))
     for resource in world.all("DestinationRule"):
+        yield from _local_meanings(resource.root.get("spec"))
         host = resource.root.get("spec", "host")
         name = full_host(host.text or "", resource.namespace)
         services = list(world.services_at(name))
@@ -26,6 +27,21 @@ def rules(world: World) -> Iterator[Problem]:
         elif has_workloads and len(services) == 1:
             for subset in resource.root.get("spec", "subsets").items():
                 yield from _subset(world, subset, services[0])
+
+
+def _local_meanings(spec: Field) -> Iterator[Problem]:
+    """A way of balancing load that only a cluster's network knows."""
+    policies = [
+        spec.get("trafficPolicy"),
+        *(each.get("trafficPolicy") for each in spec.get("subsets").items()),
+    ]
+    for policy in policies:
+        for settings in (policy, *policy.get("portLevelSettings").items()):
+            simple = settings.get("loadBalancer", "simple")
+            if simple.text == "PASSTHROUGH":
+                reason = "a Service has no address of its own, so the proxy chooses a pod for each request"
+                remedy = "leave it away, or run on a cluster"
+                yield simple.problem(doubtful.DIFFERENT_HERE, reason=reason, remedy=remedy)
 
 
 def _subset(world: World, subset: Field, service: Service) -> Iterator[Problem]:

@@ -1,0 +1,83 @@
+"""Running proofs for somebody who watches: printed one by one as they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loadgen.http1 import Target
+from loadgen.inforce import MeshApi
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from loadgen.applying import Stage
+    from loadgen.prove import Bench, Proof, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The mesh that is proven on: `target` is localmesh or cluster."""
+
+    api: MeshApi
+    gateway: Target
+    target: str
+    istio_namespace: str
+
+    def proven(self, wanted: Sequence[Proof], output: Console) -> list[Result]:
+        """Each proof once, in order, of what is in force; Ctrl-C ends with the current one."""
+        from loadgen.prove import run
+
+        def results() -> Iterator[Result]:
+            for proof in wanted:
+                result = run(proof, self.bench(proof))
+                yield result
+                if result.interrupted:
+                    return
+
+        return _printed(results(), output)
+
+    def in_turn(self, wanted: Sequence[Proof], overlays: Mapping[str, Path], output: Console) -> list[Result]:
+        """Each proof on its own overlay, and a table of all in the end."""
+        from loadgen.report import print_summary
+        from loadgen.sequence import prove_in_turn, put_back
+
+        stage = self._stage()
+        with put_back(stage, lambda sentence: click.echo(f"loadgen: {sentence}", err=True)):
+            results = _printed(prove_in_turn(wanted, overlays, stage, self.bench), output)
+            print_summary(output, results)
+        return results
+
+    def bench(self, proof: Proof) -> Bench:
+        """What a proof works with."""
+        from loadgen.changing import change_cluster, change_localmesh
+        from loadgen.progress import listener
+        from loadgen.prove import Bench
+
+        change = change_cluster if self.target == "cluster" else change_localmesh
+        return Bench(self.api, self.gateway, listener(proof.scenario), change)
+
+    def _stage(self) -> Stage:
+        from loadgen.applying import ClusterStage, LocalStage
+        from loadgen.applying.localmesh import TIMEOUT_SECONDS
+
+        if self.target == "cluster":
+            return ClusterStage(self.api, MeshApi(self.api.url, self.istio_namespace))
+        return LocalStage(MeshApi(self.api.url, self.api.namespace, timeout_seconds=TIMEOUT_SECONDS))
+
+
+def _printed(results: Iterator[Result], output: Console) -> list[Result]:
+    """All of them, each printed as soon as it is there, and the legend."""
+    from loadgen.report import print_legend, print_result
+
+    done = []
+    for result in results:
+        print_result(output, result)
+        done.append(result)
+    if any(check.measured for result in done for check in result.checks):
+        print_legend(output)
+    return done

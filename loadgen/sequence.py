@@ -1,0 +1,114 @@
+"""Several proofs in a row on one mesh: apply, prove, next; whatever happens to one, all have their turn.
+
+Before an overlay is applied, what the proof before it has left under way has ended: requests that hang are
+counted by the pods when they end, and would be counted for the wrong scenario.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from loadgen.applying import Stage
+from loadgen.errors import NotReachable, Refused
+from loadgen.http1 import Target
+from loadgen.inforce import MeshApi
+from loadgen.inforce.api import Object
+from loadgen.inforce.counters import METRICS_PORT, sample_sum
+from loadgen.inforce.pods import name_of, running
+from loadgen.judge import Check, failed, inconclusive
+from loadgen.prove import Bench, Proof, Result, run
+
+IN_FLIGHT = "sentimesh_http_requests_in_flight"
+REST_SECONDS = 30.0
+POLL_SECONDS = 0.1
+
+Tell = Callable[[str], None]
+"""Says one sentence to whoever watches."""
+
+
+def prove_in_turn(
+    proofs: Sequence[Proof], overlays: Mapping[str, Path], stage: Stage, bench_for: Callable[[Proof], Bench]
+) -> Iterator[Result]:
+    """Each proof on its own overlay, one result for each as soon as it is known.
+
+    Ctrl-C ends the sequence: the rest is INCONCLUSIVE.
+    """
+    left = list(proofs)
+    try:
+        while left:
+            result = _proven(left[0], overlays[left[0].scenario], stage, bench_for)
+            del left[0]
+            yield result
+            if result.interrupted:
+                break
+    except KeyboardInterrupt:
+        pass
+    for proof in left:
+        yield _untold(proof, bench_for(proof).gateway, "ended by Ctrl-C before it was proven")
+
+
+def _proven(proof: Proof, overlay: Path, stage: Stage, bench_for: Callable[[Proof], Bench]) -> Result:
+    """The verdict on one scenario, applied first; the time of both."""
+    began = time.monotonic()
+    bench = bench_for(proof)
+    try:
+        refused = _refused(stage, overlay, bench.api)
+        result = run(proof, bench) if refused is None else _result(proof, bench.gateway, refused)
+    except NotReachable as error:
+        result = replace(_untold(proof, bench.gateway, str(error)), unreachable=True)
+    return replace(result, seconds=time.monotonic() - began)
+
+
+def _refused(stage: Stage, overlay: Path, api: MeshApi) -> Check | None:
+    """The failed check if the overlay is not taken; None once it is in force."""
+    await_rest(api)
+    try:
+        stage.apply(overlay)
+    except Refused as refusal:
+        return failed("applied", str(overlay), str(refusal))
+    return None
+
+
+def _untold(proof: Proof, gateway: Target, reason: str) -> Result:
+    return _result(proof, gateway, inconclusive("proven", proof.proves, reason))
+
+
+def _result(proof: Proof, gateway: Target, check: Check) -> Result:
+    return Result(proof.scenario, proof.proves, gateway, (check,), {}, ())
+
+
+def await_rest(api: MeshApi) -> None:
+    """Wait until no pod has a request under way, as far as they let themselves be asked."""
+    end = time.monotonic() + REST_SECONDS
+    with suppress(NotReachable):
+        while _under_way(api) and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+
+
+def _under_way(api: MeshApi) -> float:
+    pods = (name_of(pod) for pod in api.pods() if running(pod) and _tells(pod))
+    return sum(sample_sum(api.pod_text(pod, METRICS_PORT, "metrics"), IN_FLIGHT) for pod in pods)
+
+
+def _tells(pod: Object) -> bool:
+    containers = pod["spec"]["containers"]
+    ports = (port for container in containers for port in container.get("ports") or ())
+    return any(port["containerPort"] == METRICS_PORT for port in ports)
+
+
+@contextmanager
+def put_back(stage: Stage, tell: Tell) -> Iterator[None]:
+    """Whatever happens meanwhile, what was in force before is in force again in the end."""
+    stage.remember()
+    try:
+        yield
+    finally:
+        try:
+            if not stage.put_back():
+                tell("nothing was in force before, so the last overlay stays")
+        except NotReachable as error:
+            tell(f"what was in force before could not be put back: {error}")

@@ -1,0 +1,179 @@
+"""Several proofs in a row: each on its own overlay, whatever happens to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from loadgen.errors import NotReachable, Refused
+from loadgen.http1 import Target
+from loadgen.inforce import MeshApi
+from loadgen.judge import Check, Verdict, passed
+from loadgen.progress import listener
+from loadgen.prove import Bench, Proof, Result
+from loadgen.sequence import await_rest, prove_in_turn, put_back
+from loadgen.tests.servers import closed_port
+
+
+@dataclass
+class FakeStage:
+    """Notes what is applied; `refused` names overlays it does not take, with the error to raise."""
+
+    refused: dict[str, BaseException] = field(default_factory=dict)
+    applied: list[str] = field(default_factory=list)
+    remembered: bool = True
+
+    def remember(self) -> None:
+        self.applied.append("remember")
+
+    def apply(self, overlay: Path) -> None:
+        if overlay.name in self.refused:
+            raise self.refused[overlay.name]
+        self.applied.append(overlay.name)
+
+    def put_back(self) -> bool:
+        if "before" in self.refused:
+            raise self.refused["before"]
+        self.applied.append("before")
+        return self.remembered
+
+
+@dataclass
+class FakeApi:
+    """The API of a mesh whose pods have so many requests under way, at one question after the other."""
+
+    under_way: list[float]
+
+    def pods(self) -> list[dict]:
+        ports = [{"containerPort": 9102}]
+        pod = {
+            "metadata": {"name": "a"},
+            "spec": {"containers": [{"ports": ports}]},
+            "status": {"phase": "Running"},
+        }
+        leaving = {**pod, "metadata": {"name": "b", "deletionTimestamp": "now"}}
+        other = {**pod, "spec": {"containers": [{}]}}
+        return [pod, leaving, other]
+
+    def pod_text(self, pod: str, port: int, path: str) -> str:
+        assert (pod, port, path) == ("a", 9102, "metrics")
+        return f"sentimesh_http_requests_in_flight {self.under_way.pop(0)}\n"
+
+
+def holds(_: Bench) -> list[Check]:
+    return [passed("a check", "that it holds")]
+
+
+def proven(stage: FakeStage, **proofs: Callable[[Bench], list[Check]]) -> list[Result]:
+    """The results of these proofs, each with an overlay of its name."""
+    api = MeshApi(f"http://127.0.0.1:{closed_port()}", "sentimesh")
+    wanted = [Proof(name, "something", prove) for name, prove in proofs.items()]
+    overlays = {name: Path(name) for name in proofs}
+    return list(
+        prove_in_turn(
+            wanted,
+            overlays,
+            stage,
+            lambda proof: Bench(api, Target("127.0.0.1", 1), listener(proof.scenario)),
+        )
+    )
+
+
+def outcomes(results: list[Result]) -> dict[str, Verdict]:
+    return {result.scenario: result.verdict for result in results}
+
+
+def test_each_proof_has_its_own_overlay():
+    """Applied right before it, in order."""
+    stage = FakeStage()
+
+    def sees(overlay: str) -> Callable[[Bench], list[Check]]:
+        return lambda bench: holds(bench) if stage.applied[-1] == overlay else []
+
+    found = proven(stage, first=sees("first"), second=sees("second"))
+
+    assert outcomes(found) == {"first": Verdict.PASS, "second": Verdict.PASS}
+    assert all(result.seconds > 0 for result in found)
+
+
+def test_an_overlay_that_is_refused_fails_its_scenario_alone():
+    """With the words of who refused it; the next one has its turn."""
+    stage = FakeStage(refused={"first": Refused("no such field")})
+
+    found = proven(stage, first=holds, second=holds)
+
+    assert outcomes(found) == {"first": Verdict.FAIL, "second": Verdict.PASS}
+    assert found[0].checks[0].reason == "no such field"
+
+
+def test_a_mesh_that_does_not_answer_is_not_a_verdict_on_the_scenario():
+    """Nothing is known of it."""
+    stage = FakeStage(refused={"first": NotReachable("does not answer")})
+
+    found = proven(stage, first=holds, second=holds)
+
+    assert outcomes(found) == {"first": Verdict.INCONCLUSIVE, "second": Verdict.PASS}
+    assert [result.unreachable for result in found] == [True, False]
+
+
+def test_a_pod_that_cannot_be_asked_is_no_verdict_on_the_overlay():
+    """The overlay was taken; what the proof would have found is not known."""
+
+    def asks(_: Bench) -> list[Check]:
+        raise Refused("the pod answers 503")
+
+    (found,) = proven(FakeStage(), first=asks)
+
+    assert (found.verdict, found.unreachable) == (Verdict.INCONCLUSIVE, True)
+
+
+def test_ctrl_c_leaves_the_rest_unproven():
+    """Said of each, so that what was not proven does not look as if it had passed."""
+    found = proven(FakeStage(refused={"second": KeyboardInterrupt()}), first=holds, second=holds, third=holds)
+
+    assert outcomes(found) == {
+        "first": Verdict.PASS,
+        "second": Verdict.INCONCLUSIVE,
+        "third": Verdict.INCONCLUSIVE,
+    }
+    assert "Ctrl-C" in found[2].checks[0].reason
+
+
+def test_what_was_in_force_before_is_put_back_even_after_an_error():
+    """Remembered before the first overlay, applied after the last."""
+    stage = FakeStage(refused={"an-overlay": RuntimeError()})
+
+    with pytest.raises(RuntimeError), put_back(stage, print):
+        stage.apply(Path("an-overlay"))
+
+    assert stage.applied == ["remember", "before"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "sentence"),
+    [
+        (FakeStage(refused={"before": NotReachable("it is gone")}), "could not be put back: it is gone"),
+        (FakeStage(remembered=False), "the last overlay stays"),
+    ],
+)
+def test_what_cannot_be_put_back_is_said(stage: FakeStage, sentence: str):
+    """In one sentence, and the verdicts stand."""
+    said: list[str] = []
+
+    with put_back(stage, said.append):
+        pass
+
+    assert len(said) == 1
+    assert sentence in said[0]
+
+
+def test_nothing_is_applied_while_requests_are_under_way():
+    """As the pods count them; those that leave and those that do not count are not asked."""
+    api = FakeApi([2, 1, 0, 7])
+
+    await_rest(api)
+
+    assert api.under_way == [7]

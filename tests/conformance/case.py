@@ -1,0 +1,104 @@
+"""Cases: a folder with an input, and with what Istio made of it.
+
+The head of an `input.yaml` says in its first line what the case is about, and with `# on: MESH` what the
+input is added to: a file of `meshes/` by its name, or a folder that kustomize builds. Without that line it
+is the mesh `shop`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+from localmesh.manifests import Resource, load
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+CASES = HERE / "cases"
+MESHES = HERE / "meshes"
+
+_ON = "# on: "
+_BASE = "istio/base"
+_BASELINES = {"istio/overlays": "overlay-base"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input, on top of a mesh."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def input(self) -> Path:
+        """The manifests of the case."""
+        return self.folder / "input.yaml"
+
+    @property
+    def recorded(self) -> Path:
+        """What Istio made of them."""
+        return self.folder / "istio.yaml"
+
+    @property
+    def title(self) -> str:
+        """What the case is about, in one line."""
+        return self._head()[0].removeprefix("# ")
+
+    @property
+    def mesh(self) -> str:
+        """What the input is added to."""
+        return next((line.removeprefix(_ON) for line in self._head() if line.startswith(_ON)), "shop")
+
+    @property
+    def baseline(self) -> str | None:
+        """The case that shows this one's mesh alone; None for such a case itself."""
+        folder = self.mesh.rpartition("/")[0]
+        name = _BASELINES.get(folder, "overlay-base" if self.mesh == _BASE else f"mesh-{self.mesh}")
+        return None if name == self.name else name
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Every object of the case, with those of its mesh. Raises ManifestError."""
+        return _resources(self)
+
+    def _head(self) -> list[str]:
+        lines = self.input.read_text(encoding="utf-8").splitlines()
+        return [line for line in lines[:3] if line.startswith("# ")]
+
+
+@cache
+def _resources(case: Case) -> tuple[Resource, ...]:
+    if (ROOT / case.mesh / "kustomization.yaml").exists():
+        return load(kustomizations=[ROOT / case.mesh], files=[case.input]).resources
+    return load(files=[MESHES / f"{case.mesh}.yaml", case.input]).resources
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """All cases, those that show a mesh alone before those on top of it."""
+    found = [Case(path.parent) for path in CASES.glob("*/input.yaml")]
+    return tuple(sorted(found, key=_place))
+
+
+def _place(case: Case) -> tuple[bool, str, str]:
+    """Cases of one mesh stand together, so that its pods are kept from one to the next."""
+    return "/" in case.mesh, case.baseline or case.name, "" if case.baseline is None else case.name
+
+
+def named(name: str) -> Case:
+    """The case of that name. Raises LookupError."""
+    (found, *_) = matching(name)
+    return found
+
+
+def matching(pattern: str) -> list[Case]:
+    """The cases whose names fit a shell's pattern. Raises LookupError if there are none."""
+    found = [case for case in cases() if fnmatchcase(case.name, pattern)]
+    if not found:
+        raise LookupError(f'there is no case "{pattern}" in {CASES.relative_to(ROOT)}')
+    return found

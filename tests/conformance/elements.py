@@ -1,0 +1,169 @@
+"""A proxy's configuration in comparable pieces: virtual hosts, clusters, load assignments, listener ports.
+
+Both sides go through here, Istio's and localmesh's, in the canonical form of Envoy's JSON. What says
+nothing about behaviour (names of statistics, access logs) and what only the place decides (addresses of
+pods and Services) is taken out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+
+SECURITY_FILTERS = ("envoy.filters.http.jwt_authn", "envoy.filters.http.rbac")
+_SILENT = frozenset({"statPrefix", "altStatName", "accessLog", "tracing", "metadata", "rulesStatPrefix"})
+_SILENT |= {"shadowRulesStatPrefix", "transportSocketConnectTimeout"}
+_ADDRESS = re.compile(r"^(\d+\.\d+\.\d+\.\d+(:\d+)?|\[?[0-9a-f]*:[0-9a-f:]+(\]:\d+)?)$")
+_CONTROL_PLANE = re.compile(
+    r"\.istio-system\.svc\.cluster\.local|\bkubernetes\.default\.svc|\.kube-system\.svc"
+)
+_CONTROL_PLANE_PORT = re.compile(r"^15\d\d\d$")
+
+
+class Name(NamedTuple):
+    """What an element is called: ``client.shop``, ``routes``, ``80 web.shop.svc.cluster.local:80``."""
+
+    proxy: str
+    part: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.proxy} {self.part} {self.name}"
+
+
+Elements = dict[Name, Any]
+
+PARTS = {
+    "routes": "every virtual host with its domains and routes, inbound and outbound, and the settings of the "
+    "route configurations",
+    "clusters": "load balancing, limits, ejection, protocols, discovery, TLS towards endpoints",
+    "endpoints": "the pods behind each cluster with their ports, weights, localities and health, and whether "
+    "they are called with mTLS",
+    "listeners": "of every port of the application or gateway that takes HTTP: its filter chains with their "
+    "TLS, the filters for tokens and authorization, and how connections are treated",
+}
+"""What is compared, by part."""
+
+
+def route_elements(proxy: str, configurations: Iterable[Json]) -> Iterator[tuple[Name, Any]]:
+    """A route configuration's own settings, and each of its virtual hosts."""
+    for configuration in configurations:
+        name = configuration["name"]
+        if _CONTROL_PLANE_PORT.match(name) or _CONTROL_PLANE.search(name):
+            continue
+        settings = {key: value for key, value in configuration.items() if key not in ("name", "virtualHosts")}
+        yield Name(proxy, "routes", name), reduced(settings)
+        for host in configuration.get("virtualHosts", ()):
+            if not _CONTROL_PLANE.search(host["name"]):
+                yield Name(proxy, "routes", f"{name} {host['name']}"), _virtual_host(host)
+
+
+def _virtual_host(host: Json) -> Json:
+    out: Json = reduced({key: value for key, value in host.items() if key != "name"})
+    out["domains"] = [domain for domain in host["domains"] if not _ADDRESS.match(domain)]
+    for route in out.get("routes", ()):
+        # Istio goes through a Go map here: the order changes from one push to the next and means nothing
+        if "queryParameters" in route["match"]:
+            route["match"]["queryParameters"].sort(key=lambda parameter: parameter["name"])
+    return out
+
+
+def cluster_elements(proxy: str, clusters: Iterable[Json]) -> Iterator[tuple[Name, Any]]:
+    """Each cluster of the mesh, without the control plane's."""
+    for cluster in clusters:
+        if not _CONTROL_PLANE.search(cluster["name"]):
+            settings = {key: value for key, value in cluster.items() if key != "name"}
+            yield Name(proxy, "clusters", cluster["name"]), reduced(settings)
+
+
+def endpoint_elements(
+    proxy: str, assignments: Iterable[Json], workloads: Container[str]
+) -> Iterator[tuple[Name, Any]]:
+    """Whom each cluster reaches: localities, weights, health, and whether with mTLS.
+
+    Pods of the workloads, ``web-v1.shop``, are called by these; all others by their addresses.
+    """
+    for assignment in assignments:
+        if not _CONTROL_PLANE.search(assignment["clusterName"]):
+            localities = [_locality(group, workloads) for group in assignment.get("endpoints", ())]
+            yield Name(proxy, "endpoints", assignment["clusterName"]), localities
+
+
+def _locality(group: Json, workloads: Container[str]) -> Json:
+    return {
+        "locality": group.get("locality", {}),
+        "weight": group.get("loadBalancingWeight"),
+        "priority": group.get("priority", 0),
+        "endpoints": sorted((_endpoint(each, workloads) for each in group.get("lbEndpoints", ())), key=str),
+    }
+
+
+def _endpoint(endpoint: Json, workloads: Container[str]) -> Json:
+    metadata = endpoint.get("metadata", {}).get("filterMetadata", {})
+    address = endpoint["endpoint"]["address"]["socketAddress"]
+    workload = ".".join(metadata.get("istio", {}).get("workload", "").split(";")[:2])
+    return {
+        "at": workload if workload in workloads else address["address"],
+        "port": address["portValue"],
+        "weight": endpoint.get("loadBalancingWeight"),
+        "health": endpoint.get("healthStatus"),
+        "tls": metadata.get("envoy.transport_socket_match", {}).get("tlsMode", "none"),
+    }
+
+
+def listener_elements(proxy: str, port: int, chains: Iterable[Json]) -> Iterator[tuple[Name, Any]]:
+    """How a port may be called, what each request must pass, and how connections are treated.
+
+    These are three elements where all filter chains agree on the latter two, as Istio's do.
+    """
+    chains = list(chains)
+    managers = [chain["filters"][-1]["typedConfig"] for chain in chains]
+    yield Name(proxy, "listeners", f"{port} chains"), [_chain(chain) for chain in chains]
+    yield from _agreed(proxy, f"{port} policies", [_policies(manager) for manager in managers])
+    yield from _agreed(proxy, f"{port} connections", [_connections(manager) for manager in managers])
+
+
+def _chain(chain: Json) -> Json:
+    match = {
+        key: value for key, value in chain.get("filterChainMatch", {}).items() if key != "destinationPort"
+    }
+    return {"match": match, "transportSocket": reduced(chain.get("transportSocket", {}))}
+
+
+def _policies(manager: Json) -> list[Json]:
+    return [reduced(each) for each in manager["httpFilters"] if each["name"] in SECURITY_FILTERS]
+
+
+def _connections(manager: Json) -> Json:
+    taken = {"@type", "httpFilters", "routeConfig"}
+    kept: Json = reduced({key: value for key, value in manager.items() if key not in taken})
+    return kept
+
+
+def _agreed(proxy: str, name: str, values: list[Any]) -> Iterator[tuple[Name, Any]]:
+    if all(value == values[0] for value in values):
+        yield Name(proxy, "listeners", name), values[0]
+        return
+    for number, value in enumerate(values):
+        yield Name(proxy, "listeners", f"{name} of chain {number}"), value
+
+
+def reduced(value: Any) -> Any:
+    """The same JSON without what does not decide behaviour; where secrets and clusters come from is `ADS`."""
+    if isinstance(value, list):
+        return [reduced(each) for each in value]
+    if isinstance(value, Mapping):
+        return {
+            key: "ADS" if _is_source(each) else reduced(each)
+            for key, each in value.items()
+            if key not in _SILENT
+        }
+    return value
+
+
+def _is_source(value: Any) -> bool:
+    """Istio's agent hands secrets to its Envoy over a socket of its own; that is the same stream to Envoy."""
+    return isinstance(value, Mapping) and ("ads" in value or "apiConfigSource" in value)

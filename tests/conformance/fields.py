@@ -1,0 +1,75 @@
+"""Which fields of Istio's kinds the cases use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from localmesh.manifests import Resource
+from tests.conformance.case import ROOT, cases
+
+_FATES = ROOT / "localmesh" / "tests" / "manifests" / "golden" / "fields.txt"
+_PLAIN_KINDS = frozenset({"Service", "Deployment"})
+_POLICIES = re.compile(r"^spec\.(subsets\[\]\.)?trafficPolicy\.(portLevelSettings\[\]\.)?")
+
+Field = tuple[str, str]
+"""A kind and a field's path, such as ``VirtualService``, ``spec.http[].timeout``."""
+
+
+REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
+    {
+        ("Gateway", "spec.servers[].port.targetPort"),
+        ("VirtualService", "spec.http[].fault.abort.http2Error"),
+        ("VirtualService", "spec.http[].fault.delay.exponentialDelay"),
+    }
+)
+"""Fields of the schemas that Istio's own validation refuses, and localmesh with it."""
+
+
+@cache
+def fates() -> dict[Field, str]:
+    """Every field of Istio's kinds with what becomes of it: translated, refused, or without meaning."""
+    out = {}
+    for line in _FATES.read_text(encoding="utf-8").splitlines():
+        kind, path, fate = re.split(r" |: ", line, maxsplit=2)
+        if kind not in _PLAIN_KINDS:
+            out[kind, folded(path)] = fate
+    return out
+
+
+def folded(path: str) -> str:
+    """A field of a traffic policy by one name, whether it stands in a rule, a subset or below a port.
+
+    >>> folded("spec.subsets[].trafficPolicy.portLevelSettings[].tls.mode")
+    'spec.trafficPolicy.tls.mode'
+    """
+    return _POLICIES.sub("spec.trafficPolicy.", path)
+
+
+@cache
+def uses() -> dict[Field, list[str]]:
+    """The names of the cases that use each field; own kinds of a mesh's objects count with each case."""
+    found: dict[Field, list[str]] = {}
+    for case in cases():
+        for field in sorted({field for each in case.resources() for field in _used(each)}):
+            found.setdefault(field, []).append(case.name)
+    return found
+
+
+def _used(resource: Resource) -> Iterator[Field]:
+    for path in _paths(resource.spec, "spec"):
+        field = (resource.kind, folded(path))
+        if field in fates():
+            yield field
+
+
+def _paths(value: Any, path: str) -> Iterator[str]:
+    yield path
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _paths(below, f"{path}.{key}")
+    elif isinstance(value, list):
+        for each in value:
+            yield from _paths(each, f"{path}[]")

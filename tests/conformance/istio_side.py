@@ -1,0 +1,147 @@
+"""What Istio told a proxy, from `istioctl proxy-config all -o json`, in comparable pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from typing import Any
+
+from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
+from tests.conformance.elements import (
+    SECURITY_FILTERS,
+    Elements,
+    Json,
+    cluster_elements,
+    endpoint_elements,
+    listener_elements,
+    route_elements,
+)
+
+_MANAGER = "envoy.filters.network.http_connection_manager"
+_CAUGHT = "virtualInbound"
+_PARTS = {
+    "Routes": "dynamic_route_configs",
+    "Clusters": "dynamic_active_clusters",
+    "Endpoints": "dynamic_endpoint_configs",
+    "Listeners": "dynamic_listeners",
+}
+
+
+class Dump:
+    """The configuration dump of one Envoy."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._configs = document["configs"]
+
+    @property
+    def routes(self) -> list[Json]:
+        """Every route configuration that a listener uses: those in it, and those it asks for by name.
+
+        A listener that is gone keeps its own for a while, until its connections have ended.
+        """
+        managers = [manager for listener in self.listeners for manager in _managers(listener)]
+        inline = [manager["route_config"] for manager in managers if "route_config" in manager]
+        asked = {manager["rds"]["route_config_name"] for manager in managers if "rds" in manager}
+        told = [each for each in self.told_routes if each["name"] in asked]
+        return [_untyped(each) for each in (*inline, *told) if each.get("name")]
+
+    @property
+    def told_routes(self) -> list[Json]:
+        """Every route configuration that was delivered on its own."""
+        return [each["route_config"] for each in self._entries("Routes")]
+
+    @property
+    def clusters(self) -> list[Json]:
+        """Every cluster that the control plane told."""
+        return [_untyped(each["cluster"]) for each in self._entries("Clusters")]
+
+    @property
+    def endpoints(self) -> list[Json]:
+        """Every load assignment."""
+        return [_untyped(each["endpoint_config"]) for each in self._entries("Endpoints")]
+
+    @property
+    def listeners(self) -> list[Json]:
+        """Every listener that takes connections."""
+        return [
+            each["active_state"]["listener"] for each in self._entries("Listeners") if "active_state" in each
+        ]
+
+    @property
+    def is_warming(self) -> bool:
+        """Whether a new listener still waits for its routes."""
+        return any("warming_state" in each for each in self._entries("Listeners"))
+
+    def _entries(self, part: str) -> Iterator[Json]:
+        for config in self._configs:
+            if config["@type"].endswith(f".{part}ConfigDump"):
+                yield from config.get(_PARTS[part], ())
+
+
+def _untyped(message: Json) -> Json:
+    """A message of a known type, without saying so."""
+    return {key: value for key, value in message.items() if key != "@type"}
+
+
+def _managers(listener: Json) -> Iterator[Json]:
+    for chain in (*listener.get("filter_chains", ()), listener.get("default_filter_chain", {})):
+        for each in chain.get("filters", ()):
+            if each["name"] == _MANAGER:
+                yield each["typed_config"]
+
+
+def istio_elements(proxy: str, dump: Dump, workloads: Container[str]) -> Elements:
+    """The comparable pieces of one proxy's configuration; `workloads` are those that have pods."""
+    clusters = [canonical(CLUSTER, each) for each in dump.clusters]
+    told = {each["name"] for each in clusters if each.get("type") == "EDS"}
+    assignments = (canonical(ENDPOINTS, each) for each in dump.endpoints)
+    found: Elements = {}
+    found.update(route_elements(proxy, (canonical(ROUTE, each) for each in dump.routes)))
+    found.update(cluster_elements(proxy, clusters))
+    assignments = (each for each in assignments if each.get("clusterName") in told)
+    found.update(endpoint_elements(proxy, assignments, workloads))
+    for port, chains in _ports(dump):
+        found.update(listener_elements(proxy, port, chains))
+    return found
+
+
+def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
+    """The ports of a sidecar's own application, or of a gateway, that take HTTP; with their filter chains.
+
+    Istio's sidecar has one listener that catches everything; its chains say which port they are for.
+    """
+    by_port: dict[int, list[Json]] = {}
+    for listener in dump.listeners:
+        is_caught = listener["name"] == _CAUGHT
+        if listener.get("traffic_direction") != ("INBOUND" if is_caught else "OUTBOUND"):
+            continue
+        for chain in listener.get("filter_chains", ()):
+            port = _caught(chain) if is_caught else _gateway(listener)
+            if port and chain["filters"][-1]["name"] == _MANAGER:
+                by_port.setdefault(port, []).append(_known(chain))
+    yield from sorted(by_port.items())
+
+
+def _caught(chain: Json) -> int | None:
+    """The port that a chain of the catching listener is for; None for what no Service sends to."""
+    port: int | None = chain.get("filter_chain_match", {}).get("destination_port")
+    return port
+
+
+def _gateway(listener: Json) -> int | None:
+    """A gateway's port; None for a sidecar's outbound listener, which does not bind to its port."""
+    binds = listener.get("bind_to_port", True)
+    port: int = listener["address"]["socket_address"]["port_value"]
+    return port if binds and listener["name"] != "virtualOutbound" else None
+
+
+def _known(chain: Json) -> Json:
+    """A filter chain in canonical form, without filters and loggers that only Istio's Envoy knows."""
+    manager = chain["filters"][-1]["typed_config"]
+    kept = {
+        key: value for key, value in manager.items() if key not in ("access_log", "tracing", "route_config")
+    }
+    kept["http_filters"] = [each for each in manager["http_filters"] if each["name"] in SECURITY_FILTERS]
+    one = {**chain, "filters": [{**chain["filters"][-1], "typed_config": kept}]}
+    printed: Json = canonical(LISTENER, {"name": "one", "filterChains": [one]})["filterChains"][0]
+    printed["filters"][-1]["typedConfig"].setdefault("httpFilters", [])
+    return printed

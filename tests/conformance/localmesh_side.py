@@ -1,0 +1,84 @@
+"""What localmesh makes of a case, in comparable pieces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
+from typing import Any
+
+from localmesh.catalog import Proxy, ProxyKind
+from localmesh.manifests import Resource
+from localmesh.offline import proxies
+from localmesh.translate import ProxyConfig, translate
+from localmesh.translate.policies import with_policies
+from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
+from tests.conformance.elements import (
+    Elements,
+    Json,
+    Name,
+    cluster_elements,
+    endpoint_elements,
+    listener_elements,
+    route_elements,
+)
+
+_INBOUND = "inbound_"
+
+
+def localmesh_elements(resources: Iterable[Resource]) -> Elements:
+    """The configuration of one pod of every workload, and of the gateways."""
+    resources = tuple(resources)
+    catalog, known = proxies(resources)
+    workloads = frozenset(f"{each.name}.{each.namespace}" for each in resources if each.kind == "Deployment")
+    by_name = {name_of(proxy): proxy for proxy in reversed(known)}
+    return {
+        Name(name, part, element): value
+        for name, proxy in by_name.items()
+        for kind, document in _documents(translate(catalog, proxy))
+        for _, part, element, value in _pieces(kind, json.dumps(document), workloads, proxy.kind)
+    }
+
+
+def name_of(proxy: Proxy) -> str:
+    """What a proxy is called here: its workload and namespace."""
+    return f"{proxy.workload}.{proxy.namespace}"
+
+
+def _documents(config: ProxyConfig) -> Iterator[tuple[str, Json]]:
+    """Every part of a configuration with its type."""
+    parts = {
+        ROUTE: (*config.routes, *config.further_routes),
+        CLUSTER: config.clusters,
+        ENDPOINTS: config.endpoints,
+        LISTENER: [with_policies(listener, config.policies) for listener in config.listeners],
+    }
+    return ((kind, document) for kind, documents in parts.items() for document in documents)
+
+
+@cache
+def _pieces(
+    kind: str, document: str, workloads: frozenset[str], of: ProxyKind
+) -> tuple[tuple[str, str, str, Any], ...]:
+    """The elements of one document, without their proxy's name.
+
+    Most of what proxies are told is the same in many cases, and printing it takes nearly all the time.
+    """
+    printed = canonical(kind, json.loads(document))
+    elements = _LISTED[kind]([printed]) if kind in _LISTED else ()
+    if kind == ENDPOINTS:
+        elements = endpoint_elements("", [printed], workloads)
+    elif kind == LISTENER and (port := _port(printed, of)):
+        elements = listener_elements("", port, printed["filterChains"])
+    return tuple((*name, value) for name, value in elements)
+
+
+_LISTED = {ROUTE: partial(route_elements, ""), CLUSTER: partial(cluster_elements, "")}
+
+
+def _port(listener: Json, of: ProxyKind) -> int | None:
+    """The port of the application or gateway that a listener is for; None for the outbound one."""
+    if of is ProxyKind.GATEWAY:
+        return int(listener["address"]["socketAddress"]["portValue"])
+    name: str = listener["name"]
+    return int(name.removeprefix(_INBOUND)) if name.startswith(_INBOUND) else None

@@ -1,0 +1,1 @@
+"""Records what a real Istio makes of the cases: `python -m tests.conformance.record [CASE…]`."""

@@ -1,0 +1,78 @@
+"""The objects of a case as the cluster gets them: pods that only stand there, with a sidecar.
+
+What Istio tells a proxy depends on a pod's labels, ports, ServiceAccount and readiness, not on the
+program in it. So any Deployment becomes one of pods that pause: light, always ready, no image to build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from localmesh.manifests import Resource
+from tests.conformance.record.cluster import SYSTEM
+
+Json = dict[str, Any]
+
+OWNER = "conformance-record"
+OWNER_LABEL = "app.kubernetes.io/managed-by"
+_PLAIN = frozenset({"Service", "ServiceAccount"})
+
+
+def objects(resources: Iterable[Resource], image: str) -> list[Json]:
+    """What to apply for these resources, namespaces first."""
+    resources = tuple(resources)
+    found = list(_namespaces(resources))
+    for resource in resources:
+        if resource.kind == "Deployment":
+            found.append(_stand_in(resource, image))
+        elif resource.kind in _PLAIN or is_istio(resource.api_version):
+            found.append(_object(resource))
+    return found
+
+
+def is_istio(api_version: str) -> bool:
+    """Whether an API version is one of Istio's."""
+    return ".istio.io/" in api_version
+
+
+def _object(resource: Resource) -> Json:
+    metadata = {**resource.body["metadata"], "namespace": resource.namespace}
+    return {**resource.body, "metadata": metadata}
+
+
+def _namespaces(resources: tuple[Resource, ...]) -> Iterator[Json]:
+    labels = {each.name: each.labels for each in resources if each.kind == "Namespace"}
+    for name in sorted({each.namespace for each in resources} - {SYSTEM, ""}):
+        injection = labels.get(name, {}).get("istio-injection", "enabled")
+        yield {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"istio-injection": injection, OWNER_LABEL: OWNER}},
+        }
+
+
+def _stand_in(deployment: Resource, image: str) -> Json:
+    spec = deployment.spec
+    template = spec["template"]
+    pod: Json = {
+        "terminationGracePeriodSeconds": 1,
+        "containers": [_container(each, image) for each in template["spec"]["containers"]],
+    }
+    if account := template["spec"].get("serviceAccountName"):
+        pod["serviceAccountName"] = account
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": deployment.name, "namespace": deployment.namespace},
+        "spec": {
+            "replicas": spec.get("replicas", 1),
+            "selector": spec["selector"],
+            "template": {"metadata": template["metadata"], "spec": pod},
+        },
+    }
+
+
+def _container(container: Mapping[str, Any], image: str) -> Json:
+    kept = {key: container[key] for key in ("name", "ports") if key in container}
+    return {**kept, "image": image, "imagePullPolicy": "IfNotPresent"}

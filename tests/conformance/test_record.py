@@ -1,0 +1,88 @@
+"""The recorder: what the cluster gets for a case; and on a cluster, that recording twice gives the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from localmesh.manifests import load_text
+from tests.conformance.case import Case, named
+from tests.conformance.record.__main__ import PAUSE
+from tests.conformance.record.recorder import Recorder
+from tests.conformance.record.stand_ins import objects
+from tests.conformance.recorded import read
+
+MANIFEST = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, version: v1}}
+    spec:
+      serviceAccountName: web
+      containers:
+      - name: web
+        image: web:1
+        command: [serve]
+        env: [{name: PORT, value: "8080"}]
+        ports: [{containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /readyz, port: 8080}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: shop}
+data: {a: b}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+"""
+
+
+def test_a_pod_is_replaced_by_one_that_only_stands_there() -> None:
+    """Labels, ports, account and number stay; program, environment and probes go."""
+    found = {each["kind"]: each for each in objects(load_text(MANIFEST).resources, "pause:1")}
+
+    spec = found["Deployment"]["spec"]
+    assert spec["replicas"] == 2
+    assert spec["template"]["metadata"]["labels"] == {"app": "web", "version": "v1"}
+    assert spec["template"]["spec"]["serviceAccountName"] == "web"
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["image"] == "pause:1"
+    assert set(container) == {"name", "image", "imagePullPolicy", "ports"}
+
+
+def test_only_what_istio_looks_at_is_applied() -> None:
+    """A namespace with sidecars for what is in it, never one for Istio's own; no ConfigMaps."""
+    found = objects(load_text(MANIFEST).resources, "pause:1")
+
+    assert [(each["kind"], each["metadata"]["name"]) for each in found] == [
+        ("Namespace", "shop"),
+        ("Deployment", "web"),
+        ("PeerAuthentication", "default"),
+    ]
+    assert found[0]["metadata"]["labels"]["istio-injection"] == "enabled"
+
+
+@pytest.mark.cluster
+@pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="there is no cluster in KUBECONFIG")
+def test_a_case_recorded_again_is_the_same(tmp_path: Path) -> None:
+    """Nothing in a recording depends on the run; `PAUSE_IMAGE` names another image for the pods."""
+    original = named("route-weights")
+    again = Case(tmp_path / original.name)
+    again.folder.mkdir()
+    again.input.write_bytes(original.input.read_bytes())
+    recorder = Recorder(os.environ.get("PAUSE_IMAGE", PAUSE))
+
+    try:
+        recorder.record(again)
+    finally:
+        recorder.close()
+
+    assert read(again) == read(original)

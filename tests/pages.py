@@ -1,0 +1,67 @@
+"""Pages as tests: the commands of a page's console blocks, and the output that it shows for them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+
+ELIDED = "…"
+FAILS = "# FAIL"
+"""In the comment behind a command: a proof that is meant to fail, with exit status 1."""
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+_PROMPT = "$ "
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command line of a page, and what the page shows below it (nothing: whatever it prints)."""
+
+    line: str
+    shown: tuple[str, ...]
+
+    @property
+    def status(self) -> int:
+        """The exit status that it is to have."""
+        return 1 if FAILS in self.line else 0
+
+
+def commands(text: str) -> list[Command]:
+    """All commands of a page's console blocks, in order."""
+    found: list[Command] = []
+    for block in _BLOCK.findall(text):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, *shown = part.splitlines()
+            found.append(Command(line, tuple(shown)))
+    return found
+
+
+def difference(shown: tuple[str, ...], printed: list[str]) -> str:
+    """Empty if what was printed is what is shown; else both, line by line.
+
+    A line that is only `…` stands for any lines, also for none; `…` within a line for any part of it. How
+    many spaces part the columns of a table depends on the widest of its figures: one is as good as several.
+    """
+    if not shown or _matches([_spaced(line) for line in shown], [_spaced(line) for line in printed]):
+        return ""
+    return "\n".join(unified_diff(list(shown), printed, "the page", "printed", lineterm="", n=100))
+
+
+def _spaced(line: str) -> str:
+    return re.sub(r"(?<=\S)\s+", " ", line).rstrip()
+
+
+def _matches(shown: list[str], printed: list[str]) -> bool:
+    lines = (
+        r"(?:.*\n)*?" if line.strip() == ELIDED else ".*?".join(map(re.escape, line.split(ELIDED))) + "\n"
+        for line in shown
+    )
+    return re.fullmatch("".join(lines), "".join(f"{line}\n" for line in printed)) is not None
+
+
+def page_commands(page: Path) -> list[Command]:
+    """The commands of a page; a page without any is an error."""
+    found = commands(page.read_text(encoding="utf-8"))
+    assert found, f"{page} has no console block with a command"
+    return found

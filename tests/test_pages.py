@@ -1,0 +1,166 @@
+"""The pages of the scenarios are true: each of their commands is executed, and prints what the page shows.
+
+One mesh serves all pages, one after the other. So `make up SCENARIO=…` is the apply that a new mesh begins
+with, and `make prove SCENARIO=…` is the proof in that mesh; what these two do beyond that is asked of `make`
+itself. All other commands are executed as they stand, in a copy of the manifests that they may edit. In
+that copy logic v2 hangs for less than three seconds, which no page shows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from loadgen.inforce import MeshApi
+from loadgen.sequence import await_rest
+from tests.live import ROOT, overlay
+from tests.pages import Command, commands, difference, page_commands
+from tests.proving import Bed, bed
+
+PAGES = sorted(ROOT.glob("istio/overlays/*/README.md"))
+PROGRAMS = Path(sys.executable).parent
+HANG_SECONDS = {"timeout": 2}
+"""One second elsewhere: longer than any try may take, but not than the deadline of this page by enough."""
+NOT_HERE = ("kubectl ", "istioctl ", "skaffold ", *(() if shutil.which("curl") else ("curl ",)))
+"""Needs a cluster, or a program that not every machine has."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Where a page's commands are executed: a running mesh, and a copy of the manifests."""
+
+    mesh: Bed
+    folder: Path
+
+    def run(self, command: Command, scenario: str) -> tuple[int, list[str]]:
+        """The exit status and the printed lines of one command."""
+        line = self.translated(re.split(r"\s+# ", command.line)[0], scenario)
+        finished = subprocess.run(
+            ["bash", "-c", line],
+            cwd=self.folder,
+            env={**os.environ, "LOCALMESH_URL": self.mesh.api},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return finished.returncode, finished.stdout.splitlines()
+
+    def translated(self, line: str, scenario: str) -> str:
+        """The same command for the mesh that runs already."""
+        if line == f"make up SCENARIO={scenario}":
+            assert f"localmesh up -k istio/overlays/{scenario} " in made(line)
+            self.apply(scenario)
+            return "true"
+        if line == f"make prove SCENARIO={scenario}":
+            assert made(line).endswith(f"loadgen prove {scenario}")
+            return f"{PROGRAMS}/loadgen prove {scenario}"
+        assert line.startswith((".venv/bin/", "perl ", "curl ")), f"the pages' test knows no command {line}"
+        return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.gateway)
+
+    @property
+    def gateway(self) -> str:
+        """Where the gateway is that `make up` would have at its usual address."""
+        mesh = requests.get(f"{self.mesh.api}/mesh", timeout=10).json()
+        return str(mesh["gateways"]["ingressgateway"]["http"])
+
+    def apply(self, scenario: str) -> None:
+        """Make the overlay all that there is, once nothing is under way any more."""
+        with MeshApi(self.mesh.api, "sentimesh") as api:
+            await_rest(api)
+        order = {"kustomizations": [str(self.folder / "istio" / "overlays" / scenario)]}
+        answer = requests.post(f"{self.mesh.api}/mesh/apply", json=order, timeout=60)
+        assert answer.ok, answer.text
+
+
+def made(line: str) -> str:
+    """The last command that `make` would execute."""
+    dry = subprocess.run(
+        [*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return dry.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    with bed(tmp_path_factory.mktemp("pages"), overlay("base")) as running:
+        yield running
+
+
+def copied(folder: Path, hang_seconds: int) -> None:
+    """A copy of the manifests in which logic v2 hangs for so long."""
+    for part in ("istio", "k8s"):
+        shutil.copytree(ROOT / part, folder / part)
+    logic = folder / "k8s" / "base" / "logic.yaml"
+    text, count = re.subn(r'(name: HANG_SECONDS\n\s+value: )"3"', rf'\1"{hang_seconds}"', logic.read_text())
+    assert count == 1
+    logic.write_text(text)
+
+
+@pytest.mark.mesh
+@pytest.mark.xdist_group("application")
+@pytest.mark.parametrize("page", PAGES, ids=[page.parent.name for page in PAGES])
+def test_a_page_says_what_happens(mesh: Bed, tmp_path: Path, page: Path) -> None:
+    """From the first command to the last: exit status and output are as shown."""
+    scenario = page.parent.name
+    copied(tmp_path, HANG_SECONDS.get(scenario, 1))
+    shell = Shell(mesh, tmp_path)
+    shell.apply(scenario)
+
+    for command in page_commands(page):
+        if not command.line.startswith(NOT_HERE):
+            status, printed = shell.run(command, scenario)
+
+            said = "\n".join((f"$ {command.line}", *printed))
+            assert status == command.status, said
+            assert not difference(command.shown, printed), said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.parent.name for page in PAGES])
+def test_a_page_proves_and_says_what_to_change(page: Path) -> None:
+    """The proof with its verdict, and a mesh to try changes on."""
+    lines = [command.line for command in page_commands(page)]
+    proof = page_commands(page)[0]
+
+    assert proof.line == f"make prove SCENARIO={page.parent.name}"
+    assert any(f"{page.parent.name}  PASS  " in line for line in proof.shown)
+    assert any(line.startswith(f"make up SCENARIO={page.parent.name}") for line in lines)
+
+
+class TestReading:
+    def test_commands_have_the_output_below_them(self) -> None:
+        """From console blocks alone; a comment may say that a proof is meant to fail."""
+        text = "```console\n$ one  # FAIL: why\n…\nout\n$ two\n```\n```yaml\n$ three\n```\n"
+
+        assert commands(text) == [Command("one  # FAIL: why", ("…", "out")), Command("two", ())]
+        assert [each.status for each in commands(text)] == [1, 0]
+
+    @pytest.mark.parametrize(
+        ("shown", "printed", "same"),
+        [
+            ("a\n…\nd", "a\nb\nc\nd", True),
+            ("…\nd\n…", "d", True),
+            ("a … c", "a b c", True),
+            ("a … c", "a b d", False),
+            ("a\nc", "a\nb\nc", False),
+            ("…\na", "a\nb", False),
+            ("1.5 %", "105 %", False),
+            ("a  1   b", "a    1 b", True),
+            ("  a", "a", False),
+        ],
+    )
+    def test_elided_is_anything_and_the_rest_is_itself(self, shown: str, printed: str, same: bool) -> None:
+        """Lines, parts of lines, and no pattern besides."""
+        found = difference(tuple(shown.splitlines()), printed.splitlines())
+
+        assert (found == "") is same

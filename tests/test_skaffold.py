@@ -1,0 +1,223 @@
+"""skaffold.yaml stays complete: a profile for every overlay, and nothing named that is not there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.combinations import FOR_CONTROLLERS
+from tests.live import ROOT
+
+Object = dict[str, Any]
+
+OVERLAYS = {path.parent.name for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")}
+SERVICES = {"frontend", "webapp", "logic", "feedback"}
+SKAFFOLD = shutil.which("skaffold")
+KUSTOMIZE = [[found] for found in [shutil.which("kustomize")] if found] + [
+    [found, "kustomize"] for found in [shutil.which("kubectl")] if found
+]
+
+needs_skaffold = pytest.mark.skipif(SKAFFOLD is None, reason="there is no skaffold on the PATH")
+needs_kustomize = pytest.mark.skipif(not KUSTOMIZE, reason="there is no kustomize and no kubectl on the PATH")
+
+
+@cache
+def skaffold() -> Object:
+    """The configuration as it is written."""
+    found: Object = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+    return found
+
+
+def profile(name: str) -> Object:
+    """One profile."""
+    (found,) = (each for each in skaffold()["profiles"] if each["name"] == name)
+    return dict(found)
+
+
+def patched(name: str, path: str) -> Any:
+    """What a profile puts at a path of the configuration."""
+    (found,) = (each["value"] for each in profile(name)["patches"] if each["path"] == path)
+    return found
+
+
+def artifacts() -> Iterator[Object]:
+    """Every image that is built, by all or by a profile."""
+    yield from skaffold()["build"]["artifacts"]
+    for each in skaffold()["profiles"]:
+        for patch in each.get("patches", []):
+            if patch["path"] == "/build/artifacts/-":
+                yield patch["value"]
+
+
+class TestProfiles:
+    def test_every_overlay_has_a_profile(self) -> None:
+        """And there are a few that are none: without a mesh, for looking inside, for development."""
+        assert {each["name"] for each in skaffold()["profiles"]} == OVERLAYS | {"debug", "dev", "no-mesh"}
+
+    @pytest.mark.parametrize("name", sorted(OVERLAYS))
+    def test_a_profile_deploys_and_proves_its_overlay(self, name: str) -> None:
+        """The overlay of its name and the proof of its name, sent to the ingress gateway."""
+        assert patched(name, "/manifests/kustomize/paths/0") == f"istio/overlays/{name}"
+        if name not in FOR_CONTROLLERS:
+            command, scenario, *options = patched(name, "/verify/0/container/args")
+            assert (command, scenario) == ("prove", name)
+            assert options == [
+                "--target",
+                "cluster",
+                "--gateway",
+                "http://istio-ingressgateway.istio-system",
+            ]
+
+    def test_development_is_for_skaffold_dev_alone(self) -> None:
+        """The component that lets code be edited reaches no other command."""
+        (hook,) = profile("dev")["manifests"]["hooks"]["after"]
+        others = json.dumps([each for each in skaffold()["profiles"] if each["name"] != "dev"])
+
+        assert profile("dev")["activation"] == [{"command": "dev"}]
+        assert hook["host"]["command"] == ["scripts/with_component.sh", "k8s/components/dev"]
+        assert "components/dev" not in others
+
+
+class TestReferences:
+    def test_every_folder_and_file_is_there(self) -> None:
+        """Kustomizations, Dockerfiles, scripts, sources to sync and the job."""
+        named = [
+            *(f"{path}/kustomization.yaml" for path in skaffold()["manifests"]["kustomize"]["paths"]),
+            *(
+                f"{patch['value']}/kustomization.yaml"
+                for each in skaffold()["profiles"]
+                for patch in each.get("patches", [])
+                if patch["path"].startswith("/manifests/kustomize/paths/")
+            ),
+            *(each["docker"]["dockerfile"] for each in artifacts()),
+            *(custom["command"].split()[0] for each in skaffold()["test"] for custom in each["custom"]),
+            *(rule["src"].removesuffix("/**") for each in artifacts() for rule in _sync_rules(each)),
+            skaffold()["verify"][0]["executionMode"]["kubernetesCluster"]["jobManifestPath"],
+        ]
+
+        assert [name for name in named if not (ROOT / name).exists()] == []
+
+    def test_every_service_is_built_tested_and_synced(self) -> None:
+        """Its own code and the chassis, into the folder from which development pods run."""
+        built = {each["image"].removeprefix("sentimesh/"): each for each in artifacts()}
+        tested = {each["image"].removeprefix("sentimesh/") for each in skaffold()["test"]}
+
+        assert set(built) >= SERVICES | {"loadgen"} == tested
+        for service in SERVICES:
+            assert built[service]["docker"]["buildArgs"] == {"SERVICE": service}
+            assert [(rule["src"], rule["dest"]) for rule in _sync_rules(built[service])] == [
+                ("services/chassis/**", "/live"),
+                (f"services/{service}/**", "/live"),
+            ]
+
+    def test_the_job_has_the_container_that_skaffold_fills_in(self) -> None:
+        """By name; otherwise skaffold would run one without the hardening and without the script."""
+        wanted = skaffold()["verify"][0]["container"]
+        job = yaml.safe_load((ROOT / "k8s" / "verify" / "job.yaml").read_text())
+
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert (container["name"], container["image"]) == (wanted["name"], wanted["image"])
+        assert wanted["command"][-1] == f"{container['volumeMounts'][0]['mountPath']}/start.py"
+
+    def test_the_gateway_is_forwarded(self) -> None:
+        """Not a service: that would go around the routes."""
+        (forward,) = skaffold()["portForward"]
+
+        assert (forward["resourceName"], forward["namespace"]) == ("istio-ingressgateway", "istio-system")
+
+
+def _sync_rules(artifact: Object) -> list[Object]:
+    return list(artifact.get("sync", {}).get("manual", []))
+
+
+@needs_kustomize
+def test_the_development_component_runs_every_service_from_live_code() -> None:
+    """What the hook of `skaffold dev` makes of the manifests; all else stays as it was."""
+    overlay = subprocess.run(
+        [*KUSTOMIZE[0], "istio/overlays/canary"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    changed = subprocess.run(
+        ["scripts/with_component.sh", "k8s/components/dev"],
+        cwd=ROOT,
+        input=overlay,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    before, after = ({_key(each): each for each in yaml.safe_load_all(text)} for text in (overlay, changed))
+    assert before.keys() == after.keys()
+    assert {key for key in before if before[key] != after[key]} == {
+        key for key in before if key.startswith("Deployment")
+    }
+    for key in (key for key in before if key.startswith("Deployment")):
+        old, new = (each[key]["spec"]["template"]["spec"]["containers"][0] for each in (before, after))
+        runner = ["python", "-m", "services.chassis.development", "/live"]
+        assert new["command"] == runner + old["command"]
+        assert new["securityContext"] == old["securityContext"]
+        assert not {"livenessProbe", "startupProbe", "lifecycle"} & new.keys()
+
+
+def _key(resource: Object) -> str:
+    return f"{resource['kind']} {resource['metadata']['name']}"
+
+
+@needs_skaffold
+class TestRealSkaffold:
+    def test_it_accepts_the_configuration(self) -> None:
+        """With several profiles at once, as they are meant to be used."""
+        told = _run("diagnose", "--yaml-only", "--profile", "canary,debug,dev")
+
+        config = yaml.safe_load(told)
+        paths = [Path(path).relative_to(ROOT) for path in config["manifests"]["kustomize"]["paths"]]
+        assert list(map(str, paths)) == ["istio/overlays/canary", "k8s/verify", "k8s/debug"]
+        assert config["verify"][0]["container"]["args"][:2] == ["prove", "canary"]
+        assert "sentimesh/debug" in [each["image"] for each in config["build"]["artifacts"]]
+
+    @needs_kustomize
+    def test_it_renders_with_the_images_of_another_registry(self, tmp_path: Path) -> None:
+        """Offline; every image of the project is replaced, also the one that proofs run from."""
+        builds = tmp_path / "builds.json"
+        images = [each["image"] for each in skaffold()["build"]["artifacts"]]
+        tags = [{"imageName": image, "tag": f"{image}:tried"} for image in images]
+        builds.write_text(json.dumps({"builds": tags}))
+
+        told = _run(
+            "render",
+            "--offline",
+            "--digest-source=tag",
+            "--profile=canary",
+            "--default-repo=registry.example",
+            f"--build-artifacts={builds}",
+        )
+
+        found = {image for each in yaml.safe_load_all(told) for image in _images(each)}
+        assert found == {f"registry.example/{image.replace('/', '_')}:tried" for image in images}
+
+
+def _images(node: Any) -> Iterator[str]:
+    """Every image that containers in this object run."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _images(each)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == "containers":
+                yield from (each["image"] for each in value)
+            yield from _images(value)
+
+
+def _run(*arguments: str) -> str:
+    command = [str(SKAFFOLD), *arguments, "--interactive=false", "--update-check=false"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout

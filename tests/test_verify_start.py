@@ -1,0 +1,122 @@
+"""k8s/verify/start.py, against a stand-in of the cluster's API: it ends as the deployed loadgen does."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from loadgen.tests.authority import write_authority
+from loadgen.tests.servers import Received, answer, json_answer, read_request, serving
+from tests.live import ROOT
+
+NAMESPACE = "sentimesh-verify"
+CRON = f"/apis/batch/v1/namespaces/{NAMESPACE}/cronjobs/loadgen"
+JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+TEMPLATE = {"spec": {"containers": [{"name": "loadgen", "image": "loadgen:built", "args": ["prove"]}]}}
+
+
+@dataclass
+class Cluster:
+    """What the API says of the pod, one state after the other; the last one stays."""
+
+    states: list[dict[str, Any]]
+    received: list[Received] = field(default_factory=list)
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await read_request(reader)
+        self.received.append(request)
+        writer.write(self._answer(request))
+        await writer.drain()
+
+    def _answer(self, request: Received) -> bytes:
+        if request.path == CRON:
+            return json_answer(200, {"spec": {"jobTemplate": {"spec": {"template": TEMPLATE}}}})
+        if request.path == JOBS:
+            return json_answer(201, {"metadata": {"name": "loadgen-x"}})
+        if request.path == f"{PODS}/loadgen-x-1/log?follow=true":
+            return answer(200, b"canary  PASS\n")
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        pod = {"metadata": {"name": "loadgen-x-1"}, "status": {"containerStatuses": [{"state": state}]}}
+        return json_answer(200, {"items": [pod]})
+
+    def created(self) -> dict[str, Any]:
+        """The Job that was made."""
+        (request,) = (each for each in self.received if each.method == "POST")
+        found: dict[str, Any] = json.loads(request.body)
+        return found
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script, in a pod."""
+    write_authority(tmp_path / "ca.crt", tmp_path / "key.pem")
+    (tmp_path / "token").write_text("token")
+    (tmp_path / "namespace").write_text(NAMESPACE)
+    spec = importlib.util.spec_from_file_location("start", ROOT / "k8s" / "verify" / "start.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setenv("POD_NAME", "verify-1")
+    monkeypatch.setenv("POD_UID", "uid-1")
+    return module
+
+
+@pytest.fixture
+def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """`run(cluster, *arguments)`: the exit status of the script."""
+
+    def run_with(cluster: Cluster, *arguments: str) -> int:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(script.FOLDER / "ca.crt", script.FOLDER / "key.pem")
+        with serving(cluster.connection, tls) as url:
+            monkeypatch.setenv("KUBERNETES_SERVICE_HOST", str(urlsplit(url).hostname))
+            monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(urlsplit(url).port))
+            return int(script.main(list(arguments)))
+
+    return run_with
+
+
+@pytest.mark.parametrize("status", [0, 1, 3])
+def test_it_ends_as_loadgen_does(status: int, run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its log is passed on, its exit status too."""
+    waiting = {"waiting": {"reason": "ContainerCreating"}}
+    cluster = Cluster([waiting, {"running": {}}, {"running": {}}, {"terminated": {"exitCode": status}}])
+
+    assert run(cluster, "prove", "canary") == status
+    assert capsys.readouterr().out == "canary  PASS\n"
+
+
+def test_the_job_is_that_of_the_cronjob_with_other_arguments(run: Any) -> None:
+    """And goes when the pod that started it goes."""
+    cluster = Cluster([{"terminated": {"exitCode": 0}}])
+
+    run(cluster, "prove", "shadow")
+
+    job = cluster.created()
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert (container["image"], container["args"]) == ("loadgen:built", ["prove", "shadow"])
+    (owner,) = job["metadata"]["ownerReferences"]
+    assert (owner["name"], owner["uid"]) == ("verify-1", "uid-1")
+    assert all(each.headers["authorization"] == "Bearer token" for each in cluster.received)
+
+
+def test_an_image_that_cannot_be_pulled_ends_it(run: Any) -> None:
+    """Instead of waiting for ever; with the reason."""
+    cluster = Cluster([{"waiting": {"reason": "ErrImagePull", "message": "no such image"}}])
+
+    with pytest.raises(SystemExit, match="loadgen does not start: ErrImagePull: no such image"):
+        run(cluster, "prove", "canary")
