@@ -16,9 +16,14 @@ from localmesh.catalog.workload import Workload, workload
 from localmesh.layout import injection
 from localmesh.manifests import Resource, load
 from localmesh.served.places import GatewayPlace, PodPlace, read_places
+from tests.combinations import FOR_CONTROLLERS
 from tests.live import ROOT
 
-OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
+OVERLAYS = sorted(
+    path.parent
+    for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")
+    if path.parent.name not in FOR_CONTROLLERS
+)
 SCENARIOS = [ROOT / "istio" / "base", *OVERLAYS]
 PROXY = "http://127.0.0.1:15001"
 WITHOUT_PROXY = "127.0.0.1,localhost,jaeger"

@@ -20,7 +20,7 @@ WARNED = {"retry-naive": {"SM218"}}
 """Overlays that show a mistake, with the code by which localmesh warns of it."""
 OUTSIDE = {"egress": {"outside"}}
 """Overlays that bring a namespace besides the project's."""
-STEPS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/*/kustomization.yaml"))
+STEPS = sorted(path.parent for overlay in OVERLAYS for path in overlay.glob("*/kustomization.yaml"))
 """Further steps of a scenario, each a folder in that of its overlay."""
 KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS, *STEPS]
 
