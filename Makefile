@@ -50,6 +50,12 @@ bench: setup
 prove: setup check-scenario
 	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(or $(SCENARIO),--all)
 
+## Build all images with Docker, as sentimesh/NAME
+images:
+	@for service in frontend webapp logic feedback; do docker build --quiet --file services/Dockerfile --build-arg SERVICE=$$service --tag sentimesh/$$service . || exit 1; done
+	@for part in loadgen localmesh; do docker build --quiet --file $$part/Dockerfile --tag sentimesh/$$part . || exit 1; done
+	@docker build --quiet --file k8s/components/debug/Dockerfile --tag sentimesh/debug .
+
 ## Take the documents' pictures anew, from a real run in a real browser
 pictures: setup
 	@exec $(BIN)/localmesh up -k istio/base --state .localmesh/pictures --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/python scripts/pictures.py
@@ -80,4 +86,4 @@ check-scenario:
 help:
 	@awk '/^## /{help=substr($$0,4);next} /^[a-z-]+:/{if(help){split($$1,name,":");printf "  %-14s%s\n",name[1],help};help=""}' Makefile
 
-.PHONY: demo up test lint types format golden bench fuzz prove pictures scenarios setup requirements clean check-scenario help
+.PHONY: demo up test lint types format golden bench fuzz prove images pictures scenarios setup requirements clean check-scenario help

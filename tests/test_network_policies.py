@@ -53,10 +53,17 @@ NEEDED = [
     (service("logic"), COLLECTOR, 9411),
     (GATEWAY, service("edge"), 8080),
     (service("edge"), service("feedback"), 8080),
+    # what the overlays `authorization` and `egress` are about, and the mesh decides
+    (GATEWAY, service("logic"), 8080),
+    (GATEWAY, service("impostor"), 8080),
+    (service("impostor"), service("logic"), 8080),
+    (GATEWAY, service("courier"), 8081),
+    (service("courier"), End("outside", {"app": "judge"}), 8080),
 ]
 UNWANTED = [
-    (GATEWAY, service("logic"), 8080),
     (GATEWAY, service("postgres"), 5432),
+    (GATEWAY, service("logic"), 9999),
+    (service("impostor"), service("feedback"), 8080),
     (STRANGER, service("logic"), 8080),
     (STRANGER, service("webapp"), 8080),
     (service("frontend"), service("logic"), 8080),

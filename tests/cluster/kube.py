@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 NAMESPACE = "sentimesh"
+NAMESPACES = (NAMESPACE, "outside")
+"""All that overlays bring."""
 _VOLUME = "sentimesh-test"
 _FOLDER = "/var/tmp/sentimesh-test"
 _READY_SECONDS = 240
@@ -53,7 +55,7 @@ class Kube:
 
     def remove_application(self) -> None:
         """Until nothing of the application is left."""
-        self("delete", "namespace", NAMESPACE, "--ignore-not-found", f"--timeout={_READY_SECONDS}s")
+        self("delete", "namespace", *NAMESPACES, "--ignore-not-found", f"--timeout={_READY_SECONDS}s")
 
 
 @contextlib.contextmanager

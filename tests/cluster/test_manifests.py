@@ -44,7 +44,10 @@ def test_the_api_server_takes_every_combination(kube: Kube, namespace: None, tmp
             for each in build(_folder(tmp_path, f"{index}-{component.name}"), base, component):
                 distinct[json.dumps(each, sort_keys=True)] = each
     objects = [each for each in distinct.values() if each["kind"] in served]
-    kube("apply", f"--filename={ROOT / 'k8s' / 'base' / 'namespace.yaml'}")
+    # What is in a namespace passes a dry run only where there is one; these enforce nothing yet.
+    for each in build(_folder(tmp_path, "namespaces"), ROOT / "istio" / "overlays" / "egress"):
+        if each["kind"] == "Namespace":
+            kube("apply", "--filename=-", given=json.dumps(each))
 
     refused = []
     for each in objects:
