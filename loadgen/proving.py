@@ -66,7 +66,7 @@ class Ground:
         from loadgen.applying.localmesh import TIMEOUT_SECONDS
 
         if self.target == "cluster":
-            return ClusterStage(self.api, MeshApi(self.api.url, self.istio_namespace))
+            return ClusterStage(self.api, self.api.elsewhere(self.istio_namespace))
         return LocalStage(MeshApi(self.api.url, self.api.namespace, timeout_seconds=TIMEOUT_SECONDS))
 
 

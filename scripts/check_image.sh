@@ -11,7 +11,8 @@ user=$(docker image inspect --format '{{.Config.User}}' "$image")
 [[ $user == 10001:10001 ]] || stop "the image's user is \"$user\", expected 10001:10001"
 
 if [[ $part == loadgen ]]; then
-  docker run --rm "${hardened[@]}" "$image" prove | grep -q '^canary ' || stop "\`prove\` does not list the scenario canary"
+  listed=$(docker run --rm "${hardened[@]}" "$image" prove)
+  [[ $'\n'$listed == *$'\ncanary '* ]] || stop "\`prove\` does not list the scenario canary"
   exit
 fi
 
@@ -27,8 +28,9 @@ for _ in {1..40}; do
   [[ $(docker inspect --format '{{.State.Running}}' "$container") == true ]] || { docker logs "$container" >&2; stop "it does not stay up"; }
   sleep 0.25
 done
-get 8080/about | grep -q "\"service\":\"$part\"" || stop "/about does not say that it is $part"
-get 9102/metrics | grep -q '^sentimesh_service_info' || stop "there are no metrics on port 9102"
+# Not by a pipe into grep -q: it may end before docker has said all, which counts as a failure.
+[[ $(get 8080/about) == *"\"service\":\"$part\""* ]] || stop "/about does not say that it is $part"
+[[ $(get 9102/metrics) == *sentimesh_service_info* ]] || stop "there are no metrics on port 9102"
 docker stop --timeout 30 "$container" >/dev/null
 status=$(docker inspect --format '{{.State.ExitCode}}' "$container")
 [[ $status == 0 ]] || stop "it ends with status $status on SIGTERM"

@@ -13,22 +13,28 @@ import yaml
 
 from localmesh.catalog.container import Container, FieldReference
 from localmesh.catalog.workload import Workload, workload
-from localmesh.manifests import load
+from localmesh.layout import injection
+from localmesh.manifests import Resource, load
 from localmesh.served.places import GatewayPlace, PodPlace, read_places
+from tests.combinations import FOR_CONTROLLERS
 from tests.live import ROOT
 
-OVERLAYS = sorted(path.parent for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml"))
+OVERLAYS = sorted(
+    path.parent
+    for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")
+    if path.parent.name not in FOR_CONTROLLERS
+)
 SCENARIOS = [ROOT / "istio" / "base", *OVERLAYS]
 PROXY = "http://127.0.0.1:15001"
 WITHOUT_PROXY = "127.0.0.1,localhost,jaeger"
-NOT_OF_THE_DEPLOYMENT = {
+FOR_THE_SIDECAR = {
     "HTTP_PROXY": PROXY,
     "http_proxy": PROXY,
     "NO_PROXY": WITHOUT_PROXY,
     "no_proxy": WITHOUT_PROXY,
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}",
 }
-"""What localmesh would give a process besides its manifest, and where spans go if anywhere."""
+"""What localmesh would give a process besides its manifest."""
+FOR_SPANS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"}
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -45,9 +51,15 @@ PLACES = read_places(ROOT / "compose" / "pods.yaml")
 
 
 @functools.cache
+def resources(folder: Path) -> tuple[Resource, ...]:
+    """What a kustomization builds."""
+    return tuple(load(kustomizations=[folder]).resources)
+
+
+@functools.cache
 def workloads(folder: Path) -> list[Workload]:
     """The Deployments of a kustomization."""
-    return [workload(each) for each in load(kustomizations=[folder]).resources if each.kind == "Deployment"]
+    return [workload(each) for each in resources(folder) if each.kind == "Deployment"]
 
 
 def places_of(wanted: Workload) -> list[PodPlace]:
@@ -61,14 +73,23 @@ def names(folder: Path) -> set[str]:
     return {place.name for each in workloads(folder) for place in places_of(each)[: each.replicas]}
 
 
-def application(place: PodPlace) -> dict[str, Any]:
-    """The container of a pod's application: the one that calls itself by the pod's name."""
-    (found,) = [
+def applications(place: PodPlace) -> list[dict[str, Any]]:
+    """The containers of a pod's application: those that call themselves by the pod's name."""
+    return [
         service
         for service in composed().values()
         if (service.get("environment") or {}).get("POD_NAME") == place.name
     ]
-    return found
+
+
+def has_sidecar(place: PodPlace) -> bool:
+    """Whether there is an Envoy that asks to be the pod's."""
+    whose = f"{place.name}.{place.namespace}"
+    return any(whose in (service.get("command") or ()) for service in composed().values())
+
+
+WITH_SIDECAR = [place for place in PLACES.pods if has_sidecar(place)]
+WITHOUT_SIDECAR = [place for place in PLACES.pods if not has_sidecar(place)]
 
 
 def environment(container: Container, place: PodPlace) -> dict[str, str]:
@@ -88,12 +109,20 @@ def test_every_pod_of_a_scenario_has_a_container_that_runs_it_as_its_deployment_
         places = places_of(wanted)
         assert len(places) >= wanted.replicas, wanted.name
         for place in places:
-            (container,) = wanted.containers
-            service = application(place)
+            besides = FOR_SPANS | FOR_THE_SIDECAR if has_sidecar(place) else FOR_SPANS
+            for container, service in zip(wanted.containers, applications(place), strict=True):
+                assert service["image"] == container.image
+                assert tuple(service["command"]) == container.command
+                assert service["environment"] == environment(container, place) | besides
 
-            assert service["image"] == container.image
-            assert tuple(service["command"]) == container.command
-            assert service["environment"] == environment(container, place) | NOT_OF_THE_DEPLOYMENT
+
+@pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
+def test_a_pod_has_a_sidecar_where_istio_injects_one(folder: Path) -> None:
+    """As the Namespace and the labels of the pod say."""
+    is_injected = injection(resources(folder))
+
+    for wanted in workloads(folder):
+        assert {has_sidecar(place) for place in places_of(wanted)} == {is_injected(wanted)}, wanted.name
 
 
 @pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
@@ -101,10 +130,10 @@ def test_every_volume_of_a_pod_is_one_of_its_container(folder: Path) -> None:
     """What may be written in the pod may be written here: the root is read-only in both."""
     for wanted in workloads(folder):
         for place in places_of(wanted):
-            service = application(place)
-            mounted = {*service["tmpfs"], *(volume.split(":")[1] for volume in service["volumes"])}
+            for container, service in zip(wanted.containers, applications(place), strict=True):
+                mounted = {*service["tmpfs"], *(volume.split(":")[1] for volume in service["volumes"])}
 
-            assert {mount.path for mount in wanted.containers[0].mounts} <= mounted
+                assert {mount.path for mount in container.mounts} <= mounted
 
 
 def test_pods_of_some_scenarios_alone_are_in_profiles_of_their_names() -> None:
@@ -114,25 +143,43 @@ def test_pods_of_some_scenarios_alone_are_in_profiles_of_their_names() -> None:
         place.name: [each.name for each in OVERLAYS if place.name in names(each)] for place in PLACES.pods
     }
 
-    found = {place.name: application(place).get("profiles") for place in PLACES.pods}
-
-    assert found == {name: None if name in base else scenarios for name, scenarios in wanted.items()}
+    for place in PLACES.pods:
+        expected = None if place.name in base else wanted[place.name]
+        assert [each.get("profiles") for each in applications(place)] == [expected] * len(applications(place))
     assert all(wanted.values())
 
 
-@pytest.mark.parametrize("place", PLACES.pods, ids=[place.name for place in PLACES.pods])
+@pytest.mark.parametrize("place", WITH_SIDECAR, ids=[place.name for place in WITH_SIDECAR])
 def test_an_application_shares_the_network_of_its_sidecar_alone(place: PodPlace) -> None:
     """The sidecar's container is the pod's network, found under the name in the file of places."""
-    service = application(place)
-    kind, _, name = service["network_mode"].partition(":")
+    (network,) = {each["network_mode"] for each in applications(place)}
+    kind, _, name = network.partition(":")
     sidecar = composed()[name]
 
     assert kind == "service"
     assert sidecar["command"] == ["sidecar", f"{place.name}.{place.namespace}", "--listen", "0.0.0.0"]
     assert sidecar["networks"] == {"mesh": {"aliases": [place.host]}}
-    assert sidecar.get("profiles") == service.get("profiles")
+    assert sidecar.get("profiles") == applications(place)[0].get("profiles")
     assert "ports" not in sidecar
-    assert place.log == Path(f"/var/log/pods/{place.name}.log")
+
+
+@pytest.mark.parametrize("place", WITHOUT_SIDECAR, ids=[place.name for place in WITHOUT_SIDECAR])
+def test_a_pod_without_sidecar_has_a_network_of_its_own(place: PodPlace) -> None:
+    """Found under the name in the file of places, too."""
+    (service,) = applications(place)
+
+    assert service["networks"] == {"mesh": {"aliases": [place.host]}}
+    assert "network_mode" not in service
+
+
+@pytest.mark.parametrize("place", PLACES.pods, ids=[place.name for place in PLACES.pods])
+def test_the_log_of_a_pod_is_where_its_containers_write_it(place: PodPlace) -> None:
+    """All of them add to one file, on a volume that they share with localmesh."""
+    for service in applications(place):
+        written = service["entrypoint"][2].replace("$$POD_NAME", service["environment"]["POD_NAME"])
+
+        assert f'tee --append "{place.log}"' in written
+        assert "pod-logs:/var/log/pods" in service["volumes"]
 
 
 @pytest.mark.parametrize("gateway", PLACES.gateways, ids=[gateway.name for gateway in PLACES.gateways])
@@ -192,7 +239,7 @@ def test_prometheus_asks_every_pod_of_the_base_and_its_envoy() -> None:
     pods = {
         place.host: {"pod": place.name, **_app_and_version(base[place.workload.partition("/")[2]])}
         for place in PLACES.pods
-        if "profiles" not in application(place)
+        if "profiles" not in applications(place)[0]
     }
 
     assert asked["applications"] == {f"{host}:9102": labels for host, labels in pods.items()}

@@ -53,6 +53,7 @@ class Composed:
         self.environment = os.environ | {
             "COMPOSE_PROJECT_NAME": "sentimesh-test",
             "SCENARIO": "canary",
+            "COMPOSE_PROFILES": "egress",
             "GATEWAY_PORT": str(gateway),
             "API_PORT": str(api),
             "LOCALMESH_URL": self.api,
@@ -113,6 +114,15 @@ def test_another_overlay_is_applied_from_the_host(composed: Composed) -> None:
     composed.run(LOCALMESH, "apply", "-k", "istio/overlays/shadow")
 
     assert "shadow  PASS" in composed.run(LOADGEN, "prove", "shadow")
+
+
+def test_pods_of_a_profile_come_and_go_with_their_scenario(composed: Composed) -> None:
+    """One without sidecar and one of two containers: they run all the time, and are not always wanted."""
+    for scenario in ("egress", "mtls-strict", "egress"):
+        composed.run(LOCALMESH, "apply", "-k", f"istio/overlays/{scenario}")
+        composed.until_ready()
+
+        assert f"{scenario}  PASS" in composed.run(LOADGEN, "prove", scenario)
 
 
 def test_a_program_that_ended_comes_back_into_the_mesh(composed: Composed) -> None:

@@ -22,11 +22,14 @@ import requests
 
 from loadgen.inforce import MeshApi
 from loadgen.sequence import await_rest
+from tests.combinations import FOR_CONTROLLERS
 from tests.live import ROOT, overlay
 from tests.pages import Command, commands, difference, page_commands
 from tests.proving import Bed, bed
 
-PAGES = sorted(ROOT.glob("istio/overlays/*/README.md"))
+PAGES = sorted(
+    page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS
+)
 PROGRAMS = Path(sys.executable).parent
 HANG_SECONDS = {"timeout": 2}
 """One second elsewhere: longer than any try may take, but not than the deadline of this page by enough."""
@@ -86,7 +89,11 @@ class Shell:
 def made(line: str) -> str:
     """The last command that `make` would execute."""
     dry = subprocess.run(
-        [*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
+        [*line.split(), "--dry-run", "--no-print-directory"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return dry.strip().splitlines()[-1]
 

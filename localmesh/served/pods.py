@@ -55,7 +55,7 @@ class Watch:
 class ServedPod:
     """The application of one pod, at its place.
 
-    That its program has ended nobody tells: it is gone when its first port takes no connection.
+    That a program has ended nobody tells: the pod is gone when a container's first port takes no connection.
     """
 
     restarts = 0
@@ -142,19 +142,23 @@ class ServedPod:
     async def _found(self) -> str | None:
         """The address at which it is now; one that only answers late is not gone."""
         known = await addresses_of(self._place.host)
-        ports = self._placed.workload.declared_ports
-        if not known or not ports:
-            return known[0] if known else None
+        if not known:
+            return None
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                port = self._place.application_port(ports[0])
-                _, writer = await asyncio.open_connection(known[0], port)
-                writer.close()
+                for container in self._placed.workload.containers:
+                    await self._connect(known[0], container)
         except TimeoutError:
             return self.host
         except OSError:
             return None
         return known[0]
+
+    async def _connect(self, address: str, container: Container) -> None:
+        ports = [port.number for port in container.ports if port.protocol == "TCP"]
+        if ports:
+            _, writer = await asyncio.open_connection(address, self._place.application_port(ports[0]))
+            writer.close()
 
     async def _lose(self) -> None:
         self.host = None

@@ -82,9 +82,14 @@ class AdsServer:
         self._snapshots[proxy] = snapshot
 
     def forget(self, proxy: str) -> None:
-        """Drops a proxy that is gone for good."""
+        """Drops a proxy that is not of the mesh any more.
+
+        Its stream ends: an Envoy that somebody else runs goes on, and is told again only if it asks again.
+        """
         self._snapshots.pop(proxy, None)
-        self._sessions.pop(proxy, None)
+        session = self._sessions.pop(proxy, None)
+        if session is not None:
+            session.end()
 
     async def refusal(self, proxy: str) -> RejectedError:
         """Waits until a proxy has connected and refused something."""

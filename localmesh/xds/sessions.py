@@ -47,9 +47,9 @@ class _Subscription:
 
 
 class Session:
-    """A connected proxy; responses are handed to `send`."""
+    """A connected proxy; responses are handed to `send`, and None to end the stream."""
 
-    def __init__(self, proxy: str, snapshot: Snapshot, send: Callable[[Message], None]) -> None:
+    def __init__(self, proxy: str, snapshot: Snapshot, send: Callable[[Message | None], None]) -> None:
         self.proxy = proxy
         self._snapshot = snapshot
         self._send = send
@@ -106,6 +106,10 @@ class Session:
             await subscription.changed.wait()
         if subscription.refusal:
             raise RejectedError(self.proxy, type_url, subscription.refusal)
+
+    def end(self) -> None:
+        """Ends the stream, after what was sent before; a proxy that goes on will ask anew."""
+        self._send(None)
 
     async def refusal(self) -> RejectedError:
         """Waits for the first NACK of any type."""

@@ -147,6 +147,14 @@ class Shop:
                 return error.code, json.load(error)["message"]
         raise AssertionError(f"{url} answers well")
 
+    def become(self, manifests: str) -> subprocess.CompletedProcess[str]:
+        """Has a kustomization applied that is these manifests and lies elsewhere."""
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir(exist_ok=True)
+        (elsewhere / "all.yaml").write_text(manifests)
+        (elsewhere / "kustomization.yaml").write_text("resources: [all.yaml]\n")
+        return self.run("apply", "-k", ".")
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs a localmesh command from elsewhere: it knows the mesh by its address alone."""
         elsewhere = self.folder / "elsewhere"

@@ -45,12 +45,7 @@ def test_apply_from_elsewhere_changes_the_routes(running: Shop) -> None:
 
 def test_apply_k_from_elsewhere_is_built_there(running: Shop) -> None:
     """The kustomization is no folder of the mesh's."""
-    elsewhere = running.folder / "elsewhere"
-    elsewhere.mkdir(exist_ok=True)
-    (elsewhere / "all.yaml").write_text(BASE + V1 + V2 + routed(v1=1))
-    (elsewhere / "kustomization.yaml").write_text("resources: [all.yaml]\n")
-
-    finished = running.run("apply", "-k", ".")
+    finished = running.become(BASE + V1 + V2 + routed(v1=1))
 
     assert finished.returncode == 0, finished.stderr
     assert running.answers(20) == {"v1": 20}
@@ -146,6 +141,24 @@ def test_endpoints_follow_an_application_that_goes_and_comes(tmp_path: Path) -> 
 
         assert without == {"503": 1}
         assert mesh.answers(5) == {"v1": 5}
+
+
+def test_a_pod_that_is_wanted_again_is_taken_in_again(tmp_path: Path) -> None:
+    """While it was not wanted its application and its sidecar ran on."""
+    with shop(tmp_path) as mesh:
+        mesh.serve()
+        mesh.sidecars()
+        mesh.application("v1")
+        mesh.application("v2")
+        mesh.until_ready()
+
+        without = mesh.become(BASE + V1 + routed(v1=1))
+        again = mesh.become(BASE + V1 + V2 + routed(v2=1))
+        mesh.until_ready()
+
+        assert "removed  Deployment shop/web-v2" in without.stdout
+        assert "added    Deployment shop/web-v2" in again.stdout
+        assert mesh.answers(5) == {"v2": 5}
 
 
 def test_a_control_plane_that_is_started_anew_takes_over(tmp_path: Path) -> None:
