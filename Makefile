@@ -38,6 +38,10 @@ format: setup
 golden: setup
 	@$(BIN)/pytest -q --update-golden -m "not mesh and not browser and not cluster" -k golden
 
+## Make up 2,000 VirtualServices and DestinationRules that localmesh accepts, and ask Envoy about each
+fuzz: setup
+	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s localmesh/tests/fuzz
+
 ## Measure speed and memory, as ratios against named peers
 bench: setup
 	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
@@ -82,4 +86,4 @@ check-scenario:
 help:
 	@awk '/^## /{help=substr($$0,4);next} /^[a-z-]+:/{if(help){split($$1,name,":");printf "  %-14s%s\n",name[1],help};help=""}' Makefile
 
-.PHONY: demo up test lint types format golden bench prove images pictures scenarios setup requirements clean check-scenario help
+.PHONY: demo up test lint types format golden bench fuzz prove images pictures scenarios setup requirements clean check-scenario help

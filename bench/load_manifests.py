@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from many_services import services
+
 from localmesh.manifests import Loaded, load, load_text
 
 RUNS = 5
@@ -18,44 +20,10 @@ OVERLAY = Path("istio/overlays/canary")
 OVERLAY_BAR_SECONDS = 0.5
 SERVICES_BAR_SECONDS = 3.0
 
-ONE_SERVICE = """\
----
-apiVersion: v1
-kind: Service
-metadata: {name: NAME, labels: {app: NAME}}
-spec:
-  selector: {app: NAME}
-  ports:
-    - {name: http, port: 80, targetPort: 8080}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: NAME}
-spec:
-  host: NAME
-  subsets:
-    - name: v1
-      labels: {version: v1}
-    - name: v2
-      labels: {version: v2}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: NAME}
-spec:
-  hosts: [NAME]
-  http:
-    - route:
-        - destination: {host: NAME, subset: v1}
-          weight: 80
-        - destination: {host: NAME, subset: v2}
-          weight: 20
-"""
-
 
 def main() -> None:
     """Measures and prints."""
-    many = "".join(ONE_SERVICE.replace("NAME", f"service-{number}") for number in range(SERVICES))
+    many = services(SERVICES)
     measure(f"{OVERLAY}", lambda: load(kustomizations=[OVERLAY]), OVERLAY_BAR_SECONDS)
     measure(f"{SERVICES:,} Services", lambda: load_text(many), SERVICES_BAR_SECONDS)
 

@@ -28,16 +28,16 @@ def key(resource: Resource) -> ObjectKey:
     return (resource.group, resource.kind, resource.namespace, resource.name)
 
 
-def changes(before: Iterable[Resource], after: Iterable[Resource]) -> Changes:
-    """How to get from one set of objects to another."""
-    old = {key(resource): resource for resource in before}
-    new = {key(resource): resource for resource in after}
+def changes(before: Mapping[ObjectKey, Resource], after: Mapping[ObjectKey, Resource]) -> Changes:
+    """How to get from one set of objects to another, of which the second was `aged` by the first."""
     return Changes(
-        added=tuple(new[each].place.subject for each in new if each not in old),
+        added=tuple(after[each].place.subject for each in after if each not in before),
         changed=tuple(
-            new[each].place.subject for each in new if each in old and new[each].body != old[each].body
+            resource.place.subject
+            for each, resource in after.items()
+            if each in before and resource.body is not before[each].body
         ),
-        removed=tuple(old[each].place.subject for each in old if each not in new),
+        removed=tuple(before[each].place.subject for each in before if each not in after),
     )
 
 
@@ -47,23 +47,27 @@ def merged(before: Iterable[Resource], added: Iterable[Resource]) -> list[Resour
     return list((found | {key(resource): resource for resource in added}).values())
 
 
-class Ages:
-    """Gives every object its place in time: older objects win in Istio, and a changed one stays as old."""
+def aged(before: Mapping[ObjectKey, Resource], resources: Iterable[Resource]) -> dict[ObjectKey, Resource]:
+    """The objects by what makes them the same, each with its place in time.
 
-    def __init__(self) -> None:
-        self._ages: dict[ObjectKey, int] = {}
-        self._next = 0
-
-    def ordered(self, resources: Iterable[Resource]) -> list[Resource]:
-        """The same objects with the order in which they first came; what is gone is forgotten."""
-        resources = list(resources)
-        ages: dict[ObjectKey, int] = {}
-        for resource in resources:
-            each = key(resource)
-            ages[each] = self._ages.get(each, self._next)
-            self._next = max(self._next, ages[each] + 1)
-        self._ages = ages
-        return [replace(resource, order=self._ages[key(resource)]) for resource in resources]
+    Older objects win in Istio, and a changed one stays as old. An object that is as it was before has the
+    very body that it had, by which everybody can recognise it without looking into it.
+    """
+    youngest = max((resource.order for resource in before.values()), default=-1)
+    found: dict[ObjectKey, Resource] = {}
+    for resource in resources:
+        each = key(resource)
+        known = before.get(each)
+        if known is None:
+            youngest += 1
+            found[each] = replace(resource, order=youngest)
+        elif known.body != resource.body:
+            found[each] = replace(resource, order=known.order)
+        elif known.place != resource.place:
+            found[each] = replace(resource, order=known.order, body=known.body)
+        else:
+            found[each] = known
+    return found
 
 
 def counts(resources: Iterable[Resource]) -> Mapping[str, int]:

@@ -116,26 +116,28 @@ class PlacedPod:
     ports: Mapping[int, int]
     proxy: Proxy | None
     pod: Pod
+    ready_pod: Pod
 
     def as_endpoint(self, *, ready: bool, host: str | None = None) -> Pod:
         """The pod as translation sees it; `host` is where it is reached, if not where it listens."""
+        pod = self.ready_pod if ready else self.pod
         if host is None:
-            return replace(self.pod, ready=ready)
-        addresses = {port: Address(host, listen.port) for port, listen in self.pod.addresses.items()}
-        return replace(self.pod, ready=ready, addresses=addresses)
+            return pod
+        addresses = {port: Address(host, listen.port) for port, listen in pod.addresses.items()}
+        return replace(pod, addresses=addresses)
 
 
 def place_pods(
     workloads: Iterable[Workload],
-    services: Iterable[Service],
+    services_of: Callable[[str, Mapping[str, str]], Iterable[Service]],
     is_injected: Callable[[Workload], bool],
     addresses: Addresses,
 ) -> list[PlacedPod]:
-    """Every pod of the workloads, with all its addresses."""
-    services = tuple(services)
+    """Every pod of the workloads, with all its addresses; `services_of` says what sends to their labels."""
     return [
-        _place(workload, ordinal, _container_ports(workload, services), is_injected(workload), addresses)
+        _place(workload, ordinal, ports, is_injected(workload), addresses)
         for workload in workloads
+        for ports in [_container_ports(workload, services_of(workload.namespace, workload.labels))]
         for ordinal in range(workload.replicas)
     ]
 
@@ -177,17 +179,16 @@ def injection(namespaces: Iterable[Resource]) -> Callable[[Workload], bool]:
     return is_injected
 
 
-def _container_ports(workload: Workload, services: tuple[Service, ...]) -> dict[int, bool]:
+def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[int, bool]:
     """The container ports that count, each with whether the manifest declares it.
 
     Declaring a port is a courtesy in Kubernetes: a Service may send to any number.
     """
     ports = dict.fromkeys(workload.declared_ports, True)
     for service in services:
-        if service.selects(workload.namespace, workload.labels):
-            for port in service.ports:
-                if isinstance(port.target, int) and port.protocol.value != "UDP":
-                    ports.setdefault(port.target, False)
+        for port in service.ports:
+            if isinstance(port.target, int) and port.protocol.value != "UDP":
+                ports.setdefault(port.target, False)
     return ports
 
 
@@ -214,26 +215,34 @@ def _place(
         inbound=inbound,
         outbound=addresses.outbound(key),
     )
+    reachable = {each.container_port: each.listen for each in inbound} if injected else applications
+    pod = _pod(workload, name, reachable, has_sidecar=injected)
     return PlacedPod(
         workload=workload,
         ordinal=ordinal,
         name=name,
         ports={port: address.port for port, address in applications.items()},
         proxy=proxy if injected else None,
-        pod=Pod(
-            name=name,
-            namespace=workload.namespace,
-            workload=workload.name,
-            labels=workload.labels,
-            service_account=workload.service_account,
-            addresses={each.container_port: each.listen for each in inbound} if injected else applications,
-            port_names={
-                port.name: port.number
-                for container in workload.containers
-                for port in container.ports
-                if port.name
-            },
-            ready=False,
-            has_sidecar=injected,
-        ),
+        pod=pod,
+        ready_pod=replace(pod, ready=True),
+    )
+
+
+def _pod(workload: Workload, name: str, addresses: Mapping[int, Address], *, has_sidecar: bool) -> Pod:
+    """The pod as endpoints see it, not ready yet."""
+    return Pod(
+        name=name,
+        namespace=workload.namespace,
+        workload=workload.name,
+        labels=workload.labels,
+        service_account=workload.service_account,
+        addresses=addresses,
+        port_names={
+            port.name: port.number
+            for container in workload.containers
+            for port in container.ports
+            if port.name
+        },
+        ready=False,
+        has_sidecar=has_sidecar,
     )

@@ -21,7 +21,7 @@ def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     catalog = build(resources)
     workloads = [workload(resource) for resource in resources if resource.kind == "Deployment"]
     addresses = ImaginedAddresses()
-    pods = place_pods(workloads, catalog.services, injection(resources), addresses)
+    pods = place_pods(workloads, catalog.services_of, injection(resources), addresses)
     gateways = [place_gateway(gateway, addresses) for gateway in catalog.gateways]
     sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
     return catalog.with_pods(pod.as_endpoint(ready=True) for pod in pods), sidecars + gateways

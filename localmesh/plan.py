@@ -38,22 +38,32 @@ EMPTY = Plan((), (), build(()), {}, {}, ConfigData())
 """The plan of nothing."""
 
 
-def plan(resources: Iterable[Resource], ignored: Iterable[Resource], addresses: Addresses) -> Plan:
-    """The plan of these resources. Raises ManifestError for what cannot be run as processes."""
+def plan(
+    resources: Iterable[Resource],
+    ignored: Iterable[Resource],
+    addresses: Addresses,
+    before: Plan | None = None,
+) -> Plan:
+    """The plan of these resources. Raises ManifestError for what cannot be run as processes.
+
+    From the plan of `before` is taken over what is made of objects that have not changed.
+    """
     resources = tuple(resources)
-    catalog = build(resources)
+    catalog = build(resources, before.catalog if before is not None else None)
     config = config_data(resources)
     workloads = [workload(resource) for resource in resources if resource.kind == "Deployment"]
     problems = [problem for each in workloads for problem in _problems(each, config)]
     if problems:
         raise ManifestError(problems)
-    placed = place_pods(workloads, catalog.services, injection(resources), addresses)
+    pods = place_pods(workloads, catalog.services_of, injection(resources), addresses)
+    placed = {(pod.workload.namespace, pod.name): pod for pod in pods}
+    running = before.pods if before is not None else {}
     gateways = [place_gateway(gateway, addresses) for gateway in catalog.gateways]
     return Plan(
         resources=resources,
         ignored=tuple(ignored),
         catalog=catalog,
-        pods={(pod.workload.namespace, pod.name): pod for pod in placed},
+        pods={key: pod if pod != running.get(key) else running[key] for key, pod in placed.items()},
         gateways={(gateway.namespace, gateway.name): gateway for gateway in gateways},
         config=config,
     )

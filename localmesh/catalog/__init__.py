@@ -11,6 +11,7 @@ from localmesh.catalog.authorization_policies import (
     authorization_policies,
     policies_for,
 )
+from localmesh.catalog.conversions import Conversions
 from localmesh.catalog.destination_rules import DestinationRule, RuleIndex, Subset, destination_rules
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
 from localmesh.catalog.peer_authentications import MutualTls, PeerAuthentications, peer_authentications
@@ -21,6 +22,7 @@ from localmesh.catalog.request_authentications import (
     jwt_rules_for,
     request_authentications,
 )
+from localmesh.catalog.selections import Selections
 from localmesh.catalog.service_entries import service_entries
 from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, ServicePort, services
 from localmesh.catalog.sidecars import Sidecar, sidecar_for, sidecars
@@ -40,6 +42,7 @@ __all__ = [
     "Inbound",
     "JwtRule",
     "MutualTls",
+    "PeerAuthentications",
     "Pod",
     "Protocol",
     "Proxy",
@@ -55,7 +58,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
     """Everything that decides a proxy's configuration; make one with `build`."""
 
@@ -64,11 +67,17 @@ class Catalog:
     gateways: tuple[GatewayWorkload, ...]
     pods: tuple[Pod, ...] = ()
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
+    tells_callers_apart: bool = False
+    """Whether what a proxy sees of the mesh depends on its labels."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
     _by_host: Mapping[str, Service] = field(default_factory=dict)
     _rules: RuleIndex = field(default_factory=lambda: RuleIndex(()))
+    _selections: Selections = field(default_factory=lambda: Selections(()))
+    _pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    _views: dict[tuple[str, int], View] = field(default_factory=dict)  # by namespace and Sidecar
+    _conversions: Conversions = field(default_factory=Conversions)
 
     def service(self, host: str) -> Service | None:
         """The Service of that fully qualified name, or None."""
@@ -76,10 +85,14 @@ class Catalog:
 
     def view_of(self, proxy: Proxy) -> View:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
-        routed = self.virtual_services_for(proxy.namespace, MESH)
         is_sidecar = proxy.kind is ProxyKind.SIDECAR
         sidecar = sidecar_for(self._sidecars, proxy.namespace, proxy.labels) if is_sidecar else None
-        return view(self.services, routed, proxy.namespace, sidecar)
+        key = proxy.namespace, id(sidecar)
+        found = self._views.get(key)
+        if found is None:
+            routed = self.virtual_services_for(proxy.namespace, MESH)
+            found = self._views[key] = view(self.services, routed, proxy.namespace, sidecar)
+        return found
 
     def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
         """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first."""
@@ -89,6 +102,11 @@ class Catalog:
         """The DestinationRule that a proxy of namespace `caller` applies to a host."""
         service = self.service(host)
         return self._rules.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
+
+    @property
+    def destination_rules(self) -> tuple[DestinationRule, ...]:
+        """All DestinationRules, merged, oldest first."""
+        return self._rules.rules
 
     def gateway(self, name: str) -> GatewayWorkload | None:
         """The gateway of that name, or None."""
@@ -102,30 +120,43 @@ class Catalog:
         """The rules for tokens that hold for a proxy's workload, by issuer."""
         return jwt_rules_for(self._request_authentications, proxy.namespace, proxy.labels)
 
-    def pods_of(self, service: Service) -> list[Pod]:
+    def pods_of(self, service: Service) -> tuple[Pod, ...]:
         """All pods behind a Service, ready or not."""
-        return [pod for pod in self.pods if service.selects(pod.namespace, pod.labels)]
+        return self._pods_by_host.get(service.host, ())
+
+    def services_of(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
+        """The Services that send to pods with these labels, by host."""
+        return self._selections.services_of(namespace, labels)
 
     def with_pods(self, pods: Iterable[Pod]) -> Catalog:
         """The same mesh with other pods: what a change of readiness makes of it."""
-        return replace(self, pods=tuple(pods))
+        pods = tuple(pods)
+        return replace(self, pods=pods, _pods_by_host=self._selections.pods_by_host(pods))
 
 
-def build(resources: Iterable[Resource], pods: Iterable[Pod] = ()) -> Catalog:
-    """The catalog of these resources, checked by the loader before, and the pods that run."""
+def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:
+    """The catalog of these resources, checked by the loader, without pods.
+
+    What stands in the catalog of `before` for an object with the same body is taken over.
+    """
     resources = tuple(resources)
-    found = _with_entries(services(resources), service_entries(resources))
+    conversions = Conversions(before._conversions if before is not None else None)
+    found = _with_entries(services(resources, conversions), service_entries(resources))
+    routed, scopes = virtual_services(resources, conversions), sidecars(resources)
     return Catalog(
         services=found,
-        virtual_services=virtual_services(resources),
+        virtual_services=routed,
         gateways=gateway_workloads(resources),
-        pods=tuple(pods),
-        peer_authentications=peer_authentications(resources),
+        peer_authentications=_kept(peer_authentications(resources), before),
+        tells_callers_apart=any(each.labels for each in scopes)
+        or any(each.tells_callers_apart for each in routed),
         _authorization_policies=authorization_policies(resources),
-        _sidecars=sidecars(resources),
+        _sidecars=scopes,
         _request_authentications=request_authentications(resources),
         _by_host={service.host: service for service in found},
-        _rules=RuleIndex(destination_rules(resources)),
+        _rules=_rules(destination_rules(resources, conversions), before),
+        _selections=_selections(found, before),
+        _conversions=conversions,
     )
 
 
@@ -135,3 +166,17 @@ def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]
     for entry in entries:
         by_host.setdefault(entry.host, entry)
     return tuple(by_host.values())
+
+
+def _rules(found: tuple[DestinationRule, ...], before: Catalog | None) -> RuleIndex:
+    """The index of these rules, that of before if they are the same."""
+    return before._rules if before and before.destination_rules == found else RuleIndex(found)
+
+
+def _selections(found: tuple[Service, ...], before: Catalog | None) -> Selections:
+    return before._selections if before and before.services == found else Selections(found)
+
+
+def _kept(found: PeerAuthentications, before: Catalog | None) -> PeerAuthentications:
+    """Those of before if they are equal: nothing has to look into them then."""
+    return before.peer_authentications if before and before.peer_authentications == found else found

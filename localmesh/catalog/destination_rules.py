@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from localmesh.catalog.conversions import Conversions
 from localmesh.catalog.hosts import is_wildcard, most_specific, resolve
 from localmesh.catalog.virtual_services import exported
 from localmesh.manifests import Resource
@@ -35,6 +36,9 @@ class DestinationRule:
     policy: Policy | None
     subsets: tuple[Subset, ...]
     export_to: tuple[str, ...]
+
+    def __hash__(self) -> int:
+        return hash((self.namespace, self.name))
 
     def subset(self, name: str) -> Subset | None:
         """The subset of that name, or None."""
@@ -66,12 +70,12 @@ def _for_port(policy: Policy | None, port: int) -> tuple[Policy | None, bool]:
     return {block: policy[block] for block in _BLOCKS if block in policy}, False
 
 
-def destination_rules(resources: Iterable[Resource]) -> tuple[DestinationRule, ...]:
+def destination_rules(resources: Iterable[Resource], conversions: Conversions) -> tuple[DestinationRule, ...]:
     """The DestinationRules, oldest first, those of one namespace for one host merged into the first."""
     merged: dict[tuple[str, str], DestinationRule] = {}
     rules = (resource for resource in resources if resource.kind == "DestinationRule")
     for resource in sorted(rules, key=lambda rule: rule.order):
-        rule = _destination_rule(resource)
+        rule = conversions.of(resource, _destination_rule)
         key = (rule.namespace, rule.host)
         merged[key] = _merge(merged[key], rule) if key in merged else rule
     return tuple(merged.values())
@@ -102,9 +106,9 @@ class RuleIndex:
     """DestinationRules found by caller and host without walking all of them."""
 
     def __init__(self, rules: Iterable[DestinationRule]) -> None:
-        rules = tuple(rules)
-        self._own = _ByHost(rule for rule in rules if _holds_at_home(rule))
-        self._exported = _ByHost(rule for rule in rules if not _is_private(rule))
+        self.rules = tuple(rules)
+        self._own = _ByHost(rule for rule in self.rules if _holds_at_home(rule))
+        self._exported = _ByHost(rule for rule in self.rules if not _is_private(rule))
 
     def rule_for(self, *, host: str, caller: str, owner: str | None) -> DestinationRule | None:
         """The rule that a proxy in namespace `caller` applies to `host`, a Service of namespace `owner`.

@@ -35,6 +35,9 @@ class PeerAuthentications:
 
     policies: tuple[PeerAuthentication, ...] = ()
 
+    def __hash__(self) -> int:
+        return len(self.policies)
+
     def mode(self, namespace: str, labels: Mapping[str, str], port: int) -> MutualTls:
         """What a container port of a workload accepts; PERMISSIVE where nothing is written."""
         mode = self.namespace_mode(namespace)

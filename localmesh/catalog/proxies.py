@@ -74,6 +74,9 @@ class Pod:
     ready: bool
     has_sidecar: bool = False
 
+    def __hash__(self) -> int:
+        return hash((self.namespace, self.name))
+
     @property
     def identity(self) -> str:
         """The SPIFFE identity of its sidecar."""

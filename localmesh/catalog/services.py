@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from localmesh.catalog.conversions import Conversions
 from localmesh.catalog.hosts import service_host
 from localmesh.manifests import Resource
 
@@ -131,6 +132,9 @@ class Service:
     endpoints: tuple[Endpoint, ...] = ()
     is_entry: bool = False
 
+    def __hash__(self) -> int:
+        return hash(self.host)
+
     def port(self, number: int) -> ServicePort | None:
         """The port of that number, or None."""
         return next((port for port in self.ports if port.number == number), None)
@@ -142,10 +146,12 @@ class Service:
         return all(labels.get(key) == value for key, value in self.selector.items())
 
 
-def services(resources: Iterable[Resource]) -> tuple[Service, ...]:
+def services(resources: Iterable[Resource], conversions: Conversions) -> tuple[Service, ...]:
     """The Services among the resources, sorted by host."""
     found = [
-        _service(resource) for resource in resources if resource.kind == "Service" and not resource.group
+        conversions.of(resource, _service)
+        for resource in resources
+        if resource.kind == "Service" and not resource.group
     ]
     return tuple(sorted(found, key=lambda service: service.host))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from localmesh.catalog.conversions import Conversions
 from localmesh.catalog.delegates import HttpRoute, merge_routes
 from localmesh.catalog.hosts import resolve
 from localmesh.manifests import Resource
@@ -17,7 +18,8 @@ MESH = "mesh"
 class VirtualService:
     """A VirtualService: every host and gateway in it is fully qualified.
 
-    `gateways` holds ``mesh`` (all sidecars) or ``namespace/name``; `http` are the routes in order.
+    `gateways` holds ``mesh`` (all sidecars) or ``namespace/name``; `http` are the routes in order;
+    `destinations` the hosts that these lead to, mirrors included.
     """
 
     namespace: str
@@ -27,6 +29,12 @@ class VirtualService:
     http: tuple[HttpRoute, ...]
     export_to: tuple[str, ...]
     order: int
+    destinations: tuple[str, ...] = ()
+    tells_callers_apart: bool = False
+    """Whether a match looks at the labels of the caller."""
+
+    def __hash__(self) -> int:
+        return hash((self.namespace, self.name))
 
     def visible_from(self, namespace: str) -> bool:
         """Whether proxies of that namespace get this object (Istio, "Virtual Service", `exportTo`)."""
@@ -40,28 +48,51 @@ def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
     return any(entry in ("*", namespace) or (entry == "." and owner == namespace) for entry in export_to)
 
 
-def virtual_services(resources: Iterable[Resource]) -> tuple[VirtualService, ...]:
+def virtual_services(resources: Iterable[Resource], conversions: Conversions) -> tuple[VirtualService, ...]:
     """The VirtualServices that own hosts, oldest first; delegates are merged into their roots."""
     found = sorted(
         (resource for resource in resources if resource.kind == "VirtualService"),
         key=lambda resource: resource.order,
     )
     delegates = {(vs.namespace, vs.name): vs for vs in found if not vs.spec.get("hosts")}
-    return tuple(_virtual_service(vs, delegates) for vs in found if vs.spec.get("hosts"))
+    return tuple(
+        # what has delegates changes with them
+        _virtual_service(vs, delegates) if _delegates(vs) else conversions.of(vs, _virtual_service)
+        for vs in found
+        if vs.spec.get("hosts")
+    )
 
 
-def _virtual_service(resource: Resource, delegates: Mapping[tuple[str, str], Resource]) -> VirtualService:
+def _delegates(resource: Resource) -> bool:
+    return any(route.get("delegate") for route in resource.spec.get("http") or ())
+
+
+def _virtual_service(
+    resource: Resource, delegates: Mapping[tuple[str, str], Resource] | None = None
+) -> VirtualService:
     namespace = resource.namespace
     spec = resource.spec
+    routes = tuple(_routes(spec.get("http") or (), namespace, delegates or {}))
     return VirtualService(
         namespace=namespace,
         name=resource.name,
         hosts=tuple(resolve(host, namespace) for host in spec["hosts"]),
         gateways=frozenset(gateway_name(name, namespace) for name in spec.get("gateways") or [MESH]),
-        http=tuple(_routes(spec.get("http") or (), namespace, delegates)),
+        http=routes,
         export_to=tuple(spec.get("exportTo") or ()),
         order=resource.order,
+        destinations=tuple(sorted({host for route in routes for host in _destinations(route)})),
+        tells_callers_apart=any(
+            match.get("sourceLabels") for route in routes for match in route.get("match") or ()
+        ),
     )
+
+
+def _destinations(route: HttpRoute) -> Iterator[str]:
+    for entry in (*(route.get("route") or ()), *(route.get("mirrors") or ())):
+        yield entry["destination"]["host"]
+    if "mirror" in route:
+        yield route["mirror"]["host"]
 
 
 def gateway_name(name: str, namespace: str) -> str:
@@ -77,7 +108,8 @@ def _routes(
         if not target:
             yield _resolved(route, namespace)
             continue
-        delegate = delegates.get((target.get("namespace") or namespace, target["name"]))
+        # Istio accepts a delegate without a name; it leads nowhere, as one that does not exist
+        delegate = delegates.get((target.get("namespace") or namespace, target.get("name", "")))
         if delegate is None or not exported(
             tuple(delegate.spec.get("exportTo") or ()), delegate.namespace, namespace
         ):

@@ -7,6 +7,9 @@ from functools import lru_cache
 LONGEST = 1024
 """Characters; Istio refuses longer ones, because Envoy refuses programs that get too large."""
 
+LARGEST_PROGRAM = 32768
+"""Instructions; Istio's Envoys refuse larger ones, which a few repetitions can make."""
+
 
 @lru_cache(maxsize=1024)
 def regex_fault(pattern: str) -> str | None:
@@ -20,10 +23,12 @@ def regex_fault(pattern: str) -> str | None:
     options = re2.Options()
     options.log_errors = False
     try:
-        re2.compile(pattern, options)
+        size = re2.compile(pattern, options).programsize
     except re2.error as error:
         reason = error.args[0]
         return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
     except UnicodeEncodeError:
         return "it is not valid text"
+    if size > LARGEST_PROGRAM:
+        return f"its program has {size} instructions, at most {LARGEST_PROGRAM} are allowed"
     return None

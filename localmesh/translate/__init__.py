@@ -17,10 +17,11 @@ from localmesh.translate.listeners import (
     outbound_listener,
     scopes,
 )
+from localmesh.translate.memory import Memory
 from localmesh.translate.policies import policies
 from localmesh.translate.virtual_hosts import outbound_ports, outbound_routes, sniffed_routes
 
-__all__ = ["ProxyConfig", "intercepts", "translate"]
+__all__ = ["Memory", "ProxyConfig", "intercepts", "translate"]
 
 Json = dict[str, Any]
 
@@ -44,46 +45,106 @@ class ProxyConfig:
     policies: tuple[Json, ...] = ()
 
 
-def translate(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
-    """The configuration of one proxy."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outbound:
+    """What a proxy is told about all that it can call; proxies that see the same share it."""
+
+    scopes: tuple[Json, ...]
+    routes: tuple[Json, ...]
+    sniffed_routes: tuple[Json, ...]
+    clusters: tuple[Json, ...]
+    endpoints: tuple[Json, ...]
+
+
+def translate(catalog: Catalog, proxy: Proxy, memory: Memory | None = None) -> ProxyConfig:
+    """The configuration of one proxy.
+
+    With a memory, what is as an earlier call made it is the same object again, up to the whole.
+    """
+    memory = memory or Memory()
+    own = memory.scope((proxy.kind, proxy.namespace, proxy.name))
+    outbound = _outbound(catalog, proxy, memory)
     if proxy.kind is ProxyKind.GATEWAY:
-        return _gateway(catalog, proxy)
-    return _sidecar(catalog, proxy)
+        return _gateway(catalog, proxy, outbound, own)
+    return _sidecar(catalog, proxy, outbound, own)
 
 
-def _sidecar(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
-    outbound = [outbound_listener(proxy.outbound)] if proxy.outbound else []
-    routes = outbound_routes(catalog, proxy)
-    inbound = [
-        inbound_route(found[0], found[1], port)
-        for port in proxy.inbound
-        if (found := inbound_service(catalog, proxy, port)) and found[1].protocol.may_be_http
-    ]
-    return ProxyConfig(
-        listeners=(*outbound, *inbound_listeners(catalog, proxy)),
-        scopes=tuple(scopes(outbound_ports(catalog, proxy))),
-        routes=tuple(routes),
-        further_routes=(*inbound, *sniffed_routes(routes, catalog, proxy)),
-        clusters=(
-            *fixed_clusters(),
-            *inbound_clusters(catalog, proxy),
-            *outbound_clusters(catalog, proxy),
+def _outbound(catalog: Catalog, proxy: Proxy, memory: Memory) -> _Outbound:
+    # proxies that differ in their labels alone are told the same, unless somebody looks at labels
+    labels = tuple(sorted(proxy.labels.items())) if catalog.tells_callers_apart else ()
+    shared = memory.scope((proxy.kind, proxy.namespace, labels))
+    # the second proxy of a kind costs nothing: it has the very catalog of the first
+    return shared.whole("for all", (catalog,), lambda: _outbound_anew(catalog, proxy, shared))
+
+
+def _outbound_anew(catalog: Catalog, proxy: Proxy, shared: Memory) -> _Outbound:
+    view = catalog.view_of(proxy)
+    mesh = (view.services, catalog.services, catalog.destination_rules)
+    running = (*mesh, catalog.pods, catalog.peer_authentications)
+    clusters = shared.whole("clusters", running, lambda: tuple(outbound_clusters(catalog, proxy, shared)))
+    assignments = shared.whole("endpoints", running, lambda: tuple(endpoints(catalog, proxy, shared)))
+    ports: list[int] = []
+    routes: tuple[Json, ...] = ()
+    if proxy.kind is ProxyKind.SIDECAR:
+        ports = shared.whole("ports", mesh, lambda: outbound_ports(catalog, proxy))
+        inputs = (*mesh, view)
+        routes = shared.whole("routes", inputs, lambda: tuple(outbound_routes(catalog, proxy, shared)))
+    return shared.whole(
+        "outbound",
+        (ports, routes, clusters, assignments),
+        lambda: _Outbound(
+            tuple(scopes(ports)),
+            routes,
+            tuple(sniffed_routes(routes, catalog, proxy)),
+            clusters,
+            assignments,
         ),
-        endpoints=tuple(endpoints(catalog, proxy)),
-        policies=tuple(policies(catalog, proxy)),
     )
 
 
-def _gateway(catalog: Catalog, proxy: Proxy) -> ProxyConfig:
+def _sidecar(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: Memory) -> ProxyConfig:
+    inbound = [(port, inbound_service(catalog, proxy, port)) for port in proxy.inbound]
+    towards_application = inbound_clusters(catalog, proxy)
+
+    def made() -> ProxyConfig:
+        listener = [outbound_listener(proxy.outbound)] if proxy.outbound else []
+        inbound_routes = [
+            inbound_route(found[0], found[1], port)
+            for port, found in inbound
+            if found and found[1].protocol.may_be_http
+        ]
+        return ProxyConfig(
+            listeners=own.same("listeners", (*listener, *inbound_listeners(catalog, proxy))),
+            scopes=outbound.scopes,
+            routes=outbound.routes,
+            further_routes=(*inbound_routes, *outbound.sniffed_routes),
+            clusters=own.same("clusters", (*fixed_clusters(), *towards_application, *outbound.clusters)),
+            endpoints=outbound.endpoints,
+            policies=own.same("policies", tuple(policies(catalog, proxy))),
+        )
+
+    policies_in_force = catalog.policies_for(proxy), catalog.jwt_rules_for(proxy)
+    inputs = (proxy, outbound, inbound, towards_application, catalog.peer_authentications)
+    return own.whole("config", (*inputs, *policies_in_force), made)
+
+
+def _gateway(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: Memory) -> ProxyConfig:
     gateway = catalog.gateway(proxy.workload)
     if gateway is None:
         raise LookupError(f"no Gateway selects {proxy.workload}")
-    return ProxyConfig(
-        listeners=tuple(gateway_listeners(proxy, gateway)),
-        scopes=(),
-        routes=tuple(gateway_routes(catalog, proxy, gateway)),
-        further_routes=(),
-        clusters=(*fixed_clusters()[:1], *outbound_clusters(catalog, proxy)),
-        endpoints=tuple(endpoints(catalog, proxy)),
-        policies=tuple(policies(catalog, proxy)),
-    )
+    mesh = (gateway, catalog.virtual_services, catalog.services, catalog.destination_rules)
+    routes = own.whole("routes", mesh, lambda: tuple(gateway_routes(catalog, proxy, gateway, own)))
+
+    def made() -> ProxyConfig:
+        return ProxyConfig(
+            listeners=own.same("listeners", tuple(gateway_listeners(proxy, gateway))),
+            scopes=(),
+            routes=routes,
+            further_routes=(),
+            clusters=own.same("clusters", (*fixed_clusters()[:1], *outbound.clusters)),
+            endpoints=outbound.endpoints,
+            policies=own.same("policies", tuple(policies(catalog, proxy))),
+        )
+
+    policies_in_force = catalog.policies_for(proxy), catalog.jwt_rules_for(proxy)
+    return own.whole("config", (proxy, gateway, outbound, routes, *policies_in_force), made)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from localmesh.catalog import (
     Address,
@@ -19,39 +20,68 @@ from localmesh.catalog import (
 )
 from localmesh.translate.addresses import endpoint_address, looked_up
 from localmesh.translate.connection_pools import connection_pool, speaks_only_http2
-from localmesh.translate.discovery import discovery
+from localmesh.translate.discovery import discovery, is_told
 from localmesh.translate.load_balancing import load_balancer
+from localmesh.translate.memory import Memory
 from localmesh.translate.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster, outbound_cluster
 from localmesh.translate.outlier_detection import outlier_detection
-from localmesh.translate.upstream_tls import cluster_tls
+from localmesh.translate.upstream_tls import cluster_tls, identities, takes_automatic_tls
 
 Json = dict[str, Any]
 
 
-def outbound_clusters(catalog: Catalog, proxy: Proxy) -> list[Json]:
+class _Upstream(NamedTuple):
+    """All that decides the clusters of one Service, for the proxies of one kind and namespace."""
+
+    service: Service
+    rule: DestinationRule | None
+    is_told: bool
+    takes_automatic_tls: bool
+    identities: tuple[str, ...]
+    for_sidecar: bool
+
+
+def outbound_clusters(catalog: Catalog, proxy: Proxy, memory: Memory) -> list[Json]:
     """A cluster for every port and subset of every Service that the proxy's namespace sees."""
-    return [
-        cluster
+    upstreams = (
+        _Upstream(
+            service=service,
+            rule=catalog.rule_for(service.host, proxy.namespace),
+            is_told=is_told(catalog, service),
+            takes_automatic_tls=takes_automatic_tls(catalog, service),
+            identities=identities(catalog, service),
+            for_sidecar=proxy.kind is ProxyKind.SIDECAR,
+        )
         for service in catalog.view_of(proxy).services
-        for port in service.ports
-        if port.protocol.value != "UDP"
-        for cluster in _of_port(catalog, service, port, proxy)
-    ]
+    )
+    found = memory.each("clusters of a Service", upstreams, lambda upstream: tuple(_of_service(upstream)))
+    return [cluster for clusters in found for cluster in clusters]
 
 
-def _of_port(catalog: Catalog, service: Service, port: ServicePort, proxy: Proxy) -> Iterator[Json]:
+def _of_service(upstream: _Upstream) -> Iterator[Json]:
+    for port in upstream.service.ports:
+        if port.protocol.value != "UDP":
+            yield from _of_port(upstream, port)
+
+
+def _of_port(upstream: _Upstream, port: ServicePort) -> Iterator[Json]:
+    service, rule = upstream.service, upstream.rule
     # a gateway knows from its server what it speaks; only a sidecar takes over what its caller speaks
-    sniffed = proxy.kind is ProxyKind.SIDECAR and port.protocol is Protocol.SNIFFED
-    rule = catalog.rule_for(service.host, proxy.namespace)
+    sniffed = upstream.for_sidecar and port.protocol is Protocol.SNIFFED
     for subset in (None, *(rule.subsets if rule else ())):
         policy = rule.policy_for(port.number, subset) if rule else {}
         cluster = _outbound(service, port, rule, subset, sniffed=sniffed)
-        http2 = speaks_only_http2(cluster)
-        yield {
-            **cluster,
-            **discovery(catalog, service, port, subset, outbound_cluster_of(service, port, subset)),
-            **cluster_tls(catalog, service, port, subset, policy.get("tls"), http2=http2),
-        }
+        name = outbound_cluster_of(service, port, subset)
+        tls = cluster_tls(
+            service,
+            port,
+            subset,
+            policy.get("tls"),
+            automatically=upstream.takes_automatic_tls,
+            identities=upstream.identities,
+            http2=speaks_only_http2(cluster),
+        )
+        yield {**cluster, **discovery(service, port, subset, name, told=upstream.is_told), **tls}
 
 
 def _outbound(
@@ -126,30 +156,29 @@ def inbound_service(catalog: Catalog, proxy: Proxy, inbound: Inbound) -> tuple[S
     for pod in catalog.pods:
         if (pod.namespace, pod.name) != (proxy.namespace, proxy.name):
             continue
-        for service in catalog.services:
-            if not service.selects(pod.namespace, pod.labels):
-                continue
+        for service in catalog.services_of(pod.namespace, pod.labels):
             for port in service.ports:
                 if pod.container_port(port.target) == inbound.container_port:
                     return service, port
     return None
 
 
-def fixed_clusters() -> list[Json]:
+@cache
+def fixed_clusters() -> tuple[Json, ...]:
     """The clusters of calls to hosts that the mesh does not know: on to them, or nowhere.
 
     Istio passes an unknown host on to the address that the caller had looked up. Behind an explicit proxy
     port there is no such address, so here the proxy looks the host up itself: to the caller it is the same.
     """
     pool = {"http": {"idleTimeout": "300s"}}
-    return [
+    return (
         {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": "10s"},
         {
             "name": PASSTHROUGH,
             **looked_up(),
             **connection_pool(pool, http2=False, sniffed=True),
         },
-    ]
+    )
 
 
 def _assignment(name: str, address: Address) -> Json:

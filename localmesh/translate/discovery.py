@@ -19,12 +19,12 @@ _RESOLVER = "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConf
 
 
 def discovery(
-    catalog: Catalog, service: Service, port: ServicePort, subset: Subset | None, cluster: str
+    service: Service, port: ServicePort, subset: Subset | None, cluster: str, *, told: bool
 ) -> Json:
-    """The part of a cluster that says where its endpoints come from."""
+    """The part of a cluster that says where its endpoints come from; `told`: see `is_told`."""
     if service.resolution is Resolution.NONE:
         return looked_up()
-    if is_told(catalog, service):
+    if told:
         return {"type": "EDS", "edsClusterConfig": {"edsConfig": ADS, "serviceName": cluster}}
     entries = (entry for entry in service.endpoints if is_in(subset, entry.labels))
     return {

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from localmesh.catalog import Catalog, Pod, Proxy, Resolution, Service, ServicePort, Subset
+from localmesh.catalog import (
+    Catalog,
+    DestinationRule,
+    PeerAuthentications,
+    Pod,
+    Proxy,
+    Resolution,
+    Service,
+    ServicePort,
+    Subset,
+)
 from localmesh.translate.addresses import endpoint_address
 from localmesh.translate.discovery import assignment, is_in, is_told, written_endpoints
+from localmesh.translate.memory import Memory
 from localmesh.translate.names import outbound_cluster
 from localmesh.translate.tls import ENDPOINT_MARK
 from localmesh.translate.upstream_tls import takes_mutual_tls
@@ -16,33 +27,62 @@ Json = dict[str, Any]
 _HEALTHY = "HEALTHY"
 
 
-def endpoints(catalog: Catalog, proxy: Proxy) -> list[Json]:
+class _Behind(NamedTuple):
+    """All that decides the endpoints of one Service, for the proxies of one namespace."""
+
+    service: Service
+    rule: DestinationRule | None
+    ready: tuple[Pod, ...]
+    peer_authentications: PeerAuthentications
+
+
+def endpoints(catalog: Catalog, proxy: Proxy, memory: Memory) -> list[Json]:
     """The load assignment of every outbound cluster that is told its endpoints; empty where none is ready."""
+    told = [service for service in catalog.view_of(proxy).services if is_told(catalog, service)]
+    behind = (_behind(catalog, proxy, service) for service in told if service.resolution is Resolution.PODS)
+    of_pods = iter(memory.each("endpoints of a Service", behind, lambda each: tuple(_of_pods(each))))
     return [
-        assignment(outbound_cluster(service.host, port.number, subset.name if subset else ""), found)
-        for service in catalog.view_of(proxy).services
-        if is_told(catalog, service)
-        for port in service.ports
-        for subset, found in _by_subset(catalog, proxy, service, port)
+        assignment
+        for service in told
+        for assignment in (
+            next(of_pods) if service.resolution is Resolution.PODS else _written(catalog, proxy, service)
+        )
     ]
 
 
-def _by_subset(
-    catalog: Catalog, proxy: Proxy, service: Service, port: ServicePort
-) -> Iterator[tuple[Subset | None, list[Json]]]:
-    pods = sorted((pod for pod in catalog.pods_of(service) if pod.ready), key=lambda pod: pod.name)
+def _behind(catalog: Catalog, proxy: Proxy, service: Service) -> _Behind:
+    ready = sorted((pod for pod in catalog.pods_of(service) if pod.ready), key=lambda pod: pod.name)
     rule = catalog.rule_for(service.host, proxy.namespace)
-    for subset in (None, *(rule.subsets if rule else ())):
-        if service.resolution is not Resolution.PODS:
+    return _Behind(service, rule, tuple(ready), catalog.peer_authentications)
+
+
+def _of_pods(behind: _Behind) -> Iterator[Json]:
+    service, rule = behind.service, behind.rule
+    for port in service.ports:
+        for subset in (None, *(rule.subsets if rule else ())):
+            found = [
+                _endpoint(
+                    pod,
+                    port,
+                    secure=takes_mutual_tls(behind.peer_authentications, pod, port, rule, subset),
+                )
+                for pod in behind.ready
+                if is_in(subset, pod.labels)
+            ]
+            yield _assignment(service, port, subset, [each for each in found if each is not None])
+
+
+def _written(catalog: Catalog, proxy: Proxy, service: Service) -> Iterator[Json]:
+    rule = catalog.rule_for(service.host, proxy.namespace)
+    for port in service.ports:
+        for subset in (None, *(rule.subsets if rule else ())):
             written = written_endpoints(catalog, service, port, subset)
-            yield subset, [{**endpoint, "healthStatus": _HEALTHY} for endpoint in written]
-            continue
-        found = [
-            _endpoint(pod, port, secure=takes_mutual_tls(catalog, pod, port, rule, subset))
-            for pod in pods
-            if is_in(subset, pod.labels)
-        ]
-        yield subset, [endpoint for endpoint in found if endpoint is not None]
+            found = [{**endpoint, "healthStatus": _HEALTHY} for endpoint in written]
+            yield _assignment(service, port, subset, found)
+
+
+def _assignment(service: Service, port: ServicePort, subset: Subset | None, found: list[Json]) -> Json:
+    return assignment(outbound_cluster(service.host, port.number, subset.name if subset else ""), found)
 
 
 def _endpoint(pod: Pod, port: ServicePort, *, secure: bool) -> Json | None:

@@ -6,36 +6,45 @@ that it and the server have in common; several for one host are merged, oldest f
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from localmesh.catalog import Catalog, GatewayWorkload, Proxy, Server
 from localmesh.catalog.hosts import intersection, is_wildcard
 from localmesh.translate.matches import is_catch_all
+from localmesh.translate.memory import Memory
 from localmesh.translate.names import virtual_host
-from localmesh.translate.routes import RouteContext, http_routes
-from localmesh.translate.virtual_hosts import route_configuration
+from localmesh.translate.routes import RouteContext, routes_of_each
+from localmesh.translate.virtual_hosts import route_configuration, same_as_before
 
 Json = dict[str, Any]
 
 
-def gateway_routes(catalog: Catalog, proxy: Proxy, gateway: GatewayWorkload) -> list[Json]:
+def gateway_routes(catalog: Catalog, proxy: Proxy, gateway: GatewayWorkload, memory: Memory) -> list[Json]:
     """The route configurations of a gateway, named ``http.<target port>``."""
     by_name: dict[str, list[Server]] = {}
     for server in gateway.servers:
         by_name.setdefault(server.route_name, []).append(server)
     return [
-        route_configuration(name, _virtual_hosts(catalog, proxy, servers))
+        route_configuration(
+            name, same_as_before(_virtual_hosts(catalog, proxy, servers, memory), f"hosts of {name}", memory)
+        )
         for name, servers in sorted(by_name.items())
     ]
 
 
-def _virtual_hosts(catalog: Catalog, proxy: Proxy, servers: list[Server]) -> list[Json]:
+def _virtual_hosts(catalog: Catalog, proxy: Proxy, servers: list[Server], memory: Memory) -> list[Json]:
     hosts: dict[str, Json] = {}
-    for server in servers:
+    for index, server in enumerate(servers):
         context = RouteContext(catalog=catalog, proxy=proxy, port=server.number, gateway=server.gateway)
-        for virtual_service in catalog.virtual_services_for(proxy.namespace, server.gateway):
-            common = intersection(server.hosts_for(virtual_service.namespace), virtual_service.hosts)
-            routes = http_routes(virtual_service, context) if common else []
+        bound = [
+            (virtual_service, common)
+            for virtual_service in catalog.virtual_services_for(proxy.namespace, server.gateway)
+            if (common := intersection(server.hosts_for(virtual_service.namespace), virtual_service.hosts))
+        ]
+        own = memory.scope((servers[0].route_name, index))
+        made = routes_of_each((virtual_service for virtual_service, _ in bound), context, own)
+        for (_, common), routes in zip(bound, made, strict=True):
             for host in common if routes else ():
                 found = hosts.setdefault(host, _virtual_host(host, server))
                 found["routes"] = found.get("routes", []) + routes
@@ -72,16 +81,10 @@ def _catch_alls_last(routes: list[Json]) -> list[Json]:
 
 def _collapsed(hosts: dict[str, Json]) -> list[Json]:
     """Hosts with the same routes share a virtual host, named after the longest that is no wildcard."""
-    out: list[Json] = []
+    by_content: dict[str, Json] = {}
     for host in sorted(hosts, key=lambda host: (is_wildcard(host), -len(host), host)):
         found = hosts[host]
-        twin = next((other for other in out if _same_but_names(other, found)), None)
-        if twin is not None:
+        twin = by_content.setdefault(json.dumps({**found, "name": "", "domains": []}, sort_keys=True), found)
+        if twin is not found:
             twin["domains"] = twin["domains"] + found["domains"]
-        else:
-            out.append(found)
-    return out
-
-
-def _same_but_names(one: Json, other: Json) -> bool:
-    return {**one, "name": "", "domains": []} == {**other, "name": "", "domains": []}
+    return list(by_content.values())

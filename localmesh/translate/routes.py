@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from localmesh.catalog import MESH, Catalog, Proxy, VirtualService
+from localmesh.catalog import MESH, Catalog, DestinationRule, Proxy, Service, VirtualService
 from localmesh.translate.durations import duration
 from localmesh.translate.filters import per_filter_config
 from localmesh.translate.hashing import hash_for_destination, hash_policy
 from localmesh.translate.headers import append_operations, header_operations
 from localmesh.translate.matches import is_catch_all, route_match
+from localmesh.translate.memory import Memory
 from localmesh.translate.mirrors import mirror_policies
 from localmesh.translate.names import outbound_cluster
 from localmesh.translate.redirects import direct_response, redirect
@@ -43,6 +44,34 @@ class RouteContext:
             if self.gateway != MESH and service is not None and len(service.ports) == 1:
                 port = service.ports[0].number
         return outbound_cluster(host, port, destination.get("subset", ""))
+
+
+class _Routed(NamedTuple):
+    """All that decides the routes of one VirtualService, for the proxies of one kind, namespace and look.
+
+    The rules of the hosts that it leads to have the consistent hashes, their Services the only ports.
+    """
+
+    virtual_service: VirtualService
+    rules: tuple[DestinationRule | None, ...]
+    services: tuple[Service | None, ...]
+
+
+def routes_of_each(
+    virtual_services: Iterable[VirtualService], context: RouteContext, memory: Memory
+) -> list[list[Json]]:
+    """The Envoy routes of several VirtualServices."""
+    catalog, namespace = context.catalog, context.proxy.namespace
+    inputs = (
+        _Routed(
+            virtual_service=each,
+            rules=tuple(catalog.rule_for(host, namespace) for host in each.destinations),
+            services=() if context.gateway == MESH else tuple(map(catalog.service, each.destinations)),
+        )
+        for each in virtual_services
+    )
+    name = f"routes by {context.gateway}:{context.port}"
+    return memory.each(name, inputs, lambda each: http_routes(each.virtual_service, context))
 
 
 def http_routes(virtual_service: VirtualService, context: RouteContext) -> list[Json]:

@@ -13,6 +13,7 @@ from localmesh.catalog import (
     Catalog,
     DestinationRule,
     MutualTls,
+    PeerAuthentications,
     Pod,
     Resolution,
     Service,
@@ -27,27 +28,32 @@ _MUTUAL = "ISTIO_MUTUAL"
 
 
 def cluster_tls(
-    catalog: Catalog,
     service: Service,
     port: ServicePort,
     subset: Subset | None,
     settings: Mapping[str, Any] | None,
     *,
+    automatically: bool,
+    identities: tuple[str, ...],
     http2: bool,
 ) -> Json:
-    """The transport sockets of a cluster; empty for plain text. `http2`: it speaks nothing else."""
+    """The transport sockets of a cluster; empty for plain text.
+
+    `settings` are the DestinationRule's; without them the endpoints decide, if `automatically`. `http2`: it
+    speaks nothing else.
+    """
     written = (settings or {}).get("mode")
     if settings is not None and written != _MUTUAL:
         return {}
     if settings is None and (service.is_external or service.resolution is Resolution.NONE):
         return {}
-    if settings is None and not takes_automatic_tls(catalog, service):
+    if settings is None and not automatically:
         return {}
     names = (settings or {}).get("subjectAltNames")
     socket = upstream_socket(
         sni=(settings or {}).get("sni")
         or server_name(service.host, port.number, subset.name if subset else ""),
-        identities=_identities(catalog, service) if names is None else names,
+        identities=identities if names is None else names,
         http2=http2,
     )
     return {"transportSocket": socket} if settings else {"transportSocketMatches": automatic(socket)}
@@ -59,7 +65,11 @@ def takes_automatic_tls(catalog: Catalog, service: Service) -> bool:
 
 
 def takes_mutual_tls(
-    catalog: Catalog, pod: Pod, port: ServicePort, rule: DestinationRule | None, subset: Subset | None
+    peer_authentications: PeerAuthentications,
+    pod: Pod,
+    port: ServicePort,
+    rule: DestinationRule | None,
+    subset: Subset | None,
 ) -> bool:
     """Whether an endpoint gets the mark: its DestinationRule says so, or its sidecar takes mTLS."""
     written = _written_mode(rule, subset, port.number)
@@ -68,7 +78,7 @@ def takes_mutual_tls(
     number = pod.container_port(port.target)
     if not pod.has_sidecar or number is None:
         return False
-    return catalog.peer_authentications.mode(pod.namespace, pod.labels, number) is not MutualTls.DISABLE
+    return peer_authentications.mode(pod.namespace, pod.labels, number) is not MutualTls.DISABLE
 
 
 def _written_mode(rule: DestinationRule | None, subset: Subset | None, port: int) -> str | None:
@@ -85,6 +95,6 @@ def _written_mode(rule: DestinationRule | None, subset: Subset | None, port: int
     return None
 
 
-def _identities(catalog: Catalog, service: Service) -> list[str]:
+def identities(catalog: Catalog, service: Service) -> tuple[str, ...]:
     """Whom a caller may meet behind a Service: all of its pods' identities, ready or not."""
-    return sorted({pod.identity for pod in catalog.pods_of(service)})
+    return tuple(sorted({pod.identity for pod in catalog.pods_of(service)}))

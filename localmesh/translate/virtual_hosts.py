@@ -6,15 +6,17 @@ the mesh takes the place of the default route of the Services that it names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from localmesh.catalog import MESH, Catalog, Protocol, Proxy, Service, VirtualService
+from localmesh.catalog import MESH, Catalog, DestinationRule, Protocol, Proxy, Service, VirtualService
 from localmesh.catalog.hosts import is_wildcard, matches
 from localmesh.translate.hashing import hash_for_service
+from localmesh.translate.memory import Memory
 from localmesh.translate.names import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, outbound_cluster, virtual_host
-from localmesh.translate.routes import RouteContext, default_route, http_routes
+from localmesh.translate.routes import RouteContext, default_route, routes_of_each
 
 Json = dict[str, Any]
 _HTTP_DEFAULT_PORT = 80
@@ -35,16 +37,16 @@ def outbound_ports(catalog: Catalog, proxy: Proxy) -> list[int]:
     return sorted(of_services | {_HTTP_DEFAULT_PORT})
 
 
-def outbound_routes(catalog: Catalog, proxy: Proxy) -> list[Json]:
+def outbound_routes(catalog: Catalog, proxy: Proxy, memory: Memory) -> list[Json]:
     """The route configurations of a sidecar, one per port, named after the port."""
     unknown = _catch_all() if catalog.view_of(proxy).allows_unknown else _block_all()
     return [
-        route_configuration(str(port), [*_virtual_hosts(catalog, proxy, port), unknown])
+        route_configuration(str(port), [*_virtual_hosts(catalog, proxy, port, memory), unknown])
         for port in outbound_ports(catalog, proxy)
     ]
 
 
-def sniffed_routes(routes: list[Json], catalog: Catalog, proxy: Proxy) -> list[Json]:
+def sniffed_routes(routes: Iterable[Json], catalog: Catalog, proxy: Proxy) -> list[Json]:
     """The route configurations, named ``host:port``, of Service ports whose protocol is detected.
 
     Istio has a listener for each, at the Service's address, and so a virtual host for any authority. The
@@ -71,7 +73,7 @@ def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
     }
 
 
-def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int) -> list[Json]:
+def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int, memory: Memory) -> list[Json]:
     context = RouteContext(catalog=catalog, proxy=proxy, port=port, gateway=MESH)
     view = catalog.view_of(proxy)
     on_port = {
@@ -84,23 +86,32 @@ def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int) -> list[Json]:
         # on port 80 a VirtualService may also name hosts that are no Services
         routed = [vs for vs in routed if any(_names_one_of(host, on_port) for host in vs.hosts)]
     names = _Names()
-    out = [host for vs in routed for host in _of_virtual_service(vs, context, on_port, routed, names)]
-    for service in on_port.values():
-        if not names.is_routed(service):
-            out.extend(
-                names.virtual_host(service.host, _domains(service, proxy), _default(service, context), port)
-            )
-    return sorted(out, key=lambda host: str(host["name"]))
+    routes = dict(zip(routed, routes_of_each(routed, context, memory), strict=True))
+    out = [host for vs in routed for host in _of_virtual_service(vs, routes, context, on_port, names)]
+    plain = [service for service in on_port.values() if not names.is_routed(service)]
+    for service, default in zip(plain, _default_routes(plain, context, memory), strict=True):
+        out.extend(names.virtual_host(service.host, _domains(service, proxy), default, port))
+    return same_as_before(sorted(out, key=lambda host: str(host["name"])), f"hosts of {port}", memory)
+
+
+def same_as_before(hosts: list[Json], name: str, memory: Memory) -> list[Json]:
+    """The virtual hosts, in place of those that are what they were the very objects of before."""
+    by_parts = {
+        # a route that is the same object is the same route: whoever is remembered keeps it alive
+        (host["name"], *host["domains"], host.get("requireTls"), *map(id, host.get("routes", ()))): host
+        for host in hosts
+    }
+    return memory.each(name, by_parts, by_parts.__getitem__)
 
 
 def _of_virtual_service(
     virtual_service: VirtualService,
+    routes_of: Mapping[VirtualService, list[Json]],
     context: RouteContext,
     on_port: dict[str, Service],
-    all_routed: Sequence[VirtualService],
     names: _Names,
 ) -> Iterator[Json]:
-    routes = http_routes(virtual_service, context)
+    routes = routes_of[virtual_service]
     if not routes:
         return
     services: list[Service] = []
@@ -108,7 +119,7 @@ def _of_virtual_service(
     for host in virtual_service.hosts:
         if is_wildcard(host):
             inside = [service for service in on_port.values() if matches(host, service.host)]
-            services += [s for s in inside if _most_specific(s, all_routed) is virtual_service]
+            services += [s for s in inside if _most_specific(s, routes_of) is virtual_service]
             if not inside:
                 others.append(host)
         elif host in on_port:
@@ -155,7 +166,7 @@ def _names_one_of(host: str, services: dict[str, Service]) -> bool:
     return is_wildcard(host) and any(matches(host, service) for service in services)
 
 
-def _most_specific(service: Service, routed: Sequence[VirtualService]) -> VirtualService | None:
+def _most_specific(service: Service, routed: Iterable[VirtualService]) -> VirtualService | None:
     """The VirtualService whose host names the Service most exactly; of equals the oldest."""
     best: tuple[int, VirtualService] | None = None
     for virtual_service in routed:
@@ -181,13 +192,21 @@ def _domains(service: Service, proxy: Proxy) -> list[str]:
     return names + list(service.addresses)
 
 
-def _default(service: Service, context: RouteContext) -> list[Json]:
-    cluster = outbound_cluster(service.host, context.port)
-    rule = context.catalog.rule_for(service.host, context.proxy.namespace)
-    operation = f"{service.host}:{context.port}/*"
-    return [default_route(cluster, operation, hash_for_service(rule, context.port))]
+def _default_routes(services: Iterable[Service], context: RouteContext, memory: Memory) -> list[list[Json]]:
+    """The routes of each of the Services that no VirtualService routes."""
+
+    def made(inputs: tuple[Service, DestinationRule | None]) -> list[Json]:
+        host, rule = inputs[0].host, inputs[1]
+        operation = f"{host}:{context.port}/*"
+        cluster = outbound_cluster(host, context.port)
+        return [default_route(cluster, operation, hash_for_service(rule, context.port))]
+
+    rule_for, namespace = context.catalog.rule_for, context.proxy.namespace
+    inputs = ((service, rule_for(service.host, namespace)) for service in services)
+    return memory.each(f"default routes of {context.port}", inputs, made)
 
 
+@cache
 def _catch_all() -> Json:
     return {
         "name": ALLOW_ANY,
@@ -203,6 +222,7 @@ def _catch_all() -> Json:
     }
 
 
+@cache
 def _block_all() -> Json:
     answer = {"directResponse": {"status": int(HTTPStatus.BAD_GATEWAY)}}
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -23,6 +23,7 @@ SCOPE = TYPE_PREFIX + "envoy.config.route.v3.ScopedRouteConfiguration"
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+VIRTUAL_HOST = TYPE_PREFIX + "envoy.config.route.v3.VirtualHost"
 EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
 
 
@@ -58,6 +59,26 @@ def to_message(type_url: str, document: Mapping[str, Any]) -> Message:
 def encode(type_url: str, document: Mapping[str, Any]) -> bytes:
     """The document's message in protobuf's binary form, the same for the same document."""
     return to_message(type_url, document).SerializeToString(deterministic=True)
+
+
+def with_virtual_hosts(routes: bytes, hosts: Iterable[bytes]) -> bytes:
+    """An encoded RouteConfiguration with encoded virtual hosts put behind what it has.
+
+    In protobuf's encoding the elements of a repeated field are separate entries, each with its length, so
+    that a thousand hosts need not be encoded anew because one has changed.
+    """
+    number = message_class(ROUTE).DESCRIPTOR.fields_by_name["virtual_hosts"].number
+    tag = _variable_length(number << 3 | 2)
+    return b"".join((routes, *(part for host in hosts for part in (tag, _variable_length(len(host)), host))))
+
+
+def _variable_length(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
 
 
 def canonical(type_url: str, document: Mapping[str, Any]) -> dict[str, Any]:

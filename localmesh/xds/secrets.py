@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from localmesh.identity import Authority
+from localmesh.identity import Authority, Certificate
 from localmesh.translate.tls import CERTIFICATE, ROOT
 
 Json = dict[str, Any]
 
 
-def secrets(authority: Authority, identity: str) -> list[Json]:
-    """What a proxy of this identity is to show, and what it is to check others by."""
-    own = authority.certificate(identity)
-    return [
+def secrets(authority: Authority, identity: str) -> tuple[Json, ...]:
+    """What a proxy of this identity is to show, and what it is to check others by.
+
+    The same object until the certificates are rotated.
+    """
+    return _secrets(authority.certificate(identity), authority.root)
+
+
+@lru_cache(maxsize=1024)
+def _secrets(own: Certificate, root: str) -> tuple[Json, ...]:
+    return (
         {
             "name": CERTIFICATE,
             "tlsCertificate": {
@@ -21,5 +29,5 @@ def secrets(authority: Authority, identity: str) -> list[Json]:
                 "privateKey": {"inlineString": own.private_key},
             },
         },
-        {"name": ROOT, "validationContext": {"trustedCa": {"inlineString": authority.root}}},
-    ]
+        {"name": ROOT, "validationContext": {"trustedCa": {"inlineString": root}}},
+    )

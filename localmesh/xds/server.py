@@ -22,7 +22,7 @@ from localmesh.xds.messages import (
     message_class,
 )
 from localmesh.xds.sessions import RejectedError, Session, eds_names
-from localmesh.xds.snapshots import Snapshot
+from localmesh.xds.snapshots import Resources, Snapshot
 
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 _METHOD = "StreamAggregatedResources"
@@ -194,7 +194,7 @@ async def _bring(session: Session, before: Snapshot, after: Snapshot, *, again: 
     if clusters_changed:
         # Envoy acknowledges clusters only when they are warm, and a new or changed one is warm only when
         # it has got endpoints: those follow at once, also where they are the same as before
-        session.send(CLUSTER, {**old, **new}, again=again)
+        session.send(CLUSTER, Resources({**old, **new}), again=again)
         session.send(ENDPOINTS, after.of(ENDPOINTS), again=True)
         await session.settled(CLUSTER)
         await session.subscribed(ENDPOINTS, eds_names(after))

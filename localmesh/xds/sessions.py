@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from google.protobuf.message import Message
 
 from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, SCOPE, message_class
-from localmesh.xds.snapshots import Resources, Snapshot, version
+from localmesh.xds.snapshots import Resources, Snapshot
 
 _WILDCARD = frozenset({CLUSTER, LISTENER, SCOPE})
 _RESPONSE = "envoy.service.discovery.v3.DiscoveryResponse"
@@ -142,7 +142,7 @@ class Session:
         if type_url in _WILDCARD:
             return known
         names = self._subscription(type_url).names
-        return {name: known[name] for name in sorted(names) if name in known}
+        return known.of_names(names)
 
     def _respond(self, type_url: str) -> None:
         wanted = self._wanted(type_url)
@@ -152,7 +152,7 @@ class Session:
         subscription.acknowledged, subscription.refusal = False, ""
         self._send(
             message_class(_RESPONSE)(
-                version_info=version(wanted),
+                version_info=wanted.version,
                 type_url=type_url,
                 nonce=subscription.nonce,
                 resources=[{"type_url": type_url, "value": value} for value in wanted.values()],

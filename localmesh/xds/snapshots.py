@@ -3,76 +3,120 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from localmesh.translate import ProxyConfig
-from localmesh.xds.messages import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTE, SCOPE, SECRET, encode
+from localmesh.xds.messages import (
+    CLUSTER,
+    ENDPOINTS,
+    EXTENSION,
+    LISTENER,
+    ROUTE,
+    SCOPE,
+    SECRET,
+    VIRTUAL_HOST,
+    encode,
+    with_virtual_hosts,
+)
 
-Resources = Mapping[str, bytes]
+Json = dict[str, Any]
+
+
+class Resources(dict[str, bytes]):
+    """Named resources of one type in binary form; never changed once made."""
+
+    @cached_property
+    def version(self) -> str:
+        """A short digest, which changes exactly when the resources do."""
+        digest = hashlib.blake2b(digest_size=8)
+        for name in sorted(self):
+            digest.update(name.encode())
+            digest.update(self[name])
+        return digest.hexdigest()
+
+    def of_names(self, names: frozenset[str]) -> Resources:
+        """Those of these names; the same object where that is all of them."""
+        if self.keys() <= names:
+            return self
+        return Resources({name: self[name] for name in sorted(names) if name in self})
+
+
+_NONE = Resources()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All resources of one proxy; `version` of a type changes exactly when its resources do."""
+    """All resources of one proxy."""
 
     resources: Mapping[str, Resources]
 
     def of(self, type_url: str) -> Resources:
         """The resources of a type, by name."""
-        return self.resources.get(type_url, {})
+        return self.resources.get(type_url, _NONE)
 
     def with_resources(self, type_url: str, resources: Resources) -> Snapshot:
         """The same snapshot with other resources of one type."""
         return Snapshot({**self.resources, type_url: resources})
 
 
-def version(resources: Resources) -> str:
-    """A short digest of named resources."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name in sorted(resources):
-        digest.update(name.encode())
-        digest.update(resources[name])
-    return digest.hexdigest()
-
-
 class Encoder:
-    """Makes snapshots; equal resources of different proxies are encoded once and shared.
-
-    Keeps what the last `keep` generations used, so that one changed route costs one encoding.
-    """
+    """Makes snapshots, and of a document that is the same object as before the same bytes without work."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], bytes] = {}
-        self._used: dict[tuple[str, str], bytes] = {}
+        self._documents: dict[int, tuple[Json, bytes]] = {}
+        self._types: dict[int, tuple[tuple[Json, ...], Resources]] = {}
+        self._types_used: dict[int, tuple[tuple[Json, ...], Resources]] = {}
+        self._encoded_since = 0
 
-    def snapshot(self, config: ProxyConfig, secrets: Iterable[Mapping[str, Any]] = ()) -> Snapshot:
+    def snapshot(self, config: ProxyConfig, secrets: tuple[Json, ...] = ()) -> Snapshot:
         """The snapshot of one proxy's configuration and the certificates that go with it."""
         return Snapshot(
             {
-                CLUSTER: self._encoded(CLUSTER, config.clusters),
-                ENDPOINTS: self._encoded(ENDPOINTS, config.endpoints, key="clusterName"),
-                LISTENER: self._encoded(LISTENER, config.listeners),
-                SCOPE: self._encoded(SCOPE, config.scopes),
-                ROUTE: self._encoded(ROUTE, config.routes),
-                EXTENSION: self._encoded(EXTENSION, config.policies),
-                SECRET: self._encoded(SECRET, secrets),
+                CLUSTER: self._resources(CLUSTER, config.clusters),
+                ENDPOINTS: self._resources(ENDPOINTS, config.endpoints, key="clusterName"),
+                LISTENER: self._resources(LISTENER, config.listeners),
+                SCOPE: self._resources(SCOPE, config.scopes),
+                ROUTE: self._resources(ROUTE, config.routes),
+                EXTENSION: self._resources(EXTENSION, config.policies),
+                SECRET: self._resources(SECRET, secrets),
             }
         )
 
     def forget_unused(self) -> None:
         """Drops what no snapshot made since the last call needed."""
-        self._known, self._used = self._used, {}
+        self._types, self._types_used = self._types_used, {}
+        if self._encoded_since > len(self._documents) // 2:
+            self._forget_documents()
 
-    def _encoded(
-        self, type_url: str, documents: Iterable[Mapping[str, Any]], *, key: str = "name"
-    ) -> Resources:
-        return {document[key]: self._encode(type_url, document) for document in documents}
+    def _forget_documents(self) -> None:
+        """Drops documents that are gone; not after every change, as that means to look at all of them."""
+        documents = [document for known, _ in self._types.values() for document in known]
+        hosts = [host for document in documents for host in document.get("virtualHosts") or ()]
+        living = {id(document) for document in (*documents, *hosts)}
+        self._documents = {each: known for each, known in self._documents.items() if each in living}
+        self._encoded_since = 0
 
-    def _encode(self, type_url: str, document: Mapping[str, Any]) -> bytes:
-        cached = type_url, json.dumps(document, separators=(",", ":"))
-        found = self._used.get(cached) or self._known.get(cached) or encode(type_url, document)
-        self._used[cached] = found
-        return found
+    def _resources(self, type_url: str, documents: tuple[Json, ...], *, key: str = "name") -> Resources:
+        # kept together with what it was made of, so that no other object can come to have the same id
+        found = self._types_used.get(id(documents)) or self._types.get(id(documents))
+        if found is None:
+            encoded = {document[key]: self._encode(type_url, document) for document in documents}
+            found = documents, Resources(encoded)
+        self._types_used[id(documents)] = found
+        return found[1]
+
+    def _encode(self, type_url: str, document: Json) -> bytes:
+        known = self._documents.get(id(document))
+        if known is not None:
+            return known[1]
+        if type_url == ROUTE:
+            hosts = [self._encode(VIRTUAL_HOST, host) for host in document["virtualHosts"]]
+            encoded = with_virtual_hosts(encode(ROUTE, {**document, "virtualHosts": []}), hosts)
+        else:
+            encoded = encode(type_url, document)
+        self._documents[id(document)] = document, encoded
+        self._encoded_since += 1
+        return encoded

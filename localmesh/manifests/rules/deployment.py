@@ -31,7 +31,8 @@ def selector(root: Field) -> Iterator[Problem]:
         )
     labels = found.value if isinstance(found.value, dict) else {}
     if any(labels.get(key) != label.value for key, label in wanted.entries()):
-        yield wanted.problem(refused.SELECTOR_MISMATCH, wanted=_shown(wanted), found=_shown(found))
+        place = found or wanted
+        yield place.problem(refused.SELECTOR_MISMATCH, wanted=_shown(wanted), found=_shown(found))
 
 
 def _shown(labels: Field) -> str:

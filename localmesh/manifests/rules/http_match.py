@@ -20,7 +20,9 @@ def match(field: Field) -> Iterator[Problem]:
     yield from regex(field.get("uri", "regex"))
     for name in ("scheme", "method", "authority"):
         yield from _string_match(field.get(name))
-    for _, condition in field.get("queryParams").entries():
+    for name, condition in field.get("queryParams").entries():
+        if not name:  # Istio takes it, and then Envoy refuses all routes of the port
+            yield condition.problem(refused.BAD_MATCH, found="a parameter without a name", expected="a name")
         yield from _string_match(condition)
     for name, condition in field.get("headers").entries():
         yield from _header_name(condition, name)

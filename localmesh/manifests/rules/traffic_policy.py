@@ -113,6 +113,11 @@ def _keepalive(field: Field) -> Iterator[Problem]:
 def _load_balancer(field: Field) -> Iterator[Problem]:
     consistent_hash = field.get("consistentHash")
     yield from _cookie(consistent_hash.get("httpCookie"))
+    for name in ("httpHeaderName", "httpQueryParameterName"):
+        if consistent_hash.get(name).text == "":  # Istio takes it, and then Envoy refuses all routes
+            yield consistent_hash.get(name).problem(
+                refused.BAD_LOAD_BALANCER, expected="a name to hash by", remedy="write the name"
+            )
     yield from _maglev(consistent_hash)
     if field.get("localityLbSetting") and field.get("zoneAwareLbSetting"):
         both = "localityLbSetting and zoneAwareLbSetting"
@@ -126,7 +131,8 @@ def _cookie(cookie: Field) -> Iterator[Problem]:
         )
     yield from entry_names(cookie.get("attributes"), what="the cookie attribute")
     ttl = cookie.get("ttl")
-    if ttl.text is not None and nanoseconds(ttl.text) is None:
+    lifetime = nanoseconds(ttl.text) if ttl.text is not None else 0
+    if lifetime is None or lifetime < 0:  # Istio takes less than nothing, and then Envoy refuses all routes
         expected = "a duration with its unit, or 0s for a session cookie"
         yield ttl.problem(refused.BAD_DURATION, expected=expected)
 

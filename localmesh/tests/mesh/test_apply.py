@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -163,11 +164,13 @@ def _spoil_routes_when(monkeypatch: pytest.MonkeyPatch, spoiled: dict[str, bool]
 
     right = module.translate
 
-    def wrong(catalog: object, proxy: object) -> object:
+    def wrong(catalog: object, proxy: object, memory: object) -> object:
         config = right(catalog, proxy)  # type: ignore[arg-type]
-        if spoiled["spoil"] and config.routes:
-            config.routes[0]["virtualHosts"][0]["domains"] = []
-        return config
+        if not spoiled["spoil"] or not config.routes:
+            return config
+        first, *others = config.routes[0]["virtualHosts"]
+        hosts = [{**first, "domains": []}, *others]
+        return replace(config, routes=({**config.routes[0], "virtualHosts": hosts}, *config.routes[1:]))
 
     monkeypatch.setattr(module, "translate", wrong)
 

@@ -1,0 +1,97 @@
+"""Asking a real Envoy whether it takes configurations: many in one run, halved when it does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from localmesh.catalog import Address
+from localmesh.envoy import RUNTIME, binary
+from localmesh.translate import ProxyConfig
+
+Json = dict[str, Any]
+_MANAGER = (
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+)
+
+
+def refused(configs: Sequence[Sequence[ProxyConfig]], folder: Path) -> dict[int, str]:
+    """The examples that Envoy refuses, by their index, each with its sentence."""
+    sentence = _refusal([config for example in configs for config in example], folder)
+    if sentence is None:
+        return {}
+    if len(configs) == 1:
+        return {0: sentence}
+    half = len(configs) // 2
+    found = refused(configs[:half], folder)
+    return found | {half + index: said for index, said in refused(configs[half:], folder).items()}
+
+
+def _refusal(configs: Sequence[ProxyConfig], folder: Path) -> str | None:
+    file = folder / "bootstrap.json"
+    file.write_text(json.dumps(bootstrap(configs)), encoding="utf-8")
+    command = [str(binary()), "--mode", "validate", "--config-path", str(file), "--log-level", "error"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    # it may print the whole configuration, line by line, before its complaint
+    return (
+        None if finished.returncode == 0 else (finished.stdout + finished.stderr).strip().rpartition("\n")[2]
+    )
+
+
+def bootstrap(configs: Sequence[ProxyConfig]) -> Json:
+    """All of the configurations as static resources under names of their own."""
+    numbers = count(10_000)
+    listeners, clusters = [], []
+    for number, config in enumerate(configs):
+        listeners += [_listener(number, routes, next(numbers)) for routes in config.routes]
+        clusters += list(_clusters(number, config))
+    control_plane = {"name": "control-plane", "type": "STATIC"}
+    return {
+        "node": {"id": "fuzz", "cluster": "fuzz"},
+        "layeredRuntime": {"layers": [{"name": "as in Istio", "staticLayer": RUNTIME}]},
+        "dynamicResources": {
+            "adsConfig": {
+                "apiType": "GRPC",
+                "transportApiVersion": "V3",
+                "grpcServices": [{"envoyGrpc": {"clusterName": "control-plane"}}],
+            }
+        },
+        "staticResources": {"listeners": listeners, "clusters": [control_plane, *clusters]},
+    }
+
+
+def _listener(number: int, routes: Json, port: int) -> Json:
+    """A listener with these routes in it: delivered alone they would not be looked at."""
+    address = Address("127.0.0.1", port)
+    manager = {
+        "@type": _MANAGER,
+        "statPrefix": "fuzz",
+        "routeConfig": routes,
+        "httpFilters": [
+            {
+                "name": name,
+                "typedConfig": {"@type": f"type.googleapis.com/envoy.extensions.filters.http.{kind}"},
+            }
+            for name, kind in (
+                ("envoy.filters.http.fault", "fault.v3.HTTPFault"),
+                ("envoy.filters.http.cors", "cors.v3.Cors"),
+                ("envoy.filters.http.router", "router.v3.Router"),
+            )
+        ],
+    }
+    return {
+        "name": f"{number} {routes['name']}",
+        "address": {"socketAddress": {"address": address.host, "portValue": address.port}},
+        "filterChains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typedConfig": manager}]}
+        ],
+    }
+
+
+def _clusters(number: int, config: ProxyConfig) -> Iterator[Json]:
+    for cluster in config.clusters:
+        yield {**cluster, "name": f"{number} {cluster['name']}"}

@@ -1,0 +1,80 @@
+"""Meshes of one made-up VirtualService and DestinationRule, and what localmesh makes of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+from localmesh.manifests import Loaded, ManifestError, load_text
+from localmesh.offline import proxies
+from localmesh.tests.fuzz.shapes import objects
+from localmesh.translate import ProxyConfig, translate
+from localmesh.xds import Encoder
+
+MESH = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: other, namespace: shop}
+spec: {selector: {app: other}, ports: [{name: http, port: 80}, {name: any, port: 9000}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web, version: v1}}
+  template:
+    metadata: {labels: {app: web, version: v1}}
+    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+"""
+
+
+def _object(kind: str, spec: Any) -> dict[str, Any]:
+    version = "networking.istio.io/v1"
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": "made", "namespace": "shop"},
+        "spec": spec,
+    }
+
+
+def _objects(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    return objects(f"networking.istio.io/v1/{kind}").map(lambda spec: _object(kind, spec))
+
+
+MADE = {kind: _objects(kind) for kind in ("VirtualService", "DestinationRule")}
+
+
+def configurations(made: dict[str, Any]) -> tuple[ProxyConfig, ...] | None:
+    """What every proxy would be told, None if localmesh refuses; all else that happens is a bug."""
+    try:
+        loaded = load_text(f"{MESH}---\n{json.dumps(made, ensure_ascii=False)}")
+    except ManifestError as error:
+        told = str(error)
+    else:
+        return _translated(loaded)
+    assert told
+    return None
+
+
+def _translated(loaded: Loaded) -> tuple[ProxyConfig, ...]:
+    catalog, found = proxies(loaded.resources)
+    configs = tuple(translate(catalog, proxy) for proxy in found)
+    encoder = Encoder()
+    for config in configs:
+        encoder.snapshot(config)
+    return configs

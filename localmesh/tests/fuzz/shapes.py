@@ -1,0 +1,253 @@
+"""Objects as the schemas allow them, with values that people write: most are nearly right, some are not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from hypothesis import strategies as st
+
+from localmesh.manifests.support import NOT_TRANSLATED, ONLY
+
+Schema = Mapping[str, Any]
+Strategy = st.SearchStrategy[Any]
+
+ODD_SHARE = 15
+"""One value in about so many is one that may well be wrong."""
+
+
+# hypothesis is fond of the ends of a range, so that seldom is a number in the middle of one
+_SELDOM = st.integers(0, ODD_SHARE).map(lambda number: number == ODD_SHARE // 2)
+
+
+class _Values:
+    """Values that are right in most places of a name, and some that are not."""
+
+    def __init__(self, right: list[Any], odd: list[Any]) -> None:
+        self.right, self.odd = right, odd
+
+    def strategy(self) -> Strategy:
+        """One of them, seldom an odd one."""
+        return _SELDOM.flatmap(
+            lambda seldom: st.sampled_from(self.odd if seldom and self.odd else self.right)
+        )
+
+
+WORDS = _Values(
+    ["a", "v1", "x-user", "a.b", "Xy_1", "1"], ["", "a b", "é", "%", "*", "{}", "a,b", "\0", "🙂", "%%"]
+)
+PATHS = _Values(
+    ["/", "/a", "/a/b", "/%41", "//"], ["a", "/{id}", "/a b", "/é", "*", "", "/a?b=c", "/a#b", "{x=*}"]
+)
+REGEXES = _Values(
+    [".*", "/a/(b|c)", "[0-9]+", "a{2,4}", "(?i)a", "\\d+", "^x$"],
+    ["(", "*", "(?=a)", "a{1000}", "", "\\1", "[", "(?P<n>a)"],
+)
+DURATIONS = _Values(
+    ["1s", "1.5s", "100ms", "1h", "1ms", "24h30m"],
+    ["0s", "1ns", "-1s", "5", "0.0005s", "1000000h", "10us", ""],
+)
+WHOLE = _Values([1, 2, 3, 5, 80, 100], [0, -1, 1024, 65535, 65536, 2**31 - 1, 2**32 - 1, 503])
+SHARES = _Values([0.5, 1, 10, 33.3, 50, 100], [0, 99.9999, 0.0001, 100.1, -1, 1e-9, 1e300])
+HOSTS = _Values(
+    ["web", "web.shop.svc.cluster.local", "other"], ["nobody", "*", "", "a_b", "web.", "WEB", "1.2.3.4"]
+)
+STATUSES = _Values([200, 301, 400, 404, 503], [100, 199, 204, 304, 599, 600, 0, 99, -1])
+HEADERS = _Values(
+    ["x-user", "X-User", "end-user", "a", "x_y"], ["", "x y", ":path", "Host", "é", "*", "@a", "x:"]
+)
+
+BY_NAME: Mapping[str, _Values] = {
+    "host": HOSTS,
+    "hosts": _Values(
+        ["web", "other", "shop.example.com", "*.example.com", "web.shop"], ["*", "", "a b", "web:80", "[::1]"]
+    ),
+    "gateways": _Values(["mesh", "edge", "shop/edge"], ["nowhere", "", "a/b/c"]),
+    "subset": _Values(["v1", "v2"], ["v3", "", "a b"]),
+    "subsets.name": _Values(["v1", "v2", "v3", "long-name"], ["", "a b", "a|b", "é"]),
+    "exportTo": _Values(["*", ".", "shop"], ["", "~"]),
+    "namespace": _Values(["shop"], ["other", ""]),
+    "uri": PATHS,
+    "path": PATHS,
+    "prefix": PATHS,
+    "exact": _Values(["/", "/a", "GET", "web", "*"], ["", "é", "\0"]),
+    "authority": _Values(["web", "shop.example.com", "web:80"], ["a b", "", "é"]),
+    "scheme": _Values(["http", "https"], ["ftp", ""]),
+    "regex": REGEXES,
+    "match": REGEXES,
+    "rewrite": _Values(["/new", "\\1", "/\\0/x", ""], ["\\9", "\\", "é"]),
+    "retryOn": _Values(
+        ["5xx", "503", "gateway-error", "connect-failure,503", "5xx,429"],
+        ["nonsense", "", " 5xx", "5xx,", "99", "1000"],
+    ),
+    "allowMethods": _Values(["GET", "POST"], ["*", "get", ""]),
+    "allowHeaders": HEADERS,
+    "exposeHeaders": HEADERS,
+    "remove": HEADERS,
+    "httpHeaderName": HEADERS,
+    "{}": HEADERS,
+    "status": STATUSES,
+    "httpStatus": STATUSES,
+    "redirectCode": _Values([301, 302, 303, 307, 308], [300, 304, 0, 200]),
+    "string": _Values(["hello", "é" * 20], ["", "%REQ(X)%", "\0"]),
+    "ttl": DURATIONS,
+    "idleTimeout": DURATIONS,
+    "sni": _Values(["web.example.com"], ["", "a b", "é"]),
+    "subjectAltNames": _Values(["spiffe://cluster.local/ns/shop/sa/web"], ["", "é"]),
+    "number": _Values([80, 9000], [0, 65536, 81]),
+    "port": _Values([80, 9000], [0, 65536, 81]),
+    "tableSize": _Values([1021, 65537], [0, 1024, 2, 10_000_019]),
+    "minimumRingSize": _Values([1, 1024], [0, 8388608, 8388609]),
+}
+KEYS: Mapping[str, _Values] = {
+    "labels": _Values(["app", "version", "a.b/c"], ["", "x y", "é"]),
+    "sourceLabels": _Values(["app", "version"], ["", "x y"]),
+    "queryParams": _Values(["a", "b"], ["", "é", "a b"]),
+}
+EXCLUSIVE: Mapping[str, list[list[str]]] = {
+    "http": [
+        ["route", "route", "route", "redirect", "directResponse"],
+        ["mirror", "mirrors"],
+        ["retries", "fault"],
+    ],
+    "rewrite": [["uri", "uriRegexRewrite"]],
+    "redirect": [["port", "derivePort"], ["uri", "prefixRewrite"]],
+    "fault": [["abort", "delay"]],
+}
+"""Fields of which one is taken at most, by the name of what they are in; twice is twice as likely."""
+TOGETHER: Mapping[str, set[str]] = {
+    "uriRegexRewrite": {"match", "rewrite"},
+    "redirect": {"authority"},
+    "spec": {"host", "hosts", "http"},
+    "http": {"route"},
+    "route": {"destination", "weight"},
+    "mirrors": {"destination"},
+    "destination": {"host"},
+    "mirror": {"host"},
+    "port": {"number"},
+    "portLevelSettings": {"port"},
+    "abort": {"httpStatus"},
+    "delay": {"fixedDelay"},
+    "subsets": {"name"},
+    "attributes": {"name"},
+}
+"""Fields that are always there, by the name of what they are in."""
+ROUTE_ONLY = {
+    "fault",
+    "rewrite",
+    "mirror",
+    "mirrors",
+    "mirrorPercent",
+    "mirrorPercentage",
+    "retries",
+    "timeout",
+}
+"""Fields of a route that go with destinations only."""
+UNIQUE = {"hosts", "subsets", "exportTo"}
+"""Lists in which nothing stands twice."""
+RARE = {"delegate", "exportTo", "tls", "sourceNamespace", "http2Error", "exponentialDelay", "minimumRingSize"}
+"""Fields that make nearly every object invalid or empty, and so are seldom taken."""
+
+
+def objects(kind: str) -> Strategy:
+    """Specs of a kind such as `networking.istio.io/v1/VirtualService`."""
+    source = json.loads((files("localmesh.manifests") / "schemas" / "istio.json").read_text())
+    schema = source["$defs"][source["kinds"][kind]]["properties"]["spec"]
+    return _values(schema, (kind.rpartition("/")[2], "spec"))
+
+
+def _values(schema: Schema, path: tuple[str, ...]) -> Strategy:
+    known = ONLY.get(path[0], {}).get(_written(path))
+    if known:
+        return st.sampled_from(known)
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    kind = schema.get("type", "object")
+    if isinstance(kind, list):
+        kind = next(each for each in kind if each != "null")
+    if kind == "object":
+        return _mapping(schema, path)
+    if kind == "array":
+        most = 2 if path[-1] in ("http", "match") else 3
+        unique = _identity if path[-1] in UNIQUE else None
+        below = _values(schema["items"], (*path, "[]"))
+        return st.lists(below, min_size=1, max_size=most, unique_by=unique)
+    return _scalar(kind, schema, path)
+
+
+def _identity(value: Any) -> str:
+    return str(value.get("name", value)) if isinstance(value, dict) else str(value)
+
+
+def _written(path: tuple[str, ...]) -> str:
+    return ".".join(path[1:]).replace(".[]", "[]")
+
+
+def _scalar(kind: str, schema: Schema, path: tuple[str, ...]) -> Strategy:
+    names = [part for part in path if part != "[]"]
+    if kind == "boolean":
+        return st.booleans()
+    if kind == "number":
+        return SHARES.strategy()
+    if schema.get("format") == "go-duration":
+        return DURATIONS.strategy()
+    if schema.get("format") == "byte":
+        return st.sampled_from(["aGVsbG8=", "not base64"])
+    default = WHOLE if kind == "integer" else WORDS
+    found = BY_NAME.get(".".join(names[-2:])) or BY_NAME.get(names[-1], default)
+    fitting = _Values(
+        *([each for each in part if _fits(each, kind, schema)] for part in (found.right, found.odd))
+    )
+    return fitting.strategy()
+
+
+def _fits(value: Any, kind: str, schema: Schema) -> bool:
+    if kind == "string":
+        return isinstance(value, str)
+    return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+
+
+def _mapping(schema: Schema, path: tuple[str, ...]) -> Strategy:
+    if "properties" not in schema:
+        below = schema.get("additionalProperties") or {"type": "string"}
+        keys = KEYS.get(path[-1], HEADERS).strategy()
+        return st.dictionaries(keys, _values(below, (*path, "{}")), min_size=1, max_size=2)
+    refused = NOT_TRANSLATED.get(path[0], {})
+    fields = {
+        name: _values(below, (*path, name))
+        for name, below in schema["properties"].items()
+        if _written((*path, name)) not in refused
+    }
+    name = next(part for part in reversed(path) if part != "[]")
+    groups = _alternatives(schema) + EXCLUSIVE.get(name, [])
+    return _some_of(fields, TOGETHER.get(name, set()) | set(schema.get("required", ())), groups)
+
+
+def _alternatives(schema: Schema) -> list[list[str]]:
+    """Groups of fields of which one at most may be there."""
+    choices = [schema["oneOf"]] if "oneOf" in schema else []
+    choices += [each["oneOf"] for each in schema.get("allOf", ()) if "oneOf" in each]
+    return [[name for each in group for name in each.get("required", ())] for group in choices]
+
+
+@st.composite
+def _some_of(
+    draw: st.DrawFn, fields: Mapping[str, Strategy], wanted: set[str], groups: list[list[str]]
+) -> dict[str, Any]:
+    names = [name for name in fields if name not in RARE or draw(_SELDOM)]
+    taken: set[str] = set()
+    for group in () if draw(_SELDOM) else groups:
+        one = draw(st.sampled_from([name for name in group if name in fields] or [""]))
+        names = [name for name in names if name == one or name not in group]
+        taken.add(one)
+    if taken & {"redirect", "directResponse"}:
+        names = [name for name in names if name not in ROUTE_ONLY]
+    always = (wanted | taken) & set(names)
+    others = [name for name in names if name not in always]
+    fewest = 0 if always else 1
+    chosen = (
+        draw(st.lists(st.sampled_from(others), min_size=fewest, max_size=3, unique=True)) if others else []
+    )
+    return {name: draw(fields[name]) for name in names if name in {*chosen, *always}}

@@ -1,0 +1,61 @@
+"""The cases of this folder: manifests, the requests that are sent through them, and the recorded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parent
+BASE = FOLDER / "base.yaml"
+ANSWERS = FOLDER / "answers.yaml"
+NAMESPACE = "behaviour"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to the gateway: `shows` are headers of the answer, `saw` those that `web` saw.
+
+    With `any` it does not matter which version answers, only whether it is always the same.
+    """
+
+    path: str
+    host: str = "web.example.com"
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
+    shows: tuple[str, ...] = ()
+    saw: tuple[str, ...] = ()
+    any: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is sent through which manifests."""
+
+    name: str
+    requests: tuple[Request, ...]
+    documents: tuple[dict[str, Any], ...]
+
+
+def cases() -> list[Case]:
+    """All cases, by name."""
+    return [_case(path) for path in sorted((FOLDER / "cases").glob("*.yaml"))]
+
+
+def _case(path: Path) -> Case:
+    head, *documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    requests = tuple(
+        Request(**{**each, "shows": tuple(each.get("shows", ())), "saw": tuple(each.get("saw", ()))})
+        for each in head["requests"]
+    )
+    return Case(path.stem, requests, tuple(documents))
+
+
+def recorded() -> dict[str, Any]:
+    """The versions of the cluster, and its answers by case, one for each request."""
+    answers: dict[str, Any] = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))
+    return answers

@@ -1,0 +1,49 @@
+"""The cases of this folder and what a real cluster answered to each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parent
+ANSWERS = FOLDER / "answers.yaml"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One object; `field` is what is wrong with it, if anything, and `named` how the cluster names that."""
+
+    path: Path
+    says: str
+    field: str
+    named: str
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+
+def cases() -> list[Case]:
+    """All cases, by name."""
+    return [_case(path) for path in sorted((FOLDER / "cases").glob("*.yaml"))]
+
+
+def _case(path: Path) -> Case:
+    head = [line[2:] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
+    told = dict(line.split(": ", 1) for line in head[1:] if ": " in line)
+    return Case(path, head[0], told.get("field", ""), told.get("named", ""))
+
+
+def recorded() -> dict[str, Any]:
+    """The versions of the cluster, and its answer by case: whether it accepted, the words if not."""
+    answers: dict[str, Any] = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))
+    return answers
+
+
+def deviations() -> dict[str, str]:
+    """The cases in which localmesh answers otherwise on purpose, each with the reason."""
+    return yaml.safe_load((FOLDER / "deviations.yaml").read_text(encoding="utf-8")) or {}
