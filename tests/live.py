@@ -92,6 +92,6 @@ def live(folder: Path, resources: list[Resource]) -> Iterator[Live]:
             raise failure[0]
         yield found[0]
     finally:
-        if stop:
+        if stop and not failure:
             stop[0]()
         thread.join()

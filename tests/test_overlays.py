@@ -67,7 +67,9 @@ def test_an_overlay_has_a_page_and_a_proof(folder: Path) -> None:
 @pytest.mark.parametrize("name", sorted(FOR_CONTROLLERS))
 def test_an_overlay_for_a_controller_has_a_page_and_no_proof(name: str) -> None:
     """Nobody may take it for a scenario: neither `loadgen prove` nor `make scenarios` has it."""
-    listed = subprocess.run(["make", "scenarios"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "scenarios"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
 
     assert (ROOT / "istio" / "overlays" / name / "README.md").read_text().startswith("# ")
     assert not (ROOT / "loadgen" / "proofs" / f"{name.replace('-', '_')}.py").exists()

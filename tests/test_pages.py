@@ -89,7 +89,11 @@ class Shell:
 def made(line: str) -> str:
     """The last command that `make` would execute."""
     dry = subprocess.run(
-        [*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
+        [*line.split(), "--dry-run", "--no-print-directory"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return dry.strip().splitlines()[-1]
 

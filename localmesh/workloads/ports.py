@@ -9,6 +9,7 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 20_000, 65_535
+_FIRST_NODE_PORT = 30_000  # Kubernetes' default range ends at 32767
 _BLOCK = 64
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_EPHEMERAL_ELSEWHERE = 49_152  # macOS, and what IANA reserves for the purpose
@@ -22,7 +23,9 @@ class FreePorts:
     """Gives out ports of 127.0.0.1, none of them twice, and none that another mesh of this machine gives out.
 
     They are below the range from which the kernel serves outgoing connections: a port out of that
-    range could be taken by any connection while a pod that has it restarts. They come in blocks; the
+    range could be taken by any connection while a pod that has it restarts. They are below Kubernetes'
+    node ports, too: kube-proxy turns those away before a listener sees them, and binding them succeeds
+    all the same, so that on a machine with a cluster a pod would never become ready. They come in blocks; the
     first port of a block is held for as long as the others are given out, so that two meshes never share
     one, not even while a process that has a port restarts. A program that is not a mesh can still take a
     port before it is used; `is_free` tells that apart from other failures.
@@ -30,7 +33,7 @@ class FreePorts:
 
     def __init__(self) -> None:
         self._given: set[int] = set()
-        first = _first_ephemeral()
+        first = min(_first_ephemeral(), _FIRST_NODE_PORT)
         self._blocks = range(_LOWEST, (first if first > _LOWEST + 1_000 else _HIGHEST) - _BLOCK, _BLOCK)
         # Not a secret: it only spares looking at blocks that are probably taken.
         self._start = random.randrange(len(self._blocks))  # noqa: S311

@@ -65,3 +65,13 @@ def test_connections_do_not_take_ports_that_were_given_out() -> None:
     low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
 
     assert not low <= FreePorts().take() <= high
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the range is read from /proc")
+def test_node_ports_of_a_cluster_on_the_machine_are_not_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even the last block lies below them: there kube-proxy would answer in the pod's place."""
+    monkeypatch.setattr(random, "randrange", lambda blocks: blocks - 1)
+
+    ports = FreePorts()
+
+    assert max(ports.take() for _ in range(32)) < 30_000
