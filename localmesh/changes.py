@@ -30,12 +30,11 @@ def key(resource: Resource) -> ObjectKey:
 
 def changes(before: Mapping[ObjectKey, Resource], after: Mapping[ObjectKey, Resource]) -> Changes:
     """How to get from one set of objects to another, of which the second was `aged` by the first."""
+    pairs = [(before.get(each), resource) for each, resource in after.items()]
     return Changes(
-        added=tuple(after[each].place.subject for each in after if each not in before),
+        added=tuple(new.place.subject for old, new in pairs if old is None),
         changed=tuple(
-            resource.place.subject
-            for each, resource in after.items()
-            if each in before and resource.body is not before[each].body
+            new.place.subject for old, new in pairs if old is not None and new.body is not old.body
         ),
         removed=tuple(before[each].place.subject for each in before if each not in after),
     )
@@ -61,6 +60,8 @@ def aged(before: Mapping[ObjectKey, Resource], resources: Iterable[Resource]) ->
         if known is None:
             youngest += 1
             found[each] = replace(resource, order=youngest)
+        elif known is resource:  # as it is for all that another apply does not name
+            found[each] = known
         elif known.body != resource.body:
             found[each] = replace(resource, order=known.order)
         elif known.place != resource.place:

@@ -62,6 +62,21 @@ class Snapshot:
         return Snapshot({**self.resources, type_url: resources})
 
 
+_UNREAD = frozenset({"metadata", "decorator"})
+
+
+def as_sent(host: Json) -> Json:
+    """A virtual host without what nobody reads here: its routes' metadata and their names in traces.
+
+    Istio's own telemetry reads the one, tracing the other. With 1,000 Services an Envoy takes a third of
+    the time of an update for them (bench/scale.py).
+    """
+    routes = [
+        {key: value for key, value in route.items() if key not in _UNREAD} for route in host.get("routes", ())
+    ]
+    return {**host, "routes": routes}
+
+
 class Encoder:
     """Makes snapshots, and of a document that is the same object as before the same bytes without work."""
 
@@ -112,7 +127,9 @@ class Encoder:
         known = self._documents.get(id(document))
         if known is not None:
             return known[1]
-        if type_url == ROUTE:
+        if type_url == VIRTUAL_HOST:
+            encoded = encode(VIRTUAL_HOST, as_sent(document))
+        elif type_url == ROUTE:
             hosts = [self._encode(VIRTUAL_HOST, host) for host in document["virtualHosts"]]
             encoded = with_virtual_hosts(encode(ROUTE, {**document, "virtualHosts": []}), hosts)
         else:

@@ -19,6 +19,7 @@ from localmesh.tests.mesh.shop import BASE, V1
 from localmesh.workloads import FreePorts
 from localmesh.xds import AdsServer, Snapshot
 from localmesh.xds.messages import CLUSTER, message_class
+from localmesh.xds.snapshots import Resources
 
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 NODE = "sidecar~web-v1-0.shop"
@@ -51,7 +52,7 @@ def asked(host: str, node: str = NODE) -> bool:
         try:
             made = plan(load_text(BASE + V1).resources, (), ground.addresses)
             ground.member(made.pods["shop", "web-v1-0"], ConfigData())
-            ads.expect(NODE, Snapshot({CLUSTER: {}}))
+            ads.expect(NODE, Snapshot({CLUSTER: Resources()}))
             async with asyncio.timeout(10):
                 return await answered(port, node)
         finally:

@@ -11,6 +11,7 @@ from localmesh.tests.mesh.shop import BASE, V1, V2, routed
 from localmesh.tests.translate.applied import Applied
 from localmesh.tests.translate.test_golden import INPUTS, MESH
 from localmesh.xds.messages import ROUTE, TYPE_PREFIX, message_class, to_message
+from localmesh.xds.snapshots import as_sent
 
 INSIDE = """---
 apiVersion: networking.istio.io/v1
@@ -69,4 +70,5 @@ def test_virtual_hosts_encoded_one_by_one_are_the_same_message() -> None:
             sent = message_class(ROUTE.removeprefix(TYPE_PREFIX)).FromString(
                 snapshot[name].of(ROUTE)[route["name"]]
             )
-            assert sent == to_message(ROUTE, route)
+            hosts = [as_sent(host) for host in route["virtualHosts"]]
+            assert sent == to_message(ROUTE, {**route, "virtualHosts": hosts})
