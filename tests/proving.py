@@ -106,7 +106,8 @@ def translated_wrongly(change: Callable[[Any], None]) -> Iterator[None]:
     right = mesh_module.translate
 
     def wrong(*args: Any) -> Any:
-        config = right(*args)
+        # a copy: what is translated right is kept and used again
+        config = copy.deepcopy(right(*args))
         change(config)
         return config
 
