@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loadgen.applying.overlays import FOLDER, find_overlays
+from loadgen.applying.overlays import FOLDER, find_overlays, has_policies
 from loadgen.console import console
 from loadgen.errors import ExitStatus, UsageError
 from loadgen.http1 import Target
@@ -84,6 +84,8 @@ def prove(
         return ExitStatus.OK
     check_writable(json_path, junit_path)
     overlays = _overlays(wanted, options)
+    if overlays is not None and options["every"]:
+        wanted = sorted(wanted, key=lambda proof: has_policies(overlays[proof.scenario]))
     started = datetime.now(UTC)
     with _api(options) as api:
         gateway = _gateway(api, options)

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from loadgen.applying.overlays import has_policies
 from loadgen.inforce import MeshApi
 from loadgen.sequence import await_rest
 from tests.combinations import FOR_CONTROLLERS
@@ -28,7 +29,8 @@ from tests.pages import Command, commands, difference, page_commands
 from tests.proving import Bed, bed
 
 PAGES = sorted(
-    page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS
+    (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
+    key=lambda page: (has_policies(page.parent), page),
 )
 PROGRAMS = Path(sys.executable).parent
 HANG_SECONDS = {"timeout": 2}

@@ -9,6 +9,7 @@ from loadgen.errors import UsageError
 
 KUSTOMIZATION = "kustomization.yaml"
 FOLDER = Path("istio/overlays")
+_POLICIES = "apiVersion: security.istio.io/"
 
 
 def find_overlays(folder: Path, scenarios: Iterable[str]) -> dict[str, Path]:
@@ -25,3 +26,12 @@ def find_overlays(folder: Path, scenarios: Iterable[str]) -> dict[str, Path]:
             f"{folder} has no overlay (a folder with a {KUSTOMIZATION}) for {', '.join(missing)}"
         )
     return found
+
+
+def has_policies(overlay: Path) -> bool:
+    """Whether applying an overlay, or another after it, has proxies replace listeners.
+
+    A proxy closes the connections of a replaced listener 45 s later (Istio's default `drainDuration`), and a
+    request that comes just then is lost: 503. Proofs that allow for no loss had better not run then.
+    """
+    return any(_POLICIES in file.read_text(encoding="utf-8") for file in overlay.rglob("*.yaml"))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from loadgen.applying import ClusterStage, cluster, find_overlays, rollout
+from loadgen.applying.overlays import has_policies
 from loadgen.applying.rollout import await_drained, await_pods, await_pushes, rolled_out
 from loadgen.errors import NotReachable, Refused, UsageError
 from loadgen.inforce import MeshApi, Resources
@@ -264,3 +265,11 @@ def test_overlays_are_found_by_their_scenarios(tmp_path: Path):
         find_overlays(tmp_path, ["canary", "shadow", "retry"])
     with pytest.raises(UsageError, match="--overlays"):
         find_overlays(tmp_path / "nowhere", ["canary"])
+
+
+@pytest.mark.parametrize(("scenario", "has"), [("canary", False), ("jwt", True), ("mtls-strict", True)])
+def test_overlays_with_policies_are_known(scenario: str, has: bool) -> None:
+    """Those are proven last: what meets the end of a listener that they replaced is lost."""
+    root = Path(__file__).parents[2]
+
+    assert has_policies(root / "istio" / "overlays" / scenario) is has

@@ -20,7 +20,7 @@ from localmesh.translate import ProxyConfig
 
 WANTED = "LOCALMESH_FUZZ"
 """The environment variable that names how many accepted examples of each kind are wanted."""
-SHARE = 60
+SHARE = 30
 BATCH = 50
 
 
