@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from localmesh.manifests.documents import Reading, read_text
-from localmesh.manifests.patches import KUSTOMIZATION_NAMES
+from localmesh.manifests.patches import kustomization_file
 
 _LISTS = ("resources", "components", "patches", "patchesJson6902", "patchesStrategicMerge")
 
@@ -22,7 +22,7 @@ def malformed_files(directory: Path) -> Reading:
 
 
 def _readings(directory: Path, seen: set[Path]) -> Iterator[Reading]:
-    file = next((directory / name for name in KUSTOMIZATION_NAMES if (directory / name).is_file()), None)
+    file = kustomization_file(directory)
     if file is None or directory.resolve() in seen:
         return
     seen.add(directory.resolve())

@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-"""What the file of a kustomization may be called."""
+_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,11 @@ def _matches(pattern: str, word: str) -> bool:
         return not pattern or re.fullmatch(pattern, word) is not None
     except re.error:
         return True
+
+
+def kustomization_file(folder: Path) -> Path | None:
+    """The file that makes a folder a kustomization, whatever of its names it has."""
+    return next((folder / name for name in _NAMES if (folder / name).is_file()), None)
 
 
 class Patches:
@@ -52,8 +56,7 @@ class Patches:
 
 
 def _targets(folder: Path) -> Iterator[_Target]:
-    files = [folder / name for name in KUSTOMIZATION_NAMES]
-    file = next((each for each in files if each.exists()), files[0])
+    file = kustomization_file(folder) or folder / _NAMES[0]
     kustomization = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     for patch in [*kustomization.get("patches", ()), *kustomization.get("patchesJson6902", ())]:
         if target := patch.get("target"):
