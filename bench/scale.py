@@ -7,6 +7,7 @@ same whether one sidecar runs beside it or eleven. `make bench` runs it; sizes m
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -34,7 +35,9 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == [IN_A_MESH]:
         in_a_mesh(arguments[1], Path(arguments[2]), int(arguments[3]), int(arguments[4]))
         return
-    for size in [int(argument) for argument in arguments] or SIZES:
+    parser = argparse.ArgumentParser(description="Measures meshes of many Services.")
+    parser.add_argument("sizes", nargs="*", type=int, metavar="SERVICES", help="how many, one mesh for each")
+    for size in parser.parse_args(arguments).sizes or SIZES:
         print(f"{size:,} Services:", flush=True)
         translation(size)
         with_a_mesh(size, PROXIES - 1)
