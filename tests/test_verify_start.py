@@ -6,7 +6,6 @@ import asyncio
 import importlib.util
 import json
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -88,7 +87,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`run(cluster, *arguments)`: the exit status of the script."""
 
     def run_with(cluster: Cluster, *arguments: str) -> int:
