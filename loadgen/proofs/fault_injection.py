@@ -14,17 +14,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from loadgen.binomial import percent
-from loadgen.design import Design, design, surely_at_least, trials_for
 from loadgen.inforce import Call, Journey, NotInForce, NotUnderstood, Resources, inner_route
 from loadgen.inforce.durations import seconds
 from loadgen.inforce.interference import interference
 from loadgen.inforce.routes import Route
-from loadgen.judge import Check, Count, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, sentiment_requests
-from loadgen.tally import Observation, Tally
+from loadgen.judging.binomial import percent
+from loadgen.judging.design import Design, design, surely_at_least, trials_for
+from loadgen.judging.judge import Check, Count, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 SERVICE = "logic"
 HEADER = "end-user"

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from loadgen.console import console, show
 from loadgen.errors import ExitStatus
 from loadgen.http1 import Target
 from loadgen.mesh_options import gateway_url, mesh_option
-from loadgen.output import check_writable, write_json
+from loadgen.reporting.console import console, show
+from loadgen.reporting.output import check_writable, write_json
 from loadgen.run.options import MOST_CONNECTIONS, USUAL_RATE, USUAL_SECONDS, RunOptions
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadgen.errors import NotReachable
-from loadgen.histogram import RELATIVE_ERROR, Histogram
 from loadgen.http1 import Request, Target
-from loadgen.pacing import Sender, Traffic
+from loadgen.measuring.histogram import RELATIVE_ERROR, Histogram
+from loadgen.measuring.pacing import Sender, Traffic
 from loadgen.run.recorder import Recorder
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)

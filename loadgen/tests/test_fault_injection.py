@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.fault_injection import Plan, judged, plan_in_force, shipment
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
 
 PATCH = "istio/overlays/fault-injection/virtualservice-logic-faults-for-tester.yaml"
