@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from loadgen.http1 import Target
-from loadgen.inforce import MeshApi, NotInForce, NotUnderstood, Resources
-from loadgen.judging.judge import Check, Verdict
+from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
+from loadgen.judging.judge import Verdict
 from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.frames.proof import Bench
-from loadgen.proofs.header_operations import TIMES, Probe, judged, probes_for, prove
+from loadgen.proofs.header_operations import TIMES, Probe, judged, probes_for
 from loadgen.reporting.progress import listener
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
@@ -123,46 +122,6 @@ class TestExpectations:
 
         with pytest.raises(NotUnderstood):
             read(objects)
-
-
-class Looked(OnePod):
-    """An API that shows other objects at the second look."""
-
-    def __init__(self, first: Objects, second: Objects) -> None:
-        super().__init__("http://127.0.0.1:1", "sentimesh")
-        self._looks = [resources(first), resources(second)]
-
-    def resources(self) -> Resources:
-        return self._looks.pop(0)
-
-
-class Unsent(Bench):
-    """A bench that gets no answers."""
-
-    def send(self, *_: Any, **__: Any) -> Tally:
-        return Tally([])
-
-
-class TestChangesMeanwhile:
-    def prove(self, second: Objects) -> Sequence[Check]:
-        """The checks if this is in force afterwards."""
-        with Looked(in_force(), second) as api:
-            return prove(Unsent(api, Target("gateway", 80), listener("header-operations")))
-
-    def test_a_changed_route_is_not_understood(self):
-        """Nobody knows which answers were made by what."""
-        second = in_force()
-        route(second, "moved")["redirect"] = {"uri": "/new"}
-
-        with pytest.raises(NotUnderstood, match="changed while"):
-            self.prove(second)
-
-    def test_what_is_reported_of_a_deployment_is_no_change(self):
-        """After a deployment its last old pods end; the routes are the same."""
-        second = in_force()
-        named(second, "Deployment", "logic-v1")["status"] = {"terminatingReplicas": 0}
-
-        assert {check.verdict for check in self.prove(second)} == {Verdict.INCONCLUSIVE}
 
 
 PROBES, _ = read(in_force())
