@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from loadgen.tests.authority import write_authority
 from loadgen.tests.servers import Received, answer, json_answer, read_request, serving
@@ -151,3 +152,24 @@ def test_it_does_not_start_where_its_pod_may_not_change(run: Any) -> None:
 
     with pytest.raises(SystemExit, match=f"the API answers 403 to {PODS}/verify-1"):
         run(cluster, "prove", "canary")
+
+
+def test_it_asks_for_what_it_may_and_may_do_no_more(run: Any) -> None:
+    """Its requests are those that the Role of its ServiceAccount allows, all of them."""
+    cluster = Cluster([{"running": {}}, {"terminated": {"exitCode": 0}}])
+
+    run(cluster, "prove", "canary")
+
+    documents = yaml.safe_load_all((ROOT / "k8s" / "verify" / "rights.yaml").read_text())
+    (role,) = (each for each in documents if each["kind"] == "Role" and each["metadata"]["name"] == "start")
+    allowed = {
+        (verb, resource) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
+    }
+    assert {_right(each) for each in cluster.received} == allowed
+
+
+def _right(request: Received) -> tuple[str, str]:
+    """The verb and the resource of a request, as a Role names them."""
+    parts = request.path.partition("?")[0].partition(f"/{NAMESPACE}/")[2].split("/")
+    verbs = {"POST": "create", "PATCH": "patch", "GET": "get" if len(parts) > 1 else "list"}
+    return verbs[request.method], "/".join([parts[0], *parts[2:]])
