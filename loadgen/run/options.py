@@ -30,6 +30,7 @@ class RunOptions:
     path: str | None = None
     body: str | None = None
     headers: tuple[str, ...] = ()
+    all_good: bool = False
 
     def __post_init__(self) -> None:
         if self.rate is not None and self.concurrency is not None:
