@@ -5,6 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +41,7 @@ FOR_THE_SIDECAR = {
 }
 """What localmesh would give a process besides its manifest."""
 FOR_SPANS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"}
+HEALTH = ROOT / "compose" / "health.py"
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -191,6 +198,46 @@ def test_a_gateway_is_found_under_the_name_of_its_container(gateway: GatewayPlac
     assert [_filled(port) for port in service["ports"]] == ["127.0.0.1:8080:8080"]
 
 
+def test_no_proxy_starts_before_the_control_plane_has_its_manifests() -> None:
+    """A scenario that does not exist ends `up` with one error, not under the warnings of seven Envoys."""
+    proxies = [service for service in composed().values() if (service.get("command") or [""])[0] == "sidecar"]
+
+    assert len(proxies) == len(WITH_SIDECAR) + len(PLACES.gateways)
+    for service in proxies:
+        assert service["depends_on"] == {"localmesh": {"condition": "service_healthy"}}
+    assert _checked(composed()["localmesh"]) == ["manifests", "http://127.0.0.1:7080"]
+    assert _checked(composed()[PLACES.gateways[0].host]) == ["mesh", "http://localmesh:7080"]
+
+
+@pytest.mark.parametrize(
+    ("mesh", "with_manifests", "ready"),
+    [
+        ({"pods": [], "ready": True}, 1, 0),
+        ({"pods": [{"name": "a"}], "ready": False}, 0, 1),
+        ({"pods": [{"name": "a"}], "ready": True}, 0, 0),
+    ],
+    ids=["without manifests", "before it is ready", "ready"],
+)
+def test_health_is_what_the_api_says(mesh: dict[str, Any], with_manifests: int, ready: int) -> None:
+    """The control plane is healthy with its manifests, the gateway when all behind it is ready."""
+    with _answering(json.dumps(mesh).encode()) as url:
+        statuses = [
+            subprocess.run([sys.executable, "-I", "-S", HEALTH, check, url], check=False).returncode
+            for check in ("manifests", "mesh")
+        ]
+
+    assert statuses == [with_manifests, ready]
+
+
+def test_people_are_told_the_published_addresses() -> None:
+    """Other ports on this machine are said, too, not those inside."""
+    announced = composed()["localmesh"]["environment"]
+
+    for name, service in (("LOCALMESH_GATEWAY_URL", "ingressgateway"), ("LOCALMESH_API_URL", "localmesh")):
+        (published,) = composed()[service]["ports"]
+        assert announced[name] == "http://" + published.rpartition(":")[0]
+
+
 def test_nothing_is_published_but_on_the_loopback() -> None:
     """Neither the gateway nor the API nor a dashboard can be reached from another machine."""
     published = [_filled(port) for service in composed().values() for port in service.get("ports") or ()]
@@ -262,6 +309,35 @@ def test_the_dashboard_asks_the_data_sources_that_there_are() -> None:
         for target in panel["targets"]:
             assert set(re.findall(r'job="(\w+)"', target["expr"])) <= {"applications", "envoys"}
             assert 'job="' in target["expr"]
+
+
+def _checked(service: Mapping[str, Any]) -> list[str]:
+    kind, python, script, *arguments = service["healthcheck"]["test"]
+    assert (kind, python) == ("CMD", "python")
+    assert ROOT / script == HEALTH
+    assert "./compose:/app/compose:ro" in service["volumes"]
+    return arguments
+
+
+@contextmanager
+def _answering(body: bytes) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/mesh" else 404)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _app_and_version(of: Workload) -> dict[str, str]:

@@ -23,13 +23,14 @@ from localmesh.served.sidecar import SidecarSettings, keep_running
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where the control plane is asked, and where it keeps its note."""
+    """Where the control plane is asked, where it keeps its note, and where people find gateway and API."""
 
     state_folder: Path
     listen: str
     xds_port: int
     api_port: int
     gateway_url: str | None
+    api_url: str | None = None
     api_names: tuple[str, ...] = ()
 
 
@@ -50,7 +51,7 @@ async def _serve(loaded: Loaded, mesh: Mesh, options: ServeOptions) -> int:
             f"localmesh: proxies ask at {options.listen}:{options.xds_port}; looking for pods …", err=True
         )
         await mesh.apply(loaded.resources, loaded.ignored)
-        announce(mesh, url, asyncio.get_running_loop().time() - began)
+        announce(mesh, options.api_url or url, asyncio.get_running_loop().time() - began)
         missing = [name for (_, name), member in sorted(mesh.members.items()) if not member.ready]
         missing += [name for (_, name), gateway in sorted(mesh.gateways.items()) if not gateway.ready]
         if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def test_requests_go_where_the_manifests_say(running: Shop) -> None:
     """All to v1 as in the manifests that it was started with."""
     assert running.answers(20) == {"v1": 20}
+
+
+def test_it_announces_the_addresses_that_it_was_given(running: Shop) -> None:
+    """Where gateway and API are published elsewhere, people are told that, and not where they listen."""
+    log = (running.folder / "serve.log").read_text()
+
+    assert re.search(r"ingressgateway +http://gateway\.example\n", log)
+    assert re.search(r"API +http://api\.example\n", log)
 
 
 def test_apply_from_elsewhere_changes_the_routes(running: Shop) -> None:
