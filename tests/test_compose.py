@@ -19,6 +19,7 @@ import yaml
 
 from localmesh.catalog.container import Container, FieldReference
 from localmesh.catalog.workload import Workload, workload
+from localmesh.counters import stats_config
 from localmesh.layout import injection
 from localmesh.manifests import Resource, load
 from localmesh.served.places import GatewayPlace, PodPlace, read_places
@@ -338,6 +339,55 @@ def _answering(body: bytes) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+ENVOY_STATISTICS = [
+    *("upstream_rq_completed", "upstream_rq_5xx", "upstream_rq_retry", "upstream_rq_timeout"),
+    *("upstream_rq_pending_overflow", "outlier_detection.ejections_active"),
+]
+"""Of the statistics in Envoy's documentation of clusters, those that a dashboard of a mesh wants."""
+
+
+def test_the_dashboard_asks_for_counters_under_the_names_that_envoys_give_them() -> None:
+    """The name of a cluster and the class of a status are labels; what is left is the metric's name."""
+    patterns = {tag["tag_name"]: tag["regex"] for tag in stats_config(of_each_cluster=True)["stats_tags"]}
+    cluster = "outbound|80|v1|logic.sentimesh.svc.cluster.local"
+    counted = {}
+    for statistic in ENVOY_STATISTICS:
+        name, labels = f"cluster.{cluster}.{statistic}", {}
+        for label, pattern in patterns.items():
+            if found := re.search(pattern, name):
+                labels[label.replace(".", "_")] = found[2]
+                name = name[: found.start(1)] + name[found.end(1) :]
+        counted["envoy_" + name.replace(".", "_")] = labels
+    expressions = [expression for expression in _expressions("envoys.json") if "envoys" in expression]
+
+    asked = {
+        metric for expression in expressions for metric in re.findall(r"envoy_cluster_\w+(?={)", expression)
+    }
+
+    assert asked == counted.keys()
+    assert {labels["envoy_cluster_name"] for labels in counted.values()} == {cluster}
+    for expression in expressions:
+        (metric,) = re.findall(r"envoy_cluster_\w+(?={)", expression)
+        assert set(re.findall(r"\b(envoy_\w+)=", expression)) == counted[metric].keys()
+
+
+def test_rates_are_counted_over_what_grafana_finds_long_enough() -> None:
+    """Grafana knows how often Prometheus asks, and takes four times that at least."""
+    asked = yaml.safe_load((ROOT / "compose" / "prometheus.yml").read_text())["global"]["scrape_interval"]
+    sources = yaml.safe_load(
+        (ROOT / "compose" / "grafana" / "provisioning" / "datasources" / "sentimesh.yml").read_text()
+    )
+
+    assert sources["datasources"][0]["jsonData"]["timeInterval"] == asked
+    for expression in _expressions("envoys.json"):
+        assert set(re.findall(r"\[(.*?)\]", expression)) <= {"$__rate_interval"}
+
+
+def _expressions(dashboard: str) -> list[str]:
+    panels = json.loads((ROOT / "compose" / "grafana" / "dashboards" / dashboard).read_text())["panels"]
+    return [target["expr"] for panel in panels for target in panel["targets"]]
 
 
 def _app_and_version(of: Workload) -> dict[str, str]:

@@ -131,6 +131,21 @@ def test_a_sidecar_says_whether_it_is_ready_and_what_it_counts(running: Shop) ->
     assert "envoy_server_live" in running.get(f"{health}/stats/prometheus")
 
 
+def test_a_gateway_counts_for_each_cluster(running: Shop) -> None:
+    """With the name of the cluster and the class of the status as labels, as a dashboard asks for them."""
+    running.answers(1)
+
+    counted = running.get(f"http://127.0.0.1:{running.gateway_health}/stats/prometheus")
+
+    cluster = 'envoy_cluster_name="outbound|80|v1|web.shop.svc.cluster.local"'
+    found = [line for line in counted.splitlines() if cluster in line and not line.endswith(" 0")]
+    assert any(line.startswith("envoy_cluster_upstream_rq_completed{") for line in found)
+    assert any(
+        line.startswith("envoy_cluster_upstream_rq_xx{") and 'envoy_response_code_class="2"' in line
+        for line in found
+    )
+
+
 def test_endpoints_follow_an_application_that_goes_and_comes(tmp_path: Path) -> None:
     """Without its only pod a version answers 503; when it is back, it is found again."""
     with shop(tmp_path) as mesh:
