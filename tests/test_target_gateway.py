@@ -106,7 +106,7 @@ def say(mesh: Live, path: str = "/sentiment", **headers: str) -> requests.Respon
 
 
 def computed(answer: requests.Response) -> list[str]:
-    """What the page's function says of an answer: of its id, at each attempt up to that of logic's element."""
+    """What the page's function says of an answer: of its id, at each try up to that of logic's element."""
     last = re.search(r"logic/v2/[^,]+;attempt=(\d+)", answer.headers["served-by"])
     assert last is not None
     return [fate()(answer.headers["x-request-id"], attempt) for attempt in range(1, int(last[1]) + 1)]
