@@ -13,7 +13,7 @@ import requests
 from localmesh.manifests import Resource, load_text
 from tests.live import Live, live, overlay, with_environment
 from tests.proving import edited
-from tests.target_page import fate, tables
+from tests.target_page import fate, section, tables
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
@@ -110,6 +110,30 @@ def computed(answer: requests.Response) -> list[str]:
     last = re.search(r"logic/v2/[^,]+;attempt=(\d+)", answer.headers["served-by"])
     assert last is not None
     return [fate()(answer.headers["x-request-id"], attempt) for attempt in range(1, int(last[1]) + 1)]
+
+
+class TestReachingPods:
+    def test_status_names_what_the_page_names(self, mesh: Live) -> None:
+        """Of the mesh, and of every pod."""
+        (line,) = (each for each in section("Where to reach it").splitlines() if "these stay" in each)
+        of_mesh, of_pods = (set(re.findall(r"`(\w+)`", part)) for part in line.split(" of each of "))
+
+        status = requests.get(f"{mesh.api}/mesh", timeout=10).json()
+
+        assert len(of_mesh) == 3
+        assert of_mesh <= status.keys()
+        assert len(of_pods) == 8  # `pods` itself is among them
+        assert all(of_pods - {"pods"} <= pod.keys() for pod in status["pods"])
+
+    def test_the_api_leads_to_every_pod(self, mesh: Live) -> None:
+        """By the paths of the page, with GET alone."""
+        paths = re.findall(r"^API(/\S+)$", section("Where to reach it"), flags=re.MULTILINE)
+        pods = requests.get(f"{mesh.api}/mesh", timeout=10).json()["pods"]
+
+        urls = [mesh.api + path.replace("POD", pod["name"]) for path in paths for pod in pods]
+        assert len(urls) == 2 * 6
+        assert {requests.get(url, timeout=10).status_code for url in urls} == {200}
+        assert {requests.post(url, json={}, timeout=10).status_code for url in urls} == {405}
 
 
 class TestRequestIds:
