@@ -231,6 +231,15 @@ def test_a_budget_is_for_the_pods_of_one_version(tmp_path: Path) -> None:
         assert selecting == [name.removeprefix("Deployment ")]
 
 
+def test_the_load_job_ends_with_its_sidecar(tmp_path: Path) -> None:
+    """It asks for a native one, whatever Istio would take; a deadline ends what does not end."""
+    objects = build(tmp_path, ROOT / "k8s" / "base", named("load-job"))
+
+    spec = one(objects, "Job", "load")["spec"]
+    assert spec["template"]["metadata"]["annotations"] == {"sidecar.istio.io/nativeSidecar": "true"}
+    assert spec["activeDeadlineSeconds"] > 5 * 60
+
+
 def test_feedback_keeps_its_file_on_a_claim(tmp_path: Path) -> None:
     """The claim takes the place of the volume that ends with the pod."""
     objects = build(tmp_path, ROOT / "k8s" / "base", named("feedback-volume"))

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
+_NOTED = frozenset({"managedFields", "resourceVersion"})
 
 _TO_A_POD = "/proxy/"
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The objects of one namespace that decide where requests go."""
+    """The objects of one namespace that decide where requests go; equal where nothing else is wanted.
+
+    What controllers report of them meanwhile, such as the end of a Deployment's last old pod, is left out.
+    """
 
     namespace: str
     virtual_services: tuple[Object, ...] = ()
@@ -82,11 +86,14 @@ class MeshApi:
         """What is in force now."""
         return Resources(
             self.namespace,
-            virtual_services=self.objects("networking.istio.io/v1", "virtualservices"),
-            destination_rules=self.objects("networking.istio.io/v1", "destinationrules"),
-            services=self.objects("v1", "services"),
-            deployments=self.objects("apps/v1", "deployments"),
+            virtual_services=self._wanted("networking.istio.io/v1", "virtualservices"),
+            destination_rules=self._wanted("networking.istio.io/v1", "destinationrules"),
+            services=self._wanted("v1", "services"),
+            deployments=self._wanted("apps/v1", "deployments"),
         )
+
+    def _wanted(self, api_version: str, kind: str) -> tuple[Object, ...]:
+        return tuple(map(_without_reports, self.objects(api_version, kind)))
 
     def pods(self, **labels: str) -> tuple[Object, ...]:
         """The pods with these labels, by name."""
@@ -215,6 +222,12 @@ class MeshApi:
         reason = "does not answer in time" if late else "cannot be connected to"
         remedy = "start a mesh with `make up`, or name one with --mesh or LOCALMESH_URL"
         return f"the mesh's API at {self.url} {reason}: {remedy}"
+
+
+def _without_reports(item: Object) -> Object:
+    """An object as somebody wants it: without its status, and what the API server notes when that changes."""
+    metadata = {name: value for name, value in item["metadata"].items() if name not in _NOTED}
+    return {name: value for name, value in item.items() if name != "status"} | {"metadata": metadata}
 
 
 def _reason(answer: Response) -> str:

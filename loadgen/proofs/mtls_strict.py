@@ -16,17 +16,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loadgen.design import design
 from loadgen.http1 import Request
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.api import Object
 from loadgen.inforce.mutual_tls import KIND, STRICT, mode_of
 from loadgen.inforce.pods import logged, name_of, ready
-from loadgen.judge import Check, Count, certain, inconclusive, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, sentiment_requests
-from loadgen.tally import Observation, Tally
+from loadgen.judging.design import design
+from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/mtls-strict`"
 REFUSED, ANSWERED, NOT_REACHED = "refused", "answered", "not reached"

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from loadgen.admission import (
+from loadgen.errors import NotReachable
+from loadgen.http1 import Loss, Request, Target
+from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
+from loadgen.inforce.policies import OLDEST_CONNECTION_SECONDS, Policies, holds_for, seconds_to_wait
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import hops
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.admission import (
     DENIED,
     TIMES,
     Passage,
@@ -20,15 +27,8 @@ from loadgen.admission import (
     past_the_gateway_check,
     wait_for_connections,
 )
-from loadgen.errors import NotReachable
-from loadgen.http1 import Loss, Request, Target
-from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
-from loadgen.inforce.policies import OLDEST_CONNECTION_SECONDS, Policies, holds_for, seconds_to_wait
-from loadgen.judge import Verdict
-from loadgen.progress import listener
-from loadgen.prove import Bench
-from loadgen.served_by import hops
-from loadgen.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench
+from loadgen.reporting.progress import listener
 from loadgen.tests.servers import always, answer, json_answer, serving
 from loadgen.tests.stand_in_mesh import base, resources
 

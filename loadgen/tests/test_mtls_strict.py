@@ -10,8 +10,10 @@ import pytest
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
 from loadgen.inforce.mutual_tls import mode_of
-from loadgen.judge import Verdict
-from loadgen.progress import listener
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.sentiment import PATH
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench
 from loadgen.proofs.mtls_strict import (
     ANSWERED,
     CERTIFICATE,
@@ -30,9 +32,7 @@ from loadgen.proofs.mtls_strict import (
     judged_doors,
     prove,
 )
-from loadgen.prove import Bench
-from loadgen.sentiment import PATH
-from loadgen.tally import Observation, Tally
+from loadgen.reporting.progress import listener
 from loadgen.tests.stand_in_mesh import BASE, Objects, manifests, named, resources
 
 OVERLAY = manifests("istio/overlays/mtls-strict")
