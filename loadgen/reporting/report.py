@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from loadgen.proofs.frames.proof import Proof, Result
+    from loadgen.inforce import Whereabouts
 
 STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 
@@ -34,6 +35,12 @@ def print_scenarios(console: Console, proofs: Iterable[Proof]) -> None:
 
 
 def print_result(console: Console, result: Result) -> None:
+def print_mesh(console: Console, mesh: Whereabouts) -> None:
+    """Which mesh is going to be judged, in one line however long it is."""
+    console.print(_line(("mesh  ", "bold"), str(mesh)), soft_wrap=True)
+    console.print()
+
+
     """One scenario: its verdict, what was in force and sent, every check with its figures, and reasons."""
     verdict = (str(result.verdict), STYLES[result.verdict])
     blocks = [_line((f"{result.scenario}  ", "bold"), verdict, f"  {result.proves}"), _facts(result)]
