@@ -90,7 +90,7 @@ def facts(result: Result) -> dict[str, str]:
     for shipment, tally in result.measurements:
         sent, came = _headings(shipment.purpose)
         early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
-        noted[sent] = f"{early}{shipment.described(result.gateway)}, {tally.seconds:.1f} s"
+        noted[sent] = f"{early}{shipment.described(result.gateway, tally.seconds)}"
         answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
         lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
         noted[came] = ", ".join(answers + lost) or "none"

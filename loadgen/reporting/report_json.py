@@ -46,10 +46,14 @@ def _scenario(result: Result) -> dict[str, Any]:
 
 
 def _measurement(shipment: Shipment, tally: Tally) -> dict[str, Any]:
-    first = shipment.requests[0]
+    parts = shipment.parts()
+    method, path = next(iter(parts))
     return {
-        "method": first.method,
-        "path": first.path,
+        "method": method,
+        "path": path,
+        "requests": [
+            {"method": method, "path": path, "planned": count} for (method, path), count in parts.items()
+        ],
         "planned": shipment.count,
         "sent": len(tally),
         "at_once": shipment.connections,
