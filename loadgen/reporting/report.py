@@ -58,7 +58,7 @@ def print_legend(console: Console) -> None:
         f"interval: with {percent(CONFIDENCE)} confidence the true share lies in it; "
         "a check FAILs if what is wanted lies outside\n"
         f"± 5.0, for example: a mesh 5 percentage points off FAILs in {100 * POWER:g} of 100 runs; "
-        "a smaller error may pass unnoticed"
+        "a smaller error may pass"
     )
     show(console, _indented(_line((text, "dim"))))
 
