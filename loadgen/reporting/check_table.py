@@ -85,8 +85,11 @@ def _stacked(checks: Sequence[Check], *, gap: int) -> Table:
     table.columns[0].min_width = max(len(check.name) for check in checks)
     for check in checks:
         observed, interval, wanted, noticed = _figures(check.measured)
-        counted = Group(check.name, Padding(_count(check), (0, 0, 0, 2)))
-        table.add_row(counted, _verdict(check), observed, interval, f"{wanted}\n{noticed}".strip())
+        count = _count(check)
+        second = () if count == _NOTHING else (Padding(count, (0, 0, 0, 2)),)
+        table.add_row(
+            Group(check.name, *second), _verdict(check), observed, interval, f"{wanted}\n{noticed}".strip()
+        )
     return table
 
 

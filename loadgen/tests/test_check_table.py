@@ -66,6 +66,13 @@ def test_a_narrow_terminal_has_two():
     assert re.fullmatch(r"  556 of 2,700 +± 5\.0", second)
 
 
+def test_a_narrow_terminal_has_one_line_for_what_was_not_counted():
+    """There is nothing to say in the second."""
+    lines = printed(MEASURED[1:4], 78)
+
+    assert lines[-1].split() == ["slow", "refusals", "INCONCLUSIVE", "–", "–", "–"]
+
+
 def test_a_narrow_terminal_has_no_columns_of_dashes():
     """Where nothing was measured what was found has their room, one line for each check."""
     assert printed(FOUND, 78) == [
