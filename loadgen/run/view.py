@@ -26,7 +26,7 @@ def final_table(summary: Summary) -> Table:
     """The whole summary, one line for each thing worth knowing."""
     table = _lines()
     recorder = summary.recorder
-    ended = "ended early" if summary.interrupted else "done"
+    ended = "ended early" if summary.interrupted else "all ended"
     table.add_row("target", f"{summary.request.method} {summary.target.url}{summary.request.path}")
     table.add_row("load", f"{pace(summary.traffic)}; {ended} after {summary.seconds:.1f} s")
     table.add_row("requests", _requests(recorder, summary.issued, summary.seconds))

@@ -141,7 +141,7 @@ class TestSummary:
             "served by",
             "latency",
         ]
-        assert "2 at once, as fast as answers come (closed loop); done after " in lines[1]
+        assert "2 at once, as fast as answers come (closed loop); all ended after " in lines[1]
         assert lines[3].endswith("200: 10 (100.0 %)")
 
     def test_failing_answers_are_not_good_but_answers(self):
