@@ -16,6 +16,7 @@ import aiohttp
 import envoy
 
 from localmesh.catalog import Address, Proxy
+from localmesh.counters import stats_config
 from localmesh.manifests.regexes import LARGEST_PROGRAM
 from localmesh.process import Command, Process, exit_reason
 from localmesh.process_table import ProcessTable
@@ -71,12 +72,12 @@ def node_id(proxy: Proxy) -> str:
     return f"{proxy.kind.value}~{proxy.name}.{proxy.namespace}"
 
 
-def bootstrap(proxy: Proxy, *, admin: Address, control_plane: Address) -> dict[str, Any]:
+def bootstrap(proxy: Proxy, place: EnvoyPlace) -> dict[str, Any]:
     """What an Envoy knows before it asks: who it is, whom to ask, and where people may look at it."""
     source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
     return {
         "node": {"id": node_id(proxy), "cluster": f"{proxy.workload}.{proxy.namespace}"},
-        "admin": {"address": _socket(admin)},
+        "admin": {"address": _socket(place.admin)},
         "dynamic_resources": {
             "lds_config": source,
             "cds_config": source,
@@ -87,13 +88,9 @@ def bootstrap(proxy: Proxy, *, admin: Address, control_plane: Address) -> dict[s
                 "grpc_services": [{"envoy_grpc": {"cluster_name": _ADS_CLUSTER, "retry_policy": _RETRIES}}],
             },
         },
-        "static_resources": {"clusters": [_control_plane_cluster(control_plane)]},
+        "static_resources": {"clusters": [_control_plane_cluster(place.control_plane)]},
         "layered_runtime": {"layers": [{"name": "as in Istio", "static_layer": RUNTIME}]},
-        "stats_config": {
-            # As in Istio, no counters for each cluster: with 1,000 Services they take most of the memory.
-            "stats_matcher": {"exclusion_list": {"patterns": [{"prefix": "cluster.outbound|"}]}},
-            "use_all_default_tags": False,
-        },
+        "stats_config": stats_config(of_each_cluster=place.counts_each_cluster),
     }
 
 
@@ -134,13 +131,14 @@ def _socket(address: Address) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class EnvoyPlace:
-    """Where an Envoy finds its control plane and keeps its files."""
+    """Where an Envoy finds its control plane and keeps its files; whether it counts for each cluster."""
 
     control_plane: Address
     admin: Address
     state_folder: Path
     log_file: Path
     environment: Mapping[str, str]
+    counts_each_cluster: bool = False
 
 
 class Envoy:
@@ -157,7 +155,7 @@ class Envoy:
         folder = place.state_folder / "envoys"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{proxy.namespace}.{proxy.name}.json"
-        config = bootstrap(proxy, admin=place.admin, control_plane=place.control_plane)
+        config = bootstrap(proxy, place)
         file.write_text(json.dumps(config, indent=2), encoding="utf-8")
         arguments = (
             *(str(binary()), "--config-path", str(file)),

@@ -21,6 +21,7 @@ from tests.combinations import (
     kinds,
     pods,
 )
+from tests.custom_resources import problems
 from tests.live import ROOT
 
 NAMES = [component.name for component in COMPONENTS]
@@ -179,6 +180,40 @@ def test_every_version_that_takes_traffic_is_scaled_by_its_own_container(tmp_pat
         (metric,) = scaler["spec"]["metrics"]
         assert metric["containerResource"]["container"] in containers
         assert "replicas" not in deployment["spec"]
+
+
+@pytest.mark.parametrize("release", ["", "v2"], ids=["v1", "v2"])
+@pytest.mark.parametrize("overlay", sorted(FOR_CONTROLLERS))
+def test_under_a_controller_logic_has_one_autoscaler(overlay: str, release: str, tmp_path: Path) -> None:
+    """It names the one workload that there is, which says no number of pods either."""
+    folder = ROOT / "istio" / "overlays" / overlay / release
+    objects = build(tmp_path, folder, named("autoscaling"), named("autoscaling") / overlay)
+
+    scalers = {
+        each["metadata"]["name"]: each["spec"]["scaleTargetRef"]
+        for each in objects
+        if each["kind"] == "HorizontalPodAutoscaler"
+    }
+    assert set(scalers) == {"frontend-v1", "frontend-v2", "webapp-v1", "logic"}
+    for target in scalers.values():
+        workload = one(objects, target["kind"], target["name"])
+        assert workload["apiVersion"] == target["apiVersion"]
+        assert "replicas" not in workload["spec"]
+
+
+def test_flagger_knows_the_autoscaler_that_it_has_to_copy(tmp_path: Path) -> None:
+    """Without this its own copy of logic would stay at one pod."""
+    overlay = ROOT / "istio" / "overlays" / "flagger"
+    canary = one(
+        build(tmp_path, overlay, named("autoscaling"), named("autoscaling") / "flagger"), "Canary", "logic"
+    )
+
+    assert list(problems(canary)) == []
+    assert canary["spec"]["autoscalerRef"] == {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "name": "logic",
+    }
 
 
 def test_a_budget_is_for_the_pods_of_one_version(tmp_path: Path) -> None:

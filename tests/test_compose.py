@@ -5,6 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +19,7 @@ import yaml
 
 from localmesh.catalog.container import Container, FieldReference
 from localmesh.catalog.workload import Workload, workload
+from localmesh.counters import stats_config
 from localmesh.layout import injection
 from localmesh.manifests import Resource, load
 from localmesh.served.places import GatewayPlace, PodPlace, read_places
@@ -35,6 +42,7 @@ FOR_THE_SIDECAR = {
 }
 """What localmesh would give a process besides its manifest."""
 FOR_SPANS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"}
+HEALTH = ROOT / "compose" / "health.py"
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -191,6 +199,46 @@ def test_a_gateway_is_found_under_the_name_of_its_container(gateway: GatewayPlac
     assert [_filled(port) for port in service["ports"]] == ["127.0.0.1:8080:8080"]
 
 
+def test_no_proxy_starts_before_the_control_plane_has_its_manifests() -> None:
+    """A scenario that does not exist ends `up` with one error, not under the warnings of seven Envoys."""
+    proxies = [service for service in composed().values() if (service.get("command") or [""])[0] == "sidecar"]
+
+    assert len(proxies) == len(WITH_SIDECAR) + len(PLACES.gateways)
+    for service in proxies:
+        assert service["depends_on"] == {"localmesh": {"condition": "service_healthy"}}
+    assert _checked(composed()["localmesh"]) == ["manifests", "http://127.0.0.1:7080"]
+    assert _checked(composed()[PLACES.gateways[0].host]) == ["mesh", "http://localmesh:7080"]
+
+
+@pytest.mark.parametrize(
+    ("mesh", "with_manifests", "ready"),
+    [
+        ({"pods": [], "ready": True}, 1, 0),
+        ({"pods": [{"name": "a"}], "ready": False}, 0, 1),
+        ({"pods": [{"name": "a"}], "ready": True}, 0, 0),
+    ],
+    ids=["without manifests", "before it is ready", "ready"],
+)
+def test_health_is_what_the_api_says(mesh: dict[str, Any], with_manifests: int, ready: int) -> None:
+    """The control plane is healthy with its manifests, the gateway when all behind it is ready."""
+    with _answering(json.dumps(mesh).encode()) as url:
+        statuses = [
+            subprocess.run([sys.executable, "-I", "-S", HEALTH, check, url], check=False).returncode
+            for check in ("manifests", "mesh")
+        ]
+
+    assert statuses == [with_manifests, ready]
+
+
+def test_people_are_told_the_published_addresses() -> None:
+    """Other ports on this machine are said, too, not those inside."""
+    announced = composed()["localmesh"]["environment"]
+
+    for name, service in (("LOCALMESH_GATEWAY_URL", "ingressgateway"), ("LOCALMESH_API_URL", "localmesh")):
+        (published,) = composed()[service]["ports"]
+        assert announced[name] == "http://" + published.rpartition(":")[0]
+
+
 def test_nothing_is_published_but_on_the_loopback() -> None:
     """Neither the gateway nor the API nor a dashboard can be reached from another machine."""
     published = [_filled(port) for service in composed().values() for port in service.get("ports") or ()]
@@ -262,6 +310,84 @@ def test_the_dashboard_asks_the_data_sources_that_there_are() -> None:
         for target in panel["targets"]:
             assert set(re.findall(r'job="(\w+)"', target["expr"])) <= {"applications", "envoys"}
             assert 'job="' in target["expr"]
+
+
+def _checked(service: Mapping[str, Any]) -> list[str]:
+    kind, python, script, *arguments = service["healthcheck"]["test"]
+    assert (kind, python) == ("CMD", "python")
+    assert ROOT / script == HEALTH
+    assert "./compose:/app/compose:ro" in service["volumes"]
+    return arguments
+
+
+@contextmanager
+def _answering(body: bytes) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/mesh" else 404)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+ENVOY_STATISTICS = [
+    *("upstream_rq_completed", "upstream_rq_5xx", "upstream_rq_retry", "upstream_rq_timeout"),
+    *("upstream_rq_pending_overflow", "outlier_detection.ejections_active"),
+]
+"""Of the statistics in Envoy's documentation of clusters, those that a dashboard of a mesh wants."""
+
+
+def test_the_dashboard_asks_for_counters_under_the_names_that_envoys_give_them() -> None:
+    """The name of a cluster and the class of a status are labels; what is left is the metric's name."""
+    patterns = {tag["tag_name"]: tag["regex"] for tag in stats_config(of_each_cluster=True)["stats_tags"]}
+    cluster = "outbound|80|v1|logic.sentimesh.svc.cluster.local"
+    counted = {}
+    for statistic in ENVOY_STATISTICS:
+        name, labels = f"cluster.{cluster}.{statistic}", {}
+        for label, pattern in patterns.items():
+            if found := re.search(pattern, name):
+                labels[label.replace(".", "_")] = found[2]
+                name = name[: found.start(1)] + name[found.end(1) :]
+        counted["envoy_" + name.replace(".", "_")] = labels
+    expressions = [expression for expression in _expressions("envoys.json") if "envoys" in expression]
+
+    asked = {
+        metric for expression in expressions for metric in re.findall(r"envoy_cluster_\w+(?={)", expression)
+    }
+
+    assert asked == counted.keys()
+    assert {labels["envoy_cluster_name"] for labels in counted.values()} == {cluster}
+    for expression in expressions:
+        (metric,) = re.findall(r"envoy_cluster_\w+(?={)", expression)
+        assert set(re.findall(r"\b(envoy_\w+)=", expression)) == counted[metric].keys()
+
+
+def test_rates_are_counted_over_what_grafana_finds_long_enough() -> None:
+    """Grafana knows how often Prometheus asks, and takes four times that at least."""
+    asked = yaml.safe_load((ROOT / "compose" / "prometheus.yml").read_text())["global"]["scrape_interval"]
+    sources = yaml.safe_load(
+        (ROOT / "compose" / "grafana" / "provisioning" / "datasources" / "sentimesh.yml").read_text()
+    )
+
+    assert sources["datasources"][0]["jsonData"]["timeInterval"] == asked
+    for expression in _expressions("envoys.json"):
+        assert set(re.findall(r"\[(.*?)\]", expression)) <= {"$__rate_interval"}
+
+
+def _expressions(dashboard: str) -> list[str]:
+    panels = json.loads((ROOT / "compose" / "grafana" / "dashboards" / dashboard).read_text())["panels"]
+    return [target["expr"] for panel in panels for target in panel["targets"]]
 
 
 def _app_and_version(of: Workload) -> dict[str, str]:

@@ -21,6 +21,8 @@ Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
 _NOTED = frozenset({"managedFields", "resourceVersion"})
 
+_TO_A_POD = "/proxy/"
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -137,7 +139,7 @@ class MeshApi:
         return self._answer(self._pod_path(str(pod["metadata"]["name"]), port, path)).headers
 
     def _pod_path(self, pod: str, port: int, path: str) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy/{path}"
+        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}{_TO_A_POD}{path}"
 
     def gateway(self) -> str:
         """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
@@ -203,18 +205,21 @@ class MeshApi:
                 timeout=self._timeout_seconds,
             )
         except requests.RequestException as error:
-            raise NotReachable(self._unreachable(error)) from error
+            raise NotReachable(self._unreachable(path, error)) from error
 
     @staticmethod
     def _refused(answer: Response) -> Refused:
         return Refused(f"{answer.url} answers {answer.status_code} {_reason(answer)}")
 
-    def _unreachable(self, error: Exception) -> str:
+    def _unreachable(self, path: str, error: Exception) -> str:
         import requests
 
-        reason = (
-            "does not answer in time" if isinstance(error, requests.Timeout) else "cannot be connected to"
-        )
+        late = isinstance(error, requests.Timeout)
+        if late and _TO_A_POD in path:
+            # Most plugins drop what a NetworkPolicy does not allow, so the API's server waits in vain.
+            pod = path.partition("/pods/")[2].partition(_TO_A_POD)[0]
+            return f"{self.url} has no answer of pod {pod} in time: does a NetworkPolicy keep the API out?"
+        reason = "does not answer in time" if late else "cannot be connected to"
         remedy = "start a mesh with `make up`, or name one with --mesh or LOCALMESH_URL"
         return f"the mesh's API at {self.url} {reason}: {remedy}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from asyncio import StreamReader, StreamWriter
 from typing import Any
 
 import pytest
@@ -191,6 +192,19 @@ class TestPastTheGateway:
             serving(always(status)) as url,
             MeshApi(url, "sentimesh") as api,
             pytest.raises(NotReachable, match="is forbidden"),
+        ):
+            api.pod_answer("one", 8080, "about")
+
+    def test_a_pod_that_is_kept_apart_is_named(self):
+        """The API itself answers then; what cannot be asked is the pod."""
+
+        async def silent(reader: StreamReader, _: StreamWriter) -> None:
+            await reader.read()
+
+        with (
+            serving(silent) as url,
+            MeshApi(url, "sentimesh", timeout_seconds=0.05) as api,
+            pytest.raises(NotReachable, match=r"no answer of pod one:8080 in time: does a NetworkPolicy"),
         ):
             api.pod_answer("one", 8080, "about")
 

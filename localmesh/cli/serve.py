@@ -20,16 +20,19 @@ from localmesh.served.ground import ServedGround
 from localmesh.served.places import Places
 from localmesh.served.sidecar import SidecarSettings, keep_running
 
+_PAUSE_SECONDS = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where the control plane is asked, and where it keeps its note."""
+    """Where the control plane is asked, where it keeps its note, and where people find gateway and API."""
 
     state_folder: Path
     listen: str
     xds_port: int
     api_port: int
     gateway_url: str | None
+    api_url: str | None = None
     api_names: tuple[str, ...] = ()
 
 
@@ -50,12 +53,34 @@ async def _serve(loaded: Loaded, mesh: Mesh, options: ServeOptions) -> int:
             f"localmesh: proxies ask at {options.listen}:{options.xds_port}; looking for pods …", err=True
         )
         await mesh.apply(loaded.resources, loaded.ignored)
-        announce(mesh, url, asyncio.get_running_loop().time() - began)
-        missing = [name for (_, name), member in sorted(mesh.members.items()) if not member.ready]
-        missing += [name for (_, name), gateway in sorted(mesh.gateways.items()) if not gateway.ready]
-        if missing:
-            click.echo(f"  not ready yet: {', '.join(missing)}; they are taken in when they are", err=True)
-        return await in_the_foreground()
+        address = options.api_url or url
+        if mesh.ready:
+            announce(mesh, address, f"ready in {_since(began):.1f} s")
+            return await in_the_foreground()
+        announce(mesh, address, f"not ready yet: {missing(mesh)}; they are taken in when they are")
+        telling = asyncio.create_task(tell_when_ready(mesh, began))
+        try:
+            return await in_the_foreground()
+        finally:
+            telling.cancel()
+
+
+def missing(mesh: Mesh) -> str:
+    """The names of the pods and gateways that are not ready: whoever starts them may do so at any time."""
+    pods = [name for (_, name), pod in sorted(mesh.members.items()) if not pod.ready]
+    gateways = [name for (_, name), gateway in sorted(mesh.gateways.items()) if not gateway.ready]
+    return ", ".join(pods + gateways)
+
+
+async def tell_when_ready(mesh: Mesh, began: float) -> None:
+    """Says so as soon as all of a mesh is ready; `began` is a time of the event loop."""
+    while not mesh.ready:
+        await asyncio.sleep(_PAUSE_SECONDS)
+    click.echo(f"localmesh: all ready after {_since(began):.1f} s", err=True)
+
+
+def _since(began: float) -> float:
+    return asyncio.get_running_loop().time() - began
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,12 @@ from localmesh.cli.sources import PORT, Sources, required, source_options, state
     metavar="URL",
     help="Where people reach the ingress gateway.  [default: at its place]",
 )
+@click.option(
+    "--api-url",
+    envvar="LOCALMESH_API_URL",
+    metavar="URL",
+    help="Where people reach the API.  [default: at its port]",
+)
 def serve(
     *, kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, places: Path, **options: Any
 ) -> None:

@@ -53,7 +53,7 @@ async def _run(loaded: Loaded, settings: MeshSettings, options: UpOptions) -> in
     began = time.monotonic()
     async with Mesh(settings) as mesh, api(mesh, Address(LOOPBACK, options.api_port)) as url:
         await _start(mesh, loaded)
-        announce(mesh, url, time.monotonic() - began)
+        announce(mesh, url, f"ready in {time.monotonic() - began:.1f} s")
         if options.command:
             return await _run_command(options.command, url, mesh)
         return await in_the_foreground()
@@ -65,10 +65,10 @@ async def _start(mesh: Mesh, loaded: Loaded) -> None:
     await mesh.apply(loaded.resources, loaded.ignored)
 
 
-def announce(mesh: Mesh, url: str, seconds: float) -> None:
-    """Says what runs, and where."""
+def announce(mesh: Mesh, url: str, how_it_is: str) -> None:
+    """Says what runs, how it is, and where."""
     proxies = len(mesh.plan.proxies)
-    click.echo(f"localmesh: {len(mesh.members)} pods, {proxies} Envoys, ready in {seconds:.1f} s", err=True)
+    click.echo(f"localmesh: {len(mesh.members)} pods, {proxies} Envoys, {how_it_is}", err=True)
     for name, addresses in gateways(mesh).items():
         for address in addresses.values():
             click.echo(f"  {name:<16}{address}", err=True)

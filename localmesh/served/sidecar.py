@@ -55,6 +55,7 @@ async def keep_running(settings: SidecarSettings) -> None:
         state_folder=settings.state_folder,
         log_file=Path("/dev/stderr"),  # whoever has started this keeps its log
         environment={"PATH": os.environ.get("PATH", "")},
+        counts_each_cluster=True,  # what it counts is served, so somebody may read it
     )
     try:
         async with ProcessTable(settings.state_folder) as processes, _health(settings.health, admin):

@@ -84,7 +84,9 @@ class Shop:
     def serve(self) -> subprocess.Popen[bytes]:
         """Starts the control plane."""
         ports = ("--xds-port", self.xds, "--api-port", self.api_port)
-        return self.start("serve", LOCALMESH, "serve", "-f", "mesh.yaml", "--pods", "pods.yaml", *ports)
+        published = ("--gateway-url", "http://gateway.example", "--api-url", "http://api.example")
+        files = ("-f", "mesh.yaml", "--pods", "pods.yaml")
+        return self.start("serve", LOCALMESH, "serve", *files, *ports, *published)
 
     def sidecar(self, name: str, health: int, *more: str) -> subprocess.Popen[bytes]:
         """Starts an Envoy."""

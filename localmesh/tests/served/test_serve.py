@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def test_requests_go_where_the_manifests_say(running: Shop) -> None:
     """All to v1 as in the manifests that it was started with."""
     assert running.answers(20) == {"v1": 20}
+
+
+def test_it_announces_the_addresses_that_it_was_given(running: Shop) -> None:
+    """Where gateway and API are published elsewhere, people are told that, and not where they listen."""
+    log = (running.folder / "serve.log").read_text()
+
+    assert re.search(r"ingressgateway +http://gateway\.example\n", log)
+    assert re.search(r"API +http://api\.example\n", log)
 
 
 def test_apply_from_elsewhere_changes_the_routes(running: Shop) -> None:
@@ -120,6 +129,21 @@ def test_a_sidecar_says_whether_it_is_ready_and_what_it_counts(running: Shop) ->
 
     assert running.get(f"{health}/healthz/ready") == "LIVE\n"
     assert "envoy_server_live" in running.get(f"{health}/stats/prometheus")
+
+
+def test_a_gateway_counts_for_each_cluster(running: Shop) -> None:
+    """With the name of the cluster and the class of the status as labels, as a dashboard asks for them."""
+    running.answers(1)
+
+    counted = running.get(f"http://127.0.0.1:{running.gateway_health}/stats/prometheus")
+
+    cluster = 'envoy_cluster_name="outbound|80|v1|web.shop.svc.cluster.local"'
+    found = [line for line in counted.splitlines() if cluster in line and not line.endswith(" 0")]
+    assert any(line.startswith("envoy_cluster_upstream_rq_completed{") for line in found)
+    assert any(
+        line.startswith("envoy_cluster_upstream_rq_xx{") and 'envoy_response_code_class="2"' in line
+        for line in found
+    )
 
 
 def test_endpoints_follow_an_application_that_goes_and_comes(tmp_path: Path) -> None:
