@@ -7,7 +7,7 @@ import sys
 import click
 
 from loadgen.errors import ExitStatus, LoadgenError
-from loadgen.prove_cli import prove
+from loadgen.prove.cli import prove
 from loadgen.run.cli import run
 from loadgen.tokens.cli import token
 

@@ -1,6 +1,7 @@
 """The errors that reach the user: one clear line each, and the exit status that goes with it.
 
 LoadgenError
+├── NotAllGood        1  not every request had a good answer, and that was asked for
 ├── UsageError        2  the command line asks for something that cannot be
 └── NotReachable      4  the mesh or the target does not answer
     └── Refused       4  it answers, and refuses what it was asked
@@ -25,6 +26,12 @@ class LoadgenError(Exception):
     """The command cannot go on; the message is for the user."""
 
     exit_status: ExitStatus
+
+
+class NotAllGood(LoadgenError):  # noqa: N818 (a measurement, not a mistake)
+    """Not every request had a good answer, and that was asked for."""
+
+    exit_status = ExitStatus.CHECK_FAILED
 
 
 class UsageError(LoadgenError):

@@ -10,9 +10,9 @@ import requests
 
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi
-from loadgen.progress import listener
 from loadgen.proofs import blue_green
-from loadgen.prove import Bench, run
+from loadgen.proofs.frames.proof import Bench, run
+from loadgen.reporting.progress import listener
 from tests.live import overlay
 from tests.proving import Bed, bed, edited, translated_wrongly
 

@@ -20,6 +20,7 @@ from tests.combinations import (
     kinds,
     pods,
 )
+from tests.custom_resources import problems
 from tests.live import ROOT
 
 NAMES = [component.name for component in COMPONENTS]
@@ -180,6 +181,40 @@ def test_every_version_that_takes_traffic_is_scaled_by_its_own_container(tmp_pat
         assert "replicas" not in deployment["spec"]
 
 
+@pytest.mark.parametrize("release", ["", "v2"], ids=["v1", "v2"])
+@pytest.mark.parametrize("overlay", sorted(FOR_CONTROLLERS))
+def test_under_a_controller_logic_has_one_autoscaler(overlay: str, release: str, tmp_path: Path) -> None:
+    """It names the one workload that there is, which says no number of pods either."""
+    folder = ROOT / "istio" / "overlays" / overlay / release
+    objects = build(tmp_path, folder, named("autoscaling"), named("autoscaling") / overlay)
+
+    scalers = {
+        each["metadata"]["name"]: each["spec"]["scaleTargetRef"]
+        for each in objects
+        if each["kind"] == "HorizontalPodAutoscaler"
+    }
+    assert set(scalers) == {"frontend-v1", "frontend-v2", "webapp-v1", "logic"}
+    for target in scalers.values():
+        workload = one(objects, target["kind"], target["name"])
+        assert workload["apiVersion"] == target["apiVersion"]
+        assert "replicas" not in workload["spec"]
+
+
+def test_flagger_knows_the_autoscaler_that_it_has_to_copy(tmp_path: Path) -> None:
+    """Without this its own copy of logic would stay at one pod."""
+    overlay = ROOT / "istio" / "overlays" / "flagger"
+    canary = one(
+        build(tmp_path, overlay, named("autoscaling"), named("autoscaling") / "flagger"), "Canary", "logic"
+    )
+
+    assert list(problems(canary)) == []
+    assert canary["spec"]["autoscalerRef"] == {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "name": "logic",
+    }
+
+
 def test_a_budget_is_for_the_pods_of_one_version(tmp_path: Path) -> None:
     """Each Deployment of the base has a budget that selects its pods and no others."""
     objects = build(tmp_path, ROOT / "k8s" / "base", named("disruption-budgets"))
@@ -193,6 +228,15 @@ def test_a_budget_is_for_the_pods_of_one_version(tmp_path: Path) -> None:
             if each["spec"]["selector"]["matchLabels"].items() <= labels
         ]
         assert selecting == [name.removeprefix("Deployment ")]
+
+
+def test_the_load_job_ends_with_its_sidecar(tmp_path: Path) -> None:
+    """It asks for a native one, whatever Istio would take; a deadline ends what does not end."""
+    objects = build(tmp_path, ROOT / "k8s" / "base", named("load-job"))
+
+    spec = one(objects, "Job", "load")["spec"]
+    assert spec["template"]["metadata"]["annotations"] == {"sidecar.istio.io/nativeSidecar": "true"}
+    assert spec["activeDeadlineSeconds"] > 5 * 60
 
 
 def test_feedback_keeps_its_file_on_a_claim(tmp_path: Path) -> None:

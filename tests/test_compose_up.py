@@ -35,6 +35,7 @@ def _compose() -> list[str] | None:
 
 pytestmark = [
     pytest.mark.docker,
+    pytest.mark.timeout(0),  # builds take as long as they take
     pytest.mark.xdist_group("application"),
     pytest.mark.skipif(not os.environ.get(ASKED_FOR), reason=f"builds images: set {ASKED_FOR}=1 to run it"),
     pytest.mark.skipif(not shutil.which("docker"), reason="no docker on the PATH"),

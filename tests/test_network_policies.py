@@ -44,7 +44,6 @@ NEEDED = [
     (service("feedback"), service("postgres"), 5432),
     (LOAD, service("webapp"), 8080),
     (LOAD, GATEWAY, 8080),
-    (LOAD, API_SERVER, 6443),
     (PROMETHEUS, service("logic"), 15020),
     (API_SERVER, service("logic"), 9102),
     *((service(app), ISTIOD, 15012) for app in ("frontend", "webapp", "logic", "feedback", "postgres")),
@@ -74,6 +73,8 @@ UNWANTED = [
     (service("logic"), INTERNET, 443),
     (service("frontend"), API_SERVER, 6443),
     (LOAD, service("postgres"), 5432),
+    (LOAD, API_SERVER, 6443),
+    (LOAD, INTERNET, 443),
     (service("webapp"), service("logic"), 22),
     (PROMETHEUS, service("logic"), 8080),
 ]

@@ -22,7 +22,7 @@ import requests
 
 from loadgen.applying.overlays import has_policies
 from loadgen.inforce import MeshApi
-from loadgen.sequence import await_rest
+from loadgen.prove.sequence import await_rest
 from tests.combinations import FOR_CONTROLLERS
 from tests.live import ROOT, overlay
 from tests.pages import Command, commands, difference, page_commands

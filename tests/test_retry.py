@@ -11,10 +11,10 @@ import pytest
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi
 from loadgen.inforce.counters import counted
-from loadgen.measure import Shipment
-from loadgen.progress import listener
+from loadgen.measuring.measure import Shipment
+from loadgen.proofs.frames.proof import Bench
 from loadgen.proofs.shadow import FEEDBACK
-from loadgen.prove import Bench
+from loadgen.reporting.progress import listener
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
 from tests.proving import Bed, bed, edited, route_actions, translated_wrongly

@@ -76,6 +76,15 @@ class TestProfiles:
                 "http://istio-ingressgateway.istio-system",
             ]
 
+    def test_where_nothing_is_proven_every_request_must_be_answered_well(self) -> None:
+        """Without a profile and without a mesh; controllers are at work while some requests fail."""
+        (base,) = skaffold()["verify"]
+
+        assert "--all-good" in base["container"]["args"]
+        assert "--all-good" in patched("no-mesh", "/verify/0/container/args")
+        for name in FOR_CONTROLLERS:
+            assert patched(name, "/verify/0/container/args") == base["container"]["args"][:-1]
+
     def test_development_is_for_skaffold_dev_alone(self) -> None:
         """The component that lets code be edited reaches no other command."""
         (hook,) = profile("dev")["manifests"]["hooks"]["after"]

@@ -6,14 +6,15 @@ import asyncio
 import importlib.util
 import json
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from loadgen.tests.authority import write_authority
 from loadgen.tests.servers import Received, answer, json_answer, read_request, serving
@@ -31,11 +32,15 @@ class Cluster:
     """What the API says of the pod, one state after the other; the last one stays."""
 
     states: list[dict[str, Any]]
+    may_change: bool = True
+    changes_before_the_log: int = 0
     received: list[Received] = field(default_factory=list)
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await read_request(reader)
         self.received.append(request)
+        while request.path.endswith("/log?follow=true") and len(self.changes()) < self.changes_before_the_log:
+            await asyncio.sleep(0.005)
         writer.write(self._answer(request))
         await writer.drain()
 
@@ -44,11 +49,17 @@ class Cluster:
             return json_answer(200, {"spec": {"jobTemplate": {"spec": {"template": TEMPLATE}}}})
         if request.path == JOBS:
             return json_answer(201, {"metadata": {"name": "loadgen-x"}})
+        if request.method == "PATCH":
+            return json_answer(200 if self.may_change else 403, {})
         if request.path == f"{PODS}/loadgen-x-1/log?follow=true":
             return answer(200, b"canary  PASS\n")
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         pod = {"metadata": {"name": "loadgen-x-1"}, "status": {"containerStatuses": [{"state": state}]}}
         return json_answer(200, {"items": [pod]})
+
+    def changes(self) -> list[Received]:
+        """The changes of the pod that the script runs in."""
+        return [each for each in self.received if (each.method, each.path) == ("PATCH", f"{PODS}/verify-1")]
 
     def created(self) -> dict[str, Any]:
         """The Job that was made."""
@@ -70,13 +81,14 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "STIR_SECONDS", 0.01)
     monkeypatch.setenv("POD_NAME", "verify-1")
     monkeypatch.setenv("POD_UID", "uid-1")
     return module
 
 
 @pytest.fixture
-def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`run(cluster, *arguments)`: the exit status of the script."""
 
     def run_with(cluster: Cluster, *arguments: str) -> int:
@@ -120,3 +132,44 @@ def test_an_image_that_cannot_be_pulled_ends_it(run: Any) -> None:
 
     with pytest.raises(SystemExit, match="loadgen does not start: ErrImagePull: no such image"):
         run(cluster, "prove", "canary")
+
+
+def test_its_pod_changes_as_long_as_it_runs(run: Any) -> None:
+    """skaffold would take the end of a watch in which nothing happens for a success."""
+    cluster = Cluster([{"running": {}}, {"terminated": {"exitCode": 1}}], changes_before_the_log=5)
+
+    assert run(cluster, "prove", "canary") == 1
+
+    told = [json.loads(each.body)["metadata"]["annotations"] for each in cluster.changes()]
+    assert len(told) >= 5
+    assert all(before != after for before, after in pairwise(told))
+    assert {each.headers["content-type"] for each in cluster.changes()} == {"application/merge-patch+json"}
+
+
+def test_it_does_not_start_where_its_pod_may_not_change(run: Any) -> None:
+    """Rights of another version of the manifests would make a verdict that may be lost."""
+    cluster = Cluster([{"terminated": {"exitCode": 0}}], may_change=False)
+
+    with pytest.raises(SystemExit, match=f"the API answers 403 to {PODS}/verify-1"):
+        run(cluster, "prove", "canary")
+
+
+def test_it_asks_for_what_it_may_and_may_do_no_more(run: Any) -> None:
+    """Its requests are those that the Role of its ServiceAccount allows, all of them."""
+    cluster = Cluster([{"running": {}}, {"terminated": {"exitCode": 0}}])
+
+    run(cluster, "prove", "canary")
+
+    documents = yaml.safe_load_all((ROOT / "k8s" / "verify" / "rights.yaml").read_text())
+    (role,) = (each for each in documents if each["kind"] == "Role" and each["metadata"]["name"] == "start")
+    allowed = {
+        (verb, resource) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
+    }
+    assert {_right(each) for each in cluster.received} == allowed
+
+
+def _right(request: Received) -> tuple[str, str]:
+    """The verb and the resource of a request, as a Role names them."""
+    parts = request.path.partition("?")[0].partition(f"/{NAMESPACE}/")[2].split("/")
+    verbs = {"POST": "create", "PATCH": "patch", "GET": "get" if len(parts) > 1 else "list"}
+    return verbs[request.method], "/".join([parts[0], *parts[2:]])

@@ -43,7 +43,8 @@ def await_pods(api: MeshApi) -> None:
     """Wait until every Deployment has the pods it wants, all of them ready, and no old one is left."""
 
     def unfinished() -> str:
-        waiting = [_deployment(item) for item in api.resources().deployments if not rolled_out(item)]
+        deployments = api.objects("apps/v1", "deployments")
+        waiting = [_deployment(item) for item in deployments if not rolled_out(item)]
         pods = (pod for pod in api.pods() if not completed(pod))
         waiting += [f"pod {name_of(pod)}" for pod in pods if leaving(pod) or not ready(pod)]
         return ", ".join(waiting)

@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
+_NOTED = frozenset({"managedFields", "resourceVersion"})
+
+_TO_A_POD = "/proxy/"
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The objects of one namespace that decide where requests go."""
+    """The objects of one namespace that decide where requests go; equal where nothing else is wanted.
+
+    What controllers report of them meanwhile, such as the end of a Deployment's last old pod, is left out.
+    """
 
     namespace: str
     virtual_services: tuple[Object, ...] = ()
@@ -80,11 +86,14 @@ class MeshApi:
         """What is in force now."""
         return Resources(
             self.namespace,
-            virtual_services=self.objects("networking.istio.io/v1", "virtualservices"),
-            destination_rules=self.objects("networking.istio.io/v1", "destinationrules"),
-            services=self.objects("v1", "services"),
-            deployments=self.objects("apps/v1", "deployments"),
+            virtual_services=self._wanted("networking.istio.io/v1", "virtualservices"),
+            destination_rules=self._wanted("networking.istio.io/v1", "destinationrules"),
+            services=self._wanted("v1", "services"),
+            deployments=self._wanted("apps/v1", "deployments"),
         )
+
+    def _wanted(self, api_version: str, kind: str) -> tuple[Object, ...]:
+        return tuple(map(_without_reports, self.objects(api_version, kind)))
 
     def pods(self, **labels: str) -> tuple[Object, ...]:
         """The pods with these labels, by name."""
@@ -130,7 +139,7 @@ class MeshApi:
         return self._answer(self._pod_path(str(pod["metadata"]["name"]), port, path)).headers
 
     def _pod_path(self, pod: str, port: int, path: str) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy/{path}"
+        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}{_TO_A_POD}{path}"
 
     def gateway(self) -> str:
         """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
@@ -196,20 +205,29 @@ class MeshApi:
                 timeout=self._timeout_seconds,
             )
         except requests.RequestException as error:
-            raise NotReachable(self._unreachable(error)) from error
+            raise NotReachable(self._unreachable(path, error)) from error
 
     @staticmethod
     def _refused(answer: Response) -> Refused:
         return Refused(f"{answer.url} answers {answer.status_code} {_reason(answer)}")
 
-    def _unreachable(self, error: Exception) -> str:
+    def _unreachable(self, path: str, error: Exception) -> str:
         import requests
 
-        reason = (
-            "does not answer in time" if isinstance(error, requests.Timeout) else "cannot be connected to"
-        )
+        late = isinstance(error, requests.Timeout)
+        if late and _TO_A_POD in path:
+            # Most plugins drop what a NetworkPolicy does not allow, so the API's server waits in vain.
+            pod = path.partition("/pods/")[2].partition(_TO_A_POD)[0]
+            return f"{self.url} has no answer of pod {pod} in time: does a NetworkPolicy keep the API out?"
+        reason = "does not answer in time" if late else "cannot be connected to"
         remedy = "start a mesh with `make up`, or name one with --mesh or LOCALMESH_URL"
         return f"the mesh's API at {self.url} {reason}: {remedy}"
+
+
+def _without_reports(item: Object) -> Object:
+    """An object as somebody wants it: without its status, and what the API server notes when that changes."""
+    metadata = {name: value for name, value in item["metadata"].items() if name not in _NOTED}
+    return {name: value for name, value in item.items() if name != "status"} | {"metadata": metadata}
 
 
 def _reason(answer: Response) -> str:

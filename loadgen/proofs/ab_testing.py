@@ -13,16 +13,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from loadgen.design import design
 from loadgen.http1 import Request
 from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.hashing import hashed_by
 from loadgen.inforce.pods import name_of, ready
 from loadgen.inforce.shares import edge_route
-from loadgen.judge import Check, Count, certain, inconclusive, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.tally import Observation, Tally
+from loadgen.judging.design import design
+from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 SERVICE = "frontend"
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/ab-testing`"

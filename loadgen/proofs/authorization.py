@@ -14,7 +14,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from loadgen.admission import (
+from loadgen.http1 import Request
+from loadgen.inforce import NotInForce, NotUnderstood
+from loadgen.inforce.counters import METRICS_PORT
+from loadgen.inforce.policies import policies
+from loadgen.judging.judge import Check
+from loadgen.measuring.sentiment import PATH, SENTENCES, sentiment_requests
+from loadgen.proofs.frames.admission import (
     DENIED,
     Passage,
     asked_past_the_gateway,
@@ -23,13 +29,7 @@ from loadgen.admission import (
     past_the_gateway_check,
     wait_for_connections,
 )
-from loadgen.http1 import Request
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.inforce.counters import METRICS_PORT
-from loadgen.inforce.policies import policies
-from loadgen.judge import Check
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, SENTENCES, sentiment_requests
+from loadgen.proofs.frames.proof import Bench, Proof
 
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/authorization`"
 JSON = (("content-type", "application/json"),)

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loadgen.design import design
 from loadgen.http1 import Request
 from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.shares import edge_route, shares_at_gateway
-from loadgen.judge import Check, Count, failed, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.tally import Observation, Tally
+from loadgen.judging.design import design
+from loadgen.judging.judge import Check, Count, failed, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 SERVICE = "frontend"
 CALL = Call("GET", "/")

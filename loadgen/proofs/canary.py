@@ -9,7 +9,7 @@ earlier ones went: the number is fixed, and every one that was sent is waited fo
 what has *ended* within a time would favour the fast version.)
 
 How many: enough for a share that is off by `NOTICED_SHARE` and for a failure share of a faulty version that
-is off by `NOTICED_FAILURES` to be noticed as `loadgen.design` says; more where a version's weight is
+is off by `NOTICED_FAILURES` to be noticed as `loadgen.judging.design` says; more where a version's weight is
 small, within bounds. The design of each check, with what it notices, is part of the report.
 """
 
@@ -19,14 +19,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from loadgen.binomial import percent
-from loadgen.design import design, surely_at_least, trials_for, trials_to_get
 from loadgen.inforce import Call, Journey, NotUnderstood, Split, read_split
-from loadgen.judge import Check, Count, inconclusive, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, sentiment_requests
-from loadgen.tally import Tally
+from loadgen.judging.binomial import percent
+from loadgen.judging.design import design, surely_at_least, trials_for, trials_to_get
+from loadgen.judging.judge import Check, Count, inconclusive, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 SERVICE = "logic"
 JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))

@@ -17,16 +17,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from loadgen.binomial import percent
-from loadgen.design import design
 from loadgen.http1 import Request
 from loadgen.inforce import NotInForce, NotUnderstood, Resources
 from loadgen.inforce.routes import qualified
-from loadgen.judge import Check, Count, inconclusive, judge, judge_between
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import sentiment_requests
-from loadgen.tally import Observation, Tally
+from loadgen.judging.binomial import percent
+from loadgen.judging.design import design
+from loadgen.judging.judge import Check, Count, inconclusive, judge, judge_between
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import sentiment_requests
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 SERVICE = "webapp"
 OTHER = "frontend"

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from loadgen.admission import TIMES, Passage, passage_checks
 from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.counters import counted
 from loadgen.inforce.gateway_operations import routes_with
@@ -24,9 +23,10 @@ from loadgen.inforce.outside import Registry, registry
 from loadgen.inforce.pods import ready
 from loadgen.inforce.routes import Route
 from loadgen.inforce.shares import edge_route
-from loadgen.judge import Check, certain
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, sentiment_requests
+from loadgen.judging.judge import Check, certain
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.proofs.frames.admission import TIMES, Passage, passage_checks
+from loadgen.proofs.frames.proof import Bench, Proof
 
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/egress`"
 ADDRESS = "LOGIC_URL"

@@ -14,17 +14,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from loadgen.binomial import percent
-from loadgen.design import design, surely_at_least, trials_for
 from loadgen.inforce import Call, Journey, NotInForce, NotUnderstood, Resources, inner_route
 from loadgen.inforce.durations import seconds
 from loadgen.inforce.interference import interference
 from loadgen.inforce.routes import Route
-from loadgen.judge import Check, Count, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, sentiment_requests
-from loadgen.tally import Observation, Tally
+from loadgen.judging.binomial import percent
+from loadgen.judging.design import Design, design, surely_at_least, trials_for
+from loadgen.judging.judge import Check, Count, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 SERVICE = "logic"
 HEADER = "end-user"
@@ -157,14 +157,15 @@ def is_testers(one: Observation) -> bool:
 def judged(plan: Plan, planned: int, tally: Tally) -> list[Check]:
     """All checks: for the tester the shares in force, for all others nothing at all."""
     tester, others = _parted(tally)
-    each = planned // 2
+    each, late, stalls = planned // 2, was_delayed(plan), stalled(plan, others)
     return [
         _share("tester's aborts", plan.tester.abort_share, each, tester, is_abort),
-        _share("tester's delays", plan.tester.delay_share, each, tester, was_delayed(plan)),
+        # Requests alternate: what stood still for the others did so for as many of the tester's.
+        _delays("tester's delays", design(plan.tester.delay_share, each), tester, late, stalls),
         *([_status(plan.tester, each, tester)] if plan.tester.abort_share else []),
         _share("tester's other failures", 0.0, each, tester, is_other_failure),
         _share("others' failures", 0.0, each, others, lambda one: one.failed),
-        _others_delays(plan, each, others),
+        _delays("others' delays", design(0.0, each), others, late, stalls),
     ]
 
 
@@ -191,20 +192,27 @@ def _upstream_status(one: Observation) -> int | None:
     return status if isinstance(status, int) else None
 
 
-def _others_delays(plan: Plan, planned: int, others: Tally) -> Check:
-    """Whether nobody else is delayed; what a machine that stands still delays is unknown.
+def stalled(plan: Plan, others: Tally) -> int:
+    """How many of the others' requests a machine that stood still may have delayed as long as is injected.
 
     An injected delay has one length. A stall has all of them: where requests took a part of the delay, too,
     as many as that (times `STALL_RATIO`) may have been delayed by the machine.
     """
-    delayed = others.count(was_delayed(plan))
+    late = was_delayed(plan)
     partly = others.count(
-        lambda one: 0.25 * plan.tester.delay_seconds < one.latency_seconds and not was_delayed(plan)(one)
+        lambda one: 0.25 * plan.tester.delay_seconds < one.latency_seconds and not late(one)
     )
-    unknown = min(delayed, STALL_RATIO * partly)
-    abandoned = others.count(lambda one: one.abandoned)
-    count = Count(delayed - unknown, len(others), min(len(others), unknown + abandoned))
-    return judge("others' delays", "0 % of these requests", design(0.0, planned), count)
+    return min(others.count(late), STALL_RATIO * partly)
+
+
+def _delays(
+    name: str, wanted: Design, tally: Tally, late: Callable[[Observation], bool], stalls: int
+) -> Check:
+    """Whether the wanted share is delayed on purpose; that as many as `stalls` were not is possible."""
+    found = tally.count(lambda one: late(one) and not one.abandoned)
+    stalls = min(found, stalls)
+    count = Count(found - stalls, len(tally), stalls + tally.count(lambda one: one.abandoned))
+    return judge(name, f"{percent(wanted.expected)} of these requests", wanted, count)
 
 
 def was_delayed(plan: Plan) -> Callable[[Observation], bool]:

@@ -20,11 +20,11 @@ from loadgen.inforce.durations import seconds
 from loadgen.inforce.gateway_operations import routes_with
 from loadgen.inforce.pods import ready
 from loadgen.inforce.routes import Route
-from loadgen.judge import Check, certain, failed, inconclusive, passed
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, sentiment_requests
-from loadgen.tally import Observation, Tally
+from loadgen.judging.judge import Check, certain, failed, inconclusive, passed
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/header-operations`"
 OURS = "from-the-caller"

@@ -14,7 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loadgen.admission import (
+from loadgen.http1 import Request
+from loadgen.inforce import NotInForce, NotUnderstood
+from loadgen.inforce.policies import Policies, holds_for, policies
+from loadgen.judging.judge import Check
+from loadgen.measuring.sentiment import SENTENCES
+from loadgen.proofs.frames.admission import (
     DENIED,
     Passage,
     asked_past_the_gateway,
@@ -23,12 +28,7 @@ from loadgen.admission import (
     past_the_gateway_check,
     wait_for_connections,
 )
-from loadgen.http1 import Request
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.inforce.policies import Policies, holds_for, policies
-from loadgen.judge import Check
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import SENTENCES
+from loadgen.proofs.frames.proof import Bench, Proof
 from loadgen.tokens import claims, demo_key, public_keys, signed, unsigned
 
 SERVICE = "feedback"

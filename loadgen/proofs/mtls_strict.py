@@ -16,21 +16,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loadgen.design import design
 from loadgen.http1 import Request
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.api import Object
 from loadgen.inforce.mutual_tls import KIND, STRICT, mode_of
 from loadgen.inforce.pods import logged, name_of, ready
-from loadgen.judge import Check, Count, certain, inconclusive, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, sentiment_requests
-from loadgen.tally import Observation, Tally
+from loadgen.judging.design import design
+from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/mtls-strict`"
-REFUSED, ANSWERED = "refused", "answered"
+REFUSED, ANSWERED, NOT_REACHED = "refused", "answered", "not reached"
 CERTIFICATE = "x-forwarded-client-cert"
+_NO_CONNECTION = "dial tcp"
 MADE_UP = "spiffe://cluster.local/ns/made-up/sa/made-up"
 
 BEFORE = 3
@@ -102,7 +103,18 @@ def doors_of(pods: Iterable[Object], policies: Sequence[Object]) -> list[Door]:
 def _knock(api: MeshApi, door: Door) -> set[str]:
     """What became of plain text, each time that it was tried."""
     tries = [api.pod_refusal(door.pod, door.port, door.path) for _ in range(BEFORE + TIMES)]
-    return {ANSWERED if refusal is None else REFUSED for refusal in tries[BEFORE:]}
+    return {became(refusal) for refusal in tries[BEFORE:]}
+
+
+def became(refusal: str | None) -> str:
+    """What became of plain text, by the API's words for why no answer came.
+
+    A sidecar takes every connection and then closes those that begin in plain text. Where none could even be
+    made (Go's `dial`), something before the sidecar refused it, such as a NetworkPolicy.
+    """
+    if refusal is None:
+        return ANSWERED
+    return NOT_REACHED if _NO_CONNECTION in refusal else REFUSED
 
 
 def judged_doors(doors: Sequence[Door], found: Sequence[set[str]]) -> list[Check]:
@@ -110,10 +122,14 @@ def judged_doors(doors: Sequence[Door], found: Sequence[set[str]]) -> list[Check
     outcomes: dict[tuple[str, str], set[str]] = {}
     for door, outcome in zip(doors, found, strict=True):
         outcomes.setdefault((door.name, door.expected), set()).update(outcome)
-    return [
-        certain(name, expected, " or ".join(sorted(outcome)))
-        for (name, expected), outcome in sorted(outcomes.items())
-    ]
+    return [_judged_door(name, expected, found) for (name, expected), found in sorted(outcomes.items())]
+
+
+def _judged_door(name: str, expected: str, found: set[str]) -> Check:
+    if NOT_REACHED in found and found <= {NOT_REACHED, expected}:
+        reason = "the API's server gets no connection to it: does a NetworkPolicy keep it out?"
+        return inconclusive(name, expected, reason)
+    return certain(name, expected, " or ".join(sorted(found)))
 
 
 def _inside(plan: Shipment, tally: Tally) -> Check:

@@ -16,15 +16,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadgen.design import design
 from loadgen.inforce import Call, Journey, NotInForce, NotUnderstood, Resources, inner_route, odds_of
 from loadgen.inforce.durations import seconds
 from loadgen.inforce.routes import qualified
-from loadgen.judge import Check, Count, failed, judge, passed
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import PATH, sentiment_requests
-from loadgen.tally import Observation, Tally
+from loadgen.judging.design import design
+from loadgen.judging.judge import Check, Count, failed, judge, passed
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 SERVICE = "logic"
 JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loadgen.binomial import percent
-from loadgen.foretelling import Plan, is_answer, is_late_answer, read_plan
 from loadgen.inforce import NotInForce, Resources
-from loadgen.prove import Proof
-from loadgen.retrying import Retrying
+from loadgen.judging.binomial import percent
+from loadgen.proofs.frames.foretelling import Plan, is_answer, is_late_answer, read_plan
+from loadgen.proofs.frames.proof import Proof
+from loadgen.proofs.frames.retrying import Retrying
 
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/retry`"
 

@@ -18,8 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadgen.binomial import percent
-from loadgen.design import design, surely_at_least, trials_for, trials_to_get
 from loadgen.errors import NotReachable
 from loadgen.http1 import Request
 from loadgen.inforce import Call, NotUnderstood, Odds, Resources
@@ -28,12 +26,14 @@ from loadgen.inforce.mirrors import Mirror, mirror_of
 from loadgen.inforce.pods import logged
 from loadgen.inforce.shares import edge_route, route_in_mesh, shares_in_mesh
 from loadgen.inforce.split import odds_of
-from loadgen.judge import Check, Count, certain, inconclusive, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import sentiment_requests
-from loadgen.settling import Activity, settled
-from loadgen.tally import Tally
+from loadgen.judging.binomial import percent
+from loadgen.judging.design import design, surely_at_least, trials_for, trials_to_get
+from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import sentiment_requests
+from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.settling import Activity, settled
 
 SERVICE = "logic"
 CALL = Call("POST", "/analyse/sentiment")

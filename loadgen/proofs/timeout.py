@@ -10,8 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadgen.design import design
-from loadgen.foretelling import (
+from loadgen.inforce import NotInForce, Resources
+from loadgen.inforce.counters import counted
+from loadgen.inforce.tries import Outcome
+from loadgen.judging.design import design
+from loadgen.judging.judge import Check, Count, failed, judge, passed
+from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.foretelling import (
     JOURNEY,
     MARGIN_SECONDS,
     SERVICE,
@@ -26,12 +31,7 @@ from loadgen.foretelling import (
     read_plan,
     share_check,
 )
-from loadgen.inforce import NotInForce, Resources
-from loadgen.inforce.counters import counted
-from loadgen.inforce.tries import Outcome
-from loadgen.judge import Check, Count, failed, judge, passed
-from loadgen.prove import Bench, Proof
-from loadgen.tally import Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/timeout`"
 IN_FLIGHT = "sentimesh_http_requests_in_flight"

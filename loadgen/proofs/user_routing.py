@@ -15,16 +15,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from loadgen.binomial import percent
-from loadgen.design import design, trials_for
 from loadgen.http1 import Request
 from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
 from loadgen.inforce.shares import Shares, shares_at_gateway, shares_in_mesh
-from loadgen.judge import Check, Count, judge
-from loadgen.measure import Shipment
-from loadgen.prove import Bench, Proof
-from loadgen.sentiment import sentiment_requests
-from loadgen.tally import Tally
+from loadgen.judging.binomial import percent
+from loadgen.judging.design import design, trials_for
+from loadgen.judging.judge import Check, Count, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import sentiment_requests
+from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.proof import Bench, Proof
 
 HEADER = "user-group"
 MEMBERS = ("internal", "external")

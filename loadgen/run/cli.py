@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from loadgen.console import console, show
 from loadgen.errors import ExitStatus
 from loadgen.http1 import Target
 from loadgen.mesh_options import gateway_url, mesh_option
-from loadgen.output import check_writable, write_json
+from loadgen.reporting.console import console, show
+from loadgen.reporting.output import check_writable, write_json
 from loadgen.run.options import MOST_CONNECTIONS, USUAL_RATE, USUAL_SECONDS, RunOptions
 
 
@@ -60,6 +60,9 @@ FEW = click.IntRange(min=1, max=10_000)
 @click.option("--path", help="Path and query.  [default: that of the URL]")
 @click.option("--body", help="The body, or @FILE for what is in a file.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header; repeatable.")
+@click.option(
+    "--all-good", is_flag=True, help="Fail unless every request is answered with a status below 400."
+)
 @click.option("--json", "json_path", metavar="FILE", help="The summary as JSON; - for standard output.")
 @click.option("--live/--no-live", default=None, help="Watch the run.  [default: on a terminal]")
 def run(
@@ -87,4 +90,6 @@ def run(
     if json_path:
         write_json(json_path, summary.document())
     summary.check_answered()
+    if options.all_good:
+        summary.check_all_good()
     return ExitStatus.OK

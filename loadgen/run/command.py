@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from loadgen.console import console
 from loadgen.http1 import SECOND, Request, Target, clock
 from loadgen.http1.target import reach
-from loadgen.measure import stopped_by_signals
-from loadgen.pacing import Sender, Traffic, sender
+from loadgen.measuring.measure import stopped_by_signals
+from loadgen.measuring.pacing import Sender, Traffic, sender
+from loadgen.reporting.console import console
 from loadgen.run.recorder import Recorder
 from loadgen.run.summary import Summary
 from loadgen.run.view import live_table

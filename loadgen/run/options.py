@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from loadgen.errors import UsageError
 from loadgen.http1 import Limits, Request
-from loadgen.pacing import Traffic
-from loadgen.sentiment import PATH, sentiment_requests
+from loadgen.measuring.pacing import Traffic
+from loadgen.measuring.sentiment import PATH, sentiment_requests
 
 USUAL_RATE = 50.0
 USUAL_SECONDS = 30.0
@@ -30,6 +30,7 @@ class RunOptions:
     path: str | None = None
     body: str | None = None
     headers: tuple[str, ...] = ()
+    all_good: bool = False
 
     def __post_init__(self) -> None:
         if self.rate is not None and self.concurrency is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from loadgen.histogram import Histogram
 from loadgen.http1 import Exchange, Loss
-from loadgen.served_by import HEADER, hops
+from loadgen.measuring.histogram import Histogram
+from loadgen.measuring.served_by import HEADER, hops
 
 MOST_DISTINCT = 1_000
 """So many different `served-by` values are told apart; pods and attempts make only a few."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loadgen.errors import NotReachable
-from loadgen.histogram import RELATIVE_ERROR, Histogram
+from loadgen.errors import NotAllGood, NotReachable
 from loadgen.http1 import Request, Target
-from loadgen.pacing import Sender, Traffic
+from loadgen.measuring.histogram import RELATIVE_ERROR, Histogram
+from loadgen.measuring.pacing import Sender, Traffic
 from loadgen.run.recorder import Recorder
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -58,6 +58,12 @@ class Summary:
                 f"{loss.meaning} ({count:,})" for loss, count in sorted(self.recorder.losses.items())
             )
             raise NotReachable(f"{self.target.url} answered none of {self.issued:,} requests: {kinds}")
+
+    def check_all_good(self) -> None:
+        """Raise NotAllGood unless every request was answered with a status below 400."""
+        good = self.recorder.good
+        if good < self.issued:
+            raise NotAllGood(f"{self.target.url} answered {good:,} of {self.issued:,} requests well")
 
     def document(self) -> dict[str, Any]:
         """The JSON document described by `summary.schema.json`; times in milliseconds, None without data."""

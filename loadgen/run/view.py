@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from loadgen.histogram import Histogram
 from loadgen.http1 import Loss
+from loadgen.measuring.histogram import Histogram
 from loadgen.run.recorder import Recorder
 from loadgen.run.summary import Summary
 

@@ -21,7 +21,7 @@ import loadgen
 from loadgen.cli import main
 
 SCHEMAS = Path(loadgen.__file__).parent
-REPORT_SCHEMA = json.loads((SCHEMAS / "report.schema.json").read_text())
+REPORT_SCHEMA = json.loads((SCHEMAS / "reporting/report.schema.json").read_text())
 SUMMARY_SCHEMA = json.loads((SCHEMAS / "run/summary.schema.json").read_text())
 
 

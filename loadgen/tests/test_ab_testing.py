@@ -10,10 +10,10 @@ import pytest
 
 from loadgen.http1 import Loss
 from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.ab_testing import VALUES, Visit, header_in_force, judged, record
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 PAGE = b'<link href="/static/v1/style.css"><script src="/static/v1/app.js"></script><a href="/else">'

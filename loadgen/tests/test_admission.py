@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from asyncio import StreamReader, StreamWriter
 from typing import Any
 
 import pytest
 
-from loadgen.admission import (
+from loadgen.errors import NotReachable
+from loadgen.http1 import Loss, Request, Target
+from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
+from loadgen.inforce.policies import OLDEST_CONNECTION_SECONDS, Policies, holds_for, seconds_to_wait
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import hops
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.admission import (
     DENIED,
     TIMES,
     Passage,
@@ -19,15 +27,8 @@ from loadgen.admission import (
     past_the_gateway_check,
     wait_for_connections,
 )
-from loadgen.errors import NotReachable
-from loadgen.http1 import Loss, Request, Target
-from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
-from loadgen.inforce.policies import OLDEST_CONNECTION_SECONDS, Policies, holds_for, seconds_to_wait
-from loadgen.judge import Verdict
-from loadgen.progress import listener
-from loadgen.prove import Bench
-from loadgen.served_by import hops
-from loadgen.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench
+from loadgen.reporting.progress import listener
 from loadgen.tests.servers import always, answer, json_answer, serving
 from loadgen.tests.stand_in_mesh import base, resources
 
@@ -191,6 +192,19 @@ class TestPastTheGateway:
             serving(always(status)) as url,
             MeshApi(url, "sentimesh") as api,
             pytest.raises(NotReachable, match="is forbidden"),
+        ):
+            api.pod_answer("one", 8080, "about")
+
+    def test_a_pod_that_is_kept_apart_is_named(self):
+        """The API itself answers then; what cannot be asked is the pod."""
+
+        async def silent(reader: StreamReader, _: StreamWriter) -> None:
+            await reader.read()
+
+        with (
+            serving(silent) as url,
+            MeshApi(url, "sentimesh", timeout_seconds=0.05) as api,
+            pytest.raises(NotReachable, match=r"no answer of pod one:8080 in time: does a NetworkPolicy"),
         ):
             api.pod_answer("one", 8080, "about")
 

@@ -14,7 +14,7 @@ from loadgen.applying import ClusterStage, cluster, find_overlays, rollout
 from loadgen.applying.overlays import has_policies
 from loadgen.applying.rollout import await_drained, await_pods, await_pushes, rolled_out
 from loadgen.errors import NotReachable, Refused, UsageError
-from loadgen.inforce import MeshApi, Resources
+from loadgen.inforce import MeshApi
 
 KUBECTL = """#!/bin/sh
 echo "$*" >>"$FOLDER/calls"
@@ -168,9 +168,10 @@ class FakeCluster:
     pod_lists: list[list[dict]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
 
-    def resources(self) -> Resources:
+    def objects(self, api_version: str, kind: str) -> tuple[dict, ...]:
+        assert (api_version, kind) == ("apps/v1", "deployments")
         looks = self.deployments
-        return Resources("sentimesh", deployments=(looks.pop(0) if len(looks) > 1 else looks[0],))
+        return (looks.pop(0) if len(looks) > 1 else looks[0],)
 
     def pods(self, **labels: str) -> list[dict]:
         return self.pod_lists.pop(0) if len(self.pod_lists) > 1 else self.pod_lists[0]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loadgen.admission import DENIED, check_routes
 from loadgen.proofs.authorization import PASSAGES, SERVICES
+from loadgen.proofs.frames.admission import DENIED, check_routes
 from loadgen.tests.stand_in_mesh import BASE, manifests, named, resources
 
 OVERLAY = "istio/overlays/authorization"

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from loadgen.changing import change_cluster, change_localmesh
 from loadgen.http1 import Loss
 from loadgen.inforce import NotInForce
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.blue_green import STEADY, SWITCH, Colours, Switch, judged, read_colours, switched
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
+from loadgen.proofs.frames.changing import change_cluster, change_localmesh
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 WHOLE = (*BASE, "k8s/base/frontend.yaml")

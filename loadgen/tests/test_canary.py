@@ -10,10 +10,10 @@ import pytest
 
 from loadgen.http1 import Loss
 from loadgen.inforce import Split, read_split
-from loadgen.judge import Verdict, overall
+from loadgen.judging.judge import Verdict, overall
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.canary import JOURNEY, PROOF, judged, plan_for
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
 from loadgen.tests.stand_in_mesh import Objects, base, canary, logic_route, resources, set_environment
 
 WEBAPP = Hop("webapp", "v1", "webapp-v1-1")

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.circuit_breaker import (
     EVERY,
     FLOOD_REQUESTS,
@@ -17,8 +19,6 @@ from loadgen.proofs.circuit_breaker import (
     judged,
     pool_in_force,
 )
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
 from loadgen.tests.stand_in_mesh import BASE, base, manifests, resources
 
 RULE = "istio/overlays/circuit-breaker/destinationrule-webapp-pool-of-one.yaml"

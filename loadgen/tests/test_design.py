@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from loadgen.binomial import at_most
-from loadgen.design import (
+from loadgen.judging.binomial import at_most
+from loadgen.judging.design import (
     CONFIDENCE,
     POWER,
     design,
@@ -17,7 +17,7 @@ from loadgen.design import (
     trials_for,
     trials_to_get,
 )
-from loadgen.judge import Count, Verdict, judge
+from loadgen.judging.judge import Count, Verdict, judge
 
 SHARES = [0.0, 0.01, 0.05, 0.13, 0.2, 0.5, 0.65, 0.8, 0.95, 1.0]
 TRIALS = [100, 452, 2000, 2700, 8000]

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from loadgen.admission import TIMES
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
 from loadgen.inforce.outside import Registry, registry
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
 from loadgen.proofs.egress import (
     REACHED,
     REFUSED,
@@ -19,6 +18,7 @@ from loadgen.proofs.egress import (
     outside_in_force,
     passages,
 )
+from loadgen.proofs.frames.admission import TIMES
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 KINDS = {"sidecars": "Sidecar", "serviceentries": "ServiceEntry"}

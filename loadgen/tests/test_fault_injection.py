@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.fault_injection import Plan, judged, plan_in_force, shipment
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
 
 PATCH = "istio/overlays/fault-injection/virtualservice-logic-faults-for-tester.yaml"
@@ -132,3 +132,22 @@ def test_delays_for_everybody_are_no_stall():
     found.observations[1] = replace(found.observations[1], latency_seconds=0.6)
 
     assert verdicts(found)["others' delays"] is Verdict.FAIL
+
+
+def test_what_delays_the_others_may_have_delayed_the_tester():
+    """Too many of the tester's are late, but a busy machine has made others late, too: unknown, not wrong."""
+    found = tally()
+    for number in range(0, 2000, 8):
+        for one, latency in ((number, 1.3), (number + 1, 1.3), (number + 3, 0.6)):
+            found.observations[one] = replace(found.observations[one], latency_seconds=latency)
+
+    assert verdicts(found)["tester's delays"] is Verdict.INCONCLUSIVE
+
+
+def test_delays_of_the_tester_alone_are_no_stall():
+    """Where nobody else is late, each that is late was delayed on purpose, and there are too many."""
+    found = tally()
+    for number in range(0, 2000, 8):
+        found.observations[number] = replace(found.observations[number], latency_seconds=1.01)
+
+    assert verdicts(found)["tester's delays"] is Verdict.FAIL

@@ -9,11 +9,11 @@ import pytest
 
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
-from loadgen.judge import Verdict
-from loadgen.progress import listener
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench
 from loadgen.proofs.header_operations import TIMES, Probe, judged, probes_for
-from loadgen.prove import Bench
-from loadgen.tally import Observation, Tally
+from loadgen.reporting.progress import listener
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 OWN = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from loadgen.design import design
-from loadgen.judge import Count, Verdict, judge, judge_between, overall
+from loadgen.judging.design import design
+from loadgen.judging.judge import Count, Verdict, judge, judge_between, overall
 
 PLAN = design(0.2, 2700)
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from loadgen.admission import DENIED
 from loadgen.inforce import NotInForce, NotUnderstood
 from loadgen.inforce.policies import Policies
+from loadgen.proofs.frames.admission import DENIED
 from loadgen.proofs.jwt import BAD, READ, WRITTEN, guard_in_force, passages_for
 from loadgen.tests.stand_in_mesh import manifests, named
 from loadgen.tokens import ISSUER, public_keys

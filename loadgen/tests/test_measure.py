@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loadgen.http1 import Request, Target
-from loadgen.measure import Shipment, measure
+from loadgen.measuring.measure import Shipment, measure
 from loadgen.tests.servers import always, answer, serving
 
 

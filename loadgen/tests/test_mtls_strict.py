@@ -10,16 +10,20 @@ import pytest
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
 from loadgen.inforce.mutual_tls import mode_of
-from loadgen.judge import Verdict
-from loadgen.progress import listener
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.sentiment import PATH
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench
 from loadgen.proofs.mtls_strict import (
     ANSWERED,
     CERTIFICATE,
     MADE_UP,
+    NOT_REACHED,
     REFUSED,
     REQUESTS,
     ROUNDS,
     Door,
+    became,
     doors_of,
     fact,
     identity,
@@ -28,9 +32,7 @@ from loadgen.proofs.mtls_strict import (
     judged_doors,
     prove,
 )
-from loadgen.prove import Bench
-from loadgen.sentiment import PATH
-from loadgen.tally import Observation, Tally
+from loadgen.reporting.progress import listener
 from loadgen.tests.stand_in_mesh import BASE, Objects, manifests, named, resources
 
 OVERLAY = manifests("istio/overlays/mtls-strict")
@@ -108,6 +110,34 @@ class TestDoors:
             "plain text to logic:9102": Verdict.PASS,
         }
         assert [check.verdict for check in wrong] == [Verdict.FAIL, Verdict.PASS]
+
+    @pytest.mark.parametrize(
+        ("refusal", "outcome"),
+        [
+            (None, ANSWERED),
+            ("Service Unavailable: error trying to reach service: EOF", REFUSED),
+            ("… read tcp 10.0.0.1:41236->10.0.0.7:8080: read: connection reset by peer", REFUSED),
+            ("… dial tcp 10.0.0.7:8080: connect: connection refused", NOT_REACHED),
+            ("… dial tcp 10.0.0.7:8080: i/o timeout", NOT_REACHED),
+        ],
+    )
+    def test_no_connection_is_no_refusal_by_the_mesh(self, refusal: str | None, outcome: str):
+        """A sidecar takes every connection before it can tell what comes on it."""
+        assert became(refusal) == outcome
+
+    @pytest.mark.parametrize(
+        ("found", "verdict"),
+        [
+            ({NOT_REACHED}, Verdict.INCONCLUSIVE),
+            ({NOT_REACHED, REFUSED}, Verdict.INCONCLUSIVE),
+            ({NOT_REACHED, ANSWERED}, Verdict.FAIL),
+        ],
+    )
+    def test_a_port_that_is_not_reached_proves_nothing(self, found: set[str], verdict: Verdict):
+        """What a NetworkPolicy keeps out, mTLS was not asked about; one answer too many is still a FAIL."""
+        (check,) = judged_doors([Door("a", "logic", 8080, "livez", REFUSED)], [found])
+
+        assert check.verdict is verdict
 
     def test_without_a_strict_port_nothing_is_in_force(self):
         """Whatever other policies there are."""

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.outlier_detection import Course, Ejection, ejection_in_force, judged
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 FOLDER = "istio/overlays/outlier-detection"

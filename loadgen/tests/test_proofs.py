@@ -9,10 +9,10 @@ import pytest
 from loadgen import proofs as package
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
-from loadgen.judge import Check, Verdict
-from loadgen.progress import listener
+from loadgen.judging.judge import Check, Verdict
 from loadgen.proofs import proofs
-from loadgen.prove import Bench, Proof, run
+from loadgen.proofs.frames.proof import Bench, Proof, run
+from loadgen.reporting.progress import listener
 
 
 def bench() -> Bench:
@@ -22,7 +22,8 @@ def bench() -> Bench:
 def test_a_new_file_is_a_new_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Nothing else has to be changed for it."""
     source = (
-        "from loadgen.prove import Proof\nPROOF = Proof('made-up', 'a file is enough', lambda bench: [])\n"
+        "from loadgen.proofs.frames.proof import Proof\n"
+        "PROOF = Proof('made-up', 'a file is enough', lambda bench: [])\n"
     )
     known = proofs()
     (tmp_path / "made_up.py").write_text(source)

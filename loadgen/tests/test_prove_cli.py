@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
+from loadgen.inforce import MeshApi
 from loadgen.tests.commands import REPORT_SCHEMA, ended, run, start, wait_until
 from loadgen.tests.servers import always, answer, closed_port, serving
-from loadgen.tests.stand_in_mesh import REPOSITORY, StandInMesh, base, canary
+from loadgen.tests.stand_in_mesh import NAMESPACE, REPOSITORY, StandInMesh, base, canary, named
 
 OVERLAYS = REPOSITORY / "istio" / "overlays"
 
@@ -82,6 +83,20 @@ class TestVerdicts:
 
         assert outcome.status == 3
         assert "the configuration was changed while the requests were sent" in outcome.out
+
+    def test_what_is_reported_of_a_deployment_is_no_change(self):
+        """After a deployment its last old pods end; what is wanted is the same."""
+        with StandInMesh().running() as mesh, MeshApi(mesh.url, NAMESPACE) as api:
+            before = api.resources()
+            logic = named(mesh.objects, "Deployment", "logic-v1")
+            logic["status"] = {"terminatingReplicas": 0}
+            logic["metadata"]["resourceVersion"] = "2"
+            reported = api.resources()
+            logic["spec"]["replicas"] = 7
+            wanted = api.resources()
+
+        assert reported == before
+        assert wanted != before
 
     def test_every_request_is_sent_once(self):
         """No more, no less than planned, each a sentence, none with a request id of its own."""

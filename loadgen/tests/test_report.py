@@ -7,15 +7,15 @@ import io
 import pytest
 from rich.console import Console
 
-from loadgen.design import design
 from loadgen.http1 import Loss, Request, Target
-from loadgen.judge import Check, Count, failed, inconclusive, judge
-from loadgen.measure import Shipment
-from loadgen.progress import Bar
-from loadgen.prove import Result
-from loadgen.report import print_legend, print_result
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
+from loadgen.judging.design import design
+from loadgen.judging.judge import Check, Count, failed, inconclusive, judge
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Result
+from loadgen.reporting.progress import Bar
+from loadgen.reporting.report import print_legend, print_result
 
 GATEWAY = Target("127.0.0.1", 8080)
 SHIPMENT = Shipment((Request("POST", "/sentiment"),), 2700, 112, 18.0)

@@ -198,6 +198,33 @@ class TestEnding:
         assert outcome.status == 4
         assert "start a mesh with `make up`" in outcome.err
 
+    @pytest.mark.parametrize(
+        ("status", "options", "ends"), [(200, ["--all-good"], 0), (503, ["--all-good"], 1), (503, [], 0)]
+    )
+    def test_a_failing_answer_fails_the_run_if_that_is_asked_for(
+        self, status: int, options: list[str], ends: int
+    ):
+        """Otherwise it is a measurement like any other."""
+        with serving(always(answer(status))) as url:
+            outcome = run("run", url, "--concurrency", "1", "--requests", "5", *options)
+
+        assert outcome.status == ends
+        assert (f"{url} answered 0 of 5 requests well" in outcome.err) == bool(ends)
+
+    def test_a_lost_request_is_not_well_answered(self):
+        """One answer, and then only closed connections."""
+        answers = [CLOSING]
+
+        async def first_alone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(answers.pop() if answers else b"")
+
+        with serving(first_alone) as url:
+            outcome = run("run", url, "--concurrency", "1", "--requests", "5", "--all-good")
+
+        assert outcome.status == 1
+        assert f"{url} answered 1 of 5 requests well" in outcome.err
+
     def test_not_one_answer_is_no_success(self):
         """A target that only takes connections is not reachable for requests."""
         with serving(once()) as url:

@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from loadgen.histogram import histogram
 from loadgen.http1 import Exchange, Limits, Loss, Request, Target
-from loadgen.pacing import Traffic
+from loadgen.measuring.histogram import histogram
+from loadgen.measuring.pacing import Traffic
 from loadgen.run.recorder import MOST_DISTINCT, Recorder
 from loadgen.run.summary import Summary
 from loadgen.run.view import final_table, live_table

@@ -11,10 +11,10 @@ import pytest
 from loadgen.errors import NotReachable, Refused
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi
-from loadgen.judge import Check, Verdict, passed
-from loadgen.progress import listener
-from loadgen.prove import Bench, Proof, Result
-from loadgen.sequence import await_rest, prove_in_turn, put_back
+from loadgen.judging.judge import Check, Verdict, passed
+from loadgen.proofs.frames.proof import Bench, Proof, Result
+from loadgen.prove.sequence import await_rest, prove_in_turn, put_back
+from loadgen.reporting.progress import listener
 from loadgen.tests.servers import closed_port
 
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from loadgen import settling
 from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames import settling
+from loadgen.proofs.frames.settling import Activity, settled
 from loadgen.proofs.shadow import (
     Trials,
     compared,
@@ -20,9 +23,6 @@ from loadgen.proofs.shadow import (
     read_shadow,
     report,
 )
-from loadgen.served_by import Hop
-from loadgen.settling import Activity, settled
-from loadgen.tally import Observation, Tally
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
 
 COUNT = 500

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from loadgen.foretelling import Plan, read_plan
 from loadgen.http1 import Loss
 from loadgen.inforce import NotInForce, NotUnderstood, Odds
 from loadgen.inforce.counters import sample_sum
@@ -22,10 +21,11 @@ from loadgen.inforce.tries import (
     foretold,
     least_and_most,
 )
-from loadgen.judge import Verdict
+from loadgen.judging.judge import Verdict
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs import retry, retry_naive, timeout
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
+from loadgen.proofs.frames.foretelling import Plan, read_plan
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, canary, logic_route, manifests, resources
 
 OVERLAYS = "istio/overlays"

@@ -7,10 +7,10 @@ import random
 import pytest
 
 from loadgen.inforce import NotInForce
-from loadgen.judge import Verdict, overall
+from loadgen.judging.judge import Verdict, overall
+from loadgen.measuring.served_by import Hop
+from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.user_routing import GROUPS, HEADER, PLACES, decisions, judged, plan_for
-from loadgen.served_by import Hop
-from loadgen.tally import Observation, Tally
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 EDGE, INSIDE = PLACES

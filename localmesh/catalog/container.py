@@ -12,11 +12,6 @@ from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Mount, mounts
 from localmesh.manifests import FieldPath
 
-_UNSUPPORTED = {
-    "volumeDevices": "mount the volume as files instead",
-    "restartPolicy": "leave it out; localmesh always restarts a container that ends",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class ContainerPort:
@@ -100,7 +95,6 @@ def container(
     body: Mapping[str, Any], path: FieldPath, volumes: Collection[str], refusals: Refusals
 ) -> Container:
     """The container written at `path`; `volumes` are the names of the pod's volumes."""
-    _refuse_unsupported(body, path, refusals)
     ports = tuple(map(_port, body.get("ports") or ()))
     handlers = Handlers(refusals, {port.name: port.number for port in ports if port.name})
     resources = body.get("resources") or {}
@@ -110,7 +104,7 @@ def container(
         command=tuple(body.get("command") or ()),
         arguments=tuple(body.get("args") or ()),
         working_directory=body.get("workingDir") or "",
-        variables=_variables(body, path, refusals),
+        variables=tuple(map(_variable, body.get("env") or ())),
         imports=tuple(map(_import, body.get("envFrom") or ())),
         ports=ports,
         mounts=mounts(body, path, volumes, refusals),
@@ -123,43 +117,24 @@ def container(
     )
 
 
-def _refuse_unsupported(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> None:
-    for field, remedy in _UNSUPPORTED.items():
-        if field in body:
-            refusals.field(path / field, remedy)
-    if (body.get("lifecycle") or {}).get("postStart"):
-        refusals.field(path / "lifecycle" / "postStart", "do its work at the beginning of the command")
-
-
 def _port(body: Mapping[str, Any]) -> ContainerPort:
     return ContainerPort(body["containerPort"], body.get("name") or "", body.get("protocol") or "TCP")
 
 
-def _variables(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> tuple[Variable, ...]:
-    return tuple(
-        Variable(
-            entry["name"],
-            entry.get("value") or "",
-            _source(entry.get("valueFrom") or {}, path / "env" / index / "valueFrom", refusals),
-        )
-        for index, entry in enumerate(body.get("env") or ())
-    )
+def _variable(body: Mapping[str, Any]) -> Variable:
+    return Variable(body["name"], body.get("value") or "", _source(body.get("valueFrom") or {}))
 
 
-def _source(
-    body: Mapping[str, Any], path: FieldPath, refusals: Refusals
-) -> FieldReference | ResourceReference | KeyReference | None:
-    for kind, reference in body.items():
-        if kind == "fieldRef":
-            return FieldReference(reference["fieldPath"])
-        if kind == "resourceFieldRef":
-            divisor = str(reference.get("divisor") or "1")
-            return ResourceReference(reference["resource"], divisor, reference.get("containerName"))
-        if kind == "configMapKeyRef":
-            return _key_reference("ConfigMap", reference)
-        if kind == "secretKeyRef":
-            return _key_reference("Secret", reference)
-        refusals.field(path / kind, "take the value from a ConfigMap, a Secret or a field of the pod")
+def _source(body: Mapping[str, Any]) -> FieldReference | ResourceReference | KeyReference | None:
+    if (field := body.get("fieldRef")) is not None:
+        return FieldReference(field["fieldPath"])
+    if (amount := body.get("resourceFieldRef")) is not None:
+        divisor = str(amount.get("divisor") or "1")
+        return ResourceReference(amount["resource"], divisor, amount.get("containerName"))
+    if (key := body.get("configMapKeyRef")) is not None:
+        return _key_reference("ConfigMap", key)
+    if (key := body.get("secretKeyRef")) is not None:
+        return _key_reference("Secret", key)
     return None
 
 

@@ -100,7 +100,6 @@ class Handlers:
             return None if port is None else TcpSocket(port, socket.get("host") or None)
         if (execute := body.get("exec")) is not None:
             return Execute(tuple(execute.get("command") or ()))
-        self.refusals.field(path / "grpc" if "grpc" in body else path, "use httpGet, tcpSocket or exec")
         return None
 
     def _http_get(self, get: Mapping[str, Any], path: FieldPath) -> HttpGet | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from localmesh.manifests import FieldPath, Place, Problem
-from localmesh.manifests.codes import Code, unsupported
+from localmesh.manifests.codes import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +14,6 @@ class Refusals:
 
     place: Place
     problems: list[Problem] = field(default_factory=list)
-
-    def field(self, path: FieldPath, remedy: str) -> None:
-        """Note a field that means something in a cluster and cannot mean it here."""
-        self.add(
-            unsupported.FIELD_NOT_SUPPORTED, path, reason=", which runs pods as processes", remedy=remedy
-        )
 
     def add(self, code: Code, path: FieldPath, **values: object) -> None:
         """Note one more problem; `values` fill the code's templates."""

@@ -66,12 +66,11 @@ class Mount:
 
 
 def volumes(spec: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> tuple[Volume, ...]:
-    """The volumes of a pod spec; those of other kinds are refused."""
-    read = (
+    """The volumes of a pod spec."""
+    return tuple(
         _volume(body, path / "volumes" / index, refusals)
         for index, body in enumerate(spec.get("volumes") or ())
     )
-    return tuple(volume for volume in read if volume is not None)
 
 
 def mounts(
@@ -101,7 +100,7 @@ def mounts(
     return tuple(sound)
 
 
-def _volume(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> Volume | None:
+def _volume(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> Volume:
     name = body["name"]
     if (config_map := body.get("configMap")) is not None:
         _require_items_inside(config_map, path / "configMap", refusals)
@@ -111,10 +110,6 @@ def _volume(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> Vol
         return Volume(name, _config_files("Secret", secret.get("secretName") or "", secret))
     if (claim := body.get("persistentVolumeClaim")) is not None:
         return Volume(name, Claim(claim["claimName"], bool(claim.get("readOnly"))))
-    kind = next((key for key in body if key not in {"name", "emptyDir"}), None)
-    if kind is not None:
-        refusals.field(path / kind, "use emptyDir, configMap, secret or persistentVolumeClaim")
-        return None
     return Volume(name, EmptyDirectory())  # a volume that names no kind is an emptyDir in Kubernetes
 
 

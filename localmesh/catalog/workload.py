@@ -17,18 +17,6 @@ _TEMPLATE = FieldPath("spec", "template", "spec")
 _DEFAULT_GRACE_SECONDS = 30
 _DEFAULT_SERVICE_ACCOUNT = "default"
 
-# What changes how a container runs and has no counterpart for a process. Every other field of a pod
-# spec that is not read here (scheduling, images, security contexts, namespaces) leaves a process as
-# it is and may stand.
-_UNSUPPORTED = {
-    "initContainers": "do their work at the beginning of the container's command",
-    "hostAliases": "use names of Services; a process shares the machine's /etc/hosts",
-    "dnsConfig": "leave it out for the local run",
-    "hostname": "leave it out; HOSTNAME is the pod's name",
-    "readinessGates": "leave them out for the local run",
-    "activeDeadlineSeconds": "leave it out for the local run",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -62,14 +50,13 @@ class Workload:
 
 
 def workload(deployment: Resource) -> Workload:
-    """The workload of a Deployment that the schema has accepted."""
+    """The workload of a Deployment that has been read without an error, so holds nothing unsupported."""
     template = deployment.spec.get("template") or {}
     metadata = template.get("metadata") or {}
     spec = template.get("spec") or {}
     replicas = deployment.spec.get("replicas")
     grace_seconds = spec.get("terminationGracePeriodSeconds")
     refusals = Refusals(deployment.place)
-    _refuse_unsupported(spec, refusals)
     declared_volumes = tuple(each["name"] for each in spec.get("volumes") or ())
     return Workload(
         namespace=deployment.namespace,
@@ -91,12 +78,6 @@ def workload(deployment: Resource) -> Workload:
         place=deployment.place,
         problems=tuple(refusals.problems),
     )
-
-
-def _refuse_unsupported(spec: Mapping[str, Any], refusals: Refusals) -> None:
-    for field, remedy in _UNSUPPORTED.items():
-        if spec.get(field):
-            refusals.field(_TEMPLATE / field, remedy)
 
 
 def _restart_key(template: Mapping[str, Any]) -> str:

@@ -269,7 +269,7 @@ def _refused_fields(field: Field, tree: _Tree) -> Iterator[Problem]:
         elif segment != _LEAF:
             found = field.get(segment)
             if _LEAF in below and found.value not in (None, False, "", []):
-                yield found.problem(unsupported.FIELD_NOT_SUPPORTED, reason="", remedy=below[_LEAF])
+                yield found.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=below[_LEAF])
             elif found:
                 yield from _refused_fields(found, below)
 
@@ -299,13 +299,13 @@ def _pod_problems(template: Field) -> Iterator[Problem]:
         for kind, source in volume.entries():
             if kind != "name" and kind not in VOLUMES and source:
                 remedy = f"use {listed(VOLUMES, 'or')}"
-                yield source.problem(unsupported.FIELD_NOT_SUPPORTED, reason="", remedy=remedy)
+                yield source.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
     for block in ("labels", "annotations"):
         for key, setting in template.get("metadata", block).entries():
             outside = key == "sidecar.istio.io/inject" and str(setting.value).lower() == "false"
             if outside or key.startswith("traffic.sidecar.istio.io/"):
                 remedy = "leave it away: every pod has a sidecar, and reaches it through HTTP_PROXY"
-                yield setting.problem(unsupported.FIELD_NOT_SUPPORTED, reason="", remedy=remedy)
+                yield setting.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
 
 
 def _claim_matches(root: Field) -> Iterator[Problem]:
@@ -315,4 +315,4 @@ def _claim_matches(root: Field) -> Iterator[Problem]:
                 for name, condition in match.get(block).entries():
                     if name.startswith("@request.auth.claims"):
                         remedy = "match on a header that the caller sends"
-                        yield condition.problem(unsupported.FIELD_NOT_SUPPORTED, reason="", remedy=remedy)
+                        yield condition.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)

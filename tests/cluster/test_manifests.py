@@ -11,7 +11,7 @@ from tests.cluster.kube import Kube
 from tests.combinations import BASES, COMPONENTS, Object, build
 from tests.live import ROOT
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(0), pytest.mark.xdist_group("cluster")]
 
 
 def test_the_canary_comes_up_with_sidecars_and_without_a_warning(kube: Kube, namespace: None) -> None:

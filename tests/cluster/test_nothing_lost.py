@@ -16,7 +16,7 @@ import requests
 
 from tests.cluster.kube import Kube
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(0), pytest.mark.xdist_group("cluster")]
 
 WRITES, WRITES_PER_SECOND, WRITERS = 1000, 50, 16
 _SECONDS_OF_LOAD = 60

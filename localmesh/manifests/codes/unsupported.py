@@ -5,7 +5,7 @@ from localmesh.manifests.codes.code import Code
 FIELD_NOT_SUPPORTED = Code(
     "SM301",
     "localmesh does not translate a field",
-    "not supported by localmesh{reason}",
+    "not supported by localmesh",
     "{remedy}",
 )
 KIND_NOT_SUPPORTED = Code(

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from loadgen.binomial import percent
-from loadgen.design import design, trials_for
 from loadgen.inforce import (
     Call,
     Journey,
@@ -37,11 +35,13 @@ from loadgen.inforce.tries import (
     least_and_most,
     policy_of,
 )
-from loadgen.judge import Check, Count, failed, inconclusive, judge, judge_between, passed
-from loadgen.measure import Shipment
-from loadgen.prove import Bench
-from loadgen.sentiment import PATH, sentiment_requests
-from loadgen.tally import Observation, Tally
+from loadgen.judging.binomial import percent
+from loadgen.judging.design import design, trials_for
+from loadgen.judging.judge import Check, Count, failed, inconclusive, judge, judge_between, passed
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench
 
 SERVICE = "logic"
 JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from loadgen.changing import Change, change_localmesh
 from loadgen.http1 import Target
 from loadgen.inforce import MeshApi, NotInForce, NotUnderstood, Resources
-from loadgen.judge import Check, Verdict, failed, inconclusive, overall
-from loadgen.measure import Shipment, measure
-from loadgen.tally import Tally
+from loadgen.judging.judge import Check, Verdict, failed, inconclusive, overall
+from loadgen.measuring.measure import Shipment, measure
+from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.changing import Change, change_localmesh
 
 
 class Listener(Protocol):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from loadgen.binomial import Interval
-from loadgen.design import CONFIDENCE, POWER
-from loadgen.judge import Check, Measured, overall
-from loadgen.measure import Shipment
-from loadgen.prove import Result
-from loadgen.tally import Tally
+from loadgen.judging.binomial import Interval
+from loadgen.judging.design import CONFIDENCE, POWER
+from loadgen.judging.judge import Check, Measured, overall
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.proof import Result
 
 
 def document(results: Sequence[Result], *, mesh: str, gateway: str, started: datetime) -> dict[str, Any]:

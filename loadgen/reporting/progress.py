@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from loadgen.console import console
+from loadgen.reporting.console import console
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from loadgen.prove import Listener
+    from loadgen.proofs.frames.proof import Listener
 
 
 def listener(scenario: str) -> Listener:

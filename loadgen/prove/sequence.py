@@ -19,8 +19,8 @@ from loadgen.inforce import MeshApi
 from loadgen.inforce.api import Object
 from loadgen.inforce.counters import METRICS_PORT, sample_sum
 from loadgen.inforce.pods import name_of, running
-from loadgen.judge import Check, failed, inconclusive
-from loadgen.prove import Bench, Proof, Result, run
+from loadgen.judging.judge import Check, failed, inconclusive
+from loadgen.proofs.frames.proof import Bench, Proof, Result, run
 
 IN_FLIGHT = "sentimesh_http_requests_in_flight"
 REST_SECONDS = 30.0

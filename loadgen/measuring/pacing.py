@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from loadgen.histogram import Histogram
 from loadgen.http1 import SECOND, Client, Exchange, Limits, Target, clock
+from loadgen.measuring.histogram import Histogram
 
 TICK = SECOND // 1000
 """The event loop's timers have a resolution of one millisecond."""

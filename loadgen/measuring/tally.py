@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from loadgen.http1 import SECOND, Exchange, Loss, field_of
-from loadgen.served_by import HEADER, Hop, hops
+from loadgen.measuring.served_by import HEADER, Hop, hops
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from loadgen.judge import Check, Verdict
-from loadgen.prove import Result
+from loadgen.judging.judge import Check, Verdict
+from loadgen.proofs.frames.proof import Result
 
 _ELEMENTS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 

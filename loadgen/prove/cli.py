@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadgen.applying.overlays import FOLDER, find_overlays, has_policies
-from loadgen.console import console
 from loadgen.errors import ExitStatus, UsageError
 from loadgen.http1 import Target
 from loadgen.http1.target import reach
 from loadgen.inforce import MeshApi
 from loadgen.inforce.service_account import ServiceAccount
-from loadgen.judge import Verdict, overall
+from loadgen.judging.judge import Verdict, overall
 from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
-from loadgen.output import check_writable, write_json, write_text
-from loadgen.proving import Ground
+from loadgen.prove.watched import Ground
+from loadgen.reporting.console import console
+from loadgen.reporting.output import check_writable, write_json, write_text
 
 if TYPE_CHECKING:
-    from loadgen.prove import Proof, Result
+    from loadgen.proofs.frames.proof import Proof, Result
 
 EXIT_STATUS = {
     Verdict.PASS: ExitStatus.OK,
@@ -71,10 +71,10 @@ def prove(
 
     Exit status: 0 all passed, 1 a check failed, 2 wrong usage, 3 inconclusive, 4 mesh not reachable.
     """
-    from loadgen.junit import junit
     from loadgen.proofs import proofs
-    from loadgen.report import print_scenarios
-    from loadgen.report_json import document
+    from loadgen.reporting.junit import junit
+    from loadgen.reporting.report import print_scenarios
+    from loadgen.reporting.report_json import document
 
     known = proofs()
     output = console(stderr=json_path == "-")

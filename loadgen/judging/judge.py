@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from loadgen.binomial import Interval, clopper_pearson, percent
-from loadgen.design import CONFIDENCE, Design, design
+from loadgen.judging.binomial import Interval, clopper_pearson, percent
+from loadgen.judging.design import CONFIDENCE, Design, design
 
 
 class Verdict(StrEnum):
@@ -58,7 +58,7 @@ class Check:
 
 
 def judge(name: str, expected: str, plan: Design, count: Count, *, note: str = "") -> Check:
-    """The verdict on a share, by the rule of `loadgen.design`; `note` tells more if it is not PASS.
+    """The verdict on a share, by the rule of `loadgen.judging.design`; `note` tells more if it is not PASS.
 
     Unknown outcomes widen the interval to what it would be whatever they were: they can turn a PASS into
     INCONCLUSIVE, never a deviation into a PASS.

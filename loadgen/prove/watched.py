@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from loadgen.applying import Stage
-    from loadgen.prove import Bench, Proof, Result
+    from loadgen.proofs.frames.proof import Bench, Proof, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Ground:
 
     def proven(self, wanted: Sequence[Proof], output: Console) -> list[Result]:
         """Each proof once, in order, of what is in force; Ctrl-C ends with the current one."""
-        from loadgen.prove import run
+        from loadgen.proofs.frames.proof import run
 
         def results() -> Iterator[Result]:
             for proof in wanted:
@@ -43,8 +43,8 @@ class Ground:
 
     def in_turn(self, wanted: Sequence[Proof], overlays: Mapping[str, Path], output: Console) -> list[Result]:
         """Each proof on its own overlay, and a table of all in the end."""
-        from loadgen.report import print_summary
-        from loadgen.sequence import prove_in_turn, put_back
+        from loadgen.prove.sequence import prove_in_turn, put_back
+        from loadgen.reporting.report import print_summary
 
         stage = self._stage()
         with put_back(stage, lambda sentence: click.echo(f"loadgen: {sentence}", err=True)):
@@ -54,9 +54,9 @@ class Ground:
 
     def bench(self, proof: Proof) -> Bench:
         """What a proof works with."""
-        from loadgen.changing import change_cluster, change_localmesh
-        from loadgen.progress import listener
-        from loadgen.prove import Bench
+        from loadgen.proofs.frames.changing import change_cluster, change_localmesh
+        from loadgen.proofs.frames.proof import Bench
+        from loadgen.reporting.progress import listener
 
         change = change_cluster if self.target == "cluster" else change_localmesh
         return Bench(self.api, self.gateway, listener(proof.scenario), change)
@@ -72,7 +72,7 @@ class Ground:
 
 def _printed(results: Iterator[Result], output: Console) -> list[Result]:
     """All of them, each printed as soon as it is there, and the legend."""
-    from loadgen.report import print_legend, print_result
+    from loadgen.reporting.report import print_legend, print_result
 
     done = []
     for result in results:

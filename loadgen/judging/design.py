@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadgen.binomial import Interval, at_least, at_most, clopper_pearson
+from loadgen.judging.binomial import Interval, at_least, at_most, clopper_pearson
 
 CONFIDENCE = 0.9999
 POWER = 0.99

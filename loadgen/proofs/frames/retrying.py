@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadgen.foretelling import (
+from loadgen.inforce import Resources
+from loadgen.inforce.tries import End
+from loadgen.judging.judge import Check
+from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.foretelling import (
     Plan,
     deadline_check,
     facts,
@@ -15,11 +19,7 @@ from loadgen.foretelling import (
     share_check,
     tries_check,
 )
-from loadgen.inforce import Resources
-from loadgen.inforce.tries import End
-from loadgen.judge import Check
-from loadgen.prove import Bench
-from loadgen.tally import Tally
+from loadgen.proofs.frames.proof import Bench
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadgen.http1 import SECOND, Exchange, Limits, Request, Target, clock
-from loadgen.pacing import Sender, Traffic, sender
-from loadgen.tally import Observation, Tally
+from loadgen.measuring.pacing import Sender, Traffic, sender
+from loadgen.measuring.tally import Observation, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,10 +19,10 @@ from loadgen.inforce.pods import name_of, ready
 from loadgen.inforce.policies import Policies, seconds_to_wait
 from loadgen.inforce.routes import qualified
 from loadgen.inforce.shares import edge_route
-from loadgen.judge import Check, certain, inconclusive
-from loadgen.measure import Shipment
-from loadgen.prove import Bench
-from loadgen.tally import Observation, Tally
+from loadgen.judging.judge import Check, certain, inconclusive
+from loadgen.measuring.measure import Shipment
+from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.proof import Bench
 
 DENIED = "403 RBAC: access denied"
 """What Envoy answers to whom an AuthorizationPolicy refuses."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadgen.binomial import percent
-from loadgen.console import show
-from loadgen.design import CONFIDENCE, POWER
-from loadgen.judge import Check, Verdict, overall
+from loadgen.judging.binomial import percent
+from loadgen.judging.design import CONFIDENCE, POWER
+from loadgen.judging.judge import Check, Verdict, overall
+from loadgen.reporting.console import show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from loadgen.prove import Proof, Result
+    from loadgen.proofs.frames.proof import Proof, Result
 
 STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 

@@ -1,0 +1,1 @@
+"""What a count says about what was expected: sample sizes, intervals, verdicts; no HTTP, no printing."""

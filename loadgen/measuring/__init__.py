@@ -1,0 +1,1 @@
+"""Requests sent at their times, and one record for each: counted, not judged."""

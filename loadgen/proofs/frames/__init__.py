@@ -1,0 +1,1 @@
+"""What proofs are made of: the frame of them all, and those that several share."""
