@@ -7,8 +7,8 @@ Then three times as many requests come as the pool can serve. Refusals say that 
 How many are refused follows from the pool and from what an answer takes: a connection serves one request at
 a time, so no more than that are served while the flood lasts. A proxy's every thread may open a connection,
 whatever the limit; a proxy has two threads unless it is told otherwise. On a busy machine fewer are served:
-next to none is wrong only where this machine sent in time. Times are judged by generous bounds for most, not all requests, and not at all where
-this machine could not even send in time: a busy machine is no broken mesh.
+next to none is wrong only where this machine sent in time. Times are judged by generous bounds for most, not
+all requests, and not at all where this machine could not even send in time: a busy machine is no broken mesh.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
 
 @pytest.mark.parametrize(("admitted_in_1000", "verdict"), [(5, Verdict.INCONCLUSIVE), (700, Verdict.FAIL)])
 def test_a_busy_machine_may_serve_hardly_anybody_but_not_too_many(admitted_in_1000: int, verdict: Verdict):
-    """Where it sends late, a pool that served next to nobody is an open question; one without limit is not."""
+    """Where it sends late, that next to nobody was served is an open question; too many are too many."""
     answers = [
         Observation(number, 200, HOPS, 0.01)
         if number % EVERY == 0 or number * 997 % 1000 < admitted_in_1000
