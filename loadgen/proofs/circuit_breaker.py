@@ -13,6 +13,7 @@ all requests, and not at all where this machine could not even send in time: a b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -78,6 +79,7 @@ def prove(bench: Bench) -> Sequence[Check]:
     calm = bench.send(calm_shipment())
     flood = flood_for(pool, calm)
     flooded = bench.send(flood.shipment)
+    bench.facts |= times(calm, flooded)
     if pool_in_force(bench.resources()) != pool:
         raise NotUnderstood("the configuration was changed while the requests were sent")
     return judged(calm, flooded, flood)
@@ -137,6 +139,32 @@ def is_refused(one: Observation) -> bool:
 def is_slow(one: Observation) -> bool:
     """Whether it took longer than queueing behind a few others explains."""
     return one.latency_seconds > SLOW_SECONDS
+
+
+def times(calm: Tally, flooded: Tally) -> dict[str, str]:
+    """What answers took, and what counts as slow: the promise in milliseconds, beside the verdicts."""
+    others = [one for one in flooded.observations if is_others(one)]
+    limited = [one for one in flooded.observations if not is_others(one)]
+    late = f"99 % of the flood was sent at most {_milliseconds(flooded.late_seconds)} late"
+    return {
+        "time when calm": _time(calm.observations),
+        "time of refusals": _time([one for one in limited if is_refused(one)]),
+        "time of admitted": _time([one for one in limited if not is_refused(one)]),
+        f"time of {OTHER}": _time(others),
+        "slow": f"more than {SLOW_SECONDS * 1000:g} ms from when it was due; {late}",
+    }
+
+
+def _time(answers: Sequence[Observation]) -> str:
+    seconds = sorted(one.latency_seconds for one in answers if not one.abandoned)
+    if not seconds:
+        return "no data"
+    most = seconds[math.ceil(0.99 * len(seconds)) - 1]
+    return f"median {_milliseconds(median(seconds))}, 99 % within {_milliseconds(most)}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms"
 
 
 def judged(calm: Tally, flooded: Tally, flood: Flood) -> list[Check]:

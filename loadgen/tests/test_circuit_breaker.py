@@ -18,6 +18,7 @@ from loadgen.proofs.circuit_breaker import (
     is_refused,
     judged,
     pool_in_force,
+    times,
 )
 from loadgen.tests.stand_in_mesh import BASE, base, manifests, resources
 
@@ -152,6 +153,23 @@ def test_a_breaker_that_lets_too_many_in_or_hardly_anybody_fails(admitted: float
     ]
 
     assert failing(Tally(answers)) == {"refused when flooded"}
+
+
+def test_the_times_are_told_in_milliseconds():
+    """Of each kind of answer, and what counts as slow; who waited for nothing has no time."""
+    flood = replace(flooded(), late_seconds=0.0123)
+    flood.observations[1] = replace(flood.observations[1], latency_seconds=1.5)
+
+    told = times(CALM, flood)
+
+    assert told == {
+        "time when calm": "median 4.0 ms, 99 % within 4.0 ms",
+        "time of refusals": "median 2.0 ms, 99 % within 2.0 ms",
+        "time of admitted": "median 10.0 ms, 99 % within 10.0 ms",
+        "time of frontend": "median 10.0 ms, 99 % within 10.0 ms",
+        "slow": "more than 250 ms from when it was due; 99 % of the flood was sent at most 12.3 ms late",
+    }
+    assert times(CALM, Tally())["time of refusals"] == "no data"
 
 
 def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
