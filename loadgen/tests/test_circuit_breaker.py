@@ -183,6 +183,21 @@ def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
     assert found["refused when flooded"] is Verdict.PASS
 
 
+@pytest.mark.parametrize(("admitted_in_1000", "verdict"), [(5, Verdict.INCONCLUSIVE), (700, Verdict.FAIL)])
+def test_a_busy_machine_may_serve_hardly_anybody_but_not_too_many(admitted_in_1000: int, verdict: Verdict):
+    """Where it sends late, that next to nobody was served is an open question; too many are too many."""
+    answers = [
+        Observation(number, 200, HOPS, 0.01)
+        if number % EVERY == 0 or number * 997 % 1000 < admitted_in_1000
+        else Observation(number, 503, (), 0.002, overloaded=True)
+        for number in range(FLOOD_REQUESTS)
+    ]
+
+    found = verdicts(CALM, Tally(answers, late_seconds=0.13))
+
+    assert found["refused when flooded"] is verdict
+
+
 def test_a_refusal_when_calm_fails():
     """One at a time never overflows a pool of one."""
     calm = Tally([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
