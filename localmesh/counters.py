@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 # A cluster's name has dots of its own: it ends where statistics begin that no name of a host can contain.
-_FAMILIES = r"(?:external\.|internal\.|retry\.)?upstream_|circuit_breakers\.|outlier_detection\.|membership_|lb_"
+_FAMILIES = (
+    r"(?:external\.|internal\.|retry\.)?upstream_|circuit_breakers\.|outlier_detection\.|membership_|lb_"
+)
 _TAGS = {
     "envoy.cluster_name": rf"^cluster\.((.+?)\.)(?:{_FAMILIES})",
     "envoy.response_code": r"_rq(_(\d{3}))$",
