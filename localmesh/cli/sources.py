@@ -113,7 +113,9 @@ def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def required(sources: Sources) -> Sources:
     """The sources, if there are any, and no words beside them. Raises click.UsageError."""
-    for word in click.get_current_context().args:
+    context = click.get_current_context()
+    command = [] if sources else context.params.get("command", ())  # of `up`
+    for word in (*context.args, *(word for word in command if Path(word).exists())):
         raise click.UsageError(f'"{word}" is no option: write -k {word} (a kustomization) or -f {word}')
     if not sources:
         raise click.UsageError("name what to run: -k DIR (a kustomization) or -f FILE")
