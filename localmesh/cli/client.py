@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -11,12 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import psutil
 
 URL_VARIABLE = "LOCALMESH_URL"
 DEFAULT_API_PORT = 7080
 DEFAULT_STATE_FOLDER = Path(".localmesh")
 _TIMEOUT_SECONDS = 120
+_ADDRESS = re.compile(r"http://[^/?#\s]+(?::\d+)?/*")
 
 
 class NoMeshError(Exception):
@@ -64,8 +67,13 @@ def _note(state_folder: Path) -> Path:
 
 
 def url_of(state_folder: Path) -> str:
-    """The address of the mesh: LOCALMESH_URL, else that of the mesh with this state folder."""
+    """The address of the mesh: LOCALMESH_URL, else that of the mesh with this state folder.
+
+    Raises NoMeshError where none runs, click.UsageError for what is no address.
+    """
     named = os.environ.get(URL_VARIABLE)
+    if named and not _ADDRESS.fullmatch(named):
+        raise click.UsageError(f'{URL_VARIABLE} is "{named}", which must look like http://127.0.0.1:7080')
     if named:
         return named.rstrip("/")
     found = RunningMesh.read(state_folder)
@@ -107,7 +115,7 @@ def _exchange(request: urllib.request.Request) -> Any:
             try:
                 message = json.load(error)["message"]
             except (ValueError, KeyError):
-                message = f"{request.full_url} answered {error.code}"
+                message = f"{request.full_url} answered {error.code}: is that the address of a mesh's API?"
         raise RefusedError(error.code, message) from None
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)

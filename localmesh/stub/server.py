@@ -5,7 +5,7 @@ container, image and ports (declared → real). One process answers on all of it
 identity, the declared port, the method, the path and the headers it saw. Anywhere in the path
 `/status/503` chooses the status and `/delay/0.5` waits that many seconds first; a path that begins
 with `/call/AUTHORITY/…` is passed on to that authority, through HTTP_PROXY as any other program
-would, and the answer is put into its own under `upstream`.
+would, and the answer is put into its own under `upstream`. It writes a line of JSON for every request.
 
 Written on bare sockets and threads because one runs per pod: http.server or asyncio would double
 both the memory and the time to start.
@@ -135,8 +135,21 @@ class Stub:
                 time.sleep(float(delay[1]))
             if chosen := _STATUS.search(request.path):
                 status = int(chosen[1])
+        self._note(port, request, status)
         headers = {"served-by": hop} if keep_alive else {"served-by": hop, "connection": "close"}
         return response(status, content, headers, with_body=request.method != "HEAD")
+
+    def _note(self, port: int, request: Request, status: int) -> None:
+        line = {
+            "pod": self.identity.get("pod"),
+            "port": port,
+            "method": request.method,
+            "path": request.path,
+            "host": request.headers.get("host"),
+            "status": status,
+            "request_id": request.headers.get("x-request-id"),
+        }
+        os.write(sys.stdout.fileno(), f"{json.dumps(line)}\n".encode())  # whole lines, from all threads
 
 
 def read_request(line: bytes, reader: Any, connection: socket.socket) -> Request:

@@ -171,6 +171,19 @@ def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("address", ["garbage", "127.0.0.1:7080", "http://127.0.0.1:7080/mesh"])
+def test_fail_when_the_named_address_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """A forgotten scheme is told as what it is."""
+    monkeypatch.setenv("LOCALMESH_URL", address)
+
+    finished = Shell(tmp_path)("status")
+
+    assert finished.returncode == 2
+    assert f'LOCALMESH_URL is "{address}", which must look like http://127.0.0.1:7080' in finished.stderr
+
+
 def test_fail_when_nothing_is_named(tmp_path: Path) -> None:
     """Usage errors end with status 2."""
     finished = Shell(tmp_path)("up")

@@ -52,6 +52,7 @@ class TestStart:
         ("change", "message"),
         [
             ({"arguments": ("no-such-program",)}, '"no-such-program" is not found on the PATH'),
+            ({"arguments": ("/no/such/program",)}, '"/no/such/program" is not found$'),
             ({"arguments": ("/etc",)}, "/etc: Permission denied"),
             ({"working_directory": Path("/no/such")}, "its working directory /no/such does not exist"),
         ],

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -26,9 +26,13 @@ SCRIPT = Path(stub.__file__).with_name("server.py")
 
 
 @contextlib.contextmanager
-def running_stub(ports: dict[int, int], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def running_stub(
+    ports: dict[int, int], output: IO[bytes] | None = None, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
     identity = json.dumps({**IDENTITY, "ports": ports})
-    process = subprocess.Popen([sys.executable, "-I", "-S", str(SCRIPT), identity], env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(SCRIPT), identity], stdout=output, env=environment
+    )
     try:
         for port in ports.values():
             _wait_for(port)
@@ -230,6 +234,26 @@ class TestProcess:
 
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
             assert process.wait(2) == 0
+
+    def test_every_request_is_a_line_of_its_log(self, tmp_path: Path) -> None:
+        """So mirrored copies can be seen, whose answers nobody gets."""
+        port = FreePorts().take()
+
+        with (tmp_path / "log").open("wb") as log, running_stub({80: port}, log):
+            for path in ("/a", "/status/503"):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+                connection.request("POST", path, headers={"Host": "shop-shadow", "x-request-id": "r-1"})
+                connection.getresponse().read()
+                connection.close()
+
+        lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+        assert [(line["path"], line["status"]) for line in lines] == [("/a", 200), ("/status/503", 503)]
+        assert lines[0] == lines[0] | {
+            "method": "POST",
+            "host": "shop-shadow",
+            "request_id": "r-1",
+            "port": 80,
+        }
 
     @pytest.mark.parametrize("arguments", [[], ["{"], ["[]"], ["{}"]])
     def test_without_an_identity_it_says_how_to_run_it(self, arguments: list[str]) -> None:
