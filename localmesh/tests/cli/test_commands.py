@@ -85,6 +85,58 @@ def test_pass_when_apply_f_is_checked_beside_what_runs(shell: Shell) -> None:
     assert '"v9"' in bad.stderr
 
 
+def test_pass_when_a_warning_names_the_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the file as it was typed, also where the mesh is known by its address alone."""
+    url = json.loads((shell.folder / ".localmesh/mesh.json").read_text())["url"]
+    route = shell.write("route.yaml", routed(v9=1))
+
+    beside = shell("apply", "-f", route)
+    monkeypatch.setenv("LOCALMESH_URL", url)
+    by_address = shell("apply", "-f", route)
+
+    for finished in (beside, by_address):
+        assert finished.returncode == 0
+        assert finished.stderr.startswith("route.yaml:10: warning SM203: VirtualService shop/web\n")
+
+
+def test_pass_when_a_whole_mesh_is_sent_and_warned_of(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With -k and a mesh elsewhere, warnings are told here, once, with the files that are here."""
+    monkeypatch.setenv(
+        "LOCALMESH_URL", json.loads((shell.folder / ".localmesh/mesh.json").read_text())["url"]
+    )
+    shell.write("kustomization.yaml", "resources: [mesh.yaml]\n")
+
+    finished = shell("apply", "-k", ".")
+
+    assert finished.returncode == 0
+    assert finished.stderr.count("warning SM205") == 1
+    assert finished.stderr.startswith("mesh.yaml:15: warning SM205: DestinationRule shop/web\n")
+
+
+def test_pass_when_apply_says_what_it_ignores(shell: Shell) -> None:
+    """A Telemetry changes nothing, and that is said."""
+    telemetry = (
+        """{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: shop}}"""
+    )
+
+    finished = shell("apply", "-f", shell.write("telemetry.yaml", telemetry))
+
+    assert finished.stdout.splitlines()[:2] == [
+        "nothing changed",
+        "ignored  Telemetry: they mean nothing without a cluster",
+    ]
+
+
+def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
+    """An empty file and an empty pipe are named; exit status 2."""
+    empty = shell("apply", "-f", shell.write("empty.yaml", "# nothing yet\n"))
+    pipe = shell("apply", "-f", "-")
+
+    assert (empty.returncode, pipe.returncode) == (2, 2)
+    assert empty.stderr.startswith("empty.yaml: error SM001\n  cannot be read: no object in it\n")
+    assert pipe.stderr.startswith("<stdin>: error SM001\n  cannot be read: no object comes in")
+
+
 def test_pass_when_apply_reads_standard_input(shell: Shell) -> None:
     """`-f -` takes what a pipe brings."""
     finished = shell("apply", "-f", "-", stdin=routed(v2=1))
@@ -161,13 +213,13 @@ def test_pass_when_logs_show_what_a_workload_wrote(shell: Shell) -> None:
 
 
 def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:
-    """One line that says where it was looked for and how to start one."""
+    """One line that says where it was looked for, from the root on, and how to start one."""
     finished = Shell(tmp_path)("status")
 
     assert finished.returncode == 1
     assert finished.stderr == (
-        "localmesh: no mesh runs with the state folder .localmesh; start one with `localmesh up -k DIR`, "
-        "or name its address in LOCALMESH_URL\n"
+        f"localmesh: no mesh runs with the state folder {tmp_path.resolve()}/.localmesh; "
+        "start one with `localmesh up -k DIR`, or name its address in LOCALMESH_URL\n"
     )
 
 
