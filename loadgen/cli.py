@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
-from loadgen.errors import ExitStatus, LoadgenError
-
+TYPE_CHECKING = False  # that of the module typing, which takes time to import
 if TYPE_CHECKING:
     import click
 
@@ -19,12 +17,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(arguments)
     except KeyboardInterrupt:
+        from loadgen.errors import ExitStatus
+
         sys.stderr.write("loadgen: interrupted before anything was measured\n")
         return ExitStatus.INCONCLUSIVE
 
 
 def _run(arguments: list[str] | None) -> int:
     import click
+
+    from loadgen.errors import ExitStatus, LoadgenError
 
     try:
         status = _commands().main(arguments, prog_name="loadgen", standalone_mode=False)
