@@ -26,11 +26,11 @@ from loadgen.judging.judge import Check, Count, inconclusive, judge, judge_betwe
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "webapp"
 OTHER = "frontend"
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/circuit-breaker`"
+REMEDY = remedy("circuit-breaker")
 
 CALM_REQUESTS = 300
 FLOOD_REQUESTS = 3_200

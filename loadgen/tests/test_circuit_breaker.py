@@ -61,7 +61,7 @@ def test_without_both_limits_nothing_is_in_force():
     del rule["spec"]["trafficPolicy"]["connectionPool"]["http"]
 
     for objects in (base(), half):
-        with pytest.raises(NotInForce, match="apply the overlay first"):
+        with pytest.raises(NotInForce, match="apply the overlay, unedited"):
             pool_in_force(resources(objects))
 
 

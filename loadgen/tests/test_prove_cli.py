@@ -54,7 +54,7 @@ class TestVerdicts:
             outcome = run("prove", "canary", "--mesh", mesh.url)
 
         assert outcome.status == 1
-        assert "apply the overlay first: `localmesh apply -k" in " ".join(outcome.out.split())
+        assert "apply the overlay, unedited: `localmesh apply -k" in " ".join(outcome.out.split())
         assert mesh.received == []
 
     def test_fail_when_the_gateway_serves_something_else(self):
