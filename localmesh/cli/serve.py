@@ -107,13 +107,13 @@ def sidecar(options: SidecarOptions) -> int:
     """Runs one Envoy until it is told to stop; the exit status."""
     _log_to_stderr()
     binary()  # a missing Envoy is told before anything is started
-    require_state_folder(options.state_folder)
     settings = SidecarSettings(
         proxy=_proxy(options),
         control_plane=_address(options.control_plane),
         health=Address(options.listen, options.health_port),
         state_folder=options.state_folder.resolve(),
     )
+    require_state_folder(options.state_folder)
     return asyncio.run(until_stopped(_keep_running(settings)))
 
 
