@@ -21,7 +21,7 @@ from localmesh.manifests import ManifestError
 from localmesh.manifests.fields import listed
 from localmesh.mesh import Mesh
 from localmesh.offline import UnknownWorkloadError, find
-from localmesh.orders import SOURCES, beside, load_ordered
+from localmesh.orders import SOURCES, absent, load_ordered, ordered
 from localmesh.printing import printable
 from localmesh.status import gateways, status
 
@@ -106,8 +106,8 @@ async def _proxy_config(request: web.Request) -> web.Response:
 async def _apply(request: web.Request) -> web.Response:
     """Applies the manifests that the order names in one of its `SOURCES`; they then are all there is.
 
-    With `merge` they are added to what is in force instead of taking its place; with `strict` what cannot
-    work is refused instead of warned of.
+    With `merge` they are added to what is in force instead of taking its place, with `delete` taken out of
+    it; with `strict` what cannot work is refused instead of warned of.
     """
     mesh = request.app[MESH]
     try:
@@ -115,7 +115,7 @@ async def _apply(request: web.Request) -> web.Response:
         if not any(order.get(source) for source in SOURCES):
             return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
         given = await asyncio.to_thread(load_ordered, order)
-        loaded = beside(mesh.plan, given) if order.get("merge") else given
+        loaded, unknown = ordered(order, mesh.plan, given), absent(mesh.plan, given)
         if order.get("strict"):
             loaded.strictly()
         began = asyncio.get_running_loop().time()
@@ -132,6 +132,7 @@ async def _apply(request: web.Request) -> web.Response:
             "added": found.added,
             "changed": found.changed,
             "removed": found.removed,
+            "absent": unknown if order.get("delete") else [],
             "ignored": [resource.place.subject for resource in given.ignored],
             "generation": mesh.generation,
             "proxies": len(mesh.plan.proxies),

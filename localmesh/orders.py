@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from localmesh.changes import merged
+from localmesh.changes import key, merged
 from localmesh.manifests import Loaded, Text, load, load_text, load_texts, located
 from localmesh.manifests.references import reference_problems
 from localmesh.plan import Plan
@@ -26,6 +26,28 @@ def load_ordered(order: Mapping[str, Any]) -> Loaded:
         kustomizations=[Path(path) for path in order.get("kustomizations") or ()],
         files=[Path(path) for path in order.get("files") or ()],
     )
+
+
+def ordered(order: Mapping[str, Any], plan: Plan, given: Loaded) -> Loaded:
+    """What the mesh is to become: what was given, or what is in force with it (`merge`), or without it."""
+    if order.get("delete"):
+        return without(plan, given)
+    return beside(plan, given) if order.get("merge") else given
+
+
+def without(plan: Plan, given: Loaded) -> Loaded:
+    """What is in force less what was given, by kinds and names."""
+    gone = set(map(key, (*given.resources, *given.ignored)))
+    return Loaded(
+        resources=tuple(each for each in plan.resources if key(each) not in gone),
+        ignored=tuple(each for each in plan.ignored if key(each) not in gone),
+    )
+
+
+def absent(plan: Plan, given: Loaded) -> list[str]:
+    """The objects given that are not in force."""
+    there = set(map(key, (*plan.resources, *plan.ignored)))
+    return [each.place.subject for each in (*given.resources, *given.ignored) if key(each) not in there]
 
 
 def beside(plan: Plan, loaded: Loaded) -> Loaded:

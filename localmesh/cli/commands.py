@@ -1,4 +1,4 @@
-"""The commands: up, serve, sidecar, apply, status, logs, proxy-config, rotate-certificates, down.
+"""The commands: up, apply, status, logs, proxy-config, rotate-certificates, down; and those of other modules.
 
 Exit status: 0 done, 1 it could not be done, 2 wrong usage or manifests that cannot be used.
 """
@@ -18,6 +18,7 @@ import click
 from localmesh.cli import INTERRUPTED, client
 from localmesh.cli.errors import told
 from localmesh.cli.inspect import applied_text, lines_of, status_text
+from localmesh.cli.objects import delete, get
 from localmesh.cli.serving import serve, sidecar
 from localmesh.cli.sources import (
     ALONE,
@@ -76,8 +77,8 @@ def up(kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, 
     sys.exit(run(loaded, UpOptions(**options)))
 
 
-cli.add_command(serve)
-cli.add_command(sidecar)
+for command in (serve, sidecar, get, delete):
+    cli.add_command(command)
 
 
 @cli.command(context_settings=ALONE)

@@ -127,6 +127,45 @@ def test_pass_when_apply_says_what_it_ignores(shell: Shell) -> None:
     ]
 
 
+def test_pass_when_get_lists_what_is_in_force(shell: Shell) -> None:
+    """All of Istio; one kind by its short name, as YAML that can be applied again."""
+    everything = shell("get")
+    virtual_service = shell("get", "vs", "web", "-o", "yaml")
+    again = shell("apply", "-f", "-", stdin=virtual_service.stdout)
+
+    assert [line.split() for line in everything.stdout.splitlines()] == [
+        ["KIND", "NAMESPACE", "NAME"],
+        ["DestinationRule", "shop", "web"],
+        ["Gateway", "shop", "edge"],
+        *([["Telemetry", "shop", "t"]] if "Telemetry" in everything.stdout else []),
+        ["VirtualService", "shop", "web"],
+    ]
+    assert virtual_service.stdout.startswith("apiVersion: networking.istio.io/v1\nkind: VirtualService\n")
+    assert (again.returncode, again.stdout.splitlines()[0]) == (0, "nothing changed")
+
+
+def test_fail_when_get_is_asked_for_what_is_no_kind(shell: Shell) -> None:
+    """One line; a kind of which there is nothing is told as such."""
+    unknown, pods, none = shell("get", "foo"), shell("get", "pods"), shell("get", "sidecars")
+
+    assert (unknown.returncode, pods.returncode, none.returncode) == (2, 2, 0)
+    assert '"foo" is no kind such as virtualservices' in unknown.stderr
+    assert "`localmesh status` shows them" in pods.stderr
+    assert none.stderr == "nothing of the kind is in force: sidecars\n"
+
+
+def test_pass_when_delete_takes_out_what_a_file_names(shell: Shell) -> None:
+    """By kind and name, and nothing else; a second time it is not there, status 1."""
+    extra = shell.write("extra.yaml", V1.replace("web-v1", "extra"))
+    shell("apply", "-f", extra)
+
+    first, second = shell("delete", "-f", extra), shell("delete", "-f", extra)
+
+    assert (first.returncode, first.stdout.splitlines()[0]) == (0, "removed  Deployment shop/extra")
+    assert "removed" not in "".join(first.stdout.splitlines()[1:])
+    assert (second.returncode, second.stderr) == (1, "localmesh: Deployment shop/extra is not in force\n")
+
+
 def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
     """An empty file and an empty pipe are named; exit status 2."""
     empty = shell("apply", "-f", shell.write("empty.yaml", "# nothing yet\n"))
