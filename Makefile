@@ -7,15 +7,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SCENARIO ?=
+GATEWAY_PORT ?=
+API_PORT ?=
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
 
 ## Start the mesh with the canary, prove it, print the verdict, stop
 demo: setup
 	@exec $(BIN)/localmesh up -k istio/overlays/canary --state .localmesh/demo --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove canary
 
-## Start the mesh in the foreground with the base application, or an overlay: make up SCENARIO=canary
+## Start the mesh in the foreground with the base application, or an overlay: make up SCENARIO=canary GATEWAY_PORT=8090 API_PORT=7090
 up: setup check-scenario
-	@exec $(BIN)/localmesh up -k $(OVERLAY) --end-with-parent
+	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") --from-make --end-with-parent
 
 ## Run every test: lint, types, unit tests, whole meshes, the browser
 test: setup lint types
@@ -77,10 +79,11 @@ requirements: setup
 
 ## Remove everything that was installed or left by a mesh
 clean:
+	@test ! -x $(BIN)/python || $(BIN)/python scripts/require_no_mesh.py .localmesh
 	@rm -rf $(VENV) .localmesh .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 check-scenario:
-	@test -f $(OVERLAY)/kustomization.yaml || { echo "there is no scenario \"$(SCENARIO)\"; there are: $$($(MAKE) -s scenarios | cut -d' ' -f1 | tr '\n' ' ')" >&2; exit 2; }
+	@test -f "$(OVERLAY)/kustomization.yaml" || { echo "there is no scenario \"$(SCENARIO)\"; there are: $$($(MAKE) -s scenarios | cut -d' ' -f1 | tr '\n' ' ')" >&2; exit 2; }
 
 ## Show this list
 help:

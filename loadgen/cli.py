@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import sys
 
-import click
-
-from loadgen.errors import ExitStatus, LoadgenError
-from loadgen.prove.cli import prove
-from loadgen.run.cli import run
-from loadgen.tokens.cli import token
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def loadgen() -> None:
-    """Send HTTP traffic: measure it, or prove what the mesh does with it."""
-
-
-loadgen.add_command(run)
-loadgen.add_command(prove)
-loadgen.add_command(token)
+TYPE_CHECKING = False  # that of the module typing, which takes time to import
+if TYPE_CHECKING:
+    import click
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status; each problem is one line on standard error."""
+    """Run the command line and return its exit status; each problem is one line on standard error.
+
+    Whatever takes time is imported where a Ctrl-C is no traceback any more.
+    """
     try:
-        status = loadgen.main(arguments, prog_name="loadgen", standalone_mode=False)
+        return _run(arguments)
+    except KeyboardInterrupt:
+        from loadgen.errors import ExitStatus
+
+        sys.stderr.write("loadgen: interrupted before anything was measured\n")
+        return ExitStatus.INCONCLUSIVE
+
+
+def _run(arguments: list[str] | None) -> int:
+    import click
+
+    from loadgen.errors import ExitStatus, LoadgenError
+
+    try:
+        status = _commands().main(arguments, prog_name="loadgen", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return ExitStatus.WRONG_USAGE
@@ -36,10 +40,25 @@ def main(arguments: list[str] | None = None) -> int:
     except LoadgenError as error:
         click.echo(f"loadgen: error: {error}", err=True)
         return error.exit_status
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("loadgen: interrupted before anything was measured", err=True)
-        return ExitStatus.INCONCLUSIVE
+    except click.Abort:
+        raise KeyboardInterrupt from None
     return int(status or ExitStatus.OK)
+
+
+def _commands() -> click.Group:
+    import click
+
+    from loadgen.prove.cli import prove
+    from loadgen.run.cli import run
+    from loadgen.tokens.cli import token
+
+    @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+    def loadgen() -> None:
+        """Send HTTP traffic: measure it, or prove what the mesh does with it."""
+
+    for command in (run, prove, token):
+        loadgen.add_command(command)
+    return loadgen
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import os
 import click
 
 from loadgen.inforce import MeshApi
+from loadgen.inforce.whereabouts import DEFAULT_URL, STATE_VARIABLE, local_url
 
-LOCALMESH_URL = "http://127.0.0.1:7080"
 KUBECTL_PROXY_URL = "http://127.0.0.1:8001"
 NAMESPACE = "sentimesh"
 GATEWAY_VARIABLE = "LOADGEN_GATEWAY"
@@ -18,7 +18,10 @@ mesh_option = click.option(
     metavar="URL",
     envvar="LOCALMESH_URL",
     show_envvar=True,
-    help=f"The API of the mesh.  [default: {LOCALMESH_URL}]",
+    help=(
+        "The API of the mesh.  [default: that of the localmesh whose state folder is "
+        f"{STATE_VARIABLE} or .localmesh here; else {DEFAULT_URL}]"
+    ),
 )
 
 
@@ -26,5 +29,5 @@ def gateway_url(mesh: str | None) -> str:
     """The gateway of the running local mesh: that of LOADGEN_GATEWAY, else as the mesh says."""
     if named := os.environ.get(GATEWAY_VARIABLE):
         return named
-    with MeshApi(mesh or LOCALMESH_URL, NAMESPACE) as api:
+    with MeshApi(mesh or local_url(), NAMESPACE) as api:
         return api.gateway()

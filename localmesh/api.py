@@ -16,13 +16,12 @@ import aiohttp
 from aiohttp import web
 
 from localmesh import kube
-from localmesh.changes import merged
 from localmesh.failures import FAILURES
-from localmesh.manifests import Loaded, ManifestError, load, load_text
-from localmesh.manifests.references import reference_problems
+from localmesh.manifests import ManifestError
+from localmesh.manifests.fields import listed
 from localmesh.mesh import Mesh
 from localmesh.offline import UnknownWorkloadError, find
-from localmesh.plan import Plan
+from localmesh.orders import SOURCES, absent, load_ordered, ordered
 from localmesh.printing import printable
 from localmesh.status import gateways, status
 
@@ -31,7 +30,7 @@ _CLIENT = web.AppKey("client", aiohttp.ClientSession)
 _NAMES = web.AppKey("names", frozenset[str])
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
-_NOTHING_TO_APPLY = "the body is no JSON object with kustomizations, files or text"
+_NOTHING_TO_APPLY = f"the body is no JSON object with {listed(SOURCES, 'or')}"
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -105,25 +104,24 @@ async def _proxy_config(request: web.Request) -> web.Response:
 
 
 async def _apply(request: web.Request) -> web.Response:
-    """Applies manifests: of `kustomizations` and `files` (paths), which then are all there is, or of `text`.
+    """Applies the manifests that the order names in one of its `SOURCES`; they then are all there is.
 
-    With `merge` they are added to what is in force instead of taking its place; with `strict` what cannot
-    work is refused instead of warned of.
+    With `merge` they are added to what is in force instead of taking its place, with `delete` taken out of
+    it; with `strict` what cannot work is refused instead of warned of.
     """
     mesh = request.app[MESH]
     try:
         order = await request.json()
-        if not any(order.get(source) for source in ("kustomizations", "files", "text")):
+        if not any(order.get(source) for source in SOURCES):
             return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
-        loaded = await asyncio.to_thread(_load, order)
-        if order.get("merge"):
-            loaded = _beside(mesh.plan, loaded)
+        given = await asyncio.to_thread(load_ordered, order)
+        loaded, unknown = ordered(order, mesh.plan, given), absent(mesh.plan, given)
         if order.get("strict"):
             loaded.strictly()
         began = asyncio.get_running_loop().time()
         found = await mesh.apply(loaded.resources, loaded.ignored)
         seconds = asyncio.get_running_loop().time() - began
-    except (json.JSONDecodeError, AttributeError, TypeError):
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
         return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
     except ManifestError as error:
         return _refused(422, "Invalid", str(error))
@@ -134,6 +132,8 @@ async def _apply(request: web.Request) -> web.Response:
             "added": found.added,
             "changed": found.changed,
             "removed": found.removed,
+            "absent": unknown if order.get("delete") else [],
+            "ignored": [resource.place.subject for resource in given.ignored],
             "generation": mesh.generation,
             "proxies": len(mesh.plan.proxies),
             "missing": sorted(proxy.name for proxy in mesh.plan.proxies if not mesh.synced(proxy)),
@@ -159,26 +159,6 @@ async def _rotate_certificates(request: web.Request) -> web.Response:
     except FAILURES as error:
         return _refused(409, "Conflict", str(error))
     return web.json_response({"proxies": len(mesh.plan.proxies)})
-
-
-def _load(order: dict[str, Any]) -> Loaded:
-    if order.get("text"):
-        return load_text(order["text"], order.get("file", "<text>"))
-    return load(
-        kustomizations=[Path(path) for path in order.get("kustomizations") or ()],
-        files=[Path(path) for path in order.get("files") or ()],
-    )
-
-
-def _beside(plan: Plan, loaded: Loaded) -> Loaded:
-    """What was loaded put in beside what is in force, and what is doubtful of it there."""
-    resources = merged(plan.resources, loaded.resources)
-    own = {resource.place for resource in loaded.resources}
-    return Loaded(
-        resources=tuple(resources),
-        ignored=tuple(merged(plan.ignored, loaded.ignored)),
-        warnings=tuple(problem for problem in reference_problems(resources) if problem.place in own),
-    )
 
 
 async def _pods(request: web.Request) -> web.Response:

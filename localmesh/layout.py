@@ -13,10 +13,9 @@ from typing import Protocol
 from localmesh.catalog import Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
 from localmesh.catalog.workload import Workload
 from localmesh.manifests import Resource
+from localmesh.manifests.injection import is_refused
 from localmesh.workloads.facts import pod_name
 from localmesh.workloads.ports import LOOPBACK, FreePorts
-
-_INJECT = "sidecar.istio.io/inject"
 
 
 class Addresses(Protocol):
@@ -159,22 +158,11 @@ def place_gateway(gateway: GatewayWorkload, addresses: Addresses) -> Proxy:
 
 
 def injection(namespaces: Iterable[Resource]) -> Callable[[Workload], bool]:
-    """Which workloads get a sidecar: all but those whose namespace or pod template says no.
-
-    In a cluster a namespace has to ask for sidecars; here a manifest without its Namespace, as most
-    samples are, is meant for the mesh all the same.
-    """
-    without = {
-        namespace.name
-        for namespace in namespaces
-        if namespace.kind == "Namespace" and namespace.labels.get("istio-injection") == "disabled"
-    }
+    """Which workloads get a sidecar: all but those whose namespace or pod template says no."""
+    labels = {each.name: each.labels for each in namespaces if each.kind == "Namespace"}
 
     def is_injected(workload: Workload) -> bool:
-        own = workload.labels.get(_INJECT) or workload.annotations.get(_INJECT)
-        if own is not None:
-            return own.lower() == "true"
-        return workload.namespace not in without
+        return not is_refused(labels.get(workload.namespace, {}), workload.labels, workload.annotations)
 
     return is_injected
 

@@ -117,10 +117,14 @@ class Process:
             _signal_group(self.pid, number)
 
 
-async def start(command: Command, on_end: Callable[[Process], None]) -> Process:
-    """Start a process; `on_end` is called when it and its group have ended. Raises StartError."""
+async def start(command: Command, on_end: Callable[[Process], None], *, begin_log: bool = False) -> Process:
+    """Start a process; `on_end` is called when it and its group have ended. Raises StartError.
+
+    `begin_log`: what the log file holds so far is thrown away.
+    """
     command.log_file.parent.mkdir(parents=True, exist_ok=True)
-    log = os.open(command.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    begin = os.O_TRUNC if begin_log else 0
+    log = os.open(command.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | begin, 0o644)
     try:
         log_offset = os.fstat(log).st_size
         # No preexec_fn: it would fork instead of vfork and run Python between fork and exec, which

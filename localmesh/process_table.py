@@ -45,6 +45,7 @@ class ProcessTable:
         self._folder = state_folder / "processes"
         self._token = uuid.uuid4().hex
         self._running: dict[int, Process] = {}
+        self._logs: set[Path] = set()
         self._owner_file: IO[str] | None = None
         self._watchdog: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -80,11 +81,20 @@ class ProcessTable:
     async def start(self, command: Command) -> Process:
         """Start a process that ends no later than this table. Raises StartError."""
         environment = {**command.environment, **self.mark}
-        started = await process.start(replace(command, environment=environment), self._forget)
+        begin_log = self._is_of_an_earlier_mesh(command.log_file)
+        whole = replace(command, environment=environment)
+        started = await process.start(whole, self._forget, begin_log=begin_log)
         self._running[started.pid] = started
         self._tell_watchdog("+", started.pid)
         self._record(started)
         return started
+
+    def _is_of_an_earlier_mesh(self, log_file: Path) -> bool:
+        """Whether a log of the state folder is written to for the first time."""
+        if log_file in self._logs or not log_file.is_relative_to(self._folder.parent):
+            return False
+        self._logs.add(log_file)
+        return True
 
     async def run(self, command: Command, timeout_seconds: float) -> int | None:
         """Run a command to its end and return its exit status; None when the time was up first."""

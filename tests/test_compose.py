@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import subprocess
@@ -15,23 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from localmesh.catalog.container import Container, FieldReference
-from localmesh.catalog.workload import Workload, workload
-from localmesh.counters import stats_config
 from localmesh.layout import injection
-from localmesh.manifests import Resource, load
-from localmesh.served.places import GatewayPlace, PodPlace, read_places
-from tests.combinations import FOR_CONTROLLERS
+from localmesh.served.places import GatewayPlace, PodPlace
+from tests.composition import (
+    OVERLAYS,
+    PLACES,
+    SCENARIOS,
+    VARIABLE,
+    applications,
+    composed,
+    filled,
+    has_sidecar,
+    names,
+    places_of,
+    resources,
+    workloads,
+)
 from tests.live import ROOT
 
-OVERLAYS = sorted(
-    path.parent
-    for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")
-    if path.parent.name not in FOR_CONTROLLERS
-)
-SCENARIOS = [ROOT / "istio" / "base", *OVERLAYS]
 PROXY = "http://127.0.0.1:15001"
 WITHOUT_PROXY = "127.0.0.1,localhost,jaeger"
 FOR_THE_SIDECAR = {
@@ -43,59 +45,6 @@ FOR_THE_SIDECAR = {
 """What localmesh would give a process besides its manifest."""
 FOR_SPANS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"}
 HEALTH = ROOT / "compose" / "health.py"
-VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
-
-
-@functools.cache
-def composed() -> dict[str, dict[str, Any]]:
-    """The services of docker-compose.yml."""
-    services: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())[
-        "services"
-    ]
-    return services
-
-
-PLACES = read_places(ROOT / "compose" / "pods.yaml")
-
-
-@functools.cache
-def resources(folder: Path) -> tuple[Resource, ...]:
-    """What a kustomization builds."""
-    return tuple(load(kustomizations=[folder]).resources)
-
-
-@functools.cache
-def workloads(folder: Path) -> list[Workload]:
-    """The Deployments of a kustomization."""
-    return [workload(each) for each in resources(folder) if each.kind == "Deployment"]
-
-
-def places_of(wanted: Workload) -> list[PodPlace]:
-    """Where its pods are."""
-    subject = f"{wanted.namespace}/{wanted.name}"
-    return [place for place in PLACES.pods if place.workload == subject]
-
-
-def names(folder: Path) -> set[str]:
-    """The pods that a kustomization wants, by the names of their places."""
-    return {place.name for each in workloads(folder) for place in places_of(each)[: each.replicas]}
-
-
-def applications(place: PodPlace) -> list[dict[str, Any]]:
-    """The containers of a pod's application: those that call themselves by the pod's name."""
-    return [
-        service
-        for service in composed().values()
-        if (service.get("environment") or {}).get("POD_NAME") == place.name
-    ]
-
-
-def has_sidecar(place: PodPlace) -> bool:
-    """Whether there is an Envoy that asks to be the pod's."""
-    whose = f"{place.name}.{place.namespace}"
-    return any(whose in (service.get("command") or ()) for service in composed().values())
-
-
 WITH_SIDECAR = [place for place in PLACES.pods if has_sidecar(place)]
 WITHOUT_SIDECAR = [place for place in PLACES.pods if not has_sidecar(place)]
 
@@ -196,7 +145,7 @@ def test_a_gateway_is_found_under_the_name_of_its_container(gateway: GatewayPlac
     service = composed()[gateway.host]
 
     assert service["command"] == ["sidecar", gateway.name, "--gateway", "--listen", "0.0.0.0"]
-    assert [_filled(port) for port in service["ports"]] == ["127.0.0.1:8080:8080"]
+    assert [filled(port) for port in service["ports"]] == ["127.0.0.1:8080:8080"]
 
 
 def test_no_proxy_starts_before_the_control_plane_has_its_manifests() -> None:
@@ -241,7 +190,7 @@ def test_people_are_told_the_published_addresses() -> None:
 
 def test_nothing_is_published_but_on_the_loopback() -> None:
     """Neither the gateway nor the API nor a dashboard can be reached from another machine."""
-    published = [_filled(port) for service in composed().values() for port in service.get("ports") or ()]
+    published = [filled(port) for service in composed().values() for port in service.get("ports") or ()]
 
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
@@ -272,44 +221,8 @@ def test_a_scenario_is_chosen_by_name() -> None:
     command = composed()["localmesh"]["command"]
     (folder,) = (word.partition("=")[2] for word in command if word.startswith("--kustomize="))
 
-    assert (ROOT / _filled(folder)).resolve() == ROOT / "istio" / "base"
+    assert (ROOT / filled(folder)).resolve() == ROOT / "istio" / "base"
     assert (ROOT / VARIABLE.sub("canary", folder)).resolve() == ROOT / "istio" / "overlays" / "canary"
-
-
-def test_prometheus_asks_every_pod_of_the_base_and_its_envoy() -> None:
-    """Applications for their metrics, Envoys for their counters; a pod of a profile is not always there."""
-    jobs = yaml.safe_load((ROOT / "compose" / "prometheus.yml").read_text())["scrape_configs"]
-    asked = {
-        job["job_name"]: {each["targets"][0]: each["labels"] for each in job["static_configs"]}
-        for job in jobs
-    }
-    base = {each.name: each for each in workloads(ROOT / "istio" / "base")}
-    pods = {
-        place.host: {"pod": place.name, **_app_and_version(base[place.workload.partition("/")[2]])}
-        for place in PLACES.pods
-        if "profiles" not in applications(place)[0]
-    }
-
-    assert asked["applications"] == {f"{host}:9102": labels for host, labels in pods.items()}
-    assert {host: labels for host, labels in asked["envoys"].items() if "ingress" not in host} == {
-        f"{host}:15021": labels for host, labels in pods.items()
-    }
-    assert {host for host in asked["envoys"] if "ingress" in host} == {f"{PLACES.gateways[0].host}:15021"}
-
-
-def test_the_dashboard_asks_the_data_sources_that_there_are() -> None:
-    """And for metrics of the scraped jobs alone."""
-    grafana = ROOT / "compose" / "grafana"
-    sources = yaml.safe_load((grafana / "provisioning" / "datasources" / "sentimesh.yml").read_text())
-    dashboard = json.loads((grafana / "dashboards" / "envoys.json").read_text())
-
-    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} <= {
-        source["uid"] for source in sources["datasources"]
-    }
-    for panel in dashboard["panels"]:
-        for target in panel["targets"]:
-            assert set(re.findall(r'job="(\w+)"', target["expr"])) <= {"applications", "envoys"}
-            assert 'job="' in target["expr"]
 
 
 def _checked(service: Mapping[str, Any]) -> list[str]:
@@ -339,61 +252,3 @@ def _answering(body: bytes) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-
-
-ENVOY_STATISTICS = [
-    *("upstream_rq_completed", "upstream_rq_5xx", "upstream_rq_retry", "upstream_rq_timeout"),
-    *("upstream_rq_pending_overflow", "outlier_detection.ejections_active"),
-]
-"""Of the statistics in Envoy's documentation of clusters, those that a dashboard of a mesh wants."""
-
-
-def test_the_dashboard_asks_for_counters_under_the_names_that_envoys_give_them() -> None:
-    """The name of a cluster and the class of a status are labels; what is left is the metric's name."""
-    patterns = {tag["tag_name"]: tag["regex"] for tag in stats_config(of_each_cluster=True)["stats_tags"]}
-    cluster = "outbound|80|v1|logic.sentimesh.svc.cluster.local"
-    counted = {}
-    for statistic in ENVOY_STATISTICS:
-        name, labels = f"cluster.{cluster}.{statistic}", {}
-        for label, pattern in patterns.items():
-            if found := re.search(pattern, name):
-                labels[label.replace(".", "_")] = found[2]
-                name = name[: found.start(1)] + name[found.end(1) :]
-        counted["envoy_" + name.replace(".", "_")] = labels
-    expressions = [expression for expression in _expressions("envoys.json") if "envoys" in expression]
-
-    asked = {
-        metric for expression in expressions for metric in re.findall(r"envoy_cluster_\w+(?={)", expression)
-    }
-
-    assert asked == counted.keys()
-    assert {labels["envoy_cluster_name"] for labels in counted.values()} == {cluster}
-    for expression in expressions:
-        (metric,) = re.findall(r"envoy_cluster_\w+(?={)", expression)
-        assert set(re.findall(r"\b(envoy_\w+)=", expression)) == counted[metric].keys()
-
-
-def test_rates_are_counted_over_what_grafana_finds_long_enough() -> None:
-    """Grafana knows how often Prometheus asks, and takes four times that at least."""
-    asked = yaml.safe_load((ROOT / "compose" / "prometheus.yml").read_text())["global"]["scrape_interval"]
-    sources = yaml.safe_load(
-        (ROOT / "compose" / "grafana" / "provisioning" / "datasources" / "sentimesh.yml").read_text()
-    )
-
-    assert sources["datasources"][0]["jsonData"]["timeInterval"] == asked
-    for expression in _expressions("envoys.json"):
-        assert set(re.findall(r"\[(.*?)\]", expression)) <= {"$__rate_interval"}
-
-
-def _expressions(dashboard: str) -> list[str]:
-    panels = json.loads((ROOT / "compose" / "grafana" / "dashboards" / dashboard).read_text())["panels"]
-    return [target["expr"] for panel in panels for target in panel["targets"]]
-
-
-def _app_and_version(of: Workload) -> dict[str, str]:
-    return {name: of.labels[name] for name in ("app", "version")}
-
-
-def _filled(text: str) -> str:
-    """With the defaults of its variables."""
-    return VARIABLE.sub(r"\2", text)

@@ -45,34 +45,34 @@ pytestmark = [
 class Composed:
     """A project of its own with ports of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scenario: str = "canary", name: str = "sentimesh-test") -> None:
         ports = FreePorts()
         gateway, api = ports.take(), ports.take()
         ports.close()
         self.api = f"http://127.0.0.1:{api}"
         self.folder = folder
         self.environment = os.environ | {
-            "COMPOSE_PROJECT_NAME": "sentimesh-test",
-            "SCENARIO": "canary",
+            "COMPOSE_PROJECT_NAME": name,
+            "SCENARIO": scenario,
             "COMPOSE_PROFILES": "egress",
             "GATEWAY_PORT": str(gateway),
             "API_PORT": str(api),
             "LOCALMESH_URL": self.api,
         }
 
-    def run(self, *command: str | Path) -> str:
-        """What a command says; it has to end well."""
+    def run(self, *command: str | Path, is_good: bool = True) -> str:
+        """What a command says; it has to end well, or else badly."""
         finished = subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
         )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
+        assert (finished.returncode == 0) is is_good, finished.stdout + finished.stderr
         return finished.stdout
 
-    def compose(self, *arguments: str) -> str:
+    def compose(self, *arguments: str, is_good: bool = True) -> str:
         """What Compose says."""
         command = _compose()
         assert command, "docker is here, but neither `docker compose` nor `docker-compose`"
-        return self.run(*command, *arguments)
+        return self.run(*command, *arguments, is_good=is_good)
 
     def until_ready(self) -> None:
         """Waits until all of the mesh is."""
@@ -110,6 +110,11 @@ def test_the_proof_needs_no_python_on_the_host(composed: Composed) -> None:
     assert "canary  PASS" in composed.compose("run", "--rm", "loadgen", "prove", "canary")
 
 
+def test_scenarios_are_applied_and_proven_from_the_container(composed: Composed) -> None:
+    """It names overlays by paths that mean the same where they are applied."""
+    assert "shadow  PASS" in composed.compose("run", "--rm", "loadgen", "prove", "--apply", "shadow")
+
+
 def test_another_overlay_is_applied_from_the_host(composed: Composed) -> None:
     """Its kustomization is built here; copies are counted in containers, and their logs read."""
     composed.run(LOCALMESH, "apply", "-k", "istio/overlays/shadow")
@@ -132,3 +137,16 @@ def test_a_program_that_ended_comes_back_into_the_mesh(composed: Composed) -> No
     composed.until_ready()
 
     assert "Ready" in composed.run(LOCALMESH, "status")
+
+
+def test_a_scenario_that_does_not_exist_ends_up(tmp_path: Path) -> None:
+    """With what is wrong, once, and no proxy that asks for ever."""
+    project = Composed(tmp_path, scenario="nowhere", name="sentimesh-test-nowhere")
+    try:
+        project.compose("up", "--build", is_good=False)
+        logs = project.compose("logs")
+    finally:
+        project.compose("down", "--volumes")
+
+    assert logs.count("istio/overlays/nowhere: error SM004") == 1
+    assert "grpc_stream" not in logs

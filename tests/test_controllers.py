@@ -1,4 +1,4 @@
-"""Overlays for controllers (Flagger, Argo Rollouts): no mesh runs them here, so their objects are checked.
+"""Overlays for controllers (Flagger, Argo Rollouts): no test runs those, so their objects are checked.
 
 The schemas are those that the tools publish, in the versions that tests/schemas/NOTICE names.
 """

@@ -67,7 +67,8 @@ def test_without_its_policy_the_overlay_fails_the_proof(running: Bed) -> None:
     proven = running.prove(SCENARIO)
 
     assert proven.status == 1
-    assert "no PeerAuthentication of namespace sentimesh is STRICT" in str(proven)
+    assert proven.verdicts["ports that refuse plain text"] == "FAIL"
+    assert proven.expected["plain text to logic:8080"] == "answered"
 
 
 def test_a_mesh_that_takes_plain_text_all_the_same_fails_the_proof(running: Bed) -> None:

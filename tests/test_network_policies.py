@@ -108,6 +108,14 @@ def test_everything_else_is_stopped(policies: list[Object], case: tuple[End, End
     assert not allowed(policies, *case)
 
 
+def test_what_holds_for_all_pods_is_said_by_direction(policies: list[Object]) -> None:
+    """kube-router, which k3s and k0s enforce them with, takes the rules of one policy for both directions."""
+    for_all = [each["spec"] for each in policies if each["spec"]["podSelector"] == {}]
+    with_rules = [spec["policyTypes"] for spec in for_all if "ingress" in spec or "egress" in spec]
+
+    assert sorted(with_rules) == [["Egress"], ["Ingress"]]
+
+
 def allowed(policies: list[Object], source: End, destination: End, port: int) -> bool:
     """Whether both ends let the connection through (kubernetes.io: Network Policies)."""
     leaves = _side(policies, source, destination, port, "Egress")

@@ -70,7 +70,8 @@ class Shell:
         if line == f"make prove SCENARIO={scenario}":
             assert made(line).endswith(f"loadgen prove {scenario}")
             return f"{PROGRAMS}/loadgen prove {scenario}"
-        assert line.startswith((".venv/bin/", "perl ", "curl ")), f"the pages' test knows no command {line}"
+        known = (".venv/bin/", "perl ", "curl ", f"git restore istio/overlays/{scenario}")
+        assert line.startswith(known), f"the pages' test knows no command {line}"
         return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.gateway)
 
     @property
@@ -107,13 +108,15 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
 
 
 def copied(folder: Path, hang_seconds: int) -> None:
-    """A copy of the manifests in which logic v2 hangs for so long."""
+    """A repository with a copy of the manifests in which logic v2 hangs for so long."""
     for part in ("istio", "k8s"):
         shutil.copytree(ROOT / part, folder / part)
     logic = folder / "k8s" / "base" / "logic.yaml"
     text, count = re.subn(r'(name: HANG_SECONDS\n\s+value: )"3"', rf'\1"{hang_seconds}"', logic.read_text())
     assert count == 1
     logic.write_text(text)
+    for step in ("init", "add .", "-c user.name=a -c user.email=a@b -c commit.gpgsign=false commit -m copy"):
+        subprocess.run(["git", *step.split()], cwd=folder, capture_output=True, check=True)
 
 
 @pytest.mark.mesh
@@ -133,6 +136,8 @@ def test_a_page_says_what_happens(mesh: Bed, tmp_path: Path, page: Path) -> None
             said = "\n".join((f"$ {command.line}", *printed))
             assert status == command.status, said
             assert not difference(command.shown, printed), said
+    left = subprocess.run(["git", "status", "--short"], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert not left, f"the page does not undo its changes: {left.decode()}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.parent.name for page in PAGES])

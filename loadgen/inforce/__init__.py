@@ -4,6 +4,7 @@ from loadgen.inforce.api import MeshApi, Resources
 from loadgen.inforce.errors import NotInForce, NotUnderstood
 from loadgen.inforce.routes import Call, Journey
 from loadgen.inforce.split import Odds, Split, inner_route, odds_of, read_split
+from loadgen.inforce.whereabouts import Whereabouts
 
 __all__ = [
     "Call",
@@ -14,6 +15,7 @@ __all__ = [
     "Odds",
     "Resources",
     "Split",
+    "Whereabouts",
     "inner_route",
     "odds_of",
     "read_split",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from loadgen.errors import NotReachable, Refused
+from loadgen.inforce.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from requests import Response
@@ -155,6 +156,14 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
+    def whereabouts(self) -> Whereabouts:
+        """Which localmesh this is: its address and state folder (`GET /mesh`)."""
+        try:
+            folder = self._get("/mesh").get("stateFolder")
+        except Refused:
+            folder = None
+        return Whereabouts(self.url, None if folder is None else str(folder))
+
     def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
         """The objects of a kind, by the plural of its name, such as `authorizationpolicies`."""
         root = "/api" if "/" not in api_version else "/apis"
@@ -220,7 +229,10 @@ class MeshApi:
             pod = path.partition("/pods/")[2].partition(_TO_A_POD)[0]
             return f"{self.url} has no answer of pod {pod} in time: does a NetworkPolicy keep the API out?"
         reason = "does not answer in time" if late else "cannot be connected to"
-        remedy = "start a mesh with `make up`, or name one with --mesh or LOCALMESH_URL"
+        remedy = (
+            "start a mesh with `make up`, call loadgen in the folder where yours was started, "
+            "or name it with --mesh or LOCALMESH_URL"
+        )
         return f"the mesh's API at {self.url} {reason}: {remedy}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,13 +36,26 @@ class Shipment:
     keep_answers: bool = False
     until: Callable[[Observation], bool] | None = None
 
-    def described(self, target: Target) -> str:
-        """What is sent, in one phrase."""
-        first = self.requests[0]
+    def parts(self) -> dict[tuple[str, str], int]:
+        """How many requests there are of each method and path, in the order of their first ones."""
+        found: Counter[tuple[str, str]] = Counter()
+        rounds, rest = divmod(self.count, len(self.requests))
+        for position, request in enumerate(self.requests):
+            found[request.method, request.path] += rounds + (position < rest)
+        return {part: count for part, count in found.items() if count}
+
+    def described(self, target: Target, seconds: float | None = None) -> str:
+        """What is sent, in one phrase, with the time that it took if that is known."""
+        (method, path), *others = parts = self.parts()
+        what = f"requests to {target.url}" if others else f"× {method} {target.url}{path}"
         most = "" if self.until is None else "at most "
-        what = f"{most}{self.count:,} × {first.method} {target.url}{first.path}"
-        paced = "" if self.rate is None else f"{self.rate:.0f} a second, "
-        return f"{what}, {paced}{self.connections} at once"
+        paced = "" if self.rate is None else f", {self.rate:.0f} a second"
+        took = "" if seconds is None else f", {seconds:.1f} s"
+        phrase = f"{most}{self.count:,} {what}{paced}, {self.connections} at once{took}"
+        if not others:
+            return phrase
+        each = (f"{count:,} × {method} {path}" for (method, path), count in parts.items())
+        return f"{phrase}: {', '.join(each)}"
 
 
 def measure(shipment: Shipment, target: Target, progress: Callable[[int], None]) -> Tally:

@@ -22,10 +22,10 @@ from loadgen.judging.design import design
 from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "frontend"
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/ab-testing`"
+REMEDY = remedy("ab-testing")
 VALUES = tuple(f"visitor-{number}" for number in range(200))
 TIMES = 2
 CONNECTIONS = 16

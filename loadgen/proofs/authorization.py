@@ -29,9 +29,9 @@ from loadgen.proofs.frames.admission import (
     past_the_gateway_check,
     wait_for_connections,
 )
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/authorization`"
+REMEDY = remedy("authorization")
 JSON = (("content-type", "application/json"),)
 SENTENCE = sentiment_requests()[0].body
 FEEDBACK = json.dumps({"sentence": SENTENCES[0], "polarity": 0.6, "correct": True}).encode()

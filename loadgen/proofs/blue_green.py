@@ -25,11 +25,11 @@ from loadgen.judging.design import design
 from loadgen.judging.judge import Check, Count, failed, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "frontend"
 CALL = Call("GET", "/")
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/blue-green`"
+REMEDY = remedy("blue-green")
 STEADY = Shipment((Request("GET", "/"),), 500, 16, timeout_seconds=10)
 SWITCH = replace(STEADY, count=2_000)
 ROUND = replace(STEADY, count=100)

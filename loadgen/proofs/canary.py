@@ -26,11 +26,11 @@ from loadgen.judging.judge import Check, Count, inconclusive, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "logic"
 JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/canary`"
+REMEDY = remedy("canary")
 
 NOTICED_SHARE = 0.05
 NOTICED_FAILURES = 0.15

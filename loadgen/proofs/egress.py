@@ -26,9 +26,9 @@ from loadgen.inforce.shares import edge_route
 from loadgen.judging.judge import Check, certain
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.proofs.frames.admission import TIMES, Passage, passage_checks
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/egress`"
+REMEDY = remedy("egress")
 ADDRESS = "LOGIC_URL"
 REACHED = "200 of webapp, logic"
 REFUSED = "502 of webapp: logic answered 502"

@@ -24,13 +24,13 @@ from loadgen.judging.judge import Check, Count, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "logic"
 HEADER = "end-user"
 TESTER = "tester"
 OTHER = "somebody"
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/fault-injection`"
+REMEDY = remedy("fault-injection")
 
 NOTICED = 0.12
 FEWEST_REQUESTS = 500

@@ -24,9 +24,9 @@ from loadgen.judging.judge import Check, certain, failed, inconclusive, passed
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/header-operations`"
+REMEDY = remedy("header-operations")
 OURS = "from-the-caller"
 STRANGER = "https://stranger.example"
 TIMES = 20

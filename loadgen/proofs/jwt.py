@@ -28,12 +28,12 @@ from loadgen.proofs.frames.admission import (
     past_the_gateway_check,
     wait_for_connections,
 )
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 from loadgen.tokens import claims, demo_key, public_keys, signed, unsigned
 
 SERVICE = "feedback"
 PATH = "/feedback"
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/jwt`"
+REMEDY = remedy("jwt")
 FEEDBACK = json.dumps({"sentence": SENTENCES[0], "polarity": 0.6, "correct": True}).encode()
 JSON = (("content-type", "application/json"),)
 LONG_AGO_SECONDS = -3600

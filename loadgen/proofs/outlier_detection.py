@@ -24,11 +24,11 @@ from loadgen.judging.judge import Check, Count, failed, judge, passed
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "logic"
 JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/outlier-detection`"
+REMEDY = remedy("outlier-detection")
 
 RATE = 50
 """Requests a second: few enough that one has ended before the next is sent."""

@@ -11,10 +11,10 @@ from dataclasses import replace
 from loadgen.inforce import NotInForce, Resources
 from loadgen.judging.binomial import percent
 from loadgen.proofs.frames.foretelling import Plan, is_answer, is_late_answer, read_plan
-from loadgen.proofs.frames.proof import Proof
+from loadgen.proofs.frames.proof import Proof, remedy
 from loadgen.proofs.frames.retrying import Retrying
 
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/retry`"
+REMEDY = remedy("retry")
 
 
 def plan_in_force(resources: Resources) -> Plan:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from loadgen.inforce import NotInForce, Resources
 from loadgen.judging.binomial import percent
 from loadgen.proofs.frames.foretelling import Plan, is_answer, read_plan
-from loadgen.proofs.frames.proof import Proof
+from loadgen.proofs.frames.proof import Proof, remedy
 from loadgen.proofs.frames.retrying import Retrying
 
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/retry-naive`"
+REMEDY = remedy("retry-naive")
 
 
 def plan_in_force(resources: Resources) -> Plan:

@@ -32,7 +32,7 @@ from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import sentiment_requests
 from loadgen.measuring.tally import Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 from loadgen.proofs.frames.settling import Activity, settled
 
 SERVICE = "logic"
@@ -43,7 +43,7 @@ FEEDBACK = Request(
     (("content-type", "application/json"),),
     json.dumps({"sentence": "What a wonderful morning!", "polarity": 0.6, "correct": True}).encode(),
 )
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/shadow`"
+REMEDY = remedy("shadow")
 
 NOTICED_SHARE = 0.1
 NOTICED_FAILURES = 0.15

@@ -31,9 +31,9 @@ from loadgen.proofs.frames.foretelling import (
     read_plan,
     share_check,
 )
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/timeout`"
+REMEDY = remedy("timeout")
 IN_FLIGHT = "sentimesh_http_requests_in_flight"
 POLL_SECONDS = 0.05
 EARLY_SECONDS = 0.05

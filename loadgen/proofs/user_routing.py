@@ -24,13 +24,13 @@ from loadgen.judging.judge import Check, Count, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import sentiment_requests
 from loadgen.measuring.tally import Tally
-from loadgen.proofs.frames.proof import Bench, Proof
+from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 HEADER = "user-group"
 MEMBERS = ("internal", "external")
 OTHERS = "others"
 GROUPS = (*MEMBERS, OTHERS)
-REMEDY = "apply the overlay first: `localmesh apply -k istio/overlays/user-routing`"
+REMEDY = remedy("user-routing")
 
 NOTICED_SHARE = 0.06
 MEMBERS_REQUESTS = 300

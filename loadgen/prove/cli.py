@@ -15,10 +15,11 @@ from loadgen.applying.overlays import FOLDER, find_overlays, has_policies
 from loadgen.errors import ExitStatus, UsageError
 from loadgen.http1 import Target
 from loadgen.http1.target import reach
-from loadgen.inforce import MeshApi
+from loadgen.inforce import MeshApi, Whereabouts
 from loadgen.inforce.service_account import ServiceAccount
+from loadgen.inforce.whereabouts import local_url
 from loadgen.judging.judge import Verdict, overall
-from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, LOCALMESH_URL, NAMESPACE, mesh_option
+from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, NAMESPACE, mesh_option
 from loadgen.prove.watched import Ground
 from loadgen.reporting.console import console
 from loadgen.reporting.output import check_writable, write_json, write_text
@@ -73,7 +74,7 @@ def prove(
     """
     from loadgen.proofs import proofs
     from loadgen.reporting.junit import junit
-    from loadgen.reporting.report import print_scenarios
+    from loadgen.reporting.report import print_mesh, print_scenarios
     from loadgen.reporting.report_json import document
 
     known = proofs()
@@ -89,15 +90,17 @@ def prove(
     started = datetime.now(UTC)
     with _api(options) as api:
         gateway = _gateway(api, options)
+        mesh = Whereabouts(api.url) if options["target"] == "cluster" else api.whereabouts()
+        print_mesh(output, mesh)
         ground = Ground(api, gateway, options["target"], options["istio_namespace"])
         results = (
             ground.proven(wanted, output) if overlays is None else ground.in_turn(wanted, overlays, output)
         )
-        report = document(results, mesh=api.url, gateway=gateway.url, started=started)
+        report = document(results, mesh=mesh, gateway=gateway.url, started=started)
     if json_path:
         write_json(json_path, report)
     if junit_path:
-        write_text(junit_path, junit(results))
+        write_text(junit_path, junit(results, mesh=mesh))
     return _exit_status(results)
 
 
@@ -129,7 +132,7 @@ def _api(options: Mapping[str, Any]) -> MeshApi:
         raise UsageError("--target cluster needs the address of the ingress gateway: --gateway URL")
     if cluster and not options["mesh"] and (own := ServiceAccount.of_this_pod(os.environ)):
         return MeshApi(own.url, options["namespace"], service_account=own)
-    url = options["mesh"] or (KUBECTL_PROXY_URL if cluster else LOCALMESH_URL)
+    url = options["mesh"] or (KUBECTL_PROXY_URL if cluster else local_url())
     return MeshApi(url, options["namespace"])
 
 

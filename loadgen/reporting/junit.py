@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from loadgen.inforce import Whereabouts
 from loadgen.judging.judge import Check, Verdict
 from loadgen.proofs.frames.proof import Result
 
 _ELEMENTS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 
 
-def junit(results: Sequence[Result]) -> str:
-    """The XML; INCONCLUSIVE is an `error`, since what is not known must not look green."""
+def junit(results: Sequence[Result], *, mesh: Whereabouts) -> str:
+    """The XML; INCONCLUSIVE is an `error`, since what is not known must not look green.
+
+    The mesh is a property of each suite, where the format has a place for it.
+    """
     root = ElementTree.Element("testsuites", name="loadgen prove")
     for result in results:
-        root.append(_suite(result))
+        root.append(_suite(result, mesh))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _suite(result: Result) -> ElementTree.Element:
+def _suite(result: Result, mesh: Whereabouts) -> ElementTree.Element:
     verdicts = [check.verdict for check in result.checks]
     suite = ElementTree.Element(
         "testsuite",
@@ -30,6 +34,8 @@ def _suite(result: Result) -> ElementTree.Element:
         errors=str(verdicts.count(Verdict.INCONCLUSIVE)),
         time=f"{result.seconds:.3f}",
     )
+    properties = ElementTree.SubElement(suite, "properties")
+    ElementTree.SubElement(properties, "property", name="mesh", value=str(mesh))
     for check in result.checks:
         suite.append(_case(result.scenario, check))
     return suite

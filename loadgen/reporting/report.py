@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from loadgen.judging.binomial import percent
 from loadgen.judging.design import CONFIDENCE, POWER
 from loadgen.judging.judge import Check, Verdict, overall
+from loadgen.reporting.check_table import STYLES, check_table
 from loadgen.reporting.console import show
 
 if TYPE_CHECKING:
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from loadgen.inforce import Whereabouts
     from loadgen.proofs.frames.proof import Proof, Result
 
-STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+_INDENT = 2
 
 
 def print_scenarios(console: Console, proofs: Iterable[Proof]) -> None:
@@ -33,22 +35,30 @@ def print_scenarios(console: Console, proofs: Iterable[Proof]) -> None:
     show(console, table)
 
 
+def print_mesh(console: Console, mesh: Whereabouts) -> None:
+    """Which mesh is going to be judged, in one line however long it is."""
+    console.print(_line(("mesh  ", "bold"), str(mesh)), soft_wrap=True)
+    console.print()
+
+
 def print_result(console: Console, result: Result) -> None:
     """One scenario: its verdict, what was in force and sent, every check with its figures, and reasons."""
     verdict = (str(result.verdict), STYLES[result.verdict])
     blocks = [_line((f"{result.scenario}  ", "bold"), verdict, f"  {result.proves}"), _facts(result)]
     if len(result.checks) > 1 or any(check.measured for check in result.checks):
-        blocks.append(_table(result.checks))
+        blocks.append(_indented(check_table(result.checks, console, console.width - _INDENT)))
     blocks += [_reasons(result.checks)] if any(check.reason for check in result.checks) else []
     show(console, *(block for block in blocks if block is not None))
     console.print()
 
 
 def print_legend(console: Console) -> None:
-    """What the columns of the checks mean."""
+    """How to read the columns of the checks, one sentence for each."""
     text = (
-        f"interval: where the true share is, with {percent(CONFIDENCE)} confidence; "
-        f"±: so many percentage points off FAIL with {percent(POWER)} probability"
+        f"interval: with {percent(CONFIDENCE)} confidence the true share lies in it; "
+        "a check FAILs if what is wanted lies outside\n"
+        f"± 5.0, for example: a mesh 5 percentage points off FAILs in {100 * POWER:g} of 100 runs; "
+        "a smaller error may pass"
     )
     show(console, _indented(_line((text, "dim"))))
 
@@ -83,7 +93,7 @@ def facts(result: Result) -> dict[str, str]:
     for shipment, tally in result.measurements:
         sent, came = _headings(shipment.purpose)
         early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
-        noted[sent] = f"{early}{shipment.described(result.gateway)}, {tally.seconds:.1f} s"
+        noted[sent] = f"{early}{shipment.described(result.gateway, tally.seconds)}"
         answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
         lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
         noted[came] = ", ".join(answers + lost) or "none"
@@ -103,37 +113,6 @@ def _facts(result: Result) -> RenderableType | None:
     for heading, sentence in facts(result).items():
         table.add_row(heading, sentence)
     return _indented(table) if table.row_count else None
-
-
-def _table(checks: Sequence[Check]) -> RenderableType:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("check", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for heading in ("observed", "interval", "wanted"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("count")
-    for check in checks:
-        verdict = _line((str(check.verdict), STYLES[check.verdict]))
-        table.add_row(check.name, verdict, *_figures(check))
-    return _indented(table)
-
-
-def _figures(check: Check) -> tuple[str, ...]:
-    measured = check.measured
-    if measured is None:
-        return (*("–",) * 3, "–" if check.reason else check.expected)
-    count, plan = measured.count, measured.design
-    sign = {0.0: "+", 1.0: "−"}.get(plan.expected, "±") if measured.allowed is None else "±"
-    unknown = f", {count.unknown:,} unknown" if count.unknown else ""
-    wanted = percent(plan.expected) if measured.allowed is None else str(measured.allowed)
-    return (
-        "no data" if count.share is None else percent(count.share, aligned=True),
-        str(measured.interval),
-        f"{wanted} {sign}{percent(plan.noticed, aligned=True).removesuffix(' %'):>4}",
-        f"{count.successes:,} of {count.trials:,}{unknown}",
-    )
 
 
 def _reasons(checks: Sequence[Check]) -> RenderableType:
@@ -157,4 +136,4 @@ def _line(*parts: str | tuple[str, str]) -> Text:
 def _indented(block: RenderableType) -> RenderableType:
     from rich.padding import Padding
 
-    return Padding(block, (0, 0, 0, 2), expand=False)
+    return Padding(block, (0, 0, 0, _INDENT), expand=False)

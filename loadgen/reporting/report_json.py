@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from loadgen.inforce import Whereabouts
 from loadgen.judging.binomial import Interval
 from loadgen.judging.design import CONFIDENCE, POWER
 from loadgen.judging.judge import Check, Measured, overall
@@ -14,14 +15,17 @@ from loadgen.measuring.tally import Tally
 from loadgen.proofs.frames.proof import Result
 
 
-def document(results: Sequence[Result], *, mesh: str, gateway: str, started: datetime) -> dict[str, Any]:
+def document(
+    results: Sequence[Result], *, mesh: Whereabouts, gateway: str, started: datetime
+) -> dict[str, Any]:
     """The whole report; shares are in 0..1."""
     return {
         "report": "loadgen prove",
         "version": 1,
         "verdict": str(overall(result.verdict for result in results)),
         "started": started.isoformat(timespec="seconds"),
-        "mesh": mesh,
+        "mesh": mesh.api,
+        "state_folder": mesh.state_folder,
         "gateway": gateway,
         "confidence": CONFIDENCE,
         "power": POWER,
@@ -42,10 +46,14 @@ def _scenario(result: Result) -> dict[str, Any]:
 
 
 def _measurement(shipment: Shipment, tally: Tally) -> dict[str, Any]:
-    first = shipment.requests[0]
+    parts = shipment.parts()
+    method, path = next(iter(parts))
     return {
-        "method": first.method,
-        "path": first.path,
+        "method": method,
+        "path": path,
+        "requests": [
+            {"method": method, "path": path, "planned": count} for (method, path), count in parts.items()
+        ],
         "planned": shipment.count,
         "sent": len(tally),
         "at_once": shipment.connections,

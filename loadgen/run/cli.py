@@ -70,8 +70,9 @@ def run(
 ) -> ExitStatus:
     """Send steady traffic to URL and sum it up.
 
-    Without URL it goes to the gateway of the running local mesh; without path, method and body it is
-    sentences to POST /sentiment, in rotation. Ctrl-C ends it early, with the summary.
+    Without URL it goes to the gateway of the running local mesh. If neither path, method nor body is given,
+    it is sentences to POST /sentiment, in rotation; a URL with a slash after its host gives a path:
+    http://HOST:PORT/ is GET /. Ctrl-C ends it early, with the summary.
     """
     import uvloop
 

@@ -13,7 +13,7 @@ from loadgen.measuring.measure import stopped_by_signals
 from loadgen.measuring.pacing import Sender, Traffic, sender
 from loadgen.reporting.console import console
 from loadgen.run.recorder import Recorder
-from loadgen.run.summary import Summary
+from loadgen.run.summary import Summary, pace
 from loadgen.run.view import live_table
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ SWITCH_SECONDS = 0.0005
 async def run(traffic: Traffic, request: Request, target: Target, *, live: bool) -> Summary:
     """Send the traffic and sum it up; raises NotReachable if it does not even accept a connection."""
     reached = await reach(target)
+    if not live:
+        said = f"run: sending {request.method} {target.url}{request.path}, {pace(traffic)}, {_end(traffic)}"
+        console(stderr=True).print(said, soft_wrap=True)
     recorder = Recorder()
     sending = sender(traffic, reached, recorder.ended)
     started = clock()
@@ -65,6 +68,10 @@ def _drawn(
 
 
 def _goal(traffic: Traffic) -> str:
+    return _end(traffic) if traffic.seconds is None else f"of {traffic.seconds:g} s"
+
+
+def _end(traffic: Traffic) -> str:
     if traffic.seconds is not None:
-        return f"of {traffic.seconds:g} s"
+        return f"for {traffic.seconds:g} s"
     return f"until {traffic.count:,} requests have ended"

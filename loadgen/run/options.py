@@ -39,10 +39,13 @@ class RunOptions:
             raise UsageError("--connections is for --rate; a closed loop opens as many as --concurrency says")
 
     def to_send(self, url: str) -> tuple[Request, ...]:
-        """The request asked for; the sentences in rotation if neither path, method nor body is."""
+        """The request asked for; the sentences in rotation if neither path, method nor body is.
+
+        A URL names a path also by a slash alone at its end, and by a query.
+        """
         parts = urlsplit(url)
-        in_url = parts.path + (f"?{parts.query}" if parts.query else "")
-        path = self.path if self.path is not None else in_url.removesuffix("/") and in_url
+        in_url = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path
+        path = in_url if self.path is None else self.path
         headers = tuple(_header(line) for line in self.headers)
         if self.method is None and self.body is None and path in {"", PATH}:
             return tuple(replace(one, headers=one.headers + headers) for one in sentiment_requests())

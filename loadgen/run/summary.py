@@ -14,6 +14,14 @@ from loadgen.run.recorder import Recorder
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
+def pace(traffic: Traffic) -> str:
+    """How traffic is sent, in words."""
+    connections = traffic.limits.connections
+    if traffic.rate is None:
+        return f"{connections:,} at once, as fast as answers come (closed loop)"
+    return f"{traffic.rate:,g} requests/s on schedule (open loop), at most {connections:,} connections"
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One run, when it is over."""
@@ -42,14 +50,6 @@ class Summary:
         return cls(
             target, request, traffic, recorder, sender.lateness, sender.issued, seconds, sender.stopped
         )
-
-    @property
-    def pace(self) -> str:
-        """How it was sent, in words."""
-        connections = self.traffic.limits.connections
-        if self.traffic.rate is None:
-            return f"closed loop, {connections:,} at once"
-        return f"open loop, {self.traffic.rate:,g} requests/s on at most {connections:,} connections"
 
     def check_answered(self) -> None:
         """Raise NotReachable if not one request was answered: that is no measurement."""

@@ -100,6 +100,7 @@ class StandInMesh:
     ready: bool = True
     seed: int = 1
     url: str = ""
+    state_folder: str | None = None
     received: list[Received] = field(default_factory=list)
     applied: list[dict[str, Any]] = field(default_factory=list)
 
@@ -129,7 +130,8 @@ class StandInMesh:
     def _api(self, path: str) -> bytes:
         if path == "/mesh":
             gateways = {"ingressgateway": {"http": self.url}}
-            return json_answer(200, {"version": "stand-in", "gateways": gateways, "ready": self.ready})
+            told = {} if self.state_folder is None else {"stateFolder": self.state_folder}
+            return json_answer(200, {"gateways": gateways, "ready": self.ready, **told})
         if path == "/mesh/manifests":
             return json_answer(200, {"text": json.dumps(self.objects)})
         *_, namespaces, namespace, kind = path.partition("?")[0].split("/")

@@ -18,6 +18,7 @@ from loadgen.proofs.circuit_breaker import (
     is_refused,
     judged,
     pool_in_force,
+    times,
 )
 from loadgen.tests.stand_in_mesh import BASE, base, manifests, resources
 
@@ -61,7 +62,7 @@ def test_without_both_limits_nothing_is_in_force():
     del rule["spec"]["trafficPolicy"]["connectionPool"]["http"]
 
     for objects in (base(), half):
-        with pytest.raises(NotInForce, match="apply the overlay first"):
+        with pytest.raises(NotInForce, match="apply the overlay, unedited"):
             pool_in_force(resources(objects))
 
 
@@ -154,6 +155,23 @@ def test_a_breaker_that_lets_too_many_in_or_hardly_anybody_fails(admitted: float
     assert failing(Tally(answers)) == {"refused when flooded"}
 
 
+def test_the_times_are_told_in_milliseconds():
+    """Of each kind of answer, and what counts as slow; who waited for nothing has no time."""
+    flood = replace(flooded(), late_seconds=0.0123)
+    flood.observations[1] = replace(flood.observations[1], latency_seconds=1.5)
+
+    told = times(CALM, flood)
+
+    assert told == {
+        "time when calm": "median 4.0 ms, 99 % within 4.0 ms",
+        "time of refusals": "median 2.0 ms, 99 % within 2.0 ms",
+        "time of admitted": "median 10.0 ms, 99 % within 10.0 ms",
+        "time of frontend": "median 10.0 ms, 99 % within 10.0 ms",
+        "slow": "more than 250 ms from when it was due; 99 % of the flood was sent at most 12.3 ms late",
+    }
+    assert times(CALM, Tally())["time of refusals"] == "no data"
+
+
 def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
     """Whose fault slow answers are is not known then; what is refused is judged all the same."""
     late = replace(flooded(), late_seconds=0.3)
@@ -163,6 +181,21 @@ def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
     open_questions = {name for name, verdict in found.items() if verdict is Verdict.INCONCLUSIVE}
     assert open_questions == {"slow refusals", "slow among admitted", "slow answers of frontend"}
     assert found["refused when flooded"] is Verdict.PASS
+
+
+@pytest.mark.parametrize(("admitted_in_1000", "verdict"), [(5, Verdict.INCONCLUSIVE), (700, Verdict.FAIL)])
+def test_a_busy_machine_may_serve_hardly_anybody_but_not_too_many(admitted_in_1000: int, verdict: Verdict):
+    """Where it sends late, that next to nobody was served is an open question; too many are too many."""
+    answers = [
+        Observation(number, 200, HOPS, 0.01)
+        if number % EVERY == 0 or number * 997 % 1000 < admitted_in_1000
+        else Observation(number, 503, (), 0.002, overloaded=True)
+        for number in range(FLOOD_REQUESTS)
+    ]
+
+    found = verdicts(CALM, Tally(answers, late_seconds=0.13))
+
+    assert found["refused when flooded"] is verdict
 
 
 def test_a_refusal_when_calm_fails():

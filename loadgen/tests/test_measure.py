@@ -29,6 +29,35 @@ def test_a_shipment_with_a_rate_keeps_to_it():
     assert tally.seconds >= 19 / 200 - 0.005
 
 
+@pytest.mark.parametrize(
+    ("requests", "count", "said"),
+    [
+        ((Request("POST", "/a"),), 7, "7 × POST http://b.example/a, 2 at once"),
+        (
+            (Request(path="/a"), Request("POST", "/a"), Request(path="/a"), Request(path="/c")),
+            1234,
+            "1,234 requests to http://b.example, 2 at once: 617 × GET /a, 309 × POST /a, 308 × GET /c",
+        ),
+        ((Request(path="/a"), Request(path="/b")), 1, "1 × GET http://b.example/a, 2 at once"),
+    ],
+)
+def test_what_is_sent_is_said_of_all_of_it(requests: tuple[Request, ...], count: int, said: str):
+    """A mixture is not called by the name of its first request, and what is not sent is not named."""
+    shipment = Shipment(requests, count, 2, 5)
+
+    assert shipment.described(Target("b.example", 80)) == said
+    assert sum(shipment.parts().values()) == count
+
+
+def test_how_it_is_sent_is_said_with_it():
+    """The rate, that it may end before, and the time once that is known."""
+    shipment = Shipment((Request(),), 9, 2, 5, rate=50, until=lambda _: True)
+
+    said = shipment.described(Target("b.example", 80), 1.25)
+
+    assert said == "at most 9 × GET http://b.example/, 50 a second, 2 at once, 1.2 s"
+
+
 @pytest.mark.parametrize(("headers", "overloaded"), [("x-envoy-overloaded: true\r\n", True), ("", False)])
 def test_what_a_proof_needs_of_an_answer_is_recorded(headers: str, overloaded: bool):
     """Its request id, whether a breaker answered, and when it ended, from the beginning on."""

@@ -139,18 +139,18 @@ class TestDoors:
 
         assert check.verdict is verdict
 
-    def test_without_a_strict_port_nothing_is_in_force(self):
-        """Whatever other policies there are."""
+    def test_without_a_policy_nothing_is_in_force(self):
+        """Every port then takes both, and nothing has to be sent to know it."""
 
-        class Permissive(MeshApi):
+        class Bare(MeshApi):
             def objects(self, *_: str) -> Any:
-                return [policy("default", {"mtls": {"mode": "PERMISSIVE"}})]
+                return []
 
             def pods(self, **_: str) -> Any:
                 return [pod("a")]
 
-        bench = Bench(Permissive("http://127.0.0.1:1", "x"), Target("gateway", 80), listener("mtls-strict"))
-        with pytest.raises(NotInForce, match="is STRICT; apply the overlay"):
+        bench = Bench(Bare("http://127.0.0.1:1", "x"), Target("gateway", 80), listener("mtls-strict"))
+        with pytest.raises(NotInForce, match="has no PeerAuthentication; apply the overlay"):
             prove(bench)
 
     def test_the_report_says_the_modes(self):

@@ -102,13 +102,17 @@ def test_verdicts_are_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_legend_explains_the_columns():
-    """With the confidence and the power in use."""
+    """With the confidence and the power in use, as sentences."""
     file = io.StringIO()
 
     print_legend(Console(file=file, width=200))
 
-    assert "with 99.99 % confidence" in file.getvalue()
-    assert "points off FAIL with 99 % probability" in file.getvalue()
+    assert file.getvalue().splitlines() == [
+        "  interval: with 99.99 % confidence the true share lies in it; "
+        "a check FAILs if what is wanted lies outside",
+        "  ± 5.0, for example: a mesh 5 percentage points off FAILs in 99 of 100 runs; "
+        "a smaller error may pass",
+    ]
 
 
 def test_a_terminal_shows_a_bar_while_requests_are_under_way():

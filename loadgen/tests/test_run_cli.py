@@ -91,6 +91,25 @@ class TestWhatIsSent:
         assert RunOptions(path="/d").to_send("http://a/b?c")[0].path == "/d"
         assert len(RunOptions().to_send("http://a/sentiment")) == 8
 
+    def test_a_slash_after_the_host_is_a_path(self):
+        """And a query has one; the sentences are for a URL that ends with the host."""
+        (root,) = RunOptions().to_send("http://a/")
+        (query,) = RunOptions().to_send("http://a?b=c")
+
+        assert (root.method, root.path) == ("GET", "/")
+        assert query.path == "/?b=c"
+        assert len(RunOptions().to_send("http://a")) == 8
+
+    def test_what_is_sent_is_said_where_nobody_watches(self):
+        """A pipe would be silent for as long as the run takes."""
+        with serving(always(SERVED)) as url:
+            outcome = run("run", f"{url}/", "--concurrency", "2", "--requests", "10")
+
+        assert outcome.err == (
+            f"run: sending GET {url}/, 2 at once, as fast as answers come (closed loop), "
+            "until 10 requests have ended\n"
+        )
+
 
 class TestSummary:
     def test_a_summary_in_json(self):
@@ -122,7 +141,7 @@ class TestSummary:
             "served by",
             "latency",
         ]
-        assert "closed loop, 2 at once; done after " in lines[1]
+        assert "2 at once, as fast as answers come (closed loop); all ended after " in lines[1]
         assert lines[3].endswith("200: 10 (100.0 %)")
 
     def test_failing_answers_are_not_good_but_answers(self):

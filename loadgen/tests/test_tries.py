@@ -157,7 +157,7 @@ class TestPlans:
     def test_without_the_policy_there_is_nothing_to_prove(self, proof):
         """Neither on the base nor on a plain canary; the remedy is said."""
         for objects in (base(), canary()):
-            with pytest.raises(NotInForce, match="apply the overlay first"):
+            with pytest.raises(NotInForce, match="apply the overlay, unedited"):
                 proof.plan_in_force(resources(objects))
 
     def test_naive_and_helpful_retries_exclude_each_other(self):

@@ -79,8 +79,8 @@ def url_of(state_folder: Path) -> str:
     found = RunningMesh.read(state_folder)
     if found is None:
         raise NoMeshError(
-            f"no mesh runs with the state folder {state_folder}; start one with `localmesh up -k DIR`, "
-            f"or name its address in {URL_VARIABLE}"
+            f"no mesh runs with the state folder {state_folder.resolve()}; "
+            f"start one with `localmesh up -k DIR`, or name its address in {URL_VARIABLE}"
         )
     return found.url
 

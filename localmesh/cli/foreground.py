@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from localmesh.api import application
 from localmesh.catalog import Address
 from localmesh.cli.client import RunningMesh
 from localmesh.failures import MeshRunsError, PortTakenError
+from localmesh.manifests.fields import listed
 from localmesh.mesh import Mesh
 from localmesh.workloads.ports import LOOPBACK, is_free
 
@@ -33,12 +35,31 @@ def require_no_mesh(state_folder: Path) -> None:
         )
 
 
-def require_free(**ports: int) -> None:
-    """Raises PortTakenError for the first of these options whose port is taken; port 0 means any."""
-    for option, port in ports.items():
-        if port and not is_free(port):
-            named = f"--{option.replace('_', '-')}"
-            raise PortTakenError(f"port {port} on {LOOPBACK} is taken; choose another one with {named}")
+def require_free(*, from_make: bool = False, **ports: int) -> None:
+    """Raises PortTakenError for those of these options whose port is taken; port 0 means any.
+
+    `from_make`: the options were given as variables to `make`.
+    """
+    taken = {option: port for option, port in ports.items() if port and not is_free(port)}
+    if not taken:
+        return
+    options = [f"{option.upper()}=PORT" if from_make else f"--{option.replace('_', '-')}" for option in taken]
+    named = " behind `make up`" if from_make else ""
+    subject = f"port {listed(map(str, taken.values()))} on {LOOPBACK} is taken; choose another one with"
+    if len(taken) > 1:
+        subject = f"ports {listed(map(str, taken.values()))} on {LOOPBACK} are taken; choose others with"
+    raise PortTakenError(f"{subject} {listed(options)}{named}")
+
+
+def require_state_folder(folder: Path) -> None:
+    """Makes the folder, if there is none. Raises click.UsageError where nothing can be kept in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise click.UsageError(f"--state {folder} cannot be used: {reason}; name another folder") from None
 
 
 async def until_stopped(work: Coroutine[None, None, int], *, end_with_parent: bool = False) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,34 @@ def status_text(status: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def applied_text(applied: Mapping[str, Any]) -> str:
+    """What an apply has changed, and who knows of it."""
+    lines = [f"{what:<8} {subject}" for what in ("added", "changed", "removed") for subject in applied[what]]
+    lines = lines or ["nothing changed"]
+    if applied["ignored"]:
+        kinds = sorted({subject.split()[0] for subject in applied["ignored"]})
+        lines.append(f"ignored  {', '.join(kinds)}: they mean nothing without a cluster")
+    missing, proxies = applied["missing"], applied["proxies"]
+    who = f"{proxies - len(missing)} of {proxies}" if missing else f"all {proxies}"
+    lines.append(f"acknowledged by {who} proxies after {applied['seconds'] * 1000:.0f} ms")
+    if missing:
+        lines.append(f"not there yet, told when they come: {', '.join(missing)}")
+    return "\n".join(lines)
+
+
 def lines_of(file: Path, *, last: int, follow: bool) -> Iterator[str]:
     """The last lines of a log; with `follow` also what is written from now on, without end."""
-    with file.open(encoding="utf-8", errors="replace") as log:
-        yield from log.readlines()[-last:]
+    with file.open("rb") as log:
+        yield from map(_decoded, deque(log, maxlen=last))
         while follow:
+            if file.stat().st_size < log.tell():  # a new mesh has begun it anew
+                log.seek(0)
             line = log.readline()
             if line:
-                yield line
+                yield _decoded(line)
             else:
                 time.sleep(_FOLLOW_SECONDS)
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode(errors="replace")

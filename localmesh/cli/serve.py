@@ -11,7 +11,14 @@ import click
 
 from localmesh.catalog import Address, Proxy, ProxyKind
 from localmesh.catalog.gateways import SYSTEM_NAMESPACE
-from localmesh.cli.foreground import api, in_the_foreground, require_free, require_no_mesh, until_stopped
+from localmesh.cli.foreground import (
+    api,
+    in_the_foreground,
+    require_free,
+    require_no_mesh,
+    require_state_folder,
+    until_stopped,
+)
 from localmesh.cli.up import announce
 from localmesh.envoy import binary
 from localmesh.manifests import Loaded
@@ -42,6 +49,7 @@ def serve(loaded: Loaded, places: Places, options: ServeOptions) -> int:
     settings = MeshSettings(options.state_folder.resolve(), Path.cwd())
     require_no_mesh(options.state_folder)
     require_free(xds_port=options.xds_port, api_port=options.api_port)
+    require_state_folder(options.state_folder)
     ground = ServedGround(places, Address(options.listen, options.xds_port), options.gateway_url)
     return asyncio.run(until_stopped(_serve(loaded, Mesh(settings, ground), options)))
 
@@ -105,6 +113,7 @@ def sidecar(options: SidecarOptions) -> int:
         health=Address(options.listen, options.health_port),
         state_folder=options.state_folder.resolve(),
     )
+    require_state_folder(options.state_folder)
     return asyncio.run(until_stopped(_keep_running(settings)))
 
 

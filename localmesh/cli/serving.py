@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from localmesh.cli import client
-from localmesh.cli.sources import PORT, Sources, required, source_options, state_option, strict_option
+from localmesh.cli.sources import ALONE, PORT, Sources, required, source_options, state_option, strict_option
 
 
-@click.command()
+@click.command(context_settings=ALONE)
 @source_options
 @strict_option
 @state_option

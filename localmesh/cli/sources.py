@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,10 @@ from localmesh.cli.client import DEFAULT_STATE_FOLDER
 if TYPE_CHECKING:
     from localmesh.manifests import Loaded
 
+
+STANDARD_INPUT = Path("-")
+TOLD = "told"
+"""Set in an order whose warnings have been told."""
 
 PORT = click.IntRange(0, 65535)
 """A port; 0 means any free one."""
@@ -41,14 +45,27 @@ class Sources:
     def __bool__(self) -> bool:
         return bool(self.kustomizations or self.files)
 
-    def as_text(self) -> dict[str, str]:
-        """Their objects, to be sent to a mesh that does not have these files. Raises ManifestError."""
-        from localmesh.manifests import load
+    def ordered(self, *, strict: bool, elsewhere: bool) -> dict[str, Any]:
+        """What to ask of a running mesh: that it becomes this or, without kustomizations, adds it.
 
-        loaded = load(kustomizations=self.kustomizations, files=self.files)
+        A mesh `elsewhere` does not have these files. Raises ManifestError.
+        """
+        order: dict[str, Any] = {"merge": not self.kustomizations, "strict": strict}
+        if not self.kustomizations:
+            from localmesh.manifests import texts
+
+            return order | {"texts": [asdict(each) for each in texts(self.files)]}
+        if elsewhere or STANDARD_INPUT in self.files:
+            return order | self._as_text(strict=strict)
+        paths = {"kustomizations": self.kustomizations, "files": self.files}
+        return order | {name: [str(path.resolve()) for path in of] for name, of in paths.items()}
+
+    def _as_text(self, *, strict: bool) -> dict[str, Any]:
+        """The objects alone. What is doubtful of them is told here, where their files and lines are known."""
+        loaded = self.load(strict=strict)
         objects = (dict(resource.body) for resource in (*loaded.resources, *loaded.ignored))
         named = ", ".join(map(str, (*self.kustomizations, *self.files)))
-        return {"text": "---\n".join(f"{json.dumps(each)}\n" for each in objects), "file": named}
+        return {"text": "---\n".join(f"{json.dumps(each)}\n" for each in objects), "file": named, TOLD: True}
 
     def load(self, *, strict: bool) -> Loaded:
         """What they hold. Prints warnings; with `strict` they are errors. Raises ManifestError."""
@@ -83,6 +100,10 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+ALONE: dict[str, Any] = {"allow_extra_args": True}
+"""Context settings of a command that takes no words beside its options: `required` refuses them."""
+
+
 def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--strict`."""
     return click.option(
@@ -91,7 +112,11 @@ def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def required(sources: Sources) -> Sources:
-    """The sources, if there are any. Raises click.UsageError."""
+    """The sources, if there are any, and no words beside them. Raises click.UsageError."""
+    context = click.get_current_context()
+    command = [] if sources else context.params.get("command", ())  # of `up`
+    for word in (*context.args, *(word for word in command if Path(word).exists())):
+        raise click.UsageError(f'"{word}" is no option: write -k {word} (a kustomization) or -f {word}')
     if not sources:
         raise click.UsageError("name what to run: -k DIR (a kustomization) or -f FILE")
     return sources

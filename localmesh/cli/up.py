@@ -14,8 +14,15 @@ import click
 
 from localmesh.catalog import Address
 from localmesh.catalog.gateways import HTTP_TARGET_PORT
-from localmesh.cli.client import URL_VARIABLE
-from localmesh.cli.foreground import api, in_the_foreground, require_free, require_no_mesh, until_stopped
+from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE
+from localmesh.cli.foreground import (
+    api,
+    in_the_foreground,
+    require_free,
+    require_no_mesh,
+    require_state_folder,
+    until_stopped,
+)
 from localmesh.envoy import binary
 from localmesh.manifests import Loaded
 from localmesh.mesh import Mesh, MeshSettings
@@ -32,6 +39,7 @@ class UpOptions:
     api_port: int
     command: Sequence[str]
     end_with_parent: bool
+    from_make: bool = False
 
 
 def up(loaded: Loaded, options: UpOptions) -> int:
@@ -42,8 +50,10 @@ def up(loaded: Loaded, options: UpOptions) -> int:
         gateway_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
     )
     require_no_mesh(options.state_folder)
-    require_free(gateway_port=options.gateway_port, api_port=options.api_port)
+    ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}
+    require_free(from_make=options.from_make, **ports)
     binary()  # a missing Envoy is told before anything is started
+    require_state_folder(options.state_folder)
     return asyncio.run(
         until_stopped(_run(loaded, settings, options), end_with_parent=options.end_with_parent)
     )
@@ -56,6 +66,8 @@ async def _run(loaded: Loaded, settings: MeshSettings, options: UpOptions) -> in
         announce(mesh, url, f"ready in {time.monotonic() - began:.1f} s")
         if options.command:
             return await _run_command(options.command, url, mesh)
+        if options.api_port != DEFAULT_API_PORT:
+            click.echo(f"  {'other shells':<16}export {URL_VARIABLE}={url}", err=True)
         return await in_the_foreground()
 
 

@@ -1,9 +1,9 @@
 """Manifests: kustomize → YAML → Resource, checked strictly, with problems that say how to mend them."""
 
 from localmesh.manifests.documents import Document, Reading, read_text
-from localmesh.manifests.files import read_files
+from localmesh.manifests.files import Text, read_files, texts
 from localmesh.manifests.kustomize import build_kustomization
-from localmesh.manifests.loading import load, load_text
+from localmesh.manifests.loading import load, load_text, load_texts, located
 from localmesh.manifests.paths import FieldPath
 from localmesh.manifests.problems import ManifestError, Place, Problem, Severity
 from localmesh.manifests.resources import Loaded, Resource
@@ -18,9 +18,13 @@ __all__ = [
     "Reading",
     "Resource",
     "Severity",
+    "Text",
     "build_kustomization",
     "load",
     "load_text",
+    "load_texts",
+    "located",
     "read_files",
     "read_text",
+    "texts",
 ]

@@ -3,41 +3,79 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from localmesh.manifests.codes import reading
 from localmesh.manifests.documents import Reading, read_text
-from localmesh.manifests.problems import Place
+from localmesh.manifests.problems import ManifestError, Place, Problem
 
 STANDARD_INPUT = "-"
+NAME_OF_STANDARD_INPUT = "<stdin>"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What stands in a file, and the name by which people know it."""
+
+    file: str
+    text: str
 
 
 def read_files(paths: Sequence[Path]) -> Reading:
     """What is in files, in folders (their YAML and JSON files, not deeper) and in `-` (standard input)."""
-    return Reading.of_all(_read(path) for path in paths)
+    return Reading.of_all(
+        read_text(found.text, found.file) if isinstance(found, Text) else Reading(problems=(found,))
+        for found in _found(paths)
+    )
 
 
-def _read(path: Path) -> Reading:
-    try:
-        if str(path) == STANDARD_INPUT:
-            return read_text(sys.stdin.buffer.read().decode(), "<stdin>")
-        if path.is_dir():
-            return _read_folder(path)
-        return read_text(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        return _unreadable(path, error.strerror or str(error), "name an existing, readable file")
-    except UnicodeDecodeError as error:
-        return _unreadable(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
+def texts(paths: Sequence[Path]) -> list[Text]:
+    """The same as it is written, to be read elsewhere. Raises ManifestError where it cannot be read."""
+    found = list(_found(paths))
+    problems = [each for each in found if isinstance(each, Problem)]
+    if problems:
+        raise ManifestError(problems)
+    return [each for each in found if isinstance(each, Text)]
 
 
-def _read_folder(folder: Path) -> Reading:
+def _found(paths: Sequence[Path]) -> Iterator[Text | Problem]:
+    for path in paths:
+        try:
+            if path.is_dir():
+                yield from _in_folder(path)
+            else:
+                yield _text(path)
+        except OSError as error:
+            yield _unreadable(path, error.strerror or str(error), "name an existing, readable file")
+        except UnicodeDecodeError as error:
+            yield _unreadable(path, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
+
+
+def _text(path: Path) -> Text:
+    if str(path) == STANDARD_INPUT:
+        return Text(NAME_OF_STANDARD_INPUT, sys.stdin.buffer.read().decode())
+    return Text(str(path), path.read_text(encoding="utf-8"))
+
+
+def _in_folder(folder: Path) -> Iterator[Text | Problem]:
     files = sorted(file for file in folder.iterdir() if file.suffix in _SUFFIXES and file.is_file())
-    if not files:
-        return _unreadable(folder, "no .yaml, .yml or .json file in it", "name a folder of manifests")
-    return Reading.of_all(map(_read, files))
+    if files:
+        yield from _found(files)
+    else:
+        yield _unreadable(folder, "no .yaml, .yml or .json file in it", "name a folder of manifests")
 
 
-def _unreadable(path: Path, reason: str, remedy: str) -> Reading:
-    return Reading(problems=(reading.UNREADABLE.at(Place(str(path)), reason=reason, remedy=remedy),))
+def without_objects(names: Sequence[str]) -> Problem:
+    """That files of these names hold no object at all."""
+    if NAME_OF_STANDARD_INPUT in names:
+        reason, remedy = "no object comes in on standard input", "write manifests to it"
+    else:
+        reason, remedy = "no object in it", "name a file or folder of manifests"
+    return reading.UNREADABLE.at(Place(", ".join(names)), reason=reason, remedy=remedy)
+
+
+def _unreadable(path: Path, reason: str, remedy: str) -> Problem:
+    return reading.UNREADABLE.at(Place(str(path)), reason=reason, remedy=remedy)

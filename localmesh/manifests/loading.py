@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from localmesh.manifests.checks import check
 from localmesh.manifests.codes import reading
 from localmesh.manifests.documents import Reading, read_text
-from localmesh.manifests.files import read_files
+from localmesh.manifests.files import (
+    NAME_OF_STANDARD_INPUT,
+    STANDARD_INPUT,
+    Text,
+    read_files,
+    without_objects,
+)
 from localmesh.manifests.kinds import is_ignored
 from localmesh.manifests.kustomize import read_kustomizations
 from localmesh.manifests.objects import object_problems, objects, resource
@@ -24,13 +30,38 @@ from localmesh.manifests.resources import Loaded, Resource, without_nulls
 def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> Loaded:
     """The objects of kustomizations and files together; ManifestError with all that is wrong."""
     with _uncollected():
-        return _loaded(Reading.of_all([read_kustomizations(kustomizations), read_files(files)]))
+        read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
+        return _with_objects(_loaded(read), [str(path) for path in (*kustomizations, *files)])
+
+
+def load_texts(found: Sequence[Text]) -> Loaded:
+    """The objects of files that somebody else has read; ManifestError with all that is wrong."""
+    with _uncollected():
+        read = Reading.of_all(read_text(each.text, each.file) for each in found)
+        return _with_objects(_loaded(read), [each.file for each in found])
 
 
 def load_text(text: str, file: str = "<stdin>") -> Loaded:
-    """The objects of one YAML text; ManifestError with all that is wrong."""
+    """The objects of one YAML text, which may have none; ManifestError with all that is wrong."""
     with _uncollected():
         return _loaded(read_text(text, file))
+
+
+def located(problems: Iterable[Problem], loaded: Loaded) -> tuple[Problem, ...]:
+    """Those of the problems that objects of a load have, each with the line of its field."""
+    lines = Lines()
+    return by_place(
+        lines.located(problem, loaded.sources[problem.place])
+        for problem in problems
+        if problem.place in loaded.sources
+    )
+
+
+def _with_objects(loaded: Loaded, names: Sequence[str]) -> Loaded:
+    if not (loaded.resources or loaded.ignored):
+        names = [NAME_OF_STANDARD_INPUT if name == STANDARD_INPUT else name for name in names]
+        raise ManifestError([without_objects(names)])
+    return loaded
 
 
 @contextmanager
@@ -68,6 +99,7 @@ def _loaded(read: Reading) -> Loaded:
         resources=tuple(item for item in resources if not is_ignored(item.kind)),
         ignored=tuple(item for item in resources if is_ignored(item.kind)),
         warnings=by_place(warnings),
+        sources=sources,
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import ManifestError, Place, Problem
+
+if TYPE_CHECKING:
+    from localmesh.manifests.positions import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,11 +78,15 @@ def _without_nulls(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was read: the objects that count, those that mean nothing here, and what to warn of."""
+    """What was read: the objects that count, those that mean nothing here, what to warn of.
+
+    `sources` says of each object where it was written.
+    """
 
     resources: tuple[Resource, ...]
     ignored: tuple[Resource, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    sources: Mapping[Place, Source] = field(default_factory=dict, repr=False, compare=False)
 
     def strictly(self) -> Loaded:
         """The same, with nothing to warn of; ManifestError with the warnings as errors if there are any."""

@@ -302,9 +302,8 @@ def _pod_problems(template: Field) -> Iterator[Problem]:
                 yield source.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
     for block in ("labels", "annotations"):
         for key, setting in template.get("metadata", block).entries():
-            outside = key == "sidecar.istio.io/inject" and str(setting.value).lower() == "false"
-            if outside or key.startswith("traffic.sidecar.istio.io/"):
-                remedy = "leave it away: every pod has a sidecar, and reaches it through HTTP_PROXY"
+            if key.startswith("traffic.sidecar.istio.io/"):
+                remedy = "leave it away: nothing is intercepted here, a pod reaches its sidecar by HTTP_PROXY"
                 yield setting.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
 
 

@@ -29,6 +29,7 @@ _PAUSE_SECONDS = 1.0
 _PAUSE_WHILE_MISSED_SECONDS = 0.25
 _CONNECT_SECONDS = 2.0
 _LONGEST_WAIT_SECONDS = 10.0
+_LATE_IN_A_ROW = 4  # the `failureThreshold` of an Istio sidecar's readiness probe
 
 _log = logging.getLogger(__name__)
 
@@ -182,7 +183,11 @@ class ServedPod:
 
 
 class ServedProxy:
-    """The Envoy of one proxy, at its place: ready when it says so and has what it was sent."""
+    """The Envoy of one proxy, at its place: ready when it says so, and has what it was sent at first.
+
+    What it is sent later it may acknowledge late, and it may answer late a few times: on a busy machine
+    both happen, and without its pod requests would find nobody. A refused connection says that it is gone.
+    """
 
     restarts = 0
     admin: Address | None = None
@@ -202,6 +207,7 @@ class ServedProxy:
         self._public_url = public_url
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._late = 0
 
     def url(self, port: int) -> str:
         """Where people reach a target port of a gateway."""
@@ -225,19 +231,31 @@ class ServedProxy:
 
     async def _follow(self) -> None:
         while True:
-            ready = self._watch.ads.synced(node_id(self.proxy)) and await self._says_ready()
+            ready = await self.is_ready()
             if ready != self.ready:
                 self.ready = ready
                 self._changed.set()
                 self._watch.on_change()
             await asyncio.sleep(_PAUSE_SECONDS if ready else _PAUSE_WHILE_MISSED_SECONDS)
 
-    async def _says_ready(self) -> bool:
+    async def is_ready(self) -> bool:
+        """Whether it is now, as it says itself."""
         try:
-            url = f"http://{self._place.host}:{self._place.health}{HEALTH_PATH}"
+            says_so = await self._says_ready()
+        except TimeoutError:
+            self._late += 1
+            return self.ready and self._late < _LATE_IN_A_ROW
+        self._late = 0
+        return says_so and (self.ready or self._watch.ads.synced(node_id(self.proxy)))
+
+    async def _says_ready(self) -> bool:
+        url = f"http://{self._place.host}:{self._place.health}{HEALTH_PATH}"
+        try:
             async with self._watch.client.get(url) as answer:
                 return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
+        except TimeoutError:  # some of them are ClientErrors, too
+            raise
+        except aiohttp.ClientError:
             return False
 
     async def _tell_refusals(self) -> None:

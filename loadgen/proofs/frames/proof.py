@@ -80,6 +80,11 @@ class Proof:
     prove: Callable[[Bench], Sequence[Check]]
 
 
+def remedy(scenario: str) -> str:
+    """What to do where the scenario is not in force: its overlay is not, or somebody has edited it."""
+    return f"apply the overlay, unedited: `localmesh apply -k istio/overlays/{scenario}`"
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How one scenario's proof ended; `seconds` is all the time that it took."""

@@ -122,3 +122,9 @@ DIFFERENT_HERE = Code(
     "{found} does not mean the same here: {reason}",
     "{remedy}",
 )
+NOT_INJECTED = Code(
+    "SM221",
+    "A namespace does not ask for sidecars",
+    "{found}: on a cluster its pods get no sidecar ({workloads})",
+    "add the label istio-injection: enabled",
+)

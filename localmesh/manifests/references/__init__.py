@@ -12,6 +12,7 @@ from localmesh.manifests.references.deprecations import deprecations
 from localmesh.manifests.references.destinations import destinations
 from localmesh.manifests.references.gateways import gateways
 from localmesh.manifests.references.hosts import conflicts, delegates
+from localmesh.manifests.references.injection import injection
 from localmesh.manifests.references.pods import pods
 from localmesh.manifests.references.policies import local_meanings, policies
 from localmesh.manifests.references.reach import unreachable
@@ -27,6 +28,7 @@ CHECKS: tuple[Callable[[World], Iterator[Problem]], ...] = (
     deprecations,
     destinations,
     gateways,
+    injection,
     local_meanings,
     pods,
     policies,

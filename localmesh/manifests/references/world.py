@@ -59,6 +59,14 @@ class Pods:
         return labels or {}
 
     @property
+    def annotations(self) -> Mapping[str, str]:
+        """The annotations of each pod."""
+        annotations: Mapping[str, str] | None = self.resource.root.get(
+            "spec", "template", "metadata", "annotations"
+        ).value
+        return annotations or {}
+
+    @property
     def port_names(self) -> tuple[str, ...]:
         """The names of the ports that its containers declare."""
         return tuple(

@@ -85,6 +85,97 @@ def test_pass_when_apply_f_is_checked_beside_what_runs(shell: Shell) -> None:
     assert '"v9"' in bad.stderr
 
 
+def test_pass_when_a_warning_names_the_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the file as it was typed, also where the mesh is known by its address alone."""
+    url = json.loads((shell.folder / ".localmesh/mesh.json").read_text())["url"]
+    route = shell.write("route.yaml", routed(v9=1))
+
+    beside = shell("apply", "-f", route)
+    monkeypatch.setenv("LOCALMESH_URL", url)
+    by_address = shell("apply", "-f", route)
+
+    for finished in (beside, by_address):
+        assert finished.returncode == 0
+        assert finished.stderr.startswith("route.yaml:10: warning SM203: VirtualService shop/web\n")
+
+
+def test_pass_when_a_whole_mesh_is_sent_and_warned_of(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With -k and a mesh elsewhere, warnings are told here, once, with the files that are here."""
+    monkeypatch.setenv(
+        "LOCALMESH_URL", json.loads((shell.folder / ".localmesh/mesh.json").read_text())["url"]
+    )
+    shell.write("kustomization.yaml", "resources: [mesh.yaml]\n")
+
+    finished = shell("apply", "-k", ".")
+
+    assert finished.returncode == 0
+    assert finished.stderr.count("warning SM205") == 1
+    assert finished.stderr.startswith("mesh.yaml:15: warning SM205: DestinationRule shop/web\n")
+
+
+def test_pass_when_apply_says_what_it_ignores(shell: Shell) -> None:
+    """A Telemetry changes nothing, and that is said."""
+    telemetry = (
+        """{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: shop}}"""
+    )
+
+    finished = shell("apply", "-f", shell.write("telemetry.yaml", telemetry))
+
+    assert finished.stdout.splitlines()[:2] == [
+        "nothing changed",
+        "ignored  Telemetry: they mean nothing without a cluster",
+    ]
+
+
+def test_pass_when_get_lists_what_is_in_force(shell: Shell) -> None:
+    """All of Istio; one kind by its short name, as YAML that can be applied again."""
+    everything = shell("get")
+    virtual_service = shell("get", "vs", "web", "-o", "yaml")
+    again = shell("apply", "-f", "-", stdin=virtual_service.stdout)
+
+    rows = [line.split() for line in everything.stdout.splitlines()]
+    assert rows[0] == ["KIND", "NAMESPACE", "NAME"]
+    assert [row for row in rows[1:] if row[0] != "Telemetry"] == [  # which another test may have applied
+        ["DestinationRule", "shop", "web"],
+        ["Gateway", "shop", "edge"],
+        ["VirtualService", "shop", "web"],
+    ]
+    assert virtual_service.stdout.startswith("apiVersion: networking.istio.io/v1\nkind: VirtualService\n")
+    assert (again.returncode, again.stdout.splitlines()[0]) == (0, "nothing changed")
+
+
+def test_fail_when_get_is_asked_for_what_is_no_kind(shell: Shell) -> None:
+    """One line; a kind of which there is nothing is told as such."""
+    unknown, pods, none = shell("get", "foo"), shell("get", "pods"), shell("get", "sidecars")
+
+    assert (unknown.returncode, pods.returncode, none.returncode) == (2, 2, 0)
+    assert '"foo" is no kind such as virtualservices' in unknown.stderr
+    assert "`localmesh status` shows them" in pods.stderr
+    assert none.stderr == "nothing of the kind is in force: sidecars\n"
+
+
+def test_pass_when_delete_takes_out_what_a_file_names(shell: Shell) -> None:
+    """By kind and name, and nothing else; a second time it is not there, status 1."""
+    extra = shell.write("extra.yaml", V1.replace("web-v1", "extra"))
+    shell("apply", "-f", extra)
+
+    first, second = shell("delete", "-f", extra), shell("delete", "-f", extra)
+
+    assert (first.returncode, first.stdout.splitlines()[0]) == (0, "removed  Deployment shop/extra")
+    assert "removed" not in "".join(first.stdout.splitlines()[1:])
+    assert (second.returncode, second.stderr) == (1, "localmesh: Deployment shop/extra is not in force\n")
+
+
+def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
+    """An empty file and an empty pipe are named; exit status 2."""
+    empty = shell("apply", "-f", shell.write("empty.yaml", "# nothing yet\n"))
+    pipe = shell("apply", "-f", "-")
+
+    assert (empty.returncode, pipe.returncode) == (2, 2)
+    assert empty.stderr.startswith("empty.yaml: error SM001\n  cannot be read: no object in it\n")
+    assert pipe.stderr.startswith("<stdin>: error SM001\n  cannot be read: no object comes in")
+
+
 def test_pass_when_apply_reads_standard_input(shell: Shell) -> None:
     """`-f -` takes what a pipe brings."""
     finished = shell("apply", "-f", "-", stdin=routed(v2=1))
@@ -161,13 +252,13 @@ def test_pass_when_logs_show_what_a_workload_wrote(shell: Shell) -> None:
 
 
 def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:
-    """One line that says where it was looked for and how to start one."""
+    """One line that says where it was looked for, from the root on, and how to start one."""
     finished = Shell(tmp_path)("status")
 
     assert finished.returncode == 1
     assert finished.stderr == (
-        "localmesh: no mesh runs with the state folder .localmesh; start one with `localmesh up -k DIR`, "
-        "or name its address in LOCALMESH_URL\n"
+        f"localmesh: no mesh runs with the state folder {tmp_path.resolve()}/.localmesh; "
+        "start one with `localmesh up -k DIR`, or name its address in LOCALMESH_URL\n"
     )
 
 

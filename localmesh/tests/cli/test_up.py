@@ -161,6 +161,30 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(shop: Up, option: s
     assert not shop.state.exists()
 
 
+def test_another_api_port_is_told_to_other_shells(shop: Up) -> None:
+    """As a line to copy; a command that runs in the mesh finds it anyway."""
+    process = shop.start()
+    url = json.loads((shop.state / "mesh.json").read_text())["url"]
+
+    process.terminate()
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert f"export LOCALMESH_URL={url}\n" in errors
+    assert "export" not in shop.run("--", "true").stderr
+
+
+def test_a_mesh_begins_its_logs_anew(shop: Up) -> None:
+    """What an earlier one wrote into the same state folder is gone; within a mesh nothing is."""
+    log = shop.state / "logs" / "shop" / "web-v1.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("of the mesh before\n")
+
+    finished = shop.run("--", "true")
+
+    assert finished.returncode == 0
+    assert "of the mesh before" not in log.read_text()
+
+
 def test_a_port_that_is_none_is_refused(shop: Up) -> None:
     """Wrong usage: one line, exit status 2."""
     finished = shop.run("--gateway-port", "99999")

@@ -22,10 +22,11 @@ IGNORES_SIGTERM = "trap '' TERM; echo up; while :; do sleep 0.05; done"
 
 class TestStart:
     def test_output_goes_to_the_log_behind_what_is_there(self, run_on_bench: Run) -> None:
-        """Both streams are appended; the process knows which part is its own."""
+        """Both streams are appended; the process knows which part is its own; other meshes' lines go."""
 
         async def scenario(bench: Any) -> None:
-            (bench.folder / "test.log").write_text("earlier\n")
+            (bench.folder / "test.log").write_text("of another mesh\n")
+            await (await bench.processes.start(bench.command("echo", "earlier"))).wait()
 
             process = await bench.processes.start(bench.command("sh", "-c", "echo out; echo err >&2; exit 3"))
             status = await process.wait()

@@ -1,0 +1,109 @@
+"""The commands for objects of the running mesh, in kubectl's words: get, delete."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localmesh.cli import client
+from localmesh.cli.inspect import applied_text, table
+from localmesh.cli.sources import ALONE, Sources, required, source_options, state_option
+
+Json = dict[str, Any]
+
+_SHORT_NAMES = {
+    "ap": "AuthorizationPolicy",
+    "cm": "ConfigMap",
+    "deploy": "Deployment",
+    "dr": "DestinationRule",
+    "gw": "Gateway",
+    "ns": "Namespace",
+    "pa": "PeerAuthentication",
+    "ra": "RequestAuthentication",
+    "sa": "ServiceAccount",
+    "se": "ServiceEntry",
+    "svc": "Service",
+    "vs": "VirtualService",
+}
+_ALL = "all"
+
+
+@click.command()
+@click.argument("kind", default="")
+@click.argument("name", default="")
+@state_option
+@click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table")
+def get(kind: str, name: str, state_folder: Path, output: str) -> None:
+    """List the objects in force: all of Istio, those of a KIND such as vs or virtualservices, or `all`."""
+    wanted = _kind(kind)
+    text = client.get(client.url_of(state_folder), "/mesh/manifests")["text"]
+    found = [json.loads(each) for each in text.split("\n---\n") if each]
+    chosen = sorted((each for each in found if _is_wanted(each, wanted, name)), key=_key)
+    if not chosen:
+        click.echo(f"nothing of the kind is in force: {' '.join(filter(None, (kind, name)))}", err=True)
+    elif output == "table":
+        click.echo(table(["KIND", "NAMESPACE", "NAME"], [_key(each) for each in chosen]))
+    else:
+        click.echo(_written(chosen, output), nl=False)
+
+
+@click.command(context_settings=ALONE)
+@source_options
+@state_option
+def delete(kustomizations: tuple[Path, ...], files: tuple[Path, ...], state_folder: Path) -> None:
+    """Take the objects that the manifests name out of the running mesh; the rest stays as it is.
+
+    As with kubectl only their kinds and names count, and what is not there ends with status 1.
+    """
+    sources = required(Sources(kustomizations, files))
+    url = client.url_of(state_folder)
+    order = sources.ordered(strict=False, elsewhere=client.is_named()) | {"delete": True}
+    applied = client.post(url, "/mesh/apply", order)
+    click.echo(applied_text(applied))
+    for subject in applied["absent"]:
+        click.echo(f"localmesh: {subject} is not in force", err=True)
+    sys.exit(1 if applied["absent"] else 0)
+
+
+def _kind(asked: str) -> str:
+    """The kind that a word means; "" for all of Istio. Raises click.UsageError."""
+    from localmesh.kube import plural
+    from localmesh.manifests.kinds import IGNORED, TRANSLATED
+
+    if asked in ("", _ALL):
+        return asked
+    word = asked.lower()
+    kinds = {word: kind for kind in (*TRANSLATED, *IGNORED) for word in (kind.lower(), plural(kind))}
+    found = (kinds | _SHORT_NAMES).get(word)
+    if word in ("po", "pod", "pods"):
+        raise click.UsageError("pods are made by Deployments: `localmesh status` shows them")
+    if found is None:
+        known = ", ".join(sorted(_SHORT_NAMES))
+        raise click.UsageError(f'"{asked}" is no kind such as virtualservices; short names are {known}')
+    return found
+
+
+def _is_wanted(each: Json, kind: str, name: str) -> bool:
+    if name and each["metadata"]["name"] != name:
+        return False
+    if not kind:
+        return ".istio.io/" in str(each["apiVersion"])
+    return kind in (_ALL, each["kind"])
+
+
+def _key(each: Json) -> tuple[str, str, str]:
+    metadata: Mapping[str, str] = each["metadata"]
+    return str(each["kind"]), metadata.get("namespace", ""), metadata["name"]
+
+
+def _written(found: Iterable[Json], output: str) -> str:
+    import yaml
+
+    if output == "yaml":
+        return yaml.safe_dump_all(found, sort_keys=False, allow_unicode=True)
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(found)}, indent=2) + "\n"

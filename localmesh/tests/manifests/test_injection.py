@@ -1,0 +1,80 @@
+"""Who gets a sidecar: the table of Istio's page "Installing the Sidecar", and what is different here."""
+
+from __future__ import annotations
+
+import pytest
+
+from localmesh.layout import ImaginedAddresses
+from localmesh.manifests import load_text
+from localmesh.manifests.injection import is_asked, is_refused
+from localmesh.plan import EMPTY, plan
+
+YES, NO = {"istio-injection": "enabled"}, {"istio-injection": "disabled"}
+REVISION, OTHER = {"istio.io/rev": "stable"}, {"istio-injection": "true"}
+POD_YES, POD_NO = {"sidecar.istio.io/inject": "true"}, {"sidecar.istio.io/inject": "false"}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "pod", "on_a_cluster"),
+    [
+        (YES, {}, True),
+        (YES, POD_YES, True),
+        (YES, POD_NO, False),
+        (NO, {}, False),
+        (NO, POD_YES, False),
+        (NO | REVISION, {}, False),
+        (REVISION, {}, True),
+        (REVISION, POD_NO, False),
+        ({}, {}, False),
+        ({}, POD_YES, True),
+        ({}, REVISION, True),
+        ({}, REVISION | POD_NO, False),
+        (OTHER, {}, False),
+        (OTHER, POD_YES, False),
+        (OTHER | REVISION, {}, False),
+    ],
+)
+def test_labels_decide_as_on_a_cluster(
+    namespace: dict[str, str], pod: dict[str, str], on_a_cluster: bool
+) -> None:
+    """One no is enough; then one yes is; a pod's own yes counts where its namespace has no label."""
+    refused = is_refused(namespace, pod, {})
+
+    assert (not refused and is_asked(namespace, pod)) == on_a_cluster
+
+
+@pytest.mark.parametrize(
+    ("namespace", "pod", "annotations", "here"),
+    [
+        ("", "", "", True),
+        ("", 'sidecar.istio.io/inject: "false"', "", False),
+        ("", "", 'sidecar.istio.io/inject: "false"', False),
+        ("", 'sidecar.istio.io/inject: "true"', 'sidecar.istio.io/inject: "false"', True),
+        ("istio-injection: disabled", "", "", False),
+        ("istio-injection: disabled", 'sidecar.istio.io/inject: "true"', "", False),
+    ],
+)
+def test_here_everybody_has_a_sidecar_who_does_not_refuse_it(
+    namespace: str, pod: str, annotations: str, here: bool
+) -> None:
+    """The pod's label refuses as the namespace's does; the label goes before the annotation."""
+    text = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: shop, labels: {{{namespace}}}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: shop}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web, {pod}}}, annotations: {{{annotations}}}}}
+    spec: {{containers: [{{name: web, image: web, ports: [{{containerPort: 8080}}]}}]}}
+"""
+    resources = load_text(text).resources
+
+    (placed,) = plan(resources, (), ImaginedAddresses(), EMPTY).pods.values()
+
+    assert (placed.proxy is not None) == here
+    assert placed.pod.has_sidecar == here
