@@ -31,6 +31,7 @@ done
 # Not by a pipe into grep -q: it may end before docker has said all, which counts as a failure.
 [[ $(get 8080/about) == *"\"service\":\"$part\""* ]] || stop "/about does not say that it is $part"
 [[ $(get 9102/metrics) == *sentimesh_service_info* ]] || stop "there are no metrics on port 9102"
+[[ $(get 9102/livez) == *alive* ]] || stop "port 9102 does not say that it is alive"
 docker stop --timeout 30 "$container" >/dev/null
 status=$(docker inspect --format '{{.State.ExitCode}}' "$container")
 [[ $status == 0 ]] || stop "it ends with status $status on SIGTERM"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,33 +14,13 @@ import pytest
 from localmesh.manifests import Resource, load
 from services.chassis.hop import elements
 from services.chassis.propagation import PROPAGATED
+from services.chassis.settings import Settings
 from services.logic.faults import Faults
 from services.testing import Launcher, Workload
 from tests.live import ROOT
+from tests.target_page import code_in, fate, page, section, table, tables
 
 SERVICES = ("frontend", "webapp", "logic", "feedback")
-
-
-@cache
-def page() -> str:
-    return (ROOT / "docs" / "target.md").read_text()
-
-
-def table(heading: str) -> list[list[str]]:
-    """The rows of the last table of a section, without its head; cells without their marks of code."""
-    section = page().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("|")]
-    last = max(number for number, row in enumerate(rows) if set(row) <= set("|-"))
-    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows[last + 1 :]]
-
-
-def first_table(heading: str) -> list[list[str]]:
-    """The rows of a section's only or first table."""
-    section = page().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    block = re.search(r"(?:^\|.*\n)+", section, flags=re.MULTILINE)
-    assert block is not None
-    rows = block[0].splitlines()[2:]
-    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
 
 
 @cache
@@ -120,9 +102,50 @@ class TestManifests:
             for name, each_deployment in of_kind("Deployment").items()
         }
 
-        for variable, sound, buggy, _ in first_table("Fault switches"):
+        for variable, sound, buggy, _ in tables("Fault switches")[0]:
             assert environments["logic-v1"].get(variable, "unset") == sound
             assert environments["logic-v2"].get(variable, "unset") == buggy
+
+    def test_probes(self) -> None:
+        """In every Deployment the same, so that what is said of load is true of each."""
+        told = {tuple(row) for row in tables("How much load it bears")[1]}
+
+        for deployment in of_kind("Deployment").values():
+            found = {probe_row(name, body) for name, body in container(deployment).items() if "Probe" in name}
+            assert found == told
+
+    def test_threads_and_the_load_that_they_bear(self) -> None:
+        """The table of threads, and the figures that are computed from it."""
+        threads = {
+            name: int(environment(each).get("THREADS", Settings().threads))
+            for name, each in of_kind("Deployment").items()
+        }
+        buggy = environment(of_kind("Deployment")["logic-v2"])
+        told = section("How much load it bears")
+
+        held = float(buggy["FAULT_HANG_PERCENT"]) / 100 * float(buggy["HANG_SECONDS"])
+        limit = min(threads["webapp-v1"], threads["logic-v2"]) / held
+        rows = tables("How much load it bears")[0]
+        assert {name.strip("`"): int(count) for names, count in rows for name in names.split(", ")} == threads
+        assert f"holds its threads for {buggy['FAULT_HANG_PERCENT']} % of {buggy['HANG_SECONDS']} s" in told
+        assert f"{held:g} s in the mean" in told
+        assert f"{threads['webapp-v1']} / {held:g} = {limit:.0f} sentences a second" in told
+        assert f"{limit:.0f} / w if the share w does: {limit / 0.2:.0f} with the canary's 20 %" in told
+
+
+class TestReports:
+    def test_versions_of_the_schemas(self) -> None:
+        """The documents that loadgen writes, each with the version that its schema asks for."""
+        rows = tables("Reports")[0]
+
+        assert len(rows) == 2
+        for command, _, schema, version, _ in rows:
+            link = re.search(r"\(\.\./(.+)\)", schema)
+            assert link is not None
+            wanted = json.loads((ROOT / link[1]).read_text())
+            assert wanted["properties"]["version"] == {"const": int(version)}
+            assert command.startswith(wanted["properties"]["report"]["const"])
+            assert wanted["additionalProperties"] is False
 
 
 class TestServices:
@@ -149,8 +172,44 @@ class TestServices:
 
         told = {
             (name, kind, labels.replace("`", ""), service)
-            for name, kind, labels, of in table("Metrics")
+            for name, kind, labels, of in tables("Metrics")[0]
             for service in (SERVICES if of == "all" else (of,))
+        }
+        assert found == told
+
+    def test_values_of_labels(self, running: dict[str, Workload]) -> None:
+        """Every outcome is there from the first scrape on; methods and routes without end are none."""
+        running["webapp"].request("BREW", "/nowhere")
+        text = "".join(each.metrics() for each in running.values())
+        rows = code_in("Metrics")[1]
+
+        for (label, *of), values in ((row[0], row[1]) for row in rows if row[0][0] == "outcome"):
+            assert set(re.findall(rf'^{of[0]}{{{label}="(\w+)"', text, flags=re.MULTILINE)) == set(values)
+        assert 'sentimesh_http_requests_total{method="other",route="unmatched",status="404"} 1.0' in text
+        assert {"other"} < set(next(row[1] for row in rows if row[0] == ["method"]))
+
+    def test_fields_of_the_log(self, running: dict[str, Workload], tmp_path: Path) -> None:
+        """Of the lines about requests, by service: those of the page, and no other."""
+        told = {
+            name: set(re.findall(r"`(\w+)`", section("Logs").split("; one with")[0])) for name in SERVICES
+        }
+        for (_, _, of), (fields, _, _) in zip(tables("Logs")[0], code_in("Logs")[0], strict=True):
+            for name in SERVICES if of == "all" else of.split(", "):
+                told[name] |= set(fields)
+        with Launcher(tmp_path) as launch:
+            alone = launch("webapp", LOGIC_URL="http://127.0.0.1:9")
+            alone.post("/sentiment", json={"sentence": "I like it"})
+            feedback = {"sentence": "I like it", "polarity": 0.4, "correct": True}
+            running["feedback"].post("/feedback", json=feedback)
+            for each in running.values():
+                each.get("/nowhere")
+
+            logs = {name: each.log() for name, each in running.items()}
+            logs["webapp"] += alone.log()
+
+        found = {
+            name: {field for line in lines if line["message"] == "request" for field in line}
+            for name, lines in logs.items()
         }
         assert found == told
 
@@ -170,24 +229,44 @@ class TestServices:
 
     def test_routing_headers_are_passed_on(self) -> None:
         """Those that the page names, among others."""
-        named = set(re.findall(r"`([a-z0-9-]+)`", page().split("\n## Headers\n")[1].split("The grammar")[0]))
+        named = set(re.findall(r"`([a-z0-9-]+)`", section("Headers").split("The grammar")[0]))
 
         passed_on = {each.name for each in PROPAGATED}
         assert named - {"served-by", "x-envoy-attempt-count"} <= passed_on
 
     def test_the_fate_of_a_request_is_as_told(self) -> None:
-        """Each id and attempt of the page, with the switches of logic-v2."""
-        values = {variable: buggy for variable, _, buggy, _ in first_table("Fault switches")}
-        faults = Faults(
-            error_percent=float(values["FAULT_ERROR_PERCENT"]),
-            hang_percent=float(values["FAULT_HANG_PERCENT"]),
-            hang_seconds=float(values["HANG_SECONDS"]),
-            seed=values["FAULT_SEED"],
-        )
+        """Each id and attempt of the page, with the switches of logic-v2; and many by the page's function."""
+        faults = buggy()
+        ids = [f"{number:x}-ü" for number in range(1000)]
 
-        for request_id, *fates in table("Fault switches"):
+        for request_id, *fates in tables("Fault switches")[1]:
             found = [faults.outcome(request_id, attempt).value for attempt in range(1, len(fates) + 1)]
             assert found == fates
+        assert [fate()(each, 2) for each in ids] == [faults.outcome(each, 2).value for each in ids]
+
+
+def buggy() -> Faults:
+    """The switches of logic-v2, as the page has them."""
+    values = {variable: value for variable, _, value, _ in tables("Fault switches")[0]}
+    return Faults(
+        error_percent=float(values["FAULT_ERROR_PERCENT"]),
+        hang_percent=float(values["FAULT_HANG_PERCENT"]),
+        hang_seconds=float(values["HANG_SECONDS"]),
+        seed=values["FAULT_SEED"],
+    )
+
+
+def environment(deployment: Resource) -> dict[str, str]:
+    """What a Deployment's container is told, except for fields of the pod."""
+    return {each["name"]: each["value"] for each in container(deployment)["env"] if "value" in each}
+
+
+def probe_row(name: str, probe: dict[str, Any]) -> tuple[str, ...]:
+    """A probe as the page has it, with the defaults of Kubernetes."""
+    action = probe["httpGet"]
+    every, within = probe.get("periodSeconds", 10), probe.get("timeoutSeconds", 1)
+    failures = probe.get("failureThreshold", 3)
+    return name, action["path"], action["port"], f"{every} s", f"{within} s", str(failures)
 
 
 def exposed(text: str) -> Iterator[tuple[str, str, str]]:

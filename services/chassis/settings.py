@@ -139,7 +139,7 @@ class Settings:
     metrics_port: int = variable(
         "METRICS_PORT",
         whole_number(1, 65535),
-        "Port of `/metrics`, which nothing else is served on.",
+        "Port of `/metrics` and a second `/livez`; nothing else is served there.",
         default=9102,
     )
     threads: int = variable(

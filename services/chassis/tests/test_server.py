@@ -168,23 +168,41 @@ def test_headers_that_other_servers_trust_change_nothing(logic):
     assert logic.get("/livez", headers=headers).status_code == 200
 
 
-def test_a_hanging_request_holds_up_no_other(launch):
-    """Probes and metrics answer while requests hang, metrics even when no thread is left."""
-    workload = launch("logic", FAULT_HANG_PERCENT=100, HANG_SECONDS=HANG_SECONDS, THREADS=2)
-    hanging = [threading.Thread(target=workload.post, args=["/analyse/sentiment"], kwargs={"json": SENTENCE})]
-    hanging[0].start()
-    poll_until(lambda: workload.metric("sentimesh_http_requests_in_flight") == 1, "one request to hang")
-
-    probe = workload.get("/livez")
-    hanging.append(
-        threading.Thread(target=workload.post, args=["/analyse/sentiment"], kwargs={"json": SENTENCE})
+def ask_in_thread(workload: Workload, in_flight: int) -> threading.Thread:
+    """Send a sentence without waiting for the answer, but until so many are under way."""
+    thread = threading.Thread(target=workload.post, args=["/analyse/sentiment"], kwargs={"json": SENTENCE})
+    thread.start()
+    poll_until(
+        lambda: workload.metric("sentimesh_http_requests_in_flight") == in_flight, f"{in_flight} to hang"
     )
-    hanging[1].start()
-    poll_until(lambda: workload.metric("sentimesh_http_requests_in_flight") == 2, "no thread to be left")
+    return thread
 
-    assert probe.elapsed.total_seconds() < HANG_SECONDS
+
+def test_a_hanging_request_holds_up_no_other(launch):
+    """Readiness answers while a thread is left; metrics and liveness, of the second port, also with none."""
+    workload = launch("logic", FAULT_HANG_PERCENT=100, HANG_SECONDS=2, THREADS=2)
+    hanging = [ask_in_thread(workload, 1)]
+
+    probe = workload.get("/readyz")
+    hanging.append(ask_in_thread(workload, 2))
+    alive = requests.get(f"http://127.0.0.1:{workload.metrics_port}/livez", timeout=2)
+    still = workload.metric("sentimesh_http_requests_in_flight")
+
+    assert probe.elapsed.total_seconds() < 2
+    assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
+    assert still == 2
     for thread in hanging:
         thread.join()
+
+
+def test_whoever_says_nothing_on_the_second_port_keeps_no_probe_waiting(launch):
+    """A connection without a request has a thread of its own."""
+    workload = launch("logic")
+
+    with socket.create_connection(("127.0.0.1", workload.metrics_port)):
+        alive = requests.get(f"http://127.0.0.1:{workload.metrics_port}/livez", timeout=4)
+
+    assert alive.ok
 
 
 def test_more_connections_than_threads_are_all_served(launch):

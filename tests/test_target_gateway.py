@@ -1,0 +1,247 @@
+"""docs/target.md keeps its word through the gateway: ids and their fates, and who answers which error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from localmesh.manifests import Resource, load_text
+from tests.live import Live, live, overlay, with_environment
+from tests.proving import edited
+from tests.target_page import fate, section, tables
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+
+SENTENCE = {"sentence": "I like it"}
+HANG_SECONDS = "0.3"
+PROXIES = {"host": "proxies.example"}
+
+# One way to each of a proxy's answers.
+ANSWERS_OF_PROXIES = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: proxies, namespace: sentimesh}
+spec:
+  hosts: [proxies.example]
+  gateways: [sentimesh]
+  http:
+    - match: [{uri: {exact: /redirect}}]
+      redirect: {uri: /about}
+    - match: [{uri: {exact: /abort}}]
+      fault: {abort: {httpStatus: 418, percentage: {value: 100}}}
+      route: [{destination: {host: frontend, subset: v1}}]
+    - match: [{uri: {exact: /no-subset}}]
+      route: [{destination: {host: frontend, subset: v3}}]
+    - match: [{uri: {exact: /no-pod}}]
+      route: [{destination: {host: empty}}]
+    - match: [{uri: {exact: /no-server}}]
+      route: [{destination: {host: deaf.example}}]
+    - match: [{uri: {exact: /late}}]
+      timeout: 0.05s
+      rewrite: {uri: /sentiment}
+      route: [{destination: {host: webapp}}]
+    - match: [{uri: {exact: /forbidden}}, {uri: {exact: /about}}]
+      route: [{destination: {host: frontend, subset: v1}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: empty, namespace: sentimesh}
+spec:
+  selector: {app: nobody}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: deaf, namespace: sentimesh}
+spec:
+  hosts: [deaf.example]
+  ports: [{name: http, number: 80, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 127.0.0.1, ports: {http: 1}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: not-this, namespace: sentimesh}
+spec:
+  action: DENY
+  rules:
+    - to: [{operation: {paths: [/forbidden]}}]
+    - to: [{operation: {paths: [/analyse/sentiment]}}]
+      when: [{key: "request.headers[end-user]", values: [nobody]}]
+"""
+
+
+def to_v2(body: dict[str, Any]) -> None:
+    """Everything to v2, for one group of users with retries."""
+    plain: dict[str, Any] = {"route": [{"destination": {"host": "logic", "subset": "v2"}}]}
+    match = [{"headers": {"user-group": {"exact": "retried"}}}]
+    body["spec"]["http"] = [{**plain, "match": match, "retries": {"attempts": 3, "retryOn": "5xx"}}, plain]
+
+
+def manifests() -> list[Resource]:
+    """All sentences to logic-v2, which hangs only shortly; ways to proxies' answers; a token for the page."""
+    resources = edited(overlay("canary"), "VirtualService", "logic", to_v2)
+    resources = with_environment(resources, "logic-v2", HANG_SECONDS=HANG_SECONDS)
+    tokens = [each for each in overlay("jwt") if each.kind == "RequestAuthentication"]
+    frontend = {"selector": {"matchLabels": {"app": "frontend"}}}
+    tokens = edited(tokens, "RequestAuthentication", "feedback", lambda body: body["spec"].update(frontend))
+    return [*resources, *load_text(ANSWERS_OF_PROXIES).resources, *tokens]
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live(tmp_path_factory.mktemp("target"), manifests()) as running:
+        yield running
+
+
+def say(mesh: Live, path: str = "/sentiment", **headers: str) -> requests.Response:
+    """A sentence to the gateway."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.post(f"{mesh.gateway}{path}", json=SENTENCE, headers=headers, timeout=20)
+
+
+def computed(answer: requests.Response) -> list[str]:
+    """What the page's function says of an answer: of its id, at each try up to that of logic's element."""
+    last = re.search(r"logic/v2/[^,]+;attempt=(\d+)", answer.headers["served-by"])
+    assert last is not None
+    return [fate()(answer.headers["x-request-id"], attempt) for attempt in range(1, int(last[1]) + 1)]
+
+
+class TestReachingPods:
+    def test_status_names_what_the_page_names(self, mesh: Live) -> None:
+        """Of the mesh, and of every pod."""
+        (line,) = (each for each in section("Where to reach it").splitlines() if "these stay" in each)
+        of_mesh, of_pods = (set(re.findall(r"`(\w+)`", part)) for part in line.split(" of each of "))
+
+        status = requests.get(f"{mesh.api}/mesh", timeout=10).json()
+
+        assert len(of_mesh) == 3
+        assert of_mesh <= status.keys()
+        assert len(of_pods) == 8  # `pods` itself is among them
+        assert all(of_pods - {"pods"} <= pod.keys() for pod in status["pods"])
+
+    def test_the_api_leads_to_every_pod(self, mesh: Live) -> None:
+        """By the paths of the page, with GET alone."""
+        paths = re.findall(r"^API(/\S+)$", section("Where to reach it"), flags=re.MULTILINE)
+        pods = requests.get(f"{mesh.api}/mesh", timeout=10).json()["pods"]
+
+        urls = [mesh.api + path.replace("POD", pod["name"]) for path in paths for pod in pods]
+        assert len(urls) == 2 * 6
+        assert {requests.get(url, timeout=10).status_code for url in urls} == {200}
+        assert {requests.post(url, json={}, timeout=10).status_code for url in urls} == {405}
+
+
+class TestRequestIds:
+    def test_the_answer_tells_the_id_that_decided(self, mesh: Live) -> None:
+        """All send the same id and get another one each; what became of them is the fate of that."""
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: say(mesh, x_request_id="target-1"), range(40)))
+
+        fates = [told for answer in answers for told in computed(answer)]
+        assert len({answer.headers["x-request-id"] for answer in answers} | {"target-1"}) == 41
+        assert set(fates) == {"answered", "error", "hang"}
+        assert fates == [
+            told if answer.ok == (told == "answered") else answer.text
+            for told, answer in zip(fates, answers, strict=True)
+        ]
+        # The other way round it need not be: on a busy machine any answer may be late.
+        took = [answer.elapsed.total_seconds() for answer in answers]
+        assert min(s for s, told in zip(took, fates, strict=True) if told == "hang") >= float(HANG_SECONDS)
+
+    def test_each_try_has_a_fate_of_its_own(self, mesh: Live) -> None:
+        """Of one id: all tries before the one that answered have failed."""
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: say(mesh, user_group="retried"), range(24)))
+
+        tries = [computed(answer) for answer in answers]
+        assert max(map(len, tries)) > 1
+        assert not [fates for fates in tries if "answered" in fates[:-1]]
+        assert [fates[-1] == "answered" for fates in tries] == [answer.ok for answer in answers]
+
+    def test_the_caller_s_id_counts_behind_the_gateway(self, mesh: Live) -> None:
+        """At webapp's own port: the table of the page."""
+        pods = requests.get(f"{mesh.api}/mesh", timeout=10).json()["pods"]
+        (port,) = (pod["ports"]["8080"] for pod in pods if pod["workload"] == "webapp-v1")
+        rows = tables("Fault switches")[1]
+
+        for request_id, first, *_ in rows:
+            answer = requests.post(
+                f"http://127.0.0.1:{port}/sentiment",
+                json=SENTENCE,
+                headers={"x-request-id": request_id},
+                timeout=20,
+            )
+            assert answer.headers["x-request-id"] == request_id
+            assert answer.ok == (first == "answered")
+
+    def test_a_write_that_is_sent_twice_is_stored_twice(self, mesh: Live) -> None:
+        """The gateway gives each an id of its own."""
+        feedback = {**SENTENCE, "polarity": 0.3612, "correct": True}
+
+        ids = {
+            requests.post(
+                f"{mesh.gateway}/feedback", json=feedback, headers={"x-request-id": "twice"}, timeout=20
+            ).json()["id"]
+            for _ in range(2)
+        }
+
+        assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "body"),
+    [
+        ("/redirect", {}, "301 and the like", "none"),
+        ("/about", {"authorization": "Bearer x"}, "401", "Jwt …"),
+        ("/forbidden", {}, "403", "RBAC: access denied"),
+        ("/nowhere", {}, "404", "none"),
+        ("/no-pod", {}, "503", "no healthy upstream"),
+        ("/no-subset", {}, "503", "none"),
+        ("/no-server", {}, "503", "upstream connect error or disconnect/reset before headers…"),
+        ("/abort", {}, "as the route says", "fault filter abort"),
+    ],
+)
+def test_an_answer_of_a_proxy(mesh: Live, path: str, headers: dict[str, str], status: str, body: str) -> None:
+    """Status, body and what is not there, as the page has them."""
+    answer = requests.get(
+        f"{mesh.gateway}{path}", headers={**PROXIES, **headers}, timeout=20, allow_redirects=False
+    )
+
+    rows = [(told, words.split("`, for")[0]) for told, words, _ in tables("Errors, and who answers them")[0]]
+    assert (status, body) in rows
+    assert str(answer.status_code) == {"as the route says": "418", "301 and the like": "301"}.get(
+        status, status
+    )
+    assert answer.text.startswith(body.rstrip("…") if body != "none" else "")
+    assert bool(answer.text) == (body != "none")
+    assert answer.headers.get("content-type", "text/plain") == "text/plain"
+    assert not {"served-by", "x-request-id"} & {name.lower() for name in answer.headers}
+
+
+def test_a_route_that_is_out_of_time_is_answered_by_the_proxy(mesh: Live) -> None:
+    """With 504 and its words, where a sentence hangs."""
+    answers = (say(mesh, "/late", **PROXIES) for _ in range(60))
+
+    late = next(answer for answer in answers if answer.status_code == 504)
+
+    assert late.text == "upstream request timeout"
+    assert not {"served-by", "x-request-id"} & {name.lower() for name in late.headers}
+    assert ["504", "upstream request timeout"] in [
+        row[:2] for row in tables("Errors, and who answers them")[0]
+    ]
+
+
+def test_what_a_proxy_answers_to_webapp_is_webapp_s_problem(mesh: Live) -> None:
+    """With the proxy's status, and without logic in `served-by`."""
+    answer = say(mesh, end_user="nobody")
+
+    assert answer.status_code == 502
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["upstream"] == {"service": "logic", "status": 403}
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert "logic" not in answer.headers["served-by"]
