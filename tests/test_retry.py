@@ -13,7 +13,7 @@ from loadgen.inforce import MeshApi
 from loadgen.inforce.counters import counted
 from loadgen.measuring.measure import Shipment
 from loadgen.proofs.frames.proof import Bench
-from loadgen.proofs.shadow import FEEDBACK
+from loadgen.proofs.frames.writing import FEEDBACK
 from loadgen.reporting.progress import listener
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment

@@ -9,6 +9,10 @@ from enum import StrEnum
 from loadgen.judging.binomial import Interval, clopper_pearson, percent
 from loadgen.judging.design import CONFIDENCE, Design, design
 
+TRY_AGAIN = "try again when the machine is calm"
+BUSY = "the machine was busy: try again when it is calm"
+"""What to do where there was too little data, or where it came too late."""
+
 
 class Verdict(StrEnum):
     """How a check, a scenario or a whole report ended."""
@@ -70,8 +74,8 @@ def judge(name: str, expected: str, plan: Design, count: Count, *, note: str = "
         return Check(name, Verdict.FAIL, expected, _joined(reason, note), measured)
     if count.share is not None and plan.noticed < 1 and interval.within(plan.band):
         return Check(name, Verdict.PASS, expected, "", measured)
-    reason = _too_little(plan, count, interval)
-    return Check(name, Verdict.INCONCLUSIVE, expected, _joined(reason, note), measured)
+    reason, remedy = _too_little(plan, count, interval)
+    return Check(name, Verdict.INCONCLUSIVE, expected, _joined(reason, note, remedy), measured)
 
 
 def judge_between(
@@ -109,7 +113,7 @@ def failed(name: str, expected: str, reason: str) -> Check:
 def certain(name: str, expected: str, found: str | None) -> Check:
     """The verdict on what is not left to chance: found as expected, or not; None is nothing to look at."""
     if found is None:
-        return inconclusive(name, expected, "no data")
+        return inconclusive(name, expected, f"no data; {TRY_AGAIN}")
     if found == expected:
         return Check(name, Verdict.PASS, expected)
     return Check(name, Verdict.FAIL, expected, f"wanted {expected}, but found {found or 'nothing'}")
@@ -118,6 +122,13 @@ def certain(name: str, expected: str, found: str | None) -> Check:
 def inconclusive(name: str, expected: str, reason: str) -> Check:
     """A check that cannot be judged, and why."""
     return Check(name, Verdict.INCONCLUSIVE, expected, reason)
+
+
+def excused(check: Check, reason: str) -> Check:
+    """The check, open instead of failed if there is a reason for it that is not the mesh's."""
+    if check.verdict is not Verdict.FAIL or not reason:
+        return check
+    return replace(check, verdict=Verdict.INCONCLUSIVE, reason=_joined(check.reason, reason))
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
@@ -132,15 +143,16 @@ def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _too_little(plan: Design, count: Count, interval: Interval) -> str:
+def _too_little(plan: Design, count: Count, interval: Interval) -> tuple[str, str]:
+    """What is missing, and what to do."""
     if count.share is None:
-        return f"no data ({plan.trials:,} planned)"
+        return f"no data ({plan.trials:,} planned)", TRY_AGAIN
     if plan.noticed >= 1:
-        return f"{plan.trials:,} are too few to notice anything"
+        return f"{plan.trials:,} are too few to notice anything", "try again with a greater share in force"
     missing = []
     if count.trials < plan.trials:
         missing.append(f"{count.trials:,} of {plan.trials:,} planned")
     if count.unknown:
         missing.append(f"{count.unknown:,} of unknown outcome")
     why = ", ".join(missing) or "by chance few"
-    return f"too little data ({why}): {interval} reaches beyond {plan.band}"
+    return f"too little data ({why}): {interval} reaches beyond {plan.band}", TRY_AGAIN

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from loadgen.http1 import SECOND, Exchange, Limits, Request, Target, clock
-from loadgen.measuring.pacing import Sender, Traffic, sender
+from loadgen.measuring.pacing import Traffic, sender
+from loadgen.measuring.signals import stopped_by_signals
 from loadgen.measuring.tally import Observation, Tally
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ class Shipment:
 def measure(shipment: Shipment, target: Target, progress: Callable[[int], None]) -> Tally:
     """The tally of the whole shipment, once the last request has ended; Ctrl-C ends it early.
 
-    `progress` is told how many have ended, each time one has.
+    `progress` is told how many have ended, each time one has by itself.
     """
     import uvloop
 
@@ -75,7 +69,8 @@ async def _measure(shipment: Shipment, target: Target, progress: Callable[[int],
     def ended(exchange: Exchange) -> None:
         observation = Observation.of(exchange, started, whole=shipment.keep_answers)
         tally.observations.append(observation)
-        progress(len(tally))
+        if not observation.abandoned:  # nothing is to follow from what was cut off
+            progress(len(tally))
         if shipment.until is not None and shipment.until(observation):
             sending.enough()
 
@@ -93,16 +88,3 @@ async def _measure(shipment: Shipment, target: Target, progress: Callable[[int],
     tally.interrupted = sending.stopped
     tally.late_seconds = (sending.lateness.percentile(99) or 0) / SECOND
     return tally
-
-
-@contextmanager
-def stopped_by_signals(sender: Sender) -> Iterator[None]:
-    """Let Ctrl-C (and SIGTERM) end the sending, not the program: what was measured so far is reported."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, sender.stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)

@@ -63,13 +63,8 @@ def prove(bench: Bench) -> Sequence[Check]:
     colours = read_colours(bench.resources())
     bench.facts["in force"] = f"{colours.where}: {colours.live} 100 %, {colours.idle} 0 %"
     before = bench.send(replace(STEADY, purpose="before"))
-    switches: list[Switch] = []
     try:
-        for way in ("there", "back"):
-            if bench.measurements[-1][1].interrupted:
-                break
-            switch = _switch(bench, read_colours(bench.resources()), way)
-            switches.append(switch)
+        switches = [_switch(bench, read_colours(bench.resources()), way) for way in ("there", "back")]
     finally:
         bench.change(bench.api, dict(colours.item))
     return [_all_by(f"before: all {colours.live}", colours.live, before), *judged(switches)]
@@ -113,6 +108,22 @@ def switched(item: Mapping[str, Any], index: int) -> dict[str, Any]:
 def _switch(bench: Bench, colours: Colours, way: str) -> Switch:
     """Exchange the weights while requests are under way, and go on until the new version answers alone."""
     switch = Switch(colours)
+    shipment = replace(SWITCH, purpose=f"switching {way}")
+    tally = _sent_while_switching(bench, colours, shipment)
+    switch.planned = shipment.count
+    switch.during += tally.observations
+    end = time.monotonic() + SETTLING_SECONDS
+    while not switch.settled and time.monotonic() < end:
+        tally = bench.send(replace(ROUND, purpose=f"settling {way}"))
+        switch.planned += ROUND.count
+        switch.during += tally.observations
+        switch.settled = set(tally.versions_of(SERVICE)) == {colours.idle}
+    switch.after = bench.send(replace(STEADY, purpose=f"after, {way}"))
+    return switch
+
+
+def _sent_while_switching(bench: Bench, colours: Colours, shipment: Shipment) -> Tally:
+    """Send, and exchange the weights when a quarter has been answered; both have ended then."""
     error: list[BaseException] = []
 
     def change() -> None:
@@ -122,22 +133,15 @@ def _switch(bench: Bench, colours: Colours, way: str) -> Switch:
             error.append(problem)
 
     changing = threading.Thread(target=change, daemon=True)
-    shipment = replace(SWITCH, purpose=f"switching {way}")
-    tally = bench.send(shipment, meanwhile=(shipment.count // 4, changing.start))
-    if changing.ident is not None:
-        changing.join()
+    try:
+        tally = bench.send(shipment, meanwhile=(shipment.count // 4, changing.start))
+    finally:
+        # Also after Ctrl-C: what is put back then must not be overtaken by the switch.
+        if changing.ident is not None:
+            changing.join()
     if error:
         raise error[0]
-    switch.planned = shipment.count
-    switch.during += tally.observations
-    end = time.monotonic() + SETTLING_SECONDS
-    while not (switch.settled or tally.interrupted) and time.monotonic() < end:
-        tally = bench.send(replace(ROUND, purpose=f"settling {way}"))
-        switch.planned += ROUND.count
-        switch.during += tally.observations
-        switch.settled = set(tally.versions_of(SERVICE)) == {colours.idle}
-    switch.after = bench.send(replace(STEADY, purpose=f"after, {way}"))
-    return switch
+    return tally
 
 
 def judged(switches: Iterable[Switch]) -> list[Check]:

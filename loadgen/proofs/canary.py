@@ -26,6 +26,7 @@ from loadgen.judging.judge import Check, Count, inconclusive, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.calm import STALL_RATIO, timed_out
 from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "logic"
@@ -39,6 +40,10 @@ MOST_REQUESTS = 8_000
 
 USUAL_RATE = 500
 """Requests per second that the application manages on two cores: decides how many hang at once."""
+SLOW_SECONDS = 1.0
+"""What an answer takes on a slow machine only, although so many are sent at once."""
+GIVEN_UP_SECONDS = 5.0
+"""Half of what webapp waits for logic: an answer that comes later may be webapp's own deadline."""
 FEWEST_CONNECTIONS = 16
 MOST_CONNECTIONS = 112
 """webapp has 128 threads; some stay free for its probes."""
@@ -108,10 +113,11 @@ def _blame(split: Split, planned: int, tally: Tally, faulty: list[str]) -> Check
     """Whether every failing answer names a version that is made to fail.
 
     A failing answer that names no version is held against the mesh, too. Unknown is only who failed a
-    request without any answer, or one that a policy in force may have cut short on its way.
+    request without any answer, or one that a policy in force may have cut short on its way, or one that
+    webapp may have given up because the machine was slow.
     """
     blamed: Counter[str] = Counter()
-    unknown = 0
+    unknown, given_up = 0, _given_up(split, tally)
     for one in tally.observations:
         version = one.version_of(split.service)
         if not one.failed or version in faulty:
@@ -120,12 +126,37 @@ def _blame(split: Split, planned: int, tally: Tally, faulty: list[str]) -> Check
             unknown += 1
         else:
             blamed[version or f"no version of {split.service}"] += 1
-    notes = [f"{count:,} failing answers name {who}" for who, count in sorted(blamed.items())]
+    if given_up:
+        blamed[f"no version of {split.service}"] -= given_up
+        unknown += given_up
+    notes = [f"{count:,} failing answers name {who}" for who, count in sorted(blamed.items()) if count]
     if unknown:
         notes.append(f"who failed {unknown:,} is unknown")
     name = f"only {' and '.join(faulty)} fails" if faulty else "nothing fails"
     count = Count(blamed.total(), len(tally), unknown)
     return judge(name, "no other failure", design(0.0, planned), count, note=", ".join(notes))
+
+
+def _given_up(split: Split, tally: Tally) -> int:
+    """How many requests webapp gave up waiting for, maybe because the machine was slow.
+
+    It waits for 10 s unless told otherwise, and then answers 504 in its own name. That is the machine's doing
+    only where answers that nothing delays took long, too.
+    """
+    late = tally.count(
+        lambda one: (
+            one.status == 504
+            and one.version_of(split.service) is None
+            and one.version_of(JOURNEY.entry) is not None
+            and one.latency_seconds > GIVEN_UP_SECONDS
+        )
+    )
+    return 0 if split.interference else min(late, _stalled(tally))
+
+
+def _stalled(tally: Tally) -> int:
+    """How many requests may have had no answer in time because the machine was slow."""
+    return STALL_RATIO * tally.count(lambda one: one.status == 200 and one.latency_seconds > SLOW_SECONDS)
 
 
 def _failures(split: Split, planned: int, tally: Tally, version: str) -> Check:
@@ -145,8 +176,9 @@ def _failures(split: Split, planned: int, tally: Tally, version: str) -> Check:
 def _failures_overall(split: Split, planned: int, tally: Tally) -> Check:
     """How often users see a failure; no answer is one, unless it was not waited for."""
     expected = sum(share * min(1.0, split.odds[version].failing) for version, share in split.shares.items())
-    failures = tally.count(lambda one: one.failed and not one.abandoned)
-    count = Count(failures, len(tally), tally.count(lambda one: one.abandoned))
+    given_up = min(_given_up(split, tally) + tally.count(timed_out), _stalled(tally))
+    failures = tally.count(lambda one: one.failed and not one.abandoned) - given_up
+    count = Count(failures, len(tally), tally.count(lambda one: one.abandoned) + given_up)
     return judge("failures overall", f"{percent(expected)} of all requests", design(expected, planned), count)
 
 

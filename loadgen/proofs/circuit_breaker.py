@@ -23,10 +23,13 @@ from loadgen.inforce import NotInForce, NotUnderstood, Resources
 from loadgen.inforce.routes import qualified
 from loadgen.judging.binomial import percent
 from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, inconclusive, judge, judge_between
+from loadgen.judging.judge import Check, Count, excused, inconclusive, judge, judge_between
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames import others
+from loadgen.proofs.frames.calm import SLOW_SECONDS, busy, late_sending
+from loadgen.proofs.frames.others import Entrance
 from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "webapp"
@@ -47,10 +50,6 @@ FASTER = 1.25
 LEAST_SERVED = 0.1
 """What part of one connection's work is done even where the flood takes the machine's time."""
 MOST_SLOW = 0.1
-LATE_SECONDS = 0.05
-"""Where this machine sent one request in a hundred so late or later, slow answers may be its own doing."""
-SLOW_SECONDS = 0.25
-"""Without a breaker the queue grows far beyond this within a second; an answer takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,15 @@ def prove(bench: Bench) -> Sequence[Check]:
     bench.facts["in force"] = (
         f"{pool.where}: {pool.connections} connection(s) and {pool.pending} waiting request(s) to {SERVICE}"
     )
+    entrance = Entrance.of(bench)
     calm = bench.send(calm_shipment())
+    more = entrance.others(bench, calm)
     flood = flood_for(pool, calm)
     flooded = bench.send(flood.shipment)
     bench.facts |= times(calm, flooded)
     if pool_in_force(bench.resources()) != pool:
         raise NotUnderstood("the configuration was changed while the requests were sent")
-    return judged(calm, flooded, flood)
+    return judged(calm, flooded, flood, more)
 
 
 def pool_in_force(resources: Resources) -> Pool:
@@ -137,20 +138,23 @@ def is_refused(one: Observation) -> bool:
 
 
 def is_slow(one: Observation) -> bool:
-    """Whether it took longer than queueing behind a few others explains."""
+    """Whether it took longer than queueing behind a few others explains.
+
+    Without a breaker the queue grows far beyond that within a second.
+    """
     return one.latency_seconds > SLOW_SECONDS
 
 
 def times(calm: Tally, flooded: Tally) -> dict[str, str]:
     """What answers took, and what counts as slow: the promise in milliseconds, beside the verdicts."""
-    others = [one for one in flooded.observations if is_others(one)]
+    other = [one for one in flooded.observations if is_others(one)]
     limited = [one for one in flooded.observations if not is_others(one)]
     late = f"99 % of the flood was sent at most {_milliseconds(flooded.late_seconds)} late"
     return {
         "time when calm": _time(calm.observations),
         "time of refusals": _time([one for one in limited if is_refused(one)]),
         "time of admitted": _time([one for one in limited if not is_refused(one)]),
-        f"time of {OTHER}": _time(others),
+        f"time of {OTHER}": _time(other),
         "slow": f"more than {SLOW_SECONDS * 1000:g} ms from when it was due; {late}",
     }
 
@@ -167,17 +171,18 @@ def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:,.1f} ms"
 
 
-def judged(calm: Tally, flooded: Tally, flood: Flood) -> list[Check]:
-    """All checks."""
+def judged(calm: Tally, flooded: Tally, flood: Flood, more: int = 0) -> list[Check]:
+    """All checks; `more` requests were sent by others while this proof sent calmly."""
     planned = flood.shipment.count
     limited = [one for one in flooded.observations if not is_others(one)]
     other = [one for one in flooded.observations if is_others(one)]
     refused = [one for one in limited if is_refused(one)]
     admitted = [one for one in limited if not is_refused(one)]
     others_planned = planned // EVERY
-    late = flooded.late_seconds
+    late = late_sending(flooded) or busy(calm, lambda one: not one.failed)
+    calmly = _none("refused or failed when calm", CALM_REQUESTS, calm.observations, lambda one: one.failed)
     return [
-        _none("refused or failed when calm", CALM_REQUESTS, calm.observations, lambda one: one.failed),
+        excused(calmly, others.reason(more)),
         _refused(flood, planned - others_planned, limited, late),
         _none("failed otherwise", planned - others_planned, limited, _failed_otherwise),
         _slow("slow refusals", len(refused), refused, late),
@@ -197,29 +202,25 @@ def _none(
     return judge(name, "none", design(0.0, planned), _count(among, holds))
 
 
-def _refused(flood: Flood, planned: int, limited: Sequence[Observation], late_seconds: float) -> Check:
+def _refused(flood: Flood, planned: int, limited: Sequence[Observation], late: str) -> Check:
     """Whether the pool holds; that hardly anybody is served may be a busy machine's doing."""
     name = "refused when flooded"
     low, high = flood.refused
     plans = (design(low, planned), design(high, planned))
     expected = f"{percent(low)} to {percent(high)}"
     count = _count(limited, is_refused)
-    if late_seconds > LATE_SECONDS and count.share is not None and count.share > high:
-        return inconclusive(name, expected, f"{percent(count.share)} were, but {_lateness(late_seconds)}")
+    if late and count.share is not None and count.share > high:
+        return inconclusive(name, expected, f"{percent(count.share)} were, but {late}")
     return judge_between(name, expected, plans, count)
 
 
-def _slow(name: str, planned: int, among: Sequence[Observation], late_seconds: float) -> Check:
-    """Whether few enough of these answers are slow, as far as this machine sent them in time."""
+def _slow(name: str, planned: int, among: Sequence[Observation], late: str) -> Check:
+    """Whether few enough of these answers are slow, unless this machine itself was late."""
     expected = f"at most {percent(MOST_SLOW)} slower than {SLOW_SECONDS * 1000:g} ms"
-    if late_seconds > LATE_SECONDS:
-        return inconclusive(name, expected, _lateness(late_seconds))
+    if late:
+        return inconclusive(name, expected, late)
     plans = (design(0.0, max(planned, 1)), design(MOST_SLOW, max(planned, 1)))
     return judge_between(name, expected, plans, _count(among, is_slow))
-
-
-def _lateness(late_seconds: float) -> str:
-    return f"this machine sent 1 of 100 requests more than {late_seconds * 1000:.0f} ms late"
 
 
 def _count(among: Sequence[Observation], holds: Callable[[Observation], bool]) -> Count:

@@ -20,10 +20,11 @@ from loadgen.inforce.interference import interference
 from loadgen.inforce.routes import Route
 from loadgen.judging.binomial import percent
 from loadgen.judging.design import Design, design, surely_at_least, trials_for
-from loadgen.judging.judge import Check, Count, judge
+from loadgen.judging.judge import Check, Count, excused, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames.calm import STALL_RATIO, late_sending, timed_out
 from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "logic"
@@ -37,9 +38,10 @@ FEWEST_REQUESTS = 500
 MOST_REQUESTS = 2_000
 MOST_CONNECTIONS = 96
 USUAL_RATE = 200
-STALL_RATIO = 3
 SHORTEST_DELAY_SECONDS = 0.3
 """An injected delay shorter than this is not told from an answer of a busy machine."""
+LEAST_PART, NEARLY, EXACTLY = 0.25, 0.95, 1.25
+"""Parts of an injected delay: what is slow, and from when to when it is as if delayed by that alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +160,17 @@ def judged(plan: Plan, planned: int, tally: Tally) -> list[Check]:
     """All checks: for the tester the shares in force, for all others nothing at all."""
     tester, others = _parted(tally)
     each, late, stalls = planned // 2, was_delayed(plan), stalled(plan, others)
+    sent_late, none = late_sending(tally), design(0.0, each)
     return [
-        _share("tester's aborts", plan.tester.abort_share, each, tester, is_abort),
+        _share("tester's aborts", design(plan.tester.abort_share, each), tester, is_abort, stalls),
         # Requests alternate: what stood still for the others did so for as many of the tester's.
-        _delays("tester's delays", design(plan.tester.delay_share, each), tester, late, stalls),
+        _not_late(
+            _delays("tester's delays", design(plan.tester.delay_share, each), tester, late, stalls), sent_late
+        ),
         *([_status(plan.tester, each, tester)] if plan.tester.abort_share else []),
-        _share("tester's other failures", 0.0, each, tester, is_other_failure),
-        _share("others' failures", 0.0, each, others, lambda one: one.failed),
-        _delays("others' delays", design(0.0, each), others, late, stalls),
+        _share("tester's other failures", none, tester, is_other_failure, stalls),
+        _share("others' failures", none, others, lambda one: one.failed, stalls),
+        _not_late(_delays("others' delays", none, others, late, stalls), sent_late),
     ]
 
 
@@ -196,13 +201,15 @@ def stalled(plan: Plan, others: Tally) -> int:
     """How many of the others' requests a machine that stood still may have delayed as long as is injected.
 
     An injected delay has one length. A stall has all of them: where requests took a part of the delay, too,
-    as many as that (times `STALL_RATIO`) may have been delayed by the machine.
+    or clearly more, as many as that (times `STALL_RATIO`) may have been delayed by the machine.
     """
-    late = was_delayed(plan)
-    partly = others.count(
-        lambda one: 0.25 * plan.tester.delay_seconds < one.latency_seconds and not late(one)
-    )
-    return min(others.count(late), STALL_RATIO * partly)
+    injected = plan.tester.delay_seconds
+
+    def otherwise(one: Observation) -> bool:
+        parts = one.latency_seconds / injected if injected else 0.0
+        return one.status is not None and (LEAST_PART < parts < NEARLY or parts > EXACTLY)
+
+    return min(others.count(was_delayed(plan)), STALL_RATIO * others.count(otherwise))
 
 
 def _delays(
@@ -215,10 +222,20 @@ def _delays(
     return judge(name, f"{percent(wanted.expected)} of these requests", wanted, count)
 
 
+def _not_late(check: Check, sent_late: str) -> Check:
+    """The check, but too many delays are not held against the mesh if this machine sent late itself.
+
+    Too few are: no machine makes a delay shorter.
+    """
+    measured = check.measured
+    too_many = measured is not None and (measured.count.share or 0.0) > measured.design.expected
+    return excused(check, sent_late) if too_many else check
+
+
 def was_delayed(plan: Plan) -> Callable[[Observation], bool]:
     """Whether a request was delayed as injected: it took that long, whatever its answer."""
     shortest = plan.tester.delay_seconds if plan.tester.delay_share else math.inf
-    return lambda one: one.latency_seconds >= shortest * 0.95
+    return lambda one: one.latency_seconds >= shortest * NEARLY
 
 
 def is_abort(one: Observation) -> bool:
@@ -240,12 +257,14 @@ def _parted(tally: Tally) -> tuple[Tally, Tally]:
 
 
 def _share(
-    name: str, share: float, planned: int, tally: Tally, holds: Callable[[Observation], bool]
+    name: str, wanted: Design, tally: Tally, holds: Callable[[Observation], bool], stalls: int
 ) -> Check:
-    unknown = tally.count(lambda one: one.abandoned)
-    found = tally.count(lambda one: holds(one) and not one.abandoned)
+    """The share of such requests; as many as `stalls` may have had no answer because of the machine."""
+    given_up = [one for one in tally.observations if timed_out(one)][:stalls]
+    unknown = tally.count(lambda one: one.abandoned) + len(given_up)
+    found = tally.count(lambda one: holds(one) and not one.abandoned) - sum(map(holds, given_up))
     count = Count(found, len(tally), unknown)
-    return judge(name, f"{percent(share)} of these requests", design(share, planned), count)
+    return judge(name, f"{percent(wanted.expected)} of these requests", wanted, count)
 
 
 PROOF = Proof(

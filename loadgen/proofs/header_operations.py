@@ -20,7 +20,7 @@ from loadgen.inforce.durations import seconds
 from loadgen.inforce.gateway_operations import routes_with
 from loadgen.inforce.pods import ready
 from loadgen.inforce.routes import Route
-from loadgen.judging.judge import Check, certain, failed, inconclusive, passed
+from loadgen.judging.judge import TRY_AGAIN, Check, certain, failed, inconclusive, passed
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
@@ -263,7 +263,9 @@ def judged(probes: Sequence[Probe], tally: Tally) -> list[Check]:
 def _judged(expectation: Expectation, answers: Sequence[Observation]) -> Check:
     if len(answers) < TIMES or any(one.status is None for one in answers):
         known = sum(one.status is not None for one in answers)
-        return inconclusive(expectation.name, expectation.expected, f"only {known} of {TIMES} answers came")
+        return inconclusive(
+            expectation.name, expectation.expected, f"only {known} of {TIMES} answers came; {TRY_AGAIN}"
+        )
     found = sorted({expectation.read(one) for one in answers})
     if found == [expectation.expected]:
         return passed(expectation.name, expectation.expected)

@@ -22,7 +22,7 @@ from loadgen.inforce.api import Object
 from loadgen.inforce.mutual_tls import KIND, STRICT, mode_of
 from loadgen.inforce.pods import logged, name_of, ready
 from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
+from loadgen.judging.judge import TRY_AGAIN, Check, Count, certain, inconclusive, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
@@ -166,7 +166,7 @@ def judged_callers(resources: Resources, tally: Tally, callers: Mapping[str, str
     sentences = _sentences(tally)
     known = [one for one in sentences if one.request_id in callers]
     if not known or len(known) < len(sentences):
-        reason = f"logic's log tells of {len(known)} of {len(sentences)} requests"
+        reason = f"logic's log tells of {len(known)} of {len(sentences)} requests; {TRY_AGAIN}"
         return inconclusive(name, expected, reason)
     found = {_within_trust_domain(callers[str(one.request_id)]) for one in known}
     return certain(name, expected, " or ".join(sorted(found)))
@@ -195,7 +195,7 @@ def judged_claims(tally: Tally) -> Check:
     last = len(REQUESTS) - 1
     answers = [one for one in tally.observations if one.number % len(REQUESTS) == last and one.status == 200]
     if len(answers) < ROUNDS:
-        return inconclusive(name, expected, f"only {len(answers)} of {ROUNDS} answers came")
+        return inconclusive(name, expected, f"only {len(answers)} of {ROUNDS} answers came; {TRY_AGAIN}")
     return certain(name, expected, " or ".join(sorted({_claim(one) for one in answers})))
 
 

@@ -20,10 +20,13 @@ from loadgen.inforce import Call, Journey, NotInForce, NotUnderstood, Resources,
 from loadgen.inforce.durations import seconds
 from loadgen.inforce.routes import qualified
 from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, failed, judge, passed
+from loadgen.judging.judge import Check, Count, excused, failed, judge, passed
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import PATH, sentiment_requests
 from loadgen.measuring.tally import Observation, Tally
+from loadgen.proofs.frames import others
+from loadgen.proofs.frames.calm import busy
+from loadgen.proofs.frames.others import Entrance
 from loadgen.proofs.frames.proof import Bench, Proof, remedy
 
 SERVICE = "logic"
@@ -59,11 +62,15 @@ class Ejection:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What happened: until the pod had failed too often, and after that; `pause_seconds` lie between."""
+    """What happened: until the pod had failed too often, and after that; `pause_seconds` lie between.
+
+    `others` are requests that others sent meanwhile.
+    """
 
     until_ejected: Tally
     after: Tally
     pause_seconds: float
+    others: int = 0
 
 
 def prove(bench: Bench) -> Sequence[Check]:
@@ -125,11 +132,12 @@ def observe(bench: Bench, policy: Ejection) -> Course:
     def is_back(one: Observation) -> bool:
         return is_sick(policy, one) and one.ended_seconds > GRACE_SECONDS
 
+    entrance = Entrance.of(bench)
     before = bench.send(_shipment(longest, "at first", is_last_tolerated))
     ended = time.monotonic()
     began = time.monotonic()
     after = bench.send(_shipment(longest, "after that", is_back))
-    return Course(before, after, began - ended)
+    return Course(before, after, began - ended, entrance.others(bench, before, after))
 
 
 def _shipment(longest: float, purpose: str, until: Callable[[Observation], bool]) -> Shipment:
@@ -159,19 +167,31 @@ def judged(policy: Ejection, course: Course) -> list[Check]:
     out = [one for one in after if not is_sick(policy, one)]
     everything = [*course.until_ejected.observations, *course.after.observations]
     planned = math.ceil(PACE * RATE * (policy.base_seconds - GRACE_SECONDS))
-    others = sum(one.failed and not is_sick(policy, one) for one in everything)
+    failures = sum(one.failed and not is_sick(policy, one) for one in everything)
+    # Failures of others' requests count towards an ejection, too, so that it begins earlier.
+    not_ours = others.reason(course.others)
+    other_times = not_ours or _busy(policy, course)
     return [
-        _tolerated(policy, course.until_ejected),
-        _left_out(policy, course, planned),
+        excused(_tolerated(policy, course.until_ejected), not_ours),
+        excused(_left_out(policy, course, planned), other_times),
         judge("failures while it is out", "none", design(0.0, planned), _failures(out)),
         judge(
             "failures of sound pods",
             "none",
             design(0.0, len(everything) or 1),
-            Count(others, len(everything)),
+            Count(failures, len(everything)),
         ),
-        _returned(policy, course),
+        excused(_returned(policy, course), other_times),
     ]
+
+
+def _busy(policy: Ejection, course: Course) -> str:
+    """Why this machine may have been late for the pod's times; empty if it was calm in both measurements."""
+
+    def sound(one: Observation) -> bool:
+        return not one.failed and not is_sick(policy, one)
+
+    return busy(course.until_ejected, sound) or busy(course.after, sound)
 
 
 def _failures(observations: Sequence[Observation]) -> Count:

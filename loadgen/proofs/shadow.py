@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loadgen.errors import NotReachable
-from loadgen.http1 import Request
 from loadgen.inforce import Call, NotUnderstood, Odds, Resources
 from loadgen.inforce.counters import counted
 from loadgen.inforce.mirrors import Mirror, mirror_of
@@ -28,31 +27,26 @@ from loadgen.inforce.shares import edge_route, route_in_mesh, shares_in_mesh
 from loadgen.inforce.split import odds_of
 from loadgen.judging.binomial import percent
 from loadgen.judging.design import design, surely_at_least, trials_for, trials_to_get
-from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
+from loadgen.judging.judge import BUSY, Check, Count, certain, inconclusive, judge
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import sentiment_requests
 from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames import others
+from loadgen.proofs.frames.others import Entrance
 from loadgen.proofs.frames.proof import Bench, Proof, remedy
-from loadgen.proofs.frames.settling import Activity, settled
+from loadgen.proofs.frames.settling import SETTLING_SECONDS, Activity, quiet_seconds, settled, under_way
+from loadgen.proofs.frames.writing import FEEDBACK, write_checks
 
 SERVICE = "logic"
 CALL = Call("POST", "/analyse/sentiment")
-FEEDBACK = Request(
-    "POST",
-    "/feedback",
-    (("content-type", "application/json"),),
-    json.dumps({"sentence": "What a wonderful morning!", "polarity": 0.6, "correct": True}).encode(),
-)
 REMEDY = remedy("shadow")
 
 NOTICED_SHARE = 0.1
 NOTICED_FAILURES = 0.15
 FEWEST_REQUESTS = 400
 MOST_REQUESTS = 2_500
-WRITES = 1_000
 CONNECTIONS = 8
 """Few: copies that hang are not waited for by anybody, and what the users' pace piles up has to end."""
-SETTLING_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +65,14 @@ class Trials:
     """What the mirrored version has counted of the copies, by outcome, and what it says of each.
 
     `records` are the outcomes and polarities by request id; None where they cannot be read. `complete` is
-    false if copies were still under way when the counters were read.
+    false if copies were still under way when the counters were read. `others` are requests that others sent
+    meanwhile: copies of them arrive, too.
     """
 
     outcomes: Mapping[str, int]
     records: Mapping[str, Sequence[Mapping[str, Any]]] | None
     complete: bool = True
+    others: int = 0
 
     @property
     def arrived(self) -> int:
@@ -104,7 +100,7 @@ def prove(bench: Bench) -> Sequence[Check]:
     if trials.records is not None:
         bench.facts["report"] = report(shadow, compared(tally, trials))
     checks = judged(shadow, plan.count, tally, trials)
-    checks += _writes(bench, shadow.writes)
+    checks += write_checks(bench, shadow.writes)
     if read_shadow(bench.resources()) != shadow:
         raise NotUnderstood("the configuration was changed while the requests were sent")
     return checks
@@ -147,22 +143,20 @@ def _sentences(bench: Bench, shadow: Shadow, plan: Shipment) -> tuple[Tally, Tri
             {name: int(counted(bench.api, SERVICE, version, metric, outcome=name)) for name in names}
         )
 
-    before = outcomes()
+    entrance, before = Entrance.of(bench), outcomes()
     tally = bench.send(plan)
     share = shadow.mirror.share
     enough = before.total() + plan.count if share == 1 else None
     complete = settled(
-        lambda: Activity(outcomes().total(), _under_way(bench, SERVICE, version)),
+        lambda: Activity(outcomes().total(), under_way(bench, SERVICE, version)),
         enough=enough,
         within_seconds=SETTLING_SECONDS,
+        quiet=quiet_seconds(tally),
     )
     after = outcomes()
     counts = {name: after[name] - before[name] for name in after}
-    return tally, Trials(counts, _records(bench, version, tally), complete)
-
-
-def _under_way(bench: Bench, service: str, version: str) -> float:
-    return counted(bench.api, service, version, "sentimesh_http_requests_in_flight")
+    records = _records(bench, version, tally)
+    return tally, Trials(counts, records, complete, entrance.others(bench, tally))
 
 
 def _records(bench: Bench, version: str, tally: Tally) -> dict[str, list[Mapping[str, Any]]] | None:
@@ -222,12 +216,8 @@ def judged(shadow: Shadow, planned: int, tally: Tally, trials: Trials) -> list[C
 def _copies(mirror: Mirror, odds: Odds, planned: int, tally: Tally, trials: Trials) -> list[Check]:
     """How many copies came, and how many of them failed."""
     share, failure = f"copies to {mirror.version}", f"failures of {mirror.version}"
-    if trials.arrived > len(tally) or not trials.complete:
-        reason = (
-            f"{trials.arrived:,} requests reached {mirror.version} for {len(tally):,} that were sent here"
-            if trials.complete
-            else f"{mirror.version} was still busy after {SETTLING_SECONDS} s"
-        )
+    reason = _why_open(mirror, tally, trials)
+    if reason:
         return [inconclusive(name, "as in force", reason) for name in (share, failure)]
     failing = min(1.0, odds.failing)
     return [
@@ -246,6 +236,18 @@ def _copies(mirror: Mirror, odds: Odds, planned: int, tally: Tally, trials: Tria
     ]
 
 
+def _why_open(mirror: Mirror, tally: Tally, trials: Trials) -> str:
+    """Why the counters do not say how many copies came and failed; empty if they do."""
+    if trials.others:
+        return others.reason(trials.others)
+    if not trials.complete:
+        return f"{mirror.version} was still busy after {SETTLING_SECONDS} s; {BUSY}"
+    if trials.arrived > len(tally):
+        reached = f"{trials.arrived:,} requests reached {mirror.version}"
+        return f"{reached} for {len(tally):,} that were sent here; {others.ALONE}"
+    return ""
+
+
 def _joined(tally: Tally, trials: Trials) -> Check:
     """Whether each copy carries the id of one request of a user's, and no two the same."""
     name, expected = "copies joined by id", "each copy to one request"
@@ -255,42 +257,10 @@ def _joined(tally: Tally, trials: Trials) -> Check:
     if comparison.again:
         found = f"{comparison.again:,} requests that were copied more than once"
         return certain(name, expected, found)
+    if 0 < trials.arrived - comparison.joined <= trials.others:
+        return inconclusive(name, expected, others.reason(trials.others))
     count = Count(min(comparison.joined, trials.arrived), trials.arrived)
     return judge(name, expected, design(1.0, max(1, trials.arrived)), count)
-
-
-def _writes(bench: Bench, mirror: Mirror) -> list[Check]:
-    """Whether every write is stored once, though copies of them come too."""
-
-    def count(**labels: str) -> int:
-        metric = "sentimesh_feedback_requests_total"
-        return int(counted(bench.api, mirror.service, mirror.version, metric, **labels))
-
-    stored, arrived = count(outcome="stored"), count()
-    plan = Shipment((FEEDBACK,), WRITES, CONNECTIONS, timeout_seconds=15, purpose="as feedback")
-    tally = bench.send(plan)
-    settled(
-        lambda: Activity(count(), _under_way(bench, mirror.service, mirror.version)),
-        enough=arrived + 2 * WRITES if mirror.share == 1 else None,
-        within_seconds=SETTLING_SECONDS,
-    )
-    copies = count() - arrived - len(tally)
-    stored = count(outcome="stored") - stored
-    return judged_writes(mirror, tally, copies=copies, stored=stored)
-
-
-def judged_writes(mirror: Mirror, tally: Tally, *, copies: int, stored: int) -> list[Check]:
-    """The verdicts on `WRITES` writes, their copies and what was stored."""
-    name, expected = "copies of feedback", f"{percent(mirror.share)} of all writes"
-    failed = tally.count(lambda one: one.status != 201)
-    found = f"{stored:,} stored" + (f", {failed:,} refused or lost" if failed else "")
-    if not 0 <= copies <= len(tally):
-        reason = f"feedback counted {copies + len(tally):,} writes for {len(tally):,} that were sent here"
-        return [inconclusive(name, expected, reason)]
-    return [
-        judge(name, expected, design(mirror.share, WRITES), Count(copies, len(tally))),
-        certain("each feedback stored once", f"{WRITES:,} stored", None if tally.interrupted else found),
-    ]
 
 
 def facts(shadow: Shadow) -> dict[str, str]:

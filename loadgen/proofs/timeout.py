@@ -14,8 +14,10 @@ from loadgen.inforce import NotInForce, Resources
 from loadgen.inforce.counters import counted
 from loadgen.inforce.tries import Outcome
 from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, failed, judge, passed
+from loadgen.judging.judge import Check, Count, excused, failed, judge, passed
 from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames import others
+from loadgen.proofs.frames.calm import busy
 from loadgen.proofs.frames.foretelling import (
     JOURNEY,
     MARGIN_SECONDS,
@@ -26,12 +28,15 @@ from loadgen.proofs.frames.foretelling import (
     foretold_check,
     is_answer,
     is_cut,
-    observe,
+    is_sound,
+    longest_hang,
     outcome,
     read_plan,
     share_check,
 )
+from loadgen.proofs.frames.others import Entrance
 from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.proofs.frames.tried import observe
 
 REMEDY = remedy("timeout")
 IN_FLIGHT = "sentimesh_http_requests_in_flight"
@@ -52,14 +57,16 @@ def prove(bench: Bench) -> Sequence[Check]:
     """Read deadline and odds in force, send, compare; then watch what is still under way."""
     plan = plan_in_force(bench.resources())
     bench.facts |= facts(plan)
+    entrance = Entrance.of(bench)
     planned, tally, _ = observe(bench, plan, plan_in_force)
     released = watch(bench, plan)
+    more = entrance.others(bench, tally)
     if released.hanging_seconds is not None:
         bench.facts["afterwards"] = (
             f"{' and '.join(plan.faulty)} still hung for {released.hanging_seconds:.1f} s: "
             "a deadline frees the caller, not the pod that hangs"
         )
-    return judged(plan, planned.count, tally, released)
+    return judged(plan, planned.count, tally, released, more)
 
 
 def plan_in_force(resources: Resources) -> Plan:
@@ -68,7 +75,7 @@ def plan_in_force(resources: Resources) -> Plan:
     whole = plan.policy.whole_seconds
     if whole is None:
         raise NotInForce(f"{plan.split.where} has no timeout; {REMEDY}")
-    hangs = _longest_hang(plan)
+    hangs = longest_hang(plan)
     if hangs < whole + MARGIN_SECONDS:
         raise NotInForce(
             f"{plan.split.where}: nothing hangs for longer than the timeout and {MARGIN_SECONDS:g} s"
@@ -79,7 +86,7 @@ def plan_in_force(resources: Resources) -> Plan:
 def watch(bench: Bench, plan: Plan) -> Release:
     """Ask the pods' gauges until nothing is under way any more, for as long as the longest hang may take."""
     began = time.monotonic()
-    limit = _longest_hang(plan) + MARGIN_SECONDS
+    limit = longest_hang(plan) + MARGIN_SECONDS
 
     def seconds_until(idle: Callable[[], bool]) -> float | None:
         while not idle():
@@ -95,17 +102,19 @@ def watch(bench: Bench, plan: Plan) -> Release:
     return Release(caller, hanging)
 
 
-def judged(plan: Plan, planned: int, tally: Tally, released: Release) -> list[Check]:
-    """All checks."""
+def judged(plan: Plan, planned: int, tally: Tally, released: Release, more: int = 0) -> list[Check]:
+    """All checks; `more` requests were sent by others meanwhile, and keep pods busy, too."""
     late = deadline_check(plan, planned, tally)
+    slow = busy(tally, lambda one: is_sound(plan, one))
+    not_at_rest = others.reason(more) or slow
     return [
         share_check(plan, planned, tally, "cut with 504", is_cut),
         share_check(plan, planned, tally, "successes", is_answer),
         *([] if late is None else [late]),
-        _early(plan, planned, tally),
+        excused(_early(plan, planned, tally), slow),
         foretold_check(plan, planned, tally),
-        _caller(released),
-        _hanging(plan, released),
+        excused(_caller(released), not_at_rest),
+        excused(_hanging(plan, released), not_at_rest),
     ]
 
 
@@ -135,16 +144,11 @@ def _caller(released: Release) -> Check:
 
 def _hanging(plan: Plan, released: Release) -> Check:
     """Whether the hanging pods come to rest when their own hang is over, and nothing piles up."""
-    hangs = _longest_hang(plan)
+    hangs = longest_hang(plan)
     expected = f"nothing under way in {' and '.join(plan.faulty)} {hangs:g} s + {MARGIN_SECONDS:g} s later"
     if released.hanging_seconds is not None:
         return passed("the hang ends", expected)
     return failed("the hang ends", expected, "requests are still under way")
-
-
-def _longest_hang(plan: Plan) -> float:
-    odds = (plan.split.odds[version] for version in plan.faulty)
-    return max((one.hang_seconds for one in odds if one.hang_percent), default=0.0)
 
 
 PROOF = Proof(

@@ -19,6 +19,7 @@ from loadgen.inforce import MeshApi, Whereabouts
 from loadgen.inforce.service_account import ServiceAccount
 from loadgen.inforce.whereabouts import local_url
 from loadgen.judging.judge import Verdict, overall
+from loadgen.measuring.signals import interrupted_by_signals
 from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, NAMESPACE, mesh_option
 from loadgen.prove.watched import Ground
 from loadgen.reporting.console import console
@@ -88,7 +89,7 @@ def prove(
     if overlays is not None and options["every"]:
         wanted = sorted(wanted, key=lambda proof: has_policies(overlays[proof.scenario]))
     started = datetime.now(UTC)
-    with _api(options) as api:
+    with interrupted_by_signals(), _api(options) as api:
         gateway = _gateway(api, options)
         mesh = Whereabouts(api.url) if options["target"] == "cluster" else api.whereabouts()
         print_mesh(output, mesh)

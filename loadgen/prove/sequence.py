@@ -30,17 +30,28 @@ Tell = Callable[[str], None]
 """Says one sentence to whoever watches."""
 
 
+def prove_as_in_force(proofs: Sequence[Proof], bench_for: Callable[[Proof], Bench]) -> Iterator[Result]:
+    """Each proof once, of what is in force, one result for each as soon as it is known."""
+    return _until_interrupted(proofs, bench_for, lambda proof: run(proof, bench_for(proof)))
+
+
 def prove_in_turn(
     proofs: Sequence[Proof], overlays: Mapping[str, Path], stage: Stage, bench_for: Callable[[Proof], Bench]
 ) -> Iterator[Result]:
-    """Each proof on its own overlay, one result for each as soon as it is known.
+    """Each proof on its own overlay, one result for each as soon as it is known."""
+    return _until_interrupted(
+        proofs, bench_for, lambda proof: _proven(proof, overlays[proof.scenario], stage, bench_for)
+    )
 
-    Ctrl-C ends the sequence: the rest is INCONCLUSIVE.
-    """
+
+def _until_interrupted(
+    proofs: Sequence[Proof], bench_for: Callable[[Proof], Bench], prove: Callable[[Proof], Result]
+) -> Iterator[Result]:
+    """One after the other; Ctrl-C ends the sequence, and of the rest it is said that they did not run."""
     left = list(proofs)
     try:
         while left:
-            result = _proven(left[0], overlays[left[0].scenario], stage, bench_for)
+            result = prove(left[0])
             del left[0]
             yield result
             if result.interrupted:
@@ -48,7 +59,8 @@ def prove_in_turn(
     except KeyboardInterrupt:
         pass
     for proof in left:
-        yield _untold(proof, bench_for(proof).gateway, "ended by Ctrl-C before it was proven")
+        untold = _untold(proof, bench_for(proof).gateway, "not run: ended by Ctrl-C before its turn")
+        yield replace(untold, interrupted=True)
 
 
 def _proven(proof: Proof, overlay: Path, stage: Stage, bench_for: Callable[[Proof], Bench]) -> Result:

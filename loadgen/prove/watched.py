@@ -29,17 +29,10 @@ class Ground:
     istio_namespace: str
 
     def proven(self, wanted: Sequence[Proof], output: Console) -> list[Result]:
-        """Each proof once, in order, of what is in force; Ctrl-C ends with the current one."""
-        from loadgen.proofs.frames.proof import run
+        """Each proof once, in order, of what is in force."""
+        from loadgen.prove.sequence import prove_as_in_force
 
-        def results() -> Iterator[Result]:
-            for proof in wanted:
-                result = run(proof, self.bench(proof))
-                yield result
-                if result.interrupted:
-                    return
-
-        return _printed(results(), output)
+        return _printed(prove_as_in_force(wanted, self.bench), output)
 
     def in_turn(self, wanted: Sequence[Proof], overlays: Mapping[str, Path], output: Console) -> list[Result]:
         """Each proof on its own overlay, and a table of all in the end."""
@@ -50,6 +43,10 @@ class Ground:
         with put_back(stage, lambda sentence: click.echo(f"loadgen: {sentence}", err=True)):
             results = _printed(prove_in_turn(wanted, overlays, stage, self.bench), output)
             print_summary(output, results)
+            if any(result.interrupted for result in results):
+                click.echo(
+                    "loadgen: putting back what was in force before; Ctrl-C again ends without that", err=True
+                )
         return results
 
     def bench(self, proof: Proof) -> Bench:

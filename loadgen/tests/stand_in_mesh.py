@@ -99,6 +99,8 @@ class StandInMesh:
     hang_seconds: float = 0.002
     ready: bool = True
     seed: int = 1
+    deaf: bool = False
+    """Whether it never answers when it is told objects instead of an overlay."""
     url: str = ""
     state_folder: str | None = None
     received: list[Received] = field(default_factory=list)
@@ -121,6 +123,8 @@ class StandInMesh:
                 writer.write(self._api(request.path))
             elif request.path == "/mesh/apply":
                 self.applied.append(json.loads(request.body))
+                if self.deaf and "text" in self.applied[-1]:
+                    await reader.read()
                 writer.write(json_answer(200, {}))
             else:
                 self.received.append(request)

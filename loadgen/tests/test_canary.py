@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -221,3 +222,18 @@ def test_the_proof_says_what_it_proves_in_one_line():
     assert PROOF.scenario == "canary"
     assert "\n" not in PROOF.proves
     assert base() != canary()
+
+
+@pytest.mark.parametrize(("slow", "verdict"), [(200, Verdict.INCONCLUSIVE), (0, Verdict.FAIL)])
+def test_what_webapp_gives_up_on_a_slow_machine_is_not_held_against_the_mesh(slow: int, verdict: Verdict):
+    """A 504 of webapp after 10 s: the machine's, where answers that nothing delays took seconds, too."""
+    tally = as_in_force(CANARY)
+    good = [number for number, one in enumerate(tally.observations) if one.status == 200]
+    for number in good[:slow]:
+        tally.observations[number] = replace(tally.observations[number], latency_seconds=4.0)
+    for number in good[-20:]:
+        tally.observations[number] = Observation(number, 504, (WEBAPP,), 10.2)
+
+    found = verdicts(CANARY, tally)
+
+    assert found["only v2 fails"] is verdict

@@ -183,6 +183,28 @@ def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
     assert found["refused when flooded"] is Verdict.PASS
 
 
+def test_a_machine_that_is_slow_when_calm_is_not_held_against_the_mesh():
+    """Answers to one alone took long, too."""
+    slow = Tally(
+        [replace(one, latency_seconds=0.4) for one in CALM.observations[:10]] + CALM.observations[10:]
+    )
+    flood = Tally([replace(one, latency_seconds=0.6) for one in flooded().observations])
+
+    assert failing(flood, slow) == set()
+    assert "slow among admitted" in failing(flood)
+
+
+def test_a_refusal_when_others_send_is_open():
+    """Two at a time may overflow a pool of one."""
+    calm = Tally([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
+
+    checks = {check.name: check for check in judged(calm, flooded(), FLOOD, 40)}
+
+    found = checks["refused or failed when calm"]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "others sent requests meanwhile: 40 more than this proof" in found.reason
+
+
 @pytest.mark.parametrize(("admitted_in_1000", "verdict"), [(5, Verdict.INCONCLUSIVE), (700, Verdict.FAIL)])
 def test_a_busy_machine_may_serve_hardly_anybody_but_not_too_many(admitted_in_1000: int, verdict: Verdict):
     """Where it sends late, that next to nobody was served is an open question; too many are too many."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
 
+from loadgen.http1 import Loss
 from loadgen.inforce import NotInForce, NotUnderstood
 from loadgen.judging.judge import Verdict
 from loadgen.measuring.served_by import Hop
@@ -151,3 +153,48 @@ def test_delays_of_the_tester_alone_are_no_stall():
         found.observations[number] = replace(found.observations[number], latency_seconds=1.01)
 
     assert verdicts(found)["tester's delays"] is Verdict.FAIL
+
+
+def test_a_machine_far_too_slow_is_not_held_against_the_mesh():
+    """Nearly everybody is late, most of them by far more than is injected, hardly anybody in part."""
+    found = tally()
+    dice = random.Random(1)
+    found.observations = [
+        replace(one, latency_seconds=one.latency_seconds + dice.uniform(0.5, 6)) for one in found.observations
+    ]
+
+    assert verdicts(found)["others' delays"] is Verdict.INCONCLUSIVE
+    assert verdicts(found)["tester's delays"] is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("slow", "verdict"), [(3.0, Verdict.INCONCLUSIVE), (0.01, Verdict.FAIL)])
+def test_what_a_slow_machine_does_not_answer_is_not_held_against_the_mesh(slow: float, verdict: Verdict):
+    """Where others had to wait long for their answers; where those were fast, a lost one is a finding."""
+    found = Tally([replace(one, latency_seconds=one.latency_seconds + slow) for one in tally().observations])
+    for number in range(1, 400, 2):
+        found.observations[number] = Observation(number, None, (), 16.0, Loss.TIMEOUT)
+
+    assert verdicts(found)["others' failures"] is verdict
+
+
+def test_a_machine_that_sends_late_itself_makes_no_delay_a_finding():
+    """Where loadgen could not keep to its schedule, too many delays are open; too few still fail."""
+    delayed = [replace(one, latency_seconds=1.01) for one in tally().observations]
+    spared = [replace(one, latency_seconds=0.01) for one in tally().observations]
+
+    too_many, too_few = (verdicts(Tally(each, late_seconds=0.3)) for each in (delayed, spared))
+
+    assert too_many["others' delays"] is too_many["tester's delays"] is Verdict.INCONCLUSIVE
+    assert too_few["tester's delays"] is Verdict.FAIL
+
+
+def test_what_to_do_is_said_where_the_machine_was_busy():
+    """In a few words, at the end."""
+    delayed = [replace(one, latency_seconds=1.01) for one in tally().observations]
+
+    checks = {check.name: check for check in judged(plan(), 2000, Tally(delayed, late_seconds=0.3))}
+
+    assert checks["others' delays"].reason.endswith(
+        "this machine sent 1 of 100 requests more than 300 ms late; "
+        "the machine was busy: try again when it is calm"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loadgen.judging.design import design
-from loadgen.judging.judge import Count, Verdict, judge, judge_between, overall
+from loadgen.judging.judge import Count, Verdict, excused, judge, judge_between, overall
 
 PLAN = design(0.2, 2700)
 
@@ -60,9 +60,36 @@ def test_too_little_data_says_what_is_missing():
     assert check.reason.startswith("too little data (270 of 2,700 planned, 7 of unknown outcome): ")
 
 
+def test_what_to_do_about_too_little_data_is_said_in_the_end():
+    """After the note of the proof that asks."""
+    check = judge("share", "20 %", PLAN, Count(50, 270), note="three are odd")
+
+    assert check.reason.endswith("; three are odd; try again when the machine is calm")
+
+
+@pytest.mark.parametrize(
+    ("count", "verdict", "reason"),
+    [
+        (Count(540, 2700), Verdict.PASS, ""),
+        (Count(700, 2700), Verdict.INCONCLUSIVE, "; it was the weather"),
+    ],
+)
+def test_an_excuse_opens_what_failed_and_nothing_else(count: Count, verdict: Verdict, reason: str):
+    """What was found is still said; without an excuse the verdict stands."""
+    check = judge("share", "20 %", PLAN, count)
+
+    found = excused(check, "it was the weather")
+
+    assert found.verdict is verdict
+    assert found.reason == check.reason + reason
+    assert excused(check, "") == check
+
+
 def test_no_data_says_so():
     """Without any trial there is no interval to talk about."""
-    assert judge("share", "20 %", PLAN, Count(0, 0)).reason == "no data (2,700 planned)"
+    assert judge("share", "20 %", PLAN, Count(0, 0)).reason == (
+        "no data (2,700 planned); try again when the machine is calm"
+    )
 
 
 @pytest.mark.parametrize(

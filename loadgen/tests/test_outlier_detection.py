@@ -110,3 +110,20 @@ def test_no_data_proves_nothing():
     found = judged(POLICY, Course(Tally(), Tally(), 0.0))
 
     assert Verdict.PASS not in {check.verdict for check in found}
+
+
+def test_others_whose_failures_count_too_leave_the_times_open():
+    """Their requests may have had the pod ejected before."""
+    found = replace(course(2.9), until_ejected=Tally([one(0.1)]), others=40)
+
+    assert failing(found) == set()
+    reasons = [check.reason for check in judged(POLICY, found) if check.name == "it comes back"]
+    assert "40 more than this proof" in reasons[0]
+
+
+def test_a_busy_machine_leaves_the_times_open():
+    """Sound answers that took half a second: what was late need not be the ejection. Failures are judged."""
+    slow = [replace(each, latency_seconds=0.5) for each in course(7.5).after.observations]
+    found = replace(course(7.5), after=Tally([*slow, one(3.0, failing=True)]))
+
+    assert failing(found) == {"failures of sound pods", "failures while it is out"}

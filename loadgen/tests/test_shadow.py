@@ -13,12 +13,12 @@ from loadgen.judging.judge import Verdict
 from loadgen.measuring.served_by import Hop
 from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.frames import settling
-from loadgen.proofs.frames.settling import Activity, settled
+from loadgen.proofs.frames.settling import Activity, quiet_seconds, settled
+from loadgen.proofs.frames.writing import judged_writes
 from loadgen.proofs.shadow import (
     Trials,
     compared,
     judged,
-    judged_writes,
     plan_for,
     read_shadow,
     report,
@@ -141,6 +141,41 @@ class TestVerdicts:
 
         assert verdicts(answered(), trials)["copies to v2"] is Verdict.INCONCLUSIVE
 
+    def test_copies_of_requests_that_others_sent_leave_the_join_open(self):
+        """With the reason; nothing that only pods tell is a PASS then, and what users see is judged."""
+        trials = tried()
+        arrived = {**trials.outcomes, "error": trials.outcomes["error"] + 300}
+
+        checks = judged(SHADOW, COUNT, answered(), Trials(arrived, trials.records, others=310))
+
+        reasons = {check.name: check.reason for check in checks if check.verdict is Verdict.INCONCLUSIVE}
+        assert set(reasons) == {"copies to v2", "failures of v2", "copies joined by id"}
+        assert all(
+            each.startswith("others sent requests meanwhile: 310 more than this proof; try again")
+            for each in reasons.values()
+        )
+        assert {check.verdict for check in checks} == {Verdict.PASS, Verdict.INCONCLUSIVE}
+
+    @pytest.mark.parametrize("others", [0, 299])
+    def test_more_copies_without_a_request_than_others_sent_fail(self, others: int):
+        """A mesh that gives copies ids of their own is not excused by somebody who sends a little."""
+        trials = tried()
+        arrived = {**trials.outcomes, "error": trials.outcomes["error"] + 300}
+
+        found = verdicts(answered(), Trials(arrived, trials.records, others=others))
+
+        assert found["copies joined by id"] is Verdict.FAIL
+
+    def test_a_request_copied_twice_fails_whoever_else_sends(self):
+        """Its id is the proof's own."""
+        trials = tried()
+        assert trials.records is not None
+        twice = {**trials.records, "7": [*trials.records["7"]] * 2}
+
+        found = verdicts(answered(), Trials(trials.outcomes, twice, others=50))
+
+        assert found["copies joined by id"] is Verdict.FAIL
+
     def test_copies_under_way_leave_them_open(self):
         """What has not arrived yet is not missing."""
         trials = tried()
@@ -197,6 +232,24 @@ def test_each_feedback_is_stored_once(stored: int, verdict: Verdict):
     assert [check.verdict for check in checks] == [Verdict.PASS, verdict]
 
 
+@pytest.mark.parametrize(
+    ("copies", "stored", "verdict"),
+    [
+        (1100, 1050, Verdict.INCONCLUSIVE),
+        (1050, 1050, Verdict.FAIL),
+        (2000, 2000, Verdict.FAIL),
+        (3000, 1000, Verdict.PASS),
+    ],
+)
+def test_feedback_of_others_is_stored_as_well(copies: int, stored: int, verdict: Verdict):
+    """Each of theirs arrives twice, too; a mesh whose copies are stored has no such number of them."""
+    tally = Tally([Observation(number, 201, (), 0.01) for number in range(1000)])
+
+    share, once = judged_writes(SHADOW.writes, tally, copies=copies, stored=stored)
+
+    assert (share.verdict, once.verdict) == (Verdict.INCONCLUSIVE, verdict)
+
+
 class TestSettling:
     @pytest.fixture(autouse=True)
     def _no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +273,12 @@ class TestSettling:
     def test_what_is_under_way_for_too_long_is_not_settled(self):
         """The deadline ends the waiting."""
         assert not settled(lambda: Activity(5, 1), enough=None, within_seconds=5)
+
+    def test_on_a_slow_machine_quiet_lasts_longer(self):
+        """What is on its way may take as long as answers did."""
+        slow, fast = (Tally([Observation(0, 200, (), seconds)]) for seconds in (2.0, 0.01))
+
+        assert (quiet_seconds(slow), quiet_seconds(fast)) == (8, 1)
 
     def test_too_few_are_not_waited_for_without_end(self):
         """Nothing comes any more: they are missing."""

@@ -21,11 +21,12 @@ from loadgen.inforce.tries import (
     foretold,
     least_and_most,
 )
-from loadgen.judging.judge import Verdict
+from loadgen.judging.judge import BUSY, Check, Verdict
 from loadgen.measuring.served_by import Hop
 from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs import retry, retry_naive, timeout
 from loadgen.proofs.frames.foretelling import Plan, read_plan
+from loadgen.proofs.frames.tried import Tries, tries_check
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, canary, logic_route, manifests, resources
 
 OVERLAYS = "istio/overlays"
@@ -62,11 +63,11 @@ def observed(number: int, version: str, end: End) -> Observation:
     return Observation(number, status, hops, 0.01, request_id=IDS[number])
 
 
-def as_told(plan: Plan) -> tuple[Tally, int]:
-    """A tally, and the tries that v2's pods counted for it."""
+def as_told(plan: Plan, *, more: int = 0) -> tuple[Tally, Tries]:
+    """A tally, and the tries that v2's pods counted for it, or some more."""
     tally = Tally([answer(plan, number) for number in range(len(IDS))])
     ends = (plan.ends("v2", IDS[number]) for number in range(0, len(IDS), 5))
-    return tally, sum(max(end.tries for end in each) for each in ends)
+    return tally, Tries(more + sum(max(end.tries for end in each) for each in ends))
 
 
 def verdicts(checks: list) -> dict[str, Verdict]:
@@ -188,11 +189,11 @@ class TestVerdicts:
     def test_one_answer_from_another_try_than_foretold_fails(self):
         """Though the shares are all right."""
         plan = plan_of("retry")
-        tally, tries = as_told(plan)
+        tally, tries = as_told(plan, more=1)
         number = next(n for n in range(0, 900, 5) if plan.ends("v2", IDS[n]) == {End(Outcome.ANSWERED, 1)})
         tally.observations[number] = observed(number, "v2", End(Outcome.ANSWERED, 2))
 
-        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries + 1))
+        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries))
 
         assert found.pop("other than foretold") is Verdict.FAIL
         assert set(found.values()) == {Verdict.PASS}
@@ -200,10 +201,10 @@ class TestVerdicts:
     def test_one_try_too_many_fails(self):
         """Five where four are allowed, and one that only the pods saw."""
         plan = plan_of("retry")
-        tally, tries = as_told(plan)
+        tally, tries = as_told(plan, more=40)
         tally.observations[0] = observed(0, "v2", End(Outcome.ANSWERED, 5))
 
-        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries + 40))
+        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries))
 
         assert found["more than 4 tries"] is Verdict.FAIL
         assert found["tries at v2"] is Verdict.FAIL
@@ -221,21 +222,116 @@ class TestVerdicts:
     def test_a_slow_machine_is_not_held_against_the_mesh(self):
         """A try that was slower than its deadline may have been cut: that is unknown, not wrong."""
         plan = plan_of("retry")
-        tally, tries = as_told(plan)
+        tally, tries = as_told(plan, more=1)
         number = next(n for n in range(0, 900, 5) if plan.ends("v2", IDS[n]) == {End(Outcome.ANSWERED, 1)})
         late = observed(number, "v2", End(Outcome.ANSWERED, 2))
         tally.observations[number] = replace(late, latency_seconds=0.6)
 
-        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries + 1))
+        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries))
 
         assert found["other than foretold"] is Verdict.INCONCLUSIVE
         assert found["tries at v2"] is Verdict.INCONCLUSIVE
 
+    def test_a_busy_machine_that_cuts_sound_tries_leaves_the_shares_open(self):
+        """Where answers of the sound version take long, too, those that a deadline has cut are unknown."""
+        plan = plan_of("retry")
+        tally, tries = as_told(plan)
+        for number in range(1, 900, 5):
+            cut = observed(number, "v1", End(Outcome.ANSWERED, 2))
+            tally.observations[number] = replace(cut, latency_seconds=0.6)
+
+        found = verdicts(retry.RETRYING.judged(plan, 900, tally, tries))
+
+        assert found["successes by a retry"] is Verdict.INCONCLUSIVE
+        assert Verdict.FAIL not in found.values()
+
+    def test_sound_tries_that_are_cut_as_if_they_were_the_faulty_versions_are_no_finding(self):
+        """Whose an answer was that a deadline has cut is not said: on a slow machine it may be anybody's."""
+        plan = plan_of("timeout")
+        tally, tries = as_told(plan)
+        cut = [n for n in range(900) if n % 5 and plan.ends("v2", IDS[n]) == {End(Outcome.CUT, 1)}]
+        for number in cut[:100]:
+            tally.observations[number] = observed(number, "v1", End(Outcome.CUT, 1))
+        slow = [n for n in range(900) if n % 5 and n not in cut][:60]
+        fast = verdicts(timeout.judged(plan, 900, tally, TestDeadline.FREE))
+        for number in slow:
+            tally.observations[number] = replace(tally.observations[number], latency_seconds=0.5)
+
+        found = verdicts(timeout.judged(plan, 900, tally, TestDeadline.FREE))
+
+        assert fast["cut with 504"] is Verdict.FAIL
+        assert found["cut with 504"] is Verdict.INCONCLUSIVE
+        assert tries_check(plan, tally, tries).verdict is Verdict.INCONCLUSIVE
+
+    def test_tries_that_are_cut_though_the_machine_is_calm_are_held_against_the_mesh(self):
+        """Sound answers are fast, and yet the faulty version's take long and never come."""
+        plan = plan_of("retry")
+        tally, tries = as_told(plan)
+        for number in range(0, 900, 5):
+            cut = observed(number, "v2", End(Outcome.CUT, 1))
+            tally.observations[number] = replace(cut, latency_seconds=4.1)
+
+        assert verdicts(retry.RETRYING.judged(plan, 900, tally, tries))["successes"] is Verdict.FAIL
+
     def test_no_data_proves_nothing(self):
         """Neither right nor wrong."""
-        found = verdicts(retry.RETRYING.judged(plan_of("retry"), 900, Tally(), 0))
+        found = verdicts(retry.RETRYING.judged(plan_of("retry"), 900, Tally(), Tries(0)))
 
         assert set(found.values()) == {Verdict.INCONCLUSIVE}
+
+
+class TestOthers:
+    """Somebody else sends while a proof of retries runs: pods count those requests, too."""
+
+    def check(self, tries: Tries) -> Check:
+        plan = plan_of("retry")
+        tally, _ = as_told(plan)
+        return tries_check(plan, tally, tries)
+
+    def right(self) -> int:
+        return as_told(plan_of("retry"))[1].counted
+
+    @pytest.mark.parametrize("surplus", [0, 1, 28])
+    def test_what_others_sent_leaves_the_count_open(self, surplus: int):
+        """By the logs the own requests were tried as often as the answers say: neither wrong nor proven."""
+        right = self.right()
+
+        found = self.check(Tries(right + surplus, others=80, own=right))
+
+        assert found.verdict is Verdict.INCONCLUSIVE
+        assert found.reason == (
+            "others sent requests meanwhile: 80 more than this proof; try again when nobody else sends"
+        )
+
+    def test_too_many_tries_of_the_own_requests_fail_whoever_else_sends(self):
+        """The logs tell of more tries with the proof's own request ids than its answers do."""
+        right = self.right()
+
+        assert self.check(Tries(right + 20, others=80, own=right + 20)).verdict is Verdict.FAIL
+
+    def test_more_tries_than_others_can_have_caused_fail(self):
+        """One request of others is tried four times at most."""
+        right = self.right()
+
+        assert self.check(Tries(right + 41, others=10, own=right)).verdict is Verdict.FAIL
+
+    def test_too_few_tries_fail_whoever_else_sends(self):
+        """Others only add to them."""
+        right = self.right()
+
+        assert self.check(Tries(right - 1, others=80, own=right - 1)).verdict is Verdict.FAIL
+
+    @pytest.mark.parametrize("own", [None, 0])
+    @pytest.mark.parametrize(("surplus", "verdict"), [(10, Verdict.INCONCLUSIVE), (11, Verdict.FAIL)])
+    def test_without_logs_only_first_tries_are_explained(
+        self, own: int | None, surplus: int, verdict: Verdict
+    ):
+        """Nothing tells whose retries the others are."""
+        assert self.check(Tries(self.right() + surplus, others=10, own=own)).verdict is verdict
+
+    def test_without_others_a_surplus_is_the_meshs(self):
+        """webapp has answered as many requests as were sent."""
+        assert self.check(Tries(self.right() + 1)).verdict is Verdict.FAIL
 
 
 class TestDeadline:
@@ -290,6 +386,26 @@ class TestDeadline:
         found = verdicts(timeout.judged(plan_of("timeout"), 900, self.tally(), release))
 
         assert found[check] is Verdict.FAIL
+
+    def test_a_machine_that_is_late_for_everybody_is_not_held_against_the_mesh(self):
+        """Answers of the sound version come as late as those that run into the deadline."""
+        tally = self.tally()
+        tally.observations = [replace(one, latency_seconds=2.2) for one in tally.observations]
+
+        found = timeout.judged(plan_of("timeout"), 900, tally, timeout.Release(1.3, None))
+
+        reasons = {check.name: check.reason for check in found}
+        assert Verdict.FAIL not in verdicts(found).values()
+        assert reasons["the caller is free"].endswith(BUSY)
+        assert reasons["the hang ends"].endswith(BUSY)
+
+    def test_others_who_keep_pods_busy_are_not_held_against_the_mesh(self):
+        """Then nothing is said of when the caller is free."""
+        found = timeout.judged(plan_of("timeout"), 900, self.tally(), timeout.Release(None, None), 40)
+
+        open_questions = {check.name: check.reason for check in found if check.verdict is not Verdict.PASS}
+        assert set(open_questions) == {"the caller is free", "the hang ends"}
+        assert all("40 more than this proof" in reason for reason in open_questions.values())
 
     def test_a_request_without_answer_is_late_if_it_took_that_long(self):
         """Losing it does not make the deadline kept."""

@@ -19,7 +19,7 @@ from loadgen.inforce.pods import name_of, ready
 from loadgen.inforce.policies import Policies, seconds_to_wait
 from loadgen.inforce.routes import qualified
 from loadgen.inforce.shares import edge_route
-from loadgen.judging.judge import Check, certain, inconclusive
+from loadgen.judging.judge import TRY_AGAIN, Check, certain, inconclusive
 from loadgen.measuring.measure import Shipment
 from loadgen.measuring.tally import Observation, Tally
 from loadgen.proofs.frames.proof import Bench
@@ -128,7 +128,9 @@ def _judged(passage: Passage, answers: Sequence[Observation]) -> Check:
     if found and found != [passage.expected]:
         return certain(passage.name, passage.expected, " or ".join(found))
     if len(came) < TIMES:
-        return inconclusive(passage.name, passage.expected, f"only {len(came)} of {TIMES} answers came")
+        return inconclusive(
+            passage.name, passage.expected, f"only {len(came)} of {TIMES} answers came; {TRY_AGAIN}"
+        )
     return certain(passage.name, passage.expected, passage.expected)
 
 

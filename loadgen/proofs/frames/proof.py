@@ -51,6 +51,8 @@ class Bench:
         """Send it all through the gateway; every request is waited for and in the tally, once.
 
         `meanwhile` is a number of requests and what to do, without delay, when so many have ended.
+        Ctrl-C ends the whole proof, here as anywhere else: KeyboardInterrupt, so that nothing is judged by
+        what was cut off, and no later phase begins.
         """
         self.listener.begin(shipment.described(self.gateway), shipment.count)
 
@@ -64,6 +66,8 @@ class Bench:
         finally:
             self.listener.end()
         self.measurements.append((shipment, tally))
+        if tally.interrupted:
+            raise KeyboardInterrupt
         return tally
 
 
@@ -97,27 +101,26 @@ class Result:
     measurements: tuple[tuple[Shipment, Tally], ...]
     seconds: float = 0.0
     unreachable: bool = False
+    interrupted: bool = False
+    """Whether the user ended it before all was sent and judged."""
 
     @property
     def verdict(self) -> Verdict:
         """The verdict of all its checks together."""
         return overall(check.verdict for check in self.checks)
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether the user ended it before all was sent."""
-        return any(tally.interrupted for _, tally in self.measurements)
-
 
 def run(proof: Proof, bench: Bench) -> Result:
-    """Run a proof once: nothing is repeated, whatever the verdict."""
-    began = time.monotonic()
+    """Run a proof once: nothing is repeated, whatever the verdict; ended by Ctrl-C there is none."""
+    began, interrupted = time.monotonic(), False
     try:
         checks = tuple(proof.prove(bench))
     except NotInForce as finding:
         checks = (failed("in force", proof.proves, str(finding)),)
     except NotUnderstood as finding:
         checks = (inconclusive("in force", proof.proves, str(finding)),)
+    except KeyboardInterrupt:
+        checks, interrupted = (inconclusive("proven", proof.proves, "ended by Ctrl-C"),), True
     return Result(
         proof.scenario,
         proof.proves,
@@ -126,4 +129,5 @@ def run(proof: Proof, bench: Bench) -> Result:
         bench.facts,
         tuple(bench.measurements),
         time.monotonic() - began,
+        interrupted=interrupted,
     )

@@ -15,11 +15,10 @@ from loadgen.proofs.frames.foretelling import (
     facts,
     foretold_check,
     most_tries_check,
-    observe,
     share_check,
-    tries_check,
 )
 from loadgen.proofs.frames.proof import Bench
+from loadgen.proofs.frames.tried import Tries, observe, tries_check
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +37,16 @@ class Retrying:
         """Read policy and odds in force, send, judge."""
         plan = self.plan_in_force(bench.resources())
         bench.facts |= facts(plan) | {"so": self.effect(plan)}
-        planned, tally, counted = observe(bench, plan, self.plan_in_force)
-        return self.judged(plan, planned.count, tally, counted)
+        planned, tally, tries = observe(bench, plan, self.plan_in_force)
+        return self.judged(plan, planned.count, tally, tries)
 
-    def judged(self, plan: Plan, planned: int, tally: Tally, counted: int) -> list[Check]:
-        """All checks; `counted` are the tries that the faulty pods have seen."""
+    def judged(self, plan: Plan, planned: int, tally: Tally, tries: Tries) -> list[Check]:
+        """All checks; `tries` are those that the faulty pods have seen."""
         late = deadline_check(plan, planned, tally)
         return [
             *(share_check(plan, planned, tally, name, holds) for name, holds in self.shares),
             foretold_check(plan, planned, tally),
             most_tries_check(plan, planned, tally),
             *([] if late is None else [late]),
-            tries_check(plan, tally, counted),
+            tries_check(plan, tally, tries),
         ]

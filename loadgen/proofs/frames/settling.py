@@ -6,8 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loadgen.inforce.counters import counted
+from loadgen.measuring.tally import Tally
+from loadgen.proofs.frames.proof import Bench
+
+SETTLING_SECONDS = 30
 PAUSE_SECONDS = 0.1
 QUIET_SECONDS = 1.0
+QUIET_ANSWERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +24,35 @@ class Activity:
     under_way: float
 
 
-def settled(read: Callable[[], Activity], *, enough: float | None, within_seconds: float) -> bool:
+def under_way(bench: Bench, service: str, version: str) -> float:
+    """How many requests the pods of a version are working on, now."""
+    return counted(bench.api, service, version, "sentimesh_http_requests_in_flight")
+
+
+def quiet_seconds(tally: Tally) -> float:
+    """How long nothing must come for nothing to be on its way: longer where answers took longer, too."""
+    slowest = max((one.latency_seconds for one in tally.observations), default=0.0)
+    return max(QUIET_SECONDS, QUIET_ANSWERS * slowest)
+
+
+def settled(
+    read: Callable[[], Activity],
+    *,
+    enough: float | None,
+    within_seconds: float,
+    quiet: float = QUIET_SECONDS,
+) -> bool:
     """Whether everything that is on its way has arrived and ended, once that is known.
 
-    It is when nothing is under way and either `enough` have arrived or no more have for a second: a copy
-    that waits for a pod does so only while the pod is busy. False if that is not so `within_seconds`.
+    It is when nothing is under way and either `enough` have arrived or no more have for `quiet` seconds: a
+    copy that waits for a pod does so only while the pod is busy. False if that is not so `within_seconds`.
     """
     end = time.monotonic() + within_seconds
     last = read()
     since = time.monotonic()
     while True:
         complete = enough is not None and last.arrived >= enough
-        quiet = time.monotonic() - since >= QUIET_SECONDS
-        if not last.under_way and (complete or quiet):
+        if not last.under_way and (complete or time.monotonic() - since >= quiet):
             return True
         if time.monotonic() >= end:
             return False
