@@ -11,7 +11,7 @@ from localmesh.manifests import Resource
 from tests.live import overlay
 from tests.proving import Bed, bed, edited, translated_wrongly
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
 SCENARIO = "egress"
 

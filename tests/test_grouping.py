@@ -1,4 +1,8 @@
-"""Whole applications are tested one at a time: two of them on two cores would disturb each other's proofs."""
+"""Whole applications that are kept busy, or timed, are tested one at a time: two cores hold no two of them.
+
+Those that get a few requests, and are asked what they answer and not when, run beside them
+(`application-calm`).
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from tests.live import overlay
 from tests.proving import Bed, bed, edited, translated_wrongly
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
 OVERLAY = "header-operations"
 

@@ -12,7 +12,7 @@ import requests
 from tests.live import overlay
 from tests.proving import LOADGEN, Bed, Proven, bed, edited, translated_wrongly
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
 OVERLAY = "jwt"
 

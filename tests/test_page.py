@@ -25,7 +25,7 @@ ARGUMENTS = [
 pytestmark = [
     pytest.mark.mesh,
     pytest.mark.browser,
-    pytest.mark.xdist_group("application"),
+    pytest.mark.xdist_group("application-calm"),
     pytest.mark.skipif(
         CHROMIUM is None, reason="there is no chromium on the PATH (Debian: apt-get install chromium)"
     ),

@@ -15,7 +15,7 @@ from tests.live import Live, live, overlay, with_environment
 from tests.proving import edited
 from tests.target_page import fate, section, tables
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
 SENTENCE = {"sentence": "I like it"}
 HANG_SECONDS = "0.3"
