@@ -18,11 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadgen.errors import NotReachable
 from loadgen.inforce import Call, NotUnderstood, Odds, Resources
 from loadgen.inforce.counters import counted
 from loadgen.inforce.mirrors import Mirror, mirror_of
-from loadgen.inforce.pods import logged
 from loadgen.inforce.shares import edge_route, route_in_mesh, shares_in_mesh
 from loadgen.inforce.split import odds_of
 from loadgen.judging.binomial import percent
@@ -32,7 +30,7 @@ from loadgen.measuring.measure import Shipment
 from loadgen.measuring.sentiment import sentiment_requests
 from loadgen.measuring.tally import Tally
 from loadgen.proofs.frames import others
-from loadgen.proofs.frames.others import Entrance
+from loadgen.proofs.frames.others import Entrance, own_lines
 from loadgen.proofs.frames.proof import Bench, Proof, remedy
 from loadgen.proofs.frames.settling import SETTLING_SECONDS, Activity, quiet_seconds, settled, under_way
 from loadgen.proofs.frames.writing import FEEDBACK, write_checks
@@ -161,16 +159,12 @@ def _sentences(bench: Bench, shadow: Shadow, plan: Shipment) -> tuple[Tally, Tri
 
 def _records(bench: Bench, version: str, tally: Tally) -> dict[str, list[Mapping[str, Any]]] | None:
     """The log's lines about the copies, by request id; None if a log cannot be read."""
-    asked = {one.request_id for one in tally.observations}
+    lines = own_lines(bench, SERVICE, [version], tally)
+    if lines is None:
+        return None
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for pod in bench.api.pods(app=SERVICE, version=version):
-        try:
-            lines = logged(bench.api, pod, newest=4 * len(tally) + 1000)
-        except NotReachable:
-            return None
-        for line in lines:
-            if "outcome" in line and line.get("request_id") in asked:
-                found.setdefault(line["request_id"], []).append(line)
+    for line in lines:
+        found.setdefault(line["request_id"], []).append(line)
     return found
 
 

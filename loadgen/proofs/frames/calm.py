@@ -7,7 +7,7 @@ mesh that is wrong in its times alone, on a busy machine, so is INCONCLUSIVE and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from loadgen.http1 import Loss
 from loadgen.judging.judge import BUSY
@@ -43,13 +43,8 @@ def busy(tally: Tally, quick: Callable[[Observation], bool]) -> str:
     if late:
         return late
     times = [one.latency_seconds for one in tally.observations if quick(one)]
-    slow = longer_than(SLOW_SECONDS, times)
+    slow = sum(each > SLOW_SECONDS for each in times)
     if not slow or 100 * slow < len(times):
         return ""
     found = f"{slow:,} of {len(times):,} answers that nothing delays took over {SLOW_SECONDS * 1000:g} ms"
     return f"{found}; {BUSY}"
-
-
-def longer_than(seconds: float, times: Sequence[float]) -> int:
-    """How many times are longer."""
-    return sum(each > seconds for each in times)

@@ -51,7 +51,7 @@ def reason(others: int) -> str:
 
 
 def own_lines(
-    bench: Bench, service: str, versions: Iterable[str], tally: Tally, *, others: int
+    bench: Bench, service: str, versions: Iterable[str], tally: Tally, *, others: int = 0
 ) -> list[Mapping[str, Any]] | None:
     """What the pods' logs say about the requests of this tally, no others; None if they are unreadable."""
     asked = {one.request_id for one in tally.observations if one.request_id is not None}
