@@ -12,7 +12,7 @@ from pathlib import Path
 
 from many_services import services
 
-from localmesh.manifests import Loaded, load, load_text
+from localmesh.manifests import LoadResult, load, load_text
 
 RUNS = 5
 SERVICES = 3_000
@@ -28,7 +28,7 @@ def main() -> None:
     measure(f"{SERVICES:,} Services", lambda: load_text(many), SERVICES_BAR_SECONDS)
 
 
-def measure(what: str, action: Callable[[], Loaded], bar: float) -> None:
+def measure(what: str, action: Callable[[], LoadResult], bar: float) -> None:
     """The median of several loads."""
     times = []
     for _ in range(RUNS):

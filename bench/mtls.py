@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from localmesh.manifests import load_text
-from localmesh.mesh import Mesh, MeshSettings
+from localmesh.runtime.mesh import Mesh, MeshSettings
 
 REQUESTS = 6000
 CONNECTIONS = 4

@@ -47,9 +47,9 @@ def main(arguments: list[str]) -> None:
 
 def translation(size: int) -> None:
     """Loading and translating, without an Envoy."""
+    from localmesh.explain.offline import proxies
     from localmesh.manifests import load_text
-    from localmesh.offline import proxies
-    from localmesh.translate import Memory, translate
+    from localmesh.translate import TranslationCache, translate
     from localmesh.xds import Encoder
 
     text = services(size) + pods(PROXIES - 1) + edge(80)
@@ -57,7 +57,7 @@ def translation(size: int) -> None:
     loaded = load_text(text)
     read = time.perf_counter()
     catalog, found = proxies(loaded.resources)
-    memory, encoder = Memory(), Encoder()
+    memory, encoder = TranslationCache(), Encoder()
     for proxy in found:
         encoder.snapshot(translate(catalog, proxy, memory))
     done = time.perf_counter()

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from localmesh.workloads import FreePorts
+from localmesh.runtime.workloads import FreePorts
 
 RUNS = 5
 BAR_SECONDS = 4.0

@@ -103,7 +103,12 @@ class Workload:
 def command(service: str) -> list[str]:
     """The command of a container in k8s/base."""
     gunicorn = [sys.executable, "-m", "gunicorn"]
-    return [*gunicorn, "--config", "python:services.chassis.gunicorn", f"services.{service}.app:create_app()"]
+    return [
+        *gunicorn,
+        "--config",
+        "python:services.chassis.gunicorn_config",
+        f"services.{service}.app:create_app()",
+    ]
 
 
 def environment(tmp_path: Path, **variables: object) -> dict[str, str]:

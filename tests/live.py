@@ -11,10 +11,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from localmesh.api import application
 from localmesh.manifests import Resource, load
-from localmesh.mesh import Mesh, MeshSettings
-from localmesh.status import gateways
+from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.server.api import application
+from localmesh.server.status import gateways
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from tests.live import overlay
-from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, route_actions, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp("ab-testing"), overlay("ab-testing")) as mesh:
         yield mesh
 
 
-def test_weighted_subsets_fail_the_proof(running: Bed) -> None:
+def test_weighted_subsets_fail_the_proof(running: ProofMesh) -> None:
     """The well-known trap: a hash does nothing between them."""
 
     def weighted(body: dict[str, Any]) -> None:
@@ -35,7 +35,7 @@ def test_weighted_subsets_fail_the_proof(running: Bed) -> None:
     assert "drawn for each request" in str(proven)
 
 
-def test_a_mesh_that_does_not_hash_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_that_does_not_hash_fails_the_proof(running: ProofMesh) -> None:
     """A manifest with a hash over Envoys that balance as usual."""
 
     def without_hash(config: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.live import overlay
-from tests.proving import Bed, Proven, bed, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, Proven, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
@@ -16,7 +16,7 @@ OVERLAY = "authorization"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp(OVERLAY), overlay(OVERLAY)) as mesh:
         yield mesh
 
@@ -49,7 +49,7 @@ def forbidden(proven: Proven) -> set[str]:
     return {name for name, expected in proven.expected.items() if "403" in expected}
 
 
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
+def test_the_overlay_in_force_is_proven(running: ProofMesh) -> None:
     """Every pair, allowed and forbidden: PASS."""
     running.apply(overlay(OVERLAY))
 
@@ -58,7 +58,7 @@ def test_the_overlay_in_force_is_proven(running: Bed) -> None:
     assert proven.status == 0, str(proven)
 
 
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
+def test_the_plain_application_fails_the_proof(running: ProofMesh) -> None:
     """Without policies everybody is let in."""
     running.apply(overlay("base"))
 
@@ -68,7 +68,7 @@ def test_the_plain_application_fails_the_proof(running: Bed) -> None:
     assert "no AuthorizationPolicy" in str(proven)
 
 
-def test_without_the_default_the_overlay_fails_the_proof(running: Bed) -> None:
+def test_without_the_default_the_overlay_fails_the_proof(running: ProofMesh) -> None:
     """What has no policy of its own is open then."""
     running.apply(without("default"))
 
@@ -78,7 +78,7 @@ def test_without_the_default_the_overlay_fails_the_proof(running: Bed) -> None:
     assert failed(proven) == {"gateway to frontend v2", "no identity to frontend"}
 
 
-def test_without_policies_of_services_the_overlay_fails_the_proof(running: Bed) -> None:
+def test_without_policies_of_services_the_overlay_fails_the_proof(running: ProofMesh) -> None:
     """Nobody is let in there: the default still denies."""
     running.apply(without("logic", "feedback"))
 
@@ -88,7 +88,7 @@ def test_without_policies_of_services_the_overlay_fails_the_proof(running: Bed) 
     assert failed(proven) == {"webapp to logic", "gateway to feedback: POST"}
 
 
-def test_widened_rules_fail_the_proof(running: Bed) -> None:
+def test_widened_rules_fail_the_proof(running: ProofMesh) -> None:
     """Exactly what each of them lets in is found."""
     impostor = "cluster.local/ns/sentimesh/sa/impostor"
     running.apply(
@@ -105,7 +105,7 @@ def test_widened_rules_fail_the_proof(running: Bed) -> None:
     assert failed(proven) == {"impostor to logic", "gateway to feedback: GET", "no identity to frontend"}
 
 
-def test_a_rule_that_allows_everything_fails_the_proof(running: Bed) -> None:
+def test_a_rule_that_allows_everything_fails_the_proof(running: ProofMesh) -> None:
     """In the policy of all pods it opens every door, whatever the others say."""
     running.apply(with_rules(default=lambda rule: rule.pop("to")))
 
@@ -114,7 +114,7 @@ def test_a_rule_that_allows_everything_fails_the_proof(running: Bed) -> None:
     assert failed(proven) == forbidden(proven)
 
 
-def test_a_mesh_that_ignores_policies_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_that_ignores_policies_fails_the_proof(running: ProofMesh) -> None:
     """Manifests that refuse over Envoys that do not: each forbidden pair says FAIL."""
 
     def ignored(config: Any) -> None:

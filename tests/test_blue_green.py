@@ -9,39 +9,39 @@ import pytest
 import requests
 
 from loadgen.http1 import Target
-from loadgen.inforce import MeshApi
+from loadgen.meshstate import MeshApi
 from loadgen.proofs import blue_green
-from loadgen.proofs.frames.proof import Bench, run
+from loadgen.proofs.common.proof import ProofContext, run
 from loadgen.reporting.progress import listener
 from tests.live import overlay
-from tests.proving import Bed, bed, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp("blue-green"), overlay("blue-green")) as mesh:
         yield mesh
 
 
-def impatient(running: Bed, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def impatient(running: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The verdicts of the proof if it waits half a second, not 30, for a switch that does not come."""
     monkeypatch.setattr(blue_green, "SETTLING_SECONDS", 0.5)
     with MeshApi(running.api, "sentimesh") as api:
-        bench = Bench(api, Target.from_url(api.gateway()), listener("blue-green"))
+        bench = ProofContext(api, Target.from_url(api.gateway()), listener("blue-green"))
         result = run(blue_green.PROOF, bench)
     return {check.name: str(check.verdict) for check in result.checks}
 
 
-def weights(running: Bed) -> list[int]:
+def weights(running: ProofMesh) -> list[int]:
     """The weights of the page's route in force."""
     path = "apis/networking.istio.io/v1/namespaces/sentimesh/virtualservices/ingress"
     item = requests.get(f"{running.api}/{path}", timeout=10).json()
     return [entry["weight"] for entry in item["spec"]["http"][-1]["route"]]
 
 
-def test_a_standby_without_pods_fails_the_proof(running: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_standby_without_pods_fails_the_proof(running: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users would be sent to nobody: requests are lost."""
 
     def nobody(body: dict[str, Any]) -> None:
@@ -55,7 +55,9 @@ def test_a_standby_without_pods_fails_the_proof(running: Bed, monkeypatch: pytes
     assert weights(running) == [100, 0]
 
 
-def test_a_mesh_that_does_not_switch_fails_the_proof(running: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mesh_that_does_not_switch_fails_the_proof(
+    running: ProofMesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The weights are changed, and the Envoys go on as before."""
 
     def blue_for_ever(config: Any) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from localmesh.manifests import Resource, load
 from tests.live import ROOT, overlay, with_environment
-from tests.proving import Bed, bed, route_actions, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, route_actions, translated_wrongly
 
 
 @pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp("canary"), quick("base")) as running:
         yield running
 
@@ -32,7 +32,7 @@ def evenly(config: Any) -> None:
 
 @pytest.mark.mesh
 @pytest.mark.xdist_group("application")
-def test_a_mesh_that_splits_evenly_fails_the_proof(mesh: Bed) -> None:
+def test_a_mesh_that_splits_evenly_fails_the_proof(mesh: ProofMesh) -> None:
     """An 80/20 manifest over 50/50 traffic: the proof says FAIL about the shares."""
     with translated_wrongly(evenly):
         mesh.apply(quick("canary"))

@@ -9,7 +9,7 @@ import pytest
 
 from localmesh.manifests import Resource
 from tests.live import overlay
-from tests.proving import Bed, bed, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
@@ -17,7 +17,7 @@ SCENARIO = "circuit-breaker"
 
 
 @pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp(SCENARIO), overlay("base")) as running:
         yield running
 
@@ -37,14 +37,14 @@ def without_limits(config: Any) -> None:
         cluster.pop("circuitBreakers", None)
 
 
-def test_a_pool_that_never_overflows_fails_the_proof(mesh: Bed) -> None:
+def test_a_pool_that_never_overflows_fails_the_proof(mesh: ProofMesh) -> None:
     """The overlay made wrong: it limits nothing that anybody reaches."""
     mesh.apply(with_pool(1000, 1000))
 
     assert mesh.prove(SCENARIO).status == 1
 
 
-def test_a_mesh_without_limits_fails_the_proof(mesh: Bed) -> None:
+def test_a_mesh_without_limits_fails_the_proof(mesh: ProofMesh) -> None:
     """The manifest says a pool of one, the Envoys were told none: nothing is refused, everything is slow."""
     with translated_wrongly(without_limits):
         mesh.apply(overlay(SCENARIO))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from localmesh.manifests import ManifestError, load
-from tests.combinations import (
+from tests.custom_resources import problems
+from tests.kustomize_builds import (
     BASES,
     COMPONENTS,
     FOR_CONTROLLERS,
@@ -20,7 +21,6 @@ from tests.combinations import (
     kinds,
     pods,
 )
-from tests.custom_resources import problems
 from tests.live import ROOT
 
 NAMES = [component.name for component in COMPONENTS]

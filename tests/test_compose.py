@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from localmesh.catalog.addressing import injection
 from localmesh.catalog.container import Container, FieldReference
-from localmesh.layout import injection
-from localmesh.served.places import GatewayPlace, PodPlace
-from tests.composition import (
+from localmesh.runtime.external.inventory import GatewayEntry, PodEntry
+from tests.compose_file import (
     OVERLAYS,
     PLACES,
     SCENARIOS,
@@ -49,7 +49,7 @@ WITH_SIDECAR = [place for place in PLACES.pods if has_sidecar(place)]
 WITHOUT_SIDECAR = [place for place in PLACES.pods if not has_sidecar(place)]
 
 
-def environment(container: Container, place: PodPlace) -> dict[str, str]:
+def environment(container: Container, place: PodEntry) -> dict[str, str]:
     """The environment that the Deployment gives, in this pod."""
     values = {}
     for variable in container.variables:
@@ -107,7 +107,7 @@ def test_pods_of_some_scenarios_alone_are_in_profiles_of_their_names() -> None:
 
 
 @pytest.mark.parametrize("place", WITH_SIDECAR, ids=[place.name for place in WITH_SIDECAR])
-def test_an_application_shares_the_network_of_its_sidecar_alone(place: PodPlace) -> None:
+def test_an_application_shares_the_network_of_its_sidecar_alone(place: PodEntry) -> None:
     """The sidecar's container is the pod's network, found under the name in the file of places."""
     (network,) = {each["network_mode"] for each in applications(place)}
     kind, _, name = network.partition(":")
@@ -121,7 +121,7 @@ def test_an_application_shares_the_network_of_its_sidecar_alone(place: PodPlace)
 
 
 @pytest.mark.parametrize("place", WITHOUT_SIDECAR, ids=[place.name for place in WITHOUT_SIDECAR])
-def test_a_pod_without_sidecar_has_a_network_of_its_own(place: PodPlace) -> None:
+def test_a_pod_without_sidecar_has_a_network_of_its_own(place: PodEntry) -> None:
     """Found under the name in the file of places, too."""
     (service,) = applications(place)
 
@@ -130,7 +130,7 @@ def test_a_pod_without_sidecar_has_a_network_of_its_own(place: PodPlace) -> None
 
 
 @pytest.mark.parametrize("place", PLACES.pods, ids=[place.name for place in PLACES.pods])
-def test_the_log_of_a_pod_is_where_its_containers_write_it(place: PodPlace) -> None:
+def test_the_log_of_a_pod_is_where_its_containers_write_it(place: PodEntry) -> None:
     """All of them add to one file, on a volume that they share with localmesh."""
     for service in applications(place):
         written = service["entrypoint"][2].replace("$$POD_NAME", service["environment"]["POD_NAME"])
@@ -140,7 +140,7 @@ def test_the_log_of_a_pod_is_where_its_containers_write_it(place: PodPlace) -> N
 
 
 @pytest.mark.parametrize("gateway", PLACES.gateways, ids=[gateway.name for gateway in PLACES.gateways])
-def test_a_gateway_is_found_under_the_name_of_its_container(gateway: GatewayPlace) -> None:
+def test_a_gateway_is_found_under_the_name_of_its_container(gateway: GatewayEntry) -> None:
     """And published on the loopback alone."""
     service = composed()[gateway.host]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from localmesh.workloads import FreePorts
+from localmesh.runtime.workloads import FreePorts
 from tests.live import ROOT
 
 ASKED_FOR = "SENTIMESH_TEST_COMPOSE"

@@ -9,7 +9,7 @@ import pytest
 
 from localmesh.manifests import Resource
 from tests.live import overlay
-from tests.proving import Bed, bed, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
@@ -17,7 +17,7 @@ SCENARIO = "egress"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp(SCENARIO), overlay(SCENARIO)) as mesh:
         yield mesh
 
@@ -27,7 +27,7 @@ def without(kind: str) -> list[Resource]:
     return [each for each in overlay(SCENARIO) if each.kind != kind]
 
 
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
+def test_the_overlay_in_force_is_proven(running: ProofMesh) -> None:
     """The judge is reached by the name that has an entry, and refused by the other: PASS."""
     running.apply(overlay(SCENARIO))
 
@@ -38,7 +38,7 @@ def test_the_overlay_in_force_is_proven(running: Bed) -> None:
     assert proven.expected["to judge.outside.svc.cluster.local"] == "502 of webapp: logic answered 502"
 
 
-def test_an_edited_entry_is_what_gets_proven(running: Bed) -> None:
+def test_an_edited_entry_is_what_gets_proven(running: ProofMesh) -> None:
     """With the entry for the other name, that one is reached, and the first is refused."""
 
     def other_name(body: dict[str, Any]) -> None:
@@ -62,14 +62,14 @@ def test_an_edited_entry_is_what_gets_proven(running: Bed) -> None:
     assert proven.expected["to judge.example"] == "502 of webapp: logic answered 502"
 
 
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
+def test_the_plain_application_fails_the_proof(running: ProofMesh) -> None:
     """Without the overlay any host may be called."""
     running.apply(overlay("base"))
 
     assert running.prove(SCENARIO).status == 1
 
 
-def test_without_the_entry_the_overlay_fails_the_proof(running: Bed) -> None:
+def test_without_the_entry_the_overlay_fails_the_proof(running: ProofMesh) -> None:
     """Nothing outside is reached then."""
     running.apply(without("ServiceEntry"))
 
@@ -79,7 +79,7 @@ def test_without_the_entry_the_overlay_fails_the_proof(running: Bed) -> None:
     assert "has a ServiceEntry" in str(proven)
 
 
-def test_with_all_hosts_allowed_the_overlay_fails_the_proof(running: Bed) -> None:
+def test_with_all_hosts_allowed_the_overlay_fails_the_proof(running: ProofMesh) -> None:
     """Nothing is refused then."""
 
     def allow(body: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ def test_with_all_hosts_allowed_the_overlay_fails_the_proof(running: Bed) -> Non
     assert "lets every call out" in str(proven)
 
 
-def test_without_anybody_outside_nothing_is_proven(running: Bed) -> None:
+def test_without_anybody_outside_nothing_is_proven(running: ProofMesh) -> None:
     """That nobody is reached says nothing then: INCONCLUSIVE."""
 
     def nobody(body: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ def test_without_anybody_outside_nothing_is_proven(running: Bed) -> None:
     assert "no pod of judge is ready" in str(proven)
 
 
-def test_a_mesh_that_lets_unknown_hosts_out_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_that_lets_unknown_hosts_out_fails_the_proof(running: ProofMesh) -> None:
     """The manifest says REGISTRY_ONLY, the Envoys send what they do not know to the judge."""
     running.apply(overlay("base"))
     with translated_wrongly(_all_to_the_judge):
@@ -119,7 +119,7 @@ def test_a_mesh_that_lets_unknown_hosts_out_fails_the_proof(running: Bed) -> Non
     assert found["to judge.example"] == found["to logic"] == "PASS"
 
 
-def test_a_mesh_without_the_entry_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_without_the_entry_fails_the_proof(running: ProofMesh) -> None:
     """The manifest has one, the Envoys were not told."""
     running.apply(overlay("base"))
     with translated_wrongly(_without_the_entry):

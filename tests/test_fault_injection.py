@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.live import overlay
-from tests.proving import Bed, bed, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
@@ -17,7 +17,7 @@ FAULT = "envoy.filters.http.fault"
 
 
 @pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp(SCENARIO), overlay("base")) as running:
         yield running
 
@@ -29,7 +29,7 @@ def without_faults(config: Any) -> None:
                 route.get("typedPerFilterConfig", {}).pop(FAULT, None)
 
 
-def test_faults_for_everybody_fail_the_proof(mesh: Bed) -> None:
+def test_faults_for_everybody_fail_the_proof(mesh: ProofMesh) -> None:
     """The overlay made wrong: its match is gone."""
     mesh.apply(
         edited(
@@ -40,7 +40,7 @@ def test_faults_for_everybody_fail_the_proof(mesh: Bed) -> None:
     assert mesh.prove(SCENARIO).status == 1
 
 
-def test_a_mesh_that_injects_nothing_fails_the_proof(mesh: Bed) -> None:
+def test_a_mesh_that_injects_nothing_fails_the_proof(mesh: ProofMesh) -> None:
     """The manifest says faults, the Envoys were told none."""
     with translated_wrongly(without_faults):
         mesh.apply(overlay(SCENARIO))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.live import overlay
-from tests.proving import Bed, bed, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
@@ -16,7 +16,7 @@ OVERLAY = "header-operations"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp(OVERLAY), overlay(OVERLAY)) as mesh:
         yield mesh
 
@@ -30,7 +30,7 @@ def changed(change: Callable[[dict[str, dict[str, Any]]], None]) -> list[Any]:
     return edited(overlay(OVERLAY), "VirtualService", "ingress", change_body)
 
 
-def test_without_the_redirect_the_overlay_fails_the_proof(running: Bed) -> None:
+def test_without_the_redirect_the_overlay_fails_the_proof(running: ProofMesh) -> None:
     """One kind of operation less than the scenario shows."""
 
     def without(routes: dict[str, dict[str, Any]]) -> None:
@@ -46,7 +46,7 @@ def test_without_the_redirect_the_overlay_fails_the_proof(running: Bed) -> None:
     assert proven.verdicts["redirect"] == "FAIL"
 
 
-def test_a_mesh_that_leaves_operations_out_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_that_leaves_operations_out_fails_the_proof(running: ProofMesh) -> None:
     """Manifests with operations over Envoys without: each of these checks says FAIL."""
 
     def without(config: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.live import overlay
-from tests.proving import LOADGEN, Bed, Proven, bed, edited, translated_wrongly
+from tests.proof_mesh import LOADGEN, ProofMesh, Proven, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
@@ -18,7 +18,7 @@ OVERLAY = "jwt"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp(OVERLAY), overlay(OVERLAY)) as mesh:
         yield mesh
 
@@ -34,7 +34,7 @@ def failed(proven: Proven) -> set[str]:
     return {name for name, verdict in proven.verdicts.items() if verdict == "FAIL"}
 
 
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
+def test_the_overlay_in_force_is_proven(running: ProofMesh) -> None:
     """Every kind of token: PASS."""
     running.apply(overlay(OVERLAY))
 
@@ -43,7 +43,7 @@ def test_the_overlay_in_force_is_proven(running: Bed) -> None:
     assert proven.status == 0, str(proven)
 
 
-def test_a_minted_token_opens_what_the_page_says(running: Bed) -> None:
+def test_a_minted_token_opens_what_the_page_says(running: ProofMesh) -> None:
     """`loadgen token` makes what curl needs."""
     running.apply(overlay(OVERLAY))
     gateway = requests.get(f"{running.api}/mesh", timeout=5).json()["gateways"]["ingressgateway"]["http"]
@@ -58,7 +58,7 @@ def test_a_minted_token_opens_what_the_page_says(running: Bed) -> None:
     assert read("--group", "moderator", "--expired") == 401
 
 
-def test_an_edited_claim_is_what_gets_proven(running: Bed) -> None:
+def test_an_edited_claim_is_what_gets_proven(running: ProofMesh) -> None:
     """Another claim with another value."""
 
     def other(rules: list[dict[str, Any]]) -> None:
@@ -72,14 +72,14 @@ def test_an_edited_claim_is_what_gets_proven(running: Bed) -> None:
     assert proven.verdicts["read, role editor"] == "PASS"
 
 
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
+def test_the_plain_application_fails_the_proof(running: ProofMesh) -> None:
     """Without the overlay everybody reads."""
     running.apply(overlay("base"))
 
     assert running.prove(OVERLAY).status == 1
 
 
-def test_without_the_policy_the_overlay_fails_the_proof(running: Bed) -> None:
+def test_without_the_policy_the_overlay_fails_the_proof(running: ProofMesh) -> None:
     """Tokens are verified, but nobody asks for one."""
     running.apply([each for each in overlay(OVERLAY) if each.kind != "AuthorizationPolicy"])
 
@@ -89,7 +89,7 @@ def test_without_the_policy_the_overlay_fails_the_proof(running: Bed) -> None:
     assert "no AuthorizationPolicy" in str(proven)
 
 
-def test_a_rule_that_asks_for_no_token_fails_the_proof(running: Bed) -> None:
+def test_a_rule_that_asks_for_no_token_fails_the_proof(running: ProofMesh) -> None:
     """Beside the right one it lets everybody read."""
     running.apply(with_rules(lambda rules: rules.append({"to": [{"operation": {"methods": ["GET"]}}]})))
 
@@ -103,7 +103,7 @@ def test_a_rule_that_asks_for_no_token_fails_the_proof(running: Bed) -> None:
     }
 
 
-def test_rules_made_wrong_fail_the_proof(running: Bed) -> None:
+def test_rules_made_wrong_fail_the_proof(running: ProofMesh) -> None:
     """One that lets another group read, and none that lets anybody write: exactly that is found."""
 
     def wrong(rules: list[dict[str, Any]]) -> None:
@@ -115,7 +115,7 @@ def test_rules_made_wrong_fail_the_proof(running: Bed) -> None:
     assert failed(running.prove(OVERLAY)) == {"read, another group", "write, no token"}
 
 
-def test_a_mesh_that_does_not_verify_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_that_does_not_verify_fails_the_proof(running: ProofMesh) -> None:
     """Envoys that look at no token: bad ones are not refused as such, and good ones are worth nothing."""
 
     def unverified(config: Any) -> None:

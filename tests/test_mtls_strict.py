@@ -9,7 +9,7 @@ import pytest
 
 from localmesh.manifests import Resource
 from tests.live import overlay
-from tests.proving import Bed, bed, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
@@ -17,7 +17,7 @@ SCENARIO = "mtls-strict"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp(SCENARIO), overlay("base")) as mesh:
         yield mesh
 
@@ -27,14 +27,14 @@ def without(kind: str, name: str) -> list[Resource]:
     return [each for each in overlay(SCENARIO) if (each.kind, each.name) != (kind, name)]
 
 
-def test_the_plain_application_fails_the_proof(running: Bed) -> None:
+def test_the_plain_application_fails_the_proof(running: ProofMesh) -> None:
     """Without the overlay every port takes plain text."""
     running.apply(overlay("base"))
 
     assert running.prove(SCENARIO).status == 1
 
 
-def test_the_overlay_in_force_is_proven(running: Bed) -> None:
+def test_the_overlay_in_force_is_proven(running: ProofMesh) -> None:
     """Whatever connections there are from before: PASS."""
     running.apply(overlay(SCENARIO))
 
@@ -45,7 +45,7 @@ def test_the_overlay_in_force_is_proven(running: Bed) -> None:
     assert proven.expected["plain text to logic:9102"] == "answered"
 
 
-def test_edited_policies_are_what_gets_proven(running: Bed) -> None:
+def test_edited_policies_are_what_gets_proven(running: ProofMesh) -> None:
     """No exception for metrics, and one for feedback."""
 
     def for_feedback(body: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def test_edited_policies_are_what_gets_proven(running: Bed) -> None:
     assert proven.expected["plain text to feedback:8080"] == "answered"
 
 
-def test_without_its_policy_the_overlay_fails_the_proof(running: Bed) -> None:
+def test_without_its_policy_the_overlay_fails_the_proof(running: ProofMesh) -> None:
     """What is left excepts a port from nothing."""
     running.apply(without("PeerAuthentication", "default"))
 
@@ -71,7 +71,7 @@ def test_without_its_policy_the_overlay_fails_the_proof(running: Bed) -> None:
     assert proven.expected["plain text to logic:8080"] == "answered"
 
 
-def test_a_mesh_that_takes_plain_text_all_the_same_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_that_takes_plain_text_all_the_same_fails_the_proof(running: ProofMesh) -> None:
     """The manifest says STRICT, the Envoys were told otherwise."""
     running.apply(overlay("base"))
     with translated_wrongly(_with_plain_text):

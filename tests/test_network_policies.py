@@ -9,32 +9,32 @@ from typing import Any
 
 import pytest
 
-from tests.combinations import Object, build
+from tests.kustomize_builds import Object, build
 from tests.live import ROOT
 
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class End:
+class Ending:
     """One end of a connection: a pod by namespace and labels; without a namespace, outside of the cluster."""
 
     namespace: str | None
     labels: Labels = field(default_factory=dict)
 
 
-def service(app: str) -> End:
-    return End("sentimesh", {"app": app})
+def service(app: str) -> Ending:
+    return Ending("sentimesh", {"app": app})
 
 
-GATEWAY = End("istio-system", {"istio": "ingressgateway"})
-ISTIOD = End("istio-system", {"app": "istiod"})
-DNS = End("kube-system", {"k8s-app": "kube-dns"})
-COLLECTOR = End("observability", {"app": "otel-collector"})
-PROMETHEUS = End("monitoring", {"app": "prometheus"})
-STRANGER = End("default", {"app": "webapp"})
-LOAD = End("sentimesh", {"app": "load", "sentimesh/client": "true"})
-INTERNET = API_SERVER = End(None)
+GATEWAY = Ending("istio-system", {"istio": "ingressgateway"})
+ISTIOD = Ending("istio-system", {"app": "istiod"})
+DNS = Ending("kube-system", {"k8s-app": "kube-dns"})
+COLLECTOR = Ending("observability", {"app": "otel-collector"})
+PROMETHEUS = Ending("monitoring", {"app": "prometheus"})
+STRANGER = Ending("default", {"app": "webapp"})
+LOAD = Ending("sentimesh", {"app": "load", "sentimesh/client": "true"})
+INTERNET = API_SERVER = Ending(None)
 
 NEEDED = [
     (GATEWAY, service("frontend"), 8080),
@@ -57,7 +57,7 @@ NEEDED = [
     (GATEWAY, service("impostor"), 8080),
     (service("impostor"), service("logic"), 8080),
     (GATEWAY, service("courier"), 8081),
-    (service("courier"), End("outside", {"app": "judge"}), 8080),
+    (service("courier"), Ending("outside", {"app": "judge"}), 8080),
 ]
 UNWANTED = [
     (GATEWAY, service("postgres"), 5432),
@@ -89,21 +89,21 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
     ]
 
 
-def words(case: tuple[End, End, int]) -> str:
+def words(case: tuple[Ending, Ending, int]) -> str:
     ends = ["-".join([end.namespace or "outside", *end.labels.values()]) for end in case[:2]]
     return f"{ends[0]}-to-{ends[1]}-{case[2]}"
 
 
 @pytest.mark.parametrize("case", NEEDED, ids=words)
 def test_what_the_application_needs_is_let_through(
-    policies: list[Object], case: tuple[End, End, int]
+    policies: list[Object], case: tuple[Ending, Ending, int]
 ) -> None:
     """Traffic of the demo, configuration, names, metrics and spans."""
     assert allowed(policies, *case)
 
 
 @pytest.mark.parametrize("case", UNWANTED, ids=words)
-def test_everything_else_is_stopped(policies: list[Object], case: tuple[End, End, int]) -> None:
+def test_everything_else_is_stopped(policies: list[Object], case: tuple[Ending, Ending, int]) -> None:
     """Whoever has no business with a service does not reach it."""
     assert not allowed(policies, *case)
 
@@ -116,13 +116,13 @@ def test_what_holds_for_all_pods_is_said_by_direction(policies: list[Object]) ->
     assert sorted(with_rules) == [["Egress"], ["Ingress"]]
 
 
-def allowed(policies: list[Object], source: End, destination: End, port: int) -> bool:
+def allowed(policies: list[Object], source: Ending, destination: Ending, port: int) -> bool:
     """Whether both ends let the connection through (kubernetes.io: Network Policies)."""
     leaves = _side(policies, source, destination, port, "Egress")
     return leaves and _side(policies, destination, source, port, "Ingress")
 
 
-def _side(policies: list[Object], own: End, other: End, port: int, direction: str) -> bool:
+def _side(policies: list[Object], own: Ending, other: Ending, port: int, direction: str) -> bool:
     if own.namespace != "sentimesh":
         return True
     selecting = [
@@ -142,7 +142,7 @@ def _has_port(rule: Object, port: int) -> bool:
     return port in [each["port"] for each in rule.get("ports", [{"port": port}])]
 
 
-def _is_peer(peer: Object, end: End) -> bool:
+def _is_peer(peer: Object, end: Ending) -> bool:
     if not peer:
         return True
     if end.namespace is None:

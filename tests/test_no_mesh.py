@@ -15,7 +15,7 @@ import requests
 import yaml
 
 from loadgen.tests.servers import always, answer, closed_port, serving
-from localmesh.envoy import binary
+from localmesh.runtime.processes.envoy import binary
 from tests.live import ROOT
 
 FILE = ROOT / "k8s" / "components" / "no-mesh" / "envoy.yaml"

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from localmesh.catalog.workload import Workload
-from localmesh.counters import stats_config
-from tests.combinations import build
-from tests.composition import PLACES, applications, composed, workloads
+from localmesh.telemetry.envoy_stats import stats_config
+from tests.compose_file import PLACES, applications, composed, workloads
+from tests.kustomize_builds import build
 from tests.live import ROOT
 
 COMPONENT = ROOT / "k8s" / "components" / "observability"

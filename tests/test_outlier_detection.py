@@ -9,7 +9,7 @@ import pytest
 
 from localmesh.manifests import Resource
 from tests.live import overlay
-from tests.proving import Bed, bed, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
@@ -17,7 +17,7 @@ SCENARIO = "outlier-detection"
 
 
 @pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp(SCENARIO), overlay(SCENARIO)) as running:
         yield running
 
@@ -34,7 +34,7 @@ def without_detection(config: Any) -> None:
         cluster.pop("outlierDetection", None)
 
 
-def test_a_mesh_that_ejects_nothing_fails_the_proof(mesh: Bed) -> None:
+def test_a_mesh_that_ejects_nothing_fails_the_proof(mesh: ProofMesh) -> None:
     """The manifest says ejection, the Envoys were told none: the sick pod goes on failing."""
     with translated_wrongly(without_detection):
         mesh.apply(with_detection(consecutive5xxErrors=4))
@@ -45,7 +45,7 @@ def test_a_mesh_that_ejects_nothing_fails_the_proof(mesh: Bed) -> None:
     assert proven.verdicts["it comes back"] == "FAIL"
 
 
-def test_ejection_switched_off_fails_the_proof(mesh: Bed) -> None:
+def test_ejection_switched_off_fails_the_proof(mesh: ProofMesh) -> None:
     """The overlay made wrong: no number of failures is too many."""
     mesh.apply(with_detection(consecutive5xxErrors=0))
 

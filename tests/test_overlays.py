@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localmesh.manifests import load
-from tests.combinations import FOR_CONTROLLERS
+from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
 
 OVERLAYS = sorted(

@@ -20,13 +20,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from loadgen.applying.overlays import has_policies
-from loadgen.inforce import MeshApi
-from loadgen.prove.sequence import await_rest
-from tests.combinations import FOR_CONTROLLERS
+from loadgen.deploy.overlays import has_policies
+from loadgen.meshstate import MeshApi
+from loadgen.prove.sequence import wait_until_idle
+from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT, overlay
 from tests.pages import Command, commands, difference, page_commands
-from tests.proving import Bed, bed
+from tests.proof_mesh import ProofMesh, bed
 
 PAGES = sorted(
     (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
@@ -44,7 +44,7 @@ NOT_HERE = ("kubectl ", "istioctl ", "skaffold ", *(() if shutil.which("curl") e
 class Shell:
     """Where a page's commands are executed: a running mesh, and a copy of the manifests."""
 
-    mesh: Bed
+    mesh: ProofMesh
     folder: Path
 
     def run(self, command: Command, scenario: str) -> tuple[int, list[str]]:
@@ -84,7 +84,7 @@ class Shell:
     def apply(self, scenario: str) -> None:
         """Make the overlay all that there is, once nothing is under way any more."""
         with MeshApi(self.mesh.api, "sentimesh") as api:
-            await_rest(api)
+            wait_until_idle(api)
         order = {"kustomizations": [str(self.folder / "istio" / "overlays" / scenario)]}
         answer = requests.post(f"{self.mesh.api}/mesh/apply", json=order, timeout=60)
         assert answer.ok, answer.text
@@ -103,7 +103,7 @@ def made(line: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp("pages"), overlay("base")) as running:
         yield running
 
@@ -123,7 +123,7 @@ def copied(folder: Path, hang_seconds: str) -> None:
 @pytest.mark.mesh
 @pytest.mark.xdist_group("application")
 @pytest.mark.parametrize("page", PAGES, ids=[page.parent.name for page in PAGES])
-def test_a_page_says_what_happens(mesh: Bed, tmp_path: Path, page: Path) -> None:
+def test_a_page_says_what_happens(mesh: ProofMesh, tmp_path: Path, page: Path) -> None:
     """From the first command to the last: exit status and output are as shown."""
     scenario = page.parent.name
     copied(tmp_path, HANG_SECONDS.get(scenario, SHORT_HANG_SECONDS))

@@ -14,18 +14,18 @@ import requests
 
 from loadgen.proofs import proofs
 from tests.live import ROOT, overlay
-from tests.proving import LOADGEN, Bed, bed
+from tests.proof_mesh import LOADGEN, ProofMesh, bed
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 @pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp("proofs"), overlay("base")) as running:
         yield running
 
 
-def prove(mesh: Bed, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+def prove(mesh: ProofMesh, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """The exit status and the report of `loadgen prove`."""
     report = folder / "report.json"
     finished = subprocess.run(
@@ -41,13 +41,13 @@ def prove(mesh: Bed, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]
     return finished.returncode, json.loads(report.read_text())
 
 
-def in_force(mesh: Bed) -> set[str]:
+def in_force(mesh: ProofMesh) -> set[str]:
     """Every object that there is, as text."""
     text = requests.get(f"{mesh.api}/mesh/manifests", timeout=10).json()["text"]
     return set(text.split("\n---\n"))
 
 
-def test_every_proof_fails_on_the_plain_application(mesh: Bed, tmp_path: Path) -> None:
+def test_every_proof_fails_on_the_plain_application(mesh: ProofMesh, tmp_path: Path) -> None:
     """What no overlay has brought is not there."""
     status, report = prove(mesh, tmp_path, *proofs())
 
@@ -57,7 +57,7 @@ def test_every_proof_fails_on_the_plain_application(mesh: Bed, tmp_path: Path) -
     )
 
 
-def test_overlays_take_turns_and_what_was_in_force_comes_back(mesh: Bed, tmp_path: Path) -> None:
+def test_overlays_take_turns_and_what_was_in_force_comes_back(mesh: ProofMesh, tmp_path: Path) -> None:
     """Each is all there is while it is proven, and in the end all is as it was before."""
     before = in_force(mesh)
 

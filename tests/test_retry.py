@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 
 from loadgen.http1 import Target
-from loadgen.inforce import MeshApi
-from loadgen.inforce.counters import counted
-from loadgen.measuring.measure import Shipment
-from loadgen.proofs.frames.proof import Bench
-from loadgen.proofs.frames.writing import FEEDBACK
+from loadgen.measurement.measure import LoadPlan
+from loadgen.meshstate import MeshApi
+from loadgen.meshstate.metrics import counted
+from loadgen.proofs.common.mirrored_writes import FEEDBACK
+from loadgen.proofs.common.proof import ProofContext
 from loadgen.reporting.progress import listener
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
-from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, route_actions, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 @pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp("retry"), quick("base")) as running:
         yield running
 
@@ -48,14 +48,14 @@ def without_retries(config: Any) -> None:
         action.pop("retryPolicy", None)
 
 
-def test_no_attempts_fail_the_proof(mesh: Bed) -> None:
+def test_no_attempts_fail_the_proof(mesh: ProofMesh) -> None:
     """`attempts: 0` switches retries off."""
     mesh.apply(with_attempts(quick("retry"), 0))
 
     assert mesh.prove("retry").status == 1
 
 
-def test_a_mesh_that_does_not_retry_fails_the_proof(mesh: Bed) -> None:
+def test_a_mesh_that_does_not_retry_fails_the_proof(mesh: ProofMesh) -> None:
     """The manifest says retries, the Envoys were told none."""
     with translated_wrongly(without_retries):
         mesh.apply(with_attempts(quick("retry"), 2))
@@ -66,7 +66,7 @@ def test_a_mesh_that_does_not_retry_fails_the_proof(mesh: Bed) -> None:
     assert proven.verdicts["other than foretold"] == "FAIL"
 
 
-def test_a_mesh_that_retries_after_all_fails_the_naive_proof(mesh: Bed) -> None:
+def test_a_mesh_that_retries_after_all_fails_the_naive_proof(mesh: ProofMesh) -> None:
     """The manifest names no conditions, the Envoys were told some."""
 
     def with_conditions(config: Any) -> None:
@@ -83,7 +83,7 @@ def test_a_mesh_that_retries_after_all_fails_the_naive_proof(mesh: Bed) -> None:
     assert proven.verdicts["other than foretold"] == "FAIL"
 
 
-def test_feedback_that_is_sent_again_is_stored_once(mesh: Bed) -> None:
+def test_feedback_that_is_sent_again_is_stored_once(mesh: ProofMesh) -> None:
     """1,000 writes under a policy that repeats each, though it was stored: as if its answer got lost."""
 
     def repeat_what_succeeded(body: dict[str, Any]) -> None:
@@ -93,12 +93,12 @@ def test_feedback_that_is_sent_again_is_stored_once(mesh: Bed) -> None:
     mesh.apply(edited(quick("retry"), "VirtualService", "ingress", repeat_what_succeeded))
 
     with MeshApi(mesh.api, "sentimesh") as api:
-        bench = Bench(api, Target.from_url(api.gateway()), listener("retry"))
+        bench = ProofContext(api, Target.from_url(api.gateway()), listener("retry"))
         before = writes(api)
-        tally = bench.send(Shipment((FEEDBACK,), 1_000, 8, timeout_seconds=15))
+        measurement = bench.send(LoadPlan((FEEDBACK,), 1_000, 8, timeout_seconds=15))
         found = writes(api) - before
 
-    assert tally.statuses == {201: 1_000}
+    assert measurement.statuses == {201: 1_000}
     assert found == Counter(stored=1_000, duplicate=1_000)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
-from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, route_actions, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
@@ -20,12 +20,12 @@ def quick(name: str) -> list[Resource]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp("shadow"), quick("shadow")) as mesh:
         yield mesh
 
 
-def test_without_the_mirror_the_overlay_fails_the_proof(running: Bed) -> None:
+def test_without_the_mirror_the_overlay_fails_the_proof(running: ProofMesh) -> None:
     """A percentage without a mirror is none."""
 
     def without(body: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def test_without_the_mirror_the_overlay_fails_the_proof(running: Bed) -> None:
     assert running.prove("shadow").status == 1
 
 
-def test_a_mesh_that_mirrors_half_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_that_mirrors_half_fails_the_proof(running: ProofMesh) -> None:
     """A manifest that says all over Envoys that copy every second request."""
 
     def half(config: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.combinations import FOR_CONTROLLERS
+from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
 
 Object = dict[str, Any]

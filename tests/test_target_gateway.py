@@ -12,7 +12,7 @@ import requests
 
 from localmesh.manifests import Resource, load_text
 from tests.live import Live, live, overlay, with_environment
-from tests.proving import edited
+from tests.proof_mesh import edited
 from tests.target_page import fate, section, tables
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
@@ -158,10 +158,10 @@ class TestRequestIds:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: say(mesh, user_group="retried"), range(24)))
 
-        tries = [computed(answer) for answer in answers]
-        assert max(map(len, tries)) > 1
-        assert not [fates for fates in tries if "answered" in fates[:-1]]
-        assert [fates[-1] == "answered" for fates in tries] == [answer.ok for answer in answers]
+        attempts = [computed(answer) for answer in answers]
+        assert max(map(len, attempts)) > 1
+        assert not [fates for fates in attempts if "answered" in fates[:-1]]
+        assert [fates[-1] == "answered" for fates in attempts] == [answer.ok for answer in answers]
 
     def test_the_caller_s_id_counts_behind_the_gateway(self, mesh: Live) -> None:
         """At webapp's own port: the table of the page."""

@@ -9,13 +9,13 @@ import pytest
 
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
-from tests.proving import Bed, bed, edited, route_actions, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, edited, route_actions, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 @pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     with bed(tmp_path_factory.mktemp("timeout"), quick("base")) as running:
         yield running
 
@@ -37,14 +37,14 @@ def without_deadlines(config: Any) -> None:
         action["timeout"] = "0s"
 
 
-def test_a_deadline_that_nothing_runs_into_fails_the_proof(mesh: Bed) -> None:
+def test_a_deadline_that_nothing_runs_into_fails_the_proof(mesh: ProofMesh) -> None:
     """Longer than any hang."""
     mesh.apply(with_timeout(quick("timeout"), "5s"))
 
     assert mesh.prove("timeout").status == 1
 
 
-def test_a_mesh_that_keeps_no_deadline_fails_the_proof(mesh: Bed) -> None:
+def test_a_mesh_that_keeps_no_deadline_fails_the_proof(mesh: ProofMesh) -> None:
     """The manifest says a deadline, the Envoys were told none."""
     with translated_wrongly(without_deadlines):
         mesh.apply(with_timeout(quick("timeout"), "500ms"))

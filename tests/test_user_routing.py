@@ -10,7 +10,7 @@ import pytest
 
 from localmesh.manifests import Resource
 from tests.live import overlay, with_environment
-from tests.proving import Bed, bed, translated_wrongly
+from tests.proof_mesh import ProofMesh, bed, translated_wrongly
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
@@ -21,13 +21,13 @@ def quick(name: str) -> list[Resource]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     folder: Path = tmp_path_factory.mktemp("user-routing")
     with bed(folder, quick("user-routing")) as mesh:
         yield mesh
 
 
-def test_without_the_decision_inside_the_proof_fails(running: Bed) -> None:
+def test_without_the_decision_inside_the_proof_fails(running: ProofMesh) -> None:
     """The gateway alone is half of the scenario."""
     plain = {(each.kind, each.name): each for each in quick("base")}
     resources = [
@@ -42,7 +42,7 @@ def test_without_the_decision_inside_the_proof_fails(running: Bed) -> None:
     assert "routes logic without regard to the header" in str(proven)
 
 
-def test_a_mesh_that_ignores_the_header_fails_the_proof(running: Bed) -> None:
+def test_a_mesh_that_ignores_the_header_fails_the_proof(running: ProofMesh) -> None:
     """Manifests that decide by group over Envoys that do not: the members' checks say FAIL."""
     running.apply(quick("base"))
     with translated_wrongly(_without_groups):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from loadgen.proofs.frames.proof import Proof
+from loadgen.proofs.common.proof import Proof
 
 
 def proofs() -> dict[str, Proof]:

@@ -14,15 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loadgen.http1 import Request
-from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
-from loadgen.inforce.hashing import hashed_by
-from loadgen.inforce.pods import name_of, ready
-from loadgen.inforce.shares import edge_route
-from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, certain, inconclusive, judge
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.hashing import hashed_by
+from loadgen.meshstate.pods import name_of, ready
+from loadgen.meshstate.shares import edge_route
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import Check, Count, exact_check, inconclusive, judge
 
 SERVICE = "frontend"
 REMEDY = remedy("ab-testing")
@@ -44,7 +44,7 @@ class Visit:
     lost: int = 0
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read the header in force, visit as many, judge."""
     header = header_in_force(bench.resources())
     pods = _pods(bench)
@@ -53,7 +53,7 @@ def prove(bench: Bench) -> Sequence[Check]:
         f"of {' and '.join(sorted(set(pods.values())))}"
     )
     visits: dict[str, Visit] = defaultdict(Visit)
-    pages = Shipment(
+    pages = LoadPlan(
         tuple(_request("/", header, value) for value in VALUES),
         TIMES * len(VALUES),
         CONNECTIONS,
@@ -65,10 +65,10 @@ def prove(bench: Bench) -> Sequence[Check]:
     wanted = [(value, file) for value in VALUES for file in sorted(visits[value].files)]
     if wanted:
         requests = tuple(_request(file, header, value) for value, file in wanted)
-        files = Shipment(requests, len(wanted), CONNECTIONS, timeout_seconds=10, purpose="files")
+        files = LoadPlan(requests, len(wanted), CONNECTIONS, timeout_seconds=10, purpose="files")
         record(visits, [value for value, _ in wanted], bench.send(files))
     if header_in_force(bench.resources()) != header or _pods(bench) != pods:
-        raise NotUnderstood("the configuration or the pods changed while the requests were sent")
+        raise UnsupportedConfig("the configuration or the pods changed while the requests were sent")
     return judged(visits, set(pods.values()))
 
 
@@ -79,11 +79,11 @@ def header_in_force(resources: Resources) -> str:
     destination = route.destinations[0]["destination"]
     if destination["host"].partition(".")[0] != SERVICE or "subset" in destination:
         where = f"{destination['host']} {destination.get('subset', '')}".strip()
-        raise NotInForce(f"{route.where} leads to {where}, not to all pods of {SERVICE}; {REMEDY}")
+        raise NotConfigured(f"{route.where} leads to {where}, not to all pods of {SERVICE}; {REMEDY}")
     return header
 
 
-def _pods(bench: Bench) -> dict[str, str]:
+def _pods(bench: ProofContext) -> dict[str, str]:
     """The version of each ready pod."""
     return {
         name_of(pod): str(pod["metadata"]["labels"].get("version", ""))
@@ -96,9 +96,9 @@ def _request(path: str, header: str, value: str) -> Request:
     return Request("GET", path, ((header, value),))
 
 
-def record(visits: Mapping[str, Visit], values: Sequence[str], tally: Tally) -> None:
+def record(visits: Mapping[str, Visit], values: Sequence[str], measurement: Measurement) -> None:
     """Add the answers to the visits; the requests had these values, in rotation."""
-    for one in tally.observations:
+    for one in measurement.observations:
         _record(visits[values[one.number % len(values)]], one)
 
 
@@ -126,7 +126,7 @@ def judged(visits: Mapping[str, Visit], versions: set[str]) -> list[Check]:
     return [
         judge("same value, same pod", "every value", plan, Count(one_pod, len(VALUES), unknown)),
         judge("pages of one version", "every page whole", plan, Count(whole, len(VALUES), unknown)),
-        certain(name, all_of_them, " and ".join(sorted(found)) or None)
+        exact_check(name, all_of_them, " and ".join(sorted(found)) or None)
         if len(versions) > 1
         else inconclusive(name, "more than one", f"only {all_of_them or 'no version'} has ready pods"),
     ]

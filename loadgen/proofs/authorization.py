@@ -15,21 +15,21 @@ import json
 from collections.abc import Sequence
 
 from loadgen.http1 import Request
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.inforce.counters import METRICS_PORT
-from loadgen.inforce.policies import policies
-from loadgen.judging.judge import Check
-from loadgen.measuring.sentiment import PATH, SENTENCES, sentiment_requests
-from loadgen.proofs.frames.admission import (
+from loadgen.measurement.sentiment import PATH, SENTENCES, sentiment_requests
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
+from loadgen.meshstate.metrics import METRICS_PORT
+from loadgen.meshstate.policies import policies
+from loadgen.proofs.common.access import (
     DENIED,
-    Passage,
+    AccessCase,
+    access_checks,
     asked_past_the_gateway,
     check_routes,
-    passage_checks,
     past_the_gateway_check,
     wait_for_connections,
 )
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.judge import Check
 
 REMEDY = remedy("authorization")
 JSON = (("content-type", "application/json"),)
@@ -37,41 +37,43 @@ SENTENCE = sentiment_requests()[0].body
 FEEDBACK = json.dumps({"sentence": SENTENCES[0], "polarity": 0.6, "correct": True}).encode()
 SERVICES = ("frontend", "webapp", "logic", "feedback")
 
-PASSAGES = (
-    Passage("gateway to frontend: GET /", "frontend", Request("GET", "/"), "200 of frontend"),
-    Passage("gateway to frontend: assets", "frontend", Request("GET", "/favicon.ico"), "200 of frontend"),
-    Passage("gateway to frontend: /about", "frontend", Request("GET", "/about"), "200 of frontend"),
-    Passage("gateway to frontend: POST /", "frontend", Request("POST", "/"), DENIED),
-    Passage("gateway to frontend v2", "frontend", Request("GET", "/", (("user-group", "internal"),)), DENIED),
-    Passage(
+ACCESS_CASES = (
+    AccessCase("gateway to frontend: GET /", "frontend", Request("GET", "/"), "200 of frontend"),
+    AccessCase("gateway to frontend: assets", "frontend", Request("GET", "/favicon.ico"), "200 of frontend"),
+    AccessCase("gateway to frontend: /about", "frontend", Request("GET", "/about"), "200 of frontend"),
+    AccessCase("gateway to frontend: POST /", "frontend", Request("POST", "/"), DENIED),
+    AccessCase(
+        "gateway to frontend v2", "frontend", Request("GET", "/", (("user-group", "internal"),)), DENIED
+    ),
+    AccessCase(
         "gateway to feedback: POST",
         "feedback",
         Request("POST", "/feedback", JSON, FEEDBACK),
         "201 of feedback",
     ),
-    Passage("gateway to feedback: GET", "feedback", Request("GET", "/feedback"), DENIED),
-    Passage("gateway to webapp: GET", "webapp", Request("GET", PATH), DENIED),
-    Passage("webapp to logic", "webapp", Request("POST", PATH, JSON, SENTENCE), "200 of webapp, logic"),
-    Passage(
+    AccessCase("gateway to feedback: GET", "feedback", Request("GET", "/feedback"), DENIED),
+    AccessCase("gateway to webapp: GET", "webapp", Request("GET", PATH), DENIED),
+    AccessCase("webapp to logic", "webapp", Request("POST", PATH, JSON, SENTENCE), "200 of webapp, logic"),
+    AccessCase(
         "impostor to logic",
         "impostor",
         Request("POST", "/impostor/sentiment", JSON, SENTENCE),
         "502 of webapp: logic answered 403",
     ),
-    Passage("gateway to logic", "logic", Request("POST", "/analyse/sentiment", JSON, SENTENCE), DENIED),
+    AccessCase("gateway to logic", "logic", Request("POST", "/analyse/sentiment", JSON, SENTENCE), DENIED),
 )
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """See that there are policies, then try every pair."""
     resources, in_force = bench.resources(), policies(bench.api)
     if not in_force.authorization:
-        raise NotInForce(f"no AuthorizationPolicy in namespace {resources.namespace}; {REMEDY}")
-    check_routes(resources, PASSAGES, remedy=REMEDY)
+        raise NotConfigured(f"no AuthorizationPolicy in namespace {resources.namespace}; {REMEDY}")
+    check_routes(resources, ACCESS_CASES, remedy=REMEDY)
     names = sorted(str(policy["metadata"]["name"]) for policy in in_force.authorization)
     bench.facts["in force"] = f"AuthorizationPolicies {', '.join(names)}"
     wait_for_connections(bench, in_force)
-    checks = passage_checks(bench, PASSAGES)
+    checks = access_checks(bench, ACCESS_CASES)
     checks += [
         past_the_gateway_check(
             f"no identity to {service}", DENIED, asked_past_the_gateway(bench, service, "/about")
@@ -80,11 +82,11 @@ def prove(bench: Bench) -> Sequence[Check]:
     ]
     checks.append(_metrics(bench))
     if (bench.resources(), policies(bench.api)) != (resources, in_force):
-        raise NotUnderstood("the configuration was changed while the requests were sent")
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
     return checks
 
 
-def _metrics(bench: Bench) -> Check:
+def _metrics(bench: ProofContext) -> Check:
     """Whether the port that everybody may read can be read without an identity."""
     answers: dict[str, str] = {}
     for service in SERVICES:

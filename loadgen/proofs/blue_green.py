@@ -19,18 +19,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loadgen.http1 import Request
-from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
-from loadgen.inforce.shares import edge_route, shares_at_gateway
-from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, failed, judge
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.shares import edge_route, shares_at_gateway
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import Check, Count, failed, judge
 
 SERVICE = "frontend"
 CALL = Call("GET", "/")
 REMEDY = remedy("blue-green")
-STEADY = Shipment((Request("GET", "/"),), 500, 16, timeout_seconds=10)
+STEADY = LoadPlan((Request("GET", "/"),), 500, 16, timeout_seconds=10)
 SWITCH = replace(STEADY, count=2_000)
 ROUND = replace(STEADY, count=100)
 SETTLING_SECONDS = 30
@@ -53,12 +53,12 @@ class Switch:
 
     colours: Colours
     during: list[Observation] = field(default_factory=list)
-    after: Tally = field(default_factory=Tally)
+    after: Measurement = field(default_factory=Measurement)
     planned: int = 0
     settled: bool = False
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Look, switch under load, look, switch back under load, look."""
     colours = read_colours(bench.resources())
     bench.facts["in force"] = f"{colours.where}: {colours.live} 100 %, {colours.idle} 0 %"
@@ -76,7 +76,9 @@ def read_colours(resources: Resources) -> Colours:
     shares = shares_at_gateway(resources, SERVICE, CALL).shares
     weights = [int(entry.get("weight", 0)) for entry in route.destinations]
     if len(weights) != 2 or len(shares) != 1 or 0 not in weights:
-        raise NotInForce(f"{route.where} has no two versions of which one gets all and one nothing; {REMEDY}")
+        raise NotConfigured(
+            f"{route.where} has no two versions of which one gets all and one nothing; {REMEDY}"
+        )
     (live,) = shares
     item, index = _owner(resources, route.spec)
     standby = _exchanged(resources, item, index)
@@ -89,7 +91,7 @@ def _owner(resources: Resources, spec: Mapping[str, Any]) -> tuple[Mapping[str, 
         for index, route in enumerate(item["spec"].get("http", ())):
             if route is spec:
                 return item, index
-    raise NotUnderstood("the route of the page belongs to no VirtualService")
+    raise UnsupportedConfig("the route of the page belongs to no VirtualService")
 
 
 def _exchanged(resources: Resources, item: Mapping[str, Any], index: int) -> Resources:
@@ -105,24 +107,24 @@ def switched(item: Mapping[str, Any], index: int) -> dict[str, Any]:
     return changed
 
 
-def _switch(bench: Bench, colours: Colours, way: str) -> Switch:
+def _switch(bench: ProofContext, colours: Colours, way: str) -> Switch:
     """Exchange the weights while requests are under way, and go on until the new version answers alone."""
     switch = Switch(colours)
-    shipment = replace(SWITCH, purpose=f"switching {way}")
-    tally = _sent_while_switching(bench, colours, shipment)
-    switch.planned = shipment.count
-    switch.during += tally.observations
+    load_plan = replace(SWITCH, purpose=f"switching {way}")
+    measurement = _sent_while_switching(bench, colours, load_plan)
+    switch.planned = load_plan.count
+    switch.during += measurement.observations
     end = time.monotonic() + SETTLING_SECONDS
     while not switch.settled and time.monotonic() < end:
-        tally = bench.send(replace(ROUND, purpose=f"settling {way}"))
+        measurement = bench.send(replace(ROUND, purpose=f"settling {way}"))
         switch.planned += ROUND.count
-        switch.during += tally.observations
-        switch.settled = set(tally.versions_of(SERVICE)) == {colours.idle}
+        switch.during += measurement.observations
+        switch.settled = set(measurement.versions_of(SERVICE)) == {colours.idle}
     switch.after = bench.send(replace(STEADY, purpose=f"after, {way}"))
     return switch
 
 
-def _sent_while_switching(bench: Bench, colours: Colours, shipment: Shipment) -> Tally:
+def _sent_while_switching(bench: ProofContext, colours: Colours, load_plan: LoadPlan) -> Measurement:
     """Send, and exchange the weights when a quarter has been answered; both have ended then."""
     error: list[BaseException] = []
 
@@ -134,14 +136,14 @@ def _sent_while_switching(bench: Bench, colours: Colours, shipment: Shipment) ->
 
     changing = threading.Thread(target=change, daemon=True)
     try:
-        tally = bench.send(shipment, meanwhile=(shipment.count // 4, changing.start))
+        measurement = bench.send(load_plan, meanwhile=(load_plan.count // 4, changing.start))
     finally:
         # Also after Ctrl-C: what is put back then must not be overtaken by the switch.
         if changing.ident is not None:
             changing.join()
     if error:
         raise error[0]
-    return tally
+    return measurement
 
 
 def judged(switches: Iterable[Switch]) -> list[Check]:
@@ -168,10 +170,10 @@ def judged(switches: Iterable[Switch]) -> list[Check]:
     return checks
 
 
-def _all_by(name: str, version: str, tally: Tally) -> Check:
-    answered = tally.count(lambda one: one.version_of(SERVICE) == version and not one.failed)
-    unknown = tally.count(lambda one: one.abandoned)
-    return judge(name, "all requests", design(1.0, STEADY.count), Count(answered, len(tally), unknown))
+def _all_by(name: str, version: str, measurement: Measurement) -> Check:
+    answered = measurement.count(lambda one: one.version_of(SERVICE) == version and not one.failed)
+    unknown = measurement.count(lambda one: one.abandoned)
+    return judge(name, "all requests", design(1.0, STEADY.count), Count(answered, len(measurement), unknown))
 
 
 PROOF = Proof(

@@ -9,8 +9,8 @@ earlier ones went: the number is fixed, and every one that was sent is waited fo
 what has *ended* within a time would favour the fast version.)
 
 How many: enough for a share that is off by `NOTICED_SHARE` and for a failure share of a faulty version that
-is off by `NOTICED_FAILURES` to be noticed as `loadgen.judging.design` says; more where a version's weight is
-small, within bounds. The design of each check, with what it notices, is part of the report.
+is off by `NOTICED_FAILURES` to be noticed as `loadgen.statistics.design` says; more where a version's
+weight is small, within bounds. The design of each check, with what it notices, is part of the report.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from loadgen.inforce import Call, Journey, NotUnderstood, Split, read_split
-from loadgen.judging.binomial import percent
-from loadgen.judging.design import design, surely_at_least, trials_for, trials_to_get
-from loadgen.judging.judge import Check, Count, inconclusive, judge
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.sentiment import PATH, sentiment_requests
-from loadgen.measuring.tally import Tally
-from loadgen.proofs.frames.calm import STALL_RATIO, timed_out
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement
+from loadgen.measurement.sentiment import PATH, sentiment_requests
+from loadgen.meshstate import Call, CallPath, Split, UnsupportedConfig, read_split
+from loadgen.proofs.common.measurement_quality import STALL_RATIO, timed_out
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.binomial import percent
+from loadgen.statistics.design import design, surely_at_least, trials_for, trials_to_get
+from loadgen.statistics.judge import Check, Count, inconclusive, judge
 
 SERVICE = "logic"
-JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
+CALL_PATH = CallPath("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
 REMEDY = remedy("canary")
 
 NOTICED_SHARE = 0.05
@@ -49,18 +49,18 @@ MOST_CONNECTIONS = 112
 """webapp has 128 threads; some stay free for its probes."""
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read the split in force, send, count, judge."""
-    split = read_split(bench.resources(), JOURNEY, remedy=REMEDY)
+    split = read_split(bench.resources(), CALL_PATH, remedy=REMEDY)
     bench.facts |= facts(split)
     plan = plan_for(split)
-    tally = bench.send(plan)
-    if read_split(bench.resources(), JOURNEY, remedy=REMEDY) != split:
-        raise NotUnderstood("the configuration was changed while the requests were sent")
-    return judged(split, plan.count, tally)
+    measurement = bench.send(plan)
+    if read_split(bench.resources(), CALL_PATH, remedy=REMEDY) != split:
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
+    return judged(split, plan.count, measurement)
 
 
-def plan_for(split: Split) -> Shipment:
+def plan_for(split: Split) -> LoadPlan:
     """How many requests, and how many at once, for the weights and odds in force."""
     wanted = [trials_for(share, NOTICED_SHARE) for share in split.shares.values()]
     wanted += [
@@ -76,26 +76,26 @@ def plan_for(split: Split) -> Shipment:
     connections = min(FEWEST_CONNECTIONS + math.ceil(USUAL_RATE * hanging), MOST_CONNECTIONS)
     longest = max(odds.hang_seconds for odds in split.odds.values())
     rounded = math.ceil(count / 100) * 100
-    return Shipment(sentiment_requests(), rounded, connections, timeout_seconds=15 + longest)
+    return LoadPlan(sentiment_requests(), rounded, connections, timeout_seconds=15 + longest)
 
 
-def judged(split: Split, planned: int, tally: Tally) -> list[Check]:
+def judged(split: Split, planned: int, measurement: Measurement) -> list[Check]:
     """All checks; what an answer does not say counts as unknown, whatever the other answers are like."""
     faulty = [version for version, odds in split.odds.items() if odds.failing and split.shares[version]]
-    checks = _shares(split, planned, tally)
-    checks.append(_blame(split, planned, tally, faulty))
+    checks = _shares(split, planned, measurement)
+    checks.append(_blame(split, planned, measurement, faulty))
     if split.interference:
         reason = f"not computed, since failures also depend on {' and '.join(split.interference)}"
         names = [*(f"failures of {version}" for version in faulty), "failures overall"]
         return checks + [inconclusive(name, "as weights and odds in force say", reason) for name in names]
-    checks += [_failures(split, planned, tally, version) for version in faulty]
-    checks.append(_failures_overall(split, planned, tally))
+    checks += [_failures(split, planned, measurement, version) for version in faulty]
+    checks.append(_failures_overall(split, planned, measurement))
     return checks
 
 
-def _shares(split: Split, planned: int, tally: Tally) -> list[Check]:
+def _shares(split: Split, planned: int, measurement: Measurement) -> list[Check]:
     """Each version's share; a version that nothing routes to must not answer at all."""
-    found = tally.versions_of(split.service)
+    found = measurement.versions_of(split.service)
     unknown = found.pop(None, 0)
     shares = dict.fromkeys(sorted(version for version in found if version), 0.0) | dict(split.shares)
     return [
@@ -103,13 +103,13 @@ def _shares(split: Split, planned: int, tally: Tally) -> list[Check]:
             f"share of {version}",
             f"{percent(share)} of all requests",
             design(share, planned),
-            Count(found.get(version, 0), len(tally), unknown),
+            Count(found.get(version, 0), len(measurement), unknown),
         )
         for version, share in sorted(shares.items())
     ]
 
 
-def _blame(split: Split, planned: int, tally: Tally, faulty: list[str]) -> Check:
+def _blame(split: Split, planned: int, measurement: Measurement, faulty: list[str]) -> Check:
     """Whether every failing answer names a version that is made to fail.
 
     A failing answer that names no version is held against the mesh, too. Unknown is only who failed a
@@ -117,8 +117,8 @@ def _blame(split: Split, planned: int, tally: Tally, faulty: list[str]) -> Check
     webapp may have given up because the machine was slow.
     """
     blamed: Counter[str] = Counter()
-    unknown, given_up = 0, _given_up(split, tally)
-    for one in tally.observations:
+    unknown, given_up = 0, _given_up(split, measurement)
+    for one in measurement.observations:
         version = one.version_of(split.service)
         if not one.failed or version in faulty:
             continue
@@ -133,38 +133,40 @@ def _blame(split: Split, planned: int, tally: Tally, faulty: list[str]) -> Check
     if unknown:
         notes.append(f"who failed {unknown:,} is unknown")
     name = f"only {' and '.join(faulty)} fails" if faulty else "nothing fails"
-    count = Count(blamed.total(), len(tally), unknown)
+    count = Count(blamed.total(), len(measurement), unknown)
     return judge(name, "no other failure", design(0.0, planned), count, note=", ".join(notes))
 
 
-def _given_up(split: Split, tally: Tally) -> int:
+def _given_up(split: Split, measurement: Measurement) -> int:
     """How many requests webapp gave up waiting for, maybe because the machine was slow.
 
     It waits for 10 s unless told otherwise, and then answers 504 in its own name. That is the machine's doing
     only where answers that nothing delays took long, too.
     """
-    late = tally.count(
+    late = measurement.count(
         lambda one: (
             one.status == 504
             and one.version_of(split.service) is None
-            and one.version_of(JOURNEY.entry) is not None
+            and one.version_of(CALL_PATH.entry) is not None
             and one.latency_seconds > GIVEN_UP_SECONDS
         )
     )
-    return 0 if split.interference else min(late, _stalled(tally))
+    return 0 if split.interference else min(late, _stalled(measurement))
 
 
-def _stalled(tally: Tally) -> int:
+def _stalled(measurement: Measurement) -> int:
     """How many requests may have had no answer in time because the machine was slow."""
-    return STALL_RATIO * tally.count(lambda one: one.status == 200 and one.latency_seconds > SLOW_SECONDS)
+    return STALL_RATIO * measurement.count(
+        lambda one: one.status == 200 and one.latency_seconds > SLOW_SECONDS
+    )
 
 
-def _failures(split: Split, planned: int, tally: Tally, version: str) -> Check:
+def _failures(split: Split, planned: int, measurement: Measurement, version: str) -> Check:
     """How often a faulty version fails, of the requests it got."""
     failing = min(1.0, split.odds[version].failing)
-    unknown = tally.count(lambda one: one.version_of(split.service) is None)
-    got = tally.count(lambda one: one.version_of(split.service) == version)
-    failures = tally.count(lambda one: one.failed and one.version_of(split.service) == version)
+    unknown = measurement.count(lambda one: one.version_of(split.service) is None)
+    got = measurement.count(lambda one: one.version_of(split.service) == version)
+    failures = measurement.count(lambda one: one.failed and one.version_of(split.service) == version)
     return judge(
         f"failures of {version}",
         f"{percent(failing)} of its requests",
@@ -173,12 +175,12 @@ def _failures(split: Split, planned: int, tally: Tally, version: str) -> Check:
     )
 
 
-def _failures_overall(split: Split, planned: int, tally: Tally) -> Check:
+def _failures_overall(split: Split, planned: int, measurement: Measurement) -> Check:
     """How often users see a failure; no answer is one, unless it was not waited for."""
     expected = sum(share * min(1.0, split.odds[version].failing) for version, share in split.shares.items())
-    given_up = min(_given_up(split, tally) + tally.count(timed_out), _stalled(tally))
-    failures = tally.count(lambda one: one.failed and not one.abandoned) - given_up
-    count = Count(failures, len(tally), tally.count(lambda one: one.abandoned) + given_up)
+    given_up = min(_given_up(split, measurement) + measurement.count(timed_out), _stalled(measurement))
+    failures = measurement.count(lambda one: one.failed and not one.abandoned) - given_up
+    count = Count(failures, len(measurement), measurement.count(lambda one: one.abandoned) + given_up)
     return judge("failures overall", f"{percent(expected)} of all requests", design(expected, planned), count)
 
 

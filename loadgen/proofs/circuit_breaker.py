@@ -19,18 +19,25 @@ from dataclasses import dataclass
 from statistics import median
 
 from loadgen.http1 import Request
-from loadgen.inforce import NotInForce, NotUnderstood, Resources
-from loadgen.inforce.routes import qualified
-from loadgen.judging.binomial import percent
-from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, excused, inconclusive, judge, judge_between
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.sentiment import sentiment_requests
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames import others
-from loadgen.proofs.frames.calm import SLOW_SECONDS, busy, late_sending
-from loadgen.proofs.frames.others import Entrance
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.sentiment import sentiment_requests
+from loadgen.meshstate import NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.routes import qualified
+from loadgen.proofs.common import foreign_traffic
+from loadgen.proofs.common.foreign_traffic import Entrance
+from loadgen.proofs.common.measurement_quality import SLOW_SECONDS, busy, late_sending
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.binomial import percent
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import (
+    Check,
+    Count,
+    downgrade_to_inconclusive,
+    inconclusive,
+    judge,
+    judge_between,
+)
 
 SERVICE = "webapp"
 OTHER = "frontend"
@@ -65,11 +72,11 @@ class Pool:
 class Flood:
     """Far too many requests, and the least and greatest share (in 0..1) that has to be refused of them."""
 
-    shipment: Shipment
+    load_plan: LoadPlan
     refused: tuple[float, float]
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read the limits in force, send calmly, then far too much, and judge both."""
     pool = pool_in_force(bench.resources())
     bench.facts["in force"] = (
@@ -79,10 +86,10 @@ def prove(bench: Bench) -> Sequence[Check]:
     calm = bench.send(calm_shipment())
     more = entrance.others(bench, calm)
     flood = flood_for(pool, calm)
-    flooded = bench.send(flood.shipment)
+    flooded = bench.send(flood.load_plan)
     bench.facts |= times(calm, flooded)
     if pool_in_force(bench.resources()) != pool:
-        raise NotUnderstood("the configuration was changed while the requests were sent")
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
     return judged(calm, flooded, flood, more)
 
 
@@ -98,33 +105,33 @@ def pool_in_force(resources: Resources) -> Pool:
         if connections and pending:
             name = f"DestinationRule {resources.namespace}/{rule['metadata']['name']}"
             return Pool(name, int(connections), int(pending))
-    raise NotInForce(f"no DestinationRule limits connections and waiting requests to {SERVICE}; {REMEDY}")
+    raise NotConfigured(f"no DestinationRule limits connections and waiting requests to {SERVICE}; {REMEDY}")
 
 
-def calm_shipment() -> Shipment:
+def calm_shipment() -> LoadPlan:
     """One request at a time: no limit is ever reached."""
-    return Shipment(sentiment_requests(), CALM_REQUESTS, 1, 15, purpose="calmly")
+    return LoadPlan(sentiment_requests(), CALM_REQUESTS, 1, 15, purpose="calmly")
 
 
-def flood_for(pool: Pool, calm: Tally) -> Flood:
+def flood_for(pool: Pool, calm: Measurement) -> Flood:
     """Three times as many requests a second as the pool serves at most, going by what answers took calmly.
 
     A pool for which that is more than a machine can be asked to send is refused.
     """
     times = [one.latency_seconds for one in calm.observations if not one.failed]
     if not times:
-        raise NotUnderstood(f"{SERVICE} does not answer even when it is asked by one alone")
+        raise UnsupportedConfig(f"{SERVICE} does not answer even when it is asked by one alone")
     alone = 1 / median(times)
     at_most = max(pool.connections, THREADS) * alone
     rate = FLOOD_FACTOR * at_most
     if rate > MOST_RATE or 4 * (pool.connections + pool.pending) > CONNECTIONS:
-        raise NotInForce(f"{pool.where}: this proof cannot overflow so large a pool; {REMEDY}")
+        raise NotConfigured(f"{pool.where}: this proof cannot overflow so large a pool; {REMEDY}")
     limited = rate * (EVERY - 1) / EVERY
     refused = (1 - FASTER * at_most / limited, 1 - LEAST_SERVED * pool.connections * alone / limited)
     sentences = sentiment_requests()
     requests = (Request(path="/"), *(sentences[index % len(sentences)] for index in range(EVERY - 1)))
-    shipment = Shipment(requests, FLOOD_REQUESTS, CONNECTIONS, 15, rate=rate, purpose="flooding")
-    return Flood(shipment, refused)
+    load_plan = LoadPlan(requests, FLOOD_REQUESTS, CONNECTIONS, 15, rate=rate, purpose="flooding")
+    return Flood(load_plan, refused)
 
 
 def is_others(one: Observation) -> bool:
@@ -145,7 +152,7 @@ def is_slow(one: Observation) -> bool:
     return one.latency_seconds > SLOW_SECONDS
 
 
-def times(calm: Tally, flooded: Tally) -> dict[str, str]:
+def times(calm: Measurement, flooded: Measurement) -> dict[str, str]:
     """What answers took, and what counts as slow: the promise in milliseconds, beside the verdicts."""
     other = [one for one in flooded.observations if is_others(one)]
     limited = [one for one in flooded.observations if not is_others(one)]
@@ -171,9 +178,9 @@ def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:,.1f} ms"
 
 
-def judged(calm: Tally, flooded: Tally, flood: Flood, more: int = 0) -> list[Check]:
+def judged(calm: Measurement, flooded: Measurement, flood: Flood, more: int = 0) -> list[Check]:
     """All checks; `more` requests were sent by others while this proof sent calmly."""
-    planned = flood.shipment.count
+    planned = flood.load_plan.count
     limited = [one for one in flooded.observations if not is_others(one)]
     other = [one for one in flooded.observations if is_others(one)]
     refused = [one for one in limited if is_refused(one)]
@@ -182,7 +189,7 @@ def judged(calm: Tally, flooded: Tally, flood: Flood, more: int = 0) -> list[Che
     late = late_sending(flooded) or busy(calm, lambda one: not one.failed)
     calmly = _none("refused or failed when calm", CALM_REQUESTS, calm.observations, lambda one: one.failed)
     return [
-        excused(calmly, others.reason(more)),
+        downgrade_to_inconclusive(calmly, foreign_traffic.reason(more)),
         _refused(flood, planned - others_planned, limited, late),
         _none("failed otherwise", planned - others_planned, limited, _failed_otherwise),
         _slow("slow refusals", len(refused), refused, late),

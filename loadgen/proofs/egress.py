@@ -16,17 +16,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
-from loadgen.inforce.counters import counted
-from loadgen.inforce.gateway_operations import routes_with
-from loadgen.inforce.outside import Registry, registry
-from loadgen.inforce.pods import ready
-from loadgen.inforce.routes import Route
-from loadgen.inforce.shares import edge_route
-from loadgen.judging.judge import Check, certain
-from loadgen.measuring.sentiment import PATH, sentiment_requests
-from loadgen.proofs.frames.admission import TIMES, Passage, passage_checks
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.sentiment import PATH, sentiment_requests
+from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.gateway_operations import routes_with
+from loadgen.meshstate.metrics import counted
+from loadgen.meshstate.outbound import Registry, registry
+from loadgen.meshstate.pods import ready
+from loadgen.meshstate.routes import Route
+from loadgen.meshstate.shares import edge_route
+from loadgen.proofs.common.access import TIMES, AccessCase, access_checks
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.judge import Check, exact_check
 
 REMEDY = remedy("egress")
 ADDRESS = "LOGIC_URL"
@@ -37,7 +37,7 @@ ARRIVED = "sentimesh_logic_requests_total"
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class EgressCase:
     """A path at the gateway, the Service it leads to, and the host that its workload calls then."""
 
     path: str
@@ -45,7 +45,7 @@ class Errand:
     host: str
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read who calls whom and what is known, send everybody, ask the outside."""
     resources, known = bench.resources(), registry(bench.api, remedy=REMEDY)
     errands = errands_in_force(resources)
@@ -54,42 +54,42 @@ def prove(bench: Bench) -> Sequence[Check]:
     bench.facts["in force"] = f"{known.where}: REGISTRY_ONLY, sees {', '.join(known.imports)}"
     bench.facts["entries"] = f"ServiceEntries: {names}"
     before = _arrived(bench, known, outside)
-    checks = passage_checks(bench, passages(errands, known))
+    checks = access_checks(bench, passages(errands, known))
     if before is not None:
         after = _arrived(bench, known, outside) or 0
         checks.append(judged_arrivals(len(outside), after - before))
     if (bench.resources(), registry(bench.api, remedy=REMEDY)) != (resources, known):
-        raise NotUnderstood("the configuration was changed while the requests were sent")
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
     return checks
 
 
-def errands_in_force(resources: Resources) -> list[Errand]:
+def errands_in_force(resources: Resources) -> list[EgressCase]:
     """Everybody who judges sentences at the gateway, and who is asked for it behind."""
     routes = [(PATH, edge_route(resources, Call("POST", PATH)))]
     try:
         rewritten = routes_with(resources, "rewrite", "uri")
-    except NotInForce as finding:
-        raise NotInForce(f"{finding}, so nobody is there who calls outside; {REMEDY}") from None
+    except NotConfigured as finding:
+        raise NotConfigured(f"{finding}, so nobody is there who calls outside; {REMEDY}") from None
     routes += [(path, route) for path, route in rewritten if route.spec["rewrite"]["uri"] == PATH]
-    return [Errand(path, *_called(resources, route)) for path, route in routes]
+    return [EgressCase(path, *_called(resources, route)) for path, route in routes]
 
 
-def outside_in_force(errands: Sequence[Errand], known: Registry) -> list[str]:
+def outside_in_force(errands: Sequence[EgressCase], known: Registry) -> list[str]:
     """The hosts that are called and have an entry; NotInForce if none is, or if none is refused."""
     outside = [errand.host for errand in errands if errand.host in known.entries]
     if not outside:
         hosts = ", ".join(errand.host for errand in errands)
-        raise NotInForce(f"none of the hosts that are called ({hosts}) has a ServiceEntry; {REMEDY}")
+        raise NotConfigured(f"none of the hosts that are called ({hosts}) has a ServiceEntry; {REMEDY}")
     if all(known.knows(errand.host) for errand in errands):
-        raise NotInForce(f"no host is called that {known.where} does not know; {REMEDY}")
+        raise NotConfigured(f"no host is called that {known.where} does not know; {REMEDY}")
     return outside
 
 
-def passages(errands: Sequence[Errand], known: Registry) -> list[Passage]:
+def passages(errands: Sequence[EgressCase], known: Registry) -> list[AccessCase]:
     """A sentence for everybody, and what must become of it."""
     sentence = sentiment_requests()[0]
     return [
-        Passage(
+        AccessCase(
             f"to {errand.host}",
             errand.service,
             replace(sentence, path=errand.path),
@@ -101,7 +101,7 @@ def passages(errands: Sequence[Errand], known: Registry) -> list[Passage]:
 
 def judged_arrivals(callers: int, arrived: int) -> Check:
     """Whether the outside got what those sent it who may, and nothing else."""
-    return certain("what arrives outside", f"{TIMES * callers:,} requests", f"{arrived:,} requests")
+    return exact_check("what arrives outside", f"{TIMES * callers:,} requests", f"{arrived:,} requests")
 
 
 def _called(resources: Resources, route: Route) -> tuple[str, str]:
@@ -115,7 +115,9 @@ def _called(resources: Resources, route: Route) -> tuple[str, str]:
         if variable["name"] == ADDRESS
     }
     if len(found) != 1:
-        raise NotUnderstood(f"{route.where} leads to {len(found)} containers with {ADDRESS}: one is expected")
+        raise UnsupportedConfig(
+            f"{route.where} leads to {len(found)} containers with {ADDRESS}: one is expected"
+        )
     return service, found.pop()
 
 
@@ -132,14 +134,14 @@ def _containers(resources: Resources, service: str) -> Iterator[Mapping[str, Any
                     yield container
 
 
-def _arrived(bench: Bench, known: Registry, hosts: Sequence[str]) -> int | None:
+def _arrived(bench: ProofContext, known: Registry, hosts: Sequence[str]) -> int | None:
     """How many requests the outside has been given so far; None where the API does not lead to it."""
     places = sorted({place for host in hosts for place in known.services_behind(host)})
     total = 0.0
     for service, namespace in places:
         with bench.api.elsewhere(namespace) as api:
             if not any(ready(pod) for pod in api.pods(app=service)):
-                raise NotUnderstood(f"no pod of {service} is ready in namespace {namespace}, outside")
+                raise UnsupportedConfig(f"no pod of {service} is ready in namespace {namespace}, outside")
             total += counted(api, service, None, ARRIVED)
     return int(total) if places else None
 

@@ -14,18 +14,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from loadgen.inforce import Call, Journey, NotInForce, NotUnderstood, Resources, inner_route
-from loadgen.inforce.durations import seconds
-from loadgen.inforce.interference import interference
-from loadgen.inforce.routes import Route
-from loadgen.judging.binomial import percent
-from loadgen.judging.design import Design, design, surely_at_least, trials_for
-from loadgen.judging.judge import Check, Count, excused, judge
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.sentiment import PATH, sentiment_requests
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.calm import STALL_RATIO, late_sending, timed_out
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.sentiment import PATH, sentiment_requests
+from loadgen.meshstate import Call, CallPath, NotConfigured, Resources, UnsupportedConfig, inner_route
+from loadgen.meshstate.durations import seconds
+from loadgen.meshstate.interference import interference
+from loadgen.meshstate.routes import Route
+from loadgen.proofs.common.measurement_quality import STALL_RATIO, late_sending, timed_out
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.binomial import percent
+from loadgen.statistics.design import Design, design, surely_at_least, trials_for
+from loadgen.statistics.judge import Check, Count, downgrade_to_inconclusive, judge
 
 SERVICE = "logic"
 HEADER = "end-user"
@@ -80,26 +80,26 @@ class Plan:
     others: Faults
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read the faults in force, send as the tester and as others in turn, count, judge."""
     plan = plan_in_force(bench.resources())
     bench.facts |= {"for the tester": str(plan.tester), "for others": str(plan.others)}
-    planned = shipment(plan)
-    tally = bench.send(planned)
+    planned = load_plan(plan)
+    measurement = bench.send(planned)
     if plan_in_force(bench.resources()) != plan:
-        raise NotUnderstood("the configuration was changed while the requests were sent")
-    return judged(plan, planned.count, tally)
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
+    return judged(plan, planned.count, measurement)
 
 
 def plan_in_force(resources: Resources) -> Plan:
     """The faults for the tester, if there are any, and those for others, who are to be spared."""
     tester, others = (_faults(resources, user) for user in (TESTER, OTHER))
     if not tester.any:
-        raise NotInForce(f"nothing is injected for {HEADER}: {TESTER}; {REMEDY}")
+        raise NotConfigured(f"nothing is injected for {HEADER}: {TESTER}; {REMEDY}")
     if others.any:
-        raise NotInForce(f"{others.where} injects faults for everybody, not only for {TESTER}; {REMEDY}")
+        raise NotConfigured(f"{others.where} injects faults for everybody, not only for {TESTER}; {REMEDY}")
     if tester.delay_share and tester.delay_seconds < SHORTEST_DELAY_SECONDS:
-        raise NotUnderstood(
+        raise UnsupportedConfig(
             f"{tester.where}: a delay of {tester.delay_seconds:g} s is not told from a slow answer; "
             f"at least {SHORTEST_DELAY_SECONDS:g} s are needed"
         )
@@ -108,7 +108,7 @@ def plan_in_force(resources: Resources) -> Plan:
 
 def _faults(resources: Resources, user: str) -> Faults:
     headers = {HEADER: user}
-    journey = Journey(
+    journey = CallPath(
         "webapp",
         Call("POST", PATH, headers),
         SERVICE,
@@ -116,11 +116,11 @@ def _faults(resources: Resources, user: str) -> Faults:
     )
     route = inner_route(resources, journey)
     if route is None:
-        raise NotInForce(f"no VirtualService routes calls to {SERVICE}; {REMEDY}")
+        raise NotConfigured(f"no VirtualService routes calls to {SERVICE}; {REMEDY}")
     bare = Route(route.where, {key: part for key, part in route.spec.items() if key != "fault"})
     others = interference(resources, bare, journey)
     if others:
-        raise NotUnderstood(f"what is to be expected also depends on {' and '.join(others)}")
+        raise UnsupportedConfig(f"what is to be expected also depends on {' and '.join(others)}")
     fault = route.spec.get("fault") or {}
     abort, delay = fault.get("abort") or {}, fault.get("delay") or {}
     return Faults(
@@ -132,7 +132,7 @@ def _faults(resources: Resources, user: str) -> Faults:
     )
 
 
-def shipment(plan: Plan) -> Shipment:
+def load_plan(plan: Plan) -> LoadPlan:
     """As many requests of the tester as of others, in turn."""
     tester = plan.tester
     wanted = [trials_for(share, NOTICED) for share in (tester.abort_share, tester.delay_share) if share]
@@ -148,7 +148,7 @@ def shipment(plan: Plan) -> Shipment:
     )
     timeout_seconds = 15 + tester.delay_seconds
     count = 2 * math.ceil(each / 50) * 50
-    return Shipment(requests, count, MOST_CONNECTIONS, timeout_seconds, rate=rate, keep_answers=True)
+    return LoadPlan(requests, count, MOST_CONNECTIONS, timeout_seconds, rate=rate, keep_answers=True)
 
 
 def is_testers(one: Observation) -> bool:
@@ -156,11 +156,11 @@ def is_testers(one: Observation) -> bool:
     return one.number % 2 == 0
 
 
-def judged(plan: Plan, planned: int, tally: Tally) -> list[Check]:
+def judged(plan: Plan, planned: int, measurement: Measurement) -> list[Check]:
     """All checks: for the tester the shares in force, for all others nothing at all."""
-    tester, others = _parted(tally)
+    tester, others = _parted(measurement)
     each, late, stalls = planned // 2, was_delayed(plan), stalled(plan, others)
-    sent_late, none = late_sending(tally), design(0.0, each)
+    sent_late, none = late_sending(measurement), design(0.0, each)
     return [
         _share("tester's aborts", design(plan.tester.abort_share, each), tester, is_abort, stalls),
         # Requests alternate: what stood still for the others did so for as many of the tester's.
@@ -174,7 +174,7 @@ def judged(plan: Plan, planned: int, tally: Tally) -> list[Check]:
     ]
 
 
-def _status(faults: Faults, planned: int, tester: Tally) -> Check:
+def _status(faults: Faults, planned: int, tester: Measurement) -> Check:
     """Whether every abort has the status in force, as webapp was given it."""
     aborts = [one for one in tester.observations if is_abort(one)]
     others = Counter(status for one in aborts if (status := _upstream_status(one)) != faults.abort_status)
@@ -197,7 +197,7 @@ def _upstream_status(one: Observation) -> int | None:
     return status if isinstance(status, int) else None
 
 
-def stalled(plan: Plan, others: Tally) -> int:
+def stalled(plan: Plan, others: Measurement) -> int:
     """How many of the others' requests a machine that stood still may have delayed as long as is injected.
 
     An injected delay has one length. A stall has all of them: where requests took a part of the delay, too,
@@ -213,12 +213,12 @@ def stalled(plan: Plan, others: Tally) -> int:
 
 
 def _delays(
-    name: str, wanted: Design, tally: Tally, late: Callable[[Observation], bool], stalls: int
+    name: str, wanted: Design, measurement: Measurement, late: Callable[[Observation], bool], stalls: int
 ) -> Check:
     """Whether the wanted share is delayed on purpose; that as many as `stalls` were not is possible."""
-    found = tally.count(lambda one: late(one) and not one.abandoned)
+    found = measurement.count(lambda one: late(one) and not one.abandoned)
     stalls = min(found, stalls)
-    count = Count(found - stalls, len(tally), stalls + tally.count(lambda one: one.abandoned))
+    count = Count(found - stalls, len(measurement), stalls + measurement.count(lambda one: one.abandoned))
     return judge(name, f"{percent(wanted.expected)} of these requests", wanted, count)
 
 
@@ -229,7 +229,7 @@ def _not_late(check: Check, sent_late: str) -> Check:
     """
     measured = check.measured
     too_many = measured is not None and (measured.count.share or 0.0) > measured.design.expected
-    return excused(check, sent_late) if too_many else check
+    return downgrade_to_inconclusive(check, sent_late) if too_many else check
 
 
 def was_delayed(plan: Plan) -> Callable[[Observation], bool]:
@@ -250,20 +250,20 @@ def is_other_failure(one: Observation) -> bool:
     return one.failed and not is_abort(one)
 
 
-def _parted(tally: Tally) -> tuple[Tally, Tally]:
-    tester = [one for one in tally.observations if is_testers(one)]
-    others = [one for one in tally.observations if not is_testers(one)]
-    return Tally(tester, tally.seconds), Tally(others, tally.seconds)
+def _parted(measurement: Measurement) -> tuple[Measurement, Measurement]:
+    tester = [one for one in measurement.observations if is_testers(one)]
+    others = [one for one in measurement.observations if not is_testers(one)]
+    return Measurement(tester, measurement.seconds), Measurement(others, measurement.seconds)
 
 
 def _share(
-    name: str, wanted: Design, tally: Tally, holds: Callable[[Observation], bool], stalls: int
+    name: str, wanted: Design, measurement: Measurement, holds: Callable[[Observation], bool], stalls: int
 ) -> Check:
     """The share of such requests; as many as `stalls` may have had no answer because of the machine."""
-    given_up = [one for one in tally.observations if timed_out(one)][:stalls]
-    unknown = tally.count(lambda one: one.abandoned) + len(given_up)
-    found = tally.count(lambda one: holds(one) and not one.abandoned) - sum(map(holds, given_up))
-    count = Count(found, len(tally), unknown)
+    given_up = [one for one in measurement.observations if timed_out(one)][:stalls]
+    unknown = measurement.count(lambda one: one.abandoned) + len(given_up)
+    found = measurement.count(lambda one: holds(one) and not one.abandoned) - sum(map(holds, given_up))
+    count = Count(found, len(measurement), unknown)
     return judge(name, f"{percent(wanted.expected)} of these requests", wanted, count)
 
 

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loadgen.http1 import Request
-from loadgen.inforce import NotInForce, NotUnderstood, Resources
-from loadgen.inforce.durations import seconds
-from loadgen.inforce.gateway_operations import routes_with
-from loadgen.inforce.pods import ready
-from loadgen.inforce.routes import Route
-from loadgen.judging.judge import TRY_AGAIN, Check, certain, failed, inconclusive, passed
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.sentiment import PATH, sentiment_requests
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.sentiment import PATH, sentiment_requests
+from loadgen.meshstate import NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.durations import seconds
+from loadgen.meshstate.gateway_operations import routes_with
+from loadgen.meshstate.pods import ready
+from loadgen.meshstate.routes import Route
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.judge import TRY_AGAIN, Check, exact_check, failed, inconclusive, passed
 
 REMEDY = remedy("header-operations")
 OURS = "from-the-caller"
@@ -60,27 +60,27 @@ class Probe:
     expectations: tuple[Expectation, ...] = field(default=())
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read every operation in force, send requests that meet them, look."""
     resources = bench.resources()
     probes, missing = probes_for(resources, bench)
     bench.facts["in force"] = ", ".join(
         sorted({expectation.name.partition(" ")[0] for probe in probes for expectation in probe.expectations})
     )
-    plan = Shipment(
+    plan = LoadPlan(
         tuple(probe.request for probe in probes),
         TIMES * len(probes),
         CONNECTIONS,
         timeout_seconds=10,
         keep_answers=True,
     )
-    tally = bench.send(plan)
+    measurement = bench.send(plan)
     if bench.resources() != resources:
-        raise NotUnderstood("the configuration was changed while the requests were sent")
-    return [*judged(probes, tally), *missing]
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
+    return [*judged(probes, measurement), *missing]
 
 
-def probes_for(resources: Resources, bench: Bench) -> tuple[list[Probe], list[Check]]:
+def probes_for(resources: Resources, bench: ProofContext) -> tuple[list[Probe], list[Check]]:
     """The probes for what is in force, and a failed check for each kind of operation that is not."""
     makers: tuple[Callable[[str, Route], Probe], ...] = (
         lambda path, route: _redirect(path, route, bench.gateway.authority),
@@ -94,10 +94,10 @@ def probes_for(resources: Resources, bench: Bench) -> tuple[list[Probe], list[Ch
         try:
             for path, route in routes_with(resources, *fields):
                 probes += _cors(path, route) if make is None else [make(path, route)]
-        except NotInForce as finding:
+        except NotConfigured as finding:
             missing.append(failed(".".join(fields), "in force", f"{finding}; {REMEDY}"))
     if not probes:
-        raise NotInForce(f"the gateway redirects, rewrites and changes nothing; {REMEDY}")
+        raise NotConfigured(f"the gateway redirects, rewrites and changes nothing; {REMEDY}")
     return probes, missing
 
 
@@ -105,7 +105,7 @@ def _redirect(path: str, route: Route, authority: str) -> Probe:
     spec = route.spec["redirect"]
     unknown = set(spec) - {"uri", "authority", "redirectCode", "scheme"}
     if unknown:
-        raise NotUnderstood(f"{route.where} redirects by {', '.join(sorted(unknown))}")
+        raise UnsupportedConfig(f"{route.where} redirects by {', '.join(sorted(unknown))}")
     place = f"{spec.get('scheme', 'http')}://{spec.get('authority', authority)}{spec.get('uri', path)}"
     return Probe(
         Request("GET", path),
@@ -119,7 +119,9 @@ def _redirect(path: str, route: Route, authority: str) -> Probe:
 def _rewrite(path: str, route: Route) -> Probe:
     """Rewritten to /about, the service tells who it is; any other path would be answered by 404."""
     if route.spec["rewrite"]["uri"] != "/about":
-        raise NotUnderstood(f"{route.where} rewrites to {route.spec['rewrite']['uri']}: only /about shows it")
+        raise UnsupportedConfig(
+            f"{route.where} rewrites to {route.spec['rewrite']['uri']}: only /about shows it"
+        )
     service = str(route.destinations[0]["destination"]["host"]).partition(".")[0]
     expected = f"/about of {service}"
     return Probe(
@@ -135,7 +137,7 @@ def _about(one: Observation, member: str) -> str:
 def _request_headers(path: str, route: Route) -> Probe:
     """What arrives of headers that the caller sends, too."""
     if (route.spec.get("rewrite") or {}).get("uri", path) != "/about":
-        raise NotUnderstood(f"{route.where}: request headers show only where a request ends at /about")
+        raise UnsupportedConfig(f"{route.where}: request headers show only where a request ends at /about")
     operations = route.spec["headers"]["request"]
     sent = [*operations.get("set", {}), *operations.get("add", {}), *operations.get("remove", ())]
     expectations = tuple(
@@ -178,7 +180,7 @@ def _expected(operations: Mapping[str, Any], before: Mapping[str, str]) -> Itera
         yield f"add {header}", header, _listed(", ".join(parts))
     for header in operations.get("remove") or ():
         if header.lower() not in lower:
-            raise NotUnderstood(f"{header} is removed, but was not there: that it is absent says nothing")
+            raise UnsupportedConfig(f"{header} is removed, but was not there: that it is absent says nothing")
         yield f"remove {header}", header, "absent"
 
 
@@ -194,7 +196,7 @@ def _listed(value: str | None) -> str:
     )
 
 
-def _own_headers(bench: Bench, path: str, route: Route) -> Mapping[str, str]:
+def _own_headers(bench: ProofContext, path: str, route: Route) -> Mapping[str, str]:
     """The headers that the route's pod answers with if it is asked past the gateway."""
     destination = route.destinations[0]["destination"]
     labels = {"app": str(destination["host"]).partition(".")[0]}
@@ -202,7 +204,9 @@ def _own_headers(bench: Bench, path: str, route: Route) -> Mapping[str, str]:
         labels["version"] = destination["subset"]
     pods = [pod for pod in bench.api.pods(**labels) if ready(pod)]
     if len(pods) != 1:
-        raise NotUnderstood(f"{route.where} leads to {len(pods)} pods: one is expected, to be asked directly")
+        raise UnsupportedConfig(
+            f"{route.where} leads to {len(pods)} pods: one is expected, to be asked directly"
+        )
     own = (route.spec.get("rewrite") or {}).get("uri", path)
     return bench.api.pod_headers(pods[0], PORT, own.removeprefix("/"))
 
@@ -211,7 +215,7 @@ def _cors(path: str, route: Route) -> list[Probe]:
     """A preflight and a request of an allowed origin, and a request of another one."""
     policy = route.spec["corsPolicy"]
     if path != PATH:
-        raise NotUnderstood(f"{route.where}: CORS is tried at {PATH} only")
+        raise UnsupportedConfig(f"{route.where}: CORS is tried at {PATH} only")
     origin = _origin(policy, route)
     headers = ("access-control-request-method", policy.get("allowMethods", ["POST"])[0])
     answered = [
@@ -245,13 +249,13 @@ def _origin(policy: Mapping[str, Sequence[Mapping[str, str]]], route: Route) -> 
     for match in policy.get("allowOrigins", ()):
         if "exact" in match and match["exact"] not in {"*", STRANGER}:
             return match["exact"]
-    raise NotUnderstood(f"{route.where}: no origin is allowed by its exact name")
+    raise UnsupportedConfig(f"{route.where}: no origin is allowed by its exact name")
 
 
-def judged(probes: Sequence[Probe], tally: Tally) -> list[Check]:
+def judged(probes: Sequence[Probe], measurement: Measurement) -> list[Check]:
     """Whether all answers to each probe show what they must."""
     answers: list[list[Observation]] = [[] for _ in probes]
-    for one in tally.observations:
+    for one in measurement.observations:
         answers[one.number % len(probes)].append(one)
     return [
         _judged(expectation, own)
@@ -269,7 +273,7 @@ def _judged(expectation: Expectation, answers: Sequence[Observation]) -> Check:
     found = sorted({expectation.read(one) for one in answers})
     if found == [expectation.expected]:
         return passed(expectation.name, expectation.expected)
-    return certain(expectation.name, expectation.expected, " or ".join(found))
+    return exact_check(expectation.name, expectation.expected, " or ".join(found))
 
 
 PROOF = Proof(

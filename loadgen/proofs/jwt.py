@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadgen.http1 import Request
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.inforce.policies import Policies, holds_for, policies
-from loadgen.judging.judge import Check
-from loadgen.measuring.sentiment import SENTENCES
-from loadgen.proofs.frames.admission import (
+from loadgen.measurement.sentiment import SENTENCES
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
+from loadgen.meshstate.policies import Policies, holds_for, policies
+from loadgen.proofs.common.access import (
     DENIED,
-    Passage,
+    AccessCase,
+    access_checks,
     asked_past_the_gateway,
     check_routes,
-    passage_checks,
     past_the_gateway_check,
     wait_for_connections,
 )
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.judge import Check
 from loadgen.tokens import claims, demo_key, public_keys, signed, unsigned
 
 SERVICE = "feedback"
@@ -59,7 +59,7 @@ class Guard:
         return claims(**{"issuer": self.issuer, **audience, **more})
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read whom feedback believes and what it asks for, then try every kind of token."""
     resources, in_force = bench.resources(), policies(bench.api)
     guard = guard_in_force(in_force)
@@ -67,11 +67,11 @@ def prove(bench: Bench) -> Sequence[Check]:
     check_routes(resources, passages, remedy=REMEDY)
     bench.facts["in force"] = f"tokens of {guard.issuer}; to read, {guard.claim} must be {guard.value}"
     wait_for_connections(bench, in_force)
-    checks = passage_checks(bench, passages)
+    checks = access_checks(bench, passages)
     answers = asked_past_the_gateway(bench, SERVICE, PATH)
     checks.append(past_the_gateway_check("read past the gateway, no token", DENIED, answers))
     if (bench.resources(), policies(bench.api)) != (resources, in_force):
-        raise NotUnderstood("the configuration was changed while the requests were sent")
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
     return checks
 
 
@@ -91,14 +91,16 @@ def _jwt_rule(found: Policies) -> Mapping[str, Any]:
         for rule in each["spec"].get("jwtRules") or ()
     ]
     if not rules:
-        raise NotInForce(f"no RequestAuthentication says whose tokens {SERVICE} believes; {REMEDY}")
+        raise NotConfigured(f"no RequestAuthentication says whose tokens {SERVICE} believes; {REMEDY}")
     if len(rules) > 1:
-        raise NotUnderstood(f"{SERVICE} believes {len(rules)} issuers: one is expected")
+        raise UnsupportedConfig(f"{SERVICE} believes {len(rules)} issuers: one is expected")
     places = {"fromHeaders", "fromParams", "fromCookies"} & set(rules[0])
     if places:
-        raise NotUnderstood(f"tokens are looked for in {', '.join(sorted(places))}: that is not done here")
+        raise UnsupportedConfig(
+            f"tokens are looked for in {', '.join(sorted(places))}: that is not done here"
+        )
     if not _trusts_demo_key(str(rules[0].get("jwks", ""))):
-        raise NotUnderstood(
+        raise UnsupportedConfig(
             f"the keys of {rules[0]['issuer']} are not the demonstration's: its tokens cannot be made here"
         )
     return rules[0]
@@ -124,15 +126,15 @@ def _claim(found: Policies) -> tuple[str, str]:
         for condition in rule.get("when") or ()
     ]
     if not asked:
-        raise NotInForce(f"no AuthorizationPolicy asks for a claim to read {SERVICE}; {REMEDY}")
+        raise NotConfigured(f"no AuthorizationPolicy asks for a claim to read {SERVICE}; {REMEDY}")
     key, values = str(asked[0]["key"]), asked[0].get("values") or ()
     name = _CLAIM.fullmatch(key)
     if len(asked) > 1 or name is None or not values or "*" in values[0]:
-        raise NotUnderstood(f"{SERVICE} may be read on conditions that are not evaluated here: {key}")
+        raise UnsupportedConfig(f"{SERVICE} may be read on conditions that are not evaluated here: {key}")
     return name[1], str(values[0])
 
 
-def passages_for(guard: Guard) -> tuple[Passage, ...]:
+def passages_for(guard: Guard) -> tuple[AccessCase, ...]:
     """Requests with every kind of token, and what must become of each."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -159,13 +161,13 @@ def passages_for(guard: Guard) -> tuple[Passage, ...]:
     )
 
 
-def _reading(what: str, token: str | None, expected: str) -> Passage:
-    return Passage(f"read, {what}", SERVICE, Request("GET", PATH, _bearer(token)), expected)
+def _reading(what: str, token: str | None, expected: str) -> AccessCase:
+    return AccessCase(f"read, {what}", SERVICE, Request("GET", PATH, _bearer(token)), expected)
 
 
-def _writing(what: str, token: str | None, expected: str) -> Passage:
+def _writing(what: str, token: str | None, expected: str) -> AccessCase:
     request = Request("POST", PATH, (*JSON, *_bearer(token)), FEEDBACK)
-    return Passage(f"write, {what}", SERVICE, request, expected)
+    return AccessCase(f"write, {what}", SERVICE, request, expected)
 
 
 def _bearer(token: str | None) -> tuple[tuple[str, str], ...]:

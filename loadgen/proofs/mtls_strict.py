@@ -17,16 +17,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from loadgen.http1 import Request
-from loadgen.inforce import MeshApi, NotInForce, NotUnderstood, Resources
-from loadgen.inforce.api import Object
-from loadgen.inforce.mutual_tls import KIND, STRICT, mode_of
-from loadgen.inforce.pods import logged, name_of, ready
-from loadgen.judging.design import design
-from loadgen.judging.judge import TRY_AGAIN, Check, Count, certain, inconclusive, judge
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.sentiment import PATH, sentiment_requests
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.sentiment import PATH, sentiment_requests
+from loadgen.meshstate import MeshApi, NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.api import Object
+from loadgen.meshstate.mutual_tls import KIND, STRICT, mode_of
+from loadgen.meshstate.pods import logged, name_of, ready
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import TRY_AGAIN, Check, Count, exact_check, inconclusive, judge
 
 REMEDY = remedy("mtls-strict")
 REFUSED, ANSWERED, NOT_REACHED = "refused", "answered", "not reached"
@@ -48,7 +48,7 @@ REQUESTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class PortProbe:
     """A declared port of a pod, and what it must do with plain text."""
 
     pod: str
@@ -63,30 +63,30 @@ class Door:
         return f"plain text to {self.service}:{self.port}"
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read the modes in force, knock at every port, send, read who called."""
     policies = bench.api.objects(*KIND)
     doors = doors_of(bench.api.pods(), policies)
     if not policies:
-        raise NotInForce(f"namespace {bench.api.namespace} has no PeerAuthentication; {REMEDY}")
+        raise NotConfigured(f"namespace {bench.api.namespace} has no PeerAuthentication; {REMEDY}")
     bench.facts["in force"] = fact(policies)
     checks = judged_doors(doors, [_knock(bench.api, door) for door in doors])
     if not any(door.expected == REFUSED for door in doors):
-        checks.insert(0, certain("ports that refuse plain text", "some", "none"))
-    plan = Shipment(REQUESTS, ROUNDS * len(REQUESTS), CONNECTIONS, timeout_seconds=15, keep_answers=True)
-    tally = bench.send(plan)
-    checks.append(_inside(plan, tally))
-    checks.append(judged_callers(bench.resources(), tally, _callers(bench.api, tally)))
-    checks.append(judged_claims(tally))
+        checks.insert(0, exact_check("ports that refuse plain text", "some", "none"))
+    plan = LoadPlan(REQUESTS, ROUNDS * len(REQUESTS), CONNECTIONS, timeout_seconds=15, keep_answers=True)
+    measurement = bench.send(plan)
+    checks.append(_inside(plan, measurement))
+    checks.append(judged_callers(bench.resources(), measurement, _callers(bench.api, measurement)))
+    checks.append(judged_claims(measurement))
     if bench.api.objects(*KIND) != policies:
-        raise NotUnderstood("the configuration was changed while the requests were sent")
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
     return checks
 
 
-def doors_of(pods: Iterable[Object], policies: Sequence[Object]) -> list[Door]:
+def doors_of(pods: Iterable[Object], policies: Sequence[Object]) -> list[PortProbe]:
     """Every port that a container of a ready pod declares, except the sidecar's own."""
     return [
-        Door(
+        PortProbe(
             name_of(pod),
             str(labels.get("app", name_of(pod))),
             port["containerPort"],
@@ -102,10 +102,10 @@ def doors_of(pods: Iterable[Object], policies: Sequence[Object]) -> list[Door]:
     ]
 
 
-def _knock(api: MeshApi, door: Door) -> set[str]:
+def _knock(api: MeshApi, door: PortProbe) -> set[str]:
     """What became of plain text, each time that it was tried."""
-    tries = [api.pod_refusal(door.pod, door.port, door.path) for _ in range(BEFORE + TIMES)]
-    return {became(refusal) for refusal in tries[BEFORE:]}
+    attempts = [api.pod_refusal(door.pod, door.port, door.path) for _ in range(BEFORE + TIMES)]
+    return {became(refusal) for refusal in attempts[BEFORE:]}
 
 
 def became(refusal: str | None) -> str:
@@ -119,7 +119,7 @@ def became(refusal: str | None) -> str:
     return NOT_REACHED if _NO_CONNECTION in refusal else REFUSED
 
 
-def judged_doors(doors: Sequence[Door], found: Sequence[set[str]]) -> list[Check]:
+def judged_doors(doors: Sequence[PortProbe], found: Sequence[set[str]]) -> list[Check]:
     """One check for each port of a service (and each expectation, should its pods differ)."""
     outcomes: dict[tuple[str, str], set[str]] = {}
     for door, outcome in zip(doors, found, strict=True):
@@ -131,22 +131,24 @@ def _judged_door(name: str, expected: str, found: set[str]) -> Check:
     if NOT_REACHED in found and found <= {NOT_REACHED, expected}:
         reason = "the API's server gets no connection to it: does a NetworkPolicy keep it out?"
         return inconclusive(name, expected, reason)
-    return certain(name, expected, " or ".join(sorted(found)))
+    return exact_check(name, expected, " or ".join(sorted(found)))
 
 
-def _inside(plan: Shipment, tally: Tally) -> Check:
+def _inside(plan: LoadPlan, measurement: Measurement) -> Check:
     count = Count(
-        tally.count(lambda one: one.failed and not one.abandoned),
-        len(tally),
-        tally.count(lambda one: one.abandoned),
+        measurement.count(lambda one: one.failed and not one.abandoned),
+        len(measurement),
+        measurement.count(lambda one: one.abandoned),
     )
     return judge("failures inside the mesh", "none", design(0.0, plan.count), count)
 
 
-def _callers(api: MeshApi, tally: Tally) -> dict[str, str | None]:
+def _callers(api: MeshApi, measurement: Measurement) -> dict[str, str | None]:
     """Who called logic, by request id, as the log of its pods says."""
-    asked = {one.request_id for one in _sentences(tally)}
-    lines = (line for pod in api.pods(app="logic") for line in logged(api, pod, newest=2 * len(tally) + 1000))
+    asked = {one.request_id for one in _sentences(measurement)}
+    lines = (
+        line for pod in api.pods(app="logic") for line in logged(api, pod, newest=2 * len(measurement) + 1000)
+    )
     return {
         str(line["request_id"]): line.get("caller")
         for line in lines
@@ -154,22 +156,26 @@ def _callers(api: MeshApi, tally: Tally) -> dict[str, str | None]:
     }
 
 
-def _sentences(tally: Tally) -> list[Observation]:
+def _sentences(measurement: Measurement) -> list[Observation]:
     """The answers to sentences: only these have been to logic."""
     paths = [request.path for request in REQUESTS]
-    return [one for one in tally.observations if paths[one.number % len(paths)] == PATH and not one.failed]
+    return [
+        one for one in measurement.observations if paths[one.number % len(paths)] == PATH and not one.failed
+    ]
 
 
-def judged_callers(resources: Resources, tally: Tally, callers: Mapping[str, str | None]) -> Check:
+def judged_callers(
+    resources: Resources, measurement: Measurement, callers: Mapping[str, str | None]
+) -> Check:
     """Whether every sentence reached logic from somebody with webapp's certificate."""
     name, expected = "who calls logic", identity(resources, "webapp")
-    sentences = _sentences(tally)
+    sentences = _sentences(measurement)
     known = [one for one in sentences if one.request_id in callers]
     if not known or len(known) < len(sentences):
         reason = f"logic's log tells of {len(known)} of {len(sentences)} requests; {TRY_AGAIN}"
         return inconclusive(name, expected, reason)
     found = {_within_trust_domain(callers[str(one.request_id)]) for one in known}
-    return certain(name, expected, " or ".join(sorted(found)))
+    return exact_check(name, expected, " or ".join(sorted(found)))
 
 
 def _within_trust_domain(caller: str | None) -> str:
@@ -185,18 +191,20 @@ def identity(resources: Resources, service: str) -> str:
         if (pod["metadata"].get("labels") or {}).get("app") == service
     }
     if len(found) != 1:
-        raise NotUnderstood(f"pods of {service} have {len(found)} ServiceAccounts: one is expected")
+        raise UnsupportedConfig(f"pods of {service} have {len(found)} ServiceAccounts: one is expected")
     return f"ns/{resources.namespace}/sa/{found.pop()}"
 
 
-def judged_claims(tally: Tally) -> Check:
+def judged_claims(measurement: Measurement) -> Check:
     """Whether the gateway put its own identity in the place of one that the caller made up."""
     name, expected = "an identity made up outside", "taken off"
     last = len(REQUESTS) - 1
-    answers = [one for one in tally.observations if one.number % len(REQUESTS) == last and one.status == 200]
+    answers = [
+        one for one in measurement.observations if one.number % len(REQUESTS) == last and one.status == 200
+    ]
     if len(answers) < ROUNDS:
         return inconclusive(name, expected, f"only {len(answers)} of {ROUNDS} answers came; {TRY_AGAIN}")
-    return certain(name, expected, " or ".join(sorted({_claim(one) for one in answers})))
+    return exact_check(name, expected, " or ".join(sorted({_claim(one) for one in answers})))
 
 
 def _claim(one: Observation) -> str:

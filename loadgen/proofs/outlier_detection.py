@@ -16,21 +16,29 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadgen.inforce import Call, Journey, NotInForce, NotUnderstood, Resources, inner_route, odds_of
-from loadgen.inforce.durations import seconds
-from loadgen.inforce.routes import qualified
-from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, excused, failed, judge, passed
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.sentiment import PATH, sentiment_requests
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames import others
-from loadgen.proofs.frames.calm import busy
-from loadgen.proofs.frames.others import Entrance
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.sentiment import PATH, sentiment_requests
+from loadgen.meshstate import (
+    Call,
+    CallPath,
+    NotConfigured,
+    Resources,
+    UnsupportedConfig,
+    fault_rates_of,
+    inner_route,
+)
+from loadgen.meshstate.durations import seconds
+from loadgen.meshstate.routes import qualified
+from loadgen.proofs.common import foreign_traffic
+from loadgen.proofs.common.foreign_traffic import Entrance
+from loadgen.proofs.common.measurement_quality import busy
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import Check, Count, downgrade_to_inconclusive, failed, judge, passed
 
 SERVICE = "logic"
-JOURNEY = Journey("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
+CALL_PATH = CallPath("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
 REMEDY = remedy("outlier-detection")
 
 RATE = 50
@@ -67,13 +75,13 @@ class Course:
     `others` are requests that others sent meanwhile.
     """
 
-    until_ejected: Tally
-    after: Tally
+    until_ejected: Measurement
+    after: Measurement
     pause_seconds: float
     others: int = 0
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read the policy in force, send one by one, judge the order of events."""
     policy = ejection_in_force(bench.resources())
     bench.facts["in force"] = (
@@ -82,7 +90,7 @@ def prove(bench: Bench) -> Sequence[Check]:
     )
     course = observe(bench, policy)
     if ejection_in_force(bench.resources()) != policy:
-        raise NotUnderstood("the configuration was changed while the requests were sent")
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
     returned = return_seconds(policy, course)
     if returned is not None:
         bench.facts["afterwards"] = f"the sick pod got its next request after {returned:.1f} s"
@@ -91,8 +99,8 @@ def prove(bench: Bench) -> Sequence[Check]:
 
 def ejection_in_force(resources: Resources) -> Ejection:
     """The policy, if there is one that ejects, and a version that is wholly sick."""
-    if inner_route(resources, JOURNEY) is None:
-        raise NotInForce(f"no route leads to {SERVICE}; {REMEDY}")
+    if inner_route(resources, CALL_PATH) is None:
+        raise NotConfigured(f"no route leads to {SERVICE}; {REMEDY}")
     host = qualified(SERVICE, resources.namespace)
     for rule in resources.destination_rules:
         settings = (rule["spec"].get("trafficPolicy") or {}).get("outlierDetection")
@@ -101,25 +109,29 @@ def ejection_in_force(resources: Resources) -> Ejection:
         where = f"DestinationRule {resources.namespace}/{rule['metadata']['name']}"
         failures = settings.get("consecutive5xxErrors", 5)
         if not failures:
-            raise NotInForce(f"{where}: consecutive5xxErrors is 0, which ejects nothing; {REMEDY}")
+            raise NotConfigured(f"{where}: consecutive5xxErrors is 0, which ejects nothing; {REMEDY}")
         interval, base = settings.get("interval", "10s"), settings.get("baseEjectionTime", "30s")
         policy = Ejection(where, int(failures), seconds(interval), seconds(base), _sick(resources))
         if policy.base_seconds <= GRACE_SECONDS:
-            raise NotUnderstood(f"{where}: baseEjectionTime {base} is too short to be told from no ejection")
+            raise UnsupportedConfig(
+                f"{where}: baseEjectionTime {base} is too short to be told from no ejection"
+            )
         return policy
-    raise NotInForce(f"no DestinationRule of {SERVICE} has outlierDetection; {REMEDY}")
+    raise NotConfigured(f"no DestinationRule of {SERVICE} has outlierDetection; {REMEDY}")
 
 
 def _sick(resources: Resources) -> tuple[str, ...]:
     labels = [item["spec"]["template"]["metadata"].get("labels") or {} for item in resources.deployments]
     versions = sorted({one["version"] for one in labels if one.get("app") == SERVICE and "version" in one})
-    sick = tuple(version for version in versions if odds_of(resources, SERVICE, version).error_percent >= 100)
+    sick = tuple(
+        version for version in versions if fault_rates_of(resources, SERVICE, version).error_percent >= 100
+    )
     if not sick:
-        raise NotInForce(f"no version of {SERVICE} fails at every request; {REMEDY}")
+        raise NotConfigured(f"no version of {SERVICE} fails at every request; {REMEDY}")
     return sick
 
 
-def observe(bench: Bench, policy: Ejection) -> Course:
+def observe(bench: ProofContext, policy: Ejection) -> Course:
     """Send until the sick pod must be out, then until it is back."""
     longest = MOST_IN_A_ROW * policy.base_seconds + policy.interval_seconds + MERGE_SECONDS + MARGIN_SECONDS
     left = policy.failures
@@ -140,9 +152,9 @@ def observe(bench: Bench, policy: Ejection) -> Course:
     return Course(before, after, began - ended, entrance.others(bench, before, after))
 
 
-def _shipment(longest: float, purpose: str, until: Callable[[Observation], bool]) -> Shipment:
+def _shipment(longest: float, purpose: str, until: Callable[[Observation], bool]) -> LoadPlan:
     count = math.ceil(RATE * longest)
-    return Shipment(sentiment_requests(), count, 4, 15, rate=RATE, purpose=purpose, until=until)
+    return LoadPlan(sentiment_requests(), count, 4, 15, rate=RATE, purpose=purpose, until=until)
 
 
 def is_sick(policy: Ejection, one: Observation) -> bool:
@@ -169,11 +181,11 @@ def judged(policy: Ejection, course: Course) -> list[Check]:
     planned = math.ceil(PACE * RATE * (policy.base_seconds - GRACE_SECONDS))
     failures = sum(one.failed and not is_sick(policy, one) for one in everything)
     # Failures of others' requests count towards an ejection, too, so that it begins earlier.
-    not_ours = others.reason(course.others)
+    not_ours = foreign_traffic.reason(course.others)
     other_times = not_ours or _busy(policy, course)
     return [
-        excused(_tolerated(policy, course.until_ejected), not_ours),
-        excused(_left_out(policy, course, planned), other_times),
+        downgrade_to_inconclusive(_tolerated(policy, course.until_ejected), not_ours),
+        downgrade_to_inconclusive(_left_out(policy, course, planned), other_times),
         judge("failures while it is out", "none", design(0.0, planned), _failures(out)),
         judge(
             "failures of sound pods",
@@ -181,7 +193,7 @@ def judged(policy: Ejection, course: Course) -> list[Check]:
             design(0.0, len(everything) or 1),
             Count(failures, len(everything)),
         ),
-        excused(_returned(policy, course), other_times),
+        downgrade_to_inconclusive(_returned(policy, course), other_times),
     ]
 
 
@@ -198,13 +210,13 @@ def _failures(observations: Sequence[Observation]) -> Count:
     return Count(sum(one.failed for one in observations), len(observations))
 
 
-def _tolerated(policy: Ejection, tally: Tally) -> Check:
+def _tolerated(policy: Ejection, measurement: Measurement) -> Check:
     """Whether the sick pod took part at first: what is never chosen cannot be ejected."""
-    found = tally.count(lambda one: is_sick(policy, one) and one.failed)
+    found = measurement.count(lambda one: is_sick(policy, one) and one.failed)
     expected = f"{policy.failures} failures of {' and '.join(policy.sick)}"
     if found >= policy.failures:
         return passed("it fails", expected)
-    return failed("it fails", expected, f"there were {found} in {len(tally):,} requests")
+    return failed("it fails", expected, f"there were {found} in {len(measurement):,} requests")
 
 
 def _left_out(policy: Ejection, course: Course, planned: int) -> Check:

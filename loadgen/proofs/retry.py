@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loadgen.inforce import NotInForce, Resources
-from loadgen.judging.binomial import percent
-from loadgen.proofs.frames.foretelling import Plan, is_answer, is_late_answer, read_plan
-from loadgen.proofs.frames.proof import Proof, remedy
-from loadgen.proofs.frames.retrying import Retrying
+from loadgen.meshstate import NotConfigured, Resources
+from loadgen.proofs.common.prediction import Plan, is_answer, is_late_answer, read_plan
+from loadgen.proofs.common.proof import Proof, remedy
+from loadgen.proofs.common.retry_proof import Retrying
+from loadgen.statistics.binomial import percent
 
 REMEDY = remedy("retry")
 
@@ -20,14 +20,16 @@ REMEDY = remedy("retry")
 def plan_in_force(resources: Resources) -> Plan:
     """The plan, if the route repeats what fails."""
     plan = read_plan(resources, remedy=REMEDY)
-    if not (plan.policy.tries > 1 and plan.policy.repeats_errors):
-        raise NotInForce(f"{plan.split.where} does not repeat what {plan.split.service} fails at; {REMEDY}")
+    if not (plan.policy.attempts > 1 and plan.policy.repeats_errors):
+        raise NotConfigured(
+            f"{plan.split.where} does not repeat what {plan.split.service} fails at; {REMEDY}"
+        )
     return plan
 
 
 def effect(plan: Plan) -> str:
     """Success without and with retries, in one sentence."""
-    before, _ = plan.share(is_answer, replace(plan.policy, tries=1))
+    before, _ = plan.share(is_answer, replace(plan.policy, attempts=1))
     after, _ = plan.share(is_answer)
     return f"{percent(before)} of all requests would succeed without retries, {percent(after)} do with them"
 

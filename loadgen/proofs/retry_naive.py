@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loadgen.inforce import NotInForce, Resources
-from loadgen.judging.binomial import percent
-from loadgen.proofs.frames.foretelling import Plan, is_answer, read_plan
-from loadgen.proofs.frames.proof import Proof, remedy
-from loadgen.proofs.frames.retrying import Retrying
+from loadgen.meshstate import NotConfigured, Resources
+from loadgen.proofs.common.prediction import Plan, is_answer, read_plan
+from loadgen.proofs.common.proof import Proof, remedy
+from loadgen.proofs.common.retry_proof import Retrying
+from loadgen.statistics.binomial import percent
 
 REMEDY = remedy("retry-naive")
 
@@ -21,10 +21,10 @@ REMEDY = remedy("retry-naive")
 def plan_in_force(resources: Resources) -> Plan:
     """The plan, if the route asks for retries and repeats nothing that happens here."""
     plan = read_plan(resources, remedy=REMEDY)
-    if plan.policy.tries <= 1:
-        raise NotInForce(f"{plan.split.where} asks for no retries; {REMEDY}")
+    if plan.policy.attempts <= 1:
+        raise NotConfigured(f"{plan.split.where} asks for no retries; {REMEDY}")
     if plan.policy.repeats_errors or plan.policy.repeats_cuts:
-        raise NotInForce(f"{plan.split.where} repeats what fails, so it is not naive; {REMEDY}")
+        raise NotConfigured(f"{plan.split.where} repeats what fails, so it is not naive; {REMEDY}")
     return plan
 
 

@@ -18,22 +18,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadgen.inforce import Call, NotUnderstood, Odds, Resources
-from loadgen.inforce.counters import counted
-from loadgen.inforce.mirrors import Mirror, mirror_of
-from loadgen.inforce.shares import edge_route, route_in_mesh, shares_in_mesh
-from loadgen.inforce.split import odds_of
-from loadgen.judging.binomial import percent
-from loadgen.judging.design import design, surely_at_least, trials_for, trials_to_get
-from loadgen.judging.judge import BUSY, Check, Count, certain, inconclusive, judge
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.sentiment import sentiment_requests
-from loadgen.measuring.tally import Tally
-from loadgen.proofs.frames import others
-from loadgen.proofs.frames.others import Entrance, own_lines
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
-from loadgen.proofs.frames.settling import SETTLING_SECONDS, Activity, quiet_seconds, settled, under_way
-from loadgen.proofs.frames.writing import FEEDBACK, write_checks
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement
+from loadgen.measurement.sentiment import sentiment_requests
+from loadgen.meshstate import Call, FaultRates, Resources, UnsupportedConfig
+from loadgen.meshstate.metrics import counted
+from loadgen.meshstate.mirrors import Mirror, mirror_of
+from loadgen.meshstate.shares import edge_route, route_in_mesh, shares_in_mesh
+from loadgen.meshstate.split import fault_rates_of
+from loadgen.proofs.common import foreign_traffic
+from loadgen.proofs.common.foreign_traffic import Entrance, own_lines
+from loadgen.proofs.common.mirrored_writes import FEEDBACK, write_checks
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.proofs.common.quiescence import SETTLING_SECONDS, Activity, quiet_seconds, settled, under_way
+from loadgen.statistics.binomial import percent
+from loadgen.statistics.design import design, surely_at_least, trials_for, trials_to_get
+from loadgen.statistics.judge import BUSY, Check, Count, exact_check, inconclusive, judge
 
 SERVICE = "logic"
 CALL = Call("POST", "/analyse/sentiment")
@@ -53,8 +53,8 @@ class Shadow:
 
     live: str
     mirror: Mirror
-    live_odds: Odds
-    odds: Odds
+    live_odds: FaultRates
+    odds: FaultRates
     writes: Mirror
 
 
@@ -88,19 +88,19 @@ class Comparison:
     other_polarities: int = 0
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read the mirrors in force, send, wait for the copies, count, compare, judge."""
     resources = bench.resources()
     shadow = read_shadow(resources)
     bench.facts |= facts(shadow)
     plan = plan_for(shadow)
-    tally, trials = _sentences(bench, shadow, plan)
+    measurement, trials = _sentences(bench, shadow, plan)
     if trials.records is not None:
-        bench.facts["report"] = report(shadow, compared(tally, trials))
-    checks = judged(shadow, plan.count, tally, trials)
+        bench.facts["report"] = report(shadow, compared(measurement, trials))
+    checks = judged(shadow, plan.count, measurement, trials)
     checks += write_checks(bench, shadow.writes)
     if read_shadow(bench.resources()) != shadow:
-        raise NotUnderstood("the configuration was changed while the requests were sent")
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
     return checks
 
 
@@ -110,27 +110,27 @@ def read_shadow(resources: Resources) -> Shadow:
     mirror = mirror_of(resources, route, remedy=REMEDY)
     live = shares_in_mesh(resources, SERVICE, CALL, caller="webapp").shares
     if len(live) != 1 or mirror.version in live or mirror.service != SERVICE:
-        raise NotUnderstood(
+        raise UnsupportedConfig(
             f"{route.where} serves users from {', '.join(live)} and mirrors to {mirror.service} "
             f"{mirror.version}: expected one version of {SERVICE} each, and another one"
         )
     writes = mirror_of(resources, edge_route(resources, Call("POST", FEEDBACK.path)), remedy=REMEDY)
     (version,) = live
-    odds = {each: odds_of(resources, SERVICE, each) for each in (version, mirror.version)}
+    odds = {each: fault_rates_of(resources, SERVICE, each) for each in (version, mirror.version)}
     return Shadow(version, mirror, odds[version], odds[mirror.version], writes)
 
 
-def plan_for(shadow: Shadow) -> Shipment:
+def plan_for(shadow: Shadow) -> LoadPlan:
     """So many that a share and failures off by what is to be noticed are."""
     share, failing = shadow.mirror.share, shadow.odds.failing
     wanted = [FEWEST_REQUESTS, trials_for(share, NOTICED_SHARE)]
     if 0 < failing < 1:
         wanted.append(trials_to_get(trials_for(failing, NOTICED_FAILURES), share))
     count = min(max(wanted), MOST_REQUESTS)
-    return Shipment(sentiment_requests(), count, CONNECTIONS, timeout_seconds=15, keep_answers=True)
+    return LoadPlan(sentiment_requests(), count, CONNECTIONS, timeout_seconds=15, keep_answers=True)
 
 
-def _sentences(bench: Bench, shadow: Shadow, plan: Shipment) -> tuple[Tally, Trials]:
+def _sentences(bench: ProofContext, shadow: Shadow, plan: LoadPlan) -> tuple[Measurement, Trials]:
     """Send the sentences; the users' answers, and what became of the copies."""
     version = shadow.mirror.version
 
@@ -142,24 +142,26 @@ def _sentences(bench: Bench, shadow: Shadow, plan: Shipment) -> tuple[Tally, Tri
         )
 
     entrance, before = Entrance.of(bench), outcomes()
-    tally = bench.send(plan)
+    measurement = bench.send(plan)
     share = shadow.mirror.share
     enough = before.total() + plan.count if share == 1 else None
     complete = settled(
         lambda: Activity(outcomes().total(), under_way(bench, SERVICE, version)),
         enough=enough,
         within_seconds=SETTLING_SECONDS,
-        quiet=quiet_seconds(tally),
+        quiet=quiet_seconds(measurement),
     )
     after = outcomes()
     counts = {name: after[name] - before[name] for name in after}
-    records = _records(bench, version, tally)
-    return tally, Trials(counts, records, complete, entrance.others(bench, tally))
+    records = _records(bench, version, measurement)
+    return measurement, Trials(counts, records, complete, entrance.others(bench, measurement))
 
 
-def _records(bench: Bench, version: str, tally: Tally) -> dict[str, list[Mapping[str, Any]]] | None:
+def _records(
+    bench: ProofContext, version: str, measurement: Measurement
+) -> dict[str, list[Mapping[str, Any]]] | None:
     """The log's lines about the copies, by request id; None if a log cannot be read."""
-    lines = own_lines(bench, SERVICE, [version], tally)
+    lines = own_lines(bench, SERVICE, [version], measurement)
     if lines is None:
         return None
     found: dict[str, list[Mapping[str, Any]]] = {}
@@ -168,10 +170,10 @@ def _records(bench: Bench, version: str, tally: Tally) -> dict[str, list[Mapping
     return found
 
 
-def compared(tally: Tally, trials: Trials) -> Comparison:
+def compared(measurement: Measurement, trials: Trials) -> Comparison:
     """The users' answers beside those that the mirrored version would have given."""
     comparison = Comparison()
-    for one in tally.observations:
+    for one in measurement.observations:
         lines = (trials.records or {}).get(one.request_id or "", ())
         if not lines:
             continue
@@ -183,34 +185,36 @@ def compared(tally: Tally, trials: Trials) -> Comparison:
     return comparison
 
 
-def judged(shadow: Shadow, planned: int, tally: Tally, trials: Trials) -> list[Check]:
+def judged(shadow: Shadow, planned: int, measurement: Measurement, trials: Trials) -> list[Check]:
     """The users' side, the copies', and the join of both."""
-    mirror, live = shadow.mirror, tally.versions_of(SERVICE)
-    failures = tally.count(lambda one: one.failed and not one.abandoned)
-    abandoned = tally.count(lambda one: one.abandoned)
+    mirror, live = shadow.mirror, measurement.versions_of(SERVICE)
+    failures = measurement.count(lambda one: one.failed and not one.abandoned)
+    abandoned = measurement.count(lambda one: one.abandoned)
     expected = shadow.live_odds.failing
     return [
         judge(
             "users see failures",
             f"{percent(expected)} of all requests",
             design(expected, planned),
-            Count(failures, len(tally), abandoned),
+            Count(failures, len(measurement), abandoned),
         ),
         judge(
             f"users served by {shadow.live}",
             "all requests",
             design(1.0, planned),
-            Count(live.get(shadow.live, 0), len(tally), live.get(None, 0)),
+            Count(live.get(shadow.live, 0), len(measurement), live.get(None, 0)),
         ),
-        *_copies(mirror, shadow.odds, planned, tally, trials),
-        _joined(tally, trials),
+        *_copies(mirror, shadow.odds, planned, measurement, trials),
+        _joined(measurement, trials),
     ]
 
 
-def _copies(mirror: Mirror, odds: Odds, planned: int, tally: Tally, trials: Trials) -> list[Check]:
+def _copies(
+    mirror: Mirror, odds: FaultRates, planned: int, measurement: Measurement, trials: Trials
+) -> list[Check]:
     """How many copies came, and how many of them failed."""
     share, failure = f"copies to {mirror.version}", f"failures of {mirror.version}"
-    reason = _why_open(mirror, tally, trials)
+    reason = _why_open(mirror, measurement, trials)
     if reason:
         return [inconclusive(name, "as in force", reason) for name in (share, failure)]
     failing = min(1.0, odds.failing)
@@ -219,7 +223,7 @@ def _copies(mirror: Mirror, odds: Odds, planned: int, tally: Tally, trials: Tria
             share,
             f"{percent(mirror.share)} of all requests",
             design(mirror.share, planned),
-            Count(trials.arrived, len(tally)),
+            Count(trials.arrived, len(measurement)),
         ),
         judge(
             failure,
@@ -230,29 +234,29 @@ def _copies(mirror: Mirror, odds: Odds, planned: int, tally: Tally, trials: Tria
     ]
 
 
-def _why_open(mirror: Mirror, tally: Tally, trials: Trials) -> str:
+def _why_open(mirror: Mirror, measurement: Measurement, trials: Trials) -> str:
     """Why the counters do not say how many copies came and failed; empty if they do."""
     if trials.others:
-        return others.reason(trials.others)
+        return foreign_traffic.reason(trials.others)
     if not trials.complete:
         return f"{mirror.version} was still busy after {SETTLING_SECONDS} s; {BUSY}"
-    if trials.arrived > len(tally):
+    if trials.arrived > len(measurement):
         reached = f"{trials.arrived:,} requests reached {mirror.version}"
-        return f"{reached} for {len(tally):,} that were sent here; {others.ALONE}"
+        return f"{reached} for {len(measurement):,} that were sent here; {foreign_traffic.ALONE}"
     return ""
 
 
-def _joined(tally: Tally, trials: Trials) -> Check:
+def _joined(measurement: Measurement, trials: Trials) -> Check:
     """Whether each copy carries the id of one request of a user's, and no two the same."""
     name, expected = "copies joined by id", "each copy to one request"
     if trials.records is None:
         return inconclusive(name, expected, "the log of the pods cannot be read through the API")
-    comparison = compared(tally, trials)
+    comparison = compared(measurement, trials)
     if comparison.again:
         found = f"{comparison.again:,} requests that were copied more than once"
-        return certain(name, expected, found)
+        return exact_check(name, expected, found)
     if 0 < trials.arrived - comparison.joined <= trials.others:
-        return inconclusive(name, expected, others.reason(trials.others))
+        return inconclusive(name, expected, foreign_traffic.reason(trials.others))
     count = Count(min(comparison.joined, trials.arrived), trials.arrived)
     return judge(name, expected, design(1.0, max(1, trials.arrived)), count)
 

@@ -10,33 +10,33 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadgen.inforce import NotInForce, Resources
-from loadgen.inforce.counters import counted
-from loadgen.inforce.tries import Outcome
-from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, excused, failed, judge, passed
-from loadgen.measuring.tally import Tally
-from loadgen.proofs.frames import others
-from loadgen.proofs.frames.calm import busy
-from loadgen.proofs.frames.foretelling import (
-    JOURNEY,
+from loadgen.measurement.measurement import Measurement
+from loadgen.meshstate import NotConfigured, Resources
+from loadgen.meshstate.attempts import Outcome
+from loadgen.meshstate.metrics import counted
+from loadgen.proofs.common import foreign_traffic
+from loadgen.proofs.common.attempts import observe
+from loadgen.proofs.common.foreign_traffic import Entrance
+from loadgen.proofs.common.measurement_quality import busy
+from loadgen.proofs.common.prediction import (
+    CALL_PATH,
     MARGIN_SECONDS,
     SERVICE,
     Plan,
     deadline_check,
     facts,
-    foretold_check,
     is_answer,
     is_cut,
     is_sound,
     longest_hang,
     outcome,
+    prediction_check,
     read_plan,
     share_check,
 )
-from loadgen.proofs.frames.others import Entrance
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
-from loadgen.proofs.frames.tried import observe
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import Check, Count, downgrade_to_inconclusive, failed, judge, passed
 
 REMEDY = remedy("timeout")
 IN_FLIGHT = "sentimesh_http_requests_in_flight"
@@ -53,20 +53,20 @@ class Release:
     hanging_seconds: float | None
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read deadline and odds in force, send, compare; then watch what is still under way."""
     plan = plan_in_force(bench.resources())
     bench.facts |= facts(plan)
     entrance = Entrance.of(bench)
-    planned, tally, _ = observe(bench, plan, plan_in_force)
+    planned, measurement, _ = observe(bench, plan, plan_in_force)
     released = watch(bench, plan)
-    more = entrance.others(bench, tally)
+    more = entrance.others(bench, measurement)
     if released.hanging_seconds is not None:
         bench.facts["afterwards"] = (
             f"{' and '.join(plan.faulty)} still hung for {released.hanging_seconds:.1f} s: "
             "a deadline frees the caller, not the pod that hangs"
         )
-    return judged(plan, planned.count, tally, released, more)
+    return judged(plan, planned.count, measurement, released, more)
 
 
 def plan_in_force(resources: Resources) -> Plan:
@@ -74,16 +74,16 @@ def plan_in_force(resources: Resources) -> Plan:
     plan = read_plan(resources, remedy=REMEDY)
     whole = plan.policy.whole_seconds
     if whole is None:
-        raise NotInForce(f"{plan.split.where} has no timeout; {REMEDY}")
+        raise NotConfigured(f"{plan.split.where} has no timeout; {REMEDY}")
     hangs = longest_hang(plan)
     if hangs < whole + MARGIN_SECONDS:
-        raise NotInForce(
+        raise NotConfigured(
             f"{plan.split.where}: nothing hangs for longer than the timeout and {MARGIN_SECONDS:g} s"
         )
     return plan
 
 
-def watch(bench: Bench, plan: Plan) -> Release:
+def watch(bench: ProofContext, plan: Plan) -> Release:
     """Ask the pods' gauges until nothing is under way any more, for as long as the longest hang may take."""
     began = time.monotonic()
     limit = longest_hang(plan) + MARGIN_SECONDS
@@ -95,40 +95,42 @@ def watch(bench: Bench, plan: Plan) -> Release:
             time.sleep(POLL_SECONDS)
         return time.monotonic() - began
 
-    caller = seconds_until(lambda: counted(bench.api, JOURNEY.entry, None, IN_FLIGHT) == 0)
+    caller = seconds_until(lambda: counted(bench.api, CALL_PATH.entry, None, IN_FLIGHT) == 0)
     hanging = seconds_until(
         lambda: all(counted(bench.api, SERVICE, version, IN_FLIGHT) == 0 for version in plan.faulty)
     )
     return Release(caller, hanging)
 
 
-def judged(plan: Plan, planned: int, tally: Tally, released: Release, more: int = 0) -> list[Check]:
+def judged(
+    plan: Plan, planned: int, measurement: Measurement, released: Release, more: int = 0
+) -> list[Check]:
     """All checks; `more` requests were sent by others meanwhile, and keep pods busy, too."""
-    late = deadline_check(plan, planned, tally)
-    slow = busy(tally, lambda one: is_sound(plan, one))
-    not_at_rest = others.reason(more) or slow
+    late = deadline_check(plan, planned, measurement)
+    slow = busy(measurement, lambda one: is_sound(plan, one))
+    not_at_rest = foreign_traffic.reason(more) or slow
     return [
-        share_check(plan, planned, tally, "cut with 504", is_cut),
-        share_check(plan, planned, tally, "successes", is_answer),
+        share_check(plan, planned, measurement, "cut with 504", is_cut),
+        share_check(plan, planned, measurement, "successes", is_answer),
         *([] if late is None else [late]),
-        excused(_early(plan, planned, tally), slow),
-        foretold_check(plan, planned, tally),
-        excused(_caller(released), not_at_rest),
-        excused(_hanging(plan, released), not_at_rest),
+        downgrade_to_inconclusive(_early(plan, planned, measurement), slow),
+        prediction_check(plan, planned, measurement),
+        downgrade_to_inconclusive(_caller(released), not_at_rest),
+        downgrade_to_inconclusive(_hanging(plan, released), not_at_rest),
     ]
 
 
-def _early(plan: Plan, planned: int, tally: Tally) -> Check:
+def _early(plan: Plan, planned: int, measurement: Measurement) -> Check:
     """Whether no request was cut before its time."""
     whole = plan.policy.whole_seconds or 0.0
-    early = tally.count(
-        lambda one: outcome(one) is Outcome.CUT and one.latency_seconds < whole - EARLY_SECONDS
+    early = measurement.count(
+        lambda one: outcome(one) is Outcome.TIMED_OUT and one.latency_seconds < whole - EARLY_SECONDS
     )
     return judge(
         f"cut before {whole:g} s - {EARLY_SECONDS:g} s",
         "never",
         design(0.0, planned),
-        Count(early, len(tally)),
+        Count(early, len(measurement)),
     )
 
 

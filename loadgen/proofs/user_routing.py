@@ -16,15 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from loadgen.http1 import Request
-from loadgen.inforce import Call, NotInForce, NotUnderstood, Resources
-from loadgen.inforce.shares import Shares, shares_at_gateway, shares_in_mesh
-from loadgen.judging.binomial import percent
-from loadgen.judging.design import design, trials_for
-from loadgen.judging.judge import Check, Count, judge
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.sentiment import sentiment_requests
-from loadgen.measuring.tally import Tally
-from loadgen.proofs.frames.proof import Bench, Proof, remedy
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement
+from loadgen.measurement.sentiment import sentiment_requests
+from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.shares import Shares, shares_at_gateway, shares_in_mesh
+from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.statistics.binomial import percent
+from loadgen.statistics.design import design, trials_for
+from loadgen.statistics.judge import Check, Count, judge
 
 HEADER = "user-group"
 MEMBERS = ("internal", "external")
@@ -68,7 +68,7 @@ PLACES = (
 )
 
 
-def prove(bench: Bench) -> Sequence[Check]:
+def prove(bench: ProofContext) -> Sequence[Check]:
     """Read who is routed where, send as everybody at both places, judge."""
     checks: list[Check] = []
     expected = {place.name: decisions(bench.resources(), place) for place in PLACES}
@@ -78,7 +78,7 @@ def prove(bench: Bench) -> Sequence[Check]:
         plan = plan_for(place, wanted)
         checks += judged(place, wanted, plan, bench.send(plan))
     if {place.name: decisions(bench.resources(), place) for place in PLACES} != expected:
-        raise NotUnderstood("the configuration was changed while the requests were sent")
+        raise UnsupportedConfig("the configuration was changed while the requests were sent")
     return checks
 
 
@@ -87,7 +87,7 @@ def decisions(resources: Resources, place: Place) -> ByGroup:
     found = {group: place.shares(resources, headers_of(group)) for group in GROUPS}
     if all(found[group].shares == found[OTHERS].shares for group in MEMBERS):
         where = found[OTHERS].where
-        raise NotInForce(f"{where} routes {place.service} without regard to the header {HEADER}; {REMEDY}")
+        raise NotConfigured(f"{where} routes {place.service} without regard to the header {HEADER}; {REMEDY}")
     return found
 
 
@@ -96,7 +96,7 @@ def headers_of(group: str) -> Mapping[str, str]:
     return {} if group == OTHERS else {HEADER: group}
 
 
-def plan_for(place: Place, wanted: ByGroup) -> Shipment:
+def plan_for(place: Place, wanted: ByGroup) -> LoadPlan:
     """The requests of all groups, in a fixed order that repeats."""
     each = math.ceil(MEMBERS_REQUESTS / CYCLES)
     most = max(trials_for(share, NOTICED_SHARE) for share in wanted[OTHERS].shares.values())
@@ -107,15 +107,17 @@ def plan_for(place: Place, wanted: ByGroup) -> Shipment:
         for group in order
     )
     count, connections = len(requests) * CYCLES, CONNECTIONS[place.service]
-    return Shipment(requests, count, connections, timeout_seconds=20, purpose=place.name)
+    return LoadPlan(requests, count, connections, timeout_seconds=20, purpose=place.name)
 
 
-def judged(place: Place, wanted: ByGroup, plan: Shipment, tally: Tally) -> list[Check]:
+def judged(place: Place, wanted: ByGroup, plan: LoadPlan, measurement: Measurement) -> list[Check]:
     """For each group and version whether it got the share in force."""
     groups = [_group(request) for request in plan.requests]
     checks = []
     for group in GROUPS:
-        own = Tally([one for one in tally.observations if groups[one.number % len(groups)] == group])
+        own = Measurement(
+            [one for one in measurement.observations if groups[one.number % len(groups)] == group]
+        )
         found = own.versions_of(place.service)
         planned = plan.count // len(groups) * groups.count(group)
         for version, share in wanted[group].shares.items():

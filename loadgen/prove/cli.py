@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loadgen.applying.overlays import FOLDER, find_overlays, has_policies
+from loadgen.deploy.overlays import FOLDER, find_overlays, has_policies
 from loadgen.errors import ExitStatus, UsageError
 from loadgen.http1 import Target
 from loadgen.http1.target import reach
-from loadgen.inforce import MeshApi, Whereabouts
-from loadgen.inforce.service_account import ServiceAccount
-from loadgen.inforce.whereabouts import local_url
-from loadgen.judging.judge import Verdict, overall
-from loadgen.measuring.signals import interrupted_by_signals
+from loadgen.measurement.signals import interrupted_by_signals
 from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, NAMESPACE, mesh_option
-from loadgen.prove.watched import Ground
+from loadgen.meshstate import MeshApi, MeshLocation
+from loadgen.meshstate.mesh_location import local_url
+from loadgen.meshstate.service_account import ServiceAccount
+from loadgen.prove.runner import ProofRunner
 from loadgen.reporting.console import console
 from loadgen.reporting.output import check_writable, write_json, write_text
+from loadgen.statistics.judge import Verdict, overall
 
 if TYPE_CHECKING:
-    from loadgen.proofs.frames.proof import Proof, Result
+    from loadgen.proofs.common.proof import Proof, Result
 
 EXIT_STATUS = {
     Verdict.PASS: ExitStatus.OK,
@@ -91,9 +91,9 @@ def prove(
     started = datetime.now(UTC)
     with interrupted_by_signals(), _api(options) as api:
         gateway = _gateway(api, options)
-        mesh = Whereabouts(api.url) if options["target"] == "cluster" else api.whereabouts()
+        mesh = MeshLocation(api.url) if options["target"] == "cluster" else api.whereabouts()
         print_mesh(output, mesh)
-        ground = Ground(api, gateway, options["target"], options["istio_namespace"])
+        ground = ProofRunner(api, gateway, options["target"], options["istio_namespace"])
         results = (
             ground.proven(wanted, output) if overlays is None else ground.in_turn(wanted, overlays, output)
         )

@@ -12,15 +12,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from loadgen.applying import Stage
+from loadgen.deploy import Deployer
 from loadgen.errors import NotReachable, Refused
 from loadgen.http1 import Target
-from loadgen.inforce import MeshApi
-from loadgen.inforce.api import Object
-from loadgen.inforce.counters import METRICS_PORT, sample_sum
-from loadgen.inforce.pods import name_of, running
-from loadgen.judging.judge import Check, failed, inconclusive
-from loadgen.proofs.frames.proof import Bench, Proof, Result, run
+from loadgen.meshstate import MeshApi
+from loadgen.meshstate.api import Object
+from loadgen.meshstate.metrics import METRICS_PORT, sample_sum
+from loadgen.meshstate.pods import name_of, running
+from loadgen.proofs.common.proof import Proof, ProofContext, Result, run
+from loadgen.statistics.judge import Check, failed, inconclusive
 
 IN_FLIGHT = "sentimesh_http_requests_in_flight"
 REST_SECONDS = 30.0
@@ -30,13 +30,18 @@ Tell = Callable[[str], None]
 """Says one sentence to whoever watches."""
 
 
-def prove_as_in_force(proofs: Sequence[Proof], bench_for: Callable[[Proof], Bench]) -> Iterator[Result]:
+def prove_as_in_force(
+    proofs: Sequence[Proof], bench_for: Callable[[Proof], ProofContext]
+) -> Iterator[Result]:
     """Each proof once, of what is in force, one result for each as soon as it is known."""
     return _until_interrupted(proofs, bench_for, lambda proof: run(proof, bench_for(proof)))
 
 
 def prove_in_turn(
-    proofs: Sequence[Proof], overlays: Mapping[str, Path], stage: Stage, bench_for: Callable[[Proof], Bench]
+    proofs: Sequence[Proof],
+    overlays: Mapping[str, Path],
+    stage: Deployer,
+    bench_for: Callable[[Proof], ProofContext],
 ) -> Iterator[Result]:
     """Each proof on its own overlay, one result for each as soon as it is known."""
     return _until_interrupted(
@@ -45,7 +50,7 @@ def prove_in_turn(
 
 
 def _until_interrupted(
-    proofs: Sequence[Proof], bench_for: Callable[[Proof], Bench], prove: Callable[[Proof], Result]
+    proofs: Sequence[Proof], bench_for: Callable[[Proof], ProofContext], prove: Callable[[Proof], Result]
 ) -> Iterator[Result]:
     """One after the other; Ctrl-C ends the sequence, and of the rest it is said that they did not run."""
     left = list(proofs)
@@ -63,7 +68,9 @@ def _until_interrupted(
         yield replace(untold, interrupted=True)
 
 
-def _proven(proof: Proof, overlay: Path, stage: Stage, bench_for: Callable[[Proof], Bench]) -> Result:
+def _proven(
+    proof: Proof, overlay: Path, stage: Deployer, bench_for: Callable[[Proof], ProofContext]
+) -> Result:
     """The verdict on one scenario, applied first; the time of both."""
     began = time.monotonic()
     bench = bench_for(proof)
@@ -75,9 +82,9 @@ def _proven(proof: Proof, overlay: Path, stage: Stage, bench_for: Callable[[Proo
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _refused(stage: Stage, overlay: Path, api: MeshApi) -> Check | None:
+def _refused(stage: Deployer, overlay: Path, api: MeshApi) -> Check | None:
     """The failed check if the overlay is not taken; None once it is in force."""
-    await_rest(api)
+    wait_until_idle(api)
     try:
         stage.apply(overlay)
     except Refused as refusal:
@@ -93,7 +100,7 @@ def _result(proof: Proof, gateway: Target, check: Check) -> Result:
     return Result(proof.scenario, proof.proves, gateway, (check,), {}, ())
 
 
-def await_rest(api: MeshApi) -> None:
+def wait_until_idle(api: MeshApi) -> None:
     """Wait until no pod has a request under way, as far as they let themselves be asked."""
     end = time.monotonic() + REST_SECONDS
     with suppress(NotReachable):
@@ -113,7 +120,7 @@ def _tells(pod: Object) -> bool:
 
 
 @contextmanager
-def put_back(stage: Stage, tell: Tell) -> Iterator[None]:
+def put_back(stage: Deployer, tell: Tell) -> Iterator[None]:
     """Whatever happens meanwhile, what was in force before is in force again in the end."""
     stage.remember()
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadgen.judging.binomial import percent
-from loadgen.judging.judge import Check, Measured, Verdict
+from loadgen.statistics.binomial import percent
+from loadgen.statistics.judge import Check, Measured, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,9 +59,14 @@ def _wide(checks: Sequence[Check]) -> Table:
     table = _table(2, "observed", "interval", "wanted")
     table.add_column("count", min_width=_count_width(checks))
     for check in checks:
-        observed, interval, wanted, noticed = _figures(check.measured)
+        observed, interval, wanted, minimum_detectable_effect = _figures(check.measured)
         table.add_row(
-            check.name, _verdict(check), observed, interval, f"{wanted} {noticed}".strip(), _count(check)
+            check.name,
+            _verdict(check),
+            observed,
+            interval,
+            f"{wanted} {minimum_detectable_effect}".strip(),
+            _count(check),
         )
     return table
 
@@ -84,11 +89,15 @@ def _stacked(checks: Sequence[Check], *, gap: int) -> Table:
     table.columns[0].no_wrap = False
     table.columns[0].min_width = max(len(check.name) for check in checks)
     for check in checks:
-        observed, interval, wanted, noticed = _figures(check.measured)
+        observed, interval, wanted, minimum_detectable_effect = _figures(check.measured)
         count = _count(check)
         second = () if count == _NOTHING else (Padding(count, (0, 0, 0, 2)),)
         table.add_row(
-            Group(check.name, *second), _verdict(check), observed, interval, f"{wanted}\n{noticed}".strip()
+            Group(check.name, *second),
+            _verdict(check),
+            observed,
+            interval,
+            f"{wanted}\n{minimum_detectable_effect}".strip(),
         )
     return table
 
@@ -136,5 +145,5 @@ def _figures(measured: Measured | None) -> tuple[str, str, str, str]:
         "no data" if share is None else percent(share, aligned=True),
         str(measured.interval),
         percent(plan.expected) if measured.allowed is None else str(measured.allowed),
-        f"{sign}{percent(plan.noticed, aligned=True).removesuffix(' %'):>4}",
+        f"{sign}{percent(plan.minimum_detectable_effect, aligned=True).removesuffix(' %'):>4}",
     )

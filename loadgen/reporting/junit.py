@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from loadgen.inforce import Whereabouts
-from loadgen.judging.judge import Check, Verdict
-from loadgen.proofs.frames.proof import Result
+from loadgen.meshstate import MeshLocation
+from loadgen.proofs.common.proof import Result
+from loadgen.statistics.judge import Check, Verdict
 
 _ELEMENTS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 
 
-def junit(results: Sequence[Result], *, mesh: Whereabouts) -> str:
+def junit(results: Sequence[Result], *, mesh: MeshLocation) -> str:
     """The XML; INCONCLUSIVE is an `error`, since what is not known must not look green.
 
     The mesh is a property of each suite, where the format has a place for it.
@@ -24,7 +24,7 @@ def junit(results: Sequence[Result], *, mesh: Whereabouts) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _suite(result: Result, mesh: Whereabouts) -> ElementTree.Element:
+def _suite(result: Result, mesh: MeshLocation) -> ElementTree.Element:
     verdicts = [check.verdict for check in result.checks]
     suite = ElementTree.Element(
         "testsuite",

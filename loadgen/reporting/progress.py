@@ -10,7 +10,7 @@ from loadgen.reporting.console import console
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from loadgen.proofs.frames.proof import Listener
+    from loadgen.proofs.common.proof import Listener
 
 
 def listener(scenario: str) -> Listener:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadgen.judging.binomial import percent
-from loadgen.judging.design import CONFIDENCE, POWER
-from loadgen.judging.judge import Check, Verdict, overall
 from loadgen.reporting.check_table import STYLES, check_table
 from loadgen.reporting.console import show
+from loadgen.statistics.binomial import percent
+from loadgen.statistics.design import CONFIDENCE, POWER
+from loadgen.statistics.judge import Check, Verdict, overall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from loadgen.inforce import Whereabouts
-    from loadgen.proofs.frames.proof import Proof, Result
+    from loadgen.meshstate import MeshLocation
+    from loadgen.proofs.common.proof import Proof, Result
 
 _INDENT = 2
 
@@ -35,7 +35,7 @@ def print_scenarios(console: Console, proofs: Iterable[Proof]) -> None:
     show(console, table)
 
 
-def print_mesh(console: Console, mesh: Whereabouts) -> None:
+def print_mesh(console: Console, mesh: MeshLocation) -> None:
     """Which mesh is going to be judged, in one line however long it is."""
     console.print(_line(("mesh  ", "bold"), str(mesh)), soft_wrap=True)
     console.print()
@@ -90,12 +90,12 @@ def _add_outcome(table: Table, name: str, verdict: Verdict, checks: Sequence[Che
 def facts(result: Result) -> dict[str, str]:
     """What a reader needs beside the checks: what the proof noted, and what was sent and came back."""
     noted = dict(result.facts)
-    for shipment, tally in result.measurements:
-        sent, came = _headings(shipment.purpose)
-        early = f"ended early after {len(tally):,} of " if tally.interrupted else ""
-        noted[sent] = f"{early}{shipment.described(result.gateway, tally.seconds)}"
-        answers = [f"{count:,} × {status}" for status, count in tally.statuses.items()]
-        lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(tally.losses.items())]
+    for load_plan, measurement in result.measurements:
+        sent, came = _headings(load_plan.purpose)
+        early = f"ended early after {len(measurement):,} of " if measurement.interrupted else ""
+        noted[sent] = f"{early}{load_plan.described(result.gateway, measurement.seconds)}"
+        answers = [f"{count:,} × {status}" for status, count in measurement.statuses.items()]
+        lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(measurement.losses.items())]
         noted[came] = ", ".join(answers + lost) or "none"
     return noted
 

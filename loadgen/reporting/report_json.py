@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from loadgen.inforce import Whereabouts
-from loadgen.judging.binomial import Interval
-from loadgen.judging.design import CONFIDENCE, POWER
-from loadgen.judging.judge import Check, Measured, overall
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.tally import Tally
-from loadgen.proofs.frames.proof import Result
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement
+from loadgen.meshstate import MeshLocation
+from loadgen.proofs.common.proof import Result
+from loadgen.statistics.binomial import Interval
+from loadgen.statistics.design import CONFIDENCE, POWER
+from loadgen.statistics.judge import Check, Measured, overall
 
 
 def document(
-    results: Sequence[Result], *, mesh: Whereabouts, gateway: str, started: datetime
+    results: Sequence[Result], *, mesh: MeshLocation, gateway: str, started: datetime
 ) -> dict[str, Any]:
     """The whole report; shares are in 0..1."""
     return {
@@ -40,13 +40,15 @@ def _scenario(result: Result) -> dict[str, Any]:
         "verdict": str(result.verdict),
         "seconds": round(result.seconds, 3),
         "facts": result.facts,
-        "measurements": [_measurement(shipment, tally) for shipment, tally in result.measurements],
+        "measurements": [
+            _measurement(load_plan, measurement) for load_plan, measurement in result.measurements
+        ],
         "checks": [_check(check) for check in result.checks],
     }
 
 
-def _measurement(shipment: Shipment, tally: Tally) -> dict[str, Any]:
-    parts = shipment.parts()
+def _measurement(load_plan: LoadPlan, measurement: Measurement) -> dict[str, Any]:
+    parts = load_plan.parts()
     method, path = next(iter(parts))
     return {
         "method": method,
@@ -54,13 +56,13 @@ def _measurement(shipment: Shipment, tally: Tally) -> dict[str, Any]:
         "requests": [
             {"method": method, "path": path, "planned": count} for (method, path), count in parts.items()
         ],
-        "planned": shipment.count,
-        "sent": len(tally),
-        "at_once": shipment.connections,
-        "seconds": round(tally.seconds, 3),
-        "interrupted": tally.interrupted,
-        "statuses": {str(status): count for status, count in tally.statuses.items()},
-        "losses": {str(loss): count for loss, count in sorted(tally.losses.items())},
+        "planned": load_plan.count,
+        "sent": len(measurement),
+        "at_once": load_plan.connections,
+        "seconds": round(measurement.seconds, 3),
+        "interrupted": measurement.interrupted,
+        "statuses": {str(status): count for status, count in measurement.statuses.items()},
+        "losses": {str(loss): count for loss, count in sorted(measurement.losses.items())},
     }
 
 
@@ -83,8 +85,8 @@ def _measured(measured: Measured) -> dict[str, Any]:
         "interval": _interval(measured.interval),
         "expected_share": measured.design.expected,
         "planned_trials": measured.design.trials,
-        "band": _interval(measured.design.band),
-        "noticed": measured.design.noticed,
+        "band": _interval(measured.design.acceptance_region),
+        "noticed": measured.design.minimum_detectable_effect,
     }
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from loadgen.http1 import SECOND, Request, Target, clock
 from loadgen.http1.target import reach
-from loadgen.measuring.pacing import Sender, Traffic, sender
-from loadgen.measuring.signals import stopped_by_signals
+from loadgen.measurement.pacing import Sender, Traffic, sender
+from loadgen.measurement.signals import stopped_by_signals
 from loadgen.reporting.console import console
 from loadgen.run.recorder import Recorder
 from loadgen.run.summary import Summary, pace

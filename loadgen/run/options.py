@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from loadgen.errors import UsageError
 from loadgen.http1 import Limits, Request
-from loadgen.measuring.pacing import Traffic
-from loadgen.measuring.sentiment import PATH, sentiment_requests
+from loadgen.measurement.pacing import Traffic
+from loadgen.measurement.sentiment import PATH, sentiment_requests
 
 USUAL_RATE = 50.0
 USUAL_SECONDS = 30.0

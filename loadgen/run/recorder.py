@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from loadgen.http1 import Exchange, Loss
-from loadgen.measuring.histogram import Histogram
-from loadgen.measuring.served_by import HEADER, hops
+from loadgen.measurement.histogram import Histogram
+from loadgen.measurement.served_by import HEADER, hops
 
 MOST_DISTINCT = 1_000
 """So many different `served-by` values are told apart; pods and attempts make only a few."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from loadgen.errors import NotAllGood, NotReachable
 from loadgen.http1 import Request, Target
-from loadgen.measuring.histogram import RELATIVE_ERROR, Histogram
-from loadgen.measuring.pacing import Sender, Traffic
+from loadgen.measurement.histogram import RELATIVE_ERROR, Histogram
+from loadgen.measurement.pacing import Sender, Traffic
 from loadgen.run.recorder import Recorder
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)

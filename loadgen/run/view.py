@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from loadgen.http1 import Loss
-from loadgen.measuring.histogram import Histogram
+from loadgen.measurement.histogram import Histogram
 from loadgen.run.recorder import Recorder
 from loadgen.run.summary import Summary, pace
 

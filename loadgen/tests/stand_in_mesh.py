@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from loadgen.inforce import Resources
+from loadgen.meshstate import Resources
 from loadgen.tests.servers import Received, answer, json_answer, read_request, serving
 
 REPOSITORY = Path(__file__).parents[2]

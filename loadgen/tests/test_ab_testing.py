@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from loadgen.http1 import Loss
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judging.judge import Verdict
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
 from loadgen.proofs.ab_testing import VALUES, Visit, header_in_force, judged, record
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 PAGE = b'<link href="/static/v1/style.css"><script src="/static/v1/app.js"></script><a href="/else">'
@@ -23,9 +23,9 @@ def in_force() -> Objects:
     return manifests(*BASE, "istio/overlays/ab-testing")
 
 
-def answered(version_of: Callable[[int], str], *, status: int = 200) -> Tally:
+def answered(version_of: Callable[[int], str], *, status: int = 200) -> Measurement:
     """A page for every value twice, by the version that a number gets."""
-    return Tally(
+    return Measurement(
         [
             Observation(
                 number,
@@ -39,10 +39,10 @@ def answered(version_of: Callable[[int], str], *, status: int = 200) -> Tally:
     )
 
 
-def verdicts(*tallies: Tally) -> dict[str, Verdict]:
+def verdicts(*tallies: Measurement) -> dict[str, Verdict]:
     visits: dict[str, Visit] = defaultdict(Visit)
-    for tally in tallies:
-        record(visits, VALUES, tally)
+    for measurement in tallies:
+        record(visits, VALUES, measurement)
     return {check.name: check.verdict for check in judged(visits, {"v1", "v2"})}
 
 
@@ -65,7 +65,7 @@ class TestInForce:
 
     def test_the_base_does_not_hash(self):
         """Nothing to prove."""
-        with pytest.raises(NotInForce, match="hashes frontend consistently"):
+        with pytest.raises(NotConfigured, match="hashes frontend consistently"):
             header_in_force(resources(base()))
 
     @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ class TestInForce:
         objects = in_force()
         named(objects, "VirtualService", "ingress")["spec"]["http"][-1]["route"] = route
 
-        with pytest.raises(NotInForce, match=reason):
+        with pytest.raises(NotConfigured, match=reason):
             header_in_force(resources(objects))
 
     def test_a_hash_of_something_else_is_not_understood(self):
@@ -95,7 +95,7 @@ class TestInForce:
         policy = named(objects, "DestinationRule", "frontend")["spec"]["trafficPolicy"]
         policy["loadBalancer"]["consistentHash"] = {"useSourceIp": True}
 
-        with pytest.raises(NotUnderstood, match="useSourceIp"):
+        with pytest.raises(UnsupportedConfig, match="useSourceIp"):
             header_in_force(resources(objects))
 
 
@@ -125,6 +125,8 @@ class TestVerdicts:
 
     def test_no_answers_are_inconclusive(self):
         """Nothing is known then."""
-        lost = Tally([Observation(number, None, (), 1.0, Loss.TIMEOUT) for number in range(2 * len(VALUES))])
+        lost = Measurement(
+            [Observation(number, None, (), 1.0, Loss.TIMEOUT) for number in range(2 * len(VALUES))]
+        )
 
         assert set(verdicts(lost).values()) == {Verdict.INCONCLUSIVE}

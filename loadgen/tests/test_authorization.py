@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loadgen.proofs.authorization import PASSAGES, SERVICES
-from loadgen.proofs.frames.admission import DENIED, check_routes
+from loadgen.proofs.authorization import ACCESS_CASES, SERVICES
+from loadgen.proofs.common.access import DENIED, check_routes
 from loadgen.tests.stand_in_mesh import BASE, manifests, named, resources
 
 OVERLAY = "istio/overlays/authorization"
@@ -13,15 +13,15 @@ def test_the_overlay_routes_every_request_to_whom_it_is_for():
     """Those that must be refused, too: what is not routed would prove nothing."""
     objects = manifests(*BASE, "k8s/base/frontend.yaml", OVERLAY)
 
-    check_routes(resources(objects), PASSAGES, remedy="")
+    check_routes(resources(objects), ACCESS_CASES, remedy="")
 
 
 def test_every_service_is_tried_by_somebody_allowed_and_somebody_forbidden():
     """Logic's allowed caller comes through webapp."""
     allowed = {
-        word for passage in PASSAGES if passage.expected[0] == "2" for word in passage.expected.split()
+        word for passage in ACCESS_CASES if passage.expected[0] == "2" for word in passage.expected.split()
     }
-    forbidden = {passage.service for passage in PASSAGES if passage.expected == DENIED}
+    forbidden = {passage.service for passage in ACCESS_CASES if passage.expected == DENIED}
 
     assert {word.strip(",") for word in allowed} >= set(SERVICES)
     assert forbidden == set(SERVICES)

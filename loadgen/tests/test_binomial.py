@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.judging.binomial import Interval, at_least, at_most, clopper_pearson, percent
+from loadgen.statistics.binomial import Interval, at_least, at_most, clopper_pearson, percent
 
 
 def exactly_at_most(successes: int, trials: int, share: Fraction) -> Fraction:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from loadgen.http1 import Loss
-from loadgen.inforce import NotInForce
-from loadgen.judging.judge import Verdict
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import NotConfigured
 from loadgen.proofs.blue_green import STEADY, SWITCH, Colours, Switch, judged, read_colours, switched
-from loadgen.proofs.frames.changing import change_cluster, change_localmesh
+from loadgen.proofs.common.live_update import change_cluster, change_localmesh
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 WHOLE = (*BASE, "k8s/base/frontend.yaml")
@@ -31,7 +31,7 @@ def switch(**found: Any) -> Switch:
     """A switch from v1 to v2 as it should be, apart from what is given."""
     right = {
         "during": answers(500, "v1") + answers(1500, "v2"),
-        "after": Tally(answers(STEADY.count, "v2")),
+        "after": Measurement(answers(STEADY.count, "v2")),
         "planned": SWITCH.count,
         "settled": True,
     }
@@ -67,12 +67,12 @@ class TestInForce:
         for entry, weight in zip(route, weights, strict=True):
             entry["weight"] = weight
 
-        with pytest.raises(NotInForce):
+        with pytest.raises(NotConfigured):
             read_colours(resources(objects))
 
     def test_the_base_has_nobody_standing_by(self):
         """One destination only."""
-        with pytest.raises(NotInForce):
+        with pytest.raises(NotConfigured):
             read_colours(resources(base() + manifests("k8s/base/frontend.yaml")))
 
 
@@ -90,7 +90,7 @@ class TestVerdicts:
 
     def test_one_answer_of_the_old_version_afterwards_is_too_many(self):
         """All is all."""
-        after = Tally(answers(STEADY.count - 1, "v2") + answers(1, "v1"))
+        after = Measurement(answers(STEADY.count - 1, "v2") + answers(1, "v1"))
 
         assert verdicts(switch(after=after)) == [Verdict.PASS, Verdict.FAIL]
 
@@ -101,7 +101,7 @@ class TestVerdicts:
     def test_what_was_not_waited_for_is_not_lost(self):
         """Ctrl-C makes it inconclusive."""
         during = answers(1000, "v1") + [Observation(0, None, (), 0.01, Loss.ABANDONED)] * 16
-        after = Tally([Observation(0, None, (), 0.01, Loss.ABANDONED)])
+        after = Measurement([Observation(0, None, (), 0.01, Loss.ABANDONED)])
 
         assert set(verdicts(switch(during=during, after=after))) == {Verdict.INCONCLUSIVE}
 

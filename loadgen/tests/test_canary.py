@@ -10,18 +10,18 @@ from dataclasses import replace
 import pytest
 
 from loadgen.http1 import Loss
-from loadgen.inforce import Split, read_split
-from loadgen.judging.judge import Verdict, overall
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.canary import JOURNEY, PROOF, judged, plan_for
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import Split, read_split
+from loadgen.proofs.canary import CALL_PATH, PROOF, judged, plan_for
+from loadgen.statistics.judge import Verdict, overall
 from loadgen.tests.stand_in_mesh import Objects, base, canary, logic_route, resources, set_environment
 
 WEBAPP = Hop("webapp", "v1", "webapp-v1-1")
 
 
 def split_of(objects: Objects) -> Split:
-    return read_split(resources(objects), JOURNEY, remedy="")
+    return read_split(resources(objects), CALL_PATH, remedy="")
 
 
 CANARY = split_of(canary())
@@ -42,23 +42,23 @@ def drawn(
     failing: Mapping[str, float],
     *,
     seed: int = 1,
-) -> Tally:
+) -> Measurement:
     """A tally of a mesh with these shares and failure shares."""
     dice = random.Random(seed)
     versions = dice.choices(list(shares), list(shares.values()), k=count)
     observations = [
         observed(502 if dice.random() < failing.get(version, 0) else 200, version) for version in versions
     ]
-    return Tally(observations)
+    return Measurement(observations)
 
 
-def verdicts(split: Split, tally: Tally, planned: int | None = None) -> dict[str, Verdict]:
+def verdicts(split: Split, measurement: Measurement, planned: int | None = None) -> dict[str, Verdict]:
     """The verdict of each check."""
-    checks = judged(split, planned or plan_for(split).count, tally)
+    checks = judged(split, planned or plan_for(split).count, measurement)
     return {check.name: check.verdict for check in checks}
 
 
-def as_in_force(split: Split, *, seed: int = 1) -> Tally:
+def as_in_force(split: Split, *, seed: int = 1) -> Measurement:
     """What a mesh does that does as it is told."""
     failing = {version: odds.failing for version, odds in split.odds.items()}
     return drawn(plan_for(split).count, split.shares, failing, seed=seed)
@@ -106,43 +106,43 @@ class TestVerdicts:
         """Under an 80/20 manifest, in each of ten draws."""
         tallies = [drawn(2700, shares, {"v2": 0.65}, seed=seed) for seed in range(10)]
 
-        assert all(verdicts(CANARY, tally)["share of v2"] is Verdict.FAIL for tally in tallies)
+        assert all(verdicts(CANARY, measurement)["share of v2"] is Verdict.FAIL for measurement in tallies)
 
     def test_75_25_under_80_20_fails_with_the_stated_power(self):
         """In most of forty draws; the exact probability is computed in the tests of the design."""
         tallies = (drawn(2700, {"v1": 0.75, "v2": 0.25}, {}, seed=seed) for seed in range(40))
 
-        failed = sum(verdicts(CANARY, tally)["share of v2"] is Verdict.FAIL for tally in tallies)
+        failed = sum(verdicts(CANARY, measurement)["share of v2"] is Verdict.FAIL for measurement in tallies)
 
         assert failed >= 37
 
     def test_one_failure_of_the_sound_version_is_too_many(self):
         """v1 has no odds to fail; the reason counts whom failing answers name."""
-        tally = as_in_force(CANARY)
-        sound = next(i for i, one in enumerate(tally.observations) if one.version_of("logic") == "v1")
-        tally.observations[sound] = observed(502, "v1")
+        measurement = as_in_force(CANARY)
+        sound = next(i for i, one in enumerate(measurement.observations) if one.version_of("logic") == "v1")
+        measurement.observations[sound] = observed(502, "v1")
 
-        checks = {check.name: check for check in judged(CANARY, 2700, tally)}
+        checks = {check.name: check for check in judged(CANARY, 2700, measurement)}
 
         assert checks["only v2 fails"].verdict is Verdict.FAIL
         assert checks["only v2 fails"].reason.endswith("; 1 failing answers name v1")
 
     def test_a_failing_answer_that_names_no_version_is_held_against_the_mesh(self):
         """Nobody can say that it was v2."""
-        tally = as_in_force(CANARY)
-        tally.observations[0] = observed(503, None)
+        measurement = as_in_force(CANARY)
+        measurement.observations[0] = observed(503, None)
 
-        found = verdicts(CANARY, tally)
+        found = verdicts(CANARY, measurement)
 
         assert found.pop("only v2 fails") is Verdict.FAIL
         assert set(found.values()) == {Verdict.PASS}
 
     def test_a_request_without_answer_leaves_open_who_failed_it(self):
         """Not proven is INCONCLUSIVE, and the reason says why."""
-        tally = as_in_force(CANARY)
-        tally.observations[0] = observed(None, None)
+        measurement = as_in_force(CANARY)
+        measurement.observations[0] = observed(None, None)
 
-        checks = {check.name: check for check in judged(CANARY, 2700, tally)}
+        checks = {check.name: check for check in judged(CANARY, 2700, measurement)}
 
         assert checks["only v2 fails"].verdict is Verdict.INCONCLUSIVE
         assert "who failed 1 is unknown" in checks["only v2 fails"].reason
@@ -150,17 +150,17 @@ class TestVerdicts:
 
     def test_a_request_that_was_not_waited_for_is_not_a_failure(self):
         """Ctrl-C hits the slow version's requests more often: nothing may follow from that."""
-        tally = as_in_force(CANARY)
-        tally.observations[:300] = [Observation(0, None, (), 1.0, Loss.ABANDONED)] * 300
+        measurement = as_in_force(CANARY)
+        measurement.observations[:300] = [Observation(0, None, (), 1.0, Loss.ABANDONED)] * 300
 
-        assert set(verdicts(CANARY, tally).values()) == {Verdict.INCONCLUSIVE}
+        assert set(verdicts(CANARY, measurement).values()) == {Verdict.INCONCLUSIVE}
 
     def test_answers_that_name_no_version_are_counted_and_shown(self):
         """Many of them leave the shares open, however well the others fit."""
-        tally = as_in_force(CANARY)
-        tally.observations[:500] = [observed(200, None) for _ in range(500)]
+        measurement = as_in_force(CANARY)
+        measurement.observations[:500] = [observed(200, None) for _ in range(500)]
 
-        checks = {check.name: check for check in judged(CANARY, 2700, tally)}
+        checks = {check.name: check for check in judged(CANARY, 2700, measurement)}
 
         assert checks["share of v2"].verdict is Verdict.INCONCLUSIVE
         assert checks["share of v2"].measured.count.unknown == 500
@@ -168,10 +168,10 @@ class TestVerdicts:
     def test_a_version_that_nothing_routes_to_must_not_answer(self):
         """Neither one without weight nor one that is not in force at all."""
         split = split_of(canary(v1=100, v2=0))
-        tally = as_in_force(split)
-        tally.observations[:2] = [observed(200, "v2"), observed(200, "v7")]
+        measurement = as_in_force(split)
+        measurement.observations[:2] = [observed(200, "v2"), observed(200, "v7")]
 
-        found = verdicts(split, tally)
+        found = verdicts(split, measurement)
 
         assert (found["share of v2"], found["share of v7"]) == (Verdict.FAIL, Verdict.FAIL)
 
@@ -197,19 +197,19 @@ class TestVerdicts:
     @pytest.mark.parametrize("count", [0, 300])
     def test_too_little_data_is_inconclusive(self, count: int):
         """No data, and a measurement that was ended early."""
-        tally = Tally(as_in_force(CANARY).observations[:count])
+        measurement = Measurement(as_in_force(CANARY).observations[:count])
 
-        assert set(verdicts(CANARY, tally).values()) == {Verdict.INCONCLUSIVE}
+        assert set(verdicts(CANARY, measurement).values()) == {Verdict.INCONCLUSIVE}
 
     def test_policies_that_change_failures_leave_them_open(self):
         """With retries on 5xx in force, failures are not judged by weights and odds alone; shares are."""
         objects = canary()
         logic_route(objects)["retries"] = {"attempts": 3, "retryOn": "5xx"}
         split = split_of(objects)
-        tally = as_in_force(split)
-        tally.observations[0] = observed(504, None)
+        measurement = as_in_force(split)
+        measurement.observations[0] = observed(504, None)
 
-        checks = {check.name: check for check in judged(split, 2700, tally)}
+        checks = {check.name: check for check in judged(split, 2700, measurement)}
 
         assert checks["share of v2"].verdict is Verdict.PASS
         assert checks["only v2 fails"].verdict is Verdict.INCONCLUSIVE
@@ -227,13 +227,13 @@ def test_the_proof_says_what_it_proves_in_one_line():
 @pytest.mark.parametrize(("slow", "verdict"), [(200, Verdict.INCONCLUSIVE), (0, Verdict.FAIL)])
 def test_what_webapp_gives_up_on_a_slow_machine_is_not_held_against_the_mesh(slow: int, verdict: Verdict):
     """A 504 of webapp after 10 s: the machine's, where answers that nothing delays took seconds, too."""
-    tally = as_in_force(CANARY)
-    good = [number for number, one in enumerate(tally.observations) if one.status == 200]
+    measurement = as_in_force(CANARY)
+    good = [number for number, one in enumerate(measurement.observations) if one.status == 200]
     for number in good[:slow]:
-        tally.observations[number] = replace(tally.observations[number], latency_seconds=4.0)
+        measurement.observations[number] = replace(measurement.observations[number], latency_seconds=4.0)
     for number in good[-20:]:
-        tally.observations[number] = Observation(number, 504, (WEBAPP,), 10.2)
+        measurement.observations[number] = Observation(number, 504, (WEBAPP,), 10.2)
 
-    found = verdicts(CANARY, tally)
+    found = verdicts(CANARY, measurement)
 
     assert found["only v2 fails"] is verdict

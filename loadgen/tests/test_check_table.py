@@ -8,9 +8,9 @@ import re
 import pytest
 from rich.console import Console
 
-from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, inconclusive, judge, judge_between, passed
 from loadgen.reporting.check_table import check_table
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import Check, Count, inconclusive, judge, judge_between, passed
 
 RANGE = (design(0.524, 2800), design(0.981, 2800))
 MEASURED = (

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judging.judge import Verdict
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
 from loadgen.proofs.circuit_breaker import (
     EVERY,
     FLOOD_REQUESTS,
@@ -20,18 +19,19 @@ from loadgen.proofs.circuit_breaker import (
     pool_in_force,
     times,
 )
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, base, manifests, resources
 
 RULE = "istio/overlays/circuit-breaker/destinationrule-webapp-pool-of-one.yaml"
 POOL = Pool("DestinationRule sentimesh/webapp", 1, 1)
 HOPS = (Hop("webapp", "v1", "webapp-v1-1"),)
-CALM = Tally([Observation(number, 200, HOPS, 0.004) for number in range(300)])
+CALM = Measurement([Observation(number, 200, HOPS, 0.004) for number in range(300)])
 FLOOD = flood_for(POOL, CALM)
 
 
-def flooded() -> Tally:
+def flooded() -> Measurement:
     """Every fifth request for webapp is admitted, all others are refused; those for frontend are answered."""
-    return Tally([_answer(number) for number in range(FLOOD_REQUESTS)])
+    return Measurement([_answer(number) for number in range(FLOOD_REQUESTS)])
 
 
 def _answer(number: int) -> Observation:
@@ -40,11 +40,11 @@ def _answer(number: int) -> Observation:
     return Observation(number, 503, (), 0.002, overloaded=True)
 
 
-def verdicts(calm: Tally, flood: Tally) -> dict[str, Verdict]:
+def verdicts(calm: Measurement, flood: Measurement) -> dict[str, Verdict]:
     return {check.name: check.verdict for check in judged(calm, flood, FLOOD)}
 
 
-def failing(flood: Tally, calm: Tally = CALM) -> set[str]:
+def failing(flood: Measurement, calm: Measurement = CALM) -> set[str]:
     return {name for name, verdict in verdicts(calm, flood).items() if verdict is Verdict.FAIL}
 
 
@@ -62,19 +62,19 @@ def test_without_both_limits_nothing_is_in_force():
     del rule["spec"]["trafficPolicy"]["connectionPool"]["http"]
 
     for objects in (base(), half):
-        with pytest.raises(NotInForce, match="apply the overlay, unedited"):
+        with pytest.raises(NotConfigured, match="apply the overlay, unedited"):
             pool_in_force(resources(objects))
 
 
 def test_the_flood_is_three_times_what_the_pool_serves_at_most():
     """From the time that an answer takes; a pool too large to flood is not proven."""
-    slow = Tally([Observation(0, 200, HOPS, 0.02)] * 300)
+    slow = Measurement([Observation(0, 200, HOPS, 0.02)] * 300)
 
-    assert flood_for(POOL, slow).shipment.rate == pytest.approx(300)
-    with pytest.raises(NotInForce, match="cannot overflow"):
+    assert flood_for(POOL, slow).load_plan.rate == pytest.approx(300)
+    with pytest.raises(NotConfigured, match="cannot overflow"):
         flood_for(replace(POOL, connections=1000), slow)
-    with pytest.raises(NotUnderstood, match="asked by one alone"):
-        flood_for(POOL, Tally([Observation(0, 503, (), 0.02)]))
+    with pytest.raises(UnsupportedConfig, match="asked by one alone"):
+        flood_for(POOL, Measurement([Observation(0, 503, (), 0.02)]))
 
 
 def test_refused_at_once_and_admitted_fast_passes():
@@ -108,7 +108,7 @@ def test_one_failure_of_the_other_service_fails():
 
 def test_a_mesh_without_a_breaker_fails():
     """Nothing is refused, and a queue makes everything slow."""
-    flood = Tally(
+    flood = Measurement(
         [replace(one, status=200, overloaded=False, latency_seconds=0.8) for one in flooded().observations]
     )
 
@@ -117,13 +117,13 @@ def test_a_mesh_without_a_breaker_fails():
 
 def test_some_slow_answers_are_a_busy_machine():
     """One in fifty is none of the breaker's business, half of them are."""
-    some = Tally(
+    some = Measurement(
         [
             replace(one, latency_seconds=0.4 if i % 50 == 0 else 0.01)
             for i, one in enumerate(flooded().observations)
         ]
     )
-    many = Tally(
+    many = Measurement(
         [
             replace(one, latency_seconds=0.4 if i % 2 == 0 else 0.01)
             for i, one in enumerate(flooded().observations)
@@ -152,7 +152,7 @@ def test_a_breaker_that_lets_too_many_in_or_hardly_anybody_fails(admitted: float
         for number in range(FLOOD_REQUESTS)
     ]
 
-    assert failing(Tally(answers)) == {"refused when flooded"}
+    assert failing(Measurement(answers)) == {"refused when flooded"}
 
 
 def test_the_times_are_told_in_milliseconds():
@@ -169,7 +169,7 @@ def test_the_times_are_told_in_milliseconds():
         "time of frontend": "median 10.0 ms, 99 % within 10.0 ms",
         "slow": "more than 250 ms from when it was due; 99 % of the flood was sent at most 12.3 ms late",
     }
-    assert times(CALM, Tally())["time of refusals"] == "no data"
+    assert times(CALM, Measurement())["time of refusals"] == "no data"
 
 
 def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
@@ -185,10 +185,10 @@ def test_a_machine_that_sends_late_is_not_held_against_the_mesh():
 
 def test_a_machine_that_is_slow_when_calm_is_not_held_against_the_mesh():
     """Answers to one alone took long, too."""
-    slow = Tally(
+    slow = Measurement(
         [replace(one, latency_seconds=0.4) for one in CALM.observations[:10]] + CALM.observations[10:]
     )
-    flood = Tally([replace(one, latency_seconds=0.6) for one in flooded().observations])
+    flood = Measurement([replace(one, latency_seconds=0.6) for one in flooded().observations])
 
     assert failing(flood, slow) == set()
     assert "slow among admitted" in failing(flood)
@@ -196,7 +196,7 @@ def test_a_machine_that_is_slow_when_calm_is_not_held_against_the_mesh():
 
 def test_a_refusal_when_others_send_is_open():
     """Two at a time may overflow a pool of one."""
-    calm = Tally([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
+    calm = Measurement([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
 
     checks = {check.name: check for check in judged(calm, flooded(), FLOOD, 40)}
 
@@ -215,14 +215,14 @@ def test_a_busy_machine_may_serve_hardly_anybody_but_not_too_many(admitted_in_10
         for number in range(FLOOD_REQUESTS)
     ]
 
-    found = verdicts(CALM, Tally(answers, late_seconds=0.13))
+    found = verdicts(CALM, Measurement(answers, late_seconds=0.13))
 
     assert found["refused when flooded"] is verdict
 
 
 def test_a_refusal_when_calm_fails():
     """One at a time never overflows a pool of one."""
-    calm = Tally([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
+    calm = Measurement([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
 
     assert is_refused(calm.observations[-1])
     assert failing(flooded(), calm) == {"refused or failed when calm"}
@@ -230,4 +230,4 @@ def test_a_refusal_when_calm_fails():
 
 def test_no_data_proves_nothing():
     """Neither right nor wrong."""
-    assert set(verdicts(Tally(), Tally()).values()) == {Verdict.INCONCLUSIVE}
+    assert set(verdicts(Measurement(), Measurement()).values()) == {Verdict.INCONCLUSIVE}

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from loadgen.judging.binomial import at_most
-from loadgen.judging.design import (
+from loadgen.statistics.binomial import at_most
+from loadgen.statistics.design import (
     CONFIDENCE,
     POWER,
     design,
@@ -17,7 +17,7 @@ from loadgen.judging.design import (
     trials_for,
     trials_to_get,
 )
-from loadgen.judging.judge import Count, Verdict, judge
+from loadgen.statistics.judge import Count, Verdict, judge
 
 SHARES = [0.0, 0.01, 0.05, 0.13, 0.2, 0.5, 0.65, 0.8, 0.95, 1.0]
 TRIALS = [100, 452, 2000, 2700, 8000]
@@ -67,10 +67,10 @@ def test_false_alarms_are_rare_for_all_shares_and_sizes(expected: float, trials:
 @pytest.mark.parametrize(("expected", "trials"), list(itertools.product(SHARES, TRIALS)))
 def test_everything_farther_off_than_noticed_fails(expected: float, trials: int):
     """Up and down, near and far."""
-    noticed = design(expected, trials).noticed
+    minimum_detectable_effect = design(expected, trials).minimum_detectable_effect
 
     for factor, sign in itertools.product([1.0001, 1.3, 2, 4], [1, -1]):
-        share = expected + sign * factor * noticed
+        share = expected + sign * factor * minimum_detectable_effect
         if 0 <= share <= 1:
             assert fails_with_probability(share, expected, trials) >= POWER
 
@@ -80,7 +80,7 @@ def test_what_is_noticed_is_not_exaggerated_downwards(expected: float):
     """Nine tenths of the noticed deviation are noticed with less than the power, on one side at least."""
     plan = design(expected, 2000)
 
-    below, above = (expected + sign * 0.9 * plan.noticed for sign in (-1, 1))
+    below, above = (expected + sign * 0.9 * plan.minimum_detectable_effect for sign in (-1, 1))
 
     assert (
         min(fails_with_probability(share, expected, 2000) for share in (below, above) if 0 <= share <= 1)
@@ -93,7 +93,11 @@ def test_so_many_trials_are_enough_and_hardly_more(expected: float, deviation: f
     """The number of trials makes the deviation noticed; nine tenths of it do not."""
     trials = trials_for(expected, deviation)
 
-    assert design(expected, trials).noticed <= deviation < design(expected, int(0.85 * trials)).noticed
+    assert (
+        design(expected, trials).minimum_detectable_effect
+        <= deviation
+        < design(expected, int(0.85 * trials)).minimum_detectable_effect
+    )
 
 
 def test_the_band_holds_every_interval_that_contains_the_expected_share():

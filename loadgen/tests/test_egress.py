@@ -6,27 +6,27 @@ from typing import Any
 
 import pytest
 
-from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
-from loadgen.inforce.outside import Registry, registry
-from loadgen.judging.judge import Verdict
+from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
+from loadgen.meshstate.outbound import Registry, registry
+from loadgen.proofs.common.access import TIMES
 from loadgen.proofs.egress import (
     REACHED,
     REFUSED,
-    Errand,
+    EgressCase,
     errands_in_force,
     judged_arrivals,
     outside_in_force,
     passages,
 )
-from loadgen.proofs.frames.admission import TIMES
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 KINDS = {"sidecars": "Sidecar", "serviceentries": "ServiceEntry"}
 JUDGE = "judge.outside.svc.cluster.local"
 ERRANDS = [
-    Errand("/sentiment", "webapp", "logic"),
-    Errand("/ask/known", "ask-known", "judge.example"),
-    Errand("/ask/unknown", "ask-unknown", JUDGE),
+    EgressCase("/sentiment", "webapp", "logic"),
+    EgressCase("/ask/known", "ask-known", "judge.example"),
+    EgressCase("/ask/unknown", "ask-unknown", JUDGE),
 ]
 
 
@@ -94,7 +94,7 @@ class TestRegistry:
         spec.pop("outboundTrafficPolicy")
         spec |= {} if policy is None else {"outboundTrafficPolicy": policy}
 
-        with pytest.raises(NotInForce, match="lets every call out"):
+        with pytest.raises(NotConfigured, match="lets every call out"):
             read(objects)
 
     def test_the_block_without_a_mode_lets_nothing_out(self):
@@ -103,7 +103,7 @@ class TestRegistry:
 
     def test_without_a_sidecar_nothing_is_in_force(self):
         """On the base."""
-        with pytest.raises(NotInForce, match="no Sidecar"):
+        with pytest.raises(NotConfigured, match="no Sidecar"):
             read(base())
 
     @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ class TestRegistry:
     )
     def test_what_is_not_evaluated_is_not_understood(self, spec: dict[str, Any]):
         """Rather than guessed."""
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnsupportedConfig):
             with_sidecar(**spec)
 
 
@@ -122,7 +122,7 @@ class TestErrands:
 
     def test_on_the_base_nobody_calls_outside(self):
         """Nothing is rewritten there."""
-        with pytest.raises(NotInForce, match="nobody is there"):
+        with pytest.raises(NotConfigured, match="nobody is there"):
             errands_in_force(resources(base()))
 
     def test_a_workload_without_an_address_is_not_understood(self):
@@ -131,7 +131,7 @@ class TestErrands:
         for container in named(objects, "Deployment", "courier")["spec"]["template"]["spec"]["containers"]:
             container["env"] = []
 
-        with pytest.raises(NotUnderstood, match="0 containers with LOGIC_URL"):
+        with pytest.raises(UnsupportedConfig, match="0 containers with LOGIC_URL"):
             errands_in_force(resources(objects))
 
     def test_known_hosts_are_reached_and_unknown_ones_refused(self):
@@ -145,12 +145,12 @@ class TestErrands:
         """No host outside may be called at all."""
         objects = [item for item in in_force() if item["kind"] != "ServiceEntry"]
 
-        with pytest.raises(NotInForce, match="has a ServiceEntry"):
+        with pytest.raises(NotConfigured, match="has a ServiceEntry"):
             outside_in_force(ERRANDS, read(objects))
 
     def test_without_an_unknown_host_nothing_is_in_force(self):
         """Nobody would be refused."""
-        with pytest.raises(NotInForce, match="no host is called that"):
+        with pytest.raises(NotConfigured, match="no host is called that"):
             outside_in_force(ERRANDS, with_sidecar(egress=[{"hosts": ["*/*"]}]))
 
     def test_what_arrives_is_what_was_let_out(self):

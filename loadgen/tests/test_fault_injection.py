@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from loadgen.http1 import Loss
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judging.judge import Verdict
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.fault_injection import Plan, judged, plan_in_force, shipment
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
+from loadgen.proofs.fault_injection import Plan, judged, load_plan, plan_in_force
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
 
 PATCH = "istio/overlays/fault-injection/virtualservice-logic-faults-for-tester.yaml"
@@ -28,7 +28,7 @@ def plan() -> Plan:
     return plan_in_force(resources(overlay()))
 
 
-def tally() -> Tally:
+def measurement() -> Measurement:
     """What a mesh does that does as told: of every 20 of the tester's requests 5 abort and 8 are late."""
     observations = []
     for number in range(2000):
@@ -38,10 +38,10 @@ def tally() -> Tally:
         hops = (WEBAPP,) if aborted else (WEBAPP, LOGIC)
         body = b'{"upstream": {"service": "logic", "status": 503}}' if aborted else b""
         observations.append(Observation(number, 502 if aborted else 200, hops, late, body=body))
-    return Tally(observations)
+    return Measurement(observations)
 
 
-def verdicts(found: Tally) -> dict[str, Verdict]:
+def verdicts(found: Measurement) -> dict[str, Verdict]:
     return {check.name: check.verdict for check in judged(plan(), 2000, found)}
 
 
@@ -52,12 +52,12 @@ def test_the_overlay_is_read_as_its_page_says():
     assert (found.tester.abort_share, found.tester.abort_status) == (0.25, 503)
     assert (found.tester.delay_share, found.tester.delay_seconds) == (0.4, 1.0)
     assert not found.others.any
-    assert shipment(found).rate == pytest.approx(200)
+    assert load_plan(found).rate == pytest.approx(200)
 
 
 def test_the_shares_in_force_pass():
     """All checks."""
-    assert set(verdicts(tally()).values()) == {Verdict.PASS}
+    assert set(verdicts(measurement()).values()) == {Verdict.PASS}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_shares_in_force_pass():
 )
 def test_one_request_that_should_be_spared_fails(number: int, change: dict, check: str):
     """Others' failures and delays, and failures of the tester's that logic took part in."""
-    found = tally()
+    found = measurement()
     found.observations[number] = replace(found.observations[number], **change)
 
     assert {name for name, verdict in verdicts(found).items() if verdict is Verdict.FAIL} == {check}
@@ -80,7 +80,7 @@ def test_one_request_that_should_be_spared_fails(number: int, change: dict, chec
 @pytest.mark.parametrize("body", [b'{"upstream": {"service": "logic", "status": 500}}', b"oh"])
 def test_one_abort_with_another_status_fails(body: bytes):
     """What webapp was answered is the status in force, in every abort."""
-    found = tally()
+    found = measurement()
     found.observations[0] = replace(found.observations[0], body=body)
 
     assert {name for name, verdict in verdicts(found).items() if verdict is Verdict.FAIL} == {
@@ -90,7 +90,7 @@ def test_one_abort_with_another_status_fails(body: bytes):
 
 def test_a_mesh_without_faults_fails():
     """Nothing of what is in force is observed."""
-    found = Tally([Observation(number, 200, (WEBAPP, LOGIC), 0.01) for number in range(2000)])
+    found = Measurement([Observation(number, 200, (WEBAPP, LOGIC), 0.01) for number in range(2000)])
 
     assert verdicts(found)["tester's aborts"] is Verdict.FAIL
     assert verdicts(found)["tester's delays"] is Verdict.FAIL
@@ -98,7 +98,7 @@ def test_a_mesh_without_faults_fails():
 
 def test_no_data_proves_nothing():
     """Neither right nor wrong."""
-    assert set(verdicts(Tally()).values()) == {Verdict.INCONCLUSIVE}
+    assert set(verdicts(Measurement()).values()) == {Verdict.INCONCLUSIVE}
 
 
 def test_faults_that_are_not_there_or_for_all_are_said():
@@ -109,19 +109,19 @@ def test_faults_that_are_not_there_or_for_all_are_said():
     del logic_route(for_all)["match"]
     logic_route(short)["fault"]["delay"]["fixedDelay"] = "20ms"
 
-    with pytest.raises(NotInForce, match="nothing is injected"):
+    with pytest.raises(NotConfigured, match="nothing is injected"):
         plan_in_force(resources(base()))
-    with pytest.raises(NotInForce, match="nothing is injected"):
+    with pytest.raises(NotConfigured, match="nothing is injected"):
         plan_in_force(resources(without_percentage))
-    with pytest.raises(NotInForce, match="for everybody"):
+    with pytest.raises(NotConfigured, match="for everybody"):
         plan_in_force(resources(for_all))
-    with pytest.raises(NotUnderstood, match="not told from a slow answer"):
+    with pytest.raises(UnsupportedConfig, match="not told from a slow answer"):
         plan_in_force(resources(short))
 
 
 def test_a_machine_that_stands_still_delays_nobody_on_purpose():
     """Where others took half of the delay, too, a longer one may be a stall: unknown, not wrong."""
-    found = tally()
+    found = measurement()
     for number, latency in ((1, 0.6), (3, 1.2)):
         found.observations[number] = replace(found.observations[number], latency_seconds=latency)
 
@@ -130,7 +130,7 @@ def test_a_machine_that_stands_still_delays_nobody_on_purpose():
 
 def test_delays_for_everybody_are_no_stall():
     """All of one length, and far more than were delayed in part."""
-    found = Tally([replace(one, latency_seconds=1.01) for one in tally().observations])
+    found = Measurement([replace(one, latency_seconds=1.01) for one in measurement().observations])
     found.observations[1] = replace(found.observations[1], latency_seconds=0.6)
 
     assert verdicts(found)["others' delays"] is Verdict.FAIL
@@ -138,7 +138,7 @@ def test_delays_for_everybody_are_no_stall():
 
 def test_what_delays_the_others_may_have_delayed_the_tester():
     """Too many of the tester's are late, but a busy machine has made others late, too: unknown, not wrong."""
-    found = tally()
+    found = measurement()
     for number in range(0, 2000, 8):
         for one, latency in ((number, 1.3), (number + 1, 1.3), (number + 3, 0.6)):
             found.observations[one] = replace(found.observations[one], latency_seconds=latency)
@@ -148,7 +148,7 @@ def test_what_delays_the_others_may_have_delayed_the_tester():
 
 def test_delays_of_the_tester_alone_are_no_stall():
     """Where nobody else is late, each that is late was delayed on purpose, and there are too many."""
-    found = tally()
+    found = measurement()
     for number in range(0, 2000, 8):
         found.observations[number] = replace(found.observations[number], latency_seconds=1.01)
 
@@ -157,7 +157,7 @@ def test_delays_of_the_tester_alone_are_no_stall():
 
 def test_a_machine_far_too_slow_is_not_held_against_the_mesh():
     """Nearly everybody is late, most of them by far more than is injected, hardly anybody in part."""
-    found = tally()
+    found = measurement()
     dice = random.Random(1)
     found.observations = [
         replace(one, latency_seconds=one.latency_seconds + dice.uniform(0.5, 6)) for one in found.observations
@@ -170,7 +170,9 @@ def test_a_machine_far_too_slow_is_not_held_against_the_mesh():
 @pytest.mark.parametrize(("slow", "verdict"), [(3.0, Verdict.INCONCLUSIVE), (0.01, Verdict.FAIL)])
 def test_what_a_slow_machine_does_not_answer_is_not_held_against_the_mesh(slow: float, verdict: Verdict):
     """Where others had to wait long for their answers; where those were fast, a lost one is a finding."""
-    found = Tally([replace(one, latency_seconds=one.latency_seconds + slow) for one in tally().observations])
+    found = Measurement(
+        [replace(one, latency_seconds=one.latency_seconds + slow) for one in measurement().observations]
+    )
     for number in range(1, 400, 2):
         found.observations[number] = Observation(number, None, (), 16.0, Loss.TIMEOUT)
 
@@ -179,10 +181,10 @@ def test_what_a_slow_machine_does_not_answer_is_not_held_against_the_mesh(slow: 
 
 def test_a_machine_that_sends_late_itself_makes_no_delay_a_finding():
     """Where loadgen could not keep to its schedule, too many delays are open; too few still fail."""
-    delayed = [replace(one, latency_seconds=1.01) for one in tally().observations]
-    spared = [replace(one, latency_seconds=0.01) for one in tally().observations]
+    delayed = [replace(one, latency_seconds=1.01) for one in measurement().observations]
+    spared = [replace(one, latency_seconds=0.01) for one in measurement().observations]
 
-    too_many, too_few = (verdicts(Tally(each, late_seconds=0.3)) for each in (delayed, spared))
+    too_many, too_few = (verdicts(Measurement(each, late_seconds=0.3)) for each in (delayed, spared))
 
     assert too_many["others' delays"] is too_many["tester's delays"] is Verdict.INCONCLUSIVE
     assert too_few["tester's delays"] is Verdict.FAIL
@@ -190,9 +192,9 @@ def test_a_machine_that_sends_late_itself_makes_no_delay_a_finding():
 
 def test_what_to_do_is_said_where_the_machine_was_busy():
     """In a few words, at the end."""
-    delayed = [replace(one, latency_seconds=1.01) for one in tally().observations]
+    delayed = [replace(one, latency_seconds=1.01) for one in measurement().observations]
 
-    checks = {check.name: check for check in judged(plan(), 2000, Tally(delayed, late_seconds=0.3))}
+    checks = {check.name: check for check in judged(plan(), 2000, Measurement(delayed, late_seconds=0.3))}
 
     assert checks["others' delays"].reason.endswith(
         "this machine sent 1 of 100 requests more than 300 ms late; "

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from loadgen.http1 import Target
-from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
-from loadgen.judging.judge import Verdict
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
+from loadgen.proofs.common.proof import ProofContext
 from loadgen.proofs.header_operations import TIMES, Probe, judged, probes_for
 from loadgen.reporting.progress import listener
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 OWN = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
@@ -42,7 +42,7 @@ def route(objects: Objects, name: str) -> dict[str, Any]:
 
 def read(objects: Objects) -> tuple[list[Probe], list[str]]:
     with OnePod("http://127.0.0.1:1", "sentimesh") as api:
-        bench = Bench(api, Target("gateway", 80), listener("header-operations"))
+        bench = ProofContext(api, Target("gateway", 80), listener("header-operations"))
         probes, missing = probes_for(resources(objects), bench)
     return probes, [check.name for check in missing]
 
@@ -89,7 +89,7 @@ class TestExpectations:
 
     def test_the_base_operates_on_nothing(self):
         """Which is not in force."""
-        with pytest.raises(NotInForce):
+        with pytest.raises(NotConfigured):
             read(base())
 
     @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ class TestExpectations:
         objects = in_force()
         route(objects, "page")["headers"]["response"]["remove"] = ["x-never-there"]
 
-        with pytest.raises(NotUnderstood, match="x-never-there"):
+        with pytest.raises(UnsupportedConfig, match="x-never-there"):
             read(objects)
 
     def test_a_route_behind_another_one_is_not_understood(self):
@@ -120,7 +120,7 @@ class TestExpectations:
         routes = named(objects, "VirtualService", "ingress")["spec"]["http"]
         routes.insert(0, {"match": [{"uri": {"prefix": "/who"}}], "route": routes[-1]["route"]})
 
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnsupportedConfig):
             read(objects)
 
 
@@ -136,7 +136,7 @@ class TestVerdicts:
         one = Observation(
             0, status, (), 0.01, head=f"{head}\r\n\r\n".encode(), body=json.dumps(body).encode()
         )
-        checks = judged([PROBES[index]], Tally([one] * count))
+        checks = judged([PROBES[index]], Measurement([one] * count))
         return {check.name: check.verdict for check in checks}
 
     def test_a_redirect_to_where_it_should_passes(self):

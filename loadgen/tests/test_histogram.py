@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loadgen.measuring.histogram import RELATIVE_ERROR, Histogram, histogram
+from loadgen.measurement.histogram import RELATIVE_ERROR, Histogram, histogram
 
 VALUES = st.lists(st.integers(0, 2**45) | st.integers(0, 1000), min_size=1, max_size=200)
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from loadgen.http1 import Request, Target
-from loadgen.inforce import MeshApi, Resources
-from loadgen.judging.judge import Check, Verdict, passed
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.signals import interrupted_by_signals
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.signals import interrupted_by_signals
+from loadgen.meshstate import MeshApi, Resources
 from loadgen.proofs import blue_green
-from loadgen.proofs.frames.proof import Bench, Proof, Result, run
+from loadgen.proofs.common.proof import Proof, ProofContext, Result, run
 from loadgen.prove.sequence import prove_as_in_force
 from loadgen.reporting.progress import listener
+from loadgen.statistics.judge import Check, Verdict, passed
 from loadgen.tests.commands import REPORT_SCHEMA, ended, start, wait_until
 from loadgen.tests.servers import answer, closed_port, read_request, serving
 from loadgen.tests.stand_in_mesh import BASE, REPOSITORY, StandInMesh, manifests, resources
@@ -57,23 +57,25 @@ class Interrupting:
             await writer.drain()
 
 
-def bench(gateway: str, api: Any = None) -> Bench:
+def bench(gateway: str, api: Any = None) -> ProofContext:
     api = api or MeshApi(f"http://127.0.0.1:{closed_port()}", "sentimesh")
-    return Bench(api, Target.from_url(gateway), listener("made-up"), lambda api, item: api.change(item))
+    return ProofContext(
+        api, Target.from_url(gateway), listener("made-up"), lambda api, item: api.change(item)
+    )
 
 
-def proof(prove: Callable[[Bench], Sequence[Check]], name: str = "made-up") -> Proof:
+def proof(prove: Callable[[ProofContext], Sequence[Check]], name: str = "made-up") -> Proof:
     return Proof(name, "something", prove)
 
 
-def holds(_: Bench) -> list[Check]:
+def holds(_: ProofContext) -> list[Check]:
     return [passed("a check", "that it holds")]
 
 
-def in_phases(bench: Bench) -> list[Check]:
+def in_phases(bench: ProofContext) -> list[Check]:
     """Three measurements, and a check that passes."""
     for purpose in ("first", "second", "third"):
-        bench.send(Shipment((Request(),), 100, 4, 5, purpose=purpose))
+        bench.send(LoadPlan((Request(),), 100, 4, 5, purpose=purpose))
     return holds(bench)
 
 
@@ -101,7 +103,7 @@ def test_no_later_phase_begins(at: int, number: int):
 def test_waiting_ends_too():
     """A proof that waits for connections to close or copies to arrive is not waited for."""
 
-    def waits(_: Bench) -> list[Check]:
+    def waits(_: ProofContext) -> list[Check]:
         interrupt()
         time.sleep(60)
         return holds(_)
@@ -116,7 +118,7 @@ def test_waiting_ends_too():
 def test_what_was_done_keeps_its_verdict_and_the_rest_is_said_not_to_have_run():
     """So that what was not proven does not look as if it were not there."""
 
-    def interrupted(_: Bench) -> list[Check]:
+    def interrupted(_: ProofContext) -> list[Check]:
         raise KeyboardInterrupt
 
     proofs = [proof(holds, "first"), proof(interrupted, "second"), proof(holds, "third")]
@@ -132,8 +134,8 @@ def test_what_is_to_happen_meanwhile_does_not_happen_any_more():
     """Requests that are cut off do not count as those after which a route is switched."""
     switched: list[bool] = []
 
-    def switching(bench: Bench) -> list[Check]:
-        bench.send(Shipment((Request(),), 100, 8, 5), meanwhile=(24, lambda: switched.append(True)))
+    def switching(bench: ProofContext) -> list[Check]:
+        bench.send(LoadPlan((Request(),), 100, 8, 5), meanwhile=(24, lambda: switched.append(True)))
         return holds(bench)
 
     with serving(Interrupting(20)) as url:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from loadgen.judging.design import design
-from loadgen.judging.judge import Count, Verdict, excused, judge, judge_between, overall
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import Count, Verdict, downgrade_to_inconclusive, judge, judge_between, overall
 
 PLAN = design(0.2, 2700)
 
@@ -49,7 +49,7 @@ def test_a_plan_that_notices_nothing_never_passes(count: Count):
     """With a handful of trials planned every outcome fits: that is no proof."""
     plan = design(0.65, 3)
 
-    assert plan.noticed == 1
+    assert plan.minimum_detectable_effect == 1
     assert judge("", "", plan, count).verdict is Verdict.INCONCLUSIVE
 
 
@@ -78,11 +78,11 @@ def test_an_excuse_opens_what_failed_and_nothing_else(count: Count, verdict: Ver
     """What was found is still said; without an excuse the verdict stands."""
     check = judge("share", "20 %", PLAN, count)
 
-    found = excused(check, "it was the weather")
+    found = downgrade_to_inconclusive(check, "it was the weather")
 
     assert found.verdict is verdict
     assert found.reason == check.reason + reason
-    assert excused(check, "") == check
+    assert downgrade_to_inconclusive(check, "") == check
 
 
 def test_no_data_says_so():

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.inforce.policies import Policies
-from loadgen.proofs.frames.admission import DENIED
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
+from loadgen.meshstate.policies import Policies
+from loadgen.proofs.common.access import DENIED
 from loadgen.proofs.jwt import BAD, READ, WRITTEN, guard_in_force, passages_for
 from loadgen.tests.stand_in_mesh import manifests, named
 from loadgen.tokens import ISSUER, public_keys
@@ -68,7 +68,7 @@ class TestInForce:
 
     def test_without_an_issuer_nothing_is_in_force(self):
         """As on the base."""
-        with pytest.raises(NotInForce, match="RequestAuthentication"):
+        with pytest.raises(NotConfigured, match="RequestAuthentication"):
             guard_in_force(Policies(in_force().authorization))
 
     def test_without_the_claim_nothing_is_in_force(self):
@@ -78,7 +78,7 @@ class TestInForce:
             del authorization["rules"][1]["when"]
 
         for found in (Policies((), in_force().request_authentication), in_force(everybody)):
-            with pytest.raises(NotInForce, match="AuthorizationPolicy"):
+            with pytest.raises(NotConfigured, match="AuthorizationPolicy"):
                 guard_in_force(found)
 
     @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ class TestInForce:
     )
     def test_what_tokens_cannot_be_made_for_is_not_understood(self, change: Change, reason: str):
         """INCONCLUSIVE, with what is in the way."""
-        with pytest.raises(NotUnderstood, match=reason):
+        with pytest.raises(UnsupportedConfig, match=reason):
             guard_in_force(in_force(change))
 
     def test_keys_of_somebody_else_are_not_understood(self):
         """Nobody can sign for them here."""
         other = json.dumps(public_keys(ec.generate_private_key(ec.SECP256R1())))
 
-        with pytest.raises(NotUnderstood, match="not the demonstration's"):
+        with pytest.raises(UnsupportedConfig, match="not the demonstration's"):
             guard_in_force(in_force(lambda one, _: one["jwtRules"][0].update(jwks=other)))
 
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import pytest
 
 from loadgen.http1 import Request, Target
-from loadgen.measuring.measure import Shipment, measure
+from loadgen.measurement.measure import LoadPlan, measure
 from loadgen.tests.servers import always, answer, serving
 
 
 def test_a_shipment_ends_once_what_it_waits_for_is_seen():
     """What is under way then is still counted; the rest is not sent, and that is no interruption."""
     with serving(always(answer())) as url:
-        shipment = Shipment((Request(),), 500, 1, 5, until=lambda one: one.number == 6)
+        load_plan = LoadPlan((Request(),), 500, 1, 5, until=lambda one: one.number == 6)
 
-        tally = measure(shipment, Target.from_url(url), lambda _: None)
+        measurement = measure(load_plan, Target.from_url(url), lambda _: None)
 
-    assert 7 <= len(tally) <= 8
-    assert not tally.interrupted
+    assert 7 <= len(measurement) <= 8
+    assert not measurement.interrupted
 
 
 def test_a_shipment_with_a_rate_keeps_to_it():
     """Twenty requests at 200 a second take a tenth of a second, however fast the answers are."""
     with serving(always(answer())) as url:
-        tally = measure(Shipment((Request(),), 20, 4, 5, rate=200), Target.from_url(url), lambda _: None)
+        measurement = measure(
+            LoadPlan((Request(),), 20, 4, 5, rate=200), Target.from_url(url), lambda _: None
+        )
 
-    assert len(tally) == 20
-    assert tally.seconds >= 19 / 200 - 0.005
+    assert len(measurement) == 20
+    assert measurement.seconds >= 19 / 200 - 0.005
 
 
 @pytest.mark.parametrize(
@@ -43,17 +45,17 @@ def test_a_shipment_with_a_rate_keeps_to_it():
 )
 def test_what_is_sent_is_said_of_all_of_it(requests: tuple[Request, ...], count: int, said: str):
     """A mixture is not called by the name of its first request, and what is not sent is not named."""
-    shipment = Shipment(requests, count, 2, 5)
+    load_plan = LoadPlan(requests, count, 2, 5)
 
-    assert shipment.described(Target("b.example", 80)) == said
-    assert sum(shipment.parts().values()) == count
+    assert load_plan.described(Target("b.example", 80)) == said
+    assert sum(load_plan.parts().values()) == count
 
 
 def test_how_it_is_sent_is_said_with_it():
     """The rate, that it may end before, and the time once that is known."""
-    shipment = Shipment((Request(),), 9, 2, 5, rate=50, until=lambda _: True)
+    load_plan = LoadPlan((Request(),), 9, 2, 5, rate=50, until=lambda _: True)
 
-    said = shipment.described(Target("b.example", 80), 1.25)
+    said = load_plan.described(Target("b.example", 80), 1.25)
 
     assert said == "at most 9 × GET http://b.example/, 50 a second, 2 at once, 1.2 s"
 
@@ -62,8 +64,8 @@ def test_how_it_is_sent_is_said_with_it():
 def test_what_a_proof_needs_of_an_answer_is_recorded(headers: str, overloaded: bool):
     """Its request id, whether a breaker answered, and when it ended, from the beginning on."""
     with serving(always(answer(503, headers=f"x-request-id: abc\r\n{headers}"))) as url:
-        tally = measure(Shipment((Request(),), 2, 1, 5), Target.from_url(url), lambda _: None)
+        measurement = measure(LoadPlan((Request(),), 2, 1, 5), Target.from_url(url), lambda _: None)
 
-    one, other = tally.observations
+    one, other = measurement.observations
     assert (one.request_id, one.overloaded) == ("abc", overloaded)
-    assert 0 < one.ended_seconds < other.ended_seconds <= tally.seconds
+    assert 0 < one.ended_seconds < other.ended_seconds <= measurement.seconds

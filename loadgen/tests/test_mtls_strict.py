@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from loadgen.http1 import Target
-from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
-from loadgen.inforce.mutual_tls import mode_of
-from loadgen.judging.judge import Verdict
-from loadgen.measuring.sentiment import PATH
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Bench
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.sentiment import PATH
+from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
+from loadgen.meshstate.mutual_tls import mode_of
+from loadgen.proofs.common.proof import ProofContext
 from loadgen.proofs.mtls_strict import (
     ANSWERED,
     CERTIFICATE,
@@ -22,7 +21,7 @@ from loadgen.proofs.mtls_strict import (
     REFUSED,
     REQUESTS,
     ROUNDS,
-    Door,
+    PortProbe,
     became,
     doors_of,
     fact,
@@ -33,6 +32,7 @@ from loadgen.proofs.mtls_strict import (
     prove,
 )
 from loadgen.reporting.progress import listener
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, manifests, named, resources
 
 OVERLAY = manifests("istio/overlays/mtls-strict")
@@ -94,8 +94,8 @@ class TestDoors:
         found = doors_of([pod("a"), pod("b", is_ready=False)], OVERLAY)
 
         assert found == [
-            Door("a", "logic", 8080, "livez", REFUSED),
-            Door("a", "logic", 9102, "metrics", ANSWERED),
+            PortProbe("a", "logic", 8080, "livez", REFUSED),
+            PortProbe("a", "logic", 9102, "metrics", ANSWERED),
         ]
 
     def test_all_pods_must_do_as_the_mode_says(self):
@@ -135,7 +135,7 @@ class TestDoors:
     )
     def test_a_port_that_is_not_reached_proves_nothing(self, found: set[str], verdict: Verdict):
         """What a NetworkPolicy keeps out, mTLS was not asked about; one answer too many is still a FAIL."""
-        (check,) = judged_doors([Door("a", "logic", 8080, "livez", REFUSED)], [found])
+        (check,) = judged_doors([PortProbe("a", "logic", 8080, "livez", REFUSED)], [found])
 
         assert check.verdict is verdict
 
@@ -149,8 +149,8 @@ class TestDoors:
             def pods(self, **_: str) -> Any:
                 return [pod("a")]
 
-        bench = Bench(Bare("http://127.0.0.1:1", "x"), Target("gateway", 80), listener("mtls-strict"))
-        with pytest.raises(NotInForce, match="has no PeerAuthentication; apply the overlay"):
+        bench = ProofContext(Bare("http://127.0.0.1:1", "x"), Target("gateway", 80), listener("mtls-strict"))
+        with pytest.raises(NotConfigured, match="has no PeerAuthentication; apply the overlay"):
             prove(bench)
 
     def test_the_report_says_the_modes(self):
@@ -160,14 +160,14 @@ class TestDoors:
         )
 
 
-def tally(claim: str | None = "URI=spiffe://cluster.local/ns/istio-system/sa/gateway") -> Tally:
+def measurement(claim: str | None = "URI=spiffe://cluster.local/ns/istio-system/sa/gateway") -> Measurement:
     headers = {} if claim is None else {CERTIFICATE: claim}
     body = json.dumps({"headers": headers}).encode()
     numbers = range(ROUNDS * len(REQUESTS))
-    return Tally([Observation(n, 200, (), 0.01, request_id=f"id-{n}", body=body) for n in numbers])
+    return Measurement([Observation(n, 200, (), 0.01, request_id=f"id-{n}", body=body) for n in numbers])
 
 
-def callers(observed: Tally, caller: str | None = WEBAPP) -> dict[str, str | None]:
+def callers(observed: Measurement, caller: str | None = WEBAPP) -> dict[str, str | None]:
     return {
         str(one.request_id): caller
         for one in observed.observations
@@ -180,25 +180,29 @@ class TestIdentities:
         return manifests(*BASE)
 
     def verdict(self, found: dict[str, str | None]) -> Verdict:
-        return judged_callers(resources(self.objects()), tally(), found).verdict
+        return judged_callers(resources(self.objects()), measurement(), found).verdict
 
     def test_webapp_is_who_calls_logic(self):
         """By the ServiceAccount in force, in whatever trust domain."""
         elsewhere = WEBAPP.replace("cluster.local", "mesh.example")
 
-        assert self.verdict(callers(tally())) is self.verdict(callers(tally(), elsewhere)) is Verdict.PASS
+        assert (
+            self.verdict(callers(measurement()))
+            is self.verdict(callers(measurement(), elsewhere))
+            is Verdict.PASS
+        )
 
     def test_one_other_caller_fails(self):
         """Nobody, too: plain text has no identity."""
         for other in ("spiffe://cluster.local/ns/sentimesh/sa/feedback", None):
-            found = callers(tally())
+            found = callers(measurement())
             found[next(iter(found))] = other
 
             assert self.verdict(found) is Verdict.FAIL
 
     def test_a_log_that_misses_requests_is_inconclusive(self):
         """What is not known is not held for right."""
-        found = callers(tally())
+        found = callers(measurement())
         found.popitem()
 
         assert self.verdict(found) is Verdict.INCONCLUSIVE
@@ -211,17 +215,17 @@ class TestIdentities:
         named(objects, "Deployment", "logic-v2")["spec"]["template"]["spec"].pop("serviceAccountName")
 
         assert identity(resources(objects), "webapp") == "ns/sentimesh/sa/other"
-        with pytest.raises(NotUnderstood, match="2 ServiceAccounts"):
+        with pytest.raises(UnsupportedConfig, match="2 ServiceAccounts"):
             identity(resources(objects), "logic")
 
     @pytest.mark.parametrize("claim", [f"URI={MADE_UP}", f"URI={MADE_UP},By=frontend;URI=gateway", None])
     def test_a_made_up_identity_that_arrives_fails(self, claim: str | None):
         """Alone or before the right one; and so does no identity at all."""
-        assert judged_claims(tally(claim)).verdict is Verdict.FAIL
+        assert judged_claims(measurement(claim)).verdict is Verdict.FAIL
 
     def test_a_made_up_identity_that_is_taken_off_passes(self):
         """The gateway's own is there in its place; too few answers say nothing."""
-        few = Tally(tally().observations[:100])
+        few = Measurement(measurement().observations[:100])
 
-        assert judged_claims(tally()).verdict is Verdict.PASS
+        assert judged_claims(measurement()).verdict is Verdict.PASS
         assert judged_claims(few).verdict is Verdict.INCONCLUSIVE

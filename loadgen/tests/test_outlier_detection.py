@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judging.judge import Verdict
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
 from loadgen.proofs.outlier_detection import Course, Ejection, ejection_in_force, judged
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 FOLDER = "istio/overlays/outlier-detection"
@@ -37,10 +37,10 @@ def one(ended: float, *, sick: bool = False, failing: bool | None = None) -> Obs
 
 def course(back: float | None, *more: Observation) -> Course:
     """Three failures, then sound answers until the sick pod is back."""
-    first = Tally([one(0.02 * number, sick=number % 3 == 2) for number in range(9)])
+    first = Measurement([one(0.02 * number, sick=number % 3 == 2) for number in range(9)])
     sound = [one(0.02 * number) for number in range(1, int((back or 15) * 50))]
     last = [] if back is None else [one(back, sick=True)]
-    return Course(first, Tally([*sound, *more, *last]), 0.0)
+    return Course(first, Measurement([*sound, *more, *last]), 0.0)
 
 
 def failing(found: Course) -> set[str]:
@@ -61,13 +61,13 @@ def test_a_policy_that_ejects_nothing_is_not_in_force():
         (overlay(consecutive5xxErrors=0), "ejects nothing"),
         (sound, "no version of logic fails"),
     ):
-        with pytest.raises(NotInForce, match=reason):
+        with pytest.raises(NotConfigured, match=reason):
             ejection_in_force(resources(objects))
 
 
 def test_a_time_too_short_to_be_seen_is_not_understood():
     """Envoy takes up to a second to leave a pod out."""
-    with pytest.raises(NotUnderstood, match="too short"):
+    with pytest.raises(UnsupportedConfig, match="too short"):
         ejection_in_force(resources(overlay(baseEjectionTime="1s")))
 
 
@@ -100,21 +100,21 @@ def test_a_failure_of_a_sound_pod_fails():
 
 def test_a_pod_that_nobody_asks_cannot_be_ejected():
     """Nothing was shown then."""
-    found = replace(course(4.5), until_ejected=Tally([one(0.1)]))
+    found = replace(course(4.5), until_ejected=Measurement([one(0.1)]))
 
     assert failing(found) == {"it fails"}
 
 
 def test_no_data_proves_nothing():
     """Not one check passes."""
-    found = judged(POLICY, Course(Tally(), Tally(), 0.0))
+    found = judged(POLICY, Course(Measurement(), Measurement(), 0.0))
 
     assert Verdict.PASS not in {check.verdict for check in found}
 
 
 def test_others_whose_failures_count_too_leave_the_times_open():
     """Their requests may have had the pod ejected before."""
-    found = replace(course(2.9), until_ejected=Tally([one(0.1)]), others=40)
+    found = replace(course(2.9), until_ejected=Measurement([one(0.1)]), others=40)
 
     assert failing(found) == set()
     reasons = [check.reason for check in judged(POLICY, found) if check.name == "it comes back"]
@@ -124,6 +124,6 @@ def test_others_whose_failures_count_too_leave_the_times_open():
 def test_a_busy_machine_leaves_the_times_open():
     """Sound answers that took half a second: what was late need not be the ejection. Failures are judged."""
     slow = [replace(each, latency_seconds=0.5) for each in course(7.5).after.observations]
-    found = replace(course(7.5), after=Tally([*slow, one(3.0, failing=True)]))
+    found = replace(course(7.5), after=Measurement([*slow, one(3.0, failing=True)]))
 
     assert failing(found) == {"failures of sound pods", "failures while it is out"}

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from loadgen.http1 import Exchange, Limits, Loss, Request, Target
-from loadgen.measuring.pacing import Sender, Traffic, sender
+from loadgen.measurement.pacing import Sender, Traffic, sender
 from loadgen.tests.servers import Handler, always, answer, never, read_request, serving
 
 

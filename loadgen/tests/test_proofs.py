@@ -8,21 +8,23 @@ import pytest
 
 from loadgen import proofs as package
 from loadgen.http1 import Target
-from loadgen.inforce import MeshApi, NotInForce, NotUnderstood
-from loadgen.judging.judge import Check, Verdict
+from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
 from loadgen.proofs import proofs
-from loadgen.proofs.frames.proof import Bench, Proof, run
+from loadgen.proofs.common.proof import Proof, ProofContext, run
 from loadgen.reporting.progress import listener
+from loadgen.statistics.judge import Check, Verdict
 
 
-def bench() -> Bench:
-    return Bench(MeshApi("http://127.0.0.1:1", "sentimesh"), Target("127.0.0.1", 1), listener("made-up"))
+def bench() -> ProofContext:
+    return ProofContext(
+        MeshApi("http://127.0.0.1:1", "sentimesh"), Target("127.0.0.1", 1), listener("made-up")
+    )
 
 
 def test_a_new_file_is_a_new_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Nothing else has to be changed for it."""
     source = (
-        "from loadgen.proofs.frames.proof import Proof\n"
+        "from loadgen.proofs.common.proof import Proof\n"
         "PROOF = Proof('made-up', 'a file is enough', lambda bench: [])\n"
     )
     known = proofs()
@@ -44,12 +46,15 @@ def test_every_proof_stands_under_its_scenarios_name():
 
 @pytest.mark.parametrize(
     ("finding", "verdict"),
-    [(NotInForce("nothing there"), Verdict.FAIL), (NotUnderstood("too much there"), Verdict.INCONCLUSIVE)],
+    [
+        (NotConfigured("nothing there"), Verdict.FAIL),
+        (UnsupportedConfig("too much there"), Verdict.INCONCLUSIVE),
+    ],
 )
 def test_an_expectation_that_cannot_be_taken_is_a_verdict(finding: Exception, verdict: Verdict):
     """What is not in force FAILs, what is not understood is INCONCLUSIVE; the reason is the finding."""
 
-    def prove(_: Bench) -> list[Check]:
+    def prove(_: ProofContext) -> list[Check]:
         raise finding
 
     result = run(Proof("made-up", "something", prove), bench())

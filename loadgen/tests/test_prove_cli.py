@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from loadgen.inforce import MeshApi
+from loadgen.meshstate import MeshApi
 from loadgen.tests.commands import REPORT_SCHEMA, ended, run, start, wait_until
 from loadgen.tests.servers import always, answer, closed_port, serving
 from loadgen.tests.stand_in_mesh import NAMESPACE, REPOSITORY, StandInMesh, base, canary, named

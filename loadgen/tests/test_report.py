@@ -8,17 +8,17 @@ import pytest
 from rich.console import Console
 
 from loadgen.http1 import Loss, Request, Target
-from loadgen.judging.design import design
-from loadgen.judging.judge import Check, Count, failed, inconclusive, judge
-from loadgen.measuring.measure import Shipment
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames.proof import Result
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.proofs.common.proof import Result
 from loadgen.reporting.progress import Bar
 from loadgen.reporting.report import print_legend, print_result
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import Check, Count, failed, inconclusive, judge
 
 GATEWAY = Target("127.0.0.1", 8080)
-SHIPMENT = Shipment((Request("POST", "/sentiment"),), 2700, 112, 18.0)
+SHIPMENT = LoadPlan((Request("POST", "/sentiment"),), 2700, 112, 18.0)
 TABLE = """\
 canary  FAIL  that it holds
 
@@ -38,14 +38,14 @@ canary  FAIL  that it holds
 HOPS = (Hop("logic", "v2", "logic-v2-1"),)
 
 
-def tally(*, interrupted: bool = False) -> Tally:
+def measurement(*, interrupted: bool = False) -> Measurement:
     """2,699 answers and a loss."""
     good = [Observation(0, 200, HOPS, 0.01)] * 2350
     bad = [Observation(0, 502, HOPS, 0.01)] * 349
-    return Tally([*good, *bad, Observation(0, None, (), 18.0, Loss.RESET)], 9.63, interrupted)
+    return Measurement([*good, *bad, Observation(0, None, (), 18.0, Loss.RESET)], 9.63, interrupted)
 
 
-def printed(*checks: Check, measured: Tally | None = None, colour: bool = False) -> str:
+def printed(*checks: Check, measured: Measurement | None = None, colour: bool = False) -> str:
     """The report of one scenario with these checks."""
     measurements = () if measured is None else ((SHIPMENT, measured),)
     result = Result(
@@ -63,7 +63,7 @@ def test_every_check_has_a_line_with_its_figures():
         judge("failures of v2", "65 %", design(0.65, 453), Count(350, 570)),
         judge("only v2 fails", "none", design(0.0, 2700), Count(3, 2700), note="3 name v1"),
         inconclusive("failures overall", "13 %", "nobody knows"),
-        measured=tally(),
+        measured=measurement(),
     )
 
     assert [line.rstrip() for line in report.splitlines()] == [*TABLE.splitlines(), ""]
@@ -84,7 +84,9 @@ def test_a_check_without_figures_is_its_reason():
 
 def test_a_measurement_that_was_ended_early_says_so():
     """With how far it came."""
-    report = printed(judge("share", "", design(0.2, 2700), Count(5, 27)), measured=tally(interrupted=True))
+    report = printed(
+        judge("share", "", design(0.2, 2700), Count(5, 27)), measured=measurement(interrupted=True)
+    )
 
     assert "sent      ended early after 2,700 of 2,700 × POST" in report
     assert "too little data (27 of 2,700 planned)" in report

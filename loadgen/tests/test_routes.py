@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from loadgen.inforce import Call, NotUnderstood, Resources
-from loadgen.inforce.routes import first_match, gateway_routes, mesh_route
+from loadgen.meshstate import Call, Resources, UnsupportedConfig
+from loadgen.meshstate.routes import first_match, gateway_routes, mesh_route
 
 CALL = Call("POST", "/analyse/sentiment", {"user-group": "internal"}, {"app": "webapp"})
 
@@ -86,7 +86,7 @@ def test_one_of_several_conditions_is_enough():
 def test_what_cannot_be_evaluated_is_said():
     """A condition on something else is not guessed at."""
     with pytest.raises(
-        NotUnderstood, match=r"VirtualService sentimesh/logic, spec.http\[0\] matches by queryParams"
+        UnsupportedConfig, match=r"VirtualService sentimesh/logic, spec.http\[0\] matches by queryParams"
     ):
         taken(virtual_service(to("matched", {"queryParams": {"a": {"exact": "b"}}})))
 

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from loadgen.http1 import Exchange, Limits, Loss, Request, Target
-from loadgen.measuring.histogram import histogram
-from loadgen.measuring.pacing import Traffic
+from loadgen.measurement.histogram import histogram
+from loadgen.measurement.pacing import Traffic
 from loadgen.run.recorder import MOST_DISTINCT, Recorder
 from loadgen.run.summary import Summary
 from loadgen.run.view import final_table, latency_line, live_table

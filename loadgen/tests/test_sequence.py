@@ -10,11 +10,11 @@ import pytest
 
 from loadgen.errors import NotReachable, Refused
 from loadgen.http1 import Target
-from loadgen.inforce import MeshApi
-from loadgen.judging.judge import Check, Verdict, passed
-from loadgen.proofs.frames.proof import Bench, Proof, Result
-from loadgen.prove.sequence import await_rest, prove_in_turn, put_back
+from loadgen.meshstate import MeshApi
+from loadgen.proofs.common.proof import Proof, ProofContext, Result
+from loadgen.prove.sequence import prove_in_turn, put_back, wait_until_idle
 from loadgen.reporting.progress import listener
+from loadgen.statistics.judge import Check, Verdict, passed
 from loadgen.tests.servers import closed_port
 
 
@@ -63,11 +63,11 @@ class FakeApi:
         return f"sentimesh_http_requests_in_flight {self.under_way.pop(0)}\n"
 
 
-def holds(_: Bench) -> list[Check]:
+def holds(_: ProofContext) -> list[Check]:
     return [passed("a check", "that it holds")]
 
 
-def proven(stage: FakeStage, **proofs: Callable[[Bench], list[Check]]) -> list[Result]:
+def proven(stage: FakeStage, **proofs: Callable[[ProofContext], list[Check]]) -> list[Result]:
     """The results of these proofs, each with an overlay of its name."""
     api = MeshApi(f"http://127.0.0.1:{closed_port()}", "sentimesh")
     wanted = [Proof(name, "something", prove) for name, prove in proofs.items()]
@@ -77,7 +77,7 @@ def proven(stage: FakeStage, **proofs: Callable[[Bench], list[Check]]) -> list[R
             wanted,
             overlays,
             stage,
-            lambda proof: Bench(api, Target("127.0.0.1", 1), listener(proof.scenario)),
+            lambda proof: ProofContext(api, Target("127.0.0.1", 1), listener(proof.scenario)),
         )
     )
 
@@ -90,7 +90,7 @@ def test_each_proof_has_its_own_overlay():
     """Applied right before it, in order."""
     stage = FakeStage()
 
-    def sees(overlay: str) -> Callable[[Bench], list[Check]]:
+    def sees(overlay: str) -> Callable[[ProofContext], list[Check]]:
         return lambda bench: holds(bench) if stage.applied[-1] == overlay else []
 
     found = proven(stage, first=sees("first"), second=sees("second"))
@@ -122,7 +122,7 @@ def test_a_mesh_that_does_not_answer_is_not_a_verdict_on_the_scenario():
 def test_a_pod_that_cannot_be_asked_is_no_verdict_on_the_overlay():
     """The overlay was taken; what the proof would have found is not known."""
 
-    def asks(_: Bench) -> list[Check]:
+    def asks(_: ProofContext) -> list[Check]:
         raise Refused("the pod answers 503")
 
     (found,) = proven(FakeStage(), first=asks)
@@ -174,6 +174,6 @@ def test_nothing_is_applied_while_requests_are_under_way():
     """As the pods count them; those that leave and those that do not count are not asked."""
     api = FakeApi([2, 1, 0, 7])
 
-    await_rest(api)
+    wait_until_idle(api)
 
     assert api.under_way == [7]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.measuring.served_by import Hop, hops
+from loadgen.measurement.served_by import Hop, hops
 
 
 def test_one_hop_for_each_element_outermost_first():

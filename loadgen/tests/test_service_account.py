@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from loadgen.errors import NotReachable
-from loadgen.inforce import MeshApi
-from loadgen.inforce.service_account import ServiceAccount
+from loadgen.meshstate import MeshApi
+from loadgen.meshstate.service_account import ServiceAccount
 from loadgen.tests.authority import write_authority
 from loadgen.tests.servers import Received, json_answer, read_request, serving
 

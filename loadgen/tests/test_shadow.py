@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from loadgen.inforce import NotInForce, NotUnderstood
-from loadgen.judging.judge import Verdict
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
-from loadgen.proofs.frames import settling
-from loadgen.proofs.frames.settling import Activity, quiet_seconds, settled
-from loadgen.proofs.frames.writing import judged_writes
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
+from loadgen.proofs.common import quiescence
+from loadgen.proofs.common.mirrored_writes import judged_writes
+from loadgen.proofs.common.quiescence import Activity, quiet_seconds, settled
 from loadgen.proofs.shadow import (
     Trials,
     compared,
@@ -23,6 +22,7 @@ from loadgen.proofs.shadow import (
     read_shadow,
     report,
 )
+from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
 
 COUNT = 500
@@ -35,10 +35,10 @@ def in_force() -> Objects:
 SHADOW = read_shadow(resources(in_force()))
 
 
-def answered(version: str = "v1", status: int = 200) -> Tally:
+def answered(version: str = "v1", status: int = 200) -> Measurement:
     """Every user's answer, with ids 0, 1, 2 …"""
     hops = (Hop("webapp", "v1", "w"), Hop("logic", version, "l"))
-    return Tally(
+    return Measurement(
         [
             Observation(number, status, hops, 0.01, request_id=str(number), body=b'{"polarity": 0.5}')
             for number in range(COUNT)
@@ -58,8 +58,8 @@ def tried(share: float = 1.0, *, seed: int = 1, polarity: float = 0.5) -> Trials
     return Trials({name: ends.count(name) for name in ("answered", "error", "hang")}, records)
 
 
-def verdicts(tally: Tally, trials: Trials) -> dict[str, Verdict]:
-    return {check.name: check.verdict for check in judged(SHADOW, COUNT, tally, trials)}
+def verdicts(measurement: Measurement, trials: Trials) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in judged(SHADOW, COUNT, measurement, trials)}
 
 
 class TestInForce:
@@ -70,7 +70,7 @@ class TestInForce:
 
     def test_the_base_mirrors_nothing(self):
         """Which is not in force."""
-        with pytest.raises(NotInForce, match="mirrors nothing"):
+        with pytest.raises(NotConfigured, match="mirrors nothing"):
             read_shadow(resources(base()))
 
     @pytest.mark.parametrize("change", [{"mirrorPercentage": {"value": 0}}, {"mirror": None}])
@@ -82,7 +82,7 @@ class TestInForce:
         if route["mirror"] is None:
             del route["mirror"]
 
-        with pytest.raises(NotInForce):
+        with pytest.raises(NotConfigured):
             read_shadow(resources(objects))
 
     def test_a_list_of_mirrors_is_read_too(self):
@@ -99,7 +99,7 @@ class TestInForce:
         objects = in_force()
         logic_route(objects)["mirror"]["subset"] = "v1"
 
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnsupportedConfig):
             read_shadow(resources(objects))
 
     def test_a_small_share_asks_for_more_requests(self):
@@ -225,9 +225,9 @@ def test_the_report_counts_other_polarities():
 )
 def test_each_feedback_is_stored_once(stored: int, verdict: Verdict):
     """Neither lost nor twice."""
-    tally = Tally([Observation(number, 201, (), 0.01) for number in range(1000)])
+    measurement = Measurement([Observation(number, 201, (), 0.01) for number in range(1000)])
 
-    checks = judged_writes(SHADOW.writes, tally, copies=1000, stored=stored)
+    checks = judged_writes(SHADOW.writes, measurement, copies=1000, stored=stored)
 
     assert [check.verdict for check in checks] == [Verdict.PASS, verdict]
 
@@ -243,9 +243,9 @@ def test_each_feedback_is_stored_once(stored: int, verdict: Verdict):
 )
 def test_feedback_of_others_is_stored_as_well(copies: int, stored: int, verdict: Verdict):
     """Each of theirs arrives twice, too; a mesh whose copies are stored has no such number of them."""
-    tally = Tally([Observation(number, 201, (), 0.01) for number in range(1000)])
+    measurement = Measurement([Observation(number, 201, (), 0.01) for number in range(1000)])
 
-    share, once = judged_writes(SHADOW.writes, tally, copies=copies, stored=stored)
+    share, once = judged_writes(SHADOW.writes, measurement, copies=copies, stored=stored)
 
     assert (share.verdict, once.verdict) == (Verdict.INCONCLUSIVE, verdict)
 
@@ -254,8 +254,8 @@ class TestSettling:
     @pytest.fixture(autouse=True)
     def _no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ticks = itertools.count(0, 0.1)
-        monkeypatch.setattr(settling.time, "monotonic", lambda: next(ticks))
-        monkeypatch.setattr(settling.time, "sleep", lambda _: None)
+        monkeypatch.setattr(quiescence.time, "monotonic", lambda: next(ticks))
+        monkeypatch.setattr(quiescence.time, "sleep", lambda _: None)
 
     def test_enough_and_nothing_under_way_is_settled(self):
         """Whatever comes first waits for the other."""
@@ -276,7 +276,7 @@ class TestSettling:
 
     def test_on_a_slow_machine_quiet_lasts_longer(self):
         """What is on its way may take as long as answers did."""
-        slow, fast = (Tally([Observation(0, 200, (), seconds)]) for seconds in (2.0, 0.01))
+        slow, fast = (Measurement([Observation(0, 200, (), seconds)]) for seconds in (2.0, 0.01))
 
         assert (quiet_seconds(slow), quiet_seconds(fast)) == (8, 1)
 

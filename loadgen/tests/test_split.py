@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from loadgen.inforce import NotInForce, NotUnderstood, Odds, Split, read_split
-from loadgen.proofs.canary import JOURNEY
+from loadgen.meshstate import FaultRates, NotConfigured, Split, UnsupportedConfig, read_split
+from loadgen.proofs.canary import CALL_PATH
 from loadgen.tests.stand_in_mesh import Objects, base, canary, logic_route, named, resources, set_environment
 
-SEED = Odds(33, 32, 3)
+SEED = FaultRates(33, 32, 3)
 
 
 def split_of(objects: Objects) -> Split:
     """The split of logic in force."""
-    return read_split(resources(objects), JOURNEY, remedy="apply it")
+    return read_split(resources(objects), CALL_PATH, remedy="apply it")
 
 
 class TestWeights:
@@ -25,7 +25,7 @@ class TestWeights:
 
         assert split.where == "VirtualService sentimesh/logic, spec.http[0]"
         assert split.shares == {"v1": 0.8, "v2": 0.2}
-        assert split.odds == {"v1": Odds(0, 0, 3), "v2": SEED}
+        assert split.odds == {"v1": FaultRates(0, 0, 3), "v2": SEED}
         assert split.interference == ()
 
     @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ class TestWeights:
 class TestNothingToProve:
     def test_the_plain_application_is_not_split(self):
         """The sentence says what is in force and what to apply."""
-        with pytest.raises(NotInForce) as raised:
+        with pytest.raises(NotConfigured) as raised:
             split_of(base())
 
         assert str(raised.value) == (
@@ -76,7 +76,7 @@ class TestNothingToProve:
         ]
 
         with pytest.raises(
-            NotInForce, match="no VirtualService of namespace sentimesh routes calls to logic; apply it"
+            NotConfigured, match="no VirtualService of namespace sentimesh routes calls to logic; apply it"
         ):
             split_of(objects)
 
@@ -85,7 +85,7 @@ class TestNothingToProve:
         objects = canary()
         named(objects, "VirtualService", "logic")["spec"]["http"] = [{"directResponse": {"status": 503}}]
 
-        with pytest.raises(NotInForce, match="says directResponse instead of a route"):
+        with pytest.raises(NotConfigured, match="says directResponse instead of a route"):
             split_of(objects)
 
     @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ class TestNothingToProve:
         objects = canary()
         logic_route(objects)["route"][1]["destination"] = destination
 
-        with pytest.raises(NotInForce, match=sentence):
+        with pytest.raises(NotConfigured, match=sentence):
             split_of(objects)
 
     def test_a_subset_without_deployment(self):
@@ -108,12 +108,12 @@ class TestNothingToProve:
         objects = canary()
         named(objects, "DestinationRule", "logic")["spec"]["subsets"][1]["labels"] = {"version": "v9"}
 
-        with pytest.raises(NotInForce, match="no Deployment has the labels app=logic, version=v9"):
+        with pytest.raises(NotConfigured, match="no Deployment has the labels app=logic, version=v9"):
             split_of(objects)
 
     def test_weights_that_are_all_0(self):
         """Nothing can be expected of them."""
-        with pytest.raises(NotInForce, match="the weights add up to 0"):
+        with pytest.raises(NotConfigured, match="the weights add up to 0"):
             split_of(canary(v1=0, v2=0))
 
 
@@ -123,7 +123,7 @@ class TestNotUnderstood:
         objects = canary()
         logic_route(objects)["route"][1]["destination"] = {"host": "logic"}
 
-        with pytest.raises(NotUnderstood, match="not one version but v1, v2"):
+        with pytest.raises(UnsupportedConfig, match="not one version but v1, v2"):
             split_of(objects)
 
     def test_odds_from_elsewhere(self):
@@ -134,7 +134,9 @@ class TestNotUnderstood:
             {"name": "FAULT_ERROR_PERCENT", "valueFrom": {"configMapKeyRef": {"name": "odds"}}}
         ]
 
-        with pytest.raises(NotUnderstood, match="Deployment logic-v2: FAULT_ERROR_PERCENT is not a number"):
+        with pytest.raises(
+            UnsupportedConfig, match="Deployment logic-v2: FAULT_ERROR_PERCENT is not a number"
+        ):
             split_of(objects)
 
     def test_deployments_of_one_version_that_disagree(self):
@@ -143,7 +145,7 @@ class TestNotUnderstood:
         twin = resources(objects).deployments[1] | {"metadata": {"name": "logic-v2-twin"}}
         set_environment(objects, "logic-v2", FAULT_ERROR_PERCENT="1")
 
-        with pytest.raises(NotUnderstood, match="the Deployments of logic v2 do not agree"):
+        with pytest.raises(UnsupportedConfig, match="the Deployments of logic v2 do not agree"):
             split_of([*objects, twin])
 
 
@@ -156,7 +158,7 @@ class TestOdds:
 
         odds = split_of(objects).odds
 
-        assert odds == {"v1": Odds(5, 0, 3), "v2": Odds(33, 0, 1.5)}
+        assert odds == {"v1": FaultRates(5, 0, 3), "v2": FaultRates(33, 0, 1.5)}
         assert odds["v2"].failing == 0.33
 
 

@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from loadgen.inforce import NotInForce
-from loadgen.judging.judge import Verdict, overall
-from loadgen.measuring.served_by import Hop
-from loadgen.measuring.tally import Observation, Tally
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import NotConfigured
 from loadgen.proofs.user_routing import GROUPS, HEADER, PLACES, decisions, judged, plan_for
+from loadgen.statistics.judge import Verdict, overall
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 EDGE, INSIDE = PLACES
@@ -22,7 +22,7 @@ def in_force() -> Objects:
     return manifests(*WHOLE)
 
 
-def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Tally:
+def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Measurement:
     """What a mesh answers that routes the groups with these shares, at the edge."""
     dice = random.Random(seed)
     plan = plan_for(EDGE, decisions(resources(in_force()), EDGE))
@@ -31,12 +31,12 @@ def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Tally:
         group = dict(plan.requests[number % len(plan.requests)].headers).get(HEADER, "others")
         (version,) = dice.choices(list(shares[group]), list(shares[group].values()))
         observations.append(Observation(number, 200, (Hop("frontend", version, "pod"),), 0.01))
-    return Tally(observations)
+    return Measurement(observations)
 
 
-def verdicts(tally: Tally) -> dict[str, Verdict]:
+def verdicts(measurement: Measurement) -> dict[str, Verdict]:
     wanted = decisions(resources(in_force()), EDGE)
-    checks = judged(EDGE, wanted, plan_for(EDGE, wanted), tally)
+    checks = judged(EDGE, wanted, plan_for(EDGE, wanted), measurement)
     return {check.name.removeprefix("edge: "): check.verdict for check in checks}
 
 
@@ -51,7 +51,7 @@ def test_the_overlay_says_who_gets_what(place):
 @pytest.mark.parametrize("place", PLACES, ids=[place.name for place in PLACES])
 def test_the_base_decides_nothing(place):
     """What is the same for everybody is not in force."""
-    with pytest.raises(NotInForce, match="without regard to the header"):
+    with pytest.raises(NotConfigured, match="without regard to the header"):
         decisions(resources(base() + manifests("k8s/base/frontend.yaml")), place)
 
 
@@ -62,7 +62,7 @@ def test_a_service_that_no_route_leads_to_is_not_in_force():
         {"destination": {"host": "webapp"}}
     ]
 
-    with pytest.raises(NotInForce, match="leads to webapp, not frontend"):
+    with pytest.raises(NotConfigured, match="leads to webapp, not frontend"):
         decisions(resources(objects), EDGE)
 
 
@@ -73,10 +73,10 @@ def test_a_mesh_that_does_as_told_passes():
 
 def test_one_member_at_another_version_is_too_many():
     """A group with a version of its own is not a matter of chance."""
-    tally = drawn(SHARES)
-    tally.observations[0] = Observation(0, 200, (Hop("frontend", "v1", "pod"),), 0.01)
+    measurement = drawn(SHARES)
+    measurement.observations[0] = Observation(0, 200, (Hop("frontend", "v1", "pod"),), 0.01)
 
-    found = verdicts(tally)
+    found = verdicts(measurement)
 
     assert found.pop("internal to v2") is Verdict.FAIL
     assert set(found.values()) == {Verdict.PASS}

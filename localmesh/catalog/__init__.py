@@ -11,7 +11,7 @@ from localmesh.catalog.authorization_policies import (
     authorization_policies,
     policies_for,
 )
-from localmesh.catalog.conversions import Conversions
+from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.destination_rules import DestinationRule, RuleIndex, Subset, destination_rules
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
 from localmesh.catalog.peer_authentications import MutualTls, PeerAuthentications, peer_authentications
@@ -22,11 +22,11 @@ from localmesh.catalog.request_authentications import (
     jwt_rules_for,
     request_authentications,
 )
-from localmesh.catalog.selections import Selections
 from localmesh.catalog.service_entries import service_entries
+from localmesh.catalog.service_index import ServiceIndex
 from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, ServicePort, services
+from localmesh.catalog.sidecar_scope import SidecarScope, view
 from localmesh.catalog.sidecars import Sidecar, sidecar_for, sidecars
-from localmesh.catalog.views import View, view
 from localmesh.catalog.virtual_services import MESH, VirtualService, virtual_services
 from localmesh.manifests import Resource
 
@@ -51,8 +51,8 @@ __all__ = [
     "Server",
     "Service",
     "ServicePort",
+    "SidecarScope",
     "Subset",
-    "View",
     "VirtualService",
     "build",
 ]
@@ -67,23 +67,23 @@ class Catalog:
     gateways: tuple[GatewayWorkload, ...]
     pods: tuple[Pod, ...] = ()
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
-    tells_callers_apart: bool = False
+    depends_on_source_labels: bool = False
     """Whether what a proxy sees of the mesh depends on its labels."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
     _by_host: Mapping[str, Service] = field(default_factory=dict)
     _rules: RuleIndex = field(default_factory=lambda: RuleIndex(()))
-    _selections: Selections = field(default_factory=lambda: Selections(()))
+    _selections: ServiceIndex = field(default_factory=lambda: ServiceIndex(()))
     _pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
-    _views: dict[tuple[str, int], View] = field(default_factory=dict)  # by namespace and Sidecar
-    _conversions: Conversions = field(default_factory=Conversions)
+    _views: dict[tuple[str, int], SidecarScope] = field(default_factory=dict)  # by namespace and Sidecar
+    _conversions: ConversionCache = field(default_factory=ConversionCache)
 
     def service(self, host: str) -> Service | None:
         """The Service of that fully qualified name, or None."""
         return self._by_host.get(host)
 
-    def view_of(self, proxy: Proxy) -> View:
+    def sidecar_scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
         is_sidecar = proxy.kind is ProxyKind.SIDECAR
         sidecar = sidecar_for(self._sidecars, proxy.namespace, proxy.labels) if is_sidecar else None
@@ -140,7 +140,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     What stands in the catalog of `before` for an object with the same body is taken over.
     """
     resources = tuple(resources)
-    conversions = Conversions(before._conversions if before is not None else None)
+    conversions = ConversionCache(before._conversions if before is not None else None)
     found = _with_entries(services(resources, conversions), service_entries(resources))
     routed, scopes = virtual_services(resources, conversions), sidecars(resources)
     return Catalog(
@@ -148,8 +148,8 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         virtual_services=routed,
         gateways=gateway_workloads(resources),
         peer_authentications=_kept(peer_authentications(resources), before),
-        tells_callers_apart=any(each.labels for each in scopes)
-        or any(each.tells_callers_apart for each in routed),
+        depends_on_source_labels=any(each.labels for each in scopes)
+        or any(each.depends_on_source_labels for each in routed),
         _authorization_policies=authorization_policies(resources),
         _sidecars=scopes,
         _request_authentications=request_authentications(resources),
@@ -173,8 +173,8 @@ def _rules(found: tuple[DestinationRule, ...], before: Catalog | None) -> RuleIn
     return before._rules if before and before.destination_rules == found else RuleIndex(found)
 
 
-def _selections(found: tuple[Service, ...], before: Catalog | None) -> Selections:
-    return before._selections if before and before.services == found else Selections(found)
+def _selections(found: tuple[Service, ...], before: Catalog | None) -> ServiceIndex:
+    return before._selections if before and before.services == found else ServiceIndex(found)
 
 
 def _kept(found: PeerAuthentications, before: Catalog | None) -> PeerAuthentications:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from localmesh.manifests import FieldPath, ManifestError, Resource
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 
 ConfigKind = Literal["ConfigMap", "Secret"]
 
@@ -46,5 +46,5 @@ def _decoded(resource: Resource, section: str, key: str) -> bytes:
     try:
         return base64.b64decode(resource.body[section][key], validate=True)
     except (binascii.Error, ValueError, TypeError):
-        problem = refused.BAD_BASE64.at(resource.place, FieldPath(section, key), found="something else")
+        problem = invalid.BAD_BASE64.at(resource.place, FieldPath(section, key), found="something else")
         raise ManifestError([problem]) from None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from localmesh.catalog.conversions import Conversions
+from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.hosts import is_wildcard, most_specific, resolve
 from localmesh.catalog.virtual_services import exported
 from localmesh.manifests import Resource
@@ -70,7 +70,9 @@ def _for_port(policy: Policy | None, port: int) -> tuple[Policy | None, bool]:
     return {block: policy[block] for block in _BLOCKS if block in policy}, False
 
 
-def destination_rules(resources: Iterable[Resource], conversions: Conversions) -> tuple[DestinationRule, ...]:
+def destination_rules(
+    resources: Iterable[Resource], conversions: ConversionCache
+) -> tuple[DestinationRule, ...]:
     """The DestinationRules, oldest first, those of one namespace for one host merged into the first."""
     merged: dict[tuple[str, str], DestinationRule] = {}
     rules = (resource for resource in resources if resource.kind == "DestinationRule")

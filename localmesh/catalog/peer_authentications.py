@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from localmesh.catalog.destination_rules import ROOT_NAMESPACE
-from localmesh.catalog.selectors import PolicyScope, oldest_first, scope
+from localmesh.catalog.policy_scope import PolicyScope, oldest_first, scope
 from localmesh.manifests import Resource
 
 

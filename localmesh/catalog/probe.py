@@ -8,7 +8,7 @@ from typing import Any
 
 from localmesh.catalog.refusals import Refusals
 from localmesh.manifests import FieldPath
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +123,5 @@ class Handlers:
             return int(port)
         found, known = f'"{port}"', ", ".join(self.port_numbers) or "none"
         expected = "a port of the container"
-        self.refusals.add(refused.UNKNOWN_NAME, path, found=found, expected=expected, known=known)
+        self.refusals.add(invalid.UNKNOWN_NAME, path, found=found, expected=expected, known=known)
         return None

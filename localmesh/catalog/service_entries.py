@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from localmesh.catalog.selectors import oldest_first
+from localmesh.catalog.policy_scope import oldest_first
 from localmesh.catalog.services import Endpoint, Resolution, Service, ServicePort, protocol_of
 from localmesh.manifests import Resource
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from localmesh.catalog.conversions import Conversions
+from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.hosts import service_host
 from localmesh.manifests import Resource
 
@@ -146,7 +146,7 @@ class Service:
         return all(labels.get(key) == value for key, value in self.selector.items())
 
 
-def services(resources: Iterable[Resource], conversions: Conversions) -> tuple[Service, ...]:
+def services(resources: Iterable[Resource], conversions: ConversionCache) -> tuple[Service, ...]:
     """The Services among the resources, sorted by host."""
     found = [
         conversions.of(resource, _service)

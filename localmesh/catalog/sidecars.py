@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from localmesh.catalog.destination_rules import ROOT_NAMESPACE
 from localmesh.catalog.hosts import is_within, matches
-from localmesh.catalog.selectors import oldest_first
+from localmesh.catalog.policy_scope import oldest_first
 from localmesh.manifests import Resource
 
 _ALL = "*"

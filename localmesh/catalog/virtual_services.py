@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.catalog.conversions import Conversions
+from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.delegates import HttpRoute, merge_routes
 from localmesh.catalog.hosts import resolve
 from localmesh.manifests import Resource
@@ -30,7 +30,7 @@ class VirtualService:
     export_to: tuple[str, ...]
     order: int
     destinations: tuple[str, ...] = ()
-    tells_callers_apart: bool = False
+    depends_on_source_labels: bool = False
     """Whether a match looks at the labels of the caller."""
 
     def __hash__(self) -> int:
@@ -48,7 +48,9 @@ def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
     return any(entry in ("*", namespace) or (entry == "." and owner == namespace) for entry in export_to)
 
 
-def virtual_services(resources: Iterable[Resource], conversions: Conversions) -> tuple[VirtualService, ...]:
+def virtual_services(
+    resources: Iterable[Resource], conversions: ConversionCache
+) -> tuple[VirtualService, ...]:
     """The VirtualServices that own hosts, oldest first; delegates are merged into their roots."""
     found = sorted(
         (resource for resource in resources if resource.kind == "VirtualService"),
@@ -82,7 +84,7 @@ def _virtual_service(
         export_to=tuple(spec.get("exportTo") or ()),
         order=resource.order,
         destinations=tuple(sorted({host for route in routes for host in _destinations(route)})),
-        tells_callers_apart=any(
+        depends_on_source_labels=any(
             match.get("sourceLabels") for route in routes for match in route.get("match") or ()
         ),
     )

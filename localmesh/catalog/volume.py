@@ -9,7 +9,7 @@ from typing import Any
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.refusals import Refusals
 from localmesh.manifests import FieldPath
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 
 _DEFAULT_MODE = 0o644
 
@@ -83,7 +83,7 @@ def mounts(
         if body["name"] not in known:
             found, listed = f'"{body["name"]}"', ", ".join(known) or "none"
             refusals.add(
-                refused.UNKNOWN_NAME, here / "name", found=found, expected="a volume of the pod", known=listed
+                invalid.UNKNOWN_NAME, here / "name", found=found, expected="a volume of the pod", known=listed
             )
             continue
         _require_inside(body.get("subPath") or "", here / "subPath", refusals)
@@ -127,7 +127,7 @@ def _require_inside(value: str, path: FieldPath, refusals: Refusals) -> None:
     if leaves_volume(value):
         found, expected = f'"{value}"', "a relative path without .."
         remedy = "write a path inside the volume"
-        refusals.add(refused.OUT_OF_RANGE, path, found=found, expected=expected, remedy=remedy)
+        refusals.add(invalid.OUT_OF_RANGE, path, found=found, expected=expected, remedy=remedy)
 
 
 def _config_files(kind: ConfigKind, name: str, body: Mapping[str, Any]) -> ConfigFiles:

@@ -167,12 +167,12 @@ def proxy_config(
     """
     sources = Sources(kustomizations, files)
     if sources:
-        from localmesh.offline import UnknownWorkloadError
-        from localmesh.offline import proxy_config as offline
-        from localmesh.printing import printable
+        from localmesh.explain.offline import UnknownWorkloadError
+        from localmesh.explain.offline import proxy_config as offline
+        from localmesh.xds.config_dump import config_dump
 
         try:
-            found = printable(offline(sources.load(strict=strict).resources, workload))
+            found = config_dump(offline(sources.load(strict=strict).resources, workload))
         except UnknownWorkloadError as error:
             raise click.UsageError(str(error)) from None
     else:

@@ -33,11 +33,11 @@ def told(error: Exception) -> tuple[int, str]:
 
 
 def _told_of_meshes(error: Exception) -> tuple[int, str]:
-    from localmesh.failures import FAILURES
+    from localmesh.errors import FAILURES
     from localmesh.manifests import ManifestError
-    from localmesh.served.places import PlacesError
+    from localmesh.runtime.external.inventory import InventoryError
 
-    if isinstance(error, ManifestError | PlacesError):
+    if isinstance(error, ManifestError | InventoryError):
         return _WRONG_USAGE, str(error)
     if isinstance(error, FAILURES):
         return 1, f"localmesh: {error}"

@@ -14,13 +14,13 @@ import click
 import psutil
 from aiohttp import web
 
-from localmesh.api import application
 from localmesh.catalog import Address
 from localmesh.cli.client import RunningMesh
-from localmesh.failures import MeshRunsError, PortTakenError
+from localmesh.errors import MeshAlreadyRunningError, PortInUseError
 from localmesh.manifests.fields import listed
-from localmesh.mesh import Mesh
-from localmesh.workloads.ports import LOOPBACK, is_free
+from localmesh.runtime.mesh import Mesh
+from localmesh.runtime.workloads.ports import LOOPBACK, is_free
+from localmesh.server.api import application
 
 _PARENT_POLL_SECONDS = 0.25
 
@@ -29,7 +29,7 @@ def require_no_mesh(state_folder: Path) -> None:
     """Raises MeshRunsError where one runs with the same state folder."""
     running = RunningMesh.read(state_folder)
     if running is not None:
-        raise MeshRunsError(
+        raise MeshAlreadyRunningError(
             f"a mesh runs already with the state folder {state_folder} (process {running.pid}): "
             "`localmesh apply` changes it, `localmesh down` stops it"
         )
@@ -48,7 +48,7 @@ def require_free(*, from_make: bool = False, **ports: int) -> None:
     subject = f"port {listed(map(str, taken.values()))} on {LOOPBACK} is taken; choose another one with"
     if len(taken) > 1:
         subject = f"ports {listed(map(str, taken.values()))} on {LOOPBACK} are taken; choose others with"
-    raise PortTakenError(f"{subject} {listed(options)}{named}")
+    raise PortInUseError(f"{subject} {listed(options)}{named}")
 
 
 def require_state_folder(folder: Path) -> None:

@@ -72,8 +72,8 @@ def delete(kustomizations: tuple[Path, ...], files: tuple[Path, ...], state_fold
 
 def _kind(asked: str) -> str:
     """The kind that a word means; "" for all of Istio. Raises click.UsageError."""
-    from localmesh.kube import plural
     from localmesh.manifests.kinds import IGNORED, TRANSLATED
+    from localmesh.server.kubernetes import plural
 
     if asked in ("", _ALL):
         return asked

@@ -20,12 +20,12 @@ from localmesh.cli.foreground import (
     until_stopped,
 )
 from localmesh.cli.up import announce
-from localmesh.envoy import binary
-from localmesh.manifests import Loaded
-from localmesh.mesh import Mesh, MeshSettings
-from localmesh.served.ground import ServedGround
-from localmesh.served.places import Places
-from localmesh.served.sidecar import SidecarSettings, keep_running
+from localmesh.manifests import LoadResult
+from localmesh.runtime.external.inventory import Inventory
+from localmesh.runtime.external.runtime import ExternalRuntime
+from localmesh.runtime.external.sidecar import SidecarSettings, keep_running
+from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.runtime.processes.envoy import binary
 
 _PAUSE_SECONDS = 0.2
 
@@ -43,18 +43,18 @@ class ServeOptions:
     api_names: tuple[str, ...] = ()
 
 
-def serve(loaded: Loaded, places: Places, options: ServeOptions) -> int:
+def serve(loaded: LoadResult, places: Inventory, options: ServeOptions) -> int:
     """Runs the control plane until it is told to stop; the exit status."""
     _log_to_stderr()
     settings = MeshSettings(options.state_folder.resolve(), Path.cwd())
     require_no_mesh(options.state_folder)
     require_free(xds_port=options.xds_port, api_port=options.api_port)
     require_state_folder(options.state_folder)
-    ground = ServedGround(places, Address(options.listen, options.xds_port), options.gateway_url)
+    ground = ExternalRuntime(places, Address(options.listen, options.xds_port), options.gateway_url)
     return asyncio.run(until_stopped(_serve(loaded, Mesh(settings, ground), options)))
 
 
-async def _serve(loaded: Loaded, mesh: Mesh, options: ServeOptions) -> int:
+async def _serve(loaded: LoadResult, mesh: Mesh, options: ServeOptions) -> int:
     began = asyncio.get_running_loop().time()
     async with mesh, api(mesh, Address(options.listen, options.api_port), options.api_names) as url:
         click.echo(

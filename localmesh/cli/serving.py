@@ -68,10 +68,10 @@ def serve(
     """
     from localmesh.cli.serve import ServeOptions
     from localmesh.cli.serve import serve as run
-    from localmesh.served.places import read_places
+    from localmesh.runtime.external.inventory import read_inventory
 
     sources = required(Sources(kustomizations, files))
-    found = read_places(places)
+    found = read_inventory(places)
     sys.exit(run(sources.load(strict=strict), found, ServeOptions(**options)))
 
 

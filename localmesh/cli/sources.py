@@ -13,7 +13,7 @@ import click
 from localmesh.cli.client import DEFAULT_STATE_FOLDER
 
 if TYPE_CHECKING:
-    from localmesh.manifests import Loaded
+    from localmesh.manifests import LoadResult
 
 
 STANDARD_INPUT = Path("-")
@@ -67,7 +67,7 @@ class Sources:
         named = ", ".join(map(str, (*self.kustomizations, *self.files)))
         return {"text": "---\n".join(f"{json.dumps(each)}\n" for each in objects), "file": named, TOLD: True}
 
-    def load(self, *, strict: bool) -> Loaded:
+    def load(self, *, strict: bool) -> LoadResult:
         """What they hold. Prints warnings; with `strict` they are errors. Raises ManifestError."""
         from localmesh.manifests import load
 

@@ -23,11 +23,11 @@ from localmesh.cli.foreground import (
     require_state_folder,
     until_stopped,
 )
-from localmesh.envoy import binary
-from localmesh.manifests import Loaded
-from localmesh.mesh import Mesh, MeshSettings
-from localmesh.status import gateways
-from localmesh.workloads.ports import LOOPBACK
+from localmesh.manifests import LoadResult
+from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.runtime.processes.envoy import binary
+from localmesh.runtime.workloads.ports import LOOPBACK
+from localmesh.server.status import gateways
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class UpOptions:
     from_make: bool = False
 
 
-def up(loaded: Loaded, options: UpOptions) -> int:
+def up(loaded: LoadResult, options: UpOptions) -> int:
     """Runs the mesh until it is told to stop or the command has ended; the exit status."""
     settings = MeshSettings(
         state_folder=options.state_folder.resolve(),
@@ -59,7 +59,7 @@ def up(loaded: Loaded, options: UpOptions) -> int:
     )
 
 
-async def _run(loaded: Loaded, settings: MeshSettings, options: UpOptions) -> int:
+async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -> int:
     began = time.monotonic()
     async with Mesh(settings) as mesh, api(mesh, Address(LOOPBACK, options.api_port)) as url:
         await _start(mesh, loaded)
@@ -71,7 +71,7 @@ async def _run(loaded: Loaded, settings: MeshSettings, options: UpOptions) -> in
         return await in_the_foreground()
 
 
-async def _start(mesh: Mesh, loaded: Loaded) -> None:
+async def _start(mesh: Mesh, loaded: LoadResult) -> None:
     pods = sum(1 for resource in loaded.resources if resource.kind == "Deployment")
     click.echo(f"localmesh: starting {pods} workloads and their Envoys …", err=True)
     await mesh.apply(loaded.resources, loaded.ignored)

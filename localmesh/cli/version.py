@@ -12,7 +12,7 @@ from localmesh import ISTIO_VERSION, __version__
 
 def version_text() -> str:
     """The versions of localmesh, of the Istio whose behaviour it has, and of the Envoys that it runs."""
-    from localmesh.envoy import BINARY_VARIABLE, PACKAGE
+    from localmesh.runtime.processes.envoy import BINARY_VARIABLE, PACKAGE
 
     if named := os.environ.get(BINARY_VARIABLE):
         envoy = f"the Envoy {named}"

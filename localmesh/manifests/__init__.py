@@ -6,12 +6,12 @@ from localmesh.manifests.kustomize import build_kustomization
 from localmesh.manifests.loading import load, load_text, load_texts, located
 from localmesh.manifests.paths import FieldPath
 from localmesh.manifests.problems import ManifestError, Place, Problem, Severity
-from localmesh.manifests.resources import Loaded, Resource
+from localmesh.manifests.resources import LoadResult, Resource
 
 __all__ = [
     "Document",
     "FieldPath",
-    "Loaded",
+    "LoadResult",
     "ManifestError",
     "Place",
     "Problem",

@@ -18,7 +18,7 @@ from yaml.events import (
     SequenceEndEvent,
 )
 
-from localmesh.manifests.codes import reading
+from localmesh.manifests.codes import syntax
 from localmesh.manifests.problems import Place, Problem
 from localmesh.manifests.scalars import Scalar, plain_scalar
 
@@ -81,7 +81,7 @@ def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
     except yaml.YAMLError as error:
         reader.problems.append(_malformed(error, text, file))
     except UnicodeEncodeError as error:
-        reader.problems.append(reading.MALFORMED.at(Place(file), reason=error.reason))
+        reader.problems.append(syntax.MALFORMED.at(Place(file), reason=error.reason))
     except _RefusedError as refused:
         reader.problems.append(refused.problem)
     return Reading(tuple(documents), tuple(reader.problems))
@@ -93,7 +93,7 @@ def _malformed(error: yaml.YAMLError, text: str, file: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     if mark is not None and mark.line >= text.rstrip().count("\n") + 1:
         mark = getattr(error, "context_mark", None) or mark  # where it begins, not where the file ends
-    return reading.MALFORMED.at(
+    return syntax.MALFORMED.at(
         Place(file, line=mark.line + 1 if mark is not None else None),
         reason=f"{reason} {context}" if context else reason,
     )
@@ -156,7 +156,7 @@ class _Reader:
             if key == "<<":
                 merged.append((event, value))
             elif key in mapping:
-                self.problems.append(reading.DUPLICATE_KEY.at(Place(self._file, line=_line(event)), key=key))
+                self.problems.append(syntax.DUPLICATE_KEY.at(Place(self._file, line=_line(event)), key=key))
             else:
                 mapping[key] = value
         for event, value in merged:
@@ -210,7 +210,7 @@ class _Reader:
         return value
 
     def _refused(self, event: Event, reason: str) -> _RefusedError:
-        return _RefusedError(reading.MALFORMED.at(Place(self._file, line=_line(event)), reason=reason))
+        return _RefusedError(syntax.MALFORMED.at(Place(self._file, line=_line(event)), reason=reason))
 
 
 def _line(event: Any) -> int:

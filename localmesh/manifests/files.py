@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localmesh.manifests.codes import reading
+from localmesh.manifests.codes import syntax
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.problems import ManifestError, Place, Problem
 
@@ -74,8 +74,8 @@ def without_objects(names: Sequence[str]) -> Problem:
         reason, remedy = "no object comes in on standard input", "write manifests to it"
     else:
         reason, remedy = "no object in it", "name a file or folder of manifests"
-    return reading.UNREADABLE.at(Place(", ".join(names)), reason=reason, remedy=remedy)
+    return syntax.UNREADABLE.at(Place(", ".join(names)), reason=reason, remedy=remedy)
 
 
 def _unreadable(path: Path, reason: str, remedy: str) -> Problem:
-    return reading.UNREADABLE.at(Place(str(path)), reason=reason, remedy=remedy)
+    return syntax.UNREADABLE.at(Place(str(path)), reason=reason, remedy=remedy)

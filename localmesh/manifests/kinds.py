@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from localmesh.manifests.codes import reading, unsupported
+from localmesh.manifests.codes import syntax, unsupported
 from localmesh.manifests.fields import quoted
 from localmesh.manifests.problems import Place, Problem
 
@@ -138,7 +138,7 @@ def kind_problems(api_version: str, kind: str, place: Place) -> Iterator[Problem
         if kind in REFUSED:
             yield unsupported.KIND_NOT_SUPPORTED.at(place, kind=kind, group=api_version, reason=" yet")
     elif (api_version, kind) in REMOVED:
-        yield reading.REMOVED_VERSION.at(
+        yield syntax.REMOVED_VERSION.at(
             place,
             found=quoted(api_version),
             kind=kind,
@@ -146,7 +146,7 @@ def kind_problems(api_version: str, kind: str, place: Place) -> Iterator[Problem
             current=_VERSIONS[kind][0],
         )
     else:
-        yield reading.UNKNOWN_KIND.at(
+        yield syntax.UNKNOWN_KIND.at(
             place, found=quoted(kind), api_version=quoted(api_version), remedy=_remedy(api_version, kind)
         )
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localmesh.manifests.codes import reading
+from localmesh.manifests.codes import syntax
 from localmesh.manifests.documents import Reading, read_text
+from localmesh.manifests.kustomize_errors import summarize
 from localmesh.manifests.kustomize_files import malformed_files
-from localmesh.manifests.kustomize_refusal import essence
 from localmesh.manifests.problems import ManifestError, Place, Problem
 
 CHOSEN = "SENTIMESH_KUSTOMIZE"
@@ -68,7 +68,7 @@ def build_kustomization(directory: Path) -> Built:
     if finished.returncode:
         # kustomize stops at the first file that is not YAML, and may not say where in it
         malformed = malformed_files(directory).problems
-        raise ManifestError(malformed or [_failed(directory, *essence(finished.stderr))])
+        raise ManifestError(malformed or [_failed(directory, *summarize(finished.stderr))])
     return Built(finished.stdout, wrapper)
 
 
@@ -84,9 +84,9 @@ def _command(directory: Path) -> list[str]:
             if chosen
             else "neither kustomize nor kubectl is on the PATH"
         )
-        raise ManifestError([reading.KUSTOMIZE_MISSING.at(Place(str(directory)), found=missing)])
+        raise ManifestError([syntax.KUSTOMIZE_MISSING.at(Place(str(directory)), found=missing)])
     return [found, "kustomize" if "kubectl" in Path(found).name else "build"]
 
 
 def _failed(directory: Path, reason: str, remedy: str) -> Problem:
-    return reading.KUSTOMIZE_FAILED.at(Place(str(directory)), reason=reason, remedy=remedy)
+    return syntax.KUSTOMIZE_FAILED.at(Place(str(directory)), reason=reason, remedy=remedy)

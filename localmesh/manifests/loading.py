@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from localmesh.manifests.checks import check
-from localmesh.manifests.codes import reading
+from localmesh.analysis import reference_problems
+from localmesh.manifests.codes import syntax
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
     NAME_OF_STANDARD_INPUT,
@@ -23,31 +23,31 @@ from localmesh.manifests.objects import object_problems, objects, resource
 from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Lines, Source
 from localmesh.manifests.problems import ManifestError, Place, Problem, by_place
-from localmesh.manifests.references import reference_problems
-from localmesh.manifests.resources import Loaded, Resource, without_nulls
+from localmesh.manifests.resources import LoadResult, Resource, without_nulls
+from localmesh.manifests.validate import check
 
 
-def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> Loaded:
+def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> LoadResult:
     """The objects of kustomizations and files together; ManifestError with all that is wrong."""
     with _uncollected():
         read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
         return _with_objects(_loaded(read), [str(path) for path in (*kustomizations, *files)])
 
 
-def load_texts(found: Sequence[Text]) -> Loaded:
+def load_texts(found: Sequence[Text]) -> LoadResult:
     """The objects of files that somebody else has read; ManifestError with all that is wrong."""
     with _uncollected():
         read = Reading.of_all(read_text(each.text, each.file) for each in found)
         return _with_objects(_loaded(read), [each.file for each in found])
 
 
-def load_text(text: str, file: str = "<stdin>") -> Loaded:
+def load_text(text: str, file: str = "<stdin>") -> LoadResult:
     """The objects of one YAML text, which may have none; ManifestError with all that is wrong."""
     with _uncollected():
         return _loaded(read_text(text, file))
 
 
-def located(problems: Iterable[Problem], loaded: Loaded) -> tuple[Problem, ...]:
+def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, ...]:
     """Those of the problems that objects of a load have, each with the line of its field."""
     lines = Lines()
     return by_place(
@@ -57,7 +57,7 @@ def located(problems: Iterable[Problem], loaded: Loaded) -> tuple[Problem, ...]:
     )
 
 
-def _with_objects(loaded: Loaded, names: Sequence[str]) -> Loaded:
+def _with_objects(loaded: LoadResult, names: Sequence[str]) -> LoadResult:
     if not (loaded.resources or loaded.ignored):
         names = [NAME_OF_STANDARD_INPUT if name == STANDARD_INPUT else name for name in names]
         raise ManifestError([without_objects(names)])
@@ -76,7 +76,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _loaded(read: Reading) -> Loaded:
+def _loaded(read: Reading) -> LoadResult:
     problems = list(read.problems)
     patches, lines = Patches(), Lines()
     sources: dict[Place, Source] = {}
@@ -95,7 +95,7 @@ def _loaded(read: Reading) -> Loaded:
         raise ManifestError(problems)
     resources = [without_nulls(item) if sources[item.place].document.has_null else item for item in resources]
     warnings = (lines.located(problem, sources[problem.place]) for problem in reference_problems(resources))
-    return Loaded(
+    return LoadResult(
         resources=tuple(item for item in resources if not is_ignored(item.kind)),
         ignored=tuple(item for item in resources if is_ignored(item.kind)),
         warnings=by_place(warnings),
@@ -108,4 +108,4 @@ def _duplicates(resources: Sequence[Resource]) -> Iterator[Problem]:
     for item in resources:
         earlier = first.setdefault((item.group, item.kind, item.namespace, item.name), item)
         if earlier is not item and item.name:
-            yield reading.DUPLICATE_OBJECT.at(item.place, first=earlier.place.position)
+            yield syntax.DUPLICATE_OBJECT.at(item.place, first=earlier.place.position)

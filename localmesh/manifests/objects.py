@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.manifests.codes import reading, refused
+from localmesh.manifests.codes import invalid, syntax
 from localmesh.manifests.documents import Document
 from localmesh.manifests.fields import listed, quoted
 from localmesh.manifests.kinds import CLUSTER_WIDE
@@ -41,7 +41,7 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
     body = candidate.body
     place = Place(candidate.source.document.file)
     if not isinstance(body, dict):
-        yield reading.NOT_AN_OBJECT.at(
+        yield syntax.NOT_AN_OBJECT.at(
             place,
             found=f"found {quoted(body)}",
             expected="apiVersion, kind and metadata",
@@ -50,7 +50,7 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
         return
     wrong = [name for name in ("apiVersion", "kind") if not isinstance(body.get(name), str) or not body[name]]
     if wrong:
-        yield reading.NOT_AN_OBJECT.at(
+        yield syntax.NOT_AN_OBJECT.at(
             place,
             found=f"{listed(wrong)} {'is' if len(wrong) == 1 else 'are'} missing or no text",
             expected="apiVersion, kind and metadata",
@@ -94,7 +94,7 @@ def resource(candidate: Object, order: int, patches: Patches) -> Resource:
 def name_problems(item: Resource) -> Iterator[Problem]:
     """Objects must be named: kubectl apply takes no generated names."""
     if not item.name and isinstance(item.body.get("metadata", {}), dict):
-        yield refused.MISSING_FIELD.at(
+        yield invalid.MISSING_FIELD.at(
             item.place, FieldPath("metadata"), name="name", why="", remedy="add metadata.name"
         )
 

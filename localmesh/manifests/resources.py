@@ -77,7 +77,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadResult:
     """What was read: the objects that count, those that mean nothing here, what to warn of.
 
     `sources` says of each object where it was written.
@@ -88,7 +88,7 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
     sources: Mapping[Place, Source] = field(default_factory=dict, repr=False, compare=False)
 
-    def strictly(self) -> Loaded:
+    def strictly(self) -> LoadResult:
         """The same, with nothing to warn of; ManifestError with the warnings as errors if there are any."""
         if self.warnings:
             raise ManifestError(problem.as_error() for problem in self.warnings)

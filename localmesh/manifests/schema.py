@@ -15,7 +15,7 @@ import jsonschema_rs
 from localmesh.manifests.durations import is_duration
 from localmesh.manifests.paths import FieldPath
 from localmesh.manifests.problems import Place, Problem
-from localmesh.manifests.schema_words import Failure, problems_of
+from localmesh.manifests.schema_errors import Failure, problems_of
 
 
 def schema_problems(body: Mapping[str, Any], kind: str, place: Place) -> Iterator[Problem]:

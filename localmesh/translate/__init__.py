@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog import Catalog, Proxy, ProxyKind
+from localmesh.translate.cache import TranslationCache
 from localmesh.translate.clusters import fixed_clusters, inbound_clusters, inbound_service, outbound_clusters
 from localmesh.translate.endpoints import endpoints
 from localmesh.translate.gateway_routes import gateway_routes
@@ -17,11 +18,10 @@ from localmesh.translate.listeners import (
     outbound_listener,
     scopes,
 )
-from localmesh.translate.memory import Memory
 from localmesh.translate.policies import policies
 from localmesh.translate.virtual_hosts import outbound_ports, outbound_routes, sniffed_routes
 
-__all__ = ["Memory", "ProxyConfig", "intercepts", "translate"]
+__all__ = ["ProxyConfig", "TranslationCache", "intercepts", "translate"]
 
 Json = dict[str, Any]
 
@@ -56,12 +56,12 @@ class _Outbound:
     endpoints: tuple[Json, ...]
 
 
-def translate(catalog: Catalog, proxy: Proxy, memory: Memory | None = None) -> ProxyConfig:
+def translate(catalog: Catalog, proxy: Proxy, memory: TranslationCache | None = None) -> ProxyConfig:
     """The configuration of one proxy.
 
     With a memory, what is as an earlier call made it is the same object again, up to the whole.
     """
-    memory = memory or Memory()
+    memory = memory or TranslationCache()
     own = memory.scope((proxy.kind, proxy.namespace, proxy.name))
     outbound = _outbound(catalog, proxy, memory)
     if proxy.kind is ProxyKind.GATEWAY:
@@ -69,16 +69,16 @@ def translate(catalog: Catalog, proxy: Proxy, memory: Memory | None = None) -> P
     return _sidecar(catalog, proxy, outbound, own)
 
 
-def _outbound(catalog: Catalog, proxy: Proxy, memory: Memory) -> _Outbound:
+def _outbound(catalog: Catalog, proxy: Proxy, memory: TranslationCache) -> _Outbound:
     # proxies that differ in their labels alone are told the same, unless somebody looks at labels
-    labels = tuple(sorted(proxy.labels.items())) if catalog.tells_callers_apart else ()
+    labels = tuple(sorted(proxy.labels.items())) if catalog.depends_on_source_labels else ()
     shared = memory.scope((proxy.kind, proxy.namespace, labels))
     # the second proxy of a kind costs nothing: it has the very catalog of the first
     return shared.whole("for all", (catalog,), lambda: _outbound_anew(catalog, proxy, shared))
 
 
-def _outbound_anew(catalog: Catalog, proxy: Proxy, shared: Memory) -> _Outbound:
-    view = catalog.view_of(proxy)
+def _outbound_anew(catalog: Catalog, proxy: Proxy, shared: TranslationCache) -> _Outbound:
+    view = catalog.sidecar_scope(proxy)
     mesh = (view.services, catalog.services, catalog.destination_rules)
     running = (*mesh, catalog.pods, catalog.peer_authentications)
     clusters = shared.whole("clusters", running, lambda: tuple(outbound_clusters(catalog, proxy, shared)))
@@ -102,7 +102,7 @@ def _outbound_anew(catalog: Catalog, proxy: Proxy, shared: Memory) -> _Outbound:
     )
 
 
-def _sidecar(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: Memory) -> ProxyConfig:
+def _sidecar(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: TranslationCache) -> ProxyConfig:
     inbound = [(port, inbound_service(catalog, proxy, port)) for port in proxy.inbound]
     towards_application = inbound_clusters(catalog, proxy)
 
@@ -128,7 +128,7 @@ def _sidecar(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: Memory) -
     return own.whole("config", (*inputs, *policies_in_force), made)
 
 
-def _gateway(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: Memory) -> ProxyConfig:
+def _gateway(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: TranslationCache) -> ProxyConfig:
     gateway = catalog.gateway(proxy.workload)
     if gateway is None:
         raise LookupError(f"no Gateway selects {proxy.workload}")

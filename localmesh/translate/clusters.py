@@ -19,10 +19,10 @@ from localmesh.catalog import (
     Subset,
 )
 from localmesh.translate.addresses import endpoint_address, looked_up
+from localmesh.translate.cache import TranslationCache
 from localmesh.translate.connection_pools import connection_pool, speaks_only_http2
 from localmesh.translate.discovery import discovery, is_told
 from localmesh.translate.load_balancing import load_balancer
-from localmesh.translate.memory import Memory
 from localmesh.translate.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster, outbound_cluster
 from localmesh.translate.outlier_detection import outlier_detection
 from localmesh.translate.upstream_tls import cluster_tls, identities, takes_automatic_tls
@@ -41,7 +41,7 @@ class _Upstream(NamedTuple):
     for_sidecar: bool
 
 
-def outbound_clusters(catalog: Catalog, proxy: Proxy, memory: Memory) -> list[Json]:
+def outbound_clusters(catalog: Catalog, proxy: Proxy, memory: TranslationCache) -> list[Json]:
     """A cluster for every port and subset of every Service that the proxy's namespace sees."""
     upstreams = (
         _Upstream(
@@ -52,7 +52,7 @@ def outbound_clusters(catalog: Catalog, proxy: Proxy, memory: Memory) -> list[Js
             identities=identities(catalog, service),
             for_sidecar=proxy.kind is ProxyKind.SIDECAR,
         )
-        for service in catalog.view_of(proxy).services
+        for service in catalog.sidecar_scope(proxy).services
     )
     found = memory.each("clusters of a Service", upstreams, lambda upstream: tuple(_of_service(upstream)))
     return [cluster for clusters in found for cluster in clusters]

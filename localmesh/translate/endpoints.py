@@ -17,8 +17,8 @@ from localmesh.catalog import (
     Subset,
 )
 from localmesh.translate.addresses import endpoint_address
+from localmesh.translate.cache import TranslationCache
 from localmesh.translate.discovery import assignment, is_in, is_told, written_endpoints
-from localmesh.translate.memory import Memory
 from localmesh.translate.names import outbound_cluster
 from localmesh.translate.tls import ENDPOINT_MARK
 from localmesh.translate.upstream_tls import takes_mutual_tls
@@ -36,9 +36,9 @@ class _Behind(NamedTuple):
     peer_authentications: PeerAuthentications
 
 
-def endpoints(catalog: Catalog, proxy: Proxy, memory: Memory) -> list[Json]:
+def endpoints(catalog: Catalog, proxy: Proxy, memory: TranslationCache) -> list[Json]:
     """The load assignment of every outbound cluster that is told its endpoints; empty where none is ready."""
-    told = [service for service in catalog.view_of(proxy).services if is_told(catalog, service)]
+    told = [service for service in catalog.sidecar_scope(proxy).services if is_told(catalog, service)]
     behind = (_behind(catalog, proxy, service) for service in told if service.resolution is Resolution.PODS)
     of_pods = iter(memory.each("endpoints of a Service", behind, lambda each: tuple(_of_pods(each))))
     return [

@@ -11,8 +11,8 @@ from typing import Any
 
 from localmesh.catalog import Catalog, GatewayWorkload, Proxy, Server
 from localmesh.catalog.hosts import intersection, is_wildcard
+from localmesh.translate.cache import TranslationCache
 from localmesh.translate.matches import is_catch_all
-from localmesh.translate.memory import Memory
 from localmesh.translate.names import virtual_host
 from localmesh.translate.routes import RouteContext, routes_of_each
 from localmesh.translate.virtual_hosts import route_configuration, same_as_before
@@ -20,7 +20,9 @@ from localmesh.translate.virtual_hosts import route_configuration, same_as_befor
 Json = dict[str, Any]
 
 
-def gateway_routes(catalog: Catalog, proxy: Proxy, gateway: GatewayWorkload, memory: Memory) -> list[Json]:
+def gateway_routes(
+    catalog: Catalog, proxy: Proxy, gateway: GatewayWorkload, memory: TranslationCache
+) -> list[Json]:
     """The route configurations of a gateway, named ``http.<target port>``."""
     by_name: dict[str, list[Server]] = {}
     for server in gateway.servers:
@@ -33,7 +35,9 @@ def gateway_routes(catalog: Catalog, proxy: Proxy, gateway: GatewayWorkload, mem
     ]
 
 
-def _virtual_hosts(catalog: Catalog, proxy: Proxy, servers: list[Server], memory: Memory) -> list[Json]:
+def _virtual_hosts(
+    catalog: Catalog, proxy: Proxy, servers: list[Server], memory: TranslationCache
+) -> list[Json]:
     hosts: dict[str, Json] = {}
     for index, server in enumerate(servers):
         context = RouteContext(catalog=catalog, proxy=proxy, port=server.number, gateway=server.gateway)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from localmesh.catalog import MESH, Catalog, DestinationRule, Proxy, Service, VirtualService
+from localmesh.translate.cache import TranslationCache
 from localmesh.translate.durations import duration
 from localmesh.translate.filters import per_filter_config
 from localmesh.translate.hashing import hash_for_destination, hash_policy
 from localmesh.translate.headers import append_operations, header_operations
 from localmesh.translate.matches import is_catch_all, route_match
-from localmesh.translate.memory import Memory
 from localmesh.translate.mirrors import mirror_policies
 from localmesh.translate.names import outbound_cluster
 from localmesh.translate.redirects import direct_response, redirect
@@ -58,7 +58,7 @@ class _Routed(NamedTuple):
 
 
 def routes_of_each(
-    virtual_services: Iterable[VirtualService], context: RouteContext, memory: Memory
+    virtual_services: Iterable[VirtualService], context: RouteContext, memory: TranslationCache
 ) -> list[list[Json]]:
     """The Envoy routes of several VirtualServices."""
     catalog, namespace = context.catalog, context.proxy.namespace

@@ -13,8 +13,8 @@ from typing import Any
 
 from localmesh.catalog import MESH, Catalog, DestinationRule, Protocol, Proxy, Service, VirtualService
 from localmesh.catalog.hosts import is_wildcard, matches
+from localmesh.translate.cache import TranslationCache
 from localmesh.translate.hashing import hash_for_service
-from localmesh.translate.memory import Memory
 from localmesh.translate.names import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, outbound_cluster, virtual_host
 from localmesh.translate.routes import RouteContext, default_route, routes_of_each
 
@@ -30,16 +30,16 @@ def outbound_ports(catalog: Catalog, proxy: Proxy) -> list[int]:
     """
     of_services = {
         port.number
-        for service in catalog.view_of(proxy).services
+        for service in catalog.sidecar_scope(proxy).services
         for port in service.ports
         if port.protocol.may_be_http
     }
     return sorted(of_services | {_HTTP_DEFAULT_PORT})
 
 
-def outbound_routes(catalog: Catalog, proxy: Proxy, memory: Memory) -> list[Json]:
+def outbound_routes(catalog: Catalog, proxy: Proxy, memory: TranslationCache) -> list[Json]:
     """The route configurations of a sidecar, one per port, named after the port."""
-    unknown = _catch_all() if catalog.view_of(proxy).allows_unknown else _block_all()
+    unknown = _catch_all() if catalog.sidecar_scope(proxy).allows_unknown else _block_all()
     return [
         route_configuration(str(port), [*_virtual_hosts(catalog, proxy, port, memory), unknown])
         for port in outbound_ports(catalog, proxy)
@@ -54,7 +54,7 @@ def sniffed_routes(routes: Iterable[Json], catalog: Catalog, proxy: Proxy) -> li
     """
     by_name = {host["name"]: host for routes_of_port in routes for host in routes_of_port["virtualHosts"]}
     out = []
-    for service in catalog.view_of(proxy).callable:
+    for service in catalog.sidecar_scope(proxy).callable:
         for port in service.ports:
             name = virtual_host(service.host, port.number)
             if port.protocol is Protocol.SNIFFED and name in by_name:
@@ -73,9 +73,9 @@ def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
     }
 
 
-def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int, memory: Memory) -> list[Json]:
+def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int, memory: TranslationCache) -> list[Json]:
     context = RouteContext(catalog=catalog, proxy=proxy, port=port, gateway=MESH)
-    view = catalog.view_of(proxy)
+    view = catalog.sidecar_scope(proxy)
     on_port = {
         service.host: service
         for service in view.callable
@@ -94,7 +94,7 @@ def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int, memory: Memory) ->
     return same_as_before(sorted(out, key=lambda host: str(host["name"])), f"hosts of {port}", memory)
 
 
-def same_as_before(hosts: list[Json], name: str, memory: Memory) -> list[Json]:
+def same_as_before(hosts: list[Json], name: str, memory: TranslationCache) -> list[Json]:
     """The virtual hosts, in place of those that are what they were the very objects of before."""
     by_parts = {
         # a route that is the same object is the same route: whoever is remembered keeps it alive
@@ -192,7 +192,9 @@ def _domains(service: Service, proxy: Proxy) -> list[str]:
     return names + list(service.addresses)
 
 
-def _default_routes(services: Iterable[Service], context: RouteContext, memory: Memory) -> list[list[Json]]:
+def _default_routes(
+    services: Iterable[Service], context: RouteContext, memory: TranslationCache
+) -> list[list[Json]]:
     """The routes of each of the Services that no VirtualService routes."""
 
     def made(inputs: tuple[Service, DestinationRule | None]) -> list[Json]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from localmesh.identity import Authority, Certificate
 from localmesh.translate.tls import CERTIFICATE, ROOT
+from localmesh.xds.certificate_authority import Certificate, CertificateAuthority
 
 Json = dict[str, Any]
 
 
-def secrets(authority: Authority, identity: str) -> tuple[Json, ...]:
+def secrets(authority: CertificateAuthority, identity: str) -> tuple[Json, ...]:
     """What a proxy of this identity is to show, and what it is to check others by.
 
     The same object until the certificates are rotated.

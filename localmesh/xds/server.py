@@ -29,7 +29,7 @@ _METHOD = "StreamAggregatedResources"
 _REQUEST = "envoy.service.discovery.v3.DiscoveryRequest"
 
 
-Admission = Callable[[str, str], Awaitable[bool]]
+ConnectionPolicy = Callable[[str, str], Awaitable[bool]]
 """Whether the caller at an address may ask for what a proxy, by its name, is told; keys are among it."""
 
 
@@ -49,9 +49,11 @@ class AdsServer:
         self._sessions: dict[str, Session] = {}
         self._connected = asyncio.Condition()
         self._server: grpc.aio.Server | None = None
-        self._admits: Admission | None = None
+        self._admits: ConnectionPolicy | None = None
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0, admits: Admission | None = None) -> int:
+    async def start(
+        self, host: str = "127.0.0.1", port: int = 0, admits: ConnectionPolicy | None = None
+    ) -> int:
         """Listens on a port, 0: any free one, and returns it. `admits` decides who may ask for a proxy."""
         self._admits = admits
         # two servers that share a port would each get half of the proxies

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import flask
 
-from services.chassis import body, call, health, logs, problem, propagation
-from services.chassis.caller import caller
+from services.chassis import body, health, logs, problem, propagation, request_context
 from services.chassis.hop import HEADER, Hop, served_by
 from services.chassis.metrics import UNMATCHED, Metrics
+from services.chassis.peer_identity import caller
 from services.chassis.settings import Settings
 
 _EXTENSION = "sentimesh"
@@ -84,11 +84,11 @@ def _frame_requests(app: flask.Flask, chassis: Chassis) -> None:
     """Begin and end every request of `app` the same way, also those that fail."""
 
     def begin() -> None:
-        call.begin(flask.request.environ, trace_context=not chassis.makes_spans)
+        request_context.begin(flask.request.environ, trace_context=not chassis.makes_spans)
         chassis.metrics.in_flight.inc()
 
     def end(response: flask.Response) -> flask.Response:
-        own = call.current()
+        own = request_context.current()
         response.headers[HEADER] = served_by(chassis.hop(own.attempt), own.upstream)
         response.headers["x-request-id"] = own.request_id
         rule = flask.request.url_rule
@@ -111,7 +111,11 @@ def _frame_requests(app: flask.Flask, chassis: Chassis) -> None:
 
 
 def _line(
-    own: call.Call, route: str, response: flask.Response, seconds: float, trace_id: str | None
+    own: request_context.RequestContext,
+    route: str,
+    response: flask.Response,
+    seconds: float,
+    trace_id: str | None,
 ) -> dict[str, object]:
     """What the log says about a request."""
     fields: dict[str, object] = {

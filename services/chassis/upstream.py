@@ -13,7 +13,7 @@ from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
-from services.chassis import call, hop
+from services.chassis import hop, request_context
 from services.chassis.application import Chassis
 from services.chassis.problem import Problem
 
@@ -52,7 +52,7 @@ class Upstream(requests.Session):
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """The 2xx answer to a request for the path `url`; for any other a Problem with status 502 or 504."""
-        own = call.current()
+        own = request_context.current()
         kwargs["headers"] = {**own.headers, **(kwargs.get("headers") or {})}
         kwargs.setdefault("timeout", self.seconds)
         kwargs["allow_redirects"] = False

@@ -7,7 +7,7 @@ from typing import Any
 
 import flask
 
-from services.chassis import body, call
+from services.chassis import body, request_context
 from services.chassis.metrics import Metrics
 from services.chassis.problem import Problem
 from services.chassis.settings import whole_number
@@ -33,7 +33,7 @@ def routes(storage: Storage, metrics: Metrics) -> flask.Blueprint:
     def tell() -> tuple[Mapping[str, Any], int]:
         told = body.json_object()
         feedback = Feedback(body.sentence(told), body.polarity(told), body.truth(told, "correct"))
-        own = call.current()
+        own = request_context.current()
         stored, new = storage.add(feedback, request_id=own.request_id, operation=OPERATION)
         outcome = "stored" if new else "duplicate"
         outcomes[outcome].inc()

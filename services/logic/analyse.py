@@ -9,7 +9,7 @@ from typing import Any
 import flask
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from services.chassis import body, call
+from services.chassis import body, request_context
 from services.chassis.metrics import Metrics
 from services.chassis.problem import Problem
 from services.logic.faults import Faults, Outcome
@@ -28,7 +28,7 @@ def routes(faults: Faults, metrics: Metrics) -> flask.Blueprint:
     @blueprint.post("/analyse/sentiment")
     def analyse() -> Mapping[str, Any]:
         sentence = body.sentence(body.json_object())
-        own = call.current()
+        own = request_context.current()
         attempt = own.attempt or 1
         outcome = faults.outcome(own.request_id, attempt)
         outcomes[outcome.value].inc()

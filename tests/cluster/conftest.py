@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.kube import Kube, hand_made_volume
-from tests.combinations import combine
+from tests.kustomize_builds import combine
 from tests.live import ROOT
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.kube import Kube
-from tests.combinations import BASES, COMPONENTS, Object, build
+from tests.kustomize_builds import BASES, COMPONENTS, Object, build
 from tests.live import ROOT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(0), pytest.mark.xdist_group("cluster")]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.cluster.kube import NAMESPACES, Kube
-from tests.combinations import Object, build
+from tests.kustomize_builds import Object, build
 from tests.live import ROOT
-from tests.test_network_policies import NEEDED, UNWANTED, End, words
+from tests.test_network_policies import NEEDED, UNWANTED, Ending, words
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
 
@@ -43,7 +43,7 @@ except OSError as error:
 """
 _ENFORCED_WITHIN_SECONDS = 30.0
 
-Connection = tuple[End, End, int]
+Connection = tuple[Ending, Ending, int]
 
 
 def _between_own_pods(cases: Sequence[Connection]) -> list[Connection]:
@@ -60,7 +60,7 @@ PORTS = sorted({port for *_, port in (*OPEN, *CLOSED)})
 
 
 @dataclass(frozen=True)
-class Stage:
+class Deployer:
     """The pods, by their places in ENDS, under the policies."""
 
     kube: Kube
@@ -83,11 +83,11 @@ class Stage:
         return not all(map(self.is_open, CLOSED))
 
 
-def _name(end: End) -> str:
+def _name(end: Ending) -> str:
     return f"{_LABEL}-{ENDS.index(end)}"
 
 
-def _pod(end: End) -> Object:
+def _pod(end: Ending) -> Object:
     """A pod that listens on every port of the table."""
     return {
         "apiVersion": "v1",
@@ -114,7 +114,7 @@ def _pod(end: End) -> Object:
 
 
 @pytest.fixture(scope="module")
-def stage(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     """All pods up, and the policies in force; skipped where the cluster's network does not enforce them."""
     kube.remove_application()
     component = ROOT / "k8s" / "components" / "network-policies"
@@ -126,7 +126,7 @@ def stage(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stag
         for namespace in _OWN_NAMESPACES:
             all_of_it = ("--selector", f"{_LABEL}=true", "--for=condition=Ready", "--timeout=120s")
             kube("-n", namespace, "wait", "pods", *all_of_it)
-        found = Stage(kube, tuple(_address(kube, end) for end in ENDS))
+        found = Deployer(kube, tuple(_address(kube, end) for end in ENDS))
         if not found.is_enforced():
             pytest.skip("this cluster's network enforces no NetworkPolicy")
         yield found
@@ -135,17 +135,17 @@ def stage(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stag
         kube("-n", "default", "delete", "pods", "--selector", f"{_LABEL}=true")
 
 
-def _address(kube: Kube, end: End) -> str:
+def _address(kube: Kube, end: Ending) -> str:
     return kube("-n", str(end.namespace), "get", "pod", _name(end), "--output=jsonpath={.status.podIP}")
 
 
 @pytest.mark.parametrize("case", OPEN, ids=words)
-def test_what_the_application_needs_gets_through(stage: Stage, case: Connection) -> None:
+def test_what_the_application_needs_gets_through(stage: Deployer, case: Connection) -> None:
     """A pod that bears the labels reaches the one that it has business with."""
     assert stage.is_open(case)
 
 
 @pytest.mark.parametrize("case", CLOSED, ids=words)
-def test_everything_else_is_kept_out(stage: Stage, case: Connection) -> None:
+def test_everything_else_is_kept_out(stage: Deployer, case: Connection) -> None:
     """Whoever has no business with a service gets no connection to it."""
     assert not stage.is_open(case)

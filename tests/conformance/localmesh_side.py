@@ -8,8 +8,8 @@ from functools import cache, partial
 from typing import Any
 
 from localmesh.catalog import Proxy, ProxyKind
+from localmesh.explain.offline import proxies
 from localmesh.manifests import Resource
-from localmesh.offline import proxies
 from localmesh.translate import ProxyConfig, translate
 from localmesh.translate.policies import with_policies
 from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.combinations import FOR_CONTROLLERS
 from tests.conformance.case import CASES, ROOT, Case, cases
 from tests.conformance.compare import differences
 from tests.conformance.deviations import deviations, unexplained
 from tests.conformance.fields import REFUSED_BY_ISTIO, fates, uses
 from tests.conformance.page import PAGE, page
 from tests.conformance.recorded import read
+from tests.kustomize_builds import FOR_CONTROLLERS
 
 pytestmark = pytest.mark.xdist_group("conformance")
 

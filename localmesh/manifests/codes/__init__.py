@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from localmesh.manifests.codes import doubtful, reading, refused, unsupported
+from localmesh.manifests.codes import invalid, syntax, unsupported, warnings
 from localmesh.manifests.codes.code import Code
 
 CODES: Mapping[str, Code] = {
     code.number: code
-    for table in (reading, refused, doubtful, unsupported)
+    for table in (syntax, invalid, warnings, unsupported)
     for code in vars(table).values()
     if isinstance(code, Code)
 }
 """All codes by their number, in order."""
 
-__all__ = ["CODES", "Code", "doubtful", "reading", "refused", "unsupported"]
+__all__ = ["CODES", "Code", "invalid", "syntax", "unsupported", "warnings"]

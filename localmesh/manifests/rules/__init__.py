@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.authorizationpolicy import AUTHORIZATION_POLICY_RULES
-from localmesh.manifests.rules.claim import CLAIM_RULES
 from localmesh.manifests.rules.configmap import CONFIG_MAP_RULES, SECRET_RULES
 from localmesh.manifests.rules.deployment import DEPLOYMENT_RULES
 from localmesh.manifests.rules.destinationrule import DESTINATION_RULE_RULES
 from localmesh.manifests.rules.gateway import GATEWAY_RULES
 from localmesh.manifests.rules.metadata import METADATA_RULES
 from localmesh.manifests.rules.peerauthentication import PEER_AUTHENTICATION_RULES
+from localmesh.manifests.rules.persistentvolumeclaim import CLAIM_RULES
 from localmesh.manifests.rules.requestauthentication import REQUEST_AUTHENTICATION_RULES
 from localmesh.manifests.rules.service import SERVICE_RULES
 from localmesh.manifests.rules.serviceentry import SERVICE_ENTRY_RULES

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import label_problems
@@ -42,7 +42,7 @@ def action(root: Field) -> Iterator[Problem]:
     spec = root.get("spec")
     if spec.get("action").text == "DENY" and not spec.get("rules"):
         yield spec.problem(
-            refused.BAD_POLICY,
+            invalid.BAD_POLICY,
             found="action DENY without rules, which denies nothing",
             expected="rules",
             remedy="add rules; the empty rule {} denies everything",
@@ -54,7 +54,7 @@ def rules(root: Field) -> Iterator[Problem]:
     for rule in root.get("spec", "rules").items():
         for block, inner in (("from", "source"), ("to", "operation")):
             if rule.get(block) and not len(rule.get(block)):
-                yield rule.get(block).problem(refused.EMPTY_BLOCK, expected=inner)
+                yield rule.get(block).problem(invalid.EMPTY_BLOCK, expected=inner)
             for entry in rule.get(block).items():
                 yield from _block(entry, inner)
         for condition in rule.get("when").items():
@@ -65,7 +65,7 @@ def _block(entry: Field, inner: str) -> Iterator[Problem]:
     found = entry.get(inner)
     if not any(len(value) for _, value in found.entries()):
         yield entry.problem(
-            refused.BAD_POLICY,
+            invalid.BAD_POLICY,
             found=f"an empty {inner}",
             expected=f"a field of {inner}",
             remedy=f"say what the {inner} is, or remove the entry",
@@ -78,7 +78,7 @@ def _block(entry: Field, inner: str) -> Iterator[Problem]:
     others = ("principals", "notPrincipals", "namespaces", "notNamespaces")
     if accounts and any(len(found.get(other)) for other in others):
         words = "serviceAccounts and principals or namespaces"
-        yield found.problem(refused.EXCLUSIVE_FIELDS, found=words, expected=words)
+        yield found.problem(invalid.EXCLUSIVE_FIELDS, found=words, expected=words)
 
 
 def _condition(condition: Field) -> Iterator[Problem]:
@@ -88,14 +88,14 @@ def _condition(condition: Field) -> Iterator[Problem]:
     named = _NAMED.match(key.text)
     if key.text not in _KEYS and (named is None or named[1] not in _KEYS_WITH_NAME):
         yield key.problem(
-            refused.BAD_POLICY,
+            invalid.BAD_POLICY,
             found=quoted(key.value),
             expected=f"one of {', '.join(_KEYS)}, request.headers[…] and request.auth.claims[…]",
             remedy="correct the key",
         )
     if not len(condition.get("values")) and not len(condition.get("notValues")):
         yield condition.problem(
-            refused.MISSING_FIELD, name="values", why="", remedy="add values or notValues"
+            invalid.MISSING_FIELD, name="values", why="", remedy="add values or notValues"
         )
     for block in ("values", "notValues"):
         yield from _values(condition.get(block), _check_of(key.text))
@@ -111,11 +111,11 @@ def _values(values: Field, check: _Check) -> Iterator[Problem]:
         expected = check(value.text) if value.text else "some characters"
         if expected:
             yield value.problem(
-                refused.BAD_POLICY, found=quoted(value.value), expected=expected, remedy="correct the value"
+                invalid.BAD_POLICY, found=quoted(value.value), expected=expected, remedy="correct the value"
             )
     if len(values) > _MOST_ACCOUNTS and check is _account:
         yield values.problem(
-            refused.OUT_OF_RANGE,
+            invalid.OUT_OF_RANGE,
             found=f"{len(values)} ServiceAccounts",
             expected=f"at most {_MOST_ACCOUNTS}",
             remedy="name namespaces instead",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.problems import Problem
 
@@ -19,7 +19,7 @@ def keys(root: Field) -> Iterator[Problem]:
         for key, field in root.get(block).entries():
             if not _KEY.match(key) or key in {".", ".."}:
                 yield field.problem(
-                    refused.BAD_NAME,
+                    invalid.BAD_NAME,
                     found=quoted(key),
                     expected="a key of at most 253 letters, digits, -, _ and .",
                 )
@@ -31,7 +31,7 @@ def data_or_binary(root: Field) -> Iterator[Problem]:
     for key, field in root.get("binaryData").entries():
         if isinstance(text, dict) and key in text:
             first = root.get("data", key).path
-            yield field.problem(refused.DUPLICATE_ENTRY, what="the key", found=quoted(key), first=first)
+            yield field.problem(invalid.DUPLICATE_ENTRY, what="the key", found=quoted(key), first=first)
 
 
 def size(root: Field) -> Iterator[Problem]:
@@ -42,7 +42,7 @@ def size(root: Field) -> Iterator[Problem]:
     total = sum(len((field.text or "").encode(errors="replace")) for field in fields)
     if total > _LARGEST:
         yield root.problem(
-            refused.OUT_OF_RANGE,
+            invalid.OUT_OF_RANGE,
             found=f"{total:,} bytes of data",
             expected=f"at most {_LARGEST:,}",
             remedy="use a volume for large data",

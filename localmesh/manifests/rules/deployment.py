@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import label_problems
@@ -15,7 +15,7 @@ def replicas(root: Field) -> Iterator[Problem]:
     """A number of pods."""
     count = root.get("spec", "replicas")
     if (count.integer or 0) < 0:
-        yield count.problem(refused.OUT_OF_RANGE, expected="0 or more", remedy="write a number from 0")
+        yield count.problem(invalid.OUT_OF_RANGE, expected="0 or more", remedy="write a number from 0")
 
 
 def selector(root: Field) -> Iterator[Problem]:
@@ -27,12 +27,12 @@ def selector(root: Field) -> Iterator[Problem]:
     yield from label_problems(found)
     if not len(wanted) and not len(spec.get("selector", "matchExpressions")):
         yield spec.get("selector").problem(
-            refused.EMPTY_BLOCK, expected="matchLabels and matchExpressions", found="an empty selector"
+            invalid.EMPTY_BLOCK, expected="matchLabels and matchExpressions", found="an empty selector"
         )
     labels = found.value if isinstance(found.value, dict) else {}
     if any(labels.get(key) != label.value for key, label in wanted.entries()):
         place = found or wanted
-        yield place.problem(refused.SELECTOR_MISMATCH, wanted=_shown(wanted), found=_shown(found))
+        yield place.problem(invalid.SELECTOR_MISMATCH, wanted=_shown(wanted), found=_shown(found))
 
 
 def _shown(labels: Field) -> str:
@@ -44,7 +44,7 @@ def strategy(root: Field) -> Iterator[Problem]:
     block = root.get("spec", "strategy")
     if block.get("type").text == "Recreate" and block.get("rollingUpdate"):
         yield block.problem(
-            refused.EXCLUSIVE_FIELDS,
+            invalid.EXCLUSIVE_FIELDS,
             found="type Recreate and rollingUpdate",
             expected="type Recreate and rollingUpdate",
         )
@@ -52,7 +52,7 @@ def strategy(root: Field) -> Iterator[Problem]:
     amounts = rolling.get("maxSurge").value, rolling.get("maxUnavailable").value
     if all(amount in (0, "0%") for amount in amounts):
         yield rolling.problem(
-            refused.OUT_OF_RANGE,
+            invalid.OUT_OF_RANGE,
             found="maxSurge 0 and maxUnavailable 0",
             expected="one of them above 0",
             remedy="let a pod more start or one less run during an update",
@@ -64,7 +64,7 @@ def restart_policy(root: Field) -> Iterator[Problem]:
     policy = root.get("spec", "template", "spec", "restartPolicy")
     if policy.text in {"Never", "OnFailure"}:
         yield policy.problem(
-            refused.NOT_IN_SET, expected="Always, in a Deployment", remedy="remove restartPolicy"
+            invalid.NOT_IN_SET, expected="Always, in a Deployment", remedy="remove restartPolicy"
         )
 
 
@@ -73,7 +73,7 @@ def pods(root: Field) -> Iterator[Problem]:
     spec = root.get("spec", "template", "spec")
     if not spec:
         yield root.get("spec", "template").problem(
-            refused.MISSING_FIELD, name="spec", why="", remedy="add the pod with its containers"
+            invalid.MISSING_FIELD, name="spec", why="", remedy="add the pod with its containers"
         )
     for rule in POD_RULES:
         yield from rule(spec)

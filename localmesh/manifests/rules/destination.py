@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.hostnames import is_label, is_wildcard_domain
 from localmesh.manifests.problems import Problem
@@ -21,12 +21,12 @@ def destinations(route: Field) -> Iterator[Problem]:
         weight = entry.get("weight")
         total += weight.integer or 0
         if (weight.integer or 0) < 0:
-            yield weight.problem(refused.BAD_WEIGHT, expected="a whole number from 0")
+            yield weight.problem(invalid.BAD_WEIGHT, expected="a whole number from 0")
         yield from destination(entry.get("destination"))
         yield from header_operations(entry.get("headers"))
     if len(route) > 1 and total == 0:
         yield route.problem(
-            refused.BAD_WEIGHT,
+            invalid.BAD_WEIGHT,
             found=f"{len(route)} destinations whose weights add up to 0",
             expected="at least one weight above 0",
         )
@@ -37,16 +37,16 @@ def destination(field: Field) -> Iterator[Problem]:
     host = field.get("host")
     if host.text is not None and (host.text == "*" or not is_wildcard_domain(host.text)):
         yield host.problem(
-            refused.BAD_HOST,
+            invalid.BAD_HOST,
             expected="the name of a Service, such as logic or logic.sentimesh.svc.cluster.local",
             remedy="correct the name; the port goes into destination.port.number",
         )
     subset = field.get("subset")
     if subset.text and not is_label(subset.text):
-        yield subset.problem(refused.BAD_NAME, expected=SUBSET_WORDS)
+        yield subset.problem(invalid.BAD_NAME, expected=SUBSET_WORDS)
     number = field.get("port", "number")
     yield from port_number(number)
     if field.get("port") and number.value is None:
         yield field.get("port").problem(
-            refused.MISSING_FIELD, name="number", why="", remedy="add the number of the Service's port"
+            invalid.MISSING_FIELD, name="number", why="", remedy="add the number of the Service's port"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.hostnames import is_label, is_wildcard_domain
 from localmesh.manifests.problems import Problem
@@ -21,10 +21,10 @@ def host(root: Field) -> Iterator[Problem]:
     name = spec.get("host")
     if not name:
         remedy = "add spec.host with the name of a Service"
-        yield spec.problem(refused.MISSING_FIELD, name="host", why="", remedy=remedy)
+        yield spec.problem(invalid.MISSING_FIELD, name="host", why="", remedy=remedy)
     elif name.text is not None and not is_wildcard_domain(name.text):
         yield name.problem(
-            refused.BAD_HOST,
+            invalid.BAD_HOST,
             expected="the name of a Service, or *.example.com",
             remedy="correct the name; a port goes into trafficPolicy.portLevelSettings",
         )
@@ -37,7 +37,7 @@ def subsets(root: Field) -> Iterator[Problem]:
     for subset in entries.items():
         name = subset.get("name")
         if name.text is not None and not is_label(name.text):
-            yield name.problem(refused.BAD_NAME, expected=SUBSET_WORDS)
+            yield name.problem(invalid.BAD_NAME, expected=SUBSET_WORDS)
         yield from selector_labels(subset.get("labels"))
         yield from traffic_policy(subset.get("trafficPolicy"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.hostnames import is_label
 from localmesh.manifests.problems import Problem
@@ -23,15 +23,15 @@ def exports(root: Field) -> Iterator[Problem]:
         namespace = root.place.namespace if entry.text == PRIVATE else entry.text
         if namespace != PUBLIC and not is_label(namespace):
             yield entry.problem(
-                refused.BAD_EXPORT,
+                invalid.BAD_EXPORT,
                 expected='".", "*" or the name of a namespace',
                 remedy="write one of these",
             )
         elif first.setdefault(namespace, entry) is not entry:
             yield entry.problem(
-                refused.BAD_EXPORT, expected="each namespace once", remedy="remove one of the two"
+                invalid.BAD_EXPORT, expected="each namespace once", remedy="remove one of the two"
             )
     if PUBLIC in first and len(entries) > 1:
         yield first[PUBLIC].problem(
-            refused.BAD_EXPORT, expected='"*" alone', remedy='remove the others, or remove "*"'
+            invalid.BAD_EXPORT, expected='"*" alone', remedy='remove the others, or remove "*"'
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.hostnames import is_address, is_label, is_wildcard_domain
 from localmesh.manifests.problems import Problem
@@ -26,13 +26,13 @@ def servers(root: Field) -> Iterator[Problem]:
     entries = spec.get("servers")
     if not len(entries):
         yield spec.problem(
-            refused.MISSING_FIELD, name="servers", why="", remedy="add spec.servers with a port and hosts"
+            invalid.MISSING_FIELD, name="servers", why="", remedy="add spec.servers with a port and hosts"
         )
     first: dict[str, Field] = {}
     for server in entries.items():
         name = server.get("port", "name")
         if name.text and first.setdefault(name.text, name) is not name:
-            yield name.problem(refused.DUPLICATE_ENTRY, what="the port name", first=first[name.text].path)
+            yield name.problem(invalid.DUPLICATE_ENTRY, what="the port name", first=first[name.text].path)
         yield from _hosts(server)
         yield from _port(server)
         yield from _tls(server)
@@ -42,7 +42,7 @@ def _hosts(server: Field) -> Iterator[Problem]:
     hosts = server.get("hosts")
     if not len(hosts):
         yield server.problem(
-            refused.BAD_SERVER,
+            invalid.BAD_SERVER,
             found="hosts is empty",
             expected="at least one host",
             remedy='add hosts: ["*"] or the names that are served',
@@ -56,24 +56,24 @@ def _host(host: Field, written: str) -> Iterator[Problem]:
     namespace, slash, name = written.rpartition("/")
     if slash and namespace not in {"*", "."} and not is_label(namespace):
         yield host.problem(
-            refused.BAD_HOST,
+            invalid.BAD_HOST,
             expected="namespace/host, with a namespace, * or . before the slash",
             remedy="correct the namespace",
         )
     is_partial = "*" in name and name != "*" and not name.startswith("*.")
     if not is_wildcard_domain(name) and not is_address(name):
         yield host.problem(
-            refused.BAD_HOST, expected="*, *.example.com or a DNS name", remedy="correct the name"
+            invalid.BAD_HOST, expected="*, *.example.com or a DNS name", remedy="correct the name"
         )
     elif name != "*" and "." not in name and not is_address(name):
         yield host.problem(
-            refused.BAD_HOST,
+            invalid.BAD_HOST,
             expected="a name with a dot: short names mean nothing outside",
             remedy="write the name that callers use, such as shop.example.com",
         )
     elif is_partial:
         yield host.problem(
-            refused.BAD_HOST, expected="a wildcard for a whole label", remedy="write *.example.com"
+            invalid.BAD_HOST, expected="a wildcard for a whole label", remedy="write *.example.com"
         )
 
 
@@ -84,11 +84,11 @@ def _port(server: Field) -> Iterator[Problem]:
     yield from port_number(port.get("number"))
     if port.get("name").text == "":
         yield port.get("name").problem(
-            refused.BAD_SERVER, found="the name is empty", expected="a name", remedy="name the port"
+            invalid.BAD_SERVER, found="the name is empty", expected="a name", remedy="name the port"
         )
     if port.get("targetPort").integer:
         yield port.get("targetPort").problem(
-            refused.BAD_SERVER,
+            invalid.BAD_SERVER,
             found="targetPort has no effect in a Gateway",
             expected="number only",
             remedy="remove it: the gateway's Service says where its ports lead",
@@ -96,7 +96,7 @@ def _port(server: Field) -> Iterator[Problem]:
     protocol = port.get("protocol")
     if protocol.text is not None and protocol.text.lower() not in _PROTOCOLS:
         yield protocol.problem(
-            refused.BAD_SERVER,
+            invalid.BAD_SERVER,
             found=f"the protocol {quoted(protocol.value)} is not known",
             expected="HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TLS, TCP, MONGO, REDIS or MYSQL",
             remedy="write one of these",
@@ -112,7 +112,7 @@ def _tls(server: Field) -> Iterator[Problem]:
         passes = protocol in HTTP_PROTOCOLS and tls.get("mode").text in _WITHOUT_TERMINATION
         if not passes or any(tls.get(field).text for field in _CERTIFICATE_FILES):
             yield tls.problem(
-                refused.BAD_SERVER,
+                invalid.BAD_SERVER,
                 found=f"tls at a port of protocol {protocol.upper()}",
                 expected="tls.httpsRedirect only, or the protocol HTTPS or TLS",
                 remedy="write protocol: HTTPS, or remove tls",
@@ -123,7 +123,7 @@ def _termination(server: Field, protocol: str) -> Iterator[Problem]:
     tls = server.get("tls")
     if not tls:
         yield server.problem(
-            refused.BAD_SERVER,
+            invalid.BAD_SERVER,
             found=f"the protocol is {protocol} and there is no tls",
             expected="tls with a mode",
             remedy="add tls.mode, and for SIMPLE and MUTUAL a credentialName",
@@ -133,7 +133,7 @@ def _termination(server: Field, protocol: str) -> Iterator[Problem]:
     )
     if tls.get("mode").text in _WITH_CERTIFICATE and not has_certificate:
         yield tls.problem(
-            refused.BAD_SERVER,
+            invalid.BAD_SERVER,
             found=f"mode {tls.get('mode').text} without a certificate",
             expected="a credentialName, or serverCertificate and privateKey",
             remedy="add tls.credentialName",

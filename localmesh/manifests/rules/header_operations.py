@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.http_headers import value_fault
 from localmesh.manifests.problems import Problem
@@ -35,14 +35,14 @@ def header_operations(headers: Field) -> Iterator[Problem]:
 def _name(field: Field, name: str) -> Iterator[Problem]:
     if name.startswith(":") or name.lower() == "host":
         yield field.problem(
-            refused.BAD_HEADER,
+            invalid.BAD_HEADER,
             found=quoted(name),
             expected="a header other than Host and those with a leading colon",
             remedy="change the host with rewrite.authority",
         )
     elif not name:
         yield field.problem(
-            refused.BAD_HEADER, found=quoted(name), expected="a header name", remedy="name the header"
+            invalid.BAD_HEADER, found=quoted(name), expected="a header name", remedy="name the header"
         )
 
 
@@ -50,5 +50,5 @@ def _value(field: Field) -> Iterator[Problem]:
     fault = value_fault(field.text) if field.text else None
     if fault:
         yield field.problem(
-            refused.BAD_HEADER, expected=f"a header value, but {fault}", remedy="correct the value"
+            invalid.BAD_HEADER, expected=f"a header value, but {fault}", remedy="correct the value"
         )

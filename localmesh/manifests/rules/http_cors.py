@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.durations import nanoseconds
 from localmesh.manifests.fields import Field, listed
 from localmesh.manifests.http_headers import is_header_name
@@ -22,24 +22,24 @@ def cors(field: Field) -> Iterator[Problem]:
     for method in field.get("allowMethods").items():
         if method.text is not None and method.text not in _METHODS:
             yield method.problem(
-                refused.BAD_CORS, expected=listed(_METHODS, "or"), remedy="write the method in capitals"
+                invalid.BAD_CORS, expected=listed(_METHODS, "or"), remedy="write the method in capitals"
             )
     for block in ("allowHeaders", "exposeHeaders"):
         for name in field.get(block).items():
             if name.text is not None and name.text != "*" and not is_header_name(name.text):
-                yield name.problem(refused.BAD_CORS, expected="a header name or *", remedy="correct the name")
+                yield name.problem(invalid.BAD_CORS, expected="a header name or *", remedy="correct the name")
     age = field.get("maxAge")
     length = nanoseconds(age.text) if age.text else None
     if length is not None and length % _SECOND:
         yield age.problem(
-            refused.BAD_CORS, expected="a duration of whole seconds", remedy="round it, for example to 1s"
+            invalid.BAD_CORS, expected="a duration of whole seconds", remedy="round it, for example to 1s"
         )
 
 
 def _origin(origin: Field) -> Iterator[Problem]:
     if not any(value.text for _, value in origin.entries()):
         yield origin.problem(
-            refused.BAD_CORS,
+            invalid.BAD_CORS,
             found="an empty origin",
             expected="one of exact, prefix and regex",
             remedy="write for example exact: https://example.com",

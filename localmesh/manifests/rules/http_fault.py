@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
 
@@ -16,7 +16,7 @@ def fault(field: Field) -> Iterator[Problem]:
     """The faults of a route."""
     abort, delay = field.get("abort"), field.get("delay")
     if not abort and not delay:
-        yield field.problem(refused.EMPTY_BLOCK, expected="abort and delay")
+        yield field.problem(invalid.EMPTY_BLOCK, expected="abort and delay")
     yield from percentage(abort.get("percentage", "value"))
     yield from percentage(delay.get("percentage", "value"))
     yield from status(abort.get("httpStatus"))
@@ -25,7 +25,7 @@ def fault(field: Field) -> Iterator[Problem]:
         (delay.get("exponentialDelay"), "write fixedDelay"),
     ):
         if unknown:
-            yield unknown.problem(refused.BAD_FAULT, expected="a fault that Istio knows", remedy=remedy)
+            yield unknown.problem(invalid.BAD_FAULT, expected="a fault that Istio knows", remedy=remedy)
 
 
 def percentage(value: Field, least: float = SMALLEST) -> Iterator[Problem]:
@@ -34,10 +34,10 @@ def percentage(value: Field, least: float = SMALLEST) -> Iterator[Problem]:
         return
     if not 0 <= value.number <= 100 or 0 < value.number < least:
         expected = f"0, or a number from {least:.4f} to 100" if least else "a number from 0 to 100"
-        yield value.problem(refused.BAD_PERCENTAGE, expected=expected)
+        yield value.problem(invalid.BAD_PERCENTAGE, expected=expected)
 
 
 def status(code: Field) -> Iterator[Problem]:
     """The status of an answer; Istio lets 600 pass, which is no status and which Envoy refuses."""
     if code.integer is not None and not 200 <= code.integer <= 599:
-        yield code.problem(refused.BAD_STATUS, expected="a number from 200 to 599")
+        yield code.problem(invalid.BAD_STATUS, expected="a number from 200 to 599")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.hostnames import is_label
 from localmesh.manifests.http_headers import PSEUDO_HEADERS, is_header_name
@@ -22,7 +22,7 @@ def match(field: Field) -> Iterator[Problem]:
         yield from _string_match(field.get(name))
     for name, condition in field.get("queryParams").entries():
         if not name:  # Istio takes it, and then Envoy refuses all routes of the port
-            yield condition.problem(refused.BAD_MATCH, found="a parameter without a name", expected="a name")
+            yield condition.problem(invalid.BAD_MATCH, found="a parameter without a name", expected="a name")
         yield from _string_match(condition)
     for name, condition in field.get("headers").entries():
         yield from _header_name(condition, name)
@@ -38,7 +38,7 @@ def match(field: Field) -> Iterator[Problem]:
     yield from selector_labels(field.get("sourceLabels"))
     namespace = field.get("sourceNamespace")
     if namespace.text and not is_label(namespace.text):
-        yield namespace.problem(refused.BAD_NAME, expected=LABEL_WORDS)
+        yield namespace.problem(invalid.BAD_NAME, expected=LABEL_WORDS)
 
 
 def regex(field: Field) -> Iterator[Problem]:
@@ -48,14 +48,14 @@ def regex(field: Field) -> Iterator[Problem]:
     reason = regex_fault(field.text)
     if reason:
         remedy = 'write ".*" to match everything' if field.text in {"*", ""} else "correct it"
-        yield field.problem(refused.BAD_REGEX, reason=reason, remedy=remedy)
+        yield field.problem(invalid.BAD_REGEX, reason=reason, remedy=remedy)
 
 
 def _string_match(field: Field) -> Iterator[Problem]:
     yield from regex(field.get("regex"))
     prefix = field.get("prefix")
     if prefix.text == "":
-        yield prefix.problem(refused.BAD_MATCH, found="an empty prefix", expected="some characters")
+        yield prefix.problem(invalid.BAD_MATCH, found="an empty prefix", expected="some characters")
 
 
 def _header_name(field: Field, name: str) -> Iterator[Problem]:
@@ -65,7 +65,7 @@ def _header_name(field: Field, name: str) -> Iterator[Problem]:
         and not is_header_name(name)
     ):
         yield field.problem(
-            refused.BAD_HEADER,
+            invalid.BAD_HEADER,
             found=quoted(name),
             expected="a header name: letters, digits and -, without spaces",
             remedy="correct the name",

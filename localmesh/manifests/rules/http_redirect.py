@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.ports import port_number
@@ -19,14 +19,14 @@ def redirect(field: Field) -> Iterator[Problem]:
     """The redirect of a route."""
     if not any(field.get(name).value not in (None, "") for name in _CHANGES):
         yield field.problem(
-            refused.BAD_REDIRECT,
+            invalid.BAD_REDIRECT,
             found="a redirect to the same place",
             expected="a change of uri, authority, scheme or port",
             remedy="add redirect.uri or redirect.authority",
         )
     if field.get("uri").text and field.get("prefixRewrite").text:
         yield field.problem(
-            refused.EXCLUSIVE_FIELDS, found="uri and prefixRewrite", expected="uri and prefixRewrite"
+            invalid.EXCLUSIVE_FIELDS, found="uri and prefixRewrite", expected="uri and prefixRewrite"
         )
     yield from _code_and_scheme(field)
     if field.get("port").integer != 0:
@@ -37,10 +37,10 @@ def _code_and_scheme(field: Field) -> Iterator[Problem]:
     code = field.get("redirectCode")
     if code.integer and code.integer not in CODES:
         expected = "301, 302, 303, 307 or 308"
-        yield code.problem(refused.BAD_REDIRECT, expected=expected, remedy="write one of these")
+        yield code.problem(invalid.BAD_REDIRECT, expected=expected, remedy="write one of these")
     scheme = field.get("scheme")
     if scheme.text and scheme.text not in {"http", "https"}:
-        yield scheme.problem(refused.BAD_REDIRECT, expected="http or https", remedy="write one of these")
+        yield scheme.problem(invalid.BAD_REDIRECT, expected="http or https", remedy="write one of these")
 
 
 def prefix_redirect(route: Field) -> Iterator[Problem]:
@@ -51,7 +51,7 @@ def prefix_redirect(route: Field) -> Iterator[Problem]:
         uri = match.get("uri")
         if uri and not uri.get("prefix"):
             yield uri.problem(
-                refused.BAD_REDIRECT,
+                invalid.BAD_REDIRECT,
                 expected="a prefix, because the redirect rewrites the prefix",
                 remedy="match by prefix, or redirect to a uri",
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from http import HTTPStatus
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.problems import Problem
 
@@ -38,7 +38,7 @@ def retries(field: Field) -> Iterator[Problem]:
     attempts = field.get("attempts")
     if (attempts.integer or 0) < 0:
         yield attempts.problem(
-            refused.BAD_RETRIES, expected="0 or more attempts", remedy="write a number from 0"
+            invalid.BAD_RETRIES, expected="0 or more attempts", remedy="write a number from 0"
         )
     elif not attempts.integer:
         yield from _turned_off(field)
@@ -50,7 +50,7 @@ def _turned_off(field: Field) -> Iterator[Problem]:
         setting = field.get(name)
         if setting and setting.value != "":
             yield setting.problem(
-                refused.BAD_RETRIES,
+                invalid.BAD_RETRIES,
                 expected="no further settings, because attempts is 0 (no retries)",
                 remedy="write attempts: 3, or remove this field",
             )
@@ -70,4 +70,4 @@ def _conditions(retry_on: Field) -> Iterator[Problem]:
             close = get_close_matches(bare.lower(), CONDITIONS, n=1)
             remedy = f"write {close[0]}" if close else f"write one of {', '.join(CONDITIONS)}"
             expected = "a condition of Envoy or a status code"
-        yield retry_on.problem(refused.BAD_RETRIES, found=quoted(condition), expected=expected, remedy=remedy)
+        yield retry_on.problem(invalid.BAD_RETRIES, found=quoted(condition), expected=expected, remedy=remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.header_operations import is_host_header
@@ -16,10 +16,10 @@ def rewrite(field: Field) -> Iterator[Problem]:
     by_regex = field.get("uriRegexRewrite")
     if field.get("uri").text and by_regex:
         yield field.problem(
-            refused.EXCLUSIVE_FIELDS, found="uri and uriRegexRewrite", expected="uri and uriRegexRewrite"
+            invalid.EXCLUSIVE_FIELDS, found="uri and uriRegexRewrite", expected="uri and uriRegexRewrite"
         )
     if not (field.get("uri").text or by_regex or field.get("authority").text):
-        yield field.problem(refused.EMPTY_BLOCK, expected="uri, uriRegexRewrite and authority")
+        yield field.problem(invalid.EMPTY_BLOCK, expected="uri, uriRegexRewrite and authority")
     if by_regex:
         yield from _by_regex(by_regex)
 
@@ -28,7 +28,7 @@ def _by_regex(field: Field) -> Iterator[Problem]:
     for name in ("match", "rewrite"):
         if not field.get(name).text:
             yield field.problem(
-                refused.BAD_REWRITE,
+                invalid.BAD_REWRITE,
                 found=f"no {name}",
                 expected="match and rewrite",
                 remedy=f"add uriRegexRewrite.{name}",
@@ -46,7 +46,7 @@ def host_set_once(route: Field) -> Iterator[Problem]:
     written = [field for field in settings if field.text]
     for field in written[1:]:
         yield field.problem(
-            refused.BAD_REWRITE,
+            invalid.BAD_REWRITE,
             expected=f"the host to be set once, and {written[0].path} sets it",
             remedy="keep rewrite.authority",
         )

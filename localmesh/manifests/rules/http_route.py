@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, listed
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.destination import destination, destinations
@@ -25,7 +25,7 @@ def http_route(route: Field, *, is_delegate: bool) -> Iterator[Problem]:
     """One HTTP route; those of a delegate may not delegate further."""
     if is_delegate and route.get("delegate"):
         yield route.get("delegate").problem(
-            refused.BAD_DELEGATE,
+            invalid.BAD_DELEGATE,
             found="a delegate delegates further",
             expected="a route, a redirect or a directResponse",
             remedy="route here, or add spec.hosts to make this a root",
@@ -38,7 +38,7 @@ def http_route(route: Field, *, is_delegate: bool) -> Iterator[Problem]:
     yield from host_set_once(route)
     if route.get("mirror") and len(route.get("mirrors")):
         both = "mirror and mirrors"
-        yield route.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
+        yield route.problem(invalid.EXCLUSIVE_FIELDS, found=both, expected=both)
 
 
 def _action(route: Field) -> Iterator[Problem]:
@@ -48,14 +48,14 @@ def _action(route: Field) -> Iterator[Problem]:
     present = [action for action in _ACTIONS if _is_set(route, action)]
     if not present:
         yield route.problem(
-            refused.ROUTE_ACTION,
+            invalid.ROUTE_ACTION,
             found="the route does nothing",
             expected="one of route, redirect, directResponse and delegate",
             remedy="add route with a destination",
         )
     elif len(present) > 1:
         yield route.problem(
-            refused.ROUTE_ACTION,
+            invalid.ROUTE_ACTION,
             found=f"the route has {listed(present)}",
             expected="one of them",
             remedy=f"remove {listed(present[1:])}, or write two routes with matches of their own",
@@ -64,7 +64,7 @@ def _action(route: Field) -> Iterator[Problem]:
         for extra in _WITH_ROUTE_ONLY:
             if route.get(extra):
                 yield route.get(extra).problem(
-                    refused.ROUTE_ACTION,
+                    invalid.ROUTE_ACTION,
                     found=f"{extra} goes with {present[0]}",
                     expected=f"{extra} with route only",
                     remedy=f"remove {extra}",
@@ -80,7 +80,7 @@ def _root_action(route: Field) -> Iterator[Problem]:
     for action in ("redirect", "route"):
         if _is_set(route, action):
             yield route.get(action).problem(
-                refused.ROUTE_ACTION,
+                invalid.ROUTE_ACTION,
                 found=f"the route has delegate and {action}",
                 expected="delegate alone",
                 remedy=f"move {action} into the delegate",
@@ -93,7 +93,7 @@ def _direct_response(response: Field) -> Iterator[Problem]:
         body = response.get("body", kind)
         if len((body.text or "").encode(errors="replace")) > _LARGEST_BODY:
             yield body.problem(
-                refused.OUT_OF_RANGE, expected="at most 1 MiB", remedy="serve large bodies from a workload"
+                invalid.OUT_OF_RANGE, expected="at most 1 MiB", remedy="serve large bodies from a workload"
             )
 
 

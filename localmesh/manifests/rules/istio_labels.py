@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.hostnames import is_label
 from localmesh.manifests.problems import Problem
@@ -25,13 +25,13 @@ def selector_labels(labels: Field) -> Iterator[Problem]:
     for key, label in labels.entries():
         if not _is_key(key):
             yield label.problem(
-                refused.BAD_LABEL,
+                invalid.BAD_LABEL,
                 part="the label key",
                 found=quoted(key),
                 expected=f"a name of {_WORDS}, after an optional DNS name and a slash",
             )
         if label.text and not _NAME.match(label.text):
-            yield label.problem(refused.BAD_LABEL, part="the label value", expected=_WORDS)
+            yield label.problem(invalid.BAD_LABEL, part="the label value", expected=_WORDS)
 
 
 def _is_key(key: str) -> bool:

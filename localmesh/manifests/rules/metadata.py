@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.problems import Problem
 
@@ -40,10 +40,10 @@ def names(root: Field) -> Iterator[Problem]:
     name = root.get("metadata", "name")
     if name.text and not _is_name(name.text, root.place.kind):
         words = LABEL_WORDS if root.place.kind in _NAMED_BY_LABEL else SUBDOMAIN_WORDS
-        yield name.problem(refused.BAD_NAME, expected=words)
+        yield name.problem(invalid.BAD_NAME, expected=words)
     namespace = root.get("metadata", "namespace")
     if namespace.text and not is_label(namespace.text):
-        yield namespace.problem(refused.BAD_NAME, expected=LABEL_WORDS)
+        yield namespace.problem(invalid.BAD_NAME, expected=LABEL_WORDS)
 
 
 def _is_name(name: str, kind: str) -> bool:
@@ -59,12 +59,12 @@ def labels_and_annotations(root: Field) -> Iterator[Problem]:
     for key, field in annotations.entries():
         if not _is_key(key.lower()):
             yield field.problem(
-                refused.BAD_LABEL, part="the annotation key", found=quoted(key), expected=_KEY_WORDS
+                invalid.BAD_LABEL, part="the annotation key", found=quoted(key), expected=_KEY_WORDS
             )
     size = sum(len(key) + len(field.text or "") for key, field in annotations.entries())
     if size > _MOST_ANNOTATIONS:
         yield annotations.problem(
-            refused.OUT_OF_RANGE,
+            invalid.OUT_OF_RANGE,
             found=f"{size:,} characters",
             expected=f"at most {_MOST_ANNOTATIONS:,}",
             remedy="put the data into a ConfigMap",
@@ -76,10 +76,10 @@ def label_problems(labels: Field) -> Iterator[Problem]:
     for key, field in labels.entries():
         if not _is_key(key):
             yield field.problem(
-                refused.BAD_LABEL, part="the label key", found=quoted(key), expected=_KEY_WORDS
+                invalid.BAD_LABEL, part="the label key", found=quoted(key), expected=_KEY_WORDS
             )
         if field.text and not _QUALIFIED.match(field.text):
-            yield field.problem(refused.BAD_LABEL, part="the label value", expected=_VALUE_WORDS)
+            yield field.problem(invalid.BAD_LABEL, part="the label value", expected=_VALUE_WORDS)
 
 
 def _is_key(key: str) -> bool:
@@ -93,7 +93,7 @@ def entry_names(entries: Field, *, what: str, key: str = "name") -> Iterator[Pro
     for entry in entries.items():
         name = entry.get(key)
         if name.text and first.setdefault(name.text, name) is not name:
-            yield name.problem(refused.DUPLICATE_ENTRY, what=what, first=first[name.text].path)
+            yield name.problem(invalid.DUPLICATE_ENTRY, what=what, first=first[name.text].path)
 
 
 METADATA_RULES = (names, labels_and_annotations)

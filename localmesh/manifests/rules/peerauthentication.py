@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import label_problems
@@ -20,17 +20,17 @@ def ports(root: Field) -> Iterator[Problem]:
     spec = root.get("spec")
     by_port = spec.get("portLevelMtls")
     if by_port and not len(by_port):
-        yield by_port.problem(refused.EMPTY_BLOCK, expected="a port")
+        yield by_port.problem(invalid.EMPTY_BLOCK, expected="a port")
     if len(by_port) and not len(spec.get("selector", "matchLabels")):
         yield by_port.problem(
-            refused.BAD_POLICY,
+            invalid.BAD_POLICY,
             found="portLevelMtls in a policy without a selector",
             expected="a selector",
             remedy="add spec.selector.matchLabels",
         )
     for port, settings in by_port.entries():
         if not str(port).isdecimal() or not 1 <= int(port) <= 65535:
-            yield settings.problem(refused.BAD_PORT, found=port, expected="a container port from 1 to 65535")
+            yield settings.problem(invalid.BAD_PORT, found=port, expected="a container port from 1 to 65535")
 
 
 PEER_AUTHENTICATION_RULES = (selector, ports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, listed
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import LABEL_WORDS, entry_names, is_label
@@ -19,7 +19,7 @@ def containers(spec: Field) -> Iterator[Problem]:
     """A pod has containers of different names."""
     entries = spec.get("containers")
     if spec and not len(entries):
-        yield spec.problem(refused.MISSING_FIELD, name="containers", why="", remedy="add a container")
+        yield spec.problem(invalid.MISSING_FIELD, name="containers", why="", remedy="add a container")
     yield from entry_names(entries, what="the container name")
     for kind in ("containers", "initContainers"):
         for container in spec.get(kind).items():
@@ -35,7 +35,7 @@ def volumes(spec: Field) -> Iterator[Problem]:
         sources = [key for key, source in volume.entries() if key != "name" and source]
         if len(sources) > 1:
             yield volume.problem(
-                refused.EXCLUSIVE_FIELDS, found=listed(sources), expected="the kinds of volumes"
+                invalid.EXCLUSIVE_FIELDS, found=listed(sources), expected="the kinds of volumes"
             )
 
 
@@ -43,7 +43,7 @@ def _container(container: Field, pod_volumes: Field) -> Iterator[Problem]:
     yield from _label(container.get("name"))
     if not container.get("image").text:
         yield container.problem(
-            refused.MISSING_FIELD, name="image", why="", remedy="add the image of the container"
+            invalid.MISSING_FIELD, name="image", why="", remedy="add the image of the container"
         )
     yield from _ports(container)
     yield from _variables(container)
@@ -55,7 +55,7 @@ def _container(container: Field, pod_volumes: Field) -> Iterator[Problem]:
 
 def _label(name: Field) -> Iterator[Problem]:
     if name.text is not None and not is_label(name.text):
-        yield name.problem(refused.BAD_NAME, expected=LABEL_WORDS)
+        yield name.problem(invalid.BAD_NAME, expected=LABEL_WORDS)
 
 
 def _ports(container: Field) -> Iterator[Problem]:
@@ -69,18 +69,18 @@ def _ports(container: Field) -> Iterator[Problem]:
 def _variables(container: Field) -> Iterator[Problem]:
     for variable in container.get("env").items():
         if variable.get("name").text == "":
-            yield variable.get("name").problem(refused.BAD_NAME, expected="the name of a variable")
+            yield variable.get("name").problem(invalid.BAD_NAME, expected="the name of a variable")
         source = variable.get("valueFrom")
         if variable.get("value").text and source:
             yield variable.problem(
-                refused.EXCLUSIVE_FIELDS, found="value and valueFrom", expected="value and valueFrom"
+                invalid.EXCLUSIVE_FIELDS, found="value and valueFrom", expected="value and valueFrom"
             )
         present = [key for key, field in source.entries() if field]
         if source and not present:
-            yield source.problem(refused.EMPTY_BLOCK, expected=listed(_VARIABLE_SOURCES))
+            yield source.problem(invalid.EMPTY_BLOCK, expected=listed(_VARIABLE_SOURCES))
         if len(present) > 1:
             yield source.problem(
-                refused.EXCLUSIVE_FIELDS, found=listed(present), expected=listed(_VARIABLE_SOURCES)
+                invalid.EXCLUSIVE_FIELDS, found=listed(present), expected=listed(_VARIABLE_SOURCES)
             )
 
 
@@ -91,10 +91,10 @@ def _mounts(container: Field, pod_volumes: Field) -> Iterator[Problem]:
     for mount in mounts.items():
         name = mount.get("name")
         if name.text is not None and name.text not in known:
-            yield name.problem(refused.UNKNOWN_NAME, expected="a volume of the pod", known=listed(known))
+            yield name.problem(invalid.UNKNOWN_NAME, expected="a volume of the pod", known=listed(known))
         if mount.get("mountPath").text == "":
             yield mount.problem(
-                refused.MISSING_FIELD, name="mountPath", why="", remedy="say where the volume is mounted"
+                invalid.MISSING_FIELD, name="mountPath", why="", remedy="say where the volume is mounted"
             )
 
 

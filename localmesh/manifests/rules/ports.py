@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
 
@@ -20,14 +20,14 @@ def port_number(port: Field) -> Iterator[Problem]:
     """A number that must be a port."""
     if port.integer is not None and not 1 <= port.integer <= HIGHEST:
         yield port.problem(
-            refused.BAD_PORT, expected=f"a port from 1 to {HIGHEST}", remedy="write a number in this range"
+            invalid.BAD_PORT, expected=f"a port from 1 to {HIGHEST}", remedy="write a number in this range"
         )
 
 
 def port_name(name: Field) -> Iterator[Problem]:
     """A name of a container's port (RFC 6335)."""
     if name.text and not (len(name.text) <= _LONGEST_NAME and _NAME.match(name.text)):
-        yield name.problem(refused.BAD_PORT, expected=_NAME_WORDS, remedy="choose another name")
+        yield name.problem(invalid.BAD_PORT, expected=_NAME_WORDS, remedy="choose another name")
 
 
 def port_number_or_name(port: Field) -> Iterator[Problem]:

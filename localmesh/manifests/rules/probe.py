@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, listed
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.ports import port_number_or_name
@@ -27,7 +27,7 @@ def probe(field: Field, *, must_succeed_once: bool) -> Iterator[Problem]:
     present = [handler for handler in HANDLERS if field.get(handler)]
     if len(present) != 1:
         found = f"it has {listed(present)}" if present else "it has none"
-        yield field.problem(refused.BAD_PROBE, found=found)
+        yield field.problem(invalid.BAD_PROBE, found=found)
     for handler in ("httpGet", "tcpSocket", "grpc"):
         yield from port_number_or_name(field.get(handler, "port"))
     yield from _numbers(field, must_succeed_once)
@@ -37,7 +37,7 @@ def _numbers(field: Field, must_succeed_once: bool) -> Iterator[Problem]:
     for name in _NOT_NEGATIVE:
         number = field.get(name)
         if (number.integer or 0) < 0:
-            yield number.problem(refused.OUT_OF_RANGE, expected="0 or more", remedy="write a number from 0")
+            yield number.problem(invalid.OUT_OF_RANGE, expected="0 or more", remedy="write a number from 0")
     successes = field.get("successThreshold")
     if must_succeed_once and (successes.integer or 1) > 1:
-        yield successes.problem(refused.OUT_OF_RANGE, expected="1, in this probe", remedy="remove the field")
+        yield successes.problem(invalid.OUT_OF_RANGE, expected="1, in this probe", remedy="remove the field")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.problems import Problem
 
@@ -20,7 +20,7 @@ def quantity(amount: Field) -> Iterator[Problem]:
         is_fine = amount.number is None or amount.number >= 0
     if not is_fine:
         yield amount.problem(
-            refused.OUT_OF_RANGE,
+            invalid.OUT_OF_RANGE,
             expected="an amount such as 100m, 0.5, 64Mi or 1G",
             remedy="write a number with one of the units m, k, M, G, T, Ki, Mi, Gi, Ti, or without",
         )

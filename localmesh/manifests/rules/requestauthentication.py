@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.http_headers import is_header_name
 from localmesh.manifests.problems import Problem
@@ -24,7 +24,7 @@ def issuers(root: Field) -> Iterator[Problem]:
     """Every rule names an issuer and has its keys."""
     for rule in root.get("spec", "jwtRules").items():
         if not rule.get("issuer").text:
-            yield rule.problem(refused.MISSING_FIELD, name="issuer", why="", remedy="add the tokens' iss")
+            yield rule.problem(invalid.MISSING_FIELD, name="issuer", why="", remedy="add the tokens' iss")
         yield from _keys(rule)
 
 
@@ -34,14 +34,14 @@ def locations(root: Field) -> Iterator[Problem]:
         for block in ("audiences", "fromParams", "fromCookies"):
             for entry in rule.get(block).items():
                 if entry.text == "":
-                    yield entry.problem(refused.BAD_POLICY, expected="some characters", remedy="write a name")
+                    yield entry.problem(invalid.BAD_POLICY, expected="some characters", remedy="write a name")
         for header in (
             *(entry.get("name") for entry in rule.get("fromHeaders").items()),
             *(entry.get("header") for entry in rule.get("outputClaimToHeaders").items()),
         ):
             if header.text is not None and not is_header_name(header.text):
                 yield header.problem(
-                    refused.BAD_HEADER,
+                    invalid.BAD_HEADER,
                     expected="a header name: letters, digits and -, without spaces",
                     remedy="correct the name",
                 )
@@ -52,12 +52,12 @@ def _keys(rule: Field) -> Iterator[Problem]:
     if not keys.text:
         if not rule.get("jwksUri").text and not rule.get("jwks_uri").text:
             yield rule.problem(
-                refused.MISSING_FIELD, name="jwks", why="", remedy="add the issuer's public keys as jwks"
+                invalid.MISSING_FIELD, name="jwks", why="", remedy="add the issuer's public keys as jwks"
             )
         return
     fault = _fault(keys.text)
     if fault:
-        yield keys.problem(refused.BAD_TOKEN_KEYS, reason=fault)
+        yield keys.problem(invalid.BAD_TOKEN_KEYS, reason=fault)
 
 
 def _fault(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import LABEL_WORDS, entry_names, is_label, label_problems
@@ -25,7 +25,7 @@ def has_ports(root: Field) -> Iterator[Problem]:
         return
     if not len(spec.get("ports")):
         yield spec.problem(
-            refused.MISSING_FIELD,
+            invalid.MISSING_FIELD,
             name="ports",
             why="; only a headless Service (clusterIP: None) does without",
             remedy="add spec.ports with at least one port",
@@ -40,10 +40,10 @@ def ports(root: Field) -> Iterator[Problem]:
         yield from port_number_or_name(port.get("targetPort"))
         name = port.get("name")
         if name.text and not is_label(name.text):
-            yield name.problem(refused.BAD_PORT, expected=LABEL_WORDS, remedy="choose another name")
+            yield name.problem(invalid.BAD_PORT, expected=LABEL_WORDS, remedy="choose another name")
         elif len(entries) > 1 and not name.text:
             yield port.problem(
-                refused.MISSING_FIELD,
+                invalid.MISSING_FIELD,
                 name="name",
                 why=": with several ports each needs one",
                 remedy="name the port, beginning with its protocol: http, http-admin, tcp-db",
@@ -60,7 +60,7 @@ def _numbers_once(entries: Field) -> Iterator[Problem]:
             continue
         earlier = first.setdefault((number.integer, entry.get("protocol").text or "TCP"), number)
         if earlier is not number:
-            yield number.problem(refused.DUPLICATE_ENTRY, what="the port", first=earlier.path)
+            yield number.problem(invalid.DUPLICATE_ENTRY, what="the port", first=earlier.path)
 
 
 def external_name(root: Field) -> Iterator[Problem]:
@@ -69,7 +69,7 @@ def external_name(root: Field) -> Iterator[Problem]:
     name = spec.get("externalName")
     if spec.get("type").text == "ExternalName" and not name.text:
         yield spec.problem(
-            refused.MISSING_FIELD,
+            invalid.MISSING_FIELD,
             name="externalName",
             why=", which a Service of type ExternalName needs",
             remedy="add spec.externalName",
@@ -85,7 +85,7 @@ def node_ports(root: Field) -> Iterator[Problem]:
         node_port = port.get("nodePort")
         if node_port.integer:
             yield node_port.problem(
-                refused.BAD_SERVICE,
+                invalid.BAD_SERVICE,
                 found=f"nodePort {quoted(node_port.value)} in a Service of type ClusterIP",
                 expected="type NodePort or LoadBalancer",
                 remedy="remove nodePort or write type: NodePort",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, listed, quoted
 from localmesh.manifests.hostnames import is_address, is_domain, is_wildcard_domain
 from localmesh.manifests.problems import Problem
@@ -20,17 +20,17 @@ def hosts(root: Field) -> Iterator[Problem]:
     """Names that callers use; a lone star would be all of the world."""
     spec = root.get("spec")
     if not len(spec.get("hosts")):
-        yield spec.problem(refused.MISSING_FIELD, name="hosts", why="", remedy="add the names of the hosts")
+        yield spec.problem(invalid.MISSING_FIELD, name="hosts", why="", remedy="add the names of the hosts")
     for host in spec.get("hosts").items():
         if host.text is not None and (host.text == "*" or not is_wildcard_domain(host.text)):
             yield host.problem(
-                refused.BAD_HOST,
+                invalid.BAD_HOST,
                 expected="a DNS name, or *.example.com",
                 remedy="correct the name; the port goes into ports",
             )
         elif host.text and host.text.startswith("*") and _needs_names(spec):
             yield host.problem(
-                refused.BAD_HOST,
+                invalid.BAD_HOST,
                 expected="a name without a wildcard: it is what DNS is asked for",
                 remedy="write resolution: NONE, or add endpoints",
             )
@@ -45,7 +45,7 @@ def ports(root: Field) -> Iterator[Problem]:
     entries = root.get("spec", "ports")
     if not len(entries):
         remedy = "add spec.ports with number, name and protocol"
-        yield root.get("spec").problem(refused.MISSING_FIELD, name="ports", why="", remedy=remedy)
+        yield root.get("spec").problem(invalid.MISSING_FIELD, name="ports", why="", remedy=remedy)
     yield from entry_names(entries, what="the port name")
     first: dict[int, Field] = {}
     for port in entries.items():
@@ -54,11 +54,11 @@ def ports(root: Field) -> Iterator[Problem]:
         yield from port_number(port.get("targetPort"))
         if number.integer is not None and first.setdefault(number.integer, number) is not number:
             where = first[number.integer].path
-            yield number.problem(refused.DUPLICATE_ENTRY, what="the port", first=where)
+            yield number.problem(invalid.DUPLICATE_ENTRY, what="the port", first=where)
         protocol = port.get("protocol")
         if protocol.text and protocol.text.upper() not in _PROTOCOLS:
             yield protocol.problem(
-                refused.NOT_IN_SET, expected=listed(_PROTOCOLS, "or"), remedy="write one of these"
+                invalid.NOT_IN_SET, expected=listed(_PROTOCOLS, "or"), remedy="write one of these"
             )
 
 
@@ -69,24 +69,24 @@ def endpoints(root: Field) -> Iterator[Problem]:
     selector = spec.get("workloadSelector")
     if len(entries) and selector:
         words = "endpoints and workloadSelector"
-        yield spec.problem(refused.EXCLUSIVE_FIELDS, found=words, expected=words)
+        yield spec.problem(invalid.EXCLUSIVE_FIELDS, found=words, expected=words)
     if resolution == "NONE" and len(entries):
         yield entries.problem(
-            refused.BAD_ENTRY,
+            invalid.BAD_ENTRY,
             found="endpoints with resolution NONE",
             expected="resolution STATIC or DNS",
             remedy="write resolution: STATIC for addresses, DNS for names",
         )
     if resolution == "STATIC" and not len(entries) and not selector:
         yield spec.problem(
-            refused.BAD_ENTRY,
+            invalid.BAD_ENTRY,
             found="resolution STATIC without endpoints",
             expected="endpoints or a workloadSelector",
             remedy="add spec.endpoints",
         )
     if resolution == "DNS_ROUND_ROBIN" and len(entries) > 1:
         yield entries.problem(
-            refused.BAD_ENTRY,
+            invalid.BAD_ENTRY,
             found=f"{len(entries)} endpoints with resolution DNS_ROUND_ROBIN",
             expected="at most one",
             remedy="write resolution: DNS",
@@ -106,7 +106,7 @@ def _address(entry: Field, resolution: str) -> Iterator[Problem]:
     if not right and resolution != "NONE":
         expected = "an IP address" if resolution == "STATIC" else "a DNS name or an IP address"
         yield (address or entry).problem(
-            refused.BAD_ENTRY,
+            invalid.BAD_ENTRY,
             found=quoted(address.value) if address else "an endpoint without an address",
             expected=expected,
             remedy="correct the address",
@@ -119,7 +119,7 @@ def _endpoint_ports(entry: Field, names: set[str | None]) -> Iterator[Problem]:
         if name not in names:
             known = listed(sorted(filter(None, names)))
             yield number.problem(
-                refused.UNKNOWN_NAME, found=quoted(name), expected="the name of a port", known=known
+                invalid.UNKNOWN_NAME, found=quoted(name), expected="the name of a port", known=known
             )
 
 

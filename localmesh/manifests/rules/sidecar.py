@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field
 from localmesh.manifests.hostnames import is_label, is_wildcard_domain
 from localmesh.manifests.problems import Problem
@@ -21,11 +21,11 @@ def egress(root: Field) -> Iterator[Problem]:
     for listener in root.get("spec", "egress").items():
         if not len(listener.get("hosts")):
             remedy = 'add hosts, such as "./*"'
-            yield listener.problem(refused.MISSING_FIELD, name="hosts", why="", remedy=remedy)
+            yield listener.problem(invalid.MISSING_FIELD, name="hosts", why="", remedy=remedy)
         for host in listener.get("hosts").items():
             if host.text is not None and not _is_import(host.text):
                 yield host.problem(
-                    refused.BAD_HOST,
+                    invalid.BAD_HOST,
                     expected="namespace/host with a full name or a wildcard, such as ./* or */*.example.com",
                     remedy="correct the entry",
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isqrt
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.durations import is_duration, nanoseconds
 from localmesh.manifests.fields import Field, listed
 from localmesh.manifests.problems import Problem
@@ -21,10 +21,10 @@ def traffic_policy(policy: Field) -> Iterator[Problem]:
     if not policy:
         return
     if not any(policy.get(block).value not in (None, []) for block in _POLICY):
-        yield policy.problem(refused.EMPTY_BLOCK, expected=listed(_POLICY))
+        yield policy.problem(invalid.EMPTY_BLOCK, expected=listed(_POLICY))
     if policy.get("tunnel") and policy.get("proxyProtocol"):
         both = "tunnel and proxyProtocol"
-        yield policy.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
+        yield policy.problem(invalid.EXCLUSIVE_FIELDS, found=both, expected=both)
     yield from _blocks(policy)
     for entry in policy.get("portLevelSettings").items():
         yield from _port_policy(entry)
@@ -33,10 +33,10 @@ def traffic_policy(policy: Field) -> Iterator[Problem]:
 def _port_policy(entry: Field) -> Iterator[Problem]:
     if not entry.get("port"):
         yield entry.problem(
-            refused.MISSING_FIELD, name="port", why="", remedy="add port.number, the Service's port"
+            invalid.MISSING_FIELD, name="port", why="", remedy="add port.number, the Service's port"
         )
     if not any(entry.get(block) for block in _BLOCKS):
-        yield entry.problem(refused.EMPTY_BLOCK, expected=listed(_BLOCKS))
+        yield entry.problem(invalid.EMPTY_BLOCK, expected=listed(_BLOCKS))
     yield from _blocks(entry)
 
 
@@ -53,11 +53,11 @@ def _outlier_detection(field: Field) -> Iterator[Problem]:
     for name in ("maxEjectionPercent", "minHealthPercent"):
         percent = field.get(name)
         if percent.integer is not None and not 0 <= percent.integer <= 100:
-            yield percent.problem(refused.BAD_PERCENTAGE, expected="a whole number from 0 to 100")
+            yield percent.problem(invalid.BAD_PERCENTAGE, expected="a whole number from 0 to 100")
     failures = field.get("consecutiveLocalOriginFailures")
     if failures.integer and field.get("splitExternalLocalOriginErrors").value is not True:
         yield failures.problem(
-            refused.BAD_OUTLIER_DETECTION,
+            invalid.BAD_OUTLIER_DETECTION,
             expected="splitExternalLocalOriginErrors: true beside it, without which it does not count",
             remedy="add splitExternalLocalOriginErrors: true, or write consecutiveGatewayErrors",
         )
@@ -77,17 +77,17 @@ _LIMITS = (
 
 def _connection_pool(field: Field) -> Iterator[Problem]:
     if not field.get("http") and not field.get("tcp"):
-        yield field.problem(refused.EMPTY_BLOCK, expected="http and tcp")
+        yield field.problem(invalid.EMPTY_BLOCK, expected="http and tcp")
     for block, name in _LIMITS:
         limit = field.get(block, name)
         if (limit.integer or 0) < 0:
             yield limit.problem(
-                refused.BAD_CONNECTION_POOL, expected="0 or more", remedy="write a number from 0"
+                invalid.BAD_CONNECTION_POOL, expected="0 or more", remedy="write a number from 0"
             )
     http = field.get("http")
     if http.get("h2UpgradePolicy").text == "UPGRADE" and http.get("useClientProtocol").value is True:
         both = "h2UpgradePolicy UPGRADE and useClientProtocol"
-        yield http.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
+        yield http.problem(invalid.EXCLUSIVE_FIELDS, found=both, expected=both)
     yield from _keepalive(http.get("http2KeepAlive"))
     yield from _idle_timeout(field.get("tcp", "idleTimeout"))
 
@@ -96,14 +96,14 @@ def _idle_timeout(timeout: Field) -> Iterator[Problem]:
     # The only timeout that may be 0, which turns it off; so the schema leaves it to us.
     if timeout.text is not None and nanoseconds(timeout.text) != 0 and not is_duration(timeout.text):
         expected = "a duration with its unit, in whole milliseconds, or 0s for none"
-        yield timeout.problem(refused.BAD_DURATION, expected=expected)
+        yield timeout.problem(invalid.BAD_DURATION, expected=expected)
 
 
 def _keepalive(field: Field) -> Iterator[Problem]:
     for name in ("interval", "timeout"):
         if field and not field.get(name):
             yield field.problem(
-                refused.MISSING_FIELD, name=name, why=", which HTTP/2 keepalive needs", remedy=f"add {name}"
+                invalid.MISSING_FIELD, name=name, why=", which HTTP/2 keepalive needs", remedy=f"add {name}"
             )
 
 
@@ -116,32 +116,32 @@ def _load_balancer(field: Field) -> Iterator[Problem]:
     for name in ("httpHeaderName", "httpQueryParameterName"):
         if consistent_hash.get(name).text == "":  # Istio takes it, and then Envoy refuses all routes
             yield consistent_hash.get(name).problem(
-                refused.BAD_LOAD_BALANCER, expected="a name to hash by", remedy="write the name"
+                invalid.BAD_LOAD_BALANCER, expected="a name to hash by", remedy="write the name"
             )
     yield from _maglev(consistent_hash)
     if field.get("localityLbSetting") and field.get("zoneAwareLbSetting"):
         both = "localityLbSetting and zoneAwareLbSetting"
-        yield field.problem(refused.EXCLUSIVE_FIELDS, found=both, expected=both)
+        yield field.problem(invalid.EXCLUSIVE_FIELDS, found=both, expected=both)
 
 
 def _cookie(cookie: Field) -> Iterator[Problem]:
     if cookie.get("name").text == "":
         yield cookie.get("name").problem(
-            refused.BAD_LOAD_BALANCER, expected="the name of the cookie", remedy="name the cookie"
+            invalid.BAD_LOAD_BALANCER, expected="the name of the cookie", remedy="name the cookie"
         )
     yield from entry_names(cookie.get("attributes"), what="the cookie attribute")
     ttl = cookie.get("ttl")
     lifetime = nanoseconds(ttl.text) if ttl.text is not None else 0
     if lifetime is None or lifetime < 0:  # Istio takes less than nothing, and then Envoy refuses all routes
         expected = "a duration with its unit, or 0s for a session cookie"
-        yield ttl.problem(refused.BAD_DURATION, expected=expected)
+        yield ttl.problem(invalid.BAD_DURATION, expected=expected)
 
 
 def _maglev(consistent_hash: Field) -> Iterator[Problem]:
     maglev = consistent_hash.get("maglev")
     if consistent_hash.get("minimumRingSize").integer and (maglev or consistent_hash.get("ringHash")):
         yield consistent_hash.problem(
-            refused.EXCLUSIVE_FIELDS,
+            invalid.EXCLUSIVE_FIELDS,
             found="minimumRingSize and an algorithm",
             expected="minimumRingSize, maglev and ringHash",
         )
@@ -152,7 +152,7 @@ def _maglev(consistent_hash: Field) -> Iterator[Problem]:
     if number >= _MOST_MAGLEV or not is_prime(number):
         wrong = size or maglev
         yield wrong.problem(
-            refused.BAD_LOAD_BALANCER,
+            invalid.BAD_LOAD_BALANCER,
             found=f"a table of size {number}" if size else "no tableSize",
             expected=f"a prime number below {_MOST_MAGLEV}",
             remedy="write tableSize: 65537, which is prime, or use ringHash",

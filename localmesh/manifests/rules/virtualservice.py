@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import refused
+from localmesh.manifests.codes import invalid
 from localmesh.manifests.fields import Field, quoted
 from localmesh.manifests.hostnames import is_address, is_domain, is_label, is_wildcard_domain, overlap
 from localmesh.manifests.problems import Problem
@@ -35,13 +35,13 @@ def _host(host: Field, is_for_mesh: bool) -> Iterator[Problem]:
         return
     if not is_wildcard_domain(host.text) and not is_address(host.text):
         yield host.problem(
-            refused.BAD_HOST,
+            invalid.BAD_HOST,
             expected="a DNS name, where only the first label may be a wildcard",
             remedy="correct the name; paths and ports do not belong into hosts",
         )
     elif host.text == "*" and is_for_mesh:
         yield host.problem(
-            refused.BAD_HOST,
+            invalid.BAD_HOST,
             expected="names of hosts: * is for VirtualServices at a gateway only",
             remedy="name the hosts, or attach the VirtualService to a gateway with gateways",
         )
@@ -52,7 +52,7 @@ def _overlaps(entries: Field) -> Iterator[Problem]:
     for index, host in enumerate(fields):
         for earlier in fields[:index]:
             if overlap(earlier.text or "", host.text or ""):
-                yield host.problem(refused.DUPLICATE_HOST, first=quoted(earlier.text), where=earlier.path)
+                yield host.problem(invalid.DUPLICATE_HOST, first=quoted(earlier.text), where=earlier.path)
                 break
 
 
@@ -70,7 +70,7 @@ def gateway_names(names: Field) -> Iterator[Problem]:
         is_fine = is_label(namespace) and is_label(gateway) if slash else is_domain(gateway)
         if not is_fine:
             yield name.problem(
-                refused.BAD_GATEWAY_NAME, expected="the name of a Gateway, or namespace/name, or mesh"
+                invalid.BAD_GATEWAY_NAME, expected="the name of a Gateway, or namespace/name, or mesh"
             )
 
 
@@ -79,7 +79,7 @@ def has_routes(root: Field) -> Iterator[Problem]:
     spec = root.get("spec")
     if not any(len(spec.get(kind)) for kind in ("http", "tcp", "tls")):
         yield spec.problem(
-            refused.MISSING_FIELD,
+            invalid.MISSING_FIELD,
             name="http",
             why=": a VirtualService needs at least one route",
             remedy="add spec.http with a route",
@@ -95,7 +95,7 @@ def delegate(root: Field) -> Iterator[Problem]:
         block = spec.get(name)
         if len(block):
             yield block.problem(
-                refused.BAD_DELEGATE,
+                invalid.BAD_DELEGATE,
                 found=f"there are no hosts, and there is {name}",
                 expected="a delegate with HTTP routes only, or hosts",
                 remedy=f"add spec.hosts, or remove {name}",

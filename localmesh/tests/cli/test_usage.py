@@ -19,7 +19,7 @@ from localmesh.cli.commands import run
 from localmesh.cli.foreground import require_free
 from localmesh.cli.inspect import lines_of
 from localmesh.cli.version import version_text
-from localmesh.failures import PortTakenError
+from localmesh.errors import PortInUseError
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -118,9 +118,9 @@ def test_taken_ports_are_named_together_as_they_were_given(monkeypatch: pytest.M
     """Options of localmesh, or variables of make."""
     monkeypatch.setattr("localmesh.cli.foreground.is_free", lambda _port: False)
 
-    with pytest.raises(PortTakenError) as by_option:
+    with pytest.raises(PortInUseError) as by_option:
         require_free(gateway_port=8080, api_port=7080)
-    with pytest.raises(PortTakenError) as by_make:
+    with pytest.raises(PortInUseError) as by_make:
         require_free(from_make=True, gateway_port=8080, api_port=7080)
 
     taken = "ports 8080 and 7080 on 127.0.0.1 are taken; choose others with"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localmesh.catalog import Address
-from localmesh.envoy import RUNTIME, binary
+from localmesh.runtime.processes.envoy import RUNTIME, binary
 from localmesh.translate import ProxyConfig
 
 Json = dict[str, Any]

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from localmesh.manifests import Loaded, ManifestError, load_text
-from localmesh.offline import proxies
+from localmesh.explain.offline import proxies
+from localmesh.manifests import LoadResult, ManifestError, load_text
 from localmesh.tests.fuzz.shapes import objects
 from localmesh.translate import ProxyConfig, translate
 from localmesh.xds import Encoder
@@ -71,7 +71,7 @@ def configurations(made: dict[str, Any]) -> tuple[ProxyConfig, ...] | None:
     return None
 
 
-def _translated(loaded: Loaded) -> tuple[ProxyConfig, ...]:
+def _translated(loaded: LoadResult) -> tuple[ProxyConfig, ...]:
     catalog, found = proxies(loaded.resources)
     configs = tuple(translate(catalog, proxy) for proxy in found)
     encoder = Encoder()

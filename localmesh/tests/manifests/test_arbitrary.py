@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localmesh.manifests import Loaded, ManifestError, load_text
+from localmesh.manifests import LoadResult, ManifestError, load_text
 from localmesh.manifests.kinds import IGNORED, REFUSED, TRANSLATED
 from localmesh.tests.manifests.case_files import cases
 
@@ -37,7 +37,7 @@ KINDS = st.sampled_from(
 )
 
 
-def _outcome(text: str) -> Loaded | ManifestError:
+def _outcome(text: str) -> LoadResult | ManifestError:
     """What a user would see; anything but these two is our own fault."""
     try:
         return load_text(text)
@@ -51,14 +51,14 @@ def _outcome(text: str) -> Loaded | ManifestError:
 @given(st.text())
 def test_any_text_is_answered(text: str) -> None:
     """Also what is no YAML at all."""
-    assert isinstance(_outcome(text), Loaded | ManifestError)
+    assert isinstance(_outcome(text), LoadResult | ManifestError)
 
 
 @QUICK
 @given(VALUES)
 def test_any_value_is_answered(value: Any) -> None:
     """Numbers, lists, mappings without a kind."""
-    assert isinstance(_outcome(json.dumps(value)), Loaded | ManifestError)
+    assert isinstance(_outcome(json.dumps(value)), LoadResult | ManifestError)
 
 
 @QUICK
@@ -69,7 +69,7 @@ def test_any_object_of_a_known_kind_is_answered(
     """Whatever stands in the place of metadata and spec."""
     body = {"apiVersion": kind[0], "kind": kind[1], "metadata": metadata, "spec": spec, **more}
 
-    assert isinstance(_outcome(json.dumps(body)), Loaded | ManifestError)
+    assert isinstance(_outcome(json.dumps(body)), LoadResult | ManifestError)
 
 
 def _spots(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -100,4 +100,4 @@ def test_a_case_with_one_value_exchanged_is_answered(data: st.DataObject) -> Non
     changed = _replaced(documents, spot, data.draw(VALUES))
 
     text = "\n---\n".join(map(json.dumps, changed)) if isinstance(changed, list) else json.dumps(changed)
-    assert isinstance(_outcome(text), Loaded | ManifestError)
+    assert isinstance(_outcome(text), LoadResult | ManifestError)

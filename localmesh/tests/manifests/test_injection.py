@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from localmesh.layout import ImaginedAddresses
+from localmesh.catalog.addressing import SyntheticAllocator
 from localmesh.manifests import load_text
 from localmesh.manifests.injection import is_asked, is_refused
-from localmesh.plan import EMPTY, plan
+from localmesh.runtime.desired_state import EMPTY, plan
 
 YES, NO = {"istio-injection": "enabled"}, {"istio-injection": "disabled"}
 REVISION, OTHER = {"istio.io/rev": "stable"}, {"istio-injection": "true"}
@@ -74,7 +74,7 @@ spec:
 """
     resources = load_text(text).resources
 
-    (placed,) = plan(resources, (), ImaginedAddresses(), EMPTY).pods.values()
+    (placed,) = plan(resources, (), SyntheticAllocator(), EMPTY).pods.values()
 
     assert (placed.proxy is not None) == here
     assert placed.pod.has_sidecar == here

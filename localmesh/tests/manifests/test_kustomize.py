@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests import Loaded, ManifestError, Resource, load
+from localmesh.manifests import LoadResult, ManifestError, Resource, load
 from localmesh.manifests.kustomize import CHOSEN, build_kustomization
 
 SERVICE = """\
@@ -46,7 +46,7 @@ def _write(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text)
 
 
-def _of(loaded: Loaded, kind: str) -> Resource:
+def _of(loaded: LoadResult, kind: str) -> Resource:
     (found,) = (resource for resource in loaded.resources if resource.kind == kind)
     return found
 

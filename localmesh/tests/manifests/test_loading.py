@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests import Loaded, ManifestError, load, load_text
+from localmesh.manifests import LoadResult, ManifestError, load, load_text
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: logic}\nspec: {ports: [{port: 80}]}\n"
 
@@ -144,7 +144,7 @@ def test_warnings_do_not_stop_the_load() -> None:
 
 def test_nothing_loads_as_nothing() -> None:
     """No documents, no problem of ours."""
-    assert load_text("# only a comment\n") == Loaded(())
+    assert load_text("# only a comment\n") == LoadResult(())
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])

@@ -1,7 +1,7 @@
 """The printed form of problems."""
 
 from localmesh.manifests import FieldPath, ManifestError, Place, Problem, Severity
-from localmesh.manifests.codes import doubtful, reading
+from localmesh.manifests.codes import syntax, warnings
 
 
 def _problem(file: str, line: int | None = None, name: str = "logic") -> Problem:
@@ -20,7 +20,7 @@ def test_a_problem_of_a_patched_object_names_file_patch_field_and_remedy() -> No
     )
     path = FieldPath("spec") / "http" / 0 / "route" / 1 / "destination" / "subset"
 
-    problem = doubtful.MISSING_SUBSET.at(
+    problem = warnings.MISSING_SUBSET.at(
         place,
         path,
         found='"v3"',
@@ -40,7 +40,7 @@ def test_a_problem_of_a_patched_object_names_file_patch_field_and_remedy() -> No
 
 def test_a_problem_of_a_file_has_no_object_and_no_field() -> None:
     """What cannot be read is no object yet."""
-    problem = reading.MALFORMED.at(Place("gateway.yaml", line=3), reason="a tab")
+    problem = syntax.MALFORMED.at(Place("gateway.yaml", line=3), reason="a tab")
 
     assert str(problem) == (
         "gateway.yaml:3: error SM002\n"
@@ -66,6 +66,6 @@ def test_an_error_carries_all_problems_sorted_by_place() -> None:
 
 def test_a_warning_can_be_made_an_error() -> None:
     """That is what --strict does."""
-    warning = doubtful.RETRIES_WITHOUT_EFFECT.at(Place("a.yaml"))
+    warning = warnings.RETRIES_WITHOUT_EFFECT.at(Place("a.yaml"))
 
     assert (warning.severity, warning.as_error().severity) == (Severity.WARNING, Severity.ERROR)

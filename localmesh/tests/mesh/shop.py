@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 
-from localmesh.changes import Changes
 from localmesh.manifests import load_text
-from localmesh.mesh import Mesh, MeshSettings
+from localmesh.runtime.changes import Changes
+from localmesh.runtime.mesh import Mesh, MeshSettings
 
 
 def _deployment(version: str, extra: str = "") -> str:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from localmesh.api import application
+from localmesh.server.api import application
 from localmesh.tests.mesh.shop import BASE, DYING_V2, V1, V2, mesh_of, routed
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("api")]

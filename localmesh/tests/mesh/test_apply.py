@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 
 from localmesh.manifests import load_text
-from localmesh.mesh import Mesh, MeshSettings
+from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.runtime.workloads import PodFailedError
 from localmesh.tests.mesh.shop import BASE, DYING_V2, V1, V2, V3, answers, apply, gateway_url, mesh_of, routed
-from localmesh.workloads import PodFailedError
 from localmesh.xds import RejectedError
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("mesh")]
@@ -160,7 +160,7 @@ def test_a_configuration_that_envoy_refuses_leaves_the_old_one_in_force(
 
 def _spoil_routes_when(monkeypatch: pytest.MonkeyPatch, spoiled: dict[str, bool]) -> None:
     """Makes the translation wrong on purpose: a mesh cannot be talked into this from outside."""
-    from localmesh import mesh as module
+    from localmesh.runtime import mesh as module
 
     right = module.translate
 

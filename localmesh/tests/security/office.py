@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from localmesh.explain.offline import find
 from localmesh.manifests import load_text
-from localmesh.mesh import Mesh
-from localmesh.offline import find
+from localmesh.runtime.mesh import Mesh
 
 
 def _workload(name: str, namespace: str) -> str:

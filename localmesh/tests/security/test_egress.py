@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from localmesh.explain.offline import find
 from localmesh.manifests import load_text
-from localmesh.mesh import Mesh, MeshSettings
-from localmesh.offline import find
+from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import BASE
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]

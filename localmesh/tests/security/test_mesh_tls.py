@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 
 from localmesh.catalog.identities import identity
-from localmesh.mesh import Mesh, MeshSettings
-from localmesh.offline import find
+from localmesh.explain.offline import find
+from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, ask
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import aiohttp
 import pytest
 
-from localmesh.mesh import Mesh, MeshSettings
+from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import GATEWAY, OUTSIDE, Answer, Request, apply, ask
 from localmesh.tests.security.tokens import ISSUER, jwks, token
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localmesh.changes import aged
-from localmesh.layout import ImaginedAddresses
+from localmesh.catalog.addressing import SyntheticAllocator
 from localmesh.manifests import Resource
-from localmesh.plan import EMPTY, Plan, plan
-from localmesh.translate import Memory, ProxyConfig, translate
+from localmesh.runtime.changes import carry_over
+from localmesh.runtime.desired_state import EMPTY, DesiredState, plan
+from localmesh.translate import ProxyConfig, TranslationCache, translate
 from localmesh.xds import Encoder, Snapshot
 
 
@@ -16,14 +16,14 @@ class Applied:
     """One mesh after another, translated with the memory of those before."""
 
     def __init__(self) -> None:
-        self._memory, self._encoder = Memory(), Encoder()
-        self._addresses = ImaginedAddresses()
-        self._plan: Plan = EMPTY
+        self._memory, self._encoder = TranslationCache(), Encoder()
+        self._addresses = SyntheticAllocator()
+        self._plan: DesiredState = EMPTY
         self._objects: dict[tuple[str, str, str, str], Resource] = {}
 
     def apply(self, resources: Iterable[Resource], *, ready: bool = True) -> None:
         """Makes the mesh what the resources say."""
-        self._objects = aged(self._objects, resources)
+        self._objects = carry_over(self._objects, resources)
         self._plan = plan(self._objects.values(), (), self._addresses, self._plan)
         self._catalog = self._plan.catalog.with_pods(
             pod.as_endpoint(ready=ready) for pod in self._plan.pods.values()

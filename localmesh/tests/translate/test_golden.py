@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from localmesh.explain.offline import proxy_config
 from localmesh.manifests import load
-from localmesh.offline import proxy_config
-from localmesh.printing import printable
+from localmesh.xds.config_dump import config_dump
 
 CASES = Path(__file__).parent / "cases"
 MESH = CASES / "_mesh.yaml"
@@ -27,7 +27,7 @@ def shown(case: Path) -> Any:
     """What `# show: WORKLOAD PART [NAME [VIRTUAL HOST]]` in the head of a case picks from its output."""
     line = next(line for line in case.read_text().splitlines() if line.startswith("# show: "))
     workload, part, *names = line.removeprefix("# show: ").split()
-    config = printable(proxy_config(load(files=[MESH, case]).resources, workload))
+    config = config_dump(proxy_config(load(files=[MESH, case]).resources, workload))
     found: Any = config[part]
     for name in names:
         items = found["virtualHosts"] if isinstance(found, Mapping) else found

@@ -15,9 +15,9 @@ import pytest
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import Place, Resource
-from localmesh.process import Command
-from localmesh.process_table import ProcessTable
-from localmesh.workloads import FreePorts, Pod, PodFacts, PodState
+from localmesh.runtime.processes.process import Command
+from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
+from localmesh.runtime.workloads import FreePorts, Pod, PodFacts, PodState
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ class PodBench:
     """Starts pods and processes in a folder of the test's own and notes what they tell."""
 
     folder: Path
-    processes: ProcessTable
+    processes: ProcessSupervisor
     ports: FreePorts = field(default_factory=FreePorts)
     told: list[PodState] = field(default_factory=list)
 
@@ -86,7 +86,7 @@ def run_on_bench(tmp_path: Path) -> Callable[[Scenario], None]:
     """Runs a scenario on a bench whose processes all end with it."""
 
     async def run(scenario: Scenario) -> None:
-        async with ProcessTable(tmp_path) as processes:
+        async with ProcessSupervisor(tmp_path) as processes:
             await scenario(PodBench(tmp_path, processes))
 
     return lambda scenario: asyncio.run(run(scenario))

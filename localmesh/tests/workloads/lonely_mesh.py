@@ -8,14 +8,14 @@ import os
 import sys
 from pathlib import Path
 
-from localmesh.process import Command
-from localmesh.process_table import ProcessTable
+from localmesh.runtime.processes.process import Command
+from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 
 
 async def main() -> None:
     folder = Path(sys.argv[1])
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    async with ProcessTable(folder) as table:
+    async with ProcessSupervisor(folder) as table:
         for number, text in enumerate(sys.argv[2:]):
             command = Command(
                 f"command {number}", ("sh", "-c", text), {"PATH": path}, folder, folder / f"{number}.log"

@@ -13,8 +13,8 @@ import pytest
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.workload import Workload
 from localmesh.manifests import ManifestError
-from localmesh.workloads.environment import Launch, configuration_problems, launch
-from localmesh.workloads.facts import PodFacts
+from localmesh.runtime.workloads.environment import Launch, configuration_problems, launch
+from localmesh.runtime.workloads.facts import PodFacts
 
 MakeWorkload = Callable[..., Workload]
 PROXY = {"outbound_proxy": "http://127.0.0.1:15001"}

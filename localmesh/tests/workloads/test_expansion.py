@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from localmesh.workloads.expansion import expand
+from localmesh.runtime.workloads.expansion import expand
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localmesh.catalog.workload import Workload
-from localmesh.workloads import PodFacts, pod_name
+from localmesh.runtime.workloads import PodFacts, pod_name
 
 MakeWorkload = Callable[..., Workload]
 

@@ -18,7 +18,7 @@ import pytest
 
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import ManifestError, Resource
-from localmesh.workloads import Pod, PodFailedError, PodState, back_off
+from localmesh.runtime.workloads import Pod, PodFailedError, PodState, back_off
 
 Run = Callable[[Callable[[Any], Awaitable[None]]], None]
 Until = Callable[..., Awaitable[None]]

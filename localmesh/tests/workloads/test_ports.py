@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.workloads.ports import LOOPBACK, FreePorts, is_free
+from localmesh.runtime.workloads.ports import LOOPBACK, FreePorts, is_free
 
 
 def test_no_port_is_given_out_twice() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from localmesh.catalog.probe import Action, Execute, HttpGet, TcpSocket
-from localmesh.workloads import FreePorts
-from localmesh.workloads.probes import Target, probe_client
+from localmesh.runtime.workloads import FreePorts
+from localmesh.runtime.workloads.probes import Target, probe_client
 
 DECLARED = 8080
 

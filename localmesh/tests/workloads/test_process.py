@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from localmesh.process import StartError, exit_reason, group_lives, last_lines
+from localmesh.runtime.processes.process import StartError, exit_reason, group_lives, last_lines
 
 Run = Callable[[Callable[[Any], Awaitable[None]]], None]
 Until = Callable[..., Awaitable[None]]

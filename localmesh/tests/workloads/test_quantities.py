@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from localmesh.workloads.quantities import quantity
+from localmesh.runtime.workloads.quantities import quantity
 
 
 @pytest.mark.parametrize(

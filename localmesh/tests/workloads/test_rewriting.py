@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from localmesh.workloads.rewriting import Rewriting
+from localmesh.runtime.workloads.rewriting import Rewriting
 
 REWRITING = Rewriting(
     ports={8080: 20001, 9102: 20002},

@@ -19,7 +19,7 @@ from typing import IO, Any
 import pytest
 
 from localmesh import stub
-from localmesh.workloads import FreePorts
+from localmesh.runtime.workloads import FreePorts
 
 IDENTITY = {"workload": "web-v1", "version": "v1", "pod": "web-v1-abc", "namespace": "demo", "service": "web"}
 SCRIPT = Path(stub.__file__).with_name("server.py")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from localmesh import watchdog
+from localmesh.runtime.processes import watchdog
 
 TOKEN = "a-token-that-no-other-process-has"
 

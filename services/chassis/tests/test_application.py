@@ -9,9 +9,9 @@ import flask
 import pytest
 
 from services.chassis import application
-from services.chassis.call import current
 from services.chassis.logs import JsonFormatter
 from services.chassis.problem import Problem
+from services.chassis.request_context import current
 from services.chassis.settings import Settings
 
 OWN = "sample/v7/sample-pod"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from localmesh.manifests import load_text
-from localmesh.mesh import Mesh, MeshSettings
+from localmesh.runtime.mesh import Mesh, MeshSettings
 from tests.conformance.behaviour.cases import BASE, cases, recorded
 from tests.conformance.behaviour.sending import Answer, answers
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+from localmesh.explain.offline import proxies
 from localmesh.manifests import ManifestError, load
 from localmesh.manifests.problems import Problem
-from localmesh.offline import proxies
 from localmesh.translate import translate
 from tests.conformance.invalid.answers import Case, cases, deviations, recorded
 

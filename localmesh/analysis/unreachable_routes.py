@@ -1,0 +1,75 @@
+"""Routes that no request reaches, because an earlier one takes all of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from localmesh.analysis.world import World
+from localmesh.manifests.codes import warnings
+from localmesh.manifests.fields import Field
+from localmesh.manifests.problems import Problem
+
+Conditions = Mapping[tuple[str, ...], Any]
+
+_URI = ("uri",)
+_GATEWAYS = ("gateways",)
+
+
+def unreachable(world: World) -> Iterator[Problem]:
+    """Matches and routes that stand behind one that covers them."""
+    for resource in world.all("VirtualService"):
+        yield from _routes(resource.root.get("spec", "http"))
+
+
+def _routes(routes: Field) -> Iterator[Problem]:
+    earlier: list[tuple[Field, Conditions]] = []
+    for route in routes.items():
+        matches = list(route.get("match").items())
+        for field in matches or [route]:
+            conditions = _conditions(field) if matches else {}
+            taker = next((other for other, known in earlier if covers(known, conditions)), None)
+            if taker is not None:
+                takes = "all its requests" if matches else "all requests"
+                yield field.problem(warnings.UNREACHABLE_ROUTE, earlier=taker.path, reason=takes)
+            elif not route.get("delegate"):  # what a delegate does not match comes back to later routes
+                earlier.append((field, conditions))
+
+
+def _conditions(match: Field) -> Conditions:
+    """What a match asks for, one entry per condition."""
+    conditions: dict[tuple[str, ...], Any] = {}
+    for name, field in match.entries():
+        if name in {"name", "ignoreUriCase", "statPrefix"} or not field:
+            continue
+        if name in {"headers", "withoutHeaders", "queryParams", "sourceLabels"}:
+            conditions |= {(name, key): condition.value for key, condition in field.entries()}
+        elif name == "uri":
+            conditions[_URI] = (field.value, match.get("ignoreUriCase").value is True)
+        else:
+            conditions[name,] = field.value
+    return conditions
+
+
+def covers(earlier: Conditions, later: Conditions) -> bool:
+    """Whether the earlier match takes all that the later would: its conditions follow from the later ones."""
+    return all(key in later and _follows(key, value, later[key]) for key, value in earlier.items())
+
+
+def _follows(key: tuple[str, ...], earlier: Any, later: Any) -> bool:
+    if key == _GATEWAYS:
+        return set(later) <= set(earlier)
+    return bool(_uri_follows(earlier, later) if key == _URI else earlier == later)
+
+
+def _uri_follows(earlier: tuple[Any, bool], later: tuple[Any, bool]) -> bool:
+    (first, first_ignores_case), (second, second_ignores_case) = earlier, later
+    if (second_ignores_case and not first_ignores_case) or not first:
+        return earlier == later or not first
+    prefix = first.get("prefix")
+    begins = second.get("exact", second.get("prefix"))
+    if prefix is None or begins is None:
+        return bool(first == second) or first.get("regex") == ".*"
+    if first_ignores_case:
+        prefix, begins = prefix.lower(), begins.lower()
+    return bool(begins.startswith(prefix))

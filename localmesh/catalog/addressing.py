@@ -1,0 +1,236 @@
+"""Where everything of a mesh listens: every pod, its sidecar, the gateways.
+
+The same layout serves the running mesh, on ports of the loopback, and the offline view, at made-up pod
+addresses; which of the two is decided by the `AddressAllocator` handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from localmesh.catalog import Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
+from localmesh.catalog.workload import Workload
+from localmesh.manifests import Resource
+from localmesh.manifests.injection import is_refused
+from localmesh.runtime.workloads.facts import pod_name
+from localmesh.runtime.workloads.ports import LOOPBACK, FreePorts
+
+
+class AddressAllocator(Protocol):
+    """Gives out names and addresses; the same answer for the same question."""
+
+    def pod(self, workload: Workload, ordinal: int) -> str:
+        """The name of a workload's pod."""
+
+    def application(self, pod: str, port: int, *, movable: bool) -> Address:
+        """Where a pod's process listens for a container port; `movable`: it can be told another number."""
+
+    def inbound(self, pod: str, port: int) -> Address:
+        """Where a pod's sidecar listens for a container port."""
+
+    def outbound(self, pod: str) -> Address:
+        """Where a pod's sidecar takes the pod's own requests."""
+
+    def gateway(self, name: str, port: int) -> Address:
+        """Where a gateway listens for a target port."""
+
+
+class LoopbackAllocator:
+    """Free ports of the loopback; `gateway_ports` fixes those of gateway ports, by target port."""
+
+    def __init__(self, free_ports: FreePorts, gateway_ports: Mapping[int, int] | None = None) -> None:
+        self._free_ports = free_ports
+        self._gateway_ports = dict(gateway_ports or {})
+        self._given: dict[tuple[str, str, int], Address] = {}
+
+    def pod(self, workload: Workload, ordinal: int) -> str:
+        """The name that Kubernetes could have given."""
+        return pod_name(workload, ordinal)
+
+    def application(self, pod: str, port: int, *, movable: bool) -> Address:
+        """A free port, or the number itself where the process cannot be told another."""
+        return self._address("application", pod, port) if movable else Address(LOOPBACK, port)
+
+    def inbound(self, pod: str, port: int) -> Address:
+        """A free port."""
+        return self._address("inbound", pod, port)
+
+    def outbound(self, pod: str) -> Address:
+        """A free port."""
+        return self._address("outbound", pod, 0)
+
+    def gateway(self, name: str, port: int) -> Address:
+        """The fixed port of that target port, or a free one."""
+        fixed = self._gateway_ports.get(port)
+        return Address(LOOPBACK, fixed) if fixed else self._address("gateway", name, port)
+
+    def _address(self, what: str, whose: str, port: int) -> Address:
+        key = (what, whose, port)
+        if key not in self._given:
+            self._given[key] = Address(LOOPBACK, self._free_ports.take())
+        return self._given[key]
+
+
+class SyntheticAllocator:
+    """Pod addresses as a cluster would have them, for translation without running anything."""
+
+    def __init__(self) -> None:
+        self._pods: dict[str, str] = {}
+
+    def pod(self, workload: Workload, ordinal: int) -> str:
+        """The name that Kubernetes could have given."""
+        return pod_name(workload, ordinal)
+
+    def application(self, pod: str, port: int, *, movable: bool) -> Address:
+        """The port itself, inside the pod."""
+        del pod, movable
+        return Address(LOOPBACK, port)
+
+    def inbound(self, pod: str, port: int) -> Address:
+        """The pod's address."""
+        number = len(self._pods) + 1
+        host = self._pods.setdefault(pod, f"10.244.{number // 250}.{number % 250 + 1}")
+        return Address(host, port)
+
+    def outbound(self, pod: str) -> Address:
+        """Istio's own outbound port."""
+        del pod
+        return Address(LOOPBACK, 15001)
+
+    def gateway(self, name: str, port: int) -> Address:
+        """The target port, on all addresses."""
+        del name
+        return Address("0.0.0.0", port)  # noqa: S104 - written down, never bound
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPod:
+    """A pod that is to run: `ports` maps container ports to the real ones; `proxy` is its sidecar."""
+
+    workload: Workload
+    ordinal: int
+    name: str
+    ports: Mapping[int, int]
+    proxy: Proxy | None
+    pod: Pod
+    ready_pod: Pod
+
+    def as_endpoint(self, *, ready: bool, host: str | None = None) -> Pod:
+        """The pod as translation sees it; `host` is where it is reached, if not where it listens."""
+        pod = self.ready_pod if ready else self.pod
+        if host is None:
+            return pod
+        addresses = {port: Address(host, listen.port) for port, listen in pod.addresses.items()}
+        return replace(pod, addresses=addresses)
+
+
+def plan_pods(
+    workloads: Iterable[Workload],
+    services_of: Callable[[str, Mapping[str, str]], Iterable[Service]],
+    is_injected: Callable[[Workload], bool],
+    addresses: AddressAllocator,
+) -> list[PlannedPod]:
+    """Every pod of the workloads, with all its addresses; `services_of` says what sends to their labels."""
+    return [
+        _place(workload, ordinal, ports, is_injected(workload), addresses)
+        for workload in workloads
+        for ports in [_container_ports(workload, services_of(workload.namespace, workload.labels))]
+        for ordinal in range(workload.replicas)
+    ]
+
+
+def plan_gateway(gateway: GatewayWorkload, addresses: AddressAllocator) -> Proxy:
+    """The proxy of a gateway."""
+    return Proxy(
+        kind=ProxyKind.GATEWAY,
+        namespace=gateway.namespace,
+        workload=gateway.name,
+        name=gateway.name,
+        labels=gateway.labels,
+        service_account=gateway.service_account,
+        listen={
+            server.target_port: addresses.gateway(gateway.name, server.target_port)
+            for server in gateway.servers
+        },
+    )
+
+
+def injection(namespaces: Iterable[Resource]) -> Callable[[Workload], bool]:
+    """Which workloads get a sidecar: all but those whose namespace or pod template says no."""
+    labels = {each.name: each.labels for each in namespaces if each.kind == "Namespace"}
+
+    def is_injected(workload: Workload) -> bool:
+        return not is_refused(labels.get(workload.namespace, {}), workload.labels, workload.annotations)
+
+    return is_injected
+
+
+def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[int, bool]:
+    """The container ports that count, each with whether the manifest declares it.
+
+    Declaring a port is a courtesy in Kubernetes: a Service may send to any number.
+    """
+    ports = dict.fromkeys(workload.declared_ports, True)
+    for service in services:
+        for port in service.ports:
+            if isinstance(port.target, int) and port.protocol.value != "UDP":
+                ports.setdefault(port.target, False)
+    return ports
+
+
+def _place(
+    workload: Workload, ordinal: int, ports: Mapping[int, bool], injected: bool, addresses: AddressAllocator
+) -> PlannedPod:
+    name = addresses.pod(workload, ordinal)
+    key = f"{workload.namespace}/{name}"
+    is_stub = any(not container.command for container in workload.containers)
+    applications = {
+        port: addresses.application(key, port, movable=declared or is_stub)
+        for port, declared in ports.items()
+    }
+    inbound = tuple(
+        Inbound(port, addresses.inbound(key, port), application) for port, application in applications.items()
+    )
+    proxy = Proxy(
+        kind=ProxyKind.SIDECAR,
+        namespace=workload.namespace,
+        workload=workload.name,
+        name=name,
+        labels=workload.labels,
+        service_account=workload.service_account,
+        inbound=inbound,
+        outbound=addresses.outbound(key),
+    )
+    reachable = {each.container_port: each.listen for each in inbound} if injected else applications
+    pod = _pod(workload, name, reachable, has_sidecar=injected)
+    return PlannedPod(
+        workload=workload,
+        ordinal=ordinal,
+        name=name,
+        ports={port: address.port for port, address in applications.items()},
+        proxy=proxy if injected else None,
+        pod=pod,
+        ready_pod=replace(pod, ready=True),
+    )
+
+
+def _pod(workload: Workload, name: str, addresses: Mapping[int, Address], *, has_sidecar: bool) -> Pod:
+    """The pod as endpoints see it, not ready yet."""
+    return Pod(
+        name=name,
+        namespace=workload.namespace,
+        workload=workload.name,
+        labels=workload.labels,
+        service_account=workload.service_account,
+        addresses=addresses,
+        port_names={
+            port.name: port.number
+            for container in workload.containers
+            for port in container.ports
+            if port.name
+        },
+        ready=False,
+        has_sidecar=has_sidecar,
+    )

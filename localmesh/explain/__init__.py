@@ -1,0 +1,1 @@
+"""What happens to a request, and which rule decided: from configuration alone."""

@@ -1,0 +1,38 @@
+"""What Kubernetes asks of a PersistentVolumeClaim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from localmesh.manifests.codes import invalid
+from localmesh.manifests.fields import Field
+from localmesh.manifests.problems import Problem
+from localmesh.manifests.rules.quantities import quantity
+
+_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
+
+
+def access_modes(root: Field) -> Iterator[Problem]:
+    """How the volume may be mounted."""
+    spec = root.get("spec")
+    modes = spec.get("accessModes")
+    if not len(modes):
+        remedy = "add spec.accessModes: [ReadWriteOnce]"
+        yield spec.problem(invalid.MISSING_FIELD, name="accessModes", why="", remedy=remedy)
+    for mode in modes.items():
+        if mode.text and mode.text not in _MODES:
+            yield mode.problem(invalid.NOT_IN_SET, expected=", ".join(_MODES), remedy="write one of these")
+
+
+def requested_size(root: Field) -> Iterator[Problem]:
+    """How large the volume must be."""
+    requests = root.get("spec", "resources", "requests")
+    if not requests.get("storage"):
+        remedy = "add spec.resources.requests.storage"
+        yield root.get("spec").problem(
+            invalid.MISSING_FIELD, name="resources.requests.storage", why="", remedy=remedy
+        )
+    yield from quantity(requests.get("storage"))
+
+
+CLAIM_RULES = (access_modes, requested_size)

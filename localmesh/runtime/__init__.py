@@ -1,0 +1,1 @@
+"""Desired state turned into running pods and Envoys."""

@@ -1,0 +1,1 @@
+"""Pods and Envoys as processes of this machine."""

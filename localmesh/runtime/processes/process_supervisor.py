@@ -1,0 +1,217 @@
+"""All processes of one mesh: none of them outlives it, whatever happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, Self
+
+import psutil
+
+from localmesh.runtime.processes import process, watchdog
+from localmesh.runtime.processes.process import Command, Process
+
+_START_TIME_TOLERANCE_SECONDS = 2.0  # the clock may have been set meanwhile, which moves start times
+_WATCHDOG_PAUSE_SECONDS = 0.1
+_LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # some Pythons do not start without them
+
+
+class StateFolderInUseError(Exception):
+    """Another running mesh keeps its state in the same folder."""
+
+    def __init__(self, folder: Path, pid: int | None) -> None:
+        self.folder = folder
+        self.pid = pid
+        owner = f"by process {pid}" if pid else "by another process"
+        super().__init__(f"{folder} is in use {owner}; stop that mesh first, or use another state folder")
+
+
+class ProcessSupervisor:
+    """Starts processes and sees to their end: an asynchronous context manager.
+
+    Opening it ends what an earlier mesh with the same state folder has left behind; closing it stops
+    everything; and should localmesh be killed, its watchdog ends everything at once.
+    """
+
+    def __init__(self, state_folder: Path) -> None:
+        self._folder = state_folder / "processes"
+        self._token = uuid.uuid4().hex
+        self._running: dict[int, Process] = {}
+        self._logs: set[Path] = set()
+        self._owner_file: IO[str] | None = None
+        self._watchdog: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.close()
+
+    @property
+    def running(self) -> tuple[Process, ...]:
+        """The processes that have not ended."""
+        return tuple(self._running.values())
+
+    @property
+    def mark(self) -> dict[str, str]:
+        """Environment that marks a process as this mesh's, so that it is ended with it by all means."""
+        return {watchdog.VARIABLE: self._token}
+
+    async def open(self) -> None:
+        """Take the state folder and clean up in it. Raises StateFolderInUseError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._owner_file, earlier = _take(self._folder)
+        await self._end_leftovers(earlier.get("token"))
+        self._owner_file.truncate(0)
+        json.dump({"pid": os.getpid(), "token": self._token}, self._owner_file)
+        self._owner_file.flush()
+        self._watchdog = await _start_watchdog(self._token)
+        self._keeper = asyncio.create_task(self._keep_watchdog())
+
+    async def start(self, command: Command) -> Process:
+        """Start a process that ends no later than this table. Raises StartError."""
+        environment = {**command.environment, **self.mark}
+        begin_log = self._is_of_an_earlier_mesh(command.log_file)
+        whole = replace(command, environment=environment)
+        started = await process.start(whole, self._forget, begin_log=begin_log)
+        self._running[started.pid] = started
+        self._tell_watchdog("+", started.pid)
+        self._record(started)
+        return started
+
+    def _is_of_an_earlier_mesh(self, log_file: Path) -> bool:
+        """Whether a log of the state folder is written to for the first time."""
+        if log_file in self._logs or not log_file.is_relative_to(self._folder.parent):
+            return False
+        self._logs.add(log_file)
+        return True
+
+    async def run(self, command: Command, timeout_seconds: float) -> int | None:
+        """Run a command to its end and return its exit status; None when the time was up first."""
+        started = await self.start(command)
+        try:
+            return await asyncio.wait_for(started.wait(), timeout_seconds)
+        except TimeoutError:
+            return None
+        finally:
+            await started.stop(0)
+
+    async def close(self, grace_seconds: float = 2) -> None:
+        """Stop every process, and what may have slipped out of their groups."""
+        await asyncio.gather(*(each.stop(grace_seconds) for each in self.running))
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._watchdog is not None:
+            await _dismiss(self._watchdog)
+        if self._owner_file is not None:
+            self._owner_file.truncate(0)
+            self._owner_file.close()
+            self._owner_file = None
+
+    def _record(self, started: Process) -> None:
+        try:
+            start_time = psutil.Process(started.pid).create_time()
+        except psutil.NoSuchProcess:
+            return  # ended already: nothing to clean up
+        record = {"name": started.command.name, "pid": started.pid, "started": start_time}
+        self._record_file(started.pid).write_text(json.dumps(record), encoding="utf-8")
+
+    def _record_file(self, pid: int) -> Path:
+        return self._folder / f"{pid}.json"
+
+    def _forget(self, ended: Process) -> None:
+        self._running.pop(ended.pid, None)
+        self._tell_watchdog("-", ended.pid)
+        self._record_file(ended.pid).unlink(missing_ok=True)
+
+    def _tell_watchdog(self, action: str, group: int) -> None:
+        if self._watchdog is not None and self._watchdog.stdin is not None:
+            self._watchdog.stdin.write(f"{action}{group}\n".encode())
+
+    async def _keep_watchdog(self) -> None:
+        """Replace a watchdog that somebody has killed."""
+        while self._watchdog is not None:
+            await self._watchdog.wait()
+            await asyncio.sleep(_WATCHDOG_PAUSE_SECONDS)
+            self._watchdog = await _start_watchdog(self._token)
+            for group in self._running:
+                self._tell_watchdog("+", group)
+
+    async def _end_leftovers(self, token: str | None) -> None:
+        groups = [record["pid"] for record in self._records() if _is_same_process(record)]
+        if token is not None:
+            cleaner = await _start_watchdog(token)
+            assert cleaner.stdin is not None  # noqa: S101 - for the type checker: it was asked for
+            cleaner.stdin.writelines(f"+{group}\n".encode() for group in groups)
+            await _dismiss(cleaner)
+        for file in self._folder.glob("*.json"):
+            file.unlink(missing_ok=True)
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        for file in self._folder.glob("*.json"):
+            yield _record(file.read_text(encoding="utf-8"))
+
+
+def _take(folder: Path) -> tuple[IO[str], dict[str, Any]]:
+    """The locked owner file and what the previous owner left in it; the lock ends with its holder."""
+    file = (folder / "owner").open("a+", encoding="utf-8")
+    file.seek(0)
+    earlier = _record(file.read())
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StateFolderInUseError(folder.parent, earlier.get("pid")) from None
+    return file, earlier
+
+
+def _record(text: str) -> dict[str, Any]:
+    """What was noted; nothing where a kill has cut it short."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _is_same_process(record: dict[str, Any]) -> bool:
+    try:
+        start_time = psutil.Process(record["pid"]).create_time()
+        return abs(start_time - float(record["started"])) < _START_TIME_TOLERANCE_SECONDS
+    except (psutil.Error, KeyError, TypeError, ValueError):
+        return False
+
+
+async def _start_watchdog(token: str) -> asyncio.subprocess.Process:
+    # By its bare file name, so that its command line does not say localmesh: `pkill -9 -f localmesh`
+    # must not kill the one that cleans up afterwards.
+    script = Path(watchdog.__file__)
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-I", "-S", script.name, token),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=script.parent,
+        env={name: os.environ[name] for name in _LIBRARY_PATHS if name in os.environ},
+        start_new_session=True,
+    )
+
+
+async def _dismiss(watching: asyncio.subprocess.Process) -> None:
+    """Let a watchdog do its work and wait for its end."""
+    if watching.stdin is not None:
+        watching.stdin.close()
+    await watching.wait()

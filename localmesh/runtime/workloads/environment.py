@@ -1,0 +1,120 @@
+"""How the process runs that stands for a container: its words, its environment, its folder.
+
+The process gets nothing of the caller's environment but what programs need in order to start at all
+(PATH, locale, time zone, where Python finds its modules and libraries): no token or password of the
+person who runs localmesh reaches a pod. Set besides, and first of all overridden by the manifest:
+
+HOSTNAME                the pod's name, as in Kubernetes
+HOST                    127.0.0.1, for programs that take their address from it
+HOME, TMPDIR            folders of the pod; TMPDIR is the volume at /tmp where one is mounted
+HTTP_PROXY, NO_PROXY    the sidecar, in both spellings, for pods that have one
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from localmesh.catalog.config_data import ConfigData
+from localmesh.catalog.container import Container
+from localmesh.catalog.refusals import Refusals
+from localmesh.catalog.volume import leaves_volume
+from localmesh.catalog.workload import Workload
+from localmesh.manifests import ManifestError, Problem
+from localmesh.runtime.workloads.expansion import expand
+from localmesh.runtime.workloads.facts import PodFacts
+from localmesh.runtime.workloads.rewriting import Rewriting
+from localmesh.runtime.workloads.stub_command import stub_command
+from localmesh.runtime.workloads.variables import Variables
+
+_PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+_WITHOUT_PROXY = "127.0.0.1,localhost"
+_EITHER_SPELLING = (("HTTP_PROXY", "http_proxy"), ("NO_PROXY", "no_proxy"))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A container ready to be run as a process; `rewriting` serves commands run beside it."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    working_directory: Path
+    rewriting: Rewriting
+
+
+def launch(facts: PodFacts, container: Container, caller: Mapping[str, str]) -> Launch:
+    """How to run a container; `caller` is the environment of localmesh itself.
+
+    Raises ManifestError with everything that the manifest refers to and that does not exist.
+    """
+    refusals = Refusals(facts.workload.place)
+    variables = Variables(facts, container, refusals)
+    variables.fill()
+    if refusals.problems:
+        raise ManifestError(refusals.problems)
+    rewriting = Rewriting(facts.ports, _mounted_folders(facts, container, variables.values))
+    environment = _environment(facts, variables, rewriting, caller)
+    # References are filled with what the container would see and the whole is rewritten once: the
+    # other way round a folder under /tmp would be rewritten again where /tmp is mounted.
+    words = tuple(
+        rewriting.word(expand(word, variables.values)) for word in (*container.command, *container.arguments)
+    )
+    if not container.command:
+        words = stub_command(facts, container)
+    directory = Path(rewriting.path(container.working_directory))
+    is_mounted = container.working_directory and str(directory) != container.working_directory
+    return Launch(words, environment, directory if is_mounted else facts.working_directory, rewriting)
+
+
+def configuration_problems(workload: Workload, config: ConfigData) -> tuple[Problem, ...]:
+    """What the containers of a workload refer to in vain: keys, ConfigMaps, Secrets, fields."""
+    facts = PodFacts(workload, 0, {}, Path("/"), Path("/"), config=config)
+    refusals = Refusals(workload.place)
+    for container in workload.containers:
+        Variables(facts, container, refusals).fill()
+    return tuple(refusals.problems)
+
+
+def _mounted_folders(facts: PodFacts, container: Container, values: Mapping[str, str]) -> dict[str, Path]:
+    volumes = {volume.name: volume for volume in facts.workload.volumes}
+    folders = {}
+    for mount in container.mounts:
+        sub_path = expand(mount.sub_path, values)
+        if mount.volume in volumes and not leaves_volume(sub_path):
+            folders[mount.path] = facts.volume_folder(volumes[mount.volume]) / sub_path
+    return folders
+
+
+def _environment(
+    facts: PodFacts, variables: Variables, rewriting: Rewriting, caller: Mapping[str, str]
+) -> dict[str, str]:
+    written = {
+        name: value if name in variables.from_pod else rewriting.value(value)
+        for name, value in variables.values.items()
+    }
+    given = {name: caller[name] for name in _PASSED_ON if name in caller}
+    given |= {
+        "HOSTNAME": facts.name,
+        "HOST": "127.0.0.1",
+        "HOME": str(facts.home),
+        "TMPDIR": str(rewriting.folders.get("/tmp", facts.temporary)),  # noqa: S108 - the container's
+    }
+    given |= _proxy(facts, written)
+    search_path = written.get("PATH") or caller.get("PATH") or _DEFAULT_PATH
+    # First the folder of this very Python: `gunicorn` in a command means the one beside it.
+    return given | written | {"PATH": f"{Path(sys.executable).parent}:{search_path}"}
+
+
+def _proxy(facts: PodFacts, written: Mapping[str, str]) -> dict[str, str]:
+    if facts.outbound_proxy is None:
+        return {}
+    values = (facts.outbound_proxy, _WITHOUT_PROXY)
+    return {
+        name: value
+        for names, value in zip(_EITHER_SPELLING, values, strict=True)
+        if not any(name in written for name in names)
+        for name in names
+    }

@@ -1,0 +1,251 @@
+"""A pod: the containers of one replica, run as processes under one name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+from localmesh.runtime.processes.process import Command
+from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
+from localmesh.runtime.workloads.environment import launch
+from localmesh.runtime.workloads.facts import PodFacts
+from localmesh.runtime.workloads.ports import LOOPBACK, is_free
+from localmesh.runtime.workloads.supervisor import End, Supervised, Supervisor
+from localmesh.runtime.workloads.volumes import make_folders, remove_folders
+
+
+class PodState(StrEnum):
+    """Where a pod is in its life, in words of `kubectl get pods`."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    READY = "Ready"
+    CRASH_LOOP = "CrashLoopBackOff"
+    TERMINATING = "Terminating"
+    STOPPED = "Stopped"
+
+
+class PodFailedError(Exception):
+    """A pod has not become ready; says why, with the end of its log."""
+
+    def __init__(self, pod: str, reason: str, log_file: Path, last_lines: tuple[str, ...] = ()) -> None:
+        self.pod = pod
+        self.reason = reason
+        self.log_file = log_file
+        self.last_lines = last_lines
+        log = f"; the end of {log_file}:" if last_lines else f"; its log is {log_file}"
+        super().__init__("\n  ".join((f"pod {pod} {reason}{log}", *last_lines)))
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStatus:
+    """One container at a moment; `last_end` says how its previous run ended."""
+
+    name: str
+    running: bool
+    started: bool
+    ready: bool
+    restarts: int
+    pid: int | None
+    last_end: End | None
+
+
+class Pod:
+    """One running replica.
+
+    `on_change(pod)` is called on the event loop whenever its state or restarts have changed, among
+    others before `stop` ends anything, so that endpoints can go first.
+    """
+
+    def __init__(
+        self,
+        facts: PodFacts,
+        processes: ProcessSupervisor,
+        log_folder: Path,
+        on_change: Callable[[Pod], None],
+    ) -> None:
+        self.facts = replace(facts, capacity=facts.capacity or _capacity_of_machine())
+        self._processes = processes
+        self._log_folder = log_folder
+        self._on_change = on_change
+        self._changed = asyncio.Event()
+        self._supervisors: tuple[Supervisor, ...] = ()
+        self._terminating = False
+        self._stopped = False
+        self._told = (PodState.PENDING, 0)
+
+    def __repr__(self) -> str:
+        return f"<Pod {self.namespace}/{self.name} {self.state}>"
+
+    @property
+    def name(self) -> str:
+        """The name: the same for the same template and ordinal."""
+        return self.facts.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the workload."""
+        return self.facts.workload.namespace
+
+    @property
+    def host(self) -> str:
+        """The address at which its ports are reached."""
+        return LOOPBACK
+
+    @property
+    def log_file(self) -> Path:
+        """The one file that all replicas of the workload append to."""
+        return self._log_folder / self.namespace / f"{self.facts.workload.name}.log"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pod may be sent requests."""
+        return self.state is PodState.READY
+
+    @property
+    def restarts(self) -> int:
+        """How often its containers have been restarted."""
+        return sum(each.restarts for each in self._supervisors)
+
+    @property
+    def state(self) -> PodState:
+        """Where the pod is in its life."""
+        if self._stopped:
+            return PodState.STOPPED
+        if self._terminating:
+            return PodState.TERMINATING
+        if any(each.backing_off for each in self._supervisors):
+            return PodState.CRASH_LOOP
+        if not self._supervisors or not all(each.running for each in self._supervisors):
+            return PodState.PENDING
+        return PodState.READY if all(each.ready for each in self._supervisors) else PodState.RUNNING
+
+    @property
+    def containers(self) -> tuple[ContainerStatus, ...]:
+        """Each container as it is now."""
+        return tuple(
+            ContainerStatus(
+                name=each.container.name,
+                running=each.running,
+                started=each.started,
+                ready=each.ready,
+                restarts=each.restarts,
+                pid=each.process.pid if each.process is not None else None,
+                last_end=each.last_end,
+            )
+            for each in self._supervisors
+        )
+
+    async def start(self) -> None:
+        """Make the pod's folders and start its containers; returns before they are ready.
+
+        Raises ManifestError for configuration that is missing, PodFailedError when another program
+        listens on one of its ports.
+        """
+        workload = self.facts.workload
+        launches = [(each, launch(self.facts, each, os.environ)) for each in workload.containers]
+        self._require_free_ports()
+        make_folders(self.facts)
+        self._supervisors = tuple(
+            Supervisor(
+                Supervised(
+                    container=container,
+                    command=Command(
+                        name=f"container {container.name} of pod {self.namespace}/{self.name}",
+                        arguments=launched.arguments,
+                        environment=launched.environment,
+                        working_directory=launched.working_directory,
+                        log_file=self.log_file,
+                    ),
+                    rewriting=launched.rewriting,
+                    grace_seconds=workload.termination_grace_seconds,
+                ),
+                self._processes,
+                self._notify,
+            )
+            for container, launched in launches
+        )
+        for supervisor in self._supervisors:
+            supervisor.start()
+
+    async def until_ready(self, timeout_seconds: float, tolerated_restarts: int = 2) -> None:
+        """Return when the pod is ready. Raises PodFailedError when it is not in time, or dies too often.
+
+        A few restarts are tolerated because programs may wait for others in this way; a command that
+        cannot be executed at all is not tried twice.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while not self.ready:
+                    self._raise_if_hopeless(tolerated_restarts)
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise self._late(timeout_seconds) from None
+
+    def leave(self) -> None:
+        """Mark the pod as terminating: it takes no new requests but still answers those under way."""
+        if not self._terminating:
+            self._terminating = True
+            self._notify()
+
+    async def stop(self, grace_seconds: float | None = None) -> None:
+        """Leave, end all containers within the grace period (None: the manifest's), remove its files."""
+        self.leave()
+        if grace_seconds is None:
+            grace_seconds = self.facts.workload.termination_grace_seconds
+        await asyncio.gather(*(each.stop(grace_seconds) for each in self._supervisors))
+        await asyncio.to_thread(remove_folders, self.facts)
+        self._stopped = True
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        if (told := (self.state, self.restarts)) != self._told:
+            self._told = told
+            self._on_change(self)
+
+    def _require_free_ports(self) -> None:
+        for declared, real in self.facts.ports.items():
+            if not is_free(real):
+                reason = (
+                    f"cannot start: port {real} on {LOOPBACK}, given out for its port {declared}, is taken"
+                )
+                raise self._failed(f"{reason} by another program")
+
+    def _raise_if_hopeless(self, tolerated_restarts: int) -> None:
+        if self._terminating:
+            raise self._failed("was stopped before it was ready")
+        for each in self._supervisors:
+            end = each.last_end
+            if end is None or not each.backing_off:
+                continue
+            if end.hopeless or each.restarts >= tolerated_restarts:
+                times = f" ({each.restarts + 1} times)" if each.restarts else ""
+                raise self._failed(
+                    f"is not ready: container {each.container.name}: {end.reason}{times}", end.last_lines
+                )
+
+    def _late(self, timeout_seconds: float) -> PodFailedError:
+        waiting = next((each for each in self._supervisors if not each.ready), None)
+        reason = f"is not ready after {timeout_seconds:g} s"
+        if waiting is None:
+            return self._failed(reason)
+        if waiting.process is None:
+            lines = waiting.last_end.last_lines if waiting.last_end else ()
+            return self._failed(f"{reason}: container {waiting.container.name} does not run", lines)
+        said = f": container {waiting.container.name}: {waiting.last_failure}" if waiting.last_failure else ""
+        return self._failed(f"{reason}{said}", tuple(waiting.process.last_lines()))
+
+    def _failed(self, reason: str, last_lines: tuple[str, ...] = ()) -> PodFailedError:
+        return PodFailedError(f"{self.namespace}/{self.name}", reason, self.log_file, last_lines)
+
+
+def _capacity_of_machine() -> dict[str, str]:
+    return {"cpu": str(os.cpu_count() or 1), "memory": str(psutil.virtual_memory().total)}

@@ -1,0 +1,178 @@
+"""One container kept running: started, probed, restarted with growing pauses, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from localmesh.catalog.container import Container
+from localmesh.runtime.processes.process import Command, Process, StartError, exit_reason
+from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
+from localmesh.runtime.workloads.back_off import BackOff
+from localmesh.runtime.workloads.prober import Prober, Unhealthy
+from localmesh.runtime.workloads.probes import Target, probe_client
+from localmesh.runtime.workloads.rewriting import Rewriting
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a container ended last: why, its exit status (None: it could not run), its last lines.
+
+    `hopeless`: it will end so again, because it cannot be executed or had all its time to start.
+    """
+
+    reason: str
+    exit_status: int | None = None
+    last_lines: tuple[str, ...] = ()
+    hopeless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """What a supervisor keeps running: the container, its command as a process, its way to stop."""
+
+    container: Container
+    command: Command
+    rewriting: Rewriting
+    grace_seconds: float
+
+
+class Supervisor:
+    """Keeps one container running from `start` to `stop`.
+
+    `on_change` is called without arguments whenever `running`, `ready`, `backing_off`, `restarts` or
+    `last_end` may have changed.
+    """
+
+    def __init__(
+        self, supervised: Supervised, processes: ProcessSupervisor, on_change: Callable[[], None]
+    ) -> None:
+        self.container = supervised.container
+        self.process: Process | None = None
+        self.restarts = 0
+        self.backing_off = False
+        self.last_end: End | None = None
+        self._supervised = supervised
+        self._processes = processes
+        self._on_change = on_change
+        self._target = Target(self._real_port, self._execute)
+        self._prober: Prober | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None
+
+    @property
+    def started(self) -> bool:
+        """Whether it runs and has passed its startup probe."""
+        return self._prober is not None and self._prober.started
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may be sent requests."""
+        return self._prober is not None and self._prober.ready
+
+    @property
+    def last_failure(self) -> str | None:
+        """What the last failed probe of this run said."""
+        return None if self._prober is None else self._prober.last_failure
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._task = asyncio.create_task(self._keep_running())
+        self._task.add_done_callback(self._report)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Run the preStop hook, then end the container; both within `grace_seconds`."""
+        deadline = time.monotonic() + grace_seconds
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        if self.process is not None:
+            await self._pre_stop(grace_seconds)
+            await self.process.stop(max(0.0, deadline - time.monotonic()))
+            self.process = None
+        self.backing_off = False
+
+    async def _keep_running(self) -> None:
+        back_off = BackOff()
+        while True:
+            begin = time.monotonic()
+            self.last_end = await self._run_once()
+            pause = back_off.pause_after(time.monotonic() - begin)
+            self.backing_off = True
+            self._on_change()
+            name = self._supervised.command.name
+            _log.warning("%s: %s; it is started again in %g s", name, self.last_end.reason, pause)
+            await asyncio.sleep(pause)
+            self.backing_off = False
+            self.restarts += 1
+
+    async def _run_once(self) -> End:
+        try:
+            self.process = process = await self._processes.start(self._supervised.command)
+        except StartError as error:
+            return End(error.reason, hopeless=True)
+        self._prober = Prober(self.container, self._target, self._on_change)
+        self._on_change()
+        probing = asyncio.create_task(self._prober.run())
+        ending = asyncio.create_task(process.wait())
+        try:
+            await asyncio.wait({probing, ending}, return_when=asyncio.FIRST_COMPLETED)
+            unhealthy = None if ending.done() else await self._end_unhealthy(process, probing)
+            status = await ending
+            lines = tuple(process.last_lines())
+            if unhealthy is None:
+                return End(exit_reason(status), status, lines)
+            return End(unhealthy.reason, status, lines, hopeless=unhealthy.never_started)
+        finally:
+            probing.cancel()
+            ending.cancel()
+            self._prober = None
+            if process.ended:
+                self.process = None
+
+    async def _end_unhealthy(self, process: Process, probing: asyncio.Task[Unhealthy]) -> Unhealthy:
+        unhealthy = probing.result()
+        grace_seconds = unhealthy.probe.termination_grace_seconds
+        if grace_seconds is None:
+            grace_seconds = self._supervised.grace_seconds
+        self._prober = None  # not ready from now on, however long it takes to end
+        self._on_change()
+        await process.stop(grace_seconds)
+        return unhealthy
+
+    async def _pre_stop(self, limit_seconds: float) -> None:
+        hook = self.container.pre_stop
+        if hook is None:
+            return
+        async with probe_client(self._target) as client:
+            failure = await client.failure(hook, limit_seconds)
+        if failure is not None:
+            _log.warning("%s: its preStop hook failed: %s", self._supervised.command.name, failure)
+
+    def _real_port(self, declared: int) -> int:
+        return self._supervised.rewriting.ports.get(declared, declared)
+
+    async def _execute(self, words: tuple[str, ...], timeout_seconds: float) -> int | None:
+        command = replace(
+            self._supervised.command,
+            name=f"{self._supervised.command.name} (beside it)",
+            arguments=tuple(map(self._supervised.rewriting.word, words)),
+            log_file=Path(os.devnull),  # Kubernetes keeps no output of probes either
+        )
+        return await self._processes.run(command, timeout_seconds)
+
+    def _report(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            name = self._supervised.command.name
+            _log.error("%s is no longer supervised", name, exc_info=task.exception())

@@ -1,0 +1,147 @@
+"""The environment that a container's manifest asks for, as the container itself would see it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from localmesh.catalog.config_data import ConfigKind
+from localmesh.catalog.container import (
+    Container,
+    FieldReference,
+    KeyReference,
+    ResourceReference,
+    Variable,
+    VariableImport,
+)
+from localmesh.catalog.refusals import Refusals
+from localmesh.manifests import FieldPath
+from localmesh.manifests.codes import unsupported, warnings
+from localmesh.runtime.workloads.expansion import expand
+from localmesh.runtime.workloads.facts import NODE_NAME, PodFacts
+from localmesh.runtime.workloads.quantities import quantity
+
+_SUBSCRIPT = re.compile(r"metadata\.(?P<map>labels|annotations)\['(?P<key>[^']+)'\]")
+_VARIABLE_NAME = re.compile(r"[\x20-\x3c\x3e-\x7e]+")  # what Kubernetes allows: printable, no `=`
+_SUPPORTED_FIELDS = (
+    "metadata.name, metadata.namespace, metadata.uid, metadata.labels['KEY'], metadata.annotations['KEY'], "
+    "spec.nodeName, spec.serviceAccountName, status.podIP(s), status.hostIP(s)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Fills the variables of one container; what cannot be filled is noted in `refusals`.
+
+    `from_pod` names those that are values of the pod itself; all others were written by somebody, so
+    that ports and paths in them may have to be rewritten.
+    """
+
+    facts: PodFacts
+    container: Container
+    refusals: Refusals
+    values: dict[str, str] = field(default_factory=dict)
+    from_pod: set[str] = field(default_factory=set)
+
+    def fill(self) -> None:
+        """First the imports, then each variable, which sees those before it (as in the kubelet)."""
+        path = self._path()
+        for index, variable_import in enumerate(self.container.imports):
+            self.values.update(self._imported(variable_import, path / "envFrom" / index))
+        for index, variable in enumerate(self.container.variables):
+            value = self._value(variable, path / "env" / index)
+            if value is None:
+                continue
+            self.values[variable.name] = value
+            is_of_pod = isinstance(variable.source, FieldReference | ResourceReference)
+            (self.from_pod.add if is_of_pod else self.from_pod.discard)(variable.name)
+
+    def _path(self) -> FieldPath:
+        index = self.facts.workload.containers.index(self.container)
+        return FieldPath("spec", "template", "spec", "containers", index)
+
+    def _imported(self, source: VariableImport, path: FieldPath) -> Iterator[tuple[str, str]]:
+        data = self._data(source.kind, source.name)
+        if data is None:
+            if not source.optional:
+                self._missing(path, source.name, source.kind)
+            return
+        for key, value in data.items():
+            name = source.prefix + key
+            if _VARIABLE_NAME.fullmatch(name):
+                yield name, value.decode(errors="replace")
+
+    def _value(self, variable: Variable, path: FieldPath) -> str | None:
+        if variable.value or variable.source is None:
+            return expand(variable.value, self.values)
+        if isinstance(variable.source, KeyReference):
+            return self._key(variable.source, path / "valueFrom")
+        if isinstance(variable.source, ResourceReference):
+            return self._resource(variable.source, path / "valueFrom" / "resourceFieldRef")
+        return self._field(variable.source, path / "valueFrom" / "fieldRef" / "fieldPath")
+
+    def _key(self, reference: KeyReference, path: FieldPath) -> str | None:
+        data = self._data(reference.kind, reference.name)
+        value = None if data is None else data.get(reference.key)
+        if value is None and not reference.optional:
+            if data is None:
+                self._missing(path, reference.name, reference.kind)
+            else:
+                self._missing(path, reference.key, f"key of {reference.kind} {reference.name}")
+        return None if value is None else value.decode(errors="replace")
+
+    def _field(self, reference: FieldReference, path: FieldPath) -> str:
+        workload = self.facts.workload
+        if subscript := _SUBSCRIPT.fullmatch(reference.path):
+            values = workload.labels if subscript["map"] == "labels" else workload.annotations
+            return str(values.get(subscript["key"], ""))
+        known = {
+            "metadata.name": self.facts.name,
+            "metadata.namespace": workload.namespace,
+            "metadata.uid": self.facts.uid,
+            "spec.nodeName": NODE_NAME,
+            "spec.serviceAccountName": workload.service_account,
+            **dict.fromkeys(
+                ("status.podIP", "status.podIPs", "status.hostIP", "status.hostIPs"), "127.0.0.1"
+            ),
+        }
+        if reference.path not in known:
+            self._unsupported(path, reference.path, _SUPPORTED_FIELDS)
+        return known.get(reference.path, "")
+
+    def _resource(self, reference: ResourceReference, path: FieldPath) -> str:
+        section, _, resource = reference.resource.partition(".")
+        container = self._named(reference.container)
+        bounds = {"limits": container.limits or {}, "requests": container.requests or {}}
+        amount = bounds.get(section, {}).get(resource)
+        if amount is None and section == "limits":
+            amount = self.facts.capacity.get(resource)  # without a limit: the whole node's
+        try:
+            return str(math.ceil(quantity(amount or "0") / quantity(reference.divisor)))
+        except (ValueError, ZeroDivisionError):
+            self._unsupported(path, f"{amount} / {reference.divisor}", "Kubernetes quantities")
+            return ""
+
+    def _named(self, name: str | None) -> Container:
+        others = (each for each in self.facts.workload.containers if each.name == name)
+        return next(others, self.container)
+
+    def _data(self, kind: ConfigKind, name: str) -> Mapping[str, bytes] | None:
+        return self.facts.config.of(kind, self.facts.workload.namespace, name)
+
+    def _missing(self, path: FieldPath, name: str, kind: str) -> None:
+        problem = warnings.MISSING_OBJECT.at(
+            self.facts.workload.place, path, found=f'"{name}"', kind=kind, hint=""
+        )
+        self.refusals.problems.append(problem.as_error())  # may be translated, cannot be run
+
+    def _unsupported(self, path: FieldPath, found: str, expected: str) -> None:
+        self.refusals.add(
+            unsupported.VALUE_NOT_SUPPORTED,
+            path,
+            found=f'"{found}"',
+            expected=expected,
+            remedy="take one of those, or write the value itself",
+        )

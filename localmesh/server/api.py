@@ -1,0 +1,272 @@
+"""What is running, over HTTP on the loopback: for load generators, other tools and localmesh's own commands.
+
+`/api` and `/apis` answer as a Kubernetes API server does; `/mesh` is what only localmesh has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from localmesh.errors import FAILURES
+from localmesh.explain.offline import UnknownWorkloadError, find
+from localmesh.manifests import ManifestError
+from localmesh.manifests.fields import listed
+from localmesh.runtime.mesh import Mesh
+from localmesh.server import kubernetes
+from localmesh.server.apply_request import SOURCES, absent, load_request, ordered
+from localmesh.server.status import gateways, status
+from localmesh.xds.config_dump import config_dump
+
+MESH = web.AppKey("mesh", Mesh)
+_CLIENT = web.AppKey("client", aiohttp.ClientSession)
+_NAMES = web.AppKey("names", frozenset[str])
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
+
+_NOTHING_TO_APPLY = f"the body is no JSON object with {listed(SOURCES, 'or')}"
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
+    """The API of a running mesh; it answers under loopback addresses, and under `names` besides."""
+    app = web.Application(client_max_size=64 * 1024**2, middlewares=[_local_callers_only])
+    app[MESH] = mesh
+    app[_NAMES] = _LOOPBACK_NAMES | set(names)
+    app.cleanup_ctx.append(_client)
+    app.add_routes(
+        [
+            web.get("/mesh", _mesh),
+            web.post("/mesh/apply", _apply),
+            web.get("/mesh/manifests", _manifests),
+            web.post("/mesh/rotate-certificates", _rotate_certificates),
+            web.get("/mesh/proxy-config/{workload}", _proxy_config),
+            web.get("/api/v1/namespaces/{namespace}/pods", _pods),
+            web.get("/api/v1/pods", _pods),
+            web.get("/api/v1/namespaces/{namespace}/pods/{pod}", _pod),
+            web.get("/api/v1/namespaces/{namespace}/pods/{pod}/log", _pod_log),
+            web.get("/api/v1/namespaces/{namespace}/pods/{pod}/proxy/{path:.*}", _pod_proxy),
+            *_object_routes("/api/{version}"),
+            *_object_routes("/apis/{group}/{version}"),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _local_callers_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keeps web pages out: applying manifests starts programs, and a browser reaches the loopback too.
+
+    A page of another origin can neither send JSON without a preflight, which is not answered, nor, by
+    making its own name resolve to the loopback, send a Host that is a loopback name.
+    """
+    host = request.host.rpartition(":")[0] or request.host
+    if host not in request.app[_NAMES]:
+        return _refused(403, "Forbidden", f"the API answers under a loopback address only, not as {host}")
+    if request.method == "POST" and request.content_type != "application/json":
+        return _refused(415, "UnsupportedMediaType", "send application/json")
+    return await handler(request)
+
+
+def _object_routes(prefix: str) -> list[web.RouteDef]:
+    return [
+        web.get(prefix + "/{kinds}", _objects),
+        web.get(prefix + "/namespaces/{namespace}/{kinds}", _objects),
+        web.get(prefix + "/namespaces/{namespace}/{kinds}/{name}", _object),
+    ]
+
+
+async def _client(app: web.Application) -> Any:
+    async with aiohttp.ClientSession(auto_decompress=False) as client:
+        app[_CLIENT] = client
+        yield
+
+
+async def _mesh(request: web.Request) -> web.Response:
+    return web.json_response(status(request.app[MESH]))
+
+
+async def _proxy_config(request: web.Request) -> web.Response:
+    mesh = request.app[MESH]
+    try:
+        proxy = find(mesh.plan.proxies, request.match_info["workload"])
+    except UnknownWorkloadError as error:
+        return _refused(404, "NotFound", str(error))
+    return web.json_response(config_dump(mesh.config_of(proxy)))
+
+
+async def _apply(request: web.Request) -> web.Response:
+    """Applies the manifests that the order names in one of its `SOURCES`; they then are all there is.
+
+    With `merge` they are added to what is in force instead of taking its place, with `delete` taken out of
+    it; with `strict` what cannot work is refused instead of warned of.
+    """
+    mesh = request.app[MESH]
+    try:
+        order = await request.json()
+        if not any(order.get(source) for source in SOURCES):
+            return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
+        given = await asyncio.to_thread(load_request, order)
+        loaded, unknown = ordered(order, mesh.plan, given), absent(mesh.plan, given)
+        if order.get("strict"):
+            loaded.strictly()
+        began = asyncio.get_running_loop().time()
+        found = await mesh.apply(loaded.resources, loaded.ignored)
+        seconds = asyncio.get_running_loop().time() - began
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
+        return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
+    except ManifestError as error:
+        return _refused(422, "Invalid", str(error))
+    except FAILURES as error:
+        return _refused(409, "Conflict", f"{error}\nNothing was changed: what was in force still is.")
+    return web.json_response(
+        {
+            "added": found.added,
+            "changed": found.changed,
+            "removed": found.removed,
+            "absent": unknown if order.get("delete") else [],
+            "ignored": [resource.place.subject for resource in given.ignored],
+            "generation": mesh.generation,
+            "proxies": len(mesh.plan.proxies),
+            "missing": sorted(proxy.name for proxy in mesh.plan.proxies if not mesh.synced(proxy)),
+            "seconds": round(seconds, 4),
+            "warnings": [str(warning) for warning in loaded.warnings],
+            "gateways": gateways(mesh),
+        }
+    )
+
+
+async def _manifests(request: web.Request) -> web.Response:
+    """All objects in force, also those that mean nothing here, as text that `POST /mesh/apply` takes."""
+    plan = request.app[MESH].plan
+    text = "\n---\n".join(json.dumps(kubernetes.body(each)) for each in (*plan.resources, *plan.ignored))
+    return web.json_response({"text": text})
+
+
+async def _rotate_certificates(request: web.Request) -> web.Response:
+    """Gives every proxy a new certificate; nothing is interrupted."""
+    mesh = request.app[MESH]
+    try:
+        await mesh.rotate_certificates()
+    except FAILURES as error:
+        return _refused(409, "Conflict", str(error))
+    return web.json_response({"proxies": len(mesh.plan.proxies)})
+
+
+async def _pods(request: web.Request) -> web.Response:
+    namespace = request.match_info.get("namespace")
+    selector = request.query.get("labelSelector", "")
+    found = [
+        kubernetes.pod(member)
+        for key, member in sorted(request.app[MESH].members.items())
+        if namespace is None or key[0] == namespace
+    ]
+    return web.json_response(
+        kubernetes.object_list(
+            "PodList", "v1", [pod for pod in found if kubernetes.has_labels(pod, selector)]
+        )
+    )
+
+
+async def _pod(request: web.Request) -> web.Response:
+    namespace, name = request.match_info["namespace"], request.match_info["pod"]
+    member = request.app[MESH].members.get((namespace, name))
+    if member is None:
+        return _not_found("pods", name)
+    return web.json_response(kubernetes.pod(member))
+
+
+async def _pod_log(request: web.Request) -> web.Response:
+    """The application's log, of `tailLines` or of all lines; replicas of one workload share it here."""
+    namespace, name = request.match_info["namespace"], request.match_info["pod"]
+    member = request.app[MESH].members.get((namespace, name))
+    if member is None:
+        return _not_found("pods", name)
+    newest = request.query.get("tailLines", "")
+    if newest and not newest.isdecimal():
+        return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
+    file = member.pod.log_file
+    if file is None or not file.exists():
+        missing = "is not there" if file else "is not kept by the mesh, which has not started it"
+        return _refused(404, "NotFound", f"the log of pod {name} {missing}: ask whoever runs its container")
+    lines = await asyncio.to_thread(_last_lines, file, int(newest) if newest else None)
+    return web.Response(text="".join(lines), content_type="text/plain")
+
+
+def _last_lines(file: Path, newest: int | None) -> deque[str]:
+    with file.open(encoding="utf-8", errors="replace") as log:
+        return deque(log, maxlen=newest)
+
+
+async def _pod_proxy(request: web.Request) -> web.StreamResponse:
+    namespace = request.match_info["namespace"]
+    name, _, port = request.match_info["pod"].partition(":")
+    member = request.app[MESH].members.get((namespace, name))
+    if member is None:
+        return _not_found("pods", name)
+    declared = kubernetes.container_port(member.placed.pod, port)
+    address = request.app[MESH].entrance(member, declared) if declared is not None else None
+    if declared is None or address is None:
+        return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
+    if request.app[MESH].is_shut(member, declared):
+        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: it takes nothing but mTLS")
+    url = f"http://{address}/{request.match_info['path']}"
+    # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
+    wanted = {"accept-encoding": request.headers.get("accept-encoding", "identity")}
+    try:
+        async with request.app[_CLIENT].get(url, params=request.query, headers=wanted) as answer:
+            headers = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP}
+            return web.Response(status=answer.status, body=await answer.read(), headers=headers)
+    except aiohttp.ClientError as error:
+        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: {error}")
+
+
+async def _objects(request: web.Request) -> web.Response:
+    found = _matching(request)
+    kind = f"{found[0].kind}List" if found else "List"
+    selector = request.query.get("labelSelector", "")
+    bodies = [kubernetes.body(resource) for resource in found]
+    return web.json_response(
+        kubernetes.object_list(
+            kind, _api_version(request), [b for b in bodies if kubernetes.has_labels(b, selector)]
+        )
+    )
+
+
+async def _object(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    for resource in _matching(request):
+        if resource.name == name:
+            return web.json_response(kubernetes.body(resource))
+    return _not_found(request.match_info["kinds"], name)
+
+
+def _matching(request: web.Request) -> list[Any]:
+    plan = request.app[MESH].plan
+    return kubernetes.objects(
+        (*plan.resources, *plan.ignored),
+        group=request.match_info.get("group", ""),
+        kinds=request.match_info["kinds"],
+        namespace=request.match_info.get("namespace"),
+    )
+
+
+def _api_version(request: web.Request) -> str:
+    group, version = request.match_info.get("group", ""), request.match_info["version"]
+    return f"{group}/{version}" if group else version
+
+
+def _not_found(kinds: str, name: str) -> web.Response:
+    return _refused(404, "NotFound", f'{kinds} "{name}" not found')
+
+
+def _refused(code: int, reason: str, message: str) -> web.Response:
+    return web.json_response(kubernetes.refusal(code, reason, message), status=code)

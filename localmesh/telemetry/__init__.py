@@ -1,0 +1,1 @@
+"""What Envoys count and how it is exposed."""

@@ -1,0 +1,55 @@
+"""The essence of kustomize's refusals."""
+
+from pathlib import Path
+
+import pytest
+
+from localmesh.manifests.kustomize_errors import summarize
+
+CHAIN = (
+    "accumulating resources: accumulation err='accumulating resources from '../overlay': "
+    "'/project/overlay' must resolve to a file': recursed accumulation of path '/project/overlay': "
+)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "Error: {}\n",
+        "error: {}\n",
+        "# Warning: 'bases' is deprecated.\nError: {}\n",
+        'E1121 12:06:51.993354 27115 run.go:72] "command failed" err="{}"\n',
+        'E1121 12:06:51.953035 27111 run.go:72] "command failed" err=<\n\t{}\n >\n',
+    ],
+)
+def test_every_frame_is_taken_off(frame: str) -> None:
+    """kustomize and kubectl print the same sentence in different ways."""
+    said = frame.format(CHAIN + "no such thing as a free lunch")
+
+    assert summarize(said) == ("no such thing as a free lunch", "correct the kustomization")
+
+
+def test_files_are_named_as_seen_from_here() -> None:
+    """Absolute paths are kustomize's, relative ones are the user's."""
+    missing = Path.cwd() / "overlay" / "nothing.yaml"
+
+    sentence, remedy = summarize(f"Error: {CHAIN}evalsymlink failure on '{missing}' : "
+                               f"lstat {missing}: no such file or directory")  # fmt: skip
+
+    assert sentence == "overlay/nothing.yaml does not exist"
+    assert remedy == "create the file, or correct its name in the kustomization"
+
+
+def test_an_address_that_cannot_be_fetched_is_named() -> None:
+    """With the reason."""
+    said = (
+        f"Error: {CHAIN}accumulation err='accumulating resources from 'https://example.com/a': "
+        'Get "https://example.com/a": connection refused\': must build at directory: not a valid directory'
+    )
+
+    assert summarize(said)[0] == "https://example.com/a cannot be fetched: connection refused"
+
+
+def test_silence_is_told_too() -> None:
+    """A killed kustomize says nothing."""
+    assert summarize("") == ("it ended without a word", "correct the kustomization")

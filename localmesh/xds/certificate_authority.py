@@ -1,0 +1,132 @@
+"""Who is who in the mesh: a certificate authority, and a certificate for every ServiceAccount.
+
+Keys never leave memory and the proxies' own stream: a mesh that starts anew makes new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from localmesh.catalog.identities import TRUST_DOMAIN
+
+DEFAULT_LIFETIME = timedelta(hours=24)
+"""How long a workload's certificate is valid, as in Istio."""
+_ROOT_LIFETIME = timedelta(days=3650)
+_CLOCK_SKEW = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate with its private key, both in PEM."""
+
+    identity: str
+    chain: str
+    private_key: str
+    not_after: datetime
+
+
+class CertificateAuthority:
+    """A certificate authority of one mesh; `lifetime` is that of the certificates that it gives out."""
+
+    def __init__(
+        self, lifetime: timedelta = DEFAULT_LIFETIME, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.lifetime = lifetime
+        self._now = now
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._root = self._self_signed()
+        self._issued: dict[str, Certificate] = {}
+
+    @property
+    def root(self) -> str:
+        """The certificate that all of the mesh trust, in PEM."""
+        return self._root.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def renewal_due(self) -> datetime | None:
+        """When to rotate: once half of the first certificate's life is over; None without any."""
+        if not self._issued:
+            return None
+        return min(each.not_after for each in self._issued.values()) - self.lifetime / 2
+
+    def certificate(self, identity: str) -> Certificate:
+        """The certificate of a SPIFFE identity: the same until `rotate`."""
+        if identity not in self._issued:
+            self._issued[identity] = self._issue(identity)
+        return self._issued[identity]
+
+    def rotate(self) -> None:
+        """Makes every certificate that is asked for from now on a new one, with a new key.
+
+        The old ones stay valid until they expire, so that neither side need be told first.
+        """
+        self._issued = {}
+
+    def _issue(self, identity: str) -> Certificate:
+        key = ec.generate_private_key(ec.SECP256R1())
+        not_after = self._now() + self.lifetime
+        name = x509.UniformResourceIdentifier(identity)
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        certificate = (
+            self._builder(x509.Name([]), key.public_key(), not_after)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            # without a subject the name must be critical (RFC 5280, 4.2.1.6)
+            .add_extension(x509.SubjectAlternativeName([name]), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        return Certificate(
+            identity=identity,
+            chain=certificate.public_bytes(Encoding.PEM).decode(),
+            private_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+            not_after=not_after,
+        )
+
+    def _self_signed(self) -> x509.Certificate:
+        subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, TRUST_DOMAIN)])
+        return (
+            self._builder(subject, self._key.public_key(), self._now() + _ROOT_LIFETIME, issuer=subject)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs_certificates=True), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+
+    def _builder(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        not_after: datetime,
+        issuer: x509.Name | None = None,
+    ) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer or self._root.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(self._now() - _CLOCK_SKEW)
+            .not_valid_after(not_after)
+        )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=not signs_certificates,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

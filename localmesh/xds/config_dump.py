@@ -1,0 +1,22 @@
+"""A proxy's configuration as people and comparisons read it: Envoy's JSON, as `istioctl` prints it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localmesh.translate import ProxyConfig
+from localmesh.translate.policies import filled, with_policies
+from localmesh.xds.messages import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTE, canonical
+
+
+def config_dump(config: ProxyConfig) -> dict[str, list[dict[str, Any]]]:
+    """All parts of a configuration: camelCase, what is at its default left out, sorted as delivered."""
+    return {
+        "listeners": [
+            canonical(LISTENER, with_policies(listener, config.policies)) for listener in config.listeners
+        ],
+        "routes": [canonical(ROUTE, route) for route in (*config.routes, *config.further_routes)],
+        "clusters": [canonical(CLUSTER, cluster) for cluster in config.clusters],
+        "endpoints": [canonical(ENDPOINTS, endpoints) for endpoints in config.endpoints],
+        "policies": [canonical(EXTENSION, policy) for policy in filled(config.policies)],
+    }
