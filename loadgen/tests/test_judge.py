@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from loadgen.statistics.design import design
-from loadgen.statistics.judge import Count, Verdict, downgrade_to_inconclusive, judge, judge_between, overall
+from loadgen.statistics.design import Design, design
+from loadgen.statistics.judge import (
+    Cause,
+    Check,
+    Count,
+    Slowness,
+    Verdict,
+    as_inconclusive,
+    failed,
+    inconclusive,
+    judge,
+    judge_between,
+    judge_time,
+    overall,
+    passed,
+)
 
 PLAN = design(0.2, 2700)
 
@@ -26,7 +40,7 @@ PLAN = design(0.2, 2700)
     ],
 )
 def test_a_count_gets_its_verdict(count: Count, verdict: Verdict):
-    """Inside the band with the expected share is PASS, without it FAIL, too wide INCONCLUSIVE."""
+    """Within the acceptance region is PASS, without the expected share FAIL, too wide INCONCLUSIVE."""
     check = judge("share", "20 %", PLAN, count)
 
     assert check.verdict is verdict
@@ -45,7 +59,7 @@ def test_none_expected_allows_none():
 
 
 @pytest.mark.parametrize("count", [Count(0, 0), Count(2, 3), Count(3, 3, unknown=0)])
-def test_a_plan_that_notices_nothing_never_passes(count: Count):
+def test_a_design_that_detects_nothing_never_passes(count: Count):
     """With a handful of trials planned every outcome fits: that is no proof."""
     plan = design(0.65, 3)
 
@@ -60,35 +74,112 @@ def test_too_little_data_says_what_is_missing():
     assert check.reason.startswith("too little data (270 of 2,700 planned, 7 of unknown outcome): ")
 
 
-def test_what_to_do_about_too_little_data_is_said_in_the_end():
-    """After the note of the proof that asks."""
+def test_the_remedy_for_too_little_data_comes_last():
+    """After the note."""
     check = judge("share", "20 %", PLAN, Count(50, 270), note="three are odd")
 
-    assert check.reason.endswith("; three are odd; try again when the machine is calm")
+    assert check.reason.endswith("; three are odd; run it again when the application answers every request")
 
 
 @pytest.mark.parametrize(
-    ("count", "verdict", "reason"),
+    ("count", "cause"),
     [
-        (Count(540, 2700), Verdict.PASS, ""),
-        (Count(700, 2700), Verdict.INCONCLUSIVE, "; it was the weather"),
+        (Count(0, 0), Cause.TOO_FEW),
+        (Count(54, 270), Cause.TOO_FEW),
+        (Count(440, 2700, unknown=250), Cause.UNKNOWN_OUTCOMES),
+        (Count(0, 2700, unknown=2700), Cause.UNKNOWN_OUTCOMES),
+        (Count(540, 2700), None),
+        (Count(700, 2700), None),
     ],
 )
-def test_an_excuse_opens_what_failed_and_nothing_else(count: Count, verdict: Verdict, reason: str):
-    """What was found is still said; without an excuse the verdict stands."""
-    check = judge("share", "20 %", PLAN, count)
+def test_an_inconclusive_check_has_a_cause_and_no_other(count: Count, cause: Cause | None):
+    """So that programs can tell why."""
+    assert judge("share", "20 %", PLAN, count).cause is cause
 
-    found = downgrade_to_inconclusive(check, "it was the weather")
 
-    assert found.verdict is verdict
-    assert found.reason == check.reason + reason
-    assert downgrade_to_inconclusive(check, "") == check
+@pytest.mark.parametrize(
+    ("verdict", "cause"),
+    [(Verdict.INCONCLUSIVE, None), (Verdict.PASS, Cause.BUSY), (Verdict.FAIL, Cause.BUSY)],
+)
+def test_a_check_cannot_be_made_otherwise(verdict: Verdict, cause: Cause | None):
+    """Whatever makes it."""
+    with pytest.raises(ValueError, match="INCONCLUSIVE has a cause"):
+        Check("share", verdict, "20 %", cause=cause)
+
+
+def test_every_inconclusive_check_ends_with_the_remedy():
+    """Of its cause."""
+    for cause in Cause:
+        assert inconclusive("share", "20 %", cause, "a reason").reason == f"a reason; {cause.remedy}"
+
+
+def test_what_was_observed_is_still_reported_without_a_verdict():
+    """The cause and its remedy follow."""
+    check = judge("share", "20 %", PLAN, Count(700, 2700))
+
+    opened = as_inconclusive(check, Cause.FOREIGN_TRAFFIC, "others sent 5 requests meanwhile")
+
+    assert (opened.verdict, opened.cause) == (Verdict.INCONCLUSIVE, Cause.FOREIGN_TRAFFIC)
+    assert opened.reason == (
+        f"{check.reason}; others sent 5 requests meanwhile; run it again when nothing else sends requests"
+    )
+
+
+class TestTime:
+    """What a check of time says where the machine was too slow for it."""
+
+    NONE, ALL = design(0.0, 2700), design(1.0, 2700)
+
+    @pytest.mark.parametrize(
+        ("plan", "slow", "slowness", "stands"),
+        [
+            pytest.param(PLAN, 540, Slowness.RAISES, False, id="20 %, which fewer may have become"),
+            pytest.param(PLAN, 700, Slowness.RAISES, False, id="more than 20 %, as slow machines make it"),
+            pytest.param(PLAN, 400, Slowness.RAISES, True, id="fewer than 20 % in spite of a slow machine"),
+            pytest.param(PLAN, 540, Slowness.LOWERS, False, id="20 %, which more may have become"),
+            pytest.param(PLAN, 400, Slowness.LOWERS, False, id="fewer than 20 %, as slow machines make it"),
+            pytest.param(PLAN, 700, Slowness.LOWERS, True, id="more than 20 % in spite of a slow machine"),
+            pytest.param(NONE, 0, Slowness.RAISES, True, id="none in spite of a slow machine"),
+            pytest.param(NONE, 5, Slowness.RAISES, False, id="some, as slow machines make it"),
+            pytest.param(ALL, 2700, Slowness.LOWERS, True, id="all in spite of a slow machine"),
+            pytest.param(NONE, 0, Slowness.MOVES, False, id="none, but a slow machine may have hidden some"),
+            pytest.param(PLAN, 400, Slowness.MOVES, False, id="too few, as slow machines make it"),
+        ],
+    )
+    def test_only_a_verdict_that_slowness_cannot_have_caused_stands(
+        self, plan: Design, slow: int, slowness: Slowness, stands: bool
+    ):
+        """Anything else is INCONCLUSIVE: a busy machine neither fails a mesh nor passes it."""
+        check = judge("slow", "20 %", plan, Count(slow, 2700))
+
+        judged = judge_time(check, "the machine was busy", slowness)
+
+        assert (judged == check) is stands
+        assert stands or (judged.verdict, judged.cause) == (Verdict.INCONCLUSIVE, Cause.BUSY)
+
+    def test_a_range_from_zero_passes_whatever_the_machine_does(self):
+        """At most 10 % may be slow, and a slow machine only adds to them."""
+        check = judge_between("slow", "", (design(0.0, 2700), design(0.1, 2700)), Count(200, 2700))
+
+        assert judge_time(check, "busy", Slowness.RAISES).verdict is Verdict.PASS
+
+    @pytest.mark.parametrize("check", [passed("back", "in time"), failed("back", "in time", "too late")])
+    def test_without_a_count_nothing_stands(self, check: Check):
+        """It is not known what slowness has moved."""
+        assert judge_time(check, "busy", Slowness.RAISES).cause is Cause.BUSY
+
+    def test_on_a_quiet_machine_every_verdict_stands(self):
+        """The quality holds."""
+        for count in (0, 540, 2700):
+            check = judge("slow", "20 %", PLAN, Count(count, 2700))
+
+            assert judge_time(check, "", Slowness.MOVES) == check
 
 
 def test_no_data_says_so():
     """Without any trial there is no interval to talk about."""
     assert judge("share", "20 %", PLAN, Count(0, 0)).reason == (
-        "no data (2,700 planned); try again when the machine is calm"
+        "no data (2,700 planned); run it again when the application answers every request"
     )
 
 
