@@ -13,7 +13,7 @@ from localmesh.catalog.authorization_policies import (
 )
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.destination_rules import DestinationRule, RuleIndex, Subset, destination_rules
-from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
+from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads, with_default_gateways
 from localmesh.catalog.peer_authentications import MutualTls, PeerAuthentications, peer_authentications
 from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.request_authentications import (
@@ -108,9 +108,17 @@ class Catalog:
         """All DestinationRules, merged, oldest first."""
         return self._rules.rules
 
-    def gateway(self, name: str) -> GatewayWorkload | None:
-        """The gateway of that name, or None."""
-        return next((gateway for gateway in self.gateways if gateway.name == name), None)
+    def gateway(self, namespace: str, workload: str) -> GatewayWorkload | None:
+        """The gateway of that namespace and name, or None where the workload is not a gateway."""
+        return next(
+            (each for each in self.gateways if (each.namespace, each.name) == (namespace, workload)), None
+        )
+
+    def application_deployments(self, resources: Iterable[Resource]) -> list[Resource]:
+        """The Deployments among the resources whose pods are not gateways."""
+        gateways = {(gateway.namespace, gateway.name) for gateway in self.gateways}
+        deployments = (resource for resource in resources if resource.kind == "Deployment")
+        return [each for each in deployments if (each.namespace, each.name) not in gateways]
 
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
         """The AuthorizationPolicies that hold for a proxy's workload."""
@@ -137,16 +145,20 @@ class Catalog:
 def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:
     """The catalog of these resources, checked by the loader, without pods.
 
-    What stands in the catalog of `before` for an object with the same body is taken over.
+    The gateways that Istio installs are part of it. What stands in the catalog of `before` for an object with
+    the same body is taken over.
     """
     resources = tuple(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
-    found = _with_entries(services(resources, conversions), service_entries(resources))
     routed, scopes = virtual_services(resources, conversions), sidecars(resources)
+    rules = destination_rules(resources, conversions)
+    resources = with_default_gateways(resources, _named_hosts(routed, rules))
+    found = _with_entries(services(resources, conversions), service_entries(resources))
+    selections = _selections(found, before)
     return Catalog(
         services=found,
         virtual_services=routed,
-        gateways=gateway_workloads(resources),
+        gateways=gateway_workloads(resources, selections.services_of, conversions),
         peer_authentications=_kept(peer_authentications(resources), before),
         depends_on_source_labels=any(each.labels for each in scopes)
         or any(each.depends_on_source_labels for each in routed),
@@ -154,10 +166,16 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         _sidecars=scopes,
         _request_authentications=request_authentications(resources),
         _by_host={service.host: service for service in found},
-        _rules=_rules(destination_rules(resources, conversions), before),
-        _selections=_selections(found, before),
+        _rules=_rules(rules, before),
+        _selections=selections,
         _conversions=conversions,
     )
+
+
+def _named_hosts(routed: Iterable[VirtualService], rules: Iterable[DestinationRule]) -> set[str]:
+    """The hosts that routes and rules are for, and those that routes lead to."""
+    hosts = {rule.host for rule in rules}
+    return hosts.union(*(each.hosts for each in routed), *(each.destinations for each in routed))
 
 
 def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]) -> tuple[Service, ...]:

@@ -98,8 +98,20 @@ def _destinations(route: HttpRoute) -> Iterator[str]:
 
 
 def gateway_name(name: str, namespace: str) -> str:
-    """A gateway as VirtualServices name it, fully qualified: ``mesh`` or ``namespace/name``."""
-    return name if name == MESH or "/" in name else f"{namespace}/{name}"
+    """A gateway as VirtualServices name it, fully qualified: ``mesh`` or ``namespace/name``.
+
+    The older forms ``name.namespace`` and ``name.namespace.svc.cluster.local`` still mean the same.
+
+    >>> gateway_name("edge.shop.svc.cluster.local", "office"), gateway_name("./edge", "office")
+    ('shop/edge', 'office/edge')
+    """
+    if name == MESH:
+        return name
+    owner, slash, bare = name.rpartition("/")
+    if not slash:
+        bare, _, owner = name.partition(".")
+        owner = owner.partition(".")[0]
+    return f"{namespace if owner in ('', '.') else owner}/{bare}"
 
 
 def _routes(

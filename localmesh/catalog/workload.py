@@ -48,6 +48,11 @@ class Workload:
         ports = (port for each in self.containers for port in each.ports if port.protocol == "TCP")
         return tuple(dict.fromkeys(port.number for port in ports))
 
+    @property
+    def port_names(self) -> Mapping[str, int]:
+        """The numbers of all declared ports that have a name, by the name."""
+        return {port.name: port.number for each in self.containers for port in each.ports if port.name}
+
 
 def workload(deployment: Resource) -> Workload:
     """The workload of a Deployment that has been read without an error, so holds nothing unsupported."""

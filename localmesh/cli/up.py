@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from localmesh.catalog import Address
-from localmesh.catalog.gateways import HTTP_TARGET_PORT
+from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
 from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE
 from localmesh.cli.foreground import (
     api,
@@ -47,7 +47,7 @@ def up(loaded: LoadResult, options: UpOptions) -> int:
     settings = MeshSettings(
         state_folder=options.state_folder.resolve(),
         working_directory=Path.cwd(),
-        gateway_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
+        ingress_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
     )
     require_no_mesh(options.state_folder)
     ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}
