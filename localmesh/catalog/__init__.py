@@ -12,7 +12,8 @@ from localmesh.catalog.authorization_policies import (
     policies_for,
 )
 from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.destination_rules import DestinationRule, RuleIndex, Subset, destination_rules
+from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
+from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
 from localmesh.catalog.peer_authentications import MutualTls, PeerAuthentications, peer_authentications
 from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
@@ -37,6 +38,7 @@ __all__ = [
     "AuthorizationPolicy",
     "Catalog",
     "DestinationRule",
+    "Destinations",
     "Endpoint",
     "GatewayWorkload",
     "Inbound",
@@ -62,26 +64,30 @@ __all__ = [
 class Catalog:
     """Everything that decides a proxy's configuration; make one with `build`."""
 
-    services: tuple[Service, ...]
+    destinations: Destinations
     virtual_services: tuple[VirtualService, ...]
     gateways: tuple[GatewayWorkload, ...]
     pods: tuple[Pod, ...] = ()
+    pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    """The pods behind each Service that has any, ready or not."""
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
     depends_on_source_labels: bool = False
     """Whether what a proxy sees of the mesh depends on its labels."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
-    _by_host: Mapping[str, Service] = field(default_factory=dict)
-    _rules: RuleIndex = field(default_factory=lambda: RuleIndex(()))
     _selections: ServiceIndex = field(default_factory=lambda: ServiceIndex(()))
-    _pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     _views: dict[tuple[str, int], SidecarScope] = field(default_factory=dict)  # by namespace and Sidecar
     _conversions: ConversionCache = field(default_factory=ConversionCache)
 
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All Services, sorted by host, then the hosts of ServiceEntries."""
+        return self.destinations.services
+
     def service(self, host: str) -> Service | None:
-        """The Service of that fully qualified name, or None."""
-        return self._by_host.get(host)
+        """The Service with that fully qualified name, or None."""
+        return self.destinations.service(host)
 
     def sidecar_scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
@@ -100,13 +106,7 @@ class Catalog:
 
     def rule_for(self, host: str, caller: str) -> DestinationRule | None:
         """The DestinationRule that a proxy of namespace `caller` applies to a host."""
-        service = self.service(host)
-        return self._rules.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
-
-    @property
-    def destination_rules(self) -> tuple[DestinationRule, ...]:
-        """All DestinationRules, merged, oldest first."""
-        return self._rules.rules
+        return self.destinations.rule_for(host, caller)
 
     def gateway(self, name: str) -> GatewayWorkload | None:
         """The gateway of that name, or None."""
@@ -122,7 +122,7 @@ class Catalog:
 
     def pods_of(self, service: Service) -> tuple[Pod, ...]:
         """All pods behind a Service, ready or not."""
-        return self._pods_by_host.get(service.host, ())
+        return self.pods_by_host.get(service.host, ())
 
     def services_of(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """The Services that send to pods with these labels, by host."""
@@ -131,7 +131,7 @@ class Catalog:
     def with_pods(self, pods: Iterable[Pod]) -> Catalog:
         """The same mesh with other pods: what a change of readiness makes of it."""
         pods = tuple(pods)
-        return replace(self, pods=pods, _pods_by_host=self._selections.pods_by_host(pods))
+        return replace(self, pods=pods, pods_by_host=self._selections.pods_by_host(pods))
 
 
 def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:
@@ -144,7 +144,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     found = _with_entries(services(resources, conversions), service_entries(resources))
     routed, scopes = virtual_services(resources, conversions), sidecars(resources)
     return Catalog(
-        services=found,
+        destinations=_destinations(found, destination_rules(resources, conversions), before),
         virtual_services=routed,
         gateways=gateway_workloads(resources),
         peer_authentications=_kept(peer_authentications(resources), before),
@@ -153,8 +153,6 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         _authorization_policies=authorization_policies(resources),
         _sidecars=scopes,
         _request_authentications=request_authentications(resources),
-        _by_host={service.host: service for service in found},
-        _rules=_rules(destination_rules(resources, conversions), before),
         _selections=_selections(found, before),
         _conversions=conversions,
     )
@@ -168,9 +166,13 @@ def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]
     return tuple(by_host.values())
 
 
-def _rules(found: tuple[DestinationRule, ...], before: Catalog | None) -> RuleIndex:
-    """The index of these rules, that of before if they are the same."""
-    return before._rules if before and before.destination_rules == found else RuleIndex(found)
+def _destinations(
+    found: tuple[Service, ...], rules: tuple[DestinationRule, ...], before: Catalog | None
+) -> Destinations:
+    """The destinations, with the indexes of `before` if nothing has changed."""
+    if before and (before.destinations.services, before.destinations.rules) == (found, rules):
+        return before.destinations
+    return Destinations(found, rules)
 
 
 def _selections(found: tuple[Service, ...], before: Catalog | None) -> ServiceIndex:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localmesh.manifests.hostnames import full_host as resolve
-from localmesh.manifests.hostnames import overlap as matches
-from localmesh.manifests.hostnames import service_host
+from localmesh.formats.hostnames import full_host as resolve
+from localmesh.formats.hostnames import overlap as matches
+from localmesh.formats.hostnames import service_host
 
 __all__ = ["intersection", "is_wildcard", "is_within", "matches", "most_specific", "resolve", "service_host"]
 

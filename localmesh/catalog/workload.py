@@ -11,7 +11,8 @@ from typing import Any
 from localmesh.catalog.container import Container, container
 from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Volume, volumes
-from localmesh.manifests import FieldPath, Place, Problem, Resource
+from localmesh.manifests import Resource
+from localmesh.problems import FieldPath, Place, Problem
 
 _TEMPLATE = FieldPath("spec", "template", "spec")
 _DEFAULT_GRACE_SECONDS = 30

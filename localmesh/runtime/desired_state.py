@@ -9,7 +9,8 @@ from localmesh.catalog import Catalog, Proxy, build
 from localmesh.catalog.addressing import AddressAllocator, PlannedPod, injection, plan_gateway, plan_pods
 from localmesh.catalog.config_data import ConfigData, config_data
 from localmesh.catalog.workload import Workload, workload
-from localmesh.manifests import ManifestError, Problem, Resource
+from localmesh.manifests import Resource
+from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.workloads import configuration_problems
 
 PodKey = tuple[str, str]

@@ -1,0 +1,32 @@
+"""What a host name leads to: its Service, and the DestinationRule that a caller applies to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from localmesh.catalog.destination_rules import DestinationRule, RuleIndex
+from localmesh.catalog.services import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """All Services and DestinationRules (merged, oldest first); equal if these are."""
+
+    services: tuple[Service, ...] = ()
+    rules: tuple[DestinationRule, ...] = ()
+    _by_host: Mapping[str, Service] = field(init=False, repr=False, compare=False)
+    _index: RuleIndex = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_host", {service.host: service for service in self.services})
+        object.__setattr__(self, "_index", RuleIndex(self.rules))
+
+    def service(self, host: str) -> Service | None:
+        """The Service with that fully qualified name, or None."""
+        return self._by_host.get(host)
+
+    def rule_for(self, host: str, caller: str) -> DestinationRule | None:
+        """The DestinationRule that a proxy in namespace `caller` applies to a host."""
+        service = self.service(host)
+        return self._index.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
