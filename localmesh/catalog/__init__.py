@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.destination_rules import DestinationRule, RuleIndex, Subset, destination_rules
+from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
+from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
-from localmesh.catalog.hosts import is_wildcard, overlap
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
@@ -28,7 +28,7 @@ from localmesh.catalog.service_entries import service_entries
 from localmesh.catalog.service_index import ServiceIndex
 from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, ServicePort, services
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
-from localmesh.catalog.virtual_services import MESH, Destination, VirtualService, virtual_services
+from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import Resource
 
@@ -38,8 +38,8 @@ __all__ = [
     "Address",
     "AuthorizationPolicy",
     "Catalog",
-    "Destination",
     "DestinationRule",
+    "Destinations",
     "Endpoint",
     "GatewayWorkload",
     "Inbound",
@@ -51,6 +51,7 @@ __all__ = [
     "Proxy",
     "ProxyKind",
     "Resolution",
+    "RouteDestination",
     "Server",
     "Service",
     "ServicePort",
@@ -69,10 +70,12 @@ class Catalog:
     `objects` are the objects of the manifests that it was made from, which problems refer to.
     """
 
-    services: tuple[Service, ...]
+    destinations: Destinations
     virtual_services: tuple[VirtualService, ...]
     gateways: tuple[GatewayWorkload, ...]
     pods: tuple[Pod, ...] = ()
+    pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    """The pods behind each Service that has any, ready or not."""
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
     depends_on_source_labels: bool = False
     """Whether what a proxy sees of the mesh depends on its labels."""
@@ -81,23 +84,18 @@ class Catalog:
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
-    _by_host: Mapping[str, Service] = field(default_factory=dict)
-    _rules: RuleIndex = field(default_factory=lambda: RuleIndex(()))
     _service_index: ServiceIndex = field(default_factory=lambda: ServiceIndex(()))
-    _pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     _scopes: dict[tuple[str, int], SidecarScope] = field(default_factory=dict)  # by namespace and Sidecar
     _conversions: ConversionCache = field(default_factory=ConversionCache)
 
-    def service(self, host: str) -> Service | None:
-        """The Service of that fully qualified name, or None."""
-        return self._by_host.get(host)
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All Services, sorted by host, then the hosts of ServiceEntries."""
+        return self.destinations.services
 
-    def services_at(self, host: str) -> list[Service]:
-        """The Services that a fully qualified host, which may be a wildcard, stands for."""
-        if is_wildcard(host):
-            return [service for service in self.services if overlap(host, service.host)]
-        service = self.service(host)
-        return [] if service is None else [service]
+    def service(self, host: str) -> Service | None:
+        """The Service with that fully qualified name, or None."""
+        return self.destinations.service(host)
 
     def sidecar_scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
@@ -116,26 +114,7 @@ class Catalog:
 
     def rule_for(self, host: str, caller: str) -> DestinationRule | None:
         """The DestinationRule that a proxy of namespace `caller` applies to a host."""
-        service = self.service(host)
-        return self._rules.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
-
-    @property
-    def destination_rules(self) -> tuple[DestinationRule, ...]:
-        """All DestinationRules, merged, oldest first."""
-        return self._rules.rules
-
-    def destination_port(self, host: str, written: int | None, *, listener_port: int, gateway: str) -> int:
-        """The port of a route's destination, which may or may not name one.
-
-        By default a sidecar takes the port that was called; a gateway takes the Service's only port, and the
-        server's where the Service has several (istiod, `GetDestinationCluster`).
-        """
-        if written is not None:
-            return written
-        service = self.service(host)
-        if gateway != MESH and service is not None and len(service.ports) == 1:
-            return service.ports[0].number
-        return listener_port
+        return self.destinations.rule_for(host, caller)
 
     def gateway(self, name: str) -> GatewayWorkload | None:
         """The gateway of that name, or None."""
@@ -151,7 +130,7 @@ class Catalog:
 
     def pods_of(self, service: Service) -> tuple[Pod, ...]:
         """All pods behind a Service, ready or not."""
-        return self._pods_by_host.get(service.host, ())
+        return self.pods_by_host.get(service.host, ())
 
     def services_of(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """The Services that select pods with these labels, by host."""
@@ -164,7 +143,7 @@ class Catalog:
     def with_pods(self, pods: Iterable[Pod]) -> Catalog:
         """The same mesh with other pods, as after a change of their readiness."""
         pods = tuple(pods)
-        return replace(self, pods=pods, _pods_by_host=self._service_index.by_host(pods))
+        return replace(self, pods=pods, pods_by_host=self._service_index.by_host(pods))
 
 
 def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:
@@ -178,7 +157,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     all_services = _with_entries(services(objects, conversions), service_entries(objects))
     routed, scopes = virtual_services(objects, conversions), sidecars(objects)
     return Catalog(
-        services=all_services,
+        destinations=_destinations(all_services, destination_rules(objects, conversions), before),
         virtual_services=routed,
         gateways=gateway_workloads(resources),
         peer_authentications=_kept(peer_authentications(objects), before),
@@ -189,8 +168,6 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,
         _request_authentications=request_authentications(objects),
-        _by_host={service.host: service for service in all_services},
-        _rules=_rule_index(destination_rules(objects, conversions), before),
         _service_index=_service_index(all_services, before),
         _conversions=conversions,
     )
@@ -204,9 +181,13 @@ def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]
     return tuple(by_host.values())
 
 
-def _rule_index(rules: tuple[DestinationRule, ...], before: Catalog | None) -> RuleIndex:
-    """The index of these rules, that of before if they are the same."""
-    return before._rules if before and before.destination_rules == rules else RuleIndex(rules)
+def _destinations(
+    all_services: tuple[Service, ...], rules: tuple[DestinationRule, ...], before: Catalog | None
+) -> Destinations:
+    """The destinations, with the indexes of `before` if nothing has changed."""
+    if before and (before.destinations.services, before.destinations.rules) == (all_services, rules):
+        return before.destinations
+    return Destinations(all_services, rules)
 
 
 def _service_index(all_services: tuple[Service, ...], before: Catalog | None) -> ServiceIndex:

@@ -19,7 +19,7 @@ _DESTINATIONS = ("route", "mirror", "mirrors")
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class RouteDestination:
     """Where a route sends requests, or copies of them, and the field of the manifest that says so."""
 
     host: str
@@ -50,7 +50,7 @@ class VirtualService:
     depends_on_source_labels: bool = False
     """Whether a match looks at the labels of the caller."""
     # derived from `http`, apart from where it is written, which makes no difference to proxies
-    destinations: tuple[tuple[Destination, ...], ...] = field(default=(), compare=False, repr=False)
+    destinations: tuple[tuple[RouteDestination, ...], ...] = field(default=(), compare=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
@@ -178,7 +178,7 @@ def _written_routes(resource: Resource) -> Iterator[tuple[HttpRoute, _Origin]]:
         yield _resolved(route, resource.namespace), (resource.place, FieldPath("spec", "http", index))
 
 
-def _destinations(route: HttpRoute, origins: Mapping[str, _Origin]) -> Iterator[Destination]:
+def _destinations(route: HttpRoute, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:
     for name in ("route", "mirrors"):
         place, path = origins[name]
         for index, entry in enumerate(route.get(name) or ()):
@@ -192,8 +192,8 @@ def _destinations(route: HttpRoute, origins: Mapping[str, _Origin]) -> Iterator[
 
 def _destination(
     written: Mapping[str, Any], weight: int, is_mirror: bool, place: Place, path: FieldPath
-) -> Destination:
-    return Destination(
+) -> RouteDestination:
+    return RouteDestination(
         host=written["host"],
         port=(written.get("port") or {}).get("number"),
         subset=written.get("subset", ""),

@@ -34,7 +34,7 @@ class RouteContext:
     def cluster(self, destination: Mapping[str, Any]) -> str:
         """The cluster of a destination."""
         host, written = destination["host"], (destination.get("port") or {}).get("number")
-        port = self.catalog.destination_port(host, written, listener_port=self.port, gateway=self.gateway)
+        port = self.catalog.destinations.port_of(host, written, listener_port=self.port, gateway=self.gateway)
         return outbound_cluster(host, port, destination.get("subset", ""))
 
     def concerns(self, match: Mapping[str, Any] | None) -> bool:
