@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from localmesh.catalog.hosts import service_host
-from localmesh.manifests import Place, Resource
+from localmesh.manifests import Resource
+from localmesh.problems import Place
 
 SYSTEM_NAMESPACE = "istio-system"
 INGRESS = "istio-ingressgateway"

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.default_gateways import default_gateways
-from localmesh.catalog.policy_scope import oldest_first
+from localmesh.catalog.default_gateways import SYSTEM_NAMESPACE, default_gateways
+from localmesh.catalog.injection import is_refused
+from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Service
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import Resource
-from localmesh.manifests.injection import is_refused
 
 TEMPLATES_ANNOTATION = "inject.istio.io/templates"
 _GATEWAY_TEMPLATE = "gateway"
@@ -83,27 +83,28 @@ class GatewayWorkload:
         return self.workload.labels
 
 
-def with_default_gateways(resources: Sequence[Resource], hosts: Iterable[str]) -> list[Resource]:
-    """The resources and the gateways that Istio installs, except those that the manifests bring.
+def with_default_gateways(objects: Objects, hosts: Iterable[str]) -> Objects:
+    """The objects and those of the gateways that Istio installs, except where the manifests bring their own.
 
     `hosts` are the full names that the routes and rules of the mesh are for or lead to.
     """
-    selectors = [selector(resource) for resource in resources if resource.kind == "Gateway"]
-    own = [_pod_labels(deployment) for deployment in gateway_deployments(resources)]
-    taken = {(resource.kind, resource.namespace, resource.name) for resource in resources}
-    defaults = default_gateways(selectors, own, hosts)
-    return [*(each for each in defaults if (each.kind, each.namespace, each.name) not in taken), *resources]
+    selectors = [selector(gateway) for gateway in objects.of("Gateway")]
+    labels = [_pod_labels(deployment) for deployment in gateway_deployments(objects)]
+    defaults = default_gateways(selectors, labels, hosts)
+    own = objects.of("Deployment", "Service")
+    taken = {(each.kind, each.name) for each in own if each.namespace == SYSTEM_NAMESPACE}
+    return objects.beside(each for each in defaults if (each.kind, each.name) not in taken)
 
 
-def gateway_deployments(resources: Sequence[Resource]) -> Iterator[Resource]:
+def gateway_deployments(objects: Objects) -> Iterator[Resource]:
     """The Deployments whose pods are gateways.
 
     Either their pods ask for Istio's injection template of that name, or they run its proxy as a router.
     """
-    namespaces = {each.name: each.labels for each in resources if each.kind == "Namespace"}
-    for resource in resources:
-        if resource.kind == "Deployment" and _is_gateway(resource, namespaces.get(resource.namespace, {})):
-            yield resource
+    namespaces = {namespace.name: namespace.labels for namespace in objects.of("Namespace")}
+    for deployment in objects.of("Deployment"):
+        if _is_gateway(deployment, namespaces.get(deployment.namespace, {})):
+            yield deployment
 
 
 def selector(gateway: Resource) -> Mapping[str, str]:
@@ -112,11 +113,11 @@ def selector(gateway: Resource) -> Mapping[str, str]:
 
 
 def gateway_workloads(
-    resources: Sequence[Resource], services_of: ServicesOf, conversions: ConversionCache
+    objects: Objects, services_of: ServicesOf, conversions: ConversionCache
 ) -> tuple[GatewayWorkload, ...]:
     """The gateways among the Deployments, in their order, each with the servers that select it."""
-    gateways = oldest_first(resources, "Gateway")
-    workloads = [conversions.of(each, workload) for each in gateway_deployments(resources)]
+    gateways = objects.of("Gateway")
+    workloads = [conversions.of(each, workload) for each in gateway_deployments(objects)]
     return tuple(GatewayWorkload(each, tuple(_servers(each, gateways, services_of))) for each in workloads)
 
 

@@ -34,7 +34,7 @@ def told(error: Exception) -> tuple[int, str]:
 
 def _told_of_meshes(error: Exception) -> tuple[int, str]:
     from localmesh.errors import FAILURES
-    from localmesh.manifests import ManifestError
+    from localmesh.problems import ManifestError
     from localmesh.runtime.external.inventory import InventoryError
 
     if isinstance(error, ManifestError | InventoryError):

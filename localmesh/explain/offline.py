@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from localmesh.catalog import Catalog, Proxy, build
 from localmesh.catalog.addressing import SyntheticAllocator, injection, plan_gateways, plan_pods
-from localmesh.catalog.workload import workload
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
 
@@ -19,9 +18,8 @@ def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     """The catalog of these resources with all pods taken to be ready, and every proxy there would be."""
     resources = tuple(resources)
     catalog = build(resources)
-    workloads = [workload(deployment) for deployment in catalog.application_deployments(resources)]
     addresses = SyntheticAllocator()
-    pods = plan_pods(workloads, catalog.services_of, injection(resources), addresses)
+    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
     gateways = plan_gateways(catalog.gateways, addresses)
     known = [pod.proxy for pod in pods if pod.proxy is not None] + [gateway.proxy for gateway in gateways]
     ready = [pod.as_endpoint(ready=True) for pod in pods]

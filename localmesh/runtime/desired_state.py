@@ -15,8 +15,9 @@ from localmesh.catalog.addressing import (
     plan_pods,
 )
 from localmesh.catalog.config_data import ConfigData, config_data
-from localmesh.catalog.workload import Workload, workload
-from localmesh.manifests import ManifestError, Problem, Resource
+from localmesh.catalog.workload import Workload
+from localmesh.manifests import Resource
+from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.workloads import configuration_problems
 
 PodKey = tuple[str, str]
@@ -58,11 +59,10 @@ def plan(
     resources = tuple(resources)
     catalog = build(resources, before.catalog if before is not None else None)
     config = config_data(resources)
-    workloads = [workload(deployment) for deployment in catalog.application_deployments(resources)]
-    problems = [problem for each in workloads for problem in _problems(each, config)]
+    problems = [problem for each in catalog.workloads for problem in _problems(each, config)]
     if problems:
         raise ManifestError(problems)
-    pods = plan_pods(workloads, catalog.services_of, injection(resources), addresses)
+    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
     placed = {(pod.workload.namespace, pod.name): pod for pod in pods}
     running = before.pods if before is not None else {}
     gateways = plan_gateways(catalog.gateways, addresses)

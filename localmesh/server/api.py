@@ -17,8 +17,8 @@ from aiohttp import web
 
 from localmesh.errors import FAILURES
 from localmesh.explain.offline import UnknownWorkloadError, find
-from localmesh.manifests import ManifestError
-from localmesh.manifests.fields import listed
+from localmesh.problems import ManifestError
+from localmesh.problems.fields import listed
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
 from localmesh.server.apply_request import SOURCES, absent, load_request, ordered

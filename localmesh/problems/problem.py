@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from localmesh.manifests.paths import FieldPath
+from localmesh.problems.paths import FieldPath
 
 
 class Severity(StrEnum):
