@@ -29,6 +29,8 @@ from localmesh.runtime.processes.envoy import binary
 from localmesh.runtime.workloads.ports import LOOPBACK
 from localmesh.server.status import gateways
 
+_NAME_WIDTH = 16
+
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
@@ -67,7 +69,7 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
         if options.command:
             return await _run_command(options.command, url, mesh)
         if options.api_port != DEFAULT_API_PORT:
-            click.echo(f"  {'other shells':<16}export {URL_VARIABLE}={url}", err=True)
+            click.echo(f"  {'other shells':<{_NAME_WIDTH}}export {URL_VARIABLE}={url}", err=True)
         return await in_the_foreground()
 
 
@@ -81,13 +83,18 @@ def announce(mesh: Mesh, url: str, how_it_is: str) -> None:
     """Says what runs, how it is, and where."""
     proxies = len(mesh.plan.proxies)
     click.echo(f"localmesh: {len(mesh.members)} pods, {proxies} Envoys, {how_it_is}", err=True)
-    for name, addresses in gateways(mesh).items():
-        for address in addresses.values():
-            click.echo(f"  {name:<16}{address}", err=True)
-    click.echo(f"  {'API':<16}{url}", err=True)
+    lines = [
+        (name, address if port == "http" else f"{address} ({port})")
+        for name, addresses in gateways(mesh).items()
+        for port, address in addresses.items()
+    ]
+    lines.append(("API", url))
     if mesh.plan.ignored:
         kinds = sorted({resource.kind for resource in mesh.plan.ignored})
-        click.echo(f"  {'ignored':<16}{', '.join(kinds)}: they mean nothing without a cluster", err=True)
+        lines.append(("ignored", f"{', '.join(kinds)}: they mean nothing without a cluster"))
+    width = max(_NAME_WIDTH, *(len(name) + 2 for name, _ in lines))
+    for name, text in lines:
+        click.echo(f"  {name:<{width}}{text}", err=True)
 
 
 async def _run_command(command: Sequence[str], url: str, mesh: Mesh) -> int:

@@ -62,7 +62,7 @@ def test_pass_when_status_names_pods_proxies_and_gateway(shell: Shell) -> None:
     assert finished.returncode == 0
     rows = [line.split() for line in finished.stdout.splitlines()]
     assert [row[2:5] for row in rows if row and row[0] == "shop"] == [["Ready", "0", "synced"]] * 2
-    assert "istio-ingressgateway  http://127.0.0.1:" in finished.stdout
+    assert "istio-ingressgateway  http  http://127.0.0.1:" in finished.stdout
 
 
 def test_pass_when_apply_f_adds_and_changes_and_leaves_the_rest(shell: Shell) -> None:
