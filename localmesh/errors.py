@@ -19,7 +19,7 @@ LocalmeshError                  exit status 1
  x InvalidInputError            exit status 2
    · InvalidRequestError
    · InventoryError             runtime.external.inventory
-   · ManifestError              manifests.problems
+   · ManifestError              problems
    · UnknownWorkloadError       explain.offline
 
 Any other exception is a bug: it is logged with its traceback and never reported as one of these.

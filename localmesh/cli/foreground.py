@@ -18,7 +18,7 @@ from aiohttp import web
 from localmesh.catalog import Address
 from localmesh.cli.client import RunningMesh
 from localmesh.errors import MeshAlreadyRunningError, PortInUseError
-from localmesh.manifests.fields import listed
+from localmesh.problems.fields import listed
 from localmesh.runtime.mesh import Mesh
 from localmesh.runtime.workloads.ports import LOOPBACK, is_free
 from localmesh.server.api import application

@@ -12,10 +12,9 @@ from typing import Any
 
 import jsonschema_rs
 
-from localmesh.manifests.durations import is_duration
-from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import Place, Problem
+from localmesh.formats.durations import is_duration
 from localmesh.manifests.schema_errors import Failure, problems_of
+from localmesh.problems import FieldPath, Place, Problem
 
 
 def schema_problems(body: Mapping[str, Any], kind: str, place: Place) -> Iterator[Problem]:

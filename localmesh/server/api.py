@@ -18,7 +18,7 @@ from aiohttp import web
 
 from localmesh.errors import InvalidRequestError, LocalmeshError
 from localmesh.explain.offline import UnknownWorkloadError, find
-from localmesh.manifests import ManifestError
+from localmesh.problems import ManifestError
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
 from localmesh.server.apply_request import ApplyRequest, absent

@@ -10,9 +10,10 @@ import jsonschema_rs
 
 from localmesh.analysis import reference_problems
 from localmesh.errors import InvalidRequestError
-from localmesh.manifests import LoadResult, Place, Text, load, load_text, load_texts, located
-from localmesh.manifests.fields import listed
+from localmesh.manifests import LoadResult, Text, load, load_text, load_texts, located
 from localmesh.manifests.schema import validation_problems
+from localmesh.problems import Place
+from localmesh.problems.fields import listed
 from localmesh.runtime.changes import key, merged
 from localmesh.runtime.desired_state import DesiredState
 

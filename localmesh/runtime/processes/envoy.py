@@ -17,7 +17,7 @@ import envoy
 
 from localmesh.catalog import Address, Proxy
 from localmesh.errors import LocalmeshError
-from localmesh.manifests.regexes import LARGEST_PROGRAM
+from localmesh.formats.regexes import LARGEST_PROGRAM
 from localmesh.runtime.processes.process import Command, Process, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.telemetry.envoy_stats import stats_config

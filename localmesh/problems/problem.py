@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from localmesh.errors import InvalidInputError
-from localmesh.manifests.paths import FieldPath
+from localmesh.problems.paths import FieldPath
 
 
 class Severity(StrEnum):
