@@ -30,6 +30,7 @@ from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, 
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
+from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.manifests import Resource
 
 __all__ = [
@@ -189,7 +190,7 @@ def _workloads(
 ) -> tuple[Workload, ...]:
     """The workloads that are not gateways."""
     of_gateways = {id(gateway.workload) for gateway in gateways}
-    workloads = (conversions.of(resource, workload) for resource in objects.of("Deployment"))
+    workloads = (conversions.of(resource, workload) for resource in objects.of(DEPLOYMENT))
     return tuple(each for each in workloads if id(each) not in of_gateways)
 
 

@@ -15,6 +15,10 @@ from localmesh.catalog.injection import is_refused
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Service
 from localmesh.catalog.workload import Workload, workload
+from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.gateway import GATEWAY
+from localmesh.kinds.kubernetes import NAMESPACE
+from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 
 TEMPLATES_ANNOTATION = "inject.istio.io/templates"
@@ -88,10 +92,10 @@ def with_default_gateways(objects: Objects, hosts: Iterable[str]) -> Objects:
 
     `hosts` are the full names that the routes and rules of the mesh are for or lead to.
     """
-    selectors = [selector(gateway) for gateway in objects.of("Gateway")]
+    selectors = [selector(gateway) for gateway in objects.of(GATEWAY)]
     labels = [_pod_labels(deployment) for deployment in gateway_deployments(objects)]
     defaults = default_gateways(selectors, labels, hosts)
-    own = objects.of("Deployment", "Service")
+    own = objects.of(DEPLOYMENT, SERVICE)
     taken = {(each.kind, each.name) for each in own if each.namespace == SYSTEM_NAMESPACE}
     return objects.beside(each for each in defaults if (each.kind, each.name) not in taken)
 
@@ -101,8 +105,8 @@ def gateway_deployments(objects: Objects) -> Iterator[Resource]:
 
     Either their pods ask for Istio's injection template of that name, or they run its proxy as a router.
     """
-    namespaces = {namespace.name: namespace.labels for namespace in objects.of("Namespace")}
-    for deployment in objects.of("Deployment"):
+    namespaces = {namespace.name: namespace.labels for namespace in objects.of(NAMESPACE)}
+    for deployment in objects.of(DEPLOYMENT):
         if _is_gateway(deployment, namespaces.get(deployment.namespace, {})):
             yield deployment
 
@@ -116,7 +120,7 @@ def gateway_workloads(
     objects: Objects, services_of: ServicesOf, conversions: ConversionCache
 ) -> tuple[GatewayWorkload, ...]:
     """The gateways among the Deployments, in their order, each with the servers that select it."""
-    gateways = objects.of("Gateway")
+    gateways = objects.of(GATEWAY)
     workloads = [conversions.of(each, workload) for each in gateway_deployments(objects)]
     return tuple(GatewayWorkload(each, tuple(_servers(each, gateways, services_of))) for each in workloads)
 
