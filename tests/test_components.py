@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests import ManifestError, load
+from localmesh.manifests import load
+from localmesh.problems import ManifestError
 from tests.custom_resources import problems
 from tests.kustomize_builds import (
     BASES,

@@ -19,8 +19,8 @@ from localmesh.analysis.routes import routes
 from localmesh.analysis.services import services
 from localmesh.analysis.unreachable_routes import unreachable
 from localmesh.analysis.world import World
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.resources import Resource
+from localmesh.problems import Problem
 
 CHECKS: tuple[Callable[[World], Iterator[Problem]], ...] = (
     conflicts,

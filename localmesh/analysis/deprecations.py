@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.problems import Problem
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field, quoted
 
 _ROUTE: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("mirrorPercent",): ("", "mirrorPercentage: {value: …}"),

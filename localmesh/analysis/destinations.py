@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from localmesh.analysis.hints import host_hint
 from localmesh.analysis.world import Service, World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.hostnames import full_host
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import full_host
 from localmesh.manifests.resources import Resource
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field, listed
 
 
 def destinations(world: World) -> Iterator[Problem]:

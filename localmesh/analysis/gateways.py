@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.hostnames import overlap
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import overlap
 from localmesh.manifests.resources import Resource
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field, listed
 
 
 def gateways(world: World) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from localmesh.analysis.world import World
-from localmesh.manifests.hostnames import SERVICE_DOMAIN
+from localmesh.formats.hostnames import SERVICE_DOMAIN
 
 MOST_CANDIDATES = 200
 """Among more names none is suggested: comparing 3,000 names with 3,000 others took 98 s."""

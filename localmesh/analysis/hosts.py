@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import quoted
-from localmesh.manifests.hostnames import full_host
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import full_host
 from localmesh.manifests.resources import Resource
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import quoted
 
 
 def conflicts(world: World) -> Iterator[Problem]:

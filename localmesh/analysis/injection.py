@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import listed
-from localmesh.manifests.injection import NAMESPACE_LABEL, is_asked, is_refused
-from localmesh.manifests.problems import Problem
+from localmesh.catalog.injection import NAMESPACE_LABEL, is_asked, is_refused
 from localmesh.manifests.resources import Resource
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import listed
 
 
 def injection(world: World) -> Iterator[Problem]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.problems import Problem
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
 
 
 def pods(world: World) -> Iterator[Problem]:

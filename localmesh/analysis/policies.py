@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.resources import Resource
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field
 
 _ROOT = "istio-system"
 _KINDS = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.problems import Problem
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field, listed
 
 
 def routes(world: World) -> Iterator[Problem]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.analysis.world import Service, World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import listed
-from localmesh.manifests.problems import Problem
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import listed
 
 
 def services(world: World) -> Iterator[Problem]:

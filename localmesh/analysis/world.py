@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from localmesh.manifests.fields import Field
-from localmesh.manifests.hostnames import full_host, overlap, service_host
+from localmesh.formats.hostnames import full_host, overlap, service_host
 from localmesh.manifests.resources import Resource
+from localmesh.problems.fields import Field
 
 
 @dataclass(frozen=True, slots=True)

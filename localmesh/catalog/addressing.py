@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from localmesh.catalog import Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
+from localmesh.catalog.injection import is_refused
 from localmesh.catalog.workload import Workload
 from localmesh.manifests import Resource
-from localmesh.manifests.injection import is_refused
 from localmesh.runtime.workloads.facts import pod_name
 from localmesh.runtime.workloads.ports import LOOPBACK, FreePorts
 

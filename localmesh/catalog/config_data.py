@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from localmesh.manifests import FieldPath, ManifestError, Resource
-from localmesh.manifests.codes import invalid
+from localmesh.manifests import Resource
+from localmesh.problems import FieldPath, ManifestError
+from localmesh.problems.codes import invalid
 
 ConfigKind = Literal["ConfigMap", "Secret"]
 

@@ -12,7 +12,7 @@ import click
 
 from localmesh.cli import client
 from localmesh.cli.inspect import applied_text, table
-from localmesh.cli.sources import ALONE, Sources, required, source_options, state_option
+from localmesh.cli.sources import ALONE, WARNINGS_SHOWN, Sources, required, source_options, state_option
 
 Json = dict[str, Any]
 
@@ -63,6 +63,7 @@ def delete(kustomizations: tuple[Path, ...], files: tuple[Path, ...], state_fold
     sources = required(Sources(kustomizations, files))
     url = client.url_of(state_folder)
     order = sources.ordered(strict=False, elsewhere=client.is_named()) | {"delete": True}
+    order.pop(WARNINGS_SHOWN, None)
     applied = client.post(url, "/mesh/apply", order)
     click.echo(applied_text(applied))
     for subject in applied["absent"]:

@@ -4,20 +4,13 @@ from localmesh.manifests.documents import Document, Reading, read_text
 from localmesh.manifests.files import Text, read_files, texts
 from localmesh.manifests.kustomize import build_kustomization
 from localmesh.manifests.loading import load, load_text, load_texts, located
-from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import ManifestError, Place, Problem, Severity
 from localmesh.manifests.resources import LoadResult, Resource
 
 __all__ = [
     "Document",
-    "FieldPath",
     "LoadResult",
-    "ManifestError",
-    "Place",
-    "Problem",
     "Reading",
     "Resource",
-    "Severity",
     "Text",
     "build_kustomization",
     "load",

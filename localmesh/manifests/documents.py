@@ -18,9 +18,9 @@ from yaml.events import (
     SequenceEndEvent,
 )
 
-from localmesh.manifests.codes import syntax
-from localmesh.manifests.problems import Place, Problem
 from localmesh.manifests.scalars import Scalar, plain_scalar
+from localmesh.problems import Place, Problem
+from localmesh.problems.codes import syntax
 
 DEEPEST = 100
 """Levels of nesting; Kubernetes objects have some twenty, and a parser must not run out of stack."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localmesh.manifests.codes import syntax
 from localmesh.manifests.documents import Reading, read_text
-from localmesh.manifests.problems import ManifestError, Place, Problem
+from localmesh.problems import ManifestError, Place, Problem
+from localmesh.problems.codes import syntax
 
 STANDARD_INPUT = "-"
 NAME_OF_STANDARD_INPUT = "<stdin>"

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from localmesh.manifests.codes import syntax, unsupported
-from localmesh.manifests.fields import quoted
-from localmesh.manifests.problems import Place, Problem
+from localmesh.problems import Place, Problem
+from localmesh.problems.codes import syntax, unsupported
+from localmesh.problems.fields import quoted
 
 _ISTIO = ("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3")
 _SECURITY = ("security.istio.io/v1", "security.istio.io/v1beta1")

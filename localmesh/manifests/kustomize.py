@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localmesh.manifests.codes import syntax
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.kustomize_errors import summarize
 from localmesh.manifests.kustomize_files import malformed_files
-from localmesh.manifests.problems import ManifestError, Place, Problem
+from localmesh.problems import ManifestError, Place, Problem
+from localmesh.problems.codes import syntax
 
 CHOSEN = "SENTIMESH_KUSTOMIZE"
 """The environment variable that names the kustomize or kubectl to use."""

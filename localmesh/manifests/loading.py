@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from localmesh.analysis import reference_problems
-from localmesh.manifests.codes import syntax
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
     NAME_OF_STANDARD_INPUT,
@@ -22,9 +20,10 @@ from localmesh.manifests.kustomize import read_kustomizations
 from localmesh.manifests.objects import object_problems, objects, resource
 from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Lines, Source
-from localmesh.manifests.problems import ManifestError, Place, Problem, by_place
 from localmesh.manifests.resources import LoadResult, Resource, without_nulls
 from localmesh.manifests.validate import check
+from localmesh.problems.codes import syntax
+from localmesh.problems.problem import ManifestError, Place, Problem, by_place
 
 
 def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> LoadResult:
@@ -77,6 +76,8 @@ def _uncollected() -> Iterator[None]:
 
 
 def _loaded(read: Reading) -> LoadResult:
+    from localmesh.analysis import reference_problems  # analysis imports this package
+
     problems = list(read.problems)
     patches, lines = Patches(), Lines()
     sources: dict[Place, Source] = {}

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.manifests.codes import invalid, syntax
 from localmesh.manifests.documents import Document
-from localmesh.manifests.fields import listed, quoted
 from localmesh.manifests.kinds import CLUSTER_WIDE
 from localmesh.manifests.origins import origin, without_origin
 from localmesh.manifests.patches import Patches
-from localmesh.manifests.paths import FieldPath
 from localmesh.manifests.positions import Source
-from localmesh.manifests.problems import Place, Problem
 from localmesh.manifests.resources import Resource
+from localmesh.problems import FieldPath, Place, Problem
+from localmesh.problems.codes import invalid, syntax
+from localmesh.problems.fields import listed, quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from pathlib import Path
 import yaml
 
 from localmesh.manifests.documents import Document, read_text
-from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import Place, Problem
+from localmesh.problems import FieldPath, Place, Problem
 
 
 @dataclass(frozen=True, slots=True)

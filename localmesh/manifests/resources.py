@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import ManifestError, Place, Problem
+from localmesh.problems import ManifestError, Place, Problem
+from localmesh.problems.fields import Field
 
 if TYPE_CHECKING:
     from localmesh.manifests.positions import Source

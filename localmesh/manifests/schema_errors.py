@@ -10,10 +10,9 @@ from typing import Any
 
 from jsonschema_rs import ValidationError
 
-from localmesh.manifests.codes import Code, invalid
-from localmesh.manifests.fields import listed, quoted
-from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import Place, Problem
+from localmesh.problems import FieldPath, Place, Problem
+from localmesh.problems.codes import Code, invalid
+from localmesh.problems.fields import listed, quoted
 
 Schema = Mapping[str, Any]
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from localmesh.manifests.codes import unsupported
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.problems import Problem
+from localmesh.problems import Problem
+from localmesh.problems.codes import unsupported
+from localmesh.problems.fields import Field, listed
 
 _LEAVE_OUT = "leave the field away for the local run"
 _TLS_LATER = "leave TLS away for the local run, or run on a cluster"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from localmesh.manifests.kinds import is_known, is_translated, kind_problems
 from localmesh.manifests.objects import name_problems
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.resources import Resource
 from localmesh.manifests.rules import rule_problems
 from localmesh.manifests.schema import schema_problems
 from localmesh.manifests.support import support_problems
+from localmesh.problems import Problem
 
 
 def check(item: Resource) -> Iterator[Problem]:

@@ -79,7 +79,7 @@ def _outbound(catalog: Catalog, proxy: Proxy, memory: TranslationCache) -> _Outb
 
 def _outbound_anew(catalog: Catalog, proxy: Proxy, shared: TranslationCache) -> _Outbound:
     view = catalog.sidecar_scope(proxy)
-    mesh = (view.services, catalog.services, catalog.destination_rules)
+    mesh = (view.services, catalog.services, catalog.destinations.rules)
     running = (*mesh, catalog.pods, catalog.peer_authentications)
     clusters = shared.whole("clusters", running, lambda: tuple(outbound_clusters(catalog, proxy, shared)))
     assignments = shared.whole("endpoints", running, lambda: tuple(endpoints(catalog, proxy, shared)))
@@ -132,7 +132,7 @@ def _gateway(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: Translati
     gateway = catalog.gateway(proxy.workload)
     if gateway is None:
         raise LookupError(f"no Gateway selects {proxy.workload}")
-    mesh = (gateway, catalog.virtual_services, catalog.services, catalog.destination_rules)
+    mesh = (gateway, catalog.virtual_services, catalog.services, catalog.destinations.rules)
     routes = own.whole("routes", mesh, lambda: tuple(gateway_routes(catalog, proxy, gateway, own)))
 
     def made() -> ProxyConfig:

@@ -69,7 +69,7 @@ def written_endpoints(
 
 def is_in(subset: Subset | None, labels: Any) -> bool:
     """Whether an endpoint with these labels is part of a subset."""
-    return subset is None or all(labels.get(key) == value for key, value in subset.labels.items())
+    return subset is None or subset.selects(labels)
 
 
 def assignment(cluster: str, endpoints: list[Json]) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localmesh.manifests.durations import nanoseconds
+from localmesh.formats.durations import nanoseconds
 
 _SECOND = 10**9
 

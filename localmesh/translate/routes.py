@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from localmesh.catalog import MESH, Catalog, DestinationRule, Proxy, Service, VirtualService
+from localmesh.catalog.virtual_services import match_applies
 from localmesh.translate.cache import TranslationCache
 from localmesh.translate.durations import duration
 from localmesh.translate.filters import per_filter_config
@@ -31,19 +32,15 @@ class RouteContext:
     gateway: str
 
     def cluster(self, destination: Mapping[str, Any]) -> str:
-        """The cluster of a destination that may or may not name a port.
-
-        Without one a sidecar takes the port that was called; a gateway takes the Service's only port, and
-        the server's where the Service has several.
-        """
-        host = destination["host"]
-        port = (destination.get("port") or {}).get("number")
-        if port is None:
-            port = self.port
-            service = self.catalog.service(host)
-            if self.gateway != MESH and service is not None and len(service.ports) == 1:
-                port = service.ports[0].number
+        """The cluster of a destination."""
+        host, written = destination["host"], (destination.get("port") or {}).get("number")
+        port = self.catalog.destinations.port_of(host, written, listener_port=self.port, gateway=self.gateway)
         return outbound_cluster(host, port, destination.get("subset", ""))
+
+    def concerns(self, match: Mapping[str, Any] | None) -> bool:
+        """Whether this proxy has routes for a match."""
+        namespace, labels = self.proxy.namespace, self.proxy.labels
+        return match_applies(match, port=self.port, gateway=self.gateway, namespace=namespace, labels=labels)
 
 
 class _Routed(NamedTuple):
@@ -65,8 +62,8 @@ def routes_of_each(
     inputs = (
         _Routed(
             virtual_service=each,
-            rules=tuple(catalog.rule_for(host, namespace) for host in each.destinations),
-            services=() if context.gateway == MESH else tuple(map(catalog.service, each.destinations)),
+            rules=tuple(catalog.rule_for(host, namespace) for host in each.destination_hosts),
+            services=() if context.gateway == MESH else tuple(map(catalog.service, each.destination_hosts)),
         )
         for each in virtual_services
     )
@@ -79,7 +76,7 @@ def http_routes(virtual_service: VirtualService, context: RouteContext) -> list[
     out: list[Json] = []
     for route in virtual_service.http:
         for match in route.get("match") or [None]:
-            if not _concerns(match, context):
+            if not context.concerns(match):
                 continue
             out.append(_route(route, match, virtual_service, context))
             if is_catch_all(out[-1]["match"]):
@@ -99,20 +96,6 @@ def default_route(cluster: str, operation: str, consistent_hash: Mapping[str, An
         "route": {**action, "maxGrpcTimeout": "0s"},
         "decorator": {"operation": operation},
     }
-
-
-def _concerns(match: Mapping[str, Any] | None, context: RouteContext) -> bool:
-    """Port, gateways, source labels and namespace are decided here, never by Envoy."""
-    if match is None:
-        return True
-    if match.get("port", context.port) not in (0, context.port):
-        return False
-    if match.get("gateways"):
-        return context.gateway in match["gateways"]
-    labels = context.proxy.labels
-    if any(labels.get(key) != value for key, value in (match.get("sourceLabels") or {}).items()):
-        return False
-    return match.get("sourceNamespace", "") in ("", context.proxy.namespace)
 
 
 def _route(

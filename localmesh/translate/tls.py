@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from localmesh.catalog import MutualTls
-from localmesh.catalog.identities import SPIFFE, TRUST_DOMAIN
+from localmesh.catalog.security import SPIFFE, TRUST_DOMAIN
 
 Json = dict[str, Any]
 

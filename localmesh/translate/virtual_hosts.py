@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from localmesh.catalog import MESH, Catalog, DestinationRule, Protocol, Proxy, Service, VirtualService
-from localmesh.catalog.hosts import is_wildcard, matches
+from localmesh.catalog.hosts import is_wildcard, overlap
 from localmesh.translate.cache import TranslationCache
 from localmesh.translate.hashing import hash_for_service
 from localmesh.translate.names import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, outbound_cluster, virtual_host
@@ -118,7 +118,7 @@ def _of_virtual_service(
     others: list[str] = []
     for host in virtual_service.hosts:
         if is_wildcard(host):
-            inside = [service for service in on_port.values() if matches(host, service.host)]
+            inside = [service for service in on_port.values() if overlap(host, service.host)]
             services += [s for s in inside if _most_specific(s, routes_of) is virtual_service]
             if not inside:
                 others.append(host)
@@ -163,7 +163,7 @@ class _Names:
 def _names_one_of(host: str, services: dict[str, Service]) -> bool:
     if host in services:
         return True
-    return is_wildcard(host) and any(matches(host, service) for service in services)
+    return is_wildcard(host) and any(overlap(host, service) for service in services)
 
 
 def _most_specific(service: Service, routed: Iterable[VirtualService]) -> VirtualService | None:
@@ -171,7 +171,7 @@ def _most_specific(service: Service, routed: Iterable[VirtualService]) -> Virtua
     best: tuple[int, VirtualService] | None = None
     for virtual_service in routed:
         for host in virtual_service.hosts:
-            if not matches(host, service.host):
+            if not overlap(host, service.host):
                 continue
             length = len(host) if is_wildcard(host) else len(service.host) + 1
             if best is None or length > best[0]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.authorizationpolicy import AUTHORIZATION_POLICY_RULES
 from localmesh.manifests.rules.configmap import CONFIG_MAP_RULES, SECRET_RULES
 from localmesh.manifests.rules.deployment import DEPLOYMENT_RULES
@@ -23,6 +21,8 @@ from localmesh.manifests.rules.service import SERVICE_RULES
 from localmesh.manifests.rules.serviceentry import SERVICE_ENTRY_RULES
 from localmesh.manifests.rules.sidecar import SIDECAR_RULES
 from localmesh.manifests.rules.virtualservice import VIRTUAL_SERVICE_RULES
+from localmesh.problems import Problem
+from localmesh.problems.fields import Field
 
 Rule = Callable[[Field], Iterator[Problem]]
 

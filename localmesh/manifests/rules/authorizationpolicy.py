@@ -6,10 +6,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import label_problems
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 _KEYS = (
     "source.ip",

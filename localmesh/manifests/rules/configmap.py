@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.problems import Problem
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}\Z")
 _LARGEST = 1024 * 1024

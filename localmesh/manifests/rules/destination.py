@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field
-from localmesh.manifests.hostnames import is_label, is_wildcard_domain
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import is_label, is_wildcard_domain
 from localmesh.manifests.rules.header_operations import header_operations
 from localmesh.manifests.rules.ports import port_number
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field
 
 SUBSET_WORDS = "at most 63 letters, digits and -, beginning and ending with a letter or digit"
 

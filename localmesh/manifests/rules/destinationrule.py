@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field
-from localmesh.manifests.hostnames import is_label, is_wildcard_domain
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import is_label, is_wildcard_domain
 from localmesh.manifests.rules.destination import SUBSET_WORDS
 from localmesh.manifests.rules.exports import exports
 from localmesh.manifests.rules.istio_labels import selector_labels
 from localmesh.manifests.rules.metadata import entry_names
 from localmesh.manifests.rules.traffic_policy import traffic_policy
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field
 
 
 def host(root: Field) -> Iterator[Problem]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.hostnames import is_address, is_label, is_wildcard_domain
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import is_address, is_label, is_wildcard_domain
 from localmesh.manifests.rules.ports import port_number
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc", "grpc-web", "http_proxy"})
 TLS_PROTOCOLS = frozenset({"https", "tls"})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.http_headers import value_fault
-from localmesh.manifests.problems import Problem
+from localmesh.formats.http_headers import value_fault
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 _HOST = frozenset({":authority", "host"})
 

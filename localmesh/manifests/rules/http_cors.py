@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.durations import nanoseconds
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.http_headers import is_header_name
-from localmesh.manifests.problems import Problem
+from localmesh.formats.durations import nanoseconds
+from localmesh.formats.http_headers import is_header_name
 from localmesh.manifests.rules.http_match import regex
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, listed
 
 _METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "*")
 _SECOND = 1_000_000_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import Problem
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field
 
 SMALLEST = 0.0001
 """Percent; Envoy counts in millionths."""

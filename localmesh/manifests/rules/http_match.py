@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.hostnames import is_label
-from localmesh.manifests.http_headers import PSEUDO_HEADERS, is_header_name
-from localmesh.manifests.problems import Problem
-from localmesh.manifests.regexes import regex_fault
+from localmesh.formats.hostnames import is_label
+from localmesh.formats.http_headers import PSEUDO_HEADERS, is_header_name
+from localmesh.formats.regexes import regex_fault
 from localmesh.manifests.rules.istio_labels import selector_labels
 from localmesh.manifests.rules.metadata import LABEL_WORDS
 from localmesh.manifests.rules.ports import port_number
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 
 def match(field: Field) -> Iterator[Problem]:

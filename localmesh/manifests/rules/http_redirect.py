@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.ports import port_number
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field
 
 CODES = (301, 302, 303, 307, 308)
 """What Envoy can send. Istio accepts all of 3xx, and Envoy then refuses the whole route configuration."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from http import HTTPStatus
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.problems import Problem
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 CONDITIONS = (
     "5xx",

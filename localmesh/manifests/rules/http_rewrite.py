@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.header_operations import is_host_header
 from localmesh.manifests.rules.http_match import regex
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field
 
 
 def rewrite(field: Field) -> Iterator[Problem]:

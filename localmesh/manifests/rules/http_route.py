@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.destination import destination, destinations
 from localmesh.manifests.rules.header_operations import header_operations
 from localmesh.manifests.rules.http_cors import cors
@@ -15,6 +12,9 @@ from localmesh.manifests.rules.http_match import match
 from localmesh.manifests.rules.http_redirect import prefix_redirect, redirect
 from localmesh.manifests.rules.http_retries import retries
 from localmesh.manifests.rules.http_rewrite import host_set_once, rewrite
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, listed
 
 _ACTIONS = ("route", "redirect", "directResponse")
 _WITH_ROUTE_ONLY = ("fault", "rewrite")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import label_problems
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field
 
 
 def selector(root: Field) -> Iterator[Problem]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import LABEL_WORDS, entry_names, is_label
 from localmesh.manifests.rules.ports import port_name, port_number
 from localmesh.manifests.rules.probe import probe
 from localmesh.manifests.rules.quantities import quantity
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, listed
 
 _VARIABLE_SOURCES = ("configMapKeyRef", "fieldRef", "fileKeyRef", "resourceFieldRef", "secretKeyRef")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.ports import port_number_or_name
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, listed
 
 HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
 

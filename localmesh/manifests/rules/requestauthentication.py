@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.http_headers import is_header_name
-from localmesh.manifests.problems import Problem
+from localmesh.formats.http_headers import is_header_name
 from localmesh.manifests.rules.metadata import label_problems
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 _KEY_PARTS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "oct": ("k",)}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.problems import Problem
 from localmesh.manifests.rules.metadata import LABEL_WORDS, entry_names, is_label, label_problems
 from localmesh.manifests.rules.ports import port_number, port_number_or_name
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 HEADLESS = "None"
 

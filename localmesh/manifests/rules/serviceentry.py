@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, listed, quoted
-from localmesh.manifests.hostnames import is_address, is_domain, is_wildcard_domain
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import is_address, is_domain, is_wildcard_domain
 from localmesh.manifests.rules.exports import exports
 from localmesh.manifests.rules.metadata import entry_names, label_problems
 from localmesh.manifests.rules.ports import port_number
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, listed, quoted
 
 _DNS = ("DNS", "DNS_ROUND_ROBIN")
 _PROTOCOLS = ("HTTP", "HTTPS", "HTTP2", "GRPC", "GRPC-WEB", "TLS", "TCP", "MONGO", "REDIS", "MYSQL")

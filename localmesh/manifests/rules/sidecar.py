@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field
-from localmesh.manifests.hostnames import is_label, is_wildcard_domain
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import is_label, is_wildcard_domain
 from localmesh.manifests.rules.metadata import label_problems
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field
 
 
 def selector(root: Field) -> Iterator[Problem]:

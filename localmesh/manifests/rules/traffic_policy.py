@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isqrt
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.durations import is_duration, nanoseconds
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.problems import Problem
+from localmesh.formats.durations import is_duration, nanoseconds
 from localmesh.manifests.rules.metadata import entry_names
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, listed
 
 _BLOCKS = ("connectionPool", "loadBalancer", "outlierDetection", "tls")
 _POLICY = (*_BLOCKS, "portLevelSettings", "proxyProtocol", "retryBudget", "tunnel")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.manifests.codes import invalid
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.hostnames import is_address, is_domain, is_label, is_wildcard_domain, overlap
-from localmesh.manifests.problems import Problem
+from localmesh.formats.hostnames import is_address, is_domain, is_label, is_wildcard_domain, overlap
 from localmesh.manifests.rules.exports import exports
 from localmesh.manifests.rules.http_route import http_route
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
 
 MESH = "mesh"
 """The gateway name that stands for all sidecars."""

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from localmesh.explain.offline import proxies
-from localmesh.manifests import LoadResult, ManifestError, load_text
+from localmesh.manifests import LoadResult, load_text
+from localmesh.problems import ManifestError
 from localmesh.tests.fuzz.shapes import objects
 from localmesh.translate import ProxyConfig, translate
 from localmesh.xds import Encoder

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from localmesh.manifests import ManifestError, Problem, Severity, load_text
+from localmesh.manifests import load_text
+from localmesh.problems import ManifestError, Problem, Severity
 
 FOLDER = Path(__file__).parent / "cases"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from localmesh.manifests.codes import CODES, Code
+from localmesh.problems.codes import CODES, Code
 from localmesh.tests.manifests.case_files import Case, cases, problems
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "errors.md"
@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "errors.md"
 INTRODUCTION = """\
 # Problems with manifests
 
-<!-- Made from localmesh/manifests/codes and localmesh/tests/manifests/cases by `make golden`. -->
+<!-- Made from localmesh/problems/codes and localmesh/tests/manifests/cases by `make golden`. -->
 
 localmesh tells all problems at once, in three lines each: the file (with the line where nothing was patched),
 the object and what patched it; the field, what was found and what was expected; how to mend it.

@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localmesh.manifests import LoadResult, ManifestError, load_text
+from localmesh.manifests import LoadResult, load_text
 from localmesh.manifests.kinds import IGNORED, REFUSED, TRANSLATED
+from localmesh.problems import ManifestError
 from localmesh.tests.manifests.case_files import cases
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

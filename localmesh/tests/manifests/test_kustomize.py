@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests import LoadResult, ManifestError, Resource, load
+from localmesh.manifests import LoadResult, Resource, load
 from localmesh.manifests.kustomize import CHOSEN, build_kustomization
+from localmesh.problems import ManifestError
 
 SERVICE = """\
 apiVersion: v1

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests import LoadResult, ManifestError, load, load_text
+from localmesh.manifests import LoadResult, load, load_text
+from localmesh.problems import ManifestError
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: logic}\nspec: {ports: [{port: 80}]}\n"
 

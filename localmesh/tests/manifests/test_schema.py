@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from localmesh.manifests import Place, Problem
 from localmesh.manifests.kinds import CLUSTER_WIDE, IGNORED, REFUSED, REMOVED, TRANSLATED
 from localmesh.manifests.rules import RULES
 from localmesh.manifests.schema import schema_problems
+from localmesh.problems import Place, Problem
 
 FATES = (TRANSLATED, IGNORED, REFUSED)
 KINDS = {f"{version}/{kind}" for fate in FATES for kind, versions in fate.items() for version in versions}

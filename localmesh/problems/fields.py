@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import Place, Problem
+from localmesh.problems.paths import FieldPath
+from localmesh.problems.problem import Place, Problem
 
 if TYPE_CHECKING:
-    from localmesh.manifests.codes import Code
+    from localmesh.problems.codes import Code
 
 
 class Field:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from localmesh.manifests.http_headers import is_header_name, value_fault
+from localmesh.formats.http_headers import is_header_name, value_fault
 
 
 def test_header_names_are_tokens() -> None:

@@ -1,7 +1,7 @@
 """The printed form of problems."""
 
-from localmesh.manifests import FieldPath, ManifestError, Place, Problem, Severity
-from localmesh.manifests.codes import syntax, warnings
+from localmesh.problems import FieldPath, ManifestError, Place, Problem, Severity
+from localmesh.problems.codes import syntax, warnings
 
 
 def _problem(file: str, line: int | None = None, name: str = "logic") -> Problem:

@@ -1,6 +1,6 @@
 """Field paths: values that grow."""
 
-from localmesh.manifests import FieldPath
+from localmesh.problems import FieldPath
 
 
 def test_a_path_reads_like_the_manifest() -> None:

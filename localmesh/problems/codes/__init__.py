@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from localmesh.manifests.codes import invalid, syntax, unsupported, warnings
-from localmesh.manifests.codes.code import Code
+from localmesh.problems.codes import invalid, syntax, unsupported, warnings
+from localmesh.problems.codes.code import Code
 
 CODES: Mapping[str, Code] = {
     code.number: code

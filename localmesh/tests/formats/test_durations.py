@@ -2,7 +2,7 @@
 
 import pytest
 
-from localmesh.manifests.durations import is_duration, nanoseconds
+from localmesh.formats.durations import is_duration, nanoseconds
 
 
 @pytest.mark.parametrize(

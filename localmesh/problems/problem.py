@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from localmesh.manifests.paths import FieldPath
+from localmesh.errors import InvalidInputError
+from localmesh.problems.paths import FieldPath
 
 
 class Severity(StrEnum):
@@ -77,7 +78,7 @@ class Problem:
         return replace(self, place=replace(self.place, line=line))
 
 
-class ManifestError(Exception):
+class ManifestError(InvalidInputError):
     """The manifests cannot be used as they are."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -1,6 +1,6 @@
 """SM1xx: what Kubernetes or Istio refuses."""
 
-from localmesh.manifests.codes.code import Code
+from localmesh.problems.codes.code import Code
 
 UNKNOWN_FIELD = Code(
     "SM101",

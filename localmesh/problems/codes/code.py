@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import Place, Problem, Severity
+from localmesh.problems.paths import FieldPath
+from localmesh.problems.problem import Place, Problem, Severity
 
 _WHOLE_OBJECT = FieldPath()
 

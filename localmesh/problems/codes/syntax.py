@@ -1,6 +1,6 @@
 """SM0xx: what cannot be read."""
 
-from localmesh.manifests.codes.code import Code
+from localmesh.problems.codes.code import Code
 
 UNREADABLE = Code(
     "SM001",

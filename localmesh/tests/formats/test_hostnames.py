@@ -2,7 +2,7 @@
 
 import pytest
 
-from localmesh.manifests.hostnames import is_address, is_domain, is_wildcard_domain, overlap
+from localmesh.formats.hostnames import is_address, is_domain, is_wildcard_domain, overlap
 
 
 @pytest.mark.parametrize(

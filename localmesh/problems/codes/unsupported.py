@@ -1,6 +1,6 @@
 """SM3xx: what Kubernetes and Istio can and localmesh cannot (yet)."""
 
-from localmesh.manifests.codes.code import Code
+from localmesh.problems.codes.code import Code
 
 FIELD_NOT_SUPPORTED = Code(
     "SM301",

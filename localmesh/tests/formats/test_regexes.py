@@ -2,7 +2,7 @@
 
 import pytest
 
-from localmesh.manifests.regexes import LONGEST, regex_fault
+from localmesh.formats.regexes import LONGEST, regex_fault
 
 
 @pytest.mark.parametrize("pattern", [".*", "^(.*?;)?(user=jason)(;.*)?$", "(?i)^/API", r"\d+", "é"])
