@@ -30,6 +30,7 @@ from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, 
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
+from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.manifests import Resource
 
 __all__ = [
@@ -163,7 +164,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
-        workloads=tuple(conversions.of(resource, workload) for resource in objects.of("Deployment")),
+        workloads=tuple(conversions.of(resource, workload) for resource in objects.of(DEPLOYMENT)),
         objects=objects,
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,

@@ -10,6 +10,7 @@ from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.delegates import HttpMatch, HttpRoute, merge_route
 from localmesh.catalog.hosts import full_host
 from localmesh.catalog.objects import Objects
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath, Place
 
@@ -72,7 +73,7 @@ def virtual_services(objects: Objects, conversions: ConversionCache) -> tuple[Vi
     return tuple(
         # what has delegates changes with them
         _virtual_service(root, objects) if _delegates(root) else conversions.of(root, _virtual_service)
-        for root in objects.of("VirtualService")
+        for root in objects.of(VIRTUAL_SERVICE)
         if root.spec.get("hosts")
     )
 
@@ -89,7 +90,7 @@ def delegate_of(route: HttpRoute, namespace: str, objects: Objects) -> Resource 
     """
     target = route["delegate"]
     owner = target.get("namespace") or namespace
-    delegate = objects.named("VirtualService", owner, target.get("name", ""))
+    delegate = objects.named(VIRTUAL_SERVICE, owner, target.get("name", ""))
     if delegate is None or delegate.spec.get("hosts"):
         return None
     return delegate if exported(delegate.spec.get("exportTo") or (), owner, namespace) else None

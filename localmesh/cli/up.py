@@ -24,7 +24,8 @@ from localmesh.cli.foreground import (
     require_state_folder,
     until_stopped,
 )
-from localmesh.manifests import LoadResult
+from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.manifests import LoadResult, of_kind
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.runtime.processes.envoy import binary
 from localmesh.runtime.workloads.ports import LOOPBACK
@@ -74,7 +75,7 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
 
 
 async def _start(mesh: Mesh, loaded: LoadResult) -> None:
-    pods = sum(1 for resource in loaded.resources if resource.kind == "Deployment")
+    pods = len(of_kind(loaded.resources, DEPLOYMENT))
     click.echo(f"localmesh: starting {pods} workloads and their Envoys …", err=True)
     await mesh.apply(loaded.resources, loaded.ignored)
 

@@ -33,6 +33,7 @@ class Place:
     name: str = ""
     patched_by: tuple[str, ...] = ()
     line: int | None = None
+    group: str = ""
 
     @property
     def subject(self) -> str:
