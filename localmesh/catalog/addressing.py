@@ -13,7 +13,8 @@ from typing import Protocol
 from localmesh.catalog import Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
 from localmesh.catalog.injection import is_refused
 from localmesh.catalog.workload import Workload
-from localmesh.manifests import Resource
+from localmesh.kinds.kubernetes import NAMESPACE
+from localmesh.manifests import Resource, of_kind
 from localmesh.runtime.workloads.facts import pod_name
 from localmesh.runtime.workloads.ports import LOOPBACK, FreePorts
 
@@ -159,7 +160,7 @@ def plan_gateway(gateway: GatewayWorkload, addresses: AddressAllocator) -> Proxy
 
 def injection(namespaces: Iterable[Resource]) -> Callable[[Workload], bool]:
     """Which workloads get a sidecar: all but those whose namespace or pod template says no."""
-    labels = {each.name: each.labels for each in namespaces if each.kind == "Namespace"}
+    labels = {each.name: each.labels for each in of_kind(namespaces, NAMESPACE)}
 
     def is_injected(workload: Workload) -> bool:
         return not is_refused(labels.get(workload.namespace, {}), workload.labels, workload.annotations)

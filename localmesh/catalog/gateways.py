@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from localmesh.manifests import Resource
+from localmesh.kinds.gateway import GATEWAY
+from localmesh.manifests import Resource, of_kind
 
 # The ports of the ingress gateway's Service in Istio's default profile, and where its pods listen.
 HTTP_TARGET_PORT = 8080
@@ -66,9 +67,7 @@ class GatewayWorkload:
 def gateway_workloads(resources: Iterable[Resource]) -> tuple[GatewayWorkload, ...]:
     """One gateway per distinct selector among the Gateway objects, its servers oldest first."""
     by_selector: dict[tuple[tuple[str, str], ...], list[Server]] = {}
-    gateways = sorted(
-        (resource for resource in resources if resource.kind == "Gateway"), key=lambda gateway: gateway.order
-    )
+    gateways = sorted(of_kind(resources, GATEWAY), key=lambda gateway: gateway.order)
     for gateway in gateways:
         selector = tuple(sorted((gateway.spec.get("selector") or _DEFAULT_SELECTOR).items()))
         by_selector.setdefault(selector, []).extend(_servers(gateway))

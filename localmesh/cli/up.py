@@ -18,12 +18,14 @@ from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE
 from localmesh.cli.foreground import (
     api,
     in_the_foreground,
+    log_to_stderr,
     require_free,
     require_no_mesh,
     require_state_folder,
     until_stopped,
 )
-from localmesh.manifests import LoadResult
+from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.manifests import LoadResult, of_kind
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.runtime.processes.envoy import binary
 from localmesh.runtime.workloads.ports import LOOPBACK
@@ -44,6 +46,7 @@ class UpOptions:
 
 def up(loaded: LoadResult, options: UpOptions) -> int:
     """Runs the mesh until it is told to stop or the command has ended; the exit status."""
+    log_to_stderr()
     settings = MeshSettings(
         state_folder=options.state_folder.resolve(),
         working_directory=Path.cwd(),
@@ -72,7 +75,7 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
 
 
 async def _start(mesh: Mesh, loaded: LoadResult) -> None:
-    pods = sum(1 for resource in loaded.resources if resource.kind == "Deployment")
+    pods = len(of_kind(loaded.resources, DEPLOYMENT))
     click.echo(f"localmesh: starting {pods} workloads and their Envoys …", err=True)
     await mesh.apply(loaded.resources, loaded.ignored)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from localmesh.catalog import Catalog, Proxy, build
 from localmesh.catalog.addressing import SyntheticAllocator, injection, plan_gateway, plan_pods
-from localmesh.catalog.workload import workload
+from localmesh.errors import InvalidInputError
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
 
 
-class UnknownWorkloadError(Exception):
+class UnknownWorkloadError(InvalidInputError):
     """No workload or gateway has the name that was asked for; the message lists those that exist."""
 
 
@@ -19,9 +19,8 @@ def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     """The catalog of these resources with all pods taken to be ready, and every proxy there would be."""
     resources = tuple(resources)
     catalog = build(resources)
-    workloads = [workload(resource) for resource in resources if resource.kind == "Deployment"]
     addresses = SyntheticAllocator()
-    pods = plan_pods(workloads, catalog.services_of, injection(resources), addresses)
+    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
     gateways = [plan_gateway(gateway, addresses) for gateway in catalog.gateways]
     sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
     return catalog.with_pods(pod.as_endpoint(ready=True) for pod in pods), sidecars + gateways

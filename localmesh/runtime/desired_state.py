@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from localmesh.catalog import Catalog, Proxy, build
 from localmesh.catalog.addressing import AddressAllocator, PlannedPod, injection, plan_gateway, plan_pods
 from localmesh.catalog.config_data import ConfigData, config_data
-from localmesh.catalog.workload import Workload, workload
+from localmesh.catalog.workload import Workload
 from localmesh.manifests import Resource
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.workloads import configuration_problems
@@ -52,11 +52,10 @@ def plan(
     resources = tuple(resources)
     catalog = build(resources, before.catalog if before is not None else None)
     config = config_data(resources)
-    workloads = [workload(resource) for resource in resources if resource.kind == "Deployment"]
-    problems = [problem for each in workloads for problem in _problems(each, config)]
+    problems = [problem for each in catalog.workloads for problem in _problems(each, config)]
     if problems:
         raise ManifestError(problems)
-    pods = plan_pods(workloads, catalog.services_of, injection(resources), addresses)
+    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
     placed = {(pod.workload.namespace, pod.name): pod for pod in pods}
     running = before.pods if before is not None else {}
     gateways = [plan_gateway(gateway, addresses) for gateway in catalog.gateways]

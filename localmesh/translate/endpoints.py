@@ -215,4 +215,4 @@ def _pod_addresses(service: Service, ready: Iterable[Pod], number: int) -> Itera
 
 def _is_in(subset: Subset | None, labels: Mapping[str, str]) -> bool:
     """Whether an endpoint with these labels is part of a subset."""
-    return subset is None or all(labels.get(key) == value for key, value in subset.labels.items())
+    return subset is None or subset.selects(labels)

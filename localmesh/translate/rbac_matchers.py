@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from localmesh.catalog.identities import SPIFFE
+from localmesh.catalog.security import SPIFFE
 from localmesh.translate.http_filters import JWT
 from localmesh.translate.jwt import PAYLOAD
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from localmesh.catalog import MESH, DestinationRule, Destinations, Service, VirtualService
+from localmesh.catalog.destinations import destination_port
+from localmesh.catalog.virtual_services import match_applies
 from localmesh.translate.formats import duration, outbound_cluster
 from localmesh.translate.hashing import hash_for_destination, hash_for_service, hash_policies
 from localmesh.translate.http_filters import per_filter_config
@@ -39,6 +41,11 @@ class RouteContext(NamedTuple):
     port: int
     gateway: str
 
+    def applies(self, match: HttpMatch | None) -> bool:
+        """Whether the proxy has routes for a match."""
+        namespace, labels = self.source.namespace, dict(self.source.labels)
+        return match_applies(match, port=self.port, gateway=self.gateway, namespace=namespace, labels=labels)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Routes:
@@ -64,7 +71,7 @@ class VirtualServiceRoutes(NamedTuple):
         cls, virtual_service: VirtualService, context: RouteContext, destinations: Destinations
     ) -> VirtualServiceRoutes:
         """The routes of a VirtualService, with everything that decides them."""
-        hosts, namespace = virtual_service.destinations, context.source.namespace
+        hosts, namespace = virtual_service.destination_hosts, context.source.namespace
         rules = tuple(destinations.rule_for(host, namespace) for host in hosts)
         services = () if context.gateway == MESH else tuple(map(destinations.service, hosts))
         return cls(virtual_service, context, rules, services)
@@ -79,7 +86,7 @@ class VirtualServiceRoutes(NamedTuple):
         return Routes(tuple(routes))
 
     def _routes(self) -> Iterator[Json]:
-        hosts = self.virtual_service.destinations
+        hosts = self.virtual_service.destination_hosts
         targets = _Targets(
             self.context,
             rules=dict(zip(hosts, self.rules, strict=True)),
@@ -87,7 +94,7 @@ class VirtualServiceRoutes(NamedTuple):
         )
         for route in self.virtual_service.http:
             for match in route.get("match") or [None]:
-                if _applies(match, self.context):
+                if self.context.applies(match):
                     yield _route(route, match, self.virtual_service, targets)
 
 
@@ -125,36 +132,16 @@ class _Targets:
     services: Mapping[str, Service | None]
 
     def cluster(self, destination: Destination) -> str:
-        """The cluster of a destination.
-
-        If it does not name a port, a sidecar takes the port that was called; a gateway takes the Service's
-        only port, or the server's if the Service has several (route.go, `GetDestinationCluster`).
-        """
-        host = destination["host"]
-        port = (destination.get("port") or {}).get("number")
-        if port is None:
-            service = self.services.get(host)
-            is_only = service is not None and len(service.ports) == 1
-            port = service.ports[0].number if service is not None and is_only else self.context.port
+        """The cluster of a destination."""
+        host, written = destination["host"], (destination.get("port") or {}).get("number")
+        port = destination_port(
+            self.services.get(host), written, listener_port=self.context.port, gateway=self.context.gateway
+        )
         return outbound_cluster(host, port, destination.get("subset", ""))
 
     def consistent_hash(self, destination: Destination) -> Mapping[str, Any] | None:
         """What requests to a destination are hashed by."""
         return hash_for_destination(self.rules[destination["host"]], destination)
-
-
-def _applies(match: HttpMatch | None, context: RouteContext) -> bool:
-    """Whether a proxy has routes for a match; istiod decides that, Envoy does not know these conditions."""
-    if match is None:
-        return True
-    if match.get("port", context.port) not in (0, context.port):
-        return False
-    if match.get("gateways"):
-        return context.gateway in match["gateways"]
-    labels = dict(context.source.labels)
-    if any(labels.get(key) != value for key, value in (match.get("sourceLabels") or {}).items()):
-        return False
-    return match.get("sourceNamespace", "") in ("", context.source.namespace)
 
 
 def _route(

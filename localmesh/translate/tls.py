@@ -21,7 +21,7 @@ from localmesh.catalog import (
     ServicePort,
     Subset,
 )
-from localmesh.catalog.identities import SPIFFE, TRUST_DOMAIN
+from localmesh.catalog.security import SPIFFE, TRUST_DOMAIN
 from localmesh.translate.formats import ADS, server_name
 
 Json = dict[str, Any]

@@ -20,7 +20,7 @@ from localmesh.catalog import (
     SidecarScope,
     VirtualService,
 )
-from localmesh.catalog.hosts import is_wildcard, matches
+from localmesh.catalog.hosts import is_wildcard, overlap
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, virtual_host_name
@@ -193,7 +193,7 @@ class _HostNames:
         others: list[str] = []
         for host in virtual_service.hosts:
             if is_wildcard(host):
-                inside = [service for service in services.values() if matches(host, service.host)]
+                inside = [service for service in services.values() if overlap(host, service.host)]
                 chosen += [
                     each for each in inside if _most_specific(each, virtual_services) is virtual_service
                 ]
@@ -233,7 +233,7 @@ def _scope(port: int) -> Json:
 def _names_one_of(host: str, services: Mapping[str, Service]) -> bool:
     if host in services:
         return True
-    return is_wildcard(host) and any(matches(host, service) for service in services)
+    return is_wildcard(host) and any(overlap(host, service) for service in services)
 
 
 def _most_specific(service: Service, virtual_services: Iterable[VirtualService]) -> VirtualService | None:
@@ -241,7 +241,7 @@ def _most_specific(service: Service, virtual_services: Iterable[VirtualService])
     best: tuple[int, VirtualService] | None = None
     for virtual_service in virtual_services:
         for host in virtual_service.hosts:
-            if not matches(host, service.host):
+            if not overlap(host, service.host):
                 continue
             length = len(host) if is_wildcard(host) else len(service.host) + 1
             if best is None or length > best[0]:
