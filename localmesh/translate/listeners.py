@@ -96,9 +96,9 @@ class GatewayListeners(NamedTuple):
 
 def gateway_of(catalog: Catalog, proxy: Proxy) -> GatewayWorkload:
     """The gateway that a proxy belongs to. Raises LookupError."""
-    gateway = catalog.gateway(proxy.workload)
+    gateway = catalog.gateway(proxy.namespace, proxy.workload)
     if gateway is None:
-        raise LookupError(f"no Gateway selects {proxy.workload}")
+        raise LookupError(f"{proxy.namespace}/{proxy.workload} is not a gateway")
     return gateway
 
 
