@@ -45,7 +45,7 @@ def test_a_problem_of_a_file_has_no_object_and_no_field() -> None:
     assert str(problem) == (
         "gateway.yaml:3: error SM002\n"
         "  not YAML: a tab\n"
-        "  fix: correct the YAML at this line; docs/errors.md#sm002"
+        "  fix: correct the YAML on this line; docs/errors.md#sm002"
     )
 
 
