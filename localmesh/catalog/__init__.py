@@ -9,6 +9,7 @@ from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
+from localmesh.catalog.injection import is_refused
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
@@ -119,6 +120,11 @@ class Catalog:
     def gateway(self, name: str) -> GatewayWorkload | None:
         """The gateway of that name, or None."""
         return next((gateway for gateway in self.gateways if gateway.name == name), None)
+
+    def is_injected(self, workload: Workload) -> bool:
+        """Whether the pods of a workload get a sidecar: unless their namespace or pod template says no."""
+        namespace = self.objects.named("Namespace", "", workload.namespace)
+        return not is_refused(namespace.labels if namespace else {}, workload.labels, workload.annotations)
 
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
         """The AuthorizationPolicies that apply to a proxy's workload."""
