@@ -20,7 +20,8 @@ from localmesh.analysis.services import services
 from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import conflicting_hosts, missing_delegates
 from localmesh.analysis.workloads import injection, required_objects
-from localmesh.catalog import Catalog
+from localmesh.catalog import Catalog, build
+from localmesh.manifests import LoadResult, located
 from localmesh.problems import ManifestError, Problem
 
 CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
@@ -46,6 +47,11 @@ def analyze(catalog: Catalog) -> tuple[Problem, ...]:
     return tuple(problem for check in CHECKS for problem in check(catalog))
 
 
+def analyze_manifests(loaded: LoadResult) -> tuple[Problem, ...]:
+    """The warnings about a mesh of these manifests alone, in the order of their places."""
+    return located(analyze(build(loaded.resources)), loaded)
+
+
 def refuse(warnings: Iterable[Problem]) -> None:
     """Raises ManifestError with the warnings as errors if there are any, as `--strict` asks."""
     errors = [warning.as_error() for warning in warnings]
@@ -53,4 +59,4 @@ def refuse(warnings: Iterable[Problem]) -> None:
         raise ManifestError(errors)
 
 
-__all__ = ["CHECKS", "analyze", "refuse"]
+__all__ = ["CHECKS", "analyze", "analyze_manifests", "refuse"]

@@ -82,9 +82,7 @@ class AllCallers:
     @cached_property
     def _visible(self) -> Mapping[int, frozenset[int]]:
         """The VirtualServices that each of the sidecars has routes of."""
-        return {
-            id(callers): frozenset(map(id, callers.scope.virtual_services)) for callers in self.sidecars
-        }
+        return {id(callers): frozenset(map(id, callers.scope.virtual_services)) for callers in self.sidecars}
 
     def listeners(self, virtual_service: VirtualService) -> list[Listener]:
         """Where proxies have routes of a VirtualService."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from localmesh.analysis.host_hints import HostHints
 from localmesh.catalog import Catalog, Service, Workload
 from localmesh.catalog.hosts import full_host
+from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field, listed
@@ -15,7 +16,7 @@ from localmesh.problems.fields import Field, listed
 def destination_rules(catalog: Catalog) -> Iterator[Problem]:
     """All DestinationRules."""
     hints, workloads = HostHints(catalog), catalog.workloads_by_host()
-    for resource in catalog.objects.of("DestinationRule"):
+    for resource in catalog.objects.of(DESTINATION_RULE):
         host = resource.root.get("spec", "host")
         name = full_host(host.text or "", resource.namespace)
         services = catalog.destinations.services_at(name)

@@ -16,7 +16,6 @@ from localmesh.catalog import (
     Protocol,
     RouteDestination,
     Service,
-    VirtualService,
 )
 from localmesh.catalog.hosts import overlap
 from localmesh.problems import Problem
@@ -67,7 +66,7 @@ class _Reports:
         listeners: Iterable[Listener],
     ) -> None:
         """Looks a destination up for all listeners that have its route."""
-        key = (destination.place, destination.path)
+        key = (destination.resource.place, destination.path)
         report = self._reports.get(key)
         if report is None:
             report = self._reports[key] = _Report(destination, siblings)
@@ -153,33 +152,29 @@ class _Reports:
 
     def _why_not(self, destination: RouteDestination, callers: list[Callers]) -> tuple[str, str]:
         """Why callers have no such subset, and what to do about it."""
-        host = destination.host
-        used = [self._catalog.rule_for(host, each.namespace) for each in callers]
-        applied = list(dict.fromkeys(_subject(rule) for rule in used if rule is not None))
-        having = [
-            rule
+        host, where = destination.host, _namespaces(callers)
+        used = {rule for each in callers if (rule := self._catalog.rule_for(host, each.namespace))}
+        subsets = {_subject(rule): [subset.name for subset in rule.subsets] for rule in used}
+        known = [f"{subject} has {listed(names)}" for subject, names in sorted(subsets.items())]
+        unused = [
+            _subject(rule)
             for rule in self._catalog.destinations.rules
             if overlap(rule.host, host) and rule.subset(destination.subset)
         ]
-        if applied:
-            subsets = list(dict.fromkeys(subset.name for rule in used if rule for subset in rule.subsets))
-            known = f"{listed(applied)} has {listed(subsets)}"
-            if having:
-                known += f", and takes the place of {_subject(having[0])}, which has it"
-            return known, "add the subset there" + (
-                f", or route to {listed(subsets, 'or')}" if subsets else ""
+        if unused:
+            known.append(f"{unused[0]} has it and is not used in {where}")
+        if used:
+            names = sorted({name for of_rule in subsets.values() for name in of_rule})
+            return listed(known), "add the subset there" + (
+                f", or route to {listed(names, 'or')}" if names else ""
             )
-        if having:
-            where = _namespaces(callers)
-            known = f"{_subject(having[0])} has it and does not apply to callers in {where}"
-            return known, f"export that DestinationRule to {where}, or define one there"
+        if unused:
+            return listed(known), f"export that DestinationRule to {where}, or define one there"
         return "there is no DestinationRule for it", f"define a DestinationRule for {host} with this subset"
 
     def _field(self, report: _Report, *keys: str) -> Field:
-        place, path = report.destination.place, report.destination.path
-        resource = self._catalog.objects.named(place.kind, place.namespace, place.name)
-        root = resource.root if resource else Field(None, place)
-        return root.at(path).get(*keys)
+        destination = report.destination
+        return destination.resource.root.at(destination.path).get(*keys)
 
 
 def _effect(report: _Report, concerned: list[Callers]) -> str:
@@ -199,7 +194,8 @@ def _effect(report: _Report, concerned: list[Callers]) -> str:
 
 
 def _namespaces(callers: Iterable[Callers]) -> str:
-    return f"namespace {listed(sorted({each.namespace for each in callers}))}"
+    names = sorted({each.namespace for each in callers})
+    return f"{'namespace' if len(names) == 1 else 'namespaces'} {listed(names)}"
 
 
 def _ports(service: Service) -> list[int]:

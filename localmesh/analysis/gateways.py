@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from localmesh.catalog import MESH, Catalog, Server
 from localmesh.catalog.hosts import full_host, intersection
 from localmesh.catalog.virtual_services import gateway_name
+from localmesh.kinds.gateway import GATEWAY
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -18,7 +20,7 @@ def gateways(catalog: Catalog) -> Iterator[Problem]:
     servers: dict[str, list[Server]] = {}
     for server in (server for gateway in catalog.gateways for server in gateway.servers):
         servers.setdefault(server.gateway, []).append(server)
-    for resource in catalog.objects.of("VirtualService"):
+    for resource in catalog.objects.of(VIRTUAL_SERVICE):
         spec = resource.root.get("spec")
         for name in spec.get("gateways").items():
             if gateway := _gateway(catalog, name, resource):
@@ -34,7 +36,7 @@ def gateways(catalog: Catalog) -> Iterator[Problem]:
 
 def _gateway(catalog: Catalog, name: Field, resource: Resource) -> Resource | None:
     namespace, _, bare = gateway_name(name.text or "", resource.namespace).rpartition("/")
-    return catalog.objects.named("Gateway", namespace, bare)
+    return catalog.objects.named(GATEWAY, namespace, bare)
 
 
 def _missing(catalog: Catalog, name: Field, resource: Resource) -> Iterator[Problem]:
@@ -42,7 +44,7 @@ def _missing(catalog: Catalog, name: Field, resource: Resource) -> Iterator[Prob
         return
     wanted = gateway_name(name.text or "", resource.namespace)
     bare = wanted.rpartition("/")[2]
-    known = catalog.objects.of("Gateway")
+    known = catalog.objects.of(GATEWAY)
     elsewhere = [gateway for gateway in known if gateway.name == bare]
     hint, remedy = "", "define it, or correct the name"
     if elsewhere:
@@ -53,9 +55,7 @@ def _missing(catalog: Catalog, name: Field, resource: Resource) -> Iterator[Prob
     yield name.problem(warnings.MISSING_GATEWAY, name=f"Gateway {wanted}", hint=hint, remedy=remedy)
 
 
-def _hosts(
-    resource: Resource, gateway: Resource, servers: Mapping[str, list[Server]]
-) -> Iterator[Problem]:
+def _hosts(resource: Resource, gateway: Resource, servers: Mapping[str, list[Server]]) -> Iterator[Problem]:
     own = servers.get(f"{gateway.namespace}/{gateway.name}", [])
     if not own:
         return  # no workload serves it

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.catalog import Catalog
+from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
+from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field
@@ -15,9 +17,9 @@ _ADDRESS_KEYS = frozenset({"source.ip", "remote.ip", "destination.ip"})
 
 def local_meanings(catalog: Catalog) -> Iterator[Problem]:
     """AuthorizationPolicies that audit or name addresses, and load balancing by the network."""
-    for resource in catalog.objects.of("AuthorizationPolicy"):
+    for resource in catalog.objects.of(AUTHORIZATION_POLICY):
         yield from _authorization_policy(resource.root.get("spec"))
-    for resource in catalog.objects.of("DestinationRule"):
+    for resource in catalog.objects.of(DESTINATION_RULE):
         yield from _destination_rule(resource.root.get("spec"))
 
 

@@ -7,10 +7,13 @@ from difflib import SequenceMatcher
 
 from localmesh.catalog import Catalog
 from localmesh.catalog.security import policy_scope
+from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
+from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
+from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 
-_KINDS = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")
+_KINDS = (AUTHORIZATION_POLICY, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION)
 _MOST_CANDIDATES = 200
 """Among more workloads the nearest is not looked for: it takes 0.1 ms for each pair."""
 

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 
 from localmesh.catalog import Catalog
 from localmesh.catalog.security import SPIFFE, TRUST_DOMAIN, identity
+from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
+from localmesh.kinds.kubernetes import NAMESPACE, SERVICE_ACCOUNT
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field
@@ -23,7 +25,7 @@ def principals(catalog: Catalog) -> Iterator[Problem]:
     if not catalog.workloads:
         return  # a part of a larger mesh, where the callers are elsewhere
     known = _Known(catalog)
-    for resource in catalog.objects.of("AuthorizationPolicy"):
+    for resource in catalog.objects.of(AUTHORIZATION_POLICY):
         for rule in resource.root.get("spec", "rules").items():
             for name in _named(rule, _PRINCIPALS, "source.principal"):
                 yield from known.principal(name)
@@ -46,11 +48,11 @@ class _Known:
     """The ServiceAccounts and namespaces of the manifests."""
 
     def __init__(self, catalog: Catalog) -> None:
-        accounts = {(account.namespace, account.name) for account in catalog.objects.of("ServiceAccount")}
+        accounts = {(account.namespace, account.name) for account in catalog.objects.of(SERVICE_ACCOUNT)}
         accounts |= {(workload.namespace, workload.service_account) for workload in catalog.workloads}
         accounts |= {(gateway.namespace, gateway.service_account) for gateway in catalog.gateways}
         self._namespaces = {namespace for namespace, _ in accounts}
-        self._namespaces |= {namespace.name for namespace in catalog.objects.of("Namespace")}
+        self._namespaces |= {namespace.name for namespace in catalog.objects.of(NAMESPACE)}
         accounts |= {(namespace, "default") for namespace in self._namespaces}
         self._principals = {identity(*account).removeprefix(SPIFFE): account for account in accounts}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.catalog import Catalog
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field, listed
@@ -12,7 +13,7 @@ from localmesh.problems.fields import Field, listed
 
 def route_settings(catalog: Catalog) -> Iterator[Problem]:
     """Weights, faults and retries of all HTTP routes."""
-    for resource in catalog.objects.of("VirtualService"):
+    for resource in catalog.objects.of(VIRTUAL_SERVICE):
         for route in resource.root.get("spec", "http").items():
             yield from _weights(route.get("route"))
             yield from _fault(route.get("fault", "abort"), "abort", ("httpStatus", "grpcStatus"))

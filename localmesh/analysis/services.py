@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from localmesh.catalog import Catalog, Service, Workload
 from localmesh.catalog.hosts import service_host
+from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -18,7 +19,7 @@ def services(catalog: Catalog) -> Iterator[Problem]:
         return
     workloads = catalog.workloads_by_host()
     similar = _ByLabel(catalog.workloads)
-    for resource in catalog.objects.of("Service"):
+    for resource in catalog.objects.of(SERVICE):
         service = catalog.service(service_host(resource.name, resource.namespace))
         if service is None or not service.selector:
             continue

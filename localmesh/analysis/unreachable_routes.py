@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localmesh.catalog import Catalog
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field
@@ -18,7 +19,7 @@ _GATEWAYS = ("gateways",)
 
 def unreachable_routes(catalog: Catalog) -> Iterator[Problem]:
     """Matches and routes that come after one that covers them."""
-    for resource in catalog.objects.of("VirtualService"):
+    for resource in catalog.objects.of(VIRTUAL_SERVICE):
         yield from _routes(resource.root.get("spec", "http"))
 
 

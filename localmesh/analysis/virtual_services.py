@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from localmesh.catalog import MESH, Catalog, VirtualService
 from localmesh.catalog.virtual_services import delegate_of
-from localmesh.problems import Problem
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.problems import FieldPath, Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import quoted
 
@@ -23,21 +24,14 @@ def conflicting_hosts(catalog: Catalog) -> Iterator[Problem]:
         for index, host in enumerate(virtual_service.hosts):
             older = [owner for owner in owners.get(host, ()) if _seen_together(owner, virtual_service)]
             if older:
-                yield _conflict(catalog, virtual_service, index, older[0])
+                yield _conflict(virtual_service, index, older[0])
             owners.setdefault(host, []).append(virtual_service)
 
 
-def _conflict(catalog: Catalog, ignored: VirtualService, index: int, older: VirtualService) -> Problem:
-    resource = catalog.objects.named("VirtualService", ignored.namespace, ignored.name)
-    first = catalog.objects.named("VirtualService", older.namespace, older.name)
-    assert resource is not None
-    assert first is not None
-    host = list(resource.root.get("spec", "hosts").items())[index]
-    return host.problem(
-        warnings.CONFLICTING_HOSTS,
-        host=ignored.hosts[index],
-        first=first.place.subject,
-        where=first.place.position,
+def _conflict(ignored: VirtualService, index: int, older: VirtualService) -> Problem:
+    first = older.resource.place
+    return ignored.resource.root.at(FieldPath("spec", "hosts", index)).problem(
+        warnings.CONFLICTING_HOSTS, host=ignored.hosts[index], first=first.subject, where=first.position
     )
 
 
@@ -52,7 +46,7 @@ def _namespaces(of: VirtualService) -> set[str]:
 
 def missing_delegates(catalog: Catalog) -> Iterator[Problem]:
     """Delegates of routes that are not there, not exported, or have hosts of their own."""
-    for resource in catalog.objects.of("VirtualService"):
+    for resource in catalog.objects.of(VIRTUAL_SERVICE):
         for route in resource.root.get("spec", "http").items():
             delegate = route.get("delegate")
             name = delegate.get("name").text
@@ -60,7 +54,7 @@ def missing_delegates(catalog: Catalog) -> Iterator[Problem]:
                 continue
             namespace = delegate.get("namespace").text or resource.namespace
             subject = f"VirtualService {namespace}/{name}"
-            target = catalog.objects.named("VirtualService", namespace, name)
+            target = catalog.objects.named(VIRTUAL_SERVICE, namespace, name)
             if target is None or target.spec.get("hosts"):
                 reason = f"there is no {subject} without hosts"
             else:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from localmesh.catalog import Catalog
 from localmesh.catalog.injection import NAMESPACE_LABEL, is_asked
+from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.kubernetes import NAMESPACE, SERVICE_ACCOUNT
+from localmesh.kinds.persistent_volume_claim import PERSISTENT_VOLUME_CLAIM
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -17,7 +20,7 @@ def injection(catalog: Catalog) -> Iterator[Problem]:
 
     Only namespaces in the manifests are looked at: any other may have the label in the cluster.
     """
-    for namespace in catalog.objects.of("Namespace"):
+    for namespace in catalog.objects.of(NAMESPACE):
         concerned = [
             workload.name
             for workload in catalog.workloads
@@ -39,14 +42,14 @@ def _without_label(namespace: Resource, concerned: list[str]) -> Problem:
 
 def required_objects(catalog: Catalog) -> Iterator[Problem]:
     """ServiceAccounts and claims that pods need (ConfigMaps and Secrets are looked up when pods start)."""
-    for resource in catalog.objects.of("Deployment"):
+    for resource in catalog.objects.of(DEPLOYMENT):
         spec = resource.root.get("spec", "template", "spec")
         account = spec.get("serviceAccountName")
-        needed = [("ServiceAccount", account)] if account.text not in {None, "", "default"} else []
+        needed = [(SERVICE_ACCOUNT, account)] if account.text not in {None, "", "default"} else []
         for volume in spec.get("volumes").items():
             claim = volume.get("persistentVolumeClaim", "claimName")
             if claim.text:
-                needed.append(("PersistentVolumeClaim", claim))
+                needed.append((PERSISTENT_VOLUME_CLAIM, claim))
         for kind, name in needed:
             if catalog.objects.named(kind, resource.namespace, name.text or "") is None:
-                yield name.problem(warnings.MISSING_OBJECT, kind=kind, hint="")
+                yield name.problem(warnings.MISSING_OBJECT, kind=kind.name, hint="")

@@ -31,6 +31,8 @@ from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, 
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
+from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.manifests import Resource
 
 __all__ = [
@@ -123,7 +125,7 @@ class Catalog:
 
     def is_injected(self, workload: Workload) -> bool:
         """Whether the pods of a workload get a sidecar: unless their namespace or pod template says no."""
-        namespace = self.objects.named("Namespace", "", workload.namespace)
+        namespace = self.objects.named(NAMESPACE, "", workload.namespace)
         return not is_refused(namespace.labels if namespace else {}, workload.labels, workload.annotations)
 
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
@@ -169,7 +171,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
-        workloads=tuple(conversions.of(resource, workload) for resource in objects.of("Deployment")),
+        workloads=tuple(conversions.of(resource, workload) for resource in objects.of(DEPLOYMENT)),
         objects=objects,
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,

@@ -10,6 +10,7 @@ from localmesh.catalog.objects import Objects
 from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Service
 from localmesh.catalog.virtual_services import VirtualService, exported
+from localmesh.kinds.sidecar import SIDECAR
 from localmesh.manifests import Resource
 
 _ALL = "*"
@@ -61,7 +62,7 @@ def _sees(imports: Iterable[Import], host: str) -> bool:
 
 def sidecars(objects: Objects) -> tuple[Sidecar, ...]:
     """The Sidecars, oldest first."""
-    return tuple(_sidecar(resource) for resource in objects.of("Sidecar"))
+    return tuple(_sidecar(resource) for resource in objects.of(SIDECAR))
 
 
 def sidecar_for(all_sidecars: Iterable[Sidecar], namespace: str, labels: Mapping[str, str]) -> Sidecar | None:

@@ -16,14 +16,14 @@ from typing import Any
 import click
 
 from localmesh.cli import INTERRUPTED, client
-from localmesh.cli.errors import told
+from localmesh.cli.errors import outcome
 from localmesh.cli.inspect import applied_text, lines_of, status_text
 from localmesh.cli.objects import delete, get
 from localmesh.cli.serving import serve, sidecar
 from localmesh.cli.sources import (
     ALONE,
     PORT,
-    TOLD,
+    WARNINGS_SHOWN,
     Sources,
     required,
     source_options,
@@ -96,8 +96,9 @@ def apply(
     sources = required(Sources(kustomizations, files))
     url = client.url_of(state_folder)
     order = sources.ordered(strict=strict, elsewhere=client.is_named())
+    are_shown = order.pop(WARNINGS_SHOWN, False)
     applied = client.post(url, "/mesh/apply", order)
-    for warning in () if TOLD in order else applied["warnings"]:
+    for warning in () if are_shown else applied["warnings"]:
         click.echo(f"{warning}\n", err=True)
     click.echo(applied_text(applied))
 
@@ -214,7 +215,7 @@ def run(arguments: list[str] | None = None) -> int:
     except click.Abort:
         return INTERRUPTED
     except Exception as error:
-        status, message = told(error)
+        status, message = outcome(error)
         click.echo(message, err=True)
         return status
     return 0

@@ -18,6 +18,7 @@ from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE
 from localmesh.cli.foreground import (
     api,
     in_the_foreground,
+    log_to_stderr,
     require_free,
     require_no_mesh,
     require_state_folder,
@@ -44,6 +45,7 @@ class UpOptions:
 
 def up(loaded: LoadResult, options: UpOptions) -> int:
     """Runs the mesh until it is told to stop or the command has ended; the exit status."""
+    log_to_stderr()
     settings = MeshSettings(
         state_folder=options.state_folder.resolve(),
         working_directory=Path.cwd(),

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from localmesh.catalog import Catalog, Proxy, build
 from localmesh.catalog.addressing import SyntheticAllocator, injection, plan_gateway, plan_pods
+from localmesh.errors import InvalidInputError
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
 
 
-class UnknownWorkloadError(Exception):
+class UnknownWorkloadError(InvalidInputError):
     """No workload or gateway has the name that was asked for; the message lists those that exist."""
 
 

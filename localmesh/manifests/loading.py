@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from localmesh.kinds import Status, kind_of
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
     NAME_OF_STANDARD_INPUT,
@@ -15,13 +16,12 @@ from localmesh.manifests.files import (
     read_files,
     without_objects,
 )
-from localmesh.manifests.kinds import is_ignored
 from localmesh.manifests.kustomize import read_kustomizations
 from localmesh.manifests.objects import object_problems, objects, resource
 from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Lines, Source
 from localmesh.manifests.resources import LoadResult, Resource, without_nulls
-from localmesh.manifests.validate import check
+from localmesh.manifests.validate import problems_of
 from localmesh.problems.codes import syntax
 from localmesh.problems.problem import ManifestError, Place, Problem, by_place
 
@@ -87,16 +87,21 @@ def _loaded(read: Reading) -> LoadResult:
             item = resource(candidate, len(resources), patches)
             sources[item.place] = candidate.source
             resources.append(item)
-            problems.extend(lines.located(problem, candidate.source) for problem in check(item))
+            problems.extend(lines.located(problem, candidate.source) for problem in problems_of(item))
     problems.extend(_duplicates(resources))
     if problems:
         raise ManifestError(problems)
     resources = [without_nulls(item) if sources[item.place].document.has_null else item for item in resources]
     return LoadResult(
-        resources=tuple(item for item in resources if not is_ignored(item.kind)),
-        ignored=tuple(item for item in resources if is_ignored(item.kind)),
+        resources=tuple(item for item in resources if not _is_ignored(item)),
+        ignored=tuple(item for item in resources if _is_ignored(item)),
         sources=sources,
     )
+
+
+def _is_ignored(item: Resource) -> bool:
+    kind = kind_of(item.api_version, item.kind)
+    return kind is not None and kind.status is Status.IGNORED
 
 
 def _duplicates(resources: Sequence[Resource]) -> Iterator[Problem]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from localmesh.problems import ManifestError, Place, Problem
+from localmesh.kinds import Kind
+from localmesh.problems import Place
 from localmesh.problems.fields import Field
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class Resource:
     place: Place
     order: int
 
+    def is_a(self, kind: Kind) -> bool:
+        """Whether this is an object of the kind: group and name decide, for two groups may share a name."""
+        return self.kind == kind.name and self.group == kind.group
+
     @property
     def group(self) -> str:
         """The API group, "" for the core group."""
@@ -56,6 +61,11 @@ class Resource:
     def root(self) -> Field:
         """The whole object, to walk through."""
         return Field(self.body, self.place)
+
+
+def of_kind(resources: Iterable[Resource], kind: Kind) -> list[Resource]:
+    """The objects of a kind, in their order."""
+    return [resource for resource in resources if resource.is_a(kind)]
 
 
 def without_nulls(resource: Resource) -> Resource:

@@ -7,13 +7,14 @@ from collections import defaultdict
 from localmesh.catalog import Address
 from localmesh.catalog.container import Container
 from localmesh.catalog.workload import Workload
+from localmesh.errors import LocalmeshError
 from localmesh.runtime.external.inventory import GatewayEntry, Inventory, PodEntry
 from localmesh.runtime.workloads.ports import LOOPBACK
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a pod's own network, where the others have to reach its proxy
 
 
-class NotInInventoryError(Exception):
+class NotInInventoryError(LocalmeshError):
     """The manifests want a pod or gateway that the mesh does not find anywhere."""
 
 

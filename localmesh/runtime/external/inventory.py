@@ -25,6 +25,8 @@ from typing import Any
 
 import yaml
 
+from localmesh.errors import InvalidInputError
+
 OUTBOUND_PORT = 15001
 """Where a sidecar takes its pod's own requests: Istio's number."""
 HEALTH_PORT = 15021
@@ -36,7 +38,7 @@ _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-class InventoryError(Exception):
+class InventoryError(InvalidInputError):
     """The file does not say where the pods are; every problem on a line of its own."""
 
     def __init__(self, file: Path, problems: Iterable[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ import aiohttp
 from localmesh.catalog import Address, Proxy
 from localmesh.catalog.addressing import LoopbackAllocator, PlannedPod
 from localmesh.catalog.config_data import ConfigData
+from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles, node_id
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.protocols import RunningWorkload
@@ -82,15 +82,12 @@ class SupervisedEnvoy:
     async def start(self) -> None:
         """Starts it and returns when it takes requests. Raises EnvoyError, RejectedError or StartError."""
         await self._start_once()
-        self._keeper = asyncio.create_task(self._keep())
+        self._keeper = start_task(self._keep(), f"supervising the Envoy of {self.proxy.name}")
 
     async def stop(self) -> None:
         """Stops it for good."""
         self.ready = False
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        await stop_tasks(self._keeper)
         if self._envoy is not None:
             await self._envoy.stop()
         self._ground.free_ports.give_back(self.admin.port)
@@ -118,10 +115,7 @@ class SupervisedEnvoy:
             _log.warning("%s; it is started again", error)
             await asyncio.sleep(_RESTART_PAUSE_SECONDS)
             self.restarts += 1
-            try:
-                await self._start_once()
-            except Exception as again:  # whatever the cause, the next round tries once more
-                _log.warning("%s", again)
+            await attempt(self._start_once, f"restarting the Envoy of {self.proxy.name}")
             self._ground.on_change()
 
 

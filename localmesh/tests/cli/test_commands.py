@@ -149,7 +149,7 @@ def test_fail_when_get_is_asked_for_what_is_no_kind(shell: Shell) -> None:
     unknown, pods, none = shell("get", "foo"), shell("get", "pods"), shell("get", "sidecars")
 
     assert (unknown.returncode, pods.returncode, none.returncode) == (2, 2, 0)
-    assert '"foo" is no kind such as virtualservices' in unknown.stderr
+    assert '"foo" is not a kind such as virtualservices' in unknown.stderr
     assert "`localmesh status` shows them" in pods.stderr
     assert none.stderr == "nothing of the kind is in force: sidecars\n"
 
