@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from localmesh.catalog import MESH, Catalog, Proxy, ProxyKind, SidecarScope, VirtualService
+from localmesh.catalog import MESH, Catalog, Proxy, ProxyKind, Server, SidecarScope, VirtualService
 from localmesh.catalog.delegates import HttpMatch, HttpRoute
 from localmesh.catalog.hosts import intersection
 from localmesh.catalog.virtual_services import match_applies
@@ -80,6 +80,21 @@ class AllCallers:
         return [Callers(key[0], scope, tuple(labels[key])) for key, scope in scopes.items()]
 
     @cached_property
+    def _gateways(self) -> list[tuple[Callers, tuple[Server, ...]]]:
+        return [
+            (
+                Callers(
+                    gateway.namespace,
+                    self._scope(gateway.namespace, gateway.labels, ProxyKind.GATEWAY),
+                    (gateway.labels,),
+                    gateway.name,
+                ),
+                gateway.servers,
+            )
+            for gateway in self._catalog.gateways
+        ]
+
+    @cached_property
     def _visible(self) -> Mapping[int, frozenset[int]]:
         """The VirtualServices that each of the sidecars has routes of."""
         return {id(callers): frozenset(map(id, callers.scope.virtual_services)) for callers in self.sidecars}
@@ -101,12 +116,10 @@ class AllCallers:
                 yield Listener(each, port)
 
     def _of_gateways(self, virtual_service: VirtualService) -> Iterator[Listener]:
-        for gateway in self._catalog.gateways:
-            if not virtual_service.visible_from(gateway.namespace):
+        for callers, servers in self._gateways:
+            if not virtual_service.visible_from(callers.namespace):
                 continue
-            scope = self._scope(gateway.namespace, gateway.labels, ProxyKind.GATEWAY)
-            callers = Callers(gateway.namespace, scope, (gateway.labels,), gateway.name)
-            for server in gateway.servers:
+            for server in servers:
                 open_hosts = server.hosts_for(virtual_service.namespace)
                 if server.gateway in virtual_service.gateways and intersection(
                     open_hosts, virtual_service.hosts
