@@ -50,7 +50,7 @@ class _Known:
     def __init__(self, catalog: Catalog) -> None:
         accounts = {(account.namespace, account.name) for account in catalog.objects.of(SERVICE_ACCOUNT)}
         accounts |= {(workload.namespace, workload.service_account) for workload in catalog.workloads}
-        accounts |= {(gateway.namespace, gateway.service_account) for gateway in catalog.gateways}
+        accounts |= {(gateway.namespace, gateway.workload.service_account) for gateway in catalog.gateways}
         self._namespaces = {namespace for namespace, _ in accounts}
         self._namespaces |= {namespace.name for namespace in catalog.objects.of(NAMESPACE)}
         accounts |= {(namespace, "default") for namespace in self._namespaces}

@@ -129,9 +129,9 @@ def _sidecar(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: Translati
 
 
 def _gateway(catalog: Catalog, proxy: Proxy, outbound: _Outbound, own: TranslationCache) -> ProxyConfig:
-    gateway = catalog.gateway(proxy.workload)
+    gateway = catalog.gateway(proxy.namespace, proxy.workload)
     if gateway is None:
-        raise LookupError(f"no Gateway selects {proxy.workload}")
+        raise LookupError(f"{proxy.namespace}/{proxy.workload} is not a gateway")
     mesh = (gateway, catalog.virtual_services, catalog.services, catalog.destinations.rules)
     routes = own.whole("routes", mesh, lambda: tuple(gateway_routes(catalog, proxy, gateway, own)))
 

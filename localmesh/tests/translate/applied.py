@@ -26,7 +26,7 @@ class Applied:
         self._objects = carry_over(self._objects, resources)
         self._plan = plan(self._objects.values(), (), self._addresses, self._plan)
         self._catalog = self._plan.catalog.with_pods(
-            pod.as_endpoint(ready=ready) for pod in self._plan.pods.values()
+            pod.as_endpoint(ready=ready) for pod in (*self._plan.pods.values(), *self._plan.gateways.values())
         )
 
     def remembered(self) -> dict[str, ProxyConfig]:
