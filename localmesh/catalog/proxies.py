@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from localmesh.catalog.identities import identity
+from localmesh.catalog.security import identity
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from localmesh.catalog.container import Container, container
@@ -40,14 +40,24 @@ class Workload:
     one_at_a_time: bool
     """Whether old pods end before new ones start (strategy Recreate)."""
     restart_key: str
-    place: Place
+    resource: Resource = field(compare=False, repr=False)
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where the Deployment was written."""
+        return self.resource.place
 
     @property
     def declared_ports(self) -> tuple[int, ...]:
         """The numbers of all declared TCP ports, each once, in the order of the manifest."""
         ports = (port for each in self.containers for port in each.ports if port.protocol == "TCP")
         return tuple(dict.fromkeys(port.number for port in ports))
+
+    @property
+    def port_names(self) -> Mapping[str, int]:
+        """The numbers of all declared ports that have a name, by the name."""
+        return {port.name: port.number for each in self.containers for port in each.ports if port.name}
 
 
 def workload(deployment: Resource) -> Workload:
@@ -76,7 +86,7 @@ def workload(deployment: Resource) -> Workload:
         termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
         one_at_a_time=(deployment.spec.get("strategy") or {}).get("type") == "Recreate",
         restart_key=_restart_key(template),
-        place=deployment.place,
+        resource=deployment,
         problems=tuple(refusals.problems),
     )
 

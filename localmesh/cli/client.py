@@ -15,6 +15,8 @@ from typing import Any
 import click
 import psutil
 
+from localmesh.errors import LocalmeshError
+
 URL_VARIABLE = "LOCALMESH_URL"
 DEFAULT_API_PORT = 7080
 DEFAULT_STATE_FOLDER = Path(".localmesh")
@@ -22,15 +24,16 @@ _TIMEOUT_SECONDS = 120
 _ADDRESS = re.compile(r"http://[^/?#\s]+(?::\d+)?/*")
 
 
-class NoMeshError(Exception):
+class NoMeshError(LocalmeshError):
     """No mesh answers; the message says where it was looked for."""
 
 
-class RefusedError(Exception):
+class RefusedError(LocalmeshError):
     """The mesh refused a request; `status` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
+        self.exit_status = 2 if status in (400, 404, 422) else 1
         super().__init__(message)
 
 

@@ -16,14 +16,14 @@ from typing import Any
 import click
 
 from localmesh.cli import INTERRUPTED, client
-from localmesh.cli.errors import told
+from localmesh.cli.errors import outcome
 from localmesh.cli.inspect import applied_text, lines_of, status_text
 from localmesh.cli.objects import delete, get
 from localmesh.cli.serving import serve, sidecar
 from localmesh.cli.sources import (
     ALONE,
     PORT,
-    TOLD,
+    WARNINGS_SHOWN,
     Sources,
     required,
     source_options,
@@ -96,8 +96,9 @@ def apply(
     sources = required(Sources(kustomizations, files))
     url = client.url_of(state_folder)
     order = sources.ordered(strict=strict, elsewhere=client.is_named())
+    are_shown = order.pop(WARNINGS_SHOWN, False)
     applied = client.post(url, "/mesh/apply", order)
-    for warning in () if TOLD in order else applied["warnings"]:
+    for warning in () if are_shown else applied["warnings"]:
         click.echo(f"{warning}\n", err=True)
     click.echo(applied_text(applied))
 
@@ -132,10 +133,10 @@ def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int
         for pod in found["pods"]
         if workload in (pod["workload"], pod["name"])
     ]
-    files += [each["proxyLog"] for each in found["proxies"] if workload == each["name"]]
+    files += [each["proxyLog"] for each in found["proxies"] if workload in (each["workload"], each["name"])]
     if not files:
         names = sorted(
-            {pod["workload"] for pod in found["pods"]} | {each["name"] for each in found["proxies"]}
+            {pod["workload"] for pod in found["pods"]} | {each["workload"] for each in found["proxies"]}
         )
         raise click.UsageError(f'no log of "{workload}"; there are: {", ".join(names)}')
     if files[0] is None or not Path(files[0]).exists():
@@ -162,8 +163,9 @@ def proxy_config(
 ) -> None:
     """Print the Envoy configuration of a workload's sidecar or of a gateway, as JSON.
 
-    WORKLOAD is a Deployment's name, or a gateway's selector value such as ingressgateway; NAME.NAMESPACE
-    where the name alone is not unique. With -k or -f the manifests are translated and nothing is started.
+    WORKLOAD is the name of a Deployment, of a gateway such as istio-ingressgateway, or of one of their pods;
+    NAME.NAMESPACE where the name alone is not unique. With -k or -f the manifests are translated and nothing
+    is started.
     """
     sources = Sources(kustomizations, files)
     if sources:
@@ -214,7 +216,7 @@ def run(arguments: list[str] | None = None) -> int:
     except click.Abort:
         return INTERRUPTED
     except Exception as error:
-        status, message = told(error)
+        status, message = outcome(error)
         click.echo(message, err=True)
         return status
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import tempfile
@@ -23,6 +24,11 @@ from localmesh.runtime.workloads.ports import LOOPBACK, is_free
 from localmesh.server.api import application
 
 _PARENT_POLL_SECONDS = 0.25
+
+
+def log_to_stderr() -> None:
+    """Writes warnings and errors of the mesh, and tracebacks of bugs, to standard error."""
+    logging.basicConfig(format="localmesh: %(message)s", level=logging.WARNING)
 
 
 def require_no_mesh(state_folder: Path) -> None:

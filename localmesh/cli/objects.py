@@ -6,30 +6,19 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from localmesh.cli import client
 from localmesh.cli.inspect import applied_text, table
-from localmesh.cli.sources import ALONE, Sources, required, source_options, state_option
+from localmesh.cli.sources import ALONE, WARNINGS_SHOWN, Sources, required, source_options, state_option
+
+if TYPE_CHECKING:
+    from localmesh.kinds import Kind
 
 Json = dict[str, Any]
 
-_SHORT_NAMES = {
-    "ap": "AuthorizationPolicy",
-    "cm": "ConfigMap",
-    "deploy": "Deployment",
-    "dr": "DestinationRule",
-    "gw": "Gateway",
-    "ns": "Namespace",
-    "pa": "PeerAuthentication",
-    "ra": "RequestAuthentication",
-    "sa": "ServiceAccount",
-    "se": "ServiceEntry",
-    "svc": "Service",
-    "vs": "VirtualService",
-}
 _ALL = "all"
 
 
@@ -43,7 +32,8 @@ def get(kind: str, name: str, state_folder: Path, output: str) -> None:
     wanted = _kind(kind)
     text = client.get(client.url_of(state_folder), "/mesh/manifests")["text"]
     found = [json.loads(each) for each in text.split("\n---\n") if each]
-    chosen = sorted((each for each in found if _is_wanted(each, wanted, name)), key=_key)
+    every = kind == _ALL
+    chosen = sorted((each for each in found if _is_wanted(each, wanted, name, every_group=every)), key=_key)
     if not chosen:
         click.echo(f"nothing of the kind is in force: {' '.join(filter(None, (kind, name)))}", err=True)
     elif output == "table":
@@ -63,37 +53,42 @@ def delete(kustomizations: tuple[Path, ...], files: tuple[Path, ...], state_fold
     sources = required(Sources(kustomizations, files))
     url = client.url_of(state_folder)
     order = sources.ordered(strict=False, elsewhere=client.is_named()) | {"delete": True}
+    order.pop(WARNINGS_SHOWN, None)
     applied = client.post(url, "/mesh/apply", order)
+    for warning in applied["warnings"]:
+        click.echo(f"{warning}\n", err=True)
     click.echo(applied_text(applied))
     for subject in applied["absent"]:
         click.echo(f"localmesh: {subject} is not in force", err=True)
     sys.exit(1 if applied["absent"] else 0)
 
 
-def _kind(asked: str) -> str:
-    """The kind that a word means; "" for all of Istio. Raises click.UsageError."""
-    from localmesh.manifests.kinds import IGNORED, TRANSLATED
-    from localmesh.server.kubernetes import plural
+def _kind(word: str) -> Kind | None:
+    """The kind that a word means, None for a choice of kinds. Raises click.UsageError."""
+    from localmesh.kinds import kinds_by_word
 
-    if asked in ("", _ALL):
-        return asked
-    word = asked.lower()
-    kinds = {word: kind for kind in (*TRANSLATED, *IGNORED) for word in (kind.lower(), plural(kind))}
-    found = (kinds | _SHORT_NAMES).get(word)
-    if word in ("po", "pod", "pods"):
+    if word in ("", _ALL):
+        return None
+    if word.lower() in ("po", "pod", "pods"):
         raise click.UsageError("pods are made by Deployments: `localmesh status` shows them")
-    if found is None:
-        known = ", ".join(sorted(_SHORT_NAMES))
-        raise click.UsageError(f'"{asked}" is no kind such as virtualservices; short names are {known}')
-    return found
+    kinds = kinds_by_word()
+    if word.lower() not in kinds:
+        short_names = ", ".join(sorted({name for kind in kinds.values() for name in kind.short_names}))
+        raise click.UsageError(
+            f'"{word}" is not a kind such as virtualservices; short names are {short_names}'
+        )
+    return kinds[word.lower()]
 
 
-def _is_wanted(each: Json, kind: str, name: str) -> bool:
-    if name and each["metadata"]["name"] != name:
+def _is_wanted(item: Json, kind: Kind | None, name: str, *, every_group: bool) -> bool:
+    from localmesh.kinds import group_of
+
+    group = group_of(item["apiVersion"])
+    if name and item["metadata"]["name"] != name:
         return False
-    if not kind:
-        return ".istio.io/" in str(each["apiVersion"])
-    return kind in (_ALL, each["kind"])
+    if kind is not None:
+        return (group, item["kind"]) == (kind.group, kind.name)
+    return every_group or group.endswith(".istio.io")
 
 
 def _key(each: Json) -> tuple[str, str, str]:

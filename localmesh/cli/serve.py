@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from localmesh.catalog import Address, Proxy, ProxyKind
-from localmesh.catalog.gateways import SYSTEM_NAMESPACE
+from localmesh.catalog.default_gateways import SYSTEM_NAMESPACE
 from localmesh.cli.foreground import (
     api,
     in_the_foreground,
+    log_to_stderr,
     require_free,
     require_no_mesh,
     require_state_folder,
@@ -45,7 +45,7 @@ class ServeOptions:
 
 def serve(loaded: LoadResult, places: Inventory, options: ServeOptions) -> int:
     """Runs the control plane until it is told to stop; the exit status."""
-    _log_to_stderr()
+    log_to_stderr()
     settings = MeshSettings(options.state_folder.resolve(), Path.cwd())
     require_no_mesh(options.state_folder)
     require_free(xds_port=options.xds_port, api_port=options.api_port)
@@ -105,7 +105,7 @@ class SidecarOptions:
 
 def sidecar(options: SidecarOptions) -> int:
     """Runs one Envoy until it is told to stop; the exit status."""
-    _log_to_stderr()
+    log_to_stderr()
     binary()  # a missing Envoy is told before anything is started
     settings = SidecarSettings(
         proxy=_proxy(options),
@@ -137,7 +137,3 @@ def _address(text: str) -> Address:
     if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         raise click.UsageError(f'--control-plane is "{text}", expected HOST:PORT such as localmesh:15010')
     return Address(host, int(port))
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(format="localmesh: %(message)s", level=logging.WARNING)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 STANDARD_INPUT = Path("-")
-TOLD = "told"
-"""Set in an order whose warnings have been told."""
+WARNINGS_SHOWN = "warnings shown"
+"""Set in a request whose warnings have been printed already; not sent."""
 
 PORT = click.IntRange(0, 65535)
 """A port; 0 means any free one."""
@@ -65,15 +65,23 @@ class Sources:
         loaded = self.load(strict=strict)
         objects = (dict(resource.body) for resource in (*loaded.resources, *loaded.ignored))
         named = ", ".join(map(str, (*self.kustomizations, *self.files)))
-        return {"text": "---\n".join(f"{json.dumps(each)}\n" for each in objects), "file": named, TOLD: True}
+        return {
+            "text": "---\n".join(f"{json.dumps(each)}\n" for each in objects),
+            "file": named,
+            WARNINGS_SHOWN: True,
+        }
 
     def load(self, *, strict: bool) -> LoadResult:
         """What they hold. Prints warnings; with `strict` they are errors. Raises ManifestError."""
+        from localmesh.analysis import analyze_manifests, refuse
         from localmesh.manifests import load
 
         loaded = load(kustomizations=self.kustomizations, files=self.files)
-        for problem in (loaded.strictly() if strict else loaded).warnings:
-            click.echo(f"{problem}\n", err=True)
+        warnings = analyze_manifests(loaded)
+        if strict:
+            refuse(warnings)
+        for warning in warnings:
+            click.echo(f"{warning}\n", err=True)
         return loaded
 
 

@@ -4,7 +4,7 @@ from localmesh.manifests.documents import Document, Reading, read_text
 from localmesh.manifests.files import Text, read_files, texts
 from localmesh.manifests.kustomize import build_kustomization
 from localmesh.manifests.loading import load, load_text, load_texts, located
-from localmesh.manifests.resources import LoadResult, Resource
+from localmesh.manifests.resources import LoadResult, Resource, of_kind
 
 __all__ = [
     "Document",
@@ -17,6 +17,7 @@ __all__ = [
     "load_text",
     "load_texts",
     "located",
+    "of_kind",
     "read_files",
     "read_text",
     "texts",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from localmesh.kinds import Status, kind_of
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
     NAME_OF_STANDARD_INPUT,
@@ -15,13 +16,12 @@ from localmesh.manifests.files import (
     read_files,
     without_objects,
 )
-from localmesh.manifests.kinds import is_ignored
 from localmesh.manifests.kustomize import read_kustomizations
 from localmesh.manifests.objects import object_problems, objects, resource
 from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Lines, Source
 from localmesh.manifests.resources import LoadResult, Resource, without_nulls
-from localmesh.manifests.validate import check
+from localmesh.manifests.validate import problems_of
 from localmesh.problems.codes import syntax
 from localmesh.problems.problem import ManifestError, Place, Problem, by_place
 
@@ -47,12 +47,11 @@ def load_text(text: str, file: str = "<stdin>") -> LoadResult:
 
 
 def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, ...]:
-    """Those of the problems that objects of a load have, each with the line of its field."""
-    lines = Lines()
+    """The problems in the order of their places, with the line of the field where the load has the object."""
+    lines, sources = Lines(), loaded.sources
     return by_place(
-        lines.located(problem, loaded.sources[problem.place])
+        lines.located(problem, sources[problem.place]) if problem.place in sources else problem
         for problem in problems
-        if problem.place in loaded.sources
     )
 
 
@@ -76,8 +75,6 @@ def _uncollected() -> Iterator[None]:
 
 
 def _loaded(read: Reading) -> LoadResult:
-    from localmesh.analysis import reference_problems  # analysis imports this package
-
     problems = list(read.problems)
     patches, lines = Patches(), Lines()
     sources: dict[Place, Source] = {}
@@ -90,18 +87,21 @@ def _loaded(read: Reading) -> LoadResult:
             item = resource(candidate, len(resources), patches)
             sources[item.place] = candidate.source
             resources.append(item)
-            problems.extend(lines.located(problem, candidate.source) for problem in check(item))
+            problems.extend(lines.located(problem, candidate.source) for problem in problems_of(item))
     problems.extend(_duplicates(resources))
     if problems:
         raise ManifestError(problems)
     resources = [without_nulls(item) if sources[item.place].document.has_null else item for item in resources]
-    warnings = (lines.located(problem, sources[problem.place]) for problem in reference_problems(resources))
     return LoadResult(
-        resources=tuple(item for item in resources if not is_ignored(item.kind)),
-        ignored=tuple(item for item in resources if is_ignored(item.kind)),
-        warnings=by_place(warnings),
+        resources=tuple(item for item in resources if not _is_ignored(item)),
+        ignored=tuple(item for item in resources if _is_ignored(item)),
         sources=sources,
     )
+
+
+def _is_ignored(item: Resource) -> bool:
+    kind = kind_of(item.api_version, item.kind)
+    return kind is not None and kind.status is Status.IGNORED
 
 
 def _duplicates(resources: Sequence[Resource]) -> Iterator[Problem]:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from localmesh.kinds import group_of, kind_of
 from localmesh.manifests.documents import Document
-from localmesh.manifests.kinds import CLUSTER_WIDE
 from localmesh.manifests.origins import origin, without_origin
 from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Source
 from localmesh.manifests.resources import Resource
 from localmesh.problems import FieldPath, Place, Problem
-from localmesh.problems.codes import invalid, syntax
+from localmesh.problems.codes import syntax
 from localmesh.problems.fields import listed, quoted
 
 
@@ -70,15 +70,18 @@ def resource(candidate: Object, order: int, patches: Patches) -> Resource:
     if came_from:
         body = without_origin(body)
     metadata = _mapping(body.get("metadata"))
-    kind, name = body["kind"], _text(metadata.get("name"))
-    namespace = "" if kind in CLUSTER_WIDE else _text(metadata.get("namespace")) or "default"
+    api_version, kind, name = body["apiVersion"], body["kind"], _text(metadata.get("name"))
+    known = kind_of(api_version, kind)
+    namespaced = known is None or known.namespaced
+    namespace = _text(metadata.get("namespace")) or "default" if namespaced else ""
+    group = group_of(api_version)
     if came_from:
-        place = Place(came_from.file, kind, namespace, name, came_from.patched_by)
+        place = Place(came_from.file, kind, namespace, name, came_from.patched_by, group=group)
     else:
         line = None if document.folder else document.line
-        place = Place(document.file, kind, namespace, name, line=line)
+        place = Place(document.file, kind, namespace, name, line=line, group=group)
     return Resource(
-        api_version=body["apiVersion"],
+        api_version=api_version,
         kind=kind,
         namespace=namespace,
         name=name,
@@ -88,14 +91,6 @@ def resource(candidate: Object, order: int, patches: Patches) -> Resource:
         place=place,
         order=order,
     )
-
-
-def name_problems(item: Resource) -> Iterator[Problem]:
-    """Objects must be named: kubectl apply takes no generated names."""
-    if not item.name and isinstance(item.body.get("metadata", {}), dict):
-        yield invalid.MISSING_FIELD.at(
-            item.place, FieldPath("metadata"), name="name", why="", remedy="add metadata.name"
-        )
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from localmesh.kinds import group_of
 from localmesh.manifests.documents import Document, read_text
 from localmesh.problems import FieldPath, Place, Problem
 
@@ -42,11 +43,10 @@ class Lines:
         for document in self._files[place.file]:
             body = document.body
             metadata = body.get("metadata") if isinstance(body, dict) else None
-            if isinstance(metadata, dict) and (body.get("kind"), metadata.get("name")) == (
-                place.kind,
-                place.name,
-            ):
-                return document
+            if isinstance(metadata, dict) and body.get("kind") == place.kind:
+                group = group_of(str(body.get("apiVersion")))
+                if (group, metadata.get("name")) == (place.group, place.name):
+                    return document
         return None
 
     def _line(self, document: Document, path: FieldPath) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from localmesh.problems import ManifestError, Place, Problem
+from localmesh.kinds import Kind
+from localmesh.problems import Place
 from localmesh.problems.fields import Field
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Resource:
     body: Mapping[str, Any]
     place: Place
     order: int
+
+    def is_a(self, kind: Kind) -> bool:
+        """Whether this is an object of the kind: group and name decide, for two groups may share a name."""
+        return self.kind == kind.name and self.group == kind.group
 
     @property
     def group(self) -> str:
@@ -58,6 +63,11 @@ class Resource:
         return Field(self.body, self.place)
 
 
+def of_kind(resources: Iterable[Resource], kind: Kind) -> list[Resource]:
+    """The objects of a kind, in their order."""
+    return [resource for resource in resources if resource.is_a(kind)]
+
+
 def without_nulls(resource: Resource) -> Resource:
     """The same object without fields that are null, which for Kubernetes are fields that are not there."""
     return replace(
@@ -78,18 +88,11 @@ def _without_nulls(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What was read: the objects that count, those that mean nothing here, what to warn of.
+    """What was read: the objects that count and those that have no effect here.
 
     `sources` says of each object where it was written.
     """
 
     resources: tuple[Resource, ...]
     ignored: tuple[Resource, ...] = ()
-    warnings: tuple[Problem, ...] = ()
     sources: Mapping[Place, Source] = field(default_factory=dict, repr=False, compare=False)
-
-    def strictly(self) -> LoadResult:
-        """The same, with nothing to warn of; ManifestError with the warnings as errors if there are any."""
-        if self.warnings:
-            raise ManifestError(problem.as_error() for problem in self.warnings)
-        return self

@@ -19,10 +19,16 @@ from localmesh.problems import FieldPath, Place, Problem
 
 def schema_problems(body: Mapping[str, Any], kind: str, place: Place) -> Iterator[Problem]:
     """Where an object differs from what its kind allows; a kind is written like `apps/v1/Deployment`."""
-    validator = _validator(kind)
+    yield from validation_problems(body, _validator(kind), _schema(kind), place)
+
+
+def validation_problems(
+    body: object, validator: jsonschema_rs.Draft202012Validator, schema: Mapping[str, Any], place: Place
+) -> Iterator[Problem]:
+    """Where a document differs from a schema, of which `validator` was made; its root is a `$ref`."""
     if validator.is_valid(body):
         return
-    failures = [Failure(error, _schema(kind), place) for error in validator.iter_errors(body)]
+    failures = [Failure(error, schema, place) for error in validator.iter_errors(body)]
     explained = set(_explained(failures))
     for failure in failures:
         if failure.key not in explained:

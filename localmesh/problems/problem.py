@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from localmesh.errors import InvalidInputError
 from localmesh.problems.paths import FieldPath
 
 
@@ -32,6 +33,7 @@ class Place:
     name: str = ""
     patched_by: tuple[str, ...] = ()
     line: int | None = None
+    group: str = ""
 
     @property
     def subject(self) -> str:
@@ -77,7 +79,7 @@ class Problem:
         return replace(self, place=replace(self.place, line=line))
 
 
-class ManifestError(Exception):
+class ManifestError(InvalidInputError):
     """The manifests cannot be used as they are."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

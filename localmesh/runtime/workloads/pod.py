@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from localmesh.errors import LocalmeshError
 from localmesh.runtime.processes.process import Command
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads.environment import launch
@@ -31,7 +32,7 @@ class PodState(StrEnum):
     STOPPED = "Stopped"
 
 
-class PodFailedError(Exception):
+class PodFailedError(LocalmeshError):
     """A pod has not become ready; says why, with the end of its log."""
 
     def __init__(self, pod: str, reason: str, log_file: Path, last_lines: tuple[str, ...] = ()) -> None:

@@ -1,7 +1,7 @@
 """Sizes that are too large to be written out in a case file."""
 
+from localmesh.kinds.rules.traffic_policy import is_prime
 from localmesh.manifests import load_text
-from localmesh.manifests.rules.traffic_policy import is_prime
 from localmesh.problems import ManifestError
 
 
