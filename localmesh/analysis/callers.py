@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from localmesh.catalog import MESH, Catalog, Proxy, ProxyKind, Server, SidecarScope, VirtualService
-from localmesh.catalog.delegates import HttpMatch, HttpRoute
+from localmesh.catalog.delegates import HttpMatch, RouteBlock
 from localmesh.catalog.hosts import intersection
 from localmesh.catalog.virtual_services import match_applies
 
@@ -41,7 +41,7 @@ class Listener:
     port: int | None
     gateway: str = MESH
 
-    def has(self, route: HttpRoute) -> bool:
+    def has(self, route: RouteBlock) -> bool:
         """Whether the callers have a route for at least one of its matches."""
         return any(self._applies(match) for match in route.get("match") or [None])
 
