@@ -133,10 +133,10 @@ def logs(workload: str, state_folder: Path, proxy: bool, follow: bool, last: int
         for pod in found["pods"]
         if workload in (pod["workload"], pod["name"])
     ]
-    files += [each["proxyLog"] for each in found["proxies"] if workload == each["name"]]
+    files += [each["proxyLog"] for each in found["proxies"] if workload in (each["workload"], each["name"])]
     if not files:
         names = sorted(
-            {pod["workload"] for pod in found["pods"]} | {each["name"] for each in found["proxies"]}
+            {pod["workload"] for pod in found["pods"]} | {each["workload"] for each in found["proxies"]}
         )
         raise click.UsageError(f'no log of "{workload}"; there are: {", ".join(names)}')
     if files[0] is None or not Path(files[0]).exists():
@@ -163,8 +163,9 @@ def proxy_config(
 ) -> None:
     """Print the Envoy configuration of a workload's sidecar or of a gateway, as JSON.
 
-    WORKLOAD is a Deployment's name, or a gateway's selector value such as ingressgateway; NAME.NAMESPACE
-    where the name alone is not unique. With -k or -f the manifests are translated and nothing is started.
+    WORKLOAD is the name of a Deployment, of a gateway such as istio-ingressgateway, or of one of their pods;
+    NAME.NAMESPACE where the name alone is not unique. With -k or -f the manifests are translated and nothing
+    is started.
     """
     sources = Sources(kustomizations, files)
     if sources:

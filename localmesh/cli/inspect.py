@@ -40,9 +40,9 @@ def status_text(status: Mapping[str, Any]) -> str:
         for pod in status["pods"]
     ]
     parts = [table(["NAMESPACE", "POD", "STATE", "RESTARTS", "PROXY", "PORTS"], pods)]
-    gateways = [[name, address] for name, of in status["gateways"].items() for address in of.values()]
+    gateways = [[name, *port] for name, ports in status["gateways"].items() for port in ports.items()]
     if gateways:
-        parts.append(table(["GATEWAY", "ADDRESS"], gateways))
+        parts.append(table(["GATEWAY", "PORT", "ADDRESS"], gateways))
     if status["notIntercepted"]:
         parts.append("not intercepted (no HTTP): " + ", ".join(status["notIntercepted"]))
     if status["ignored"]:

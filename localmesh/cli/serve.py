@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from localmesh.catalog import Address, Proxy, ProxyKind
-from localmesh.catalog.gateways import SYSTEM_NAMESPACE
+from localmesh.catalog.default_gateways import SYSTEM_NAMESPACE
 from localmesh.cli.foreground import (
     api,
     in_the_foreground,

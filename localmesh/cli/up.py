@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from localmesh.catalog import Address
-from localmesh.catalog.gateways import HTTP_TARGET_PORT
+from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
 from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE
 from localmesh.cli.foreground import (
     api,
@@ -30,6 +30,8 @@ from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.runtime.processes.envoy import binary
 from localmesh.runtime.workloads.ports import LOOPBACK
 from localmesh.server.status import gateways
+
+_NAME_WIDTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def up(loaded: LoadResult, options: UpOptions) -> int:
     settings = MeshSettings(
         state_folder=options.state_folder.resolve(),
         working_directory=Path.cwd(),
-        gateway_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
+        ingress_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
     )
     require_no_mesh(options.state_folder)
     ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}
@@ -70,7 +72,7 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
         if options.command:
             return await _run_command(options.command, url, mesh)
         if options.api_port != DEFAULT_API_PORT:
-            click.echo(f"  {'other shells':<16}export {URL_VARIABLE}={url}", err=True)
+            click.echo(f"  {'other shells':<{_NAME_WIDTH}}export {URL_VARIABLE}={url}", err=True)
         return await in_the_foreground()
 
 
@@ -84,13 +86,18 @@ def announce(mesh: Mesh, url: str, how_it_is: str) -> None:
     """Says what runs, how it is, and where."""
     proxies = len(mesh.plan.proxies)
     click.echo(f"localmesh: {len(mesh.members)} pods, {proxies} Envoys, {how_it_is}", err=True)
-    for name, addresses in gateways(mesh).items():
-        for address in addresses.values():
-            click.echo(f"  {name:<16}{address}", err=True)
-    click.echo(f"  {'API':<16}{url}", err=True)
+    lines = [
+        (name, address if port == "http" else f"{address} ({port})")
+        for name, addresses in gateways(mesh).items()
+        for port, address in addresses.items()
+    ]
+    lines.append(("API", url))
     if mesh.plan.ignored:
         kinds = sorted({resource.kind for resource in mesh.plan.ignored})
-        click.echo(f"  {'ignored':<16}{', '.join(kinds)}: they mean nothing without a cluster", err=True)
+        lines.append(("ignored", f"{', '.join(kinds)}: they mean nothing without a cluster"))
+    width = max(_NAME_WIDTH, *(len(name) + 2 for name, _ in lines))
+    for name, text in lines:
+        click.echo(f"  {name:<{width}}{text}", err=True)
 
 
 async def _run_command(command: Sequence[str], url: str, mesh: Mesh) -> int:

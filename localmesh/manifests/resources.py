@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from localmesh.kinds import Kind
-from localmesh.problems import ManifestError, Place, Problem
+from localmesh.problems import Place
 from localmesh.problems.fields import Field
 
 if TYPE_CHECKING:
@@ -87,18 +87,11 @@ def _without_nulls(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """The objects that were read, those of kinds that localmesh ignores, and warnings.
+    """The objects that were read, and those of kinds that localmesh ignores.
 
     `sources` tells for each object where it was read.
     """
 
     resources: tuple[Resource, ...]
     ignored: tuple[Resource, ...] = ()
-    warnings: tuple[Problem, ...] = ()
     sources: Mapping[Place, Source] = field(default_factory=dict, repr=False, compare=False)
-
-    def strictly(self) -> LoadResult:
-        """The same result if there are no warnings. Raises ManifestError with the warnings as errors."""
-        if self.warnings:
-            raise ManifestError(problem.as_error() for problem in self.warnings)
-        return self

@@ -80,7 +80,7 @@ def test_a_file_without_objects_is_refused(
 
     assert status == 2
     said = capsys.readouterr().err
-    assert said.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n  fix: name a file")
+    assert said.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n  fix: name")
     assert not (tmp_path / ".localmesh").exists()
 
 

@@ -26,6 +26,7 @@ def test_a_problem_of_a_patched_object_names_file_patch_field_and_remedy() -> No
         found='"v3"',
         host="Service sentimesh/logic",
         known="DestinationRule sentimesh/logic has v1 and v2",
+        effect="callers get 503",
         remedy="add the subset there, or route to v1 or v2",
     )
 
@@ -33,7 +34,7 @@ def test_a_problem_of_a_patched_object_names_file_patch_field_and_remedy() -> No
         "istio/base/virtualservice-logic.yaml: warning SM203: VirtualService sentimesh/logic "
         "(patched by istio/overlays/canary)\n"
         '  spec.http[0].route[1].destination.subset: "v3" is not a subset of Service sentimesh/logic: '
-        "DestinationRule sentimesh/logic has v1 and v2\n"
+        "DestinationRule sentimesh/logic has v1 and v2; callers get 503\n"
         "  fix: add the subset there, or route to v1 or v2; docs/errors.md#sm203"
     )
 
