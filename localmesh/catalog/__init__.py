@@ -9,6 +9,7 @@ from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads, with_default_gateways
+from localmesh.catalog.injection import is_refused
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
@@ -31,6 +32,7 @@ from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, 
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
 from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.manifests import Resource
 
 __all__ = [
@@ -122,6 +124,11 @@ class Catalog:
         """The gateway of that namespace and name, or None where the workload is not a gateway."""
         key = (namespace, workload)
         return next((gateway for gateway in self.gateways if (gateway.namespace, gateway.name) == key), None)
+
+    def is_injected(self, workload: Workload) -> bool:
+        """Whether the pods of a workload get a sidecar: unless their namespace or pod template says no."""
+        namespace = self.objects.named(NAMESPACE, "", workload.namespace)
+        return not is_refused(namespace.labels if namespace else {}, workload.labels, workload.annotations)
 
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
         """The AuthorizationPolicies that apply to a proxy's workload."""

@@ -55,6 +55,8 @@ def delete(kustomizations: tuple[Path, ...], files: tuple[Path, ...], state_fold
     order = sources.ordered(strict=False, elsewhere=client.is_named()) | {"delete": True}
     order.pop(WARNINGS_SHOWN, None)
     applied = client.post(url, "/mesh/apply", order)
+    for warning in applied["warnings"]:
+        click.echo(f"{warning}\n", err=True)
     click.echo(applied_text(applied))
     for subject in applied["absent"]:
         click.echo(f"localmesh: {subject} is not in force", err=True)

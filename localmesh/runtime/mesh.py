@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,15 +123,23 @@ class Mesh:
             return False
         return catalog.peer_authentications.mode(proxy.namespace, proxy.labels, port) is MutualTls.STRICT
 
-    async def apply(self, resources: Iterable[Resource], ignored: Iterable[Resource] = ()) -> Changes:
+    async def apply(
+        self,
+        resources: Iterable[Resource],
+        ignored: Iterable[Resource] = (),
+        review: Callable[[Catalog], None] | None = None,
+    ) -> Changes:
         """Makes the mesh what these resources say; returns when every proxy has acknowledged.
 
+        `review` is called in a thread before anything is changed, and may refuse the mesh by an exception.
         Raises ManifestError, PodFailedError, EnvoyError, RejectedError or NotAcknowledgedError; then what
         was in force before is still in force.
         """
         async with self._applying:
             objects = carry_over(self._objects, resources)
             wanted = plan(objects.values(), ignored, self._ground.addresses, self.plan)
+            if review is not None:
+                await asyncio.to_thread(review, wanted.catalog)
             found = changes(self._objects, objects)
             await self._become(wanted)
             self._objects = objects

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from localmesh.errors import InvalidRequestError, LocalmeshError
 from localmesh.explain.offline import UnknownWorkloadError, find
-from localmesh.problems import ManifestError
+from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
 from localmesh.server.apply_request import ApplyRequest, absent
@@ -134,10 +134,13 @@ async def _apply(request: web.Request) -> web.Response:
         order = ApplyRequest.parse(await _json(request))
         given = await asyncio.to_thread(order.load)
         loaded, unknown = order.combined(mesh.plan, given), absent(mesh.plan, given)
-        if order.strict:
-            loaded.strictly()
+        warnings: list[Problem] = []
         start = asyncio.get_running_loop().time()
-        changes = await mesh.apply(loaded.resources, loaded.ignored)
+        changes = await mesh.apply(
+            loaded.resources,
+            loaded.ignored,
+            review=lambda catalog: warnings.extend(order.review(catalog, given)),
+        )
         seconds = asyncio.get_running_loop().time() - start
     except LocalmeshError as error:
         return _error_response(error, _NOTHING_CHANGED)
@@ -152,7 +155,7 @@ async def _apply(request: web.Request) -> web.Response:
             "proxies": len(mesh.plan.proxies),
             "missing": sorted(proxy.name for proxy in mesh.plan.proxies if not mesh.synced(proxy)),
             "seconds": round(seconds, 4),
-            "warnings": [str(warning) for warning in loaded.warnings],
+            "warnings": [str(warning) for warning in warnings],
             "gateways": gateways(mesh),
         }
     )

@@ -8,11 +8,12 @@ from typing import Any
 
 import jsonschema_rs
 
-from localmesh.analysis import reference_problems
+from localmesh.analysis import analyze, refuse
+from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError
 from localmesh.manifests import LoadResult, Text, load, load_text, load_texts, located
 from localmesh.manifests.schema import validation_problems
-from localmesh.problems import Place
+from localmesh.problems import Place, Problem
 from localmesh.problems.fields import listed
 from localmesh.runtime.changes import key, merged
 from localmesh.runtime.desired_state import DesiredState
@@ -92,6 +93,13 @@ class ApplyRequest:
             return _without(current, given)
         return _with(current, given) if self.merge else given
 
+    def review(self, catalog: Catalog, given: LoadResult) -> tuple[Problem, ...]:
+        """The warnings about the mesh that results. Raises ManifestError with them if `strict`."""
+        found = located(analyze(catalog), given)
+        if self.strict:
+            refuse(found)
+        return found
+
 
 def absent(current: DesiredState, given: LoadResult) -> list[str]:
     """The given objects that the mesh does not have."""
@@ -108,9 +116,7 @@ def _without(current: DesiredState, given: LoadResult) -> LoadResult:
 
 
 def _with(current: DesiredState, given: LoadResult) -> LoadResult:
-    resources = merged(current.resources, given.resources)
     return LoadResult(
-        resources=tuple(resources),
+        resources=tuple(merged(current.resources, given.resources)),
         ignored=tuple(merged(current.ignored, given.ignored)),
-        warnings=located(reference_problems(resources), given),
     )
