@@ -173,12 +173,18 @@ def test_a_problem_that_a_patch_caused_is_in_the_patch(
 
 
 def test_the_last_patch_that_set_the_field_counts(project: Path) -> None:
-    """An overlay on another one may set the same value again."""
+    """An overlay on another one may set the same value again, and so may a second patch."""
     _write(project / "overlay", "patch.yaml", BAD_TYPE)
     _write(project / "top", "kustomization.yaml", "resources: [../overlay]\npatches: [{path: top.yaml}]\n")
     _write(project / "top", "top.yaml", BAD_TYPE.replace("  type", "  selector: {a: b}\n  type"))
 
     assert _refusal(Path("overlay")).startswith("overlay/patch.yaml:5: error SM104")
+    assert _refusal(Path("top")).startswith("top/top.yaml:6: error SM104")
+
+    twice = "resources: [../overlay]\npatches: [{path: other.yaml}, {path: top.yaml}]\n"
+    _write(project / "top", "other.yaml", BAD_TYPE)
+    _write(project / "top", "kustomization.yaml", twice)
+
     assert _refusal(Path("top")).startswith("top/top.yaml:6: error SM104")
 
 
