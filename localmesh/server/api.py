@@ -21,7 +21,7 @@ from localmesh.explain.offline import UnknownWorkloadError, find
 from localmesh.problems import ManifestError
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
-from localmesh.server.apply_request import ApplyRequest, absent
+from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.status import gateways, status
 from localmesh.xds.config_dump import config_dump
 
@@ -133,7 +133,7 @@ async def _apply(request: web.Request) -> web.Response:
     try:
         order = ApplyRequest.parse(await _json(request))
         given = await asyncio.to_thread(order.load)
-        loaded, unknown = order.combined(mesh.plan, given), absent(mesh.plan, given)
+        loaded = order.combined(mesh.plan, given)
         if order.strict:
             loaded.strictly()
         start = asyncio.get_running_loop().time()
@@ -146,7 +146,6 @@ async def _apply(request: web.Request) -> web.Response:
             "added": changes.added,
             "changed": changes.changed,
             "removed": changes.removed,
-            "absent": unknown if order.delete else [],
             "ignored": [resource.place.subject for resource in given.ignored],
             "generation": mesh.generation,
             "proxies": len(mesh.plan.proxies),

@@ -32,6 +32,7 @@ def status(mesh: Mesh) -> Json:
             if not port.protocol.may_be_http
         ],
         "ignored": dict(counts(mesh.plan.ignored)),
+        "warnings": [str(warning) for warning in mesh.warnings()],
     }
 
 
