@@ -11,6 +11,7 @@ from localmesh.catalog.hosts import full_host, is_wildcard, most_specific
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.virtual_services import exported
+from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.manifests import Resource
 
 _BLOCKS = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
@@ -78,7 +79,7 @@ def _for_port(policy: Policy | None, port: int) -> tuple[Policy | None, bool]:
 def destination_rules(objects: Objects, conversions: ConversionCache) -> tuple[DestinationRule, ...]:
     """The DestinationRules, oldest first, those of one namespace for one host merged into the first."""
     merged: dict[tuple[str, str], DestinationRule] = {}
-    for resource in objects.of("DestinationRule"):
+    for resource in objects.of(DESTINATION_RULE):
         rule = conversions.of(resource, _destination_rule)
         key = (rule.namespace, rule.host)
         merged[key] = _merge(merged[key], rule) if key in merged else rule

@@ -8,6 +8,9 @@ from enum import Enum
 from typing import Any
 
 from localmesh.catalog.objects import Objects
+from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
+from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
+from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.manifests import Resource
 
 TRUST_DOMAIN = "cluster.local"
@@ -90,7 +93,7 @@ def authorization_policies(objects: Objects) -> tuple[AuthorizationPolicy, ...]:
             rules=tuple(rule or {} for rule in resource.spec.get("rules") or ()),
             dry_run=resource.annotations.get(_DRY_RUN, "").lower() in ("true", "t", "1"),
         )
-        for resource in objects.of("AuthorizationPolicy")
+        for resource in objects.of(AUTHORIZATION_POLICY)
     )
 
 
@@ -117,7 +120,7 @@ def request_authentications(objects: Objects) -> tuple[RequestAuthentication, ..
         RequestAuthentication(
             resource.namespace, policy_scope(resource), tuple(resource.spec.get("jwtRules") or ())
         )
-        for resource in objects.of("RequestAuthentication")
+        for resource in objects.of(REQUEST_AUTHENTICATION)
     )
 
 
@@ -203,7 +206,7 @@ def peer_authentications(objects: Objects) -> PeerAuthentications:
                     for port, settings in (resource.spec.get("portLevelMtls") or {}).items()
                 },
             )
-            for resource in objects.of("PeerAuthentication")
+            for resource in objects.of(PEER_AUTHENTICATION)
         )
     )
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Endpoint, Resolution, Service, ServicePort, protocol_of
+from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.manifests import Resource
 
 
 def service_entries(objects: Objects) -> Iterator[Service]:
     """A Service for every host of every ServiceEntry, oldest first."""
-    for entry in objects.of("ServiceEntry"):
+    for entry in objects.of(SERVICE_ENTRY):
         for host in entry.spec.get("hosts") or ():
             yield _service(entry, host.lower())
 

@@ -10,6 +10,7 @@ from typing import Any
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.hosts import service_host
 from localmesh.catalog.objects import Objects
+from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 
 
@@ -151,7 +152,7 @@ class Service:
 
 def services(objects: Objects, conversions: ConversionCache) -> tuple[Service, ...]:
     """The Services of Kubernetes, sorted by host."""
-    converted = (conversions.of(resource, _service) for resource in objects.of("Service"))
+    converted = (conversions.of(resource, _service) for resource in objects.of(SERVICE))
     return tuple(sorted(converted, key=lambda service: service.host))
 
 

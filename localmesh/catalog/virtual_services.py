@@ -10,8 +10,9 @@ from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.delegates import HttpMatch, HttpRoute, merge_route
 from localmesh.catalog.hosts import full_host
 from localmesh.catalog.objects import Objects
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource
-from localmesh.problems import FieldPath, Place
+from localmesh.problems import FieldPath
 
 MESH = "mesh"
 _DESTINATIONS = ("route", "mirror", "mirrors")
@@ -27,7 +28,7 @@ class RouteDestination:
     subset: str
     weight: int
     is_mirror: bool
-    place: Place
+    resource: Resource
     path: FieldPath
 
 
@@ -46,6 +47,7 @@ class VirtualService:
     http: tuple[HttpRoute, ...]
     export_to: tuple[str, ...]
     order: int
+    resource: Resource = field(compare=False, repr=False)
     destination_hosts: tuple[str, ...] = ()
     depends_on_source_labels: bool = False
     """Whether a match looks at the labels of the caller."""
@@ -72,7 +74,7 @@ def virtual_services(objects: Objects, conversions: ConversionCache) -> tuple[Vi
     return tuple(
         # what has delegates changes with them
         _virtual_service(root, objects) if _delegates(root) else conversions.of(root, _virtual_service)
-        for root in objects.of("VirtualService")
+        for root in objects.of(VIRTUAL_SERVICE)
         if root.spec.get("hosts")
     )
 
@@ -89,7 +91,7 @@ def delegate_of(route: HttpRoute, namespace: str, objects: Objects) -> Resource 
     """
     target = route["delegate"]
     owner = target.get("namespace") or namespace
-    delegate = objects.named("VirtualService", owner, target.get("name", ""))
+    delegate = objects.named(VIRTUAL_SERVICE, owner, target.get("name", ""))
     if delegate is None or delegate.spec.get("hosts"):
         return None
     return delegate if exported(delegate.spec.get("exportTo") or (), owner, namespace) else None
@@ -150,10 +152,11 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
             match.get("sourceLabels") for route, _ in routes for match in route.get("match") or ()
         ),
         destinations=destinations,
+        resource=resource,
     )
 
 
-_Origin = tuple[Place, FieldPath]
+_Origin = tuple[Resource, FieldPath]
 """The route of a manifest that a field of a merged route is from."""
 
 
@@ -175,23 +178,23 @@ def _routes(resource: Resource, objects: Objects | None) -> Iterator[tuple[HttpR
 
 def _written_routes(resource: Resource) -> Iterator[tuple[HttpRoute, _Origin]]:
     for index, route in enumerate(resource.spec.get("http") or ()):
-        yield _resolved(route, resource.namespace), (resource.place, FieldPath("spec", "http", index))
+        yield _resolved(route, resource.namespace), (resource, FieldPath("spec", "http", index))
 
 
 def _destinations(route: HttpRoute, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:
     for name in ("route", "mirrors"):
-        place, path = origins[name]
+        resource, path = origins[name]
         for index, entry in enumerate(route.get(name) or ()):
             where = path / name / index / "destination"
             weight = entry.get("weight", 0)
-            yield _destination(entry["destination"], weight, name == "mirrors", place, where)
+            yield _destination(entry["destination"], weight, name == "mirrors", resource, where)
     if "mirror" in route:
-        place, path = origins["mirror"]
-        yield _destination(route["mirror"], 0, True, place, path / "mirror")
+        resource, path = origins["mirror"]
+        yield _destination(route["mirror"], 0, True, resource, path / "mirror")
 
 
 def _destination(
-    written: Mapping[str, Any], weight: int, is_mirror: bool, place: Place, path: FieldPath
+    written: Mapping[str, Any], weight: int, is_mirror: bool, resource: Resource, path: FieldPath
 ) -> RouteDestination:
     return RouteDestination(
         host=written["host"],
@@ -199,7 +202,7 @@ def _destination(
         subset=written.get("subset", ""),
         weight=weight,
         is_mirror=is_mirror,
-        place=place,
+        resource=resource,
         path=path,
     )
 

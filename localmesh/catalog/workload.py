@@ -49,15 +49,15 @@ class Workload:
         return self.resource.place
 
     @property
-    def port_names(self) -> tuple[str, ...]:
-        """The names of the ports that its containers declare."""
-        return tuple(port.name for container in self.containers for port in container.ports if port.name)
-
-    @property
     def declared_ports(self) -> tuple[int, ...]:
         """The numbers of all declared TCP ports, each once, in the order of the manifest."""
         ports = (port for each in self.containers for port in each.ports if port.protocol == "TCP")
         return tuple(dict.fromkeys(port.number for port in ports))
+
+    @property
+    def port_names(self) -> Mapping[str, int]:
+        """The numbers of all declared ports that have a name, by the name."""
+        return {port.name: port.number for each in self.containers for port in each.ports if port.name}
 
 
 def workload(deployment: Resource) -> Workload:

@@ -145,7 +145,11 @@ def announce(mesh: Mesh, url: str, state: str) -> None:
     """Prints what runs, its state and the addresses."""
     proxies = len(mesh.plan.proxies)
     click.echo(f"localmesh: {len(mesh.members)} pods, {proxies} Envoys, {state}", err=True)
-    lines = [(name, address) for name, ports in gateways(mesh).items() for address in ports.values()]
+    lines = [
+        (name, address if port == "http" else f"{address} ({port})")
+        for name, ports in gateways(mesh).items()
+        for port, address in ports.items()
+    ]
     lines.append(("API", url))
     if mesh.plan.ignored:
         kinds = sorted({resource.kind for resource in mesh.plan.ignored})

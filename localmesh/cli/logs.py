@@ -51,9 +51,9 @@ def _log_file(mesh: Mapping[str, Any], workload: str, namespace: str | None, log
     files = [(pod, pod[log]) for pod in mesh["pods"]]
     files += [(gateway, gateway["proxyLog"]) for gateway in mesh["proxies"]]
     in_namespace = [(item, file) for item, file in files if namespace in (None, item["namespace"])]
-    chosen = [(item, file) for item, file in in_namespace if workload in (_workload(item), item["name"])]
+    chosen = [(item, file) for item, file in in_namespace if workload in (item["workload"], item["name"])]
     if not chosen:
-        names = ", ".join(sorted({_workload(item) for item, _ in in_namespace})) or "none"
+        names = ", ".join(sorted({item["workload"] for item, _ in in_namespace})) or "none"
         raise click.UsageError(f'there is no log of "{workload}"; there are: {names}')
     namespaces = sorted({item["namespace"] for item, _ in chosen})
     if len(namespaces) > 1:
@@ -63,10 +63,6 @@ def _log_file(mesh: Mapping[str, Any], workload: str, namespace: str | None, log
         missing = f"at {file}, which does not exist here" if file else "not kept by the mesh"
         raise click.UsageError(f"the log of {workload} is {missing}: look at the container's own log")
     return Path(file)
-
-
-def _workload(item: Mapping[str, Any]) -> str:
-    return str(item.get("workload", item["name"]))
 
 
 def lines_of(file: Path, *, last: int, follow: bool) -> Iterator[str]:

@@ -31,8 +31,9 @@ def proxy_config(
 ) -> None:
     """Print the Envoy configuration of a workload's sidecar or of a gateway, as JSON.
 
-    WORKLOAD is the name of a Deployment or of a gateway; NAME.NAMESPACE if the name alone is not unique.
-    With -k or -f the manifests are translated and nothing is started.
+    WORKLOAD is the name of a Deployment, of a gateway such as istio-ingressgateway, or of one of their pods;
+    NAME.NAMESPACE if the name alone is not unique. With -k or -f the manifests are translated and nothing is
+    started.
     """
     sources = Sources(kustomizations, files)
     if sources:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from localmesh.catalog import Address, Proxy, ProxyKind
-from localmesh.catalog.gateways import SYSTEM_NAMESPACE
+from localmesh.catalog.default_gateways import SYSTEM_NAMESPACE
 from localmesh.cli.client import default_state_folder
 from localmesh.cli.foreground import log_to_stderr, require_state_folder, run_in_foreground
 from localmesh.cli.options import port_option, state_option

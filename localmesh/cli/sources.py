@@ -27,11 +27,15 @@ class Sources:
 
     def load(self, *, strict: bool) -> LoadResult:
         """Their objects. Prints warnings; with `strict` they are errors. Raises ManifestError."""
+        from localmesh.analysis import analyze_manifests, refuse
         from localmesh.manifests import load
 
         loaded = load(kustomizations=self.kustomizations, files=self.files)
-        for problem in (loaded.strictly() if strict else loaded).warnings:
-            click.echo(f"{problem}\n", err=True)
+        warnings = analyze_manifests(loaded)
+        if strict:
+            refuse(warnings)
+        for warning in warnings:
+            click.echo(f"{warning}\n", err=True)
         return loaded
 
     def request(self, *, strict: bool, by_url: bool) -> tuple[dict[str, Any], bool]:

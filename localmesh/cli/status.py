@@ -36,9 +36,9 @@ def _text(mesh: Mapping[str, Any]) -> str:
         for pod in mesh["pods"]
     ]
     parts = [table(["NAMESPACE", "POD", "STATE", "RESTARTS", "PROXY", "PORTS"], pods)]
-    gateways = [[name, address] for name, of in mesh["gateways"].items() for address in of.values()]
+    gateways = [[name, *port] for name, ports in mesh["gateways"].items() for port in ports.items()]
     if gateways:
-        parts.append(table(["GATEWAY", "ADDRESS"], gateways))
+        parts.append(table(["GATEWAY", "PORT", "ADDRESS"], gateways))
     if mesh["notIntercepted"]:
         parts.append("not intercepted (not HTTP): " + ", ".join(mesh["notIntercepted"]))
     if mesh["ignored"]:

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from localmesh.catalog import Address
-from localmesh.catalog.gateways import HTTP_TARGET_PORT
+from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
 from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE, default_state_folder
 from localmesh.cli.foreground import (
     announce,
@@ -29,7 +29,8 @@ from localmesh.cli.foreground import (
 )
 from localmesh.cli.options import port_option, required, source_options, state_option, strict_option
 from localmesh.cli.sources import Sources
-from localmesh.manifests import LoadResult
+from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.manifests import LoadResult, of_kind
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.runtime.processes.envoy import binary
 from localmesh.runtime.workloads.ports import LOOPBACK
@@ -81,7 +82,7 @@ def _up(loaded: LoadResult, options: UpOptions) -> int:
     settings = MeshSettings(
         state_folder=options.state_folder.resolve(),
         working_directory=Path.cwd(),
-        gateway_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
+        ingress_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
     )
     require_no_mesh(options.state_folder, from_make=options.from_make)
     ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}
@@ -96,7 +97,7 @@ def _up(loaded: LoadResult, options: UpOptions) -> int:
 async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -> int:
     start = time.monotonic()
     async with Mesh(settings) as mesh, serve_api(mesh, Address(LOOPBACK, options.api_port)) as url:
-        deployments = sum(1 for resource in loaded.resources if resource.kind == "Deployment")
+        deployments = len(of_kind(loaded.resources, DEPLOYMENT))
         click.echo(f"localmesh: starting {deployments} workloads and their Envoys …", err=True)
         await mesh.apply(loaded.resources, loaded.ignored)
         announce(mesh, url, f"ready in {time.monotonic() - start:.1f} s")

@@ -31,7 +31,12 @@ def ports(root: Field) -> Iterator[Problem]:
         )
     for port, settings in by_port.entries():
         if not str(port).isdecimal() or not 1 <= int(port) <= 65535:
-            yield settings.problem(invalid.BAD_PORT, found=port, expected="a container port from 1 to 65535")
+            yield settings.problem(
+                invalid.BAD_PORT,
+                found=port,
+                expected="a container port from 1 to 65535",
+                remedy="write the number of a port of the container",
+            )
 
 
 PEER_AUTHENTICATION = Kind(

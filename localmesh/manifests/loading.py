@@ -68,12 +68,11 @@ def load_text(text: str, file: str = "<stdin>") -> LoadResult:
 
 
 def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, ...]:
-    """Those of the problems that objects of a load have, each with the line of its field."""
-    lines = Lines()
+    """The problems in the order of their places, with the line of the field where the load has the object."""
+    lines, sources = Lines(), loaded.sources
     return by_place(
-        lines.located(problem, loaded.sources[problem.place])
+        lines.located(problem, sources[problem.place]) if problem.place in sources else problem
         for problem in problems
-        if problem.place in loaded.sources
     )
 
 
@@ -97,8 +96,6 @@ def _uncollected() -> Iterator[None]:
 
 
 def _loaded(read: Reading) -> LoadResult:
-    from localmesh.analysis import reference_problems  # analysis imports this package
-
     problems = list(read.problems)
     patches, lines = Patches(), Lines()
     sources: dict[Place, Source] = {}
@@ -116,11 +113,9 @@ def _loaded(read: Reading) -> LoadResult:
     if problems:
         raise ManifestError(problems)
     resources = [without_nulls(item) if sources[item.place].document.has_null else item for item in resources]
-    warnings = (lines.located(problem, sources[problem.place]) for problem in reference_problems(resources))
     return LoadResult(
         resources=tuple(item for item in resources if not _is_ignored(item)),
         ignored=tuple(item for item in resources if _is_ignored(item)),
-        warnings=by_place(warnings),
         sources=sources,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from localmesh.kinds import Kind
-from localmesh.problems import ManifestError, Place, Problem
+from localmesh.problems import Place
 from localmesh.problems.fields import Field
 
 if TYPE_CHECKING:
@@ -88,18 +88,11 @@ def _without_nulls(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What was read: the objects that count, those that mean nothing here, what to warn of.
+    """What was read: the objects that count and those that have no effect here.
 
     `sources` says of each object where it was written.
     """
 
     resources: tuple[Resource, ...]
     ignored: tuple[Resource, ...] = ()
-    warnings: tuple[Problem, ...] = ()
     sources: Mapping[Place, Source] = field(default_factory=dict, repr=False, compare=False)
-
-    def strictly(self) -> LoadResult:
-        """The same, with nothing to warn of; ManifestError with the warnings as errors if there are any."""
-        if self.warnings:
-            raise ManifestError(problem.as_error() for problem in self.warnings)
-        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from localmesh.problems.paths import FieldPath
@@ -36,6 +37,13 @@ class Field:
         for key in keys:
             value = field.value
             field = Field(value.get(key) if isinstance(value, dict) else None, field.place, field, key)
+        return field
+
+    def at(self, path: FieldPath) -> Field:
+        """The field at a path below this one."""
+        field = self
+        for key in path:
+            field = field.get(key) if isinstance(key, str) else next(islice(field.items(), key, None))
         return field
 
     def items(self) -> Iterator[Field]:

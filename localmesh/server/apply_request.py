@@ -9,11 +9,12 @@ from typing import Any
 
 import jsonschema_rs
 
-from localmesh.analysis import reference_problems
+from localmesh.analysis import analyze, refuse
+from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError
 from localmesh.manifests import LoadResult, Text, load, load_text, load_texts, located
 from localmesh.manifests.schema import validation_problems
-from localmesh.problems import Place
+from localmesh.problems import Place, Problem
 from localmesh.problems.fields import listed
 from localmesh.runtime.changes import ObjectKey, key, merged
 from localmesh.runtime.desired_state import DesiredState
@@ -107,26 +108,35 @@ class ApplyRequest:
             return _without(current, self.delete)
         return _with(current, given) if self.merge else given
 
+    def review(self, catalog: Catalog, given: LoadResult, current: DesiredState) -> tuple[Problem, ...]:
+        """The warnings about the new mesh; of a change only those that are new or about given objects.
+
+        Raises ManifestError with them if `strict`.
+        """
+        warnings = analyze(catalog)
+        if self.merge or self.delete:
+            before = frozenset(analyze(current.catalog))
+            warnings = tuple(
+                warning for warning in warnings if warning.place in given.sources or warning not in before
+            )
+        if self.strict:
+            refuse(located(warnings, given))
+        return located(warnings, given)
+
 
 def _key(reference: Mapping[str, str]) -> ObjectKey:
     return (reference["group"], reference["kind"], reference["namespace"], reference["name"])
 
 
 def _without(current: DesiredState, removed: Collection[ObjectKey]) -> LoadResult:
-    """The other objects, and warnings about what works no longer without the removed ones."""
-    resources = tuple(item for item in current.resources if key(item) not in removed)
-    before = set(reference_problems(current.resources))
     return LoadResult(
-        resources=resources,
+        resources=tuple(item for item in current.resources if key(item) not in removed),
         ignored=tuple(item for item in current.ignored if key(item) not in removed),
-        warnings=tuple(problem for problem in reference_problems(resources) if problem not in before),
     )
 
 
 def _with(current: DesiredState, given: LoadResult) -> LoadResult:
-    resources = merged(current.resources, given.resources)
     return LoadResult(
-        resources=tuple(resources),
+        resources=tuple(merged(current.resources, given.resources)),
         ignored=tuple(merged(current.ignored, given.ignored)),
-        warnings=located(reference_problems(resources), given),
     )

@@ -5,19 +5,19 @@ from localmesh.problems.codes.code import Code
 MISSING_HOST = Code(
     "SM201",
     "A route goes to a host that does not exist",
-    "{found} is not a Service: there is no {name}{hint}",
+    "{found} {reason}; {effect}",
     "{remedy}",
 )
 MISSING_PORT = Code(
     "SM202",
     "A route goes to a port that the Service does not have",
-    "{found} is not a port of {service}; it has {known}",
+    "{found} is not a port of {service}, which has {known}; {effect}",
     "route to one of these, or add the port to the Service",
 )
 MISSING_SUBSET = Code(
     "SM203",
     "A route goes to a subset that does not exist",
-    "{found} is not a subset of {host}: {known}",
+    "{found} is not a subset of {host}: {known}; {effect}",
     "{remedy}",
 )
 MISSING_GATEWAY = Code(
@@ -29,7 +29,7 @@ MISSING_GATEWAY = Code(
 SUBSET_WITHOUT_PODS = Code(
     "SM205",
     "A subset selects no pod",
-    "no pod of {service} has the labels {found}; its pods have {known}",
+    "no pod of {service} has the labels {found}; its pods have {known}; requests to the subset get 503",
     "correct the labels, or deploy the workload",
 )
 RULE_WITHOUT_HOST = Code(
@@ -59,7 +59,7 @@ UNREACHABLE_ROUTE = Code(
 SELECTOR_WITHOUT_PODS = Code(
     "SM210",
     "The selector of a Service matches no workload",
-    "no Deployment of the namespace has pods with {found}{hint}",
+    "no Deployment of the namespace has pods with {found}{hint}; callers get 503",
     "correct the selector, or deploy the workload",
 )
 MISSING_TARGET_PORT = Code(
@@ -77,19 +77,20 @@ DEPRECATED_FIELD = Code(
 MISSING_DELEGATE = Code(
     "SM213",
     "A delegate does not exist",
-    "{found} is not a VirtualService without hosts; there is no {name}",
+    "{found} is not a delegate: {reason}; the route is left out",
     "define it, correct the name, or add delegate.namespace",
 )
 HOST_NOT_IN_GATEWAY = Code(
     "SM214",
     "A host is not served by the Gateway",
-    "{found} is not a host of {gateway}; it serves {known}",
+    "{found} is not a host of {gateway}, which serves {known}; requests for it get 404",
     "add the host to a server of the Gateway, or correct it",
 )
 PORT_NOT_CHOSEN = Code(
     "SM215",
     "A route does not say which port",
-    "{service} has the ports {known} and the destination names none, while requests come in on {incoming}",
+    "{service} has the {plural} {known} and the destination names none, while requests come in on {incoming};"
+    " {effect}",
     "add destination.port.number",
 )
 FAULT_NEVER_FIRES = Code(
@@ -113,12 +114,12 @@ RETRIES_WITHOUT_EFFECT = Code(
 POLICY_WITHOUT_PODS = Code(
     "SM219",
     "A policy selects no pod",
-    "no workload that it may concern has the labels {found}; there are {known}",
+    "no workload in its reach has the labels {found}; {known}",
     "correct the labels, or deploy the workload",
 )
 DIFFERENT_HERE = Code(
     "SM220",
-    "A policy means something else on one machine",
+    "A setting means something else on one machine",
     "{found} does not mean the same here: {reason}",
     "{remedy}",
 )
@@ -127,4 +128,10 @@ NOT_INJECTED = Code(
     "A namespace does not ask for sidecars",
     "{found}: on a cluster its pods get no sidecar ({workloads})",
     "add the label istio-injection: enabled",
+)
+UNKNOWN_CALLER = Code(
+    "SM222",
+    "A policy names a caller that does not exist",
+    "{found} is not a caller: {reason}",
+    "{remedy}",
 )

@@ -62,7 +62,7 @@ def test_pass_when_status_names_pods_proxies_and_gateway(shell: Shell) -> None:
     assert finished.returncode == 0
     rows = [line.split() for line in finished.stdout.splitlines()]
     assert [row[2:5] for row in rows if row and row[0] == "shop"] == [["Ready", "0", "synced"]] * 2
-    assert "ingressgateway  http://127.0.0.1:" in finished.stdout
+    assert "istio-ingressgateway  http  http://127.0.0.1:" in finished.stdout
 
 
 def test_pass_when_apply_f_adds_and_changes_and_leaves_the_rest(shell: Shell) -> None:
@@ -210,7 +210,7 @@ def test_pass_when_delete_and_status_warn_of_what_no_longer_works(shell: Shell) 
     assert "SM203" not in before.stdout
     for text in (deleted.stderr, status.stdout):
         assert "warning SM203: VirtualService shop/web" in text
-    assert json.loads(shell("status", "--json").stdout)["warnings"] == []
+    assert not [text for text in json.loads(shell("status", "--json").stdout)["warnings"] if "SM203" in text]
 
 
 def test_fail_when_a_delete_is_ambiguous_or_incomplete(shell: Shell) -> None:
@@ -281,9 +281,9 @@ def test_fail_when_apply_gets_a_bad_weight_and_keep_the_old_state(shell: Shell) 
 
 def test_pass_when_proxy_config_of_the_running_mesh_has_five_parts(shell: Shell) -> None:
     """`all` is one object with the five keys, each as the part alone prints it."""
-    everything = json.loads(shell("proxy-config", "all", "ingressgateway").stdout)
+    everything = json.loads(shell("proxy-config", "all", "istio-ingressgateway").stdout)
 
-    routes = json.loads(shell("proxy-config", "routes", "ingressgateway").stdout)
+    routes = json.loads(shell("proxy-config", "routes", "istio-ingressgateway").stdout)
 
     assert sorted(everything) == ["clusters", "endpoints", "listeners", "routes"]
     assert everything["routes"] == routes
@@ -298,7 +298,7 @@ def test_fail_when_proxy_config_is_asked_for_an_unknown_workload(shell: Shell) -
     assert running.returncode == offline.returncode == 2
     for finished in (running, offline):
         assert (
-            'no workload or gateway is called "nobody"; there are: ingressgateway, web-v1, web-v2'
+            'no workload or gateway is called "nobody"; there are: istio-ingressgateway, web-v1, web-v2'
             in finished.stderr
         )
 
@@ -315,12 +315,12 @@ def test_pass_when_logs_show_what_a_workload_wrote(shell: Shell) -> None:
     """The log of a workload, of its Envoy, and one line for a name that has none."""
     assert shell("logs", "web-v1").returncode == 0
     assert shell("logs", "web-v1", "--proxy").returncode == 0
-    assert shell("logs", "ingressgateway").returncode == 0
+    assert shell("logs", "istio-ingressgateway").returncode == 0
 
     finished = shell("logs", "nobody")
 
     assert finished.returncode == 2
-    assert 'there is no log of "nobody"; there are: ingressgateway, web-v1, web-v2' in finished.stderr
+    assert 'there is no log of "nobody"; there are: istio-ingressgateway, web-v1, web-v2' in finished.stderr
 
 
 def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:

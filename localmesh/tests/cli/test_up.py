@@ -236,7 +236,7 @@ def test_what_istio_accepts_but_cannot_work_is_a_warning_and_strict_refuses_it(t
     up = Up(tmp_path, BASE + V1 + routed(v9=1))
     ask = "import os, json, sys, urllib.request, urllib.error\n"
     ask += "mesh = json.load(urllib.request.urlopen(os.environ['LOCALMESH_URL'] + '/mesh'))\n"
-    ask += "try: urllib.request.urlopen(mesh['gateways']['ingressgateway']['http'])\n"
+    ask += "try: urllib.request.urlopen(mesh['gateways']['istio-ingressgateway']['http'])\n"
     ask += "except urllib.error.HTTPError as error: print(error.code)\n"
 
     lenient = up.run("--", sys.executable, "-c", ask)

@@ -1,18 +1,19 @@
-"""Settings of a route that do something other than they seem to."""
+"""Settings of a route that do not do what they seem to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.analysis.world import World
+from localmesh.catalog import Catalog
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field, listed
 
 
-def routes(world: World) -> Iterator[Problem]:
-    """All HTTP routes."""
-    for resource in world.all("VirtualService"):
+def route_settings(catalog: Catalog) -> Iterator[Problem]:
+    """Weights, faults and retries of all HTTP routes."""
+    for resource in catalog.objects.of(VIRTUAL_SERVICE):
         for route in resource.root.get("spec", "http").items():
             yield from _weights(route.get("route"))
             yield from _fault(route.get("fault", "abort"), "abort", ("httpStatus", "grpcStatus"))
