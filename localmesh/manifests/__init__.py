@@ -1,4 +1,4 @@
-"""Manifests: kustomize → YAML → Resource, checked strictly, with problems that say how to mend them."""
+"""Manifests: files, folders and kustomizations → valid objects, or problems that say how to fix them."""
 
 from localmesh.manifests.documents import Document, Reading, read_text
 from localmesh.manifests.files import Text, read_files, texts

@@ -243,7 +243,7 @@ def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
     pipe = shell("apply", "-f", "-")
 
     assert (empty.returncode, pipe.returncode) == (2, 2)
-    assert empty.stderr.startswith("empty.yaml: error SM001\n  cannot be read: no object in it\n")
+    assert empty.stderr.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n")
     assert pipe.stderr.startswith("<stdin>: error SM001\n  cannot be read: no object comes in")
 
 

@@ -127,7 +127,7 @@ def test_a_file_without_objects_is_refused(
 
     assert status == 2
     said = capsys.readouterr().err
-    assert said.startswith("empty.yaml: error SM001\n  cannot be read: no object in it\n  fix: name a file")
+    assert said.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n  fix: name")
     assert not (tmp_path / ".localmesh").exists()
 
 
@@ -140,7 +140,7 @@ def test_empty_standard_input_is_refused(
     status = run(["up", "-f", "-"])
 
     assert status == 2
-    assert "<stdin>: error SM001\n  cannot be read: no object comes in on standard input" in (
+    assert "<stdin>: error SM001\n  cannot be read: standard input contains no objects" in (
         capsys.readouterr().err
     )
 
