@@ -47,7 +47,7 @@ def test_a_valid_body_becomes_a_request(body: Any, request_: ApplyRequest) -> No
         ({"texts": [{"file": "a"}]}, 'texts[0]: the field "text" is missing'),
         ({"delete": [{"kind": "Service"}]}, 'delete[0]: the field "group" is missing'),
         ({"delete": [], "text": "a"}, "the request has both text and delete: send two requests"),
-        ({"text": "a", "marge": True}, 'marge: "marge" is not a field here; known are delete, file'),
+        ({"text": "a", "marge": True}, 'marge: "marge" is not a field here; the fields are delete, file'),
     ],
 )
 def test_a_wrong_field_is_named(body: Any, message: str) -> None:
