@@ -15,12 +15,12 @@ import click
 import psutil
 from aiohttp import web
 
-from localmesh.catalog import Address
+from localmesh.catalog import LOOPBACK, Address
 from localmesh.cli.client import STATE_VARIABLE, RunningMesh
 from localmesh.errors import MeshAlreadyRunningError, PortInUseError
 from localmesh.problems.fields import listed
 from localmesh.runtime.mesh import Mesh
-from localmesh.runtime.workloads.ports import LOOPBACK, is_free
+from localmesh.runtime.workloads.ports import is_free
 from localmesh.server.api import application
 from localmesh.server.status import gateways
 
