@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 SCENARIO ?=
 GATEWAY_PORT ?=
 API_PORT ?=
+STATE ?=
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
 
 # `make prove canary` means `make prove SCENARIO=canary`: words after these targets name the scenario.
@@ -26,7 +27,7 @@ demo: setup
 
 ## Start the mesh in the foreground: make up, make up SCENARIO=canary GATEWAY_PORT=8090 API_PORT=7090
 up: setup check-scenario
-	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") --from-make --end-with-parent
+	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") $(if $(STATE),--state "$(STATE)") --from-make --end-with-parent
 
 ## Run every test: lint, types, unit tests, whole meshes, the browser
 test: setup-dev lint types

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from localmesh.catalog import MESH, Catalog, Proxy, ProxyKind, Server, SidecarScope, VirtualService
-from localmesh.catalog.delegates import HttpMatch, HttpRoute
 from localmesh.catalog.hosts import intersection
+from localmesh.catalog.http_routes import HttpMatch, HttpRoute
 from localmesh.catalog.virtual_services import match_applies
 
 _HTTP_DEFAULT_PORT = 80
@@ -43,7 +43,7 @@ class Listener:
 
     def has(self, route: HttpRoute) -> bool:
         """Whether the callers have a route for at least one of its matches."""
-        return any(self._applies(match) for match in route.get("match") or [None])
+        return any(self._applies(match) for match in route.matches or [None])
 
     def _applies(self, match: HttpMatch | None) -> bool:
         if self.port is None or match is None:

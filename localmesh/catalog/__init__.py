@@ -196,9 +196,12 @@ def _workloads(
     objects: Objects, gateways: Iterable[GatewayWorkload], conversions: ConversionCache
 ) -> tuple[Workload, ...]:
     """The workloads that are not gateways."""
-    of_gateways = {id(gateway.workload) for gateway in gateways}
-    workloads = (conversions.of(resource, workload) for resource in objects.of(DEPLOYMENT))
-    return tuple(each for each in workloads if id(each) not in of_gateways)
+    of_gateways = {(gateway.namespace, gateway.name) for gateway in gateways}
+    return tuple(
+        conversions.of(deployment, workload)
+        for deployment in objects.of(DEPLOYMENT)
+        if (deployment.namespace, deployment.name) not in of_gateways
+    )
 
 
 def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]) -> tuple[Service, ...]:

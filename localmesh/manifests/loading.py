@@ -1,4 +1,4 @@
-"""Manifests from everywhere → resources, or every problem at once."""
+"""Loads manifests: valid single objects, or every problem at once."""
 
 from __future__ import annotations
 
@@ -27,21 +27,42 @@ from localmesh.problems.problem import ManifestError, Place, Problem, by_place
 
 
 def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> LoadResult:
-    """The objects of kustomizations and files together; ManifestError with all that is wrong."""
+    """The objects of kustomizations and files. Raises ManifestError with every problem."""
     with _uncollected():
         read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
         return _with_objects(_loaded(read), [str(path) for path in (*kustomizations, *files)])
 
 
+def identities(
+    *, kustomizations: Sequence[Path] = (), files: Sequence[Path] = (), namespace: str = "default"
+) -> list[Resource]:
+    """The objects without their content being checked; `namespace` is that of objects that name none.
+
+    Raises ManifestError for what cannot be read or is not an object.
+    """
+    read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
+    problems, found = list(read.problems), list[Resource]()
+    for candidate in (candidate for document in read.documents for candidate in objects(document)):
+        wrong = list(object_problems(candidate))
+        problems += wrong
+        if not wrong:
+            found.append(resource(candidate, len(found), Patches(), namespace))
+    if not (problems or found):
+        problems.append(without_objects([str(path) for path in (*kustomizations, *files)]))
+    if problems:
+        raise ManifestError(problems)
+    return found
+
+
 def load_texts(found: Sequence[Text]) -> LoadResult:
-    """The objects of files that somebody else has read; ManifestError with all that is wrong."""
+    """The objects of files that were read elsewhere. Raises ManifestError with every problem."""
     with _uncollected():
         read = Reading.of_all(read_text(each.text, each.file) for each in found)
         return _with_objects(_loaded(read), [each.file for each in found])
 
 
 def load_text(text: str, file: str = "<stdin>") -> LoadResult:
-    """The objects of one YAML text, which may have none; ManifestError with all that is wrong."""
+    """The objects of one YAML text, which may have none. Raises ManifestError with every problem."""
     with _uncollected():
         return _loaded(read_text(text, file))
 
@@ -64,7 +85,7 @@ def _with_objects(loaded: LoadResult, names: Sequence[str]) -> LoadResult:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which takes a third of the time of a large load and finds nothing."""
+    """Turns the garbage collector off: it takes a third of the time of a large load and frees nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
