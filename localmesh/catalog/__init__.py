@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
-from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
+from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads, with_default_gateways
+from localmesh.catalog.injection import is_refused
 from localmesh.catalog.objects import Objects
-from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
+from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
     Action,
     AuthorizationPolicy,
@@ -31,9 +32,11 @@ from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, 
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
 from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.manifests import Resource
 
 __all__ = [
+    "LOOPBACK",
     "MESH",
     "Action",
     "Address",
@@ -81,6 +84,7 @@ class Catalog:
     depends_on_source_labels: bool = False
     """Whether what a proxy sees of the mesh depends on its labels."""
     workloads: tuple[Workload, ...] = ()
+    """The workloads of applications; those whose pods are gateways are in `gateways`."""
     objects: Objects = field(default_factory=lambda: Objects(()))
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
@@ -117,9 +121,15 @@ class Catalog:
         """The DestinationRule that a proxy of namespace `caller` applies to a host."""
         return self.destinations.rule_for(host, caller)
 
-    def gateway(self, name: str) -> GatewayWorkload | None:
-        """The gateway of that name, or None."""
-        return next((gateway for gateway in self.gateways if gateway.name == name), None)
+    def gateway(self, namespace: str, workload: str) -> GatewayWorkload | None:
+        """The gateway of that namespace and name, or None where the workload is not a gateway."""
+        key = (namespace, workload)
+        return next((gateway for gateway in self.gateways if (gateway.namespace, gateway.name) == key), None)
+
+    def is_injected(self, workload: Workload) -> bool:
+        """Whether the pods of a workload get a sidecar: unless their namespace or pod template says no."""
+        namespace = self.objects.named(NAMESPACE, "", workload.namespace)
+        return not is_refused(namespace.labels if namespace else {}, workload.labels, workload.annotations)
 
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
         """The AuthorizationPolicies that apply to a proxy's workload."""
@@ -139,7 +149,7 @@ class Catalog:
 
     def workloads_by_host(self) -> Mapping[str, tuple[Workload, ...]]:
         """The workloads whose pods are behind each Service that has any, by the Service's host."""
-        return self._service_index.by_host(self.workloads)
+        return self._service_index.by_host((*self.workloads, *(each.workload for each in self.gateways)))
 
     def with_pods(self, pods: Iterable[Pod]) -> Catalog:
         """The same mesh with other pods, as after a change of their readiness."""
@@ -148,29 +158,50 @@ class Catalog:
 
 
 def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:
-    """The catalog of validated resources, without pods.
+    """The catalog of validated resources and of the gateways that Istio installs, without pods.
 
     Objects that have not changed since the catalog of `before` are not converted again.
     """
-    resources = tuple(resources)
     objects = Objects(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
-    all_services = _with_entries(services(objects, conversions), service_entries(objects))
     routed, scopes = virtual_services(objects, conversions), sidecars(objects)
+    rules = destination_rules(objects, conversions)
+    installed = with_default_gateways(objects, _named_hosts(routed, rules))
+    all_services = _with_entries(services(installed, conversions), service_entries(objects))
+    service_index = _service_index(all_services, before)
+    gateways = gateway_workloads(installed, service_index.services_of, conversions)
     return Catalog(
-        destinations=_destinations(all_services, destination_rules(objects, conversions), before),
+        destinations=_destinations(all_services, rules, before),
         virtual_services=routed,
-        gateways=gateway_workloads(resources),
+        gateways=gateways,
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
-        workloads=tuple(conversions.of(resource, workload) for resource in objects.of(DEPLOYMENT)),
+        workloads=_workloads(objects, gateways, conversions),
         objects=objects,
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,
         _request_authentications=request_authentications(objects),
-        _service_index=_service_index(all_services, before),
+        _service_index=service_index,
         _conversions=conversions,
+    )
+
+
+def _named_hosts(routed: Iterable[VirtualService], rules: Iterable[DestinationRule]) -> set[str]:
+    """The hosts that routes and rules are for, and those that routes lead to."""
+    hosts = {rule.host for rule in rules}
+    return hosts.union(*(each.hosts for each in routed), *(each.destination_hosts for each in routed))
+
+
+def _workloads(
+    objects: Objects, gateways: Iterable[GatewayWorkload], conversions: ConversionCache
+) -> tuple[Workload, ...]:
+    """The workloads that are not gateways."""
+    of_gateways = {(gateway.namespace, gateway.name) for gateway in gateways}
+    return tuple(
+        conversions.of(deployment, workload)
+        for deployment in objects.of(DEPLOYMENT)
+        if (deployment.namespace, deployment.name) not in of_gateways
     )
 
 

@@ -36,19 +36,26 @@ class Destinations:
         return [] if service is None else [service]
 
     def port_of(self, host: str, written: int | None, *, listener_port: int, gateway: str) -> int:
-        """The port of a route's destination, which may name one (`written`) or not.
-
-        Without one a sidecar takes the port that was called; a gateway takes the Service's only port, and
-        the server's where the Service has several (istiod, `GetDestinationCluster`).
-        """
-        if written is not None:
-            return written
-        service = self.service(host)
-        if gateway != MESH and service is not None and len(service.ports) == 1:
-            return service.ports[0].number
-        return listener_port
+        """The port of a route's destination; see `destination_port`."""
+        return destination_port(self.service(host), written, listener_port=listener_port, gateway=gateway)
 
     def rule_for(self, host: str, caller: str) -> DestinationRule | None:
         """The DestinationRule that a proxy in namespace `caller` applies to a host."""
         service = self.service(host)
         return self._index.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
+
+
+def destination_port(
+    service: Service | None, written: int | None, *, listener_port: int, gateway: str
+) -> int:
+    """The port of a route's destination, which names one (`written`) or not; `service` is that of its host.
+
+    Without one a sidecar takes the port that was called; a gateway takes the Service's only port, or the
+    server's where the Service has several (istiod: pilot/pkg/networking/core/route/route.go,
+    `GetDestinationCluster`).
+    """
+    if written is not None:
+        return written
+    if gateway != MESH and service is not None and len(service.ports) == 1:
+        return service.ports[0].number
+    return listener_port

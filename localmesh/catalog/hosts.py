@@ -54,6 +54,6 @@ def most_specific(host: str, patterns: Iterable[str]) -> str | None:
     for pattern in patterns:
         if pattern == host:
             return pattern
-        if is_wildcard(pattern) and overlap(pattern, host) and (best is None or len(pattern) > len(best)):
+        if is_wildcard(pattern) and is_within(host, pattern) and (best is None or len(pattern) > len(best)):
             best = pattern
     return best

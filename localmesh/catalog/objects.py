@@ -19,6 +19,10 @@ class Objects:
             of_kind.sort(key=lambda resource: resource.order)
         self._by_name: dict[tuple[str, str, str, str], Resource] = {}
 
+    def beside(self, resources: Iterable[Resource]) -> Objects:
+        """These objects and others."""
+        return Objects([*(each for of_kind in self._by_kind.values() for each in of_kind), *resources])
+
     def of(self, *kinds: Kind) -> list[Resource]:
         """The objects of these kinds; where Istio has to choose between two, the older one counts."""
         return [resource for kind in kinds for resource in self._by_kind.get((kind.group, kind.name), ())]

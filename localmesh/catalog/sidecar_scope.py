@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from localmesh.catalog.hosts import is_within, overlap
+from localmesh.catalog.hosts import is_wildcard, is_within, overlap
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Service
@@ -108,13 +108,23 @@ class SidecarScope:
     callable: tuple[Service, ...]
     virtual_services: tuple[VirtualService, ...]
     allows_unknown: bool = True
-    _by_host: dict[str, Service] = field(default_factory=dict, compare=False, repr=False)
+    _by_host: Mapping[str, Service] = field(init=False, compare=False, repr=False)
+    _callable_by_host: Mapping[str, Service] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_host", {service.host: service for service in self.services})
+        object.__setattr__(self, "_callable_by_host", {service.host: service for service in self.callable})
 
     def service(self, host: str) -> Service | None:
         """The Service of that host, with the ports that the proxy has clusters for; None if it has none."""
-        if not self._by_host:
-            self._by_host.update((service.host, service) for service in self.services)
         return self._by_host.get(host)
+
+    def called_by(self, host: str) -> list[Service]:
+        """The Services that the proxy may call by a fully qualified host, which may be a wildcard."""
+        if is_wildcard(host):
+            return [service for service in self.callable if overlap(host, service.host)]
+        service = self._callable_by_host.get(host)
+        return [] if service is None else [service]
 
 
 def sidecar_scope(

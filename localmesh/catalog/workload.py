@@ -14,6 +14,8 @@ from localmesh.catalog.volume import Volume, volumes
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath, Place, Problem
 
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no vowels, so that no words appear
+_NAME_LENGTH = 5
 _TEMPLATE = FieldPath("spec", "template", "spec")
 _DEFAULT_GRACE_SECONDS = 30
 _DEFAULT_SERVICE_ACCOUNT = "default"
@@ -49,15 +51,25 @@ class Workload:
         return self.resource.place
 
     @property
-    def port_names(self) -> tuple[str, ...]:
-        """The names of the ports that its containers declare."""
-        return tuple(port.name for container in self.containers for port in container.ports if port.name)
-
-    @property
     def declared_ports(self) -> tuple[int, ...]:
         """The numbers of all declared TCP ports, each once, in the order of the manifest."""
         ports = (port for each in self.containers for port in each.ports if port.protocol == "TCP")
         return tuple(dict.fromkeys(port.number for port in ports))
+
+    @property
+    def port_names(self) -> Mapping[str, int]:
+        """The numbers of all declared ports that have a name, by the name."""
+        return {port.name: port.number for each in self.containers for port in each.ports if port.name}
+
+    def pod_name(self, ordinal: int) -> str:
+        """The name of the `ordinal`-th pod: the workload's and five characters made from its template."""
+        identity = f"{self.namespace}/{self.name}/{self.restart_key}/{ordinal}"
+        number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
+        suffix = ""
+        for _ in range(_NAME_LENGTH):
+            number, index = divmod(number, len(_NAME_ALPHABET))
+            suffix += _NAME_ALPHABET[index]
+        return f"{self.name}-{suffix}"
 
 
 def workload(deployment: Resource) -> Workload:

@@ -1,4 +1,4 @@
-"""On which line of its file a field stands; looked up only when there is a problem to tell."""
+"""The line of a field in its file, looked up only for problems."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from localmesh.problems import FieldPath, Place, Problem
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an object was written: its document as it was read, and its path inside it (in a List)."""
+    """Where an object was read: its document, and its path in it (for the items of a List)."""
 
     document: Document
     inside: FieldPath
 
 
 class Lines:
-    """Finds the lines of problems in one load; files are read and parsed once, and only if needed."""
+    """Finds the lines of problems of one load; files are parsed once, and only if needed."""
 
     def __init__(self) -> None:
         self._texts: dict[str, _Nodes] = {}
         self._files: dict[str, tuple[Document, ...]] = {}
 
     def located(self, problem: Problem, source: Source) -> Problem:
-        """The problem with the line of its field, where that can be known: not in patched objects."""
+        """The problem with the line of its field, unless the object was patched."""
         place = problem.place
         if source.document.folder is None:
             return problem.on_line(self._line(source.document, FieldPath(*source.inside, *problem.path)))
@@ -37,7 +37,7 @@ class Lines:
         return problem.on_line(self._line(written, problem.path)) if written else problem
 
     def _written(self, place: Place) -> Document | None:
-        """The object as it stands in the file that kustomize took it from."""
+        """The object in the file that kustomize read it from."""
         if place.file not in self._files:
             self._files[place.file] = tuple(_documents(Path(place.file)))
         for document in self._files[place.file]:
@@ -66,11 +66,11 @@ def _documents(file: Path) -> Iterator[Document]:
     try:
         yield from read_text(file.read_text(encoding="utf-8"), str(file)).documents
     except (OSError, UnicodeDecodeError):
-        return  # a file of another machine, or one that has just gone: then without a line
+        return  # a file of another machine, or one that was just removed: no line then
 
 
 class _Nodes:
-    """The documents of a text as nodes, which know their lines; composed only as far as asked for."""
+    """The documents of a text as nodes with their lines, composed only as far as needed."""
 
     def __init__(self, text: str) -> None:
         self._following = yaml.compose_all(text, Loader=yaml.CSafeLoader)

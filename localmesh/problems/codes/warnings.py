@@ -1,23 +1,23 @@
-"""SM2xx: what Kubernetes and Istio accept and what cannot work; these are warnings."""
+"""SM2xx: what Kubernetes and Istio accept and what cannot work as written: warnings."""
 
 from localmesh.problems.codes.code import Code
 
 MISSING_HOST = Code(
     "SM201",
-    "A route goes to a host that does not exist",
-    "{found} is not a Service: there is no {name}{hint}",
+    "A route leads to a host that does not exist",
+    "{found} {reason}; {effect}",
     "{remedy}",
 )
 MISSING_PORT = Code(
     "SM202",
-    "A route goes to a port that the Service does not have",
-    "{found} is not a port of {service}; it has {known}",
+    "A route leads to a port that the Service does not have",
+    "{found} is not a port of {service}, which has {known}; {effect}",
     "route to one of these, or add the port to the Service",
 )
 MISSING_SUBSET = Code(
     "SM203",
-    "A route goes to a subset that does not exist",
-    "{found} is not a subset of {host}: {known}",
+    "A route leads to a subset that does not exist",
+    "{found} is not a subset of {host}: {known}; {effect}",
     "{remedy}",
 )
 MISSING_GATEWAY = Code(
@@ -28,8 +28,8 @@ MISSING_GATEWAY = Code(
 )
 SUBSET_WITHOUT_PODS = Code(
     "SM205",
-    "A subset selects no pod",
-    "no pod of {service} has the labels {found}; its pods have {known}",
+    "A subset selects no pods",
+    "no pod of {service} has the labels {found}; its pods have {known}; requests to the subset get 503",
     "correct the labels, or deploy the workload",
 )
 RULE_WITHOUT_HOST = Code(
@@ -46,20 +46,20 @@ WEIGHTS_NOT_100 = Code(
 )
 CONFLICTING_HOSTS = Code(
     "SM208",
-    "Two VirtualServices are for one host in the mesh",
-    "{host} already has {first} ({where}); sidecars use that one and ignore this",
+    "Two VirtualServices have the same host in the mesh",
+    "{first} ({where}) already has the host {host}; sidecars use that one and ignore this one",
     "merge them into one VirtualService, or use delegates",
 )
 UNREACHABLE_ROUTE = Code(
     "SM209",
     "A route is never reached",
-    "never reached: {earlier} takes {reason} first",
+    "never reached: {earlier} matches {reason} first",
     "move it up, or remove it",
 )
 SELECTOR_WITHOUT_PODS = Code(
     "SM210",
     "The selector of a Service matches no workload",
-    "no Deployment of the namespace has pods with {found}{hint}",
+    "no Deployment of the namespace has pods with {found}{hint}; callers get 503",
     "correct the selector, or deploy the workload",
 )
 MISSING_TARGET_PORT = Code(
@@ -77,54 +77,61 @@ DEPRECATED_FIELD = Code(
 MISSING_DELEGATE = Code(
     "SM213",
     "A delegate does not exist",
-    "{found} is not a VirtualService without hosts; there is no {name}",
+    "{found} is not a delegate: {reason}; the route is left out",
     "define it, correct the name, or add delegate.namespace",
 )
 HOST_NOT_IN_GATEWAY = Code(
     "SM214",
     "A host is not served by the Gateway",
-    "{found} is not a host of {gateway}; it serves {known}",
+    "{found} is not a host of {gateway}, which serves {known}; requests for it get 404",
     "add the host to a server of the Gateway, or correct it",
 )
 PORT_NOT_CHOSEN = Code(
     "SM215",
-    "A route does not say which port",
-    "{service} has the ports {known} and the destination names none, while requests come in on {incoming}",
+    "A route does not specify a port",
+    "{service} has the {plural} {known} and the destination names none, while requests come in on {incoming};"
+    " {effect}",
     "add destination.port.number",
 )
 FAULT_NEVER_FIRES = Code(
     "SM216",
-    "A fault never fires",
-    "{found}, so the fault is injected into no request",
+    "A fault is never injected",
+    "{found}, so the fault is never injected",
     "{remedy}",
 )
 MISSING_OBJECT = Code(
     "SM217",
     "A pod needs an object that does not exist",
     "{found} is not a {kind} of the namespace{hint}",
-    "define it, correct the name, or mark the reference as optional where that is allowed",
+    "define it, correct the name, or mark the reference as optional if it may be",
 )
 RETRIES_WITHOUT_EFFECT = Code(
     "SM218",
-    "Retries do not retry what the application answers",
-    "retries has no retryOn, so no answer of the application and no perTryTimeout is retried",
-    "write retryOn: 5xx or the conditions that are meant",
+    "Retries do not retry responses of the application",
+    "retries has no retryOn, so neither responses of the application nor a perTryTimeout are retried",
+    "add retryOn: 5xx, or the conditions that you mean",
 )
 POLICY_WITHOUT_PODS = Code(
     "SM219",
-    "A policy selects no pod",
-    "no workload that it may concern has the labels {found}; there are {known}",
+    "A policy selects no pods",
+    "no workload in its scope has the labels {found}; {known}",
     "correct the labels, or deploy the workload",
 )
 DIFFERENT_HERE = Code(
     "SM220",
-    "A policy means something else on one machine",
-    "{found} does not mean the same here: {reason}",
+    "A setting has a different effect on one machine",
+    "{found} has a different effect here: {reason}",
     "{remedy}",
 )
 NOT_INJECTED = Code(
     "SM221",
-    "A namespace does not ask for sidecars",
+    "A namespace does not enable sidecar injection",
     "{found}: on a cluster its pods get no sidecar ({workloads})",
     "add the label istio-injection: enabled",
+)
+UNKNOWN_CALLER = Code(
+    "SM222",
+    "A policy names a caller that does not exist",
+    "{found} is not a caller: {reason}",
+    "{remedy}",
 )

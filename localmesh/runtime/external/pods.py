@@ -15,6 +15,7 @@ import aiohttp
 from localmesh.catalog import Address, Proxy
 from localmesh.catalog.addressing import PlannedPod
 from localmesh.catalog.container import Container
+from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
 from localmesh.runtime.background import start_task, stop_tasks
 from localmesh.runtime.external.addresses import InventoryAllocator
 from localmesh.runtime.external.inventory import GatewayEntry, PodEntry
@@ -210,10 +211,18 @@ class ExternalProxy:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._late = 0
+        self.host: str | None = None
 
-    def url(self, port: int) -> str:
-        """Where people reach a target port of a gateway."""
-        return self._public_url or f"http://{self._place.host}:{self.proxy.listen[port].port}"
+    def url(self, listen: Address) -> str:
+        """Where people reach an address at which a gateway listens."""
+        place = self._place
+        if (
+            self._public_url
+            and isinstance(place, GatewayEntry)
+            and listen.port == place.port(HTTP_TARGET_PORT)
+        ):
+            return self._public_url
+        return f"http://{place.host}:{listen.port}"
 
     async def start(self) -> None:
         """Begins to ask and waits a little while; one that comes later is taken in then."""
@@ -234,9 +243,9 @@ class ExternalProxy:
 
     async def _follow(self) -> None:
         while True:
-            ready = await self.is_ready()
-            if ready != self.ready:
-                self.ready = ready
+            ready, host = await self.is_ready(), next(iter(await addresses_of(self._place.host)), None)
+            if (ready, host) != (self.ready, self.host):
+                self.ready, self.host = ready, host
                 self._changed.set()
                 self._watch.on_change()
             await asyncio.sleep(_PAUSE_SECONDS if ready else _PAUSE_WHILE_MISSED_SECONDS)

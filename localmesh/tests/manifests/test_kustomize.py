@@ -173,18 +173,18 @@ def test_the_users_kustomization_is_only_read(project: Path) -> None:
         ("resource: [../base]", 'the kustomization.yaml has an unknown field "resource"'),
         (
             "resources: [../base/service.yaml]",
-            "file base/service.yaml is not in overlay or below it, and kustomize reads no others",
+            "base/service.yaml is outside overlay, and kustomize reads only files below it",
         ),
-        ("resources: [../base, ../base]", "Service.v1.[noGrp]/logic.shop is there twice"),
+        ("resources: [../base, ../base]", "Service.v1.[noGrp]/logic.shop is defined twice"),
         (
             "resources: [../base]\npatches: [{patch: '{apiVersion: v1, kind: Pod, metadata: {name: a}}'}]",
-            "a patch is for Pod.v1.[noGrp]/a.[noNs], and there is no such object",
+            "a patch targets Pod.v1.[noGrp]/a.[noNs], which does not exist",
         ),
         (
             "resources: [../base]\npatches: [{target: {kind: Service}, patch: '[{op: nonsense}]'}]",
             'unable to parse SM or JSON patch from [patch: "[{op: nonsense}]"]',
         ),
-        ("resources: [../empty]", "no kustomization.yaml in empty"),
+        ("resources: [../empty]", "there is no kustomization.yaml in empty"),
     ],
 )
 def test_what_kustomize_refuses_is_told_in_its_words(project: Path, kustomization: str, said: str) -> None:
@@ -233,6 +233,6 @@ def test_without_any_program_the_user_learns_what_to_install(
     assert refusal == (
         "base: error SM005\n"
         "  neither kustomize nor kubectl is on the PATH\n"
-        "  fix: install kustomize or kubectl, or name one of them by its path in the environment variable "
-        "SENTIMESH_KUSTOMIZE; docs/errors.md#sm005"
+        "  fix: install kustomize or kubectl, or set the environment variable SENTIMESH_KUSTOMIZE "
+        "to the path of one; docs/errors.md#sm005"
     )
