@@ -33,6 +33,27 @@ def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> 
         return _with_objects(_loaded(read), [str(path) for path in (*kustomizations, *files)])
 
 
+def identities(
+    *, kustomizations: Sequence[Path] = (), files: Sequence[Path] = (), namespace: str = "default"
+) -> list[Resource]:
+    """The objects without their content being checked; `namespace` is that of objects that name none.
+
+    Raises ManifestError for what cannot be read or is not an object.
+    """
+    read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
+    problems, found = list(read.problems), list[Resource]()
+    for candidate in (candidate for document in read.documents for candidate in objects(document)):
+        wrong = list(object_problems(candidate))
+        problems += wrong
+        if not wrong:
+            found.append(resource(candidate, len(found), Patches(), namespace))
+    if not (problems or found):
+        problems.append(without_objects([str(path) for path in (*kustomizations, *files)]))
+    if problems:
+        raise ManifestError(problems)
+    return found
+
+
 def load_texts(found: Sequence[Text]) -> LoadResult:
     """The objects of files that were read elsewhere. Raises ManifestError with every problem."""
     with _uncollected():
