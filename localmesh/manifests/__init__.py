@@ -3,7 +3,7 @@
 from localmesh.manifests.documents import Document, Reading, read_text
 from localmesh.manifests.files import Text, read_files, texts
 from localmesh.manifests.kustomize import build_kustomization
-from localmesh.manifests.loading import load, load_text, load_texts, located
+from localmesh.manifests.loading import identities, load, load_text, load_texts, located
 from localmesh.manifests.resources import LoadResult, Resource, of_kind
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Resource",
     "Text",
     "build_kustomization",
+    "identities",
     "load",
     "load_text",
     "load_texts",

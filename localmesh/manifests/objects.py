@@ -63,7 +63,7 @@ def _remedy(candidate: Object, wrong: list[str]) -> str:
     return f"add {listed(wrong)}, or remove the file if it is not a manifest"
 
 
-def resource(candidate: Object, order: int, patches: Patches) -> Resource:
+def resource(candidate: Object, order: int, patches: Patches, default_namespace: str = "default") -> Resource:
     """The object as a resource; values that should be strings and are not count as absent."""
     body, document = candidate.body, candidate.source.document
     came_from = origin(body, document.folder, patches) if document.folder else None
@@ -73,7 +73,7 @@ def resource(candidate: Object, order: int, patches: Patches) -> Resource:
     api_version, kind, name = body["apiVersion"], body["kind"], _text(metadata.get("name"))
     known = kind_of(api_version, kind)
     namespaced = known is None or known.namespaced
-    namespace = _text(metadata.get("namespace")) or "default" if namespaced else ""
+    namespace = _text(metadata.get("namespace")) or default_namespace if namespaced else ""
     group = group_of(api_version)
     if came_from:
         place = Place(came_from.file, kind, namespace, name, came_from.patched_by, group=group)

@@ -34,6 +34,7 @@ def status(mesh: Mesh) -> Json:
             if not port.protocol.may_be_http and service.host not in HOSTS
         ],
         "ignored": dict(counts(mesh.plan.ignored)),
+        "warnings": [str(warning) for warning in mesh.warnings()],
     }
 
 
