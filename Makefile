@@ -9,75 +9,94 @@ BIN := $(VENV)/bin
 SCENARIO ?=
 GATEWAY_PORT ?=
 API_PORT ?=
+STATE ?=
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
+
+# `make prove canary` means `make prove SCENARIO=canary`: words after these targets name the scenario.
+ifneq (,$(filter prove up,$(firstword $(MAKECMDGOALS))))
+  WORDS := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+  ifneq (,$(WORDS))
+    SCENARIO := $(WORDS)
+    .DEFAULT: ; @:
+  endif
+endif
 
 ## Start the mesh with the canary, prove it, print the verdict, stop
 demo: setup
 	@exec $(BIN)/localmesh up -k istio/overlays/canary --state .localmesh/demo --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove canary
 
-## Start the mesh in the foreground with the base application, or an overlay: make up SCENARIO=canary GATEWAY_PORT=8090 API_PORT=7090
+## Start the mesh in the foreground: make up, make up SCENARIO=canary GATEWAY_PORT=8090 API_PORT=7090
 up: setup check-scenario
-	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") --from-make --end-with-parent
+	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") $(if $(STATE),--state "$(STATE)") --from-make --end-with-parent
 
 ## Run every test: lint, types, unit tests, whole meshes, the browser
-test: setup lint types
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster"
+test: setup-dev lint types
+	@$(BIN)/pytest -n 2 --dist loadgroup --durations 10 -m "not cluster"
 
-## Check format and lint
-lint: setup
+## Check format, lint and the directions of imports
+lint: setup-dev
 	@$(BIN)/ruff format --check --quiet . || { echo 'run `make format`'; exit 1; }
 	@$(BIN)/ruff check --quiet .
+	@report=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$report"; exit 1; }
 
 ## Check types, strictly
-types: setup
+types: setup-dev
 	@$(BIN)/mypy
 
 ## Format the code
-format: setup
+format: setup-dev
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
 
-## Write the expected files of golden tests anew
-golden: setup
+## Update the expected files of the golden tests
+golden: setup-dev
 	@$(BIN)/pytest -q --update-golden -m "not mesh and not browser and not cluster" -k golden
 
-## Make up 2,000 VirtualServices and DestinationRules that localmesh accepts, and ask Envoy about each
-fuzz: setup
+## Generate 2,000 meshes of VirtualServices and DestinationRules, and let Envoy validate the translation of each
+fuzz: setup-dev
 	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s --timeout 0 localmesh/tests/fuzz
 
 ## Measure speed and memory, as ratios against named peers
 bench: setup
 	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
-## Prove every scenario in one mesh, one after the other, or a single one: make prove SCENARIO=canary
+## Prove every scenario in one mesh, or a single one: make prove, make prove SCENARIO=canary
 prove: setup check-scenario
 	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(or $(SCENARIO),--all)
 
 ## Build all images with Docker, as sentimesh/NAME
+images: BUILD = docker build --quiet --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' localmesh/__init__.py)" --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)"
 images:
-	@for service in frontend webapp logic feedback; do docker build --quiet --file services/Dockerfile --build-arg SERVICE=$$service --tag sentimesh/$$service . || exit 1; done
-	@for part in loadgen localmesh; do docker build --quiet --file $$part/Dockerfile --tag sentimesh/$$part . || exit 1; done
+	@for service in frontend webapp logic feedback; do $(BUILD) --file services/Dockerfile --build-arg SERVICE=$$service --tag sentimesh/$$service . || exit 1; done
+	@for part in loadgen localmesh; do $(BUILD) --file $$part/Dockerfile --tag sentimesh/$$part . || exit 1; done
 	@docker build --quiet --file k8s/components/debug/Dockerfile --tag sentimesh/debug .
 
-## Take the documents' pictures anew, from a real run in a real browser
-pictures: setup
+## Update the pictures in docs/images from a running mesh in a real browser
+pictures: setup-dev
 	@exec $(BIN)/localmesh up -k istio/base --state .localmesh/pictures --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/python scripts/pictures.py
 
-## List the scenarios, each with its first line
+## List the scenarios
 scenarios:
 	@for readme in istio/overlays/*/README.md; do name=$$(basename $$(dirname $$readme)); test ! -f loadgen/proofs/$${name//-/_}.py || printf '%-20s %s\n' "$$name" "$$(sed -n '1s/^# *//p' $$readme)"; done
 
-## Install everything into .venv (done by itself before the others)
+## Install what runs into .venv; the other targets do it when it is needed
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements/dev.txt requirements/kubectl.txt pyproject.toml scripts/setup.sh
-	@PYTHON=$(PYTHON) VENV=$(VENV) scripts/setup.sh
+## Install the tools of the tests as well
+setup-dev: $(VENV)/.ready-dev
+
+$(VENV)/.ready: requirements/run.txt requirements/kubectl.txt pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup.sh run
 	@touch $@
 
-## Resolve the pinned requirements anew from pyproject.toml
-requirements: setup
+$(VENV)/.ready-dev: $(VENV)/.ready requirements/dev.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup.sh dev
+	@touch $@
+
+## Update the pinned requirements from the dependencies in pyproject.toml
+requirements: setup-dev
 	@scripts/requirements.sh
 
-## Remove everything that was installed or left by a mesh
+## Remove what was installed and what meshes have left
 clean:
 	@test ! -x $(BIN)/python || $(BIN)/python scripts/require_no_mesh.py .localmesh
 	@rm -rf $(VENV) .localmesh .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
@@ -89,4 +108,4 @@ check-scenario:
 help:
 	@awk '/^## /{help=substr($$0,4);next} /^[a-z-]+:/{if(help){split($$1,name,":");printf "  %-14s%s\n",name[1],help};help=""}' Makefile
 
-.PHONY: demo up test lint types format golden bench fuzz prove images pictures scenarios setup requirements clean check-scenario help
+.PHONY: demo up test lint types format golden bench fuzz prove images pictures scenarios setup setup-dev requirements clean check-scenario help

@@ -93,7 +93,7 @@ async def measure(url: str, folder: Path) -> None:
     statuses: Counter[int | str] = Counter()
     async with aiohttp.ClientSession() as session:
         loads = [
-            asyncio.create_task(load(session, mesh["gateways"]["ingressgateway"]["http"], statuses))
+            asyncio.create_task(load(session, mesh["gateways"]["istio-ingressgateway"]["http"], statuses))
             for _ in range(8)
         ]
         times = [await applied(session, url, share) for share in range(APPLIES)]

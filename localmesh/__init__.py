@@ -1,6 +1,6 @@
 """The mesh without a cluster: Kubernetes and Istio manifests run as processes with real Envoys."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 ISTIO_VERSION = "1.31"
 """The release of Istio whose API, defaults and translation this is."""

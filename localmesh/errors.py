@@ -1,34 +1,52 @@
-"""Everything that can go wrong with a running mesh and that its user can do something about."""
+"""The errors of localmesh whose message tells the user what is wrong and what to do.
+
+The hierarchy; each class is defined beside the code that raises it:
+
+LocalmeshError                  exit status 1
+ · EnvoyError                   runtime.processes.envoy
+ · EnvoyMissingError            runtime.processes.envoy
+ · MeshAlreadyRunningError
+ · NoFreePortError              runtime.workloads.ports
+ · NoMeshError                  cli.client
+ · NotAcknowledgedError         xds.server
+ · NotInInventoryError          runtime.external.addresses
+ · PodFailedError               runtime.workloads.pod
+ · PortInUseError
+ · RefusedError                 cli.client
+ · RejectedError                xds.sessions
+ · StartError                   runtime.processes.process
+ · StateFolderInUseError        runtime.processes.process_supervisor
+ x InvalidInputError            exit status 2
+   · InvalidRequestError
+   · InventoryError             runtime.external.inventory
+   · ManifestError              problems
+   · UnknownWorkloadError       explain.offline
+
+Any other exception is a bug: it is logged with its traceback and never reported as one of these.
+"""
 
 from __future__ import annotations
 
-from localmesh.runtime.external.addresses import NotInInventoryError
-from localmesh.runtime.processes.envoy import EnvoyError, EnvoyMissingError
-from localmesh.runtime.processes.process import StartError
-from localmesh.runtime.processes.process_supervisor import StateFolderInUseError
-from localmesh.runtime.workloads import NoFreePortError, PodFailedError
-from localmesh.xds import NotAcknowledgedError, RejectedError
+
+class LocalmeshError(Exception):
+    """Something failed that the user can do something about; the message says what."""
+
+    exit_status = 1
 
 
-class PortInUseError(Exception):
-    """A port that was asked for is in use."""
+class InvalidInputError(LocalmeshError):
+    """What the user wrote cannot be used."""
+
+    exit_status = 2
 
 
-class MeshAlreadyRunningError(Exception):
-    """A mesh with the same state folder runs already."""
+class InvalidRequestError(InvalidInputError):
+    """A request to the HTTP API has a body that is not valid."""
 
 
-FAILURES = (
-    EnvoyError,
-    EnvoyMissingError,
-    MeshAlreadyRunningError,
-    NoFreePortError,
-    NotInInventoryError,
-    NotAcknowledgedError,
-    PodFailedError,
-    PortInUseError,
-    RejectedError,
-    StartError,
-    StateFolderInUseError,
-)
-"""Errors whose message says what is wrong and what to do."""
+class MeshAlreadyRunningError(LocalmeshError):
+    """A mesh with the same state folder is already running."""
+
+
+class PortInUseError(LocalmeshError):
+    """A requested port is in use."""

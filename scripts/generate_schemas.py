@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from localmesh.manifests.kinds import IGNORED, REFUSED, TRANSLATED
+from localmesh.kinds import KINDS
 
 KUBERNETES_PACKAGE = "kubernetes-validate==1.37.0"
 KUBERNETES_SCHEMAS = "kubernetes-json-schema/v1.36.0-local-strict"
@@ -31,10 +31,7 @@ TARGET = Path(__file__).resolve().parent.parent / "localmesh" / "manifests" / "s
 Schema = dict[str, Any]
 
 KNOWN_KINDS = frozenset(
-    f"{version}/{kind}"
-    for table in (TRANSLATED, IGNORED, REFUSED)
-    for kind, versions in table.items()
-    for version in versions
+    f"{version}/{kind.name}" for kind in KINDS.values() if kind.has_schema for version in kind.api_versions
 )
 
 CLOSED_SETS: Mapping[str, tuple[str, ...]] = {
@@ -90,7 +87,7 @@ CEL_AS_SCHEMA: Mapping[str, Schema] = {
 KINDS_WITH_RULES_IN_WORDS = frozenset(
     {
         # Their remaining rules cannot be said by a schema. localmesh refuses these kinds for now;
-        # whoever translates one of them writes its rules in localmesh/manifests/rules.
+        # whoever translates one of them writes its rules in the file of the kind, in localmesh/kinds.
         "AuthorizationPolicy",
         "PeerAuthentication",
         "ProxyConfig",

@@ -22,7 +22,7 @@ def main() -> None:
     if chromium is None:
         raise SystemExit("there is no chromium on the PATH (Debian: apt-get install chromium)")
     with urllib.request.urlopen(f"{os.environ['LOCALMESH_URL']}/mesh") as answer:
-        address = json.load(answer)["gateways"]["ingressgateway"]["http"]
+        address = json.load(answer)["gateways"]["istio-ingressgateway"]["http"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1200, "height": 800}, reduced_motion="reduce")

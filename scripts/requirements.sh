@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into requirements/*.txt, with hashes and without addresses.
+# Resolves the dependencies in pyproject.toml to pinned versions: requirements/*.txt, with hashes and without URLs.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -9,9 +9,11 @@ compile() {
   "$folder/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --custom-compile-command 'make requirements' "$@"
 }
-compile --all-extras pyproject.toml -o requirements/dev.txt
-# What an image holds is a part of what was tested: the same versions, without the rest.
-for part in services localmesh loadgen; do
-  compile --extra "$part" --constraint requirements/dev.txt --no-annotate pyproject.toml -o "requirements/$part.txt"
-done
+# dev.txt decides all versions; the other files are subsets of it, so that what is tested is also what runs.
+compile pyproject.toml --group services --group postgres --group build --group dev -o requirements/dev.txt
+subset() { compile --constraint requirements/dev.txt --no-annotate "${@:2}" -o "requirements/$1.txt"; }
+subset run pyproject.toml --group services --group build
+subset services --group services --group postgres
+subset localmesh --group localmesh
+subset loadgen --group loadgen
 compile --no-deps requirements/kubectl.in -o requirements/kubectl.txt

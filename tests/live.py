@@ -70,7 +70,7 @@ def live(folder: Path, resources: list[Resource]) -> Iterator[Live]:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
-            gateway = gateways(mesh)["ingressgateway"]["http"]
+            gateway = gateways(mesh)["istio-ingressgateway"]["http"]
             found.append(Live(f"http://{host}:{port}", gateway, folder / "state" / "logs"))
             ready.set()
             await stopping.wait()

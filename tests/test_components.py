@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests import ManifestError, load
+from localmesh.analysis import analyze_manifests
+from localmesh.manifests import load
+from localmesh.problems import ManifestError
 from tests.custom_resources import problems
 from tests.kustomize_builds import (
     BASES,
@@ -130,7 +132,7 @@ def test_localmesh_takes_a_component_or_says_why_not(component: Path, tmp_path: 
         assert {problem.code for problem in refused.value.problems} == {"SM302"}
         assert f"{NOT_RUN_LOCALLY[component.name]} (" in str(refused.value)
     else:
-        assert load(kustomizations=[combined]).warnings == ()
+        assert analyze_manifests(load(kustomizations=[combined])) == ()
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,10 @@ def test_people_are_told_the_published_addresses() -> None:
     """Other ports on this machine are said, too, not those inside."""
     announced = composed()["localmesh"]["environment"]
 
-    for name, service in (("LOCALMESH_GATEWAY_URL", "ingressgateway"), ("LOCALMESH_API_URL", "localmesh")):
+    for name, service in (
+        ("LOCALMESH_GATEWAY_URL", "istio-ingressgateway-0"),
+        ("LOCALMESH_API_URL", "localmesh"),
+    ):
         (published,) = composed()[service]["ports"]
         assert announced[name] == "http://" + published.rpartition(":")[0]
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from localmesh.manifests import ManifestError, build_kustomization, load
+from localmesh.manifests import build_kustomization, load
+from localmesh.problems import ManifestError
 from tests.custom_resources import DEFINITIONS, problems
 from tests.live import ROOT
 

@@ -46,7 +46,9 @@ def test_the_overlay_in_force_is_proven(running: ProofMesh) -> None:
 def test_a_minted_token_opens_what_the_page_says(running: ProofMesh) -> None:
     """`loadgen token` makes what curl needs."""
     running.apply(overlay(OVERLAY))
-    gateway = requests.get(f"{running.api}/mesh", timeout=5).json()["gateways"]["ingressgateway"]["http"]
+    gateway = requests.get(f"{running.api}/mesh", timeout=5).json()["gateways"]["istio-ingressgateway"][
+        "http"
+    ]
 
     def read(*options: str) -> int:
         minted = subprocess.run([LOADGEN, "token", *options], capture_output=True, text=True, check=True)

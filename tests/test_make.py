@@ -1,4 +1,4 @@
-"""What `make` says to a person who has something else running, or mistypes."""
+"""The targets of the Makefile: the commands that they run, and the messages for wrong usage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the Makefile, and an environment whose localmesh prints what it is given."""
+    """A folder with the Makefile, and an environment whose localmesh prints its arguments."""
     for name in ("Makefile", "scripts", "istio", "loadgen"):
         (tmp_path / name).symlink_to(ROOT / name)
     programs = tmp_path / "environment" / "bin"
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Runs make there; nothing is set up anew."""
+    """Run make there, without installing anything."""
     return subprocess.run(
         ["make", "--no-print-directory", "-o", "setup", "VENV=environment", *words],
         cwd=folder,
@@ -42,7 +42,7 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ports_are_variables(folder: Path) -> None:
-    """And messages about them are to say so."""
+    """And messages of localmesh about them name the variables (`--from-make`)."""
     chosen = make(folder, "up", "SCENARIO=canary", "GATEWAY_PORT=8090", "API_PORT=7090")
     usual = make(folder, "up")
 
@@ -53,16 +53,47 @@ def test_ports_are_variables(folder: Path) -> None:
     assert usual.stdout == "localmesh up -k istio/base --from-make --end-with-parent\n"
 
 
-def test_two_scenarios_at_once_are_told_as_one_that_there_is_not(folder: Path) -> None:
-    """In make's own words, and not in those of a shell."""
-    finished = make(folder, "prove", "SCENARIO=jwt mtls-strict")
+@pytest.mark.parametrize("words", [["prove", "canary"], ["prove", "SCENARIO=canary"]], ids=" ".join)
+def test_a_scenario_is_named_by_a_variable_or_by_a_word(folder: Path, words: list[str]) -> None:
+    """One proof runs, and make ends with its status."""
+    finished = make(folder, *words)
+
+    assert finished.returncode == 0
+    assert finished.stderr == ""
+    assert finished.stdout == (
+        "localmesh up -k istio/overlays/canary --state .localmesh/prove --gateway-port 0 --api-port 0 "
+        "--end-with-parent -- environment/bin/loadgen prove canary\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["prove", "SCENARIO=jwt mtls-strict"], "jwt mtls-strict"),
+        (["prove", "jwt", "mtls-strict"], "jwt mtls-strict"),
+        (["up", "canray"], "canray"),
+    ],
+    ids=str,
+)
+def test_an_unknown_scenario_is_an_error_that_lists_all(folder: Path, words: list[str], named: str) -> None:
+    """Nothing is started, and the status is 2."""
+    finished = make(folder, *words)
 
     assert finished.returncode == 2
-    assert finished.stderr.startswith('there is no scenario "jwt mtls-strict"; there are: ab-testing ')
+    assert finished.stdout == ""
+    assert finished.stderr.startswith(f'there is no scenario "{named}"; there are: ab-testing ')
 
 
-def test_clean_takes_nothing_from_a_running_mesh(folder: Path) -> None:
-    """It is named with its process, and how to stop it; once it has ended, all goes."""
+def test_a_word_behind_another_target_is_no_scenario(folder: Path) -> None:
+    """`make demo` always proves the canary."""
+    finished = make(folder, "scenarios", "canary")
+
+    assert finished.returncode == 2
+    assert "No rule to make target" in finished.stderr
+
+
+def test_clean_removes_nothing_while_a_mesh_runs(folder: Path) -> None:
+    """The message names its process and the command that stops it; after that, clean removes everything."""
     state = folder / ".localmesh" / "prove"
     state.mkdir(parents=True)
     this = psutil.Process()

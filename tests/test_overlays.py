@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from localmesh.analysis import analyze_manifests
 from localmesh.manifests import load
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
@@ -32,7 +33,7 @@ def test_a_kustomization_builds_and_loads_without_a_warning(folder: Path) -> Non
     """What kustomize makes of it is accepted, in the namespaces that are meant; so is what is doubtful."""
     loaded = load(kustomizations=[folder])
 
-    assert {warning.code for warning in loaded.warnings} == WARNED.get(folder.name, set())
+    assert {warning.code for warning in analyze_manifests(loaded)} == WARNED.get(folder.name, set())
     namespaces = {resource.namespace or resource.name for resource in loaded.resources}
     assert namespaces == {"sentimesh"} | OUTSIDE.get(folder.name, set())
 

@@ -79,7 +79,7 @@ class Shell:
     def gateway(self) -> str:
         """Where the gateway is that `make up` would have at its usual address."""
         mesh = requests.get(f"{self.mesh.api}/mesh", timeout=10).json()
-        return str(mesh["gateways"]["ingressgateway"]["http"])
+        return str(mesh["gateways"]["istio-ingressgateway"]["http"])
 
     def apply(self, scenario: str) -> None:
         """Make the overlay all that there is, once nothing is under way any more."""

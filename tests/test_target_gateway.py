@@ -55,6 +55,20 @@ spec:
   selector: {app: nobody}
   ports: [{name: http, port: 80, targetPort: 8080}]
 ---
+apiVersion: v1
+kind: Service
+metadata: {name: narrow, namespace: sentimesh}
+spec:
+  selector: {app: logic, version: v2}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: narrow, namespace: sentimesh}
+spec:
+  host: narrow
+  trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}}}
+---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: deaf, namespace: sentimesh}
@@ -77,10 +91,25 @@ spec:
 
 
 def to_v2(body: dict[str, Any]) -> None:
-    """Everything to v2, for one group of users with retries."""
+    """Everything to v2; with retries for one user group, and to replies of a proxy for some users."""
+
+    def user(name: str, host: str = "logic", subset: str | None = None, **rule: Any) -> dict[str, Any]:
+        destination = {"host": host, "subset": subset} if subset else {"host": host}
+        match = [{"headers": {"end-user": {"exact": name}}}]
+        return {"match": match, "route": [{"destination": destination}], **rule}
+
     plain: dict[str, Any] = {"route": [{"destination": {"host": "logic", "subset": "v2"}}]}
     match = [{"headers": {"user-group": {"exact": "retried"}}}]
-    body["spec"]["http"] = [{**plain, "match": match, "retries": {"attempts": 3, "retryOn": "5xx"}}, plain]
+    body["spec"]["http"] = [
+        user("no-subset", subset="v3"),
+        user("no-pod", "empty"),
+        user("no-server", "deaf.example"),
+        user("abort", subset="v2", fault={"abort": {"httpStatus": 418, "percentage": {"value": 100}}}),
+        user("late", subset="v2", timeout="0.05s"),
+        user("crowd", "narrow"),
+        {**plain, "match": match, "retries": {"attempts": 3, "retryOn": "5xx"}},
+        plain,
+    ]
 
 
 def manifests() -> list[Resource]:
@@ -245,3 +274,42 @@ def test_what_a_proxy_answers_to_webapp_is_webapp_s_problem(mesh: Live) -> None:
     assert answer.json()["upstream"] == {"service": "logic", "status": 403}
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert "logic" not in answer.headers["served-by"]
+
+
+OF_WEBAPP = "sidecar proxy of webapp"
+PROXY_REPLIES = [
+    ("nobody", 403, "sidecar proxy of logic", "an AuthorizationPolicy", "logic did not receive"),
+    ("no-subset", 503, OF_WEBAPP, "such as a subset, does not exist", "logic did not receive"),
+    ("no-pod", 503, OF_WEBAPP, "no healthy pod", "No pod of logic received"),
+    ("no-server", 503, OF_WEBAPP, "failed or broke", "logic may have received"),
+    ("abort", 418, OF_WEBAPP, "injects this fault", "logic did not receive"),
+    ("late", 504, OF_WEBAPP, "within the timeout of the route", "logic may have received"),
+    ("crowd", 503, OF_WEBAPP, "a circuit breaker", "No pod of logic received"),
+]
+
+
+@pytest.mark.parametrize(("user", "status", "proxy", "why", "received"), PROXY_REPLIES)
+def test_webapp_s_problem_names_the_proxy_that_answered(
+    mesh: Live, user: str, status: int, proxy: str, why: str, received: str
+) -> None:
+    """And does not blame logic, which may never have received the request."""
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: say(mesh, end_user=user), range(32)))
+
+    problems = [answer.json() for answer in answers if not answer.ok]
+    told = [problem for problem in problems if problem["answered_by"] == proxy]
+    assert told
+    assert {problem["upstream"]["status"] for problem in told} == {status}
+    assert {why in problem["detail"] and received in problem["detail"] for problem in told} == {True}
+
+
+def test_webapp_s_problem_names_the_pod_of_logic_that_failed(mesh: Live) -> None:
+    """With its version, where logic itself answered."""
+    answers = (say(mesh) for _ in range(60))
+
+    failed = next(answer for answer in answers if not answer.ok)
+
+    element = failed.headers["served-by"].split(", ")[1]
+    assert failed.json()["answered_by"] == element
+    pod = element.split(";")[0].split("/")[2]
+    assert failed.json()["detail"] == f"logic v2 (pod {pod}) answered 500."

@@ -146,7 +146,7 @@ class MeshApi:
                 f"the mesh at {self.url} is not ready yet: wait until `localmesh status` says so"
             )
         try:
-            return str(mesh["gateways"]["ingressgateway"]["http"])
+            return str(mesh["gateways"]["istio-ingressgateway"]["http"])
         except (KeyError, TypeError):
             raise NotReachable(
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"

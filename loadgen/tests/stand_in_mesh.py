@@ -140,7 +140,7 @@ class StandInMesh:
 
     def _api(self, path: str) -> bytes:
         if path == "/mesh":
-            gateways = {"ingressgateway": {"http": self.url}}
+            gateways = {"istio-ingressgateway": {"http": self.url}}
             told = {} if self.state_folder is None else {"stateFolder": self.state_folder}
             return json_answer(200, {"gateways": gateways, "ready": self.ready, **told})
         if path == "/mesh/manifests":

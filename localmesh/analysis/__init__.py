@@ -1,6 +1,7 @@
-"""What does not fit together across objects: accepted by Istio, and it cannot work.
+"""Analysis: finds what Istio accepts and what cannot work, in the catalog that is also translated.
 
-Each check is a function over all objects of a load, as in `istioctl analyze`; what it yields are warnings.
+As in `istioctl analyze`, every check is a function over the whole mesh that yields problems. A check asks the
+catalog what Istio makes of an object, so a warning never disagrees with the translation.
 """
 
 from __future__ import annotations
@@ -8,42 +9,56 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from localmesh.analysis.deprecations import deprecations
-from localmesh.analysis.destination_rules import rules
+from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
+from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
-from localmesh.analysis.hosts import conflicts, delegates
-from localmesh.analysis.injection import injection
-from localmesh.analysis.pods import pods
-from localmesh.analysis.policies import local_meanings, policies
-from localmesh.analysis.routes import routes
+from localmesh.analysis.local_meanings import local_meanings
+from localmesh.analysis.policies import policies
+from localmesh.analysis.principals import principals
+from localmesh.analysis.route_settings import route_settings
 from localmesh.analysis.services import services
-from localmesh.analysis.unreachable_routes import unreachable
-from localmesh.analysis.world import World
-from localmesh.manifests.problems import Problem
-from localmesh.manifests.resources import Resource
+from localmesh.analysis.unreachable_routes import unreachable_routes
+from localmesh.analysis.virtual_services import conflicting_hosts, missing_delegates
+from localmesh.analysis.workloads import injection, required_objects
+from localmesh.catalog import Catalog, build
+from localmesh.manifests import LoadResult, located
+from localmesh.problems import ManifestError, Problem
 
-CHECKS: tuple[Callable[[World], Iterator[Problem]], ...] = (
-    conflicts,
-    delegates,
+CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
+    conflicting_hosts,
     deprecations,
+    destination_rules,
     destinations,
+    gateway_selectors,
     gateways,
     injection,
     local_meanings,
-    pods,
+    missing_delegates,
     policies,
-    routes,
-    rules,
+    principals,
+    required_objects,
+    route_settings,
     services,
-    unreachable,
+    unreachable_routes,
 )
 
 
-def reference_problems(resources: Iterable[Resource]) -> Iterator[Problem]:
-    """What is accepted and cannot work, in objects that are valid each by itself."""
-    world = World(resources)
-    for check in CHECKS:
-        yield from check(world)
+def analyze(catalog: Catalog) -> tuple[Problem, ...]:
+    """All warnings about a mesh, in the order of the checks."""
+    return tuple(problem for check in CHECKS for problem in check(catalog))
 
 
-__all__ = ["CHECKS", "reference_problems"]
+def analyze_manifests(loaded: LoadResult) -> tuple[Problem, ...]:
+    """The warnings about a mesh of these manifests alone, in the order of their places."""
+    return located(analyze(build(loaded.resources)), loaded)
+
+
+def refuse(warnings: Iterable[Problem]) -> None:
+    """Raises ManifestError with the warnings as errors if there are any, as `--strict` asks."""
+    errors = [warning.as_error() for warning in warnings]
+    if errors:
+        raise ManifestError(errors)
+
+
+__all__ = ["CHECKS", "analyze", "analyze_manifests", "refuse"]

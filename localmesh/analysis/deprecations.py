@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field, quoted
-from localmesh.manifests.problems import Problem
+from localmesh.catalog import Catalog
+from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field, quoted
 
 _ROUTE: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("mirrorPercent",): ("", "mirrorPercentage: {value: …}"),
@@ -24,14 +26,14 @@ _POLICY: Mapping[tuple[str, ...], tuple[str, str]] = {
 }
 
 
-def deprecations(world: World) -> Iterator[Problem]:
-    """What is written in an old way."""
-    for resource in world.all("VirtualService"):
+def deprecations(catalog: Catalog) -> Iterator[Problem]:
+    """Deprecated fields and values of VirtualServices and DestinationRules."""
+    for resource in catalog.objects.of(VIRTUAL_SERVICE):
         for name in resource.root.get("spec", "gateways").items():
             yield from _gateway_name(name)
         for route in resource.root.get("spec", "http").items():
             yield from _deprecated(route, _ROUTE)
-    for resource in world.all("DestinationRule"):
+    for resource in catalog.objects.of(DESTINATION_RULE):
         spec = resource.root.get("spec")
         yield from _policy(spec.get("trafficPolicy"))
         for subset in spec.get("subsets").items():

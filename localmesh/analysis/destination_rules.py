@@ -2,56 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from localmesh.analysis.hints import host_hint
-from localmesh.analysis.world import Service, World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.hostnames import full_host
-from localmesh.manifests.problems import Problem
+from localmesh.analysis.host_hints import HostHints
+from localmesh.catalog import Catalog, Service, Workload
+from localmesh.catalog.hosts import full_host
+from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field, listed
 
 
-def rules(world: World) -> Iterator[Problem]:
+def destination_rules(catalog: Catalog) -> Iterator[Problem]:
     """All DestinationRules."""
-    has_workloads = bool(world.all("Deployment"))
-    for resource in world.all("DestinationRule"):
-        yield from _local_meanings(resource.root.get("spec"))
+    hints, workloads = HostHints(catalog), catalog.workloads_by_host()
+    for resource in catalog.objects.of(DESTINATION_RULE):
         host = resource.root.get("spec", "host")
         name = full_host(host.text or "", resource.namespace)
-        services = list(world.services_at(name))
-        if not services and not world.is_outside(name):
-            hint, remedy = host_hint(world, name)
+        services = catalog.destinations.services_at(name)
+        if not services:
+            hint, remedy = hints.hint(name)
             yield host.problem(warnings.RULE_WITHOUT_HOST, name=name, hint=hint, remedy=remedy)
-        # Manifests without any workload are a part of something larger, where the pods are elsewhere.
-        elif has_workloads and len(services) == 1:
+        elif len(services) == 1:
             for subset in resource.root.get("spec", "subsets").items():
-                yield from _subset(world, subset, services[0])
+                yield from _subset(subset, services[0], workloads.get(services[0].host, ()))
 
 
-def _local_meanings(spec: Field) -> Iterator[Problem]:
-    """A way of balancing load that only a cluster's network knows."""
-    policies = [
-        spec.get("trafficPolicy"),
-        *(each.get("trafficPolicy") for each in spec.get("subsets").items()),
-    ]
-    for policy in policies:
-        for settings in (policy, *policy.get("portLevelSettings").items()):
-            simple = settings.get("loadBalancer", "simple")
-            if simple.text == "PASSTHROUGH":
-                reason = "a Service has no address of its own, so the proxy chooses a pod for each request"
-                remedy = "leave it away, or run on a cluster"
-                yield simple.problem(warnings.DIFFERENT_HERE, reason=reason, remedy=remedy)
-
-
-def _subset(world: World, subset: Field, service: Service) -> Iterator[Problem]:
+def _subset(subset: Field, service: Service, workloads: Sequence[Workload]) -> Iterator[Problem]:
     wanted = {key: label.value for key, label in subset.get("labels").entries()}
-    pods = world.pods_of(service) if service.selector else []
-    if not pods or any(wanted.items() <= each.labels.items() for each in pods):
-        return  # a Service without any pods is told of once, by itself
+    if not workloads or any(wanted.items() <= workload.labels.items() for workload in workloads):
+        return  # a Service without any pods has a warning of its own
     known = [
-        ", ".join(f"{key}={each.labels[key]}" for key in wanted if key in each.labels) or "none of these keys"
-        for each in pods
+        ", ".join(f"{key}={workload.labels[key]}" for key in wanted if key in workload.labels)
+        or "none of these keys"
+        for workload in workloads
     ]
     yield subset.problem(
         warnings.SUBSET_WITHOUT_PODS,

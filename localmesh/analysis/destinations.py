@@ -1,97 +1,207 @@
-"""Where routes lead: to Services, ports and subsets that exist (istio: analyzers/virtualservice)."""
+"""Routes to clusters that do not exist: the host, port or subset is missing for at least one caller.
+
+(istio: pkg/config/analysis/analyzers/virtualservice)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
-from localmesh.analysis.hints import host_hint
-from localmesh.analysis.world import Service, World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field, listed
-from localmesh.manifests.hostnames import full_host
-from localmesh.manifests.problems import Problem
-from localmesh.manifests.resources import Resource
+from localmesh.analysis.callers import AllCallers, Callers, Listener
+from localmesh.analysis.host_hints import HostHints
+from localmesh.catalog import (
+    Catalog,
+    DestinationRule,
+    Protocol,
+    RouteDestination,
+    Service,
+)
+from localmesh.catalog.hosts import overlap
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field, listed
 
 
-def destinations(world: World) -> Iterator[Problem]:
+def destinations(catalog: Catalog) -> Iterator[Problem]:
     """All destinations and mirrors of all HTTP routes."""
-    for resource in world.all("VirtualService"):
-        incoming = incoming_ports(world, resource)
-        for route in resource.root.get("spec", "http").items():
-            for destination in _destinations(route):
-                yield from _destination(world, resource, destination, incoming)
+    callers, reports = AllCallers(catalog), _Reports(catalog)
+    for virtual_service in catalog.virtual_services:
+        listeners = callers.listeners(virtual_service)
+        for route, of_route in zip(virtual_service.http, virtual_service.destinations, strict=True):
+            having = [listener for listener in listeners if listener.has(route)]
+            for destination in of_route:
+                used = having or [callers.unknown(virtual_service)]
+                reports.add(destination, of_route, used)
+    yield from reports.problems()
 
 
-def _destinations(route: Field) -> Iterator[Field]:
-    for entry in route.get("route").items():
-        yield entry.get("destination")
-    if route.get("mirror"):
-        yield route.get("mirror")
-    for mirror in route.get("mirrors").items():
-        yield mirror.get("destination")
+@dataclass(slots=True)
+class _Report:
+    """Everything that is missing for one destination, and for whom.
+
+    A destination of a delegate belongs to the routes of all roots that delegate to it.
+    """
+
+    destination: RouteDestination
+    siblings: tuple[RouteDestination, ...]
+    listeners: list[Listener] = field(default_factory=list)
+    without_service: list[Callers] = field(default_factory=list)
+    without_port: dict[int, list[Callers]] = field(default_factory=dict)
+    without_subset: list[Callers] = field(default_factory=list)
 
 
-def _destination(
-    world: World, resource: Resource, destination: Field, incoming: frozenset[int]
-) -> Iterator[Problem]:
-    host = destination.get("host")
-    name = full_host(host.text or "", resource.namespace)
-    service = world.services.get(name)
-    if service is None and world.is_outside(name):
-        return
-    if service is None:
-        hint, remedy = host_hint(world, name)
-        yield host.problem(warnings.MISSING_HOST, name=name, hint=hint, remedy=remedy)
-    else:
-        yield from _port(destination, service, incoming)
-        if destination.get("subset").text:
-            yield from _subset(world, destination.get("subset"), service)
+class _Reports:
+    """Looks every destination up as the translation does, and reports each field once."""
 
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._hints = HostHints(catalog)
+        self._reports: dict[tuple[object, ...], _Report] = {}
 
-def _port(destination: Field, service: Service, incoming: frozenset[int]) -> Iterator[Problem]:
-    number = destination.get("port", "number")
-    known = listed(map(str, service.ports))
-    if number.integer is not None:
-        if number.integer not in service.ports:
-            yield number.problem(warnings.MISSING_PORT, service=service.subject, known=known)
-    elif len(service.ports) > 1 and incoming - set(service.ports):
-        yield destination.problem(
-            warnings.PORT_NOT_CHOSEN,
-            service=service.subject,
-            known=known,
-            incoming=listed(map(str, sorted(incoming))),
+    def add(
+        self,
+        destination: RouteDestination,
+        siblings: tuple[RouteDestination, ...],
+        listeners: Iterable[Listener],
+    ) -> None:
+        """Looks a destination up for all listeners that have its route."""
+        key = (destination.resource.place, destination.path)
+        report = self._reports.get(key)
+        if report is None:
+            report = self._reports[key] = _Report(destination, siblings)
+        for listener in listeners:
+            report.listeners.append(listener)
+            self._look_up(report, listener)
+
+    def _look_up(self, report: _Report, listener: Listener) -> None:
+        destination, callers = report.destination, listener.callers
+        service = callers.scope.service(destination.host)
+        if service is None:
+            report.without_service.append(callers)
+            return
+        port = self._port(destination, listener)
+        if port is not None and port not in _ports(service):
+            report.without_port.setdefault(port, []).append(callers)
+        if destination.subset:
+            rule = self._catalog.rule_for(destination.host, callers.namespace)
+            if rule is None or rule.subset(destination.subset) is None:
+                report.without_subset.append(callers)
+
+    def _port(self, destination: RouteDestination, listener: Listener) -> int | None:
+        if listener.port is None:
+            return destination.port
+        return self._catalog.destinations.port_of(
+            destination.host, destination.port, listener_port=listener.port, gateway=listener.gateway
         )
 
+    def problems(self) -> Iterator[Problem]:
+        """The problems of all destinations that were added."""
+        for report in self._reports.values():
+            if report.without_service:
+                yield self._missing_host(report)
+            if report.without_port:
+                yield self._missing_port(report)
+            if report.without_subset:
+                yield self._missing_subset(report)
 
-def _subset(world: World, subset: Field, service: Service) -> Iterator[Problem]:
-    rules = world.rules_for(service.host)
-    names = [
-        entry.get("name").text or "" for rule in rules for entry in rule.root.get("spec", "subsets").items()
-    ]
-    if subset.text in names:
-        return
-    if not rules:
-        known = "there is no DestinationRule for it"
-        remedy = f"define a DestinationRule for {service.host} with this subset"
-    else:
-        owners = listed(rule.place.subject for rule in rules)
-        known = f"{owners} has {listed(names)}"
-        remedy = "add the subset there" + (f", or route to {listed(names, 'or')}" if names else "")
-    yield subset.problem(warnings.MISSING_SUBSET, host=service.subject, known=known, remedy=remedy)
+    def _missing_host(self, report: _Report) -> Problem:
+        host = report.destination.host
+        service = self._catalog.service(host)
+        if service is not None:
+            where = _namespaces(report.without_service)
+            reason = f"is not exported to {where} by {service.subject}"
+            remedy = f"export {service.subject} to {where} as well"
+        else:
+            hint, remedy = self._hints.hint(host)
+            reason = f"is not a Service: there is no {host}{hint}"
+        return self._field(report, "host").problem(
+            warnings.MISSING_HOST,
+            reason=reason,
+            remedy=remedy,
+            effect=_effect(report, report.without_service),
+        )
+
+    def _missing_port(self, report: _Report) -> Problem:
+        service = self._catalog.service(report.destination.host)
+        ports = _ports(service) if service else []
+        values = {
+            "service": service.subject if service else report.destination.host,
+            "known": listed(map(str, ports)),
+            "effect": _effect(report, [c for callers in report.without_port.values() for c in callers]),
+        }
+        if report.destination.port is not None:
+            return self._field(report, "port", "number").problem(warnings.MISSING_PORT, **values)
+        incoming = listed(map(str, sorted(report.without_port)))
+        plural = "ports" if len(ports) > 1 else "port"
+        return self._field(report).problem(
+            warnings.PORT_NOT_CHOSEN, incoming=incoming, plural=plural, **values
+        )
+
+    def _missing_subset(self, report: _Report) -> Problem:
+        destination = report.destination
+        known, remedy = self._why_not(destination, report.without_subset)
+        service = self._catalog.service(destination.host)
+        return self._field(report, "subset").problem(
+            warnings.MISSING_SUBSET,
+            host=service.subject if service else destination.host,
+            known=known,
+            remedy=remedy,
+            effect=_effect(report, report.without_subset),
+        )
+
+    def _why_not(self, destination: RouteDestination, callers: list[Callers]) -> tuple[str, str]:
+        """Why callers have no such subset, and what to do about it."""
+        host, where = destination.host, _namespaces(callers)
+        used = {rule for each in callers if (rule := self._catalog.rule_for(host, each.namespace))}
+        subsets = {_subject(rule): [subset.name for subset in rule.subsets] for rule in used}
+        known = [f"{subject} has {listed(names)}" for subject, names in sorted(subsets.items())]
+        unused = [
+            _subject(rule)
+            for rule in self._catalog.destinations.rules
+            if overlap(rule.host, host) and rule.subset(destination.subset)
+        ]
+        if unused:
+            known.append(f"{unused[0]} has it and is not used in {where}")
+        if used:
+            names = sorted({name for of_rule in subsets.values() for name in of_rule})
+            return listed(known), "add the subset there" + (
+                f", or route to {listed(names, 'or')}" if names else ""
+            )
+        if unused:
+            return listed(known), f"export that DestinationRule to {where}, or define one there"
+        return "there is no DestinationRule for it", f"define a DestinationRule for {host} with this subset"
+
+    def _field(self, report: _Report, *keys: str) -> Field:
+        destination = report.destination
+        return destination.resource.root.at(destination.path).get(*keys)
 
 
-def incoming_ports(world: World, resource: Resource) -> frozenset[int]:
-    """The ports on which requests reach a VirtualService, as far as its hosts and gateways tell."""
-    ports: set[int] = set()
-    gateways = [name.text or "" for name in resource.root.get("spec", "gateways").items()]
-    for name in gateways:
-        namespace, _, bare = name.rpartition("/")
-        gateway = world.named.get(("Gateway", namespace or resource.namespace, bare))
-        if gateway is not None:
-            servers = gateway.root.get("spec", "servers").items()
-            ports.update(server.get("port", "number").integer or 0 for server in servers)
-    if not gateways or "mesh" in gateways:
-        for host in resource.root.get("spec", "hosts").items():
-            for service in world.services_at(full_host(host.text or "", resource.namespace)):
-                ports.update(service.ports)
-    return frozenset(ports)
+def _effect(report: _Report, concerned: list[Callers]) -> str:
+    """What becomes of requests, and whose."""
+    all_callers = {id(listener.callers) for listener in report.listeners}
+    partly = all_callers - {id(callers) for callers in concerned}
+    who = listed(dict.fromkeys(map(str, concerned))) if partly else "callers"
+    destination = report.destination
+    if destination.is_mirror:
+        return "no copies are sent" if who == "callers" else f"{who} send no copies"
+    weights = [sibling.weight for sibling in report.siblings if not sibling.is_mirror]
+    if len(weights) < 2 or not sum(weights):
+        return f"{who} get 503"
+    if not destination.weight:
+        return f"{who} get 503 as soon as its weight is not 0"
+    return f"{who} get 503 for {100 * destination.weight / sum(weights):.3g} % of their requests"
+
+
+def _namespaces(callers: Iterable[Callers]) -> str:
+    names = sorted({each.namespace for each in callers})
+    return f"{'namespace' if len(names) == 1 else 'namespaces'} {listed(names)}"
+
+
+def _ports(service: Service) -> list[int]:
+    """The ports that there are clusters for."""
+    return [port.number for port in service.ports if port.protocol is not Protocol.UDP]
+
+
+def _subject(rule: DestinationRule) -> str:
+    return f"DestinationRule {rule.namespace}/{rule.name}"

@@ -1,14 +1,15 @@
-"""Routes that no request reaches, because an earlier one takes all of theirs."""
+"""Routes that no request reaches, because an earlier one takes all their requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localmesh.analysis.world import World
-from localmesh.manifests.codes import warnings
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import Problem
+from localmesh.catalog import Catalog
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import Field
 
 Conditions = Mapping[tuple[str, ...], Any]
 
@@ -16,9 +17,9 @@ _URI = ("uri",)
 _GATEWAYS = ("gateways",)
 
 
-def unreachable(world: World) -> Iterator[Problem]:
-    """Matches and routes that stand behind one that covers them."""
-    for resource in world.all("VirtualService"):
+def unreachable_routes(catalog: Catalog) -> Iterator[Problem]:
+    """Matches and routes that come after one that covers them."""
+    for resource in catalog.objects.of(VIRTUAL_SERVICE):
         yield from _routes(resource.root.get("spec", "http"))
 
 
@@ -32,12 +33,12 @@ def _routes(routes: Field) -> Iterator[Problem]:
             if taker is not None:
                 takes = "all its requests" if matches else "all requests"
                 yield field.problem(warnings.UNREACHABLE_ROUTE, earlier=taker.path, reason=takes)
-            elif not route.get("delegate"):  # what a delegate does not match comes back to later routes
+            elif not route.get("delegate"):  # requests that a delegate does not match go on to later routes
                 earlier.append((field, conditions))
 
 
 def _conditions(match: Field) -> Conditions:
-    """What a match asks for, one entry per condition."""
+    """The conditions of a match, one entry each."""
     conditions: dict[tuple[str, ...], Any] = {}
     for name, field in match.entries():
         if name in {"name", "ignoreUriCase", "statPrefix"} or not field:
@@ -52,7 +53,7 @@ def _conditions(match: Field) -> Conditions:
 
 
 def covers(earlier: Conditions, later: Conditions) -> bool:
-    """Whether the earlier match takes all that the later would: its conditions follow from the later ones."""
+    """Whether the earlier match takes all that the later one would: its conditions follow from those."""
     return all(key in later and _follows(key, value, later[key]) for key, value in earlier.items())
 
 

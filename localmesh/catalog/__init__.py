@@ -1,42 +1,49 @@
-"""The catalog: one immutable picture of the mesh, from resources and pods, that translation reads."""
+"""The catalog: an immutable snapshot of the mesh, which translation and analysis read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from localmesh.catalog.authorization_policies import (
+from localmesh.catalog.conversion_cache import ConversionCache
+from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
+from localmesh.catalog.destinations import Destinations
+from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads, with_default_gateways
+from localmesh.catalog.injection import is_refused
+from localmesh.catalog.objects import Objects
+from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
+from localmesh.catalog.security import (
     Action,
     AuthorizationPolicy,
-    authorization_policies,
-    policies_for,
-)
-from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.destination_rules import DestinationRule, RuleIndex, Subset, destination_rules
-from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads
-from localmesh.catalog.peer_authentications import MutualTls, PeerAuthentications, peer_authentications
-from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
-from localmesh.catalog.request_authentications import (
     JwtRule,
+    MutualTls,
+    PeerAuthentications,
     RequestAuthentication,
+    authorization_policies,
     jwt_rules_for,
+    peer_authentications,
+    policies_for,
     request_authentications,
 )
 from localmesh.catalog.service_entries import service_entries
 from localmesh.catalog.service_index import ServiceIndex
 from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, ServicePort, services
-from localmesh.catalog.sidecar_scope import SidecarScope, view
-from localmesh.catalog.sidecars import Sidecar, sidecar_for, sidecars
-from localmesh.catalog.virtual_services import MESH, VirtualService, virtual_services
+from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
+from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
+from localmesh.catalog.workload import Workload, workload
+from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.manifests import Resource
 
 __all__ = [
+    "LOOPBACK",
     "MESH",
     "Action",
     "Address",
     "AuthorizationPolicy",
     "Catalog",
     "DestinationRule",
+    "Destinations",
     "Endpoint",
     "GatewayWorkload",
     "Inbound",
@@ -48,51 +55,63 @@ __all__ = [
     "Proxy",
     "ProxyKind",
     "Resolution",
+    "RouteDestination",
     "Server",
     "Service",
     "ServicePort",
     "SidecarScope",
     "Subset",
     "VirtualService",
+    "Workload",
     "build",
 ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """Everything that decides a proxy's configuration; make one with `build`."""
+    """Everything that decides a proxy's configuration; make one with `build`.
 
-    services: tuple[Service, ...]
+    `objects` are the objects of the manifests that it was made from, which problems refer to.
+    """
+
+    destinations: Destinations
     virtual_services: tuple[VirtualService, ...]
     gateways: tuple[GatewayWorkload, ...]
     pods: tuple[Pod, ...] = ()
+    pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    """The pods behind each Service that has any, ready or not."""
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
     depends_on_source_labels: bool = False
     """Whether what a proxy sees of the mesh depends on its labels."""
+    workloads: tuple[Workload, ...] = ()
+    """The workloads of applications; those whose pods are gateways are in `gateways`."""
+    objects: Objects = field(default_factory=lambda: Objects(()))
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
-    _by_host: Mapping[str, Service] = field(default_factory=dict)
-    _rules: RuleIndex = field(default_factory=lambda: RuleIndex(()))
-    _selections: ServiceIndex = field(default_factory=lambda: ServiceIndex(()))
-    _pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
-    _views: dict[tuple[str, int], SidecarScope] = field(default_factory=dict)  # by namespace and Sidecar
+    _service_index: ServiceIndex = field(default_factory=lambda: ServiceIndex(()))
+    _scopes: dict[tuple[str, int], SidecarScope] = field(default_factory=dict)  # by namespace and Sidecar
     _conversions: ConversionCache = field(default_factory=ConversionCache)
 
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All Services, sorted by host, then the hosts of ServiceEntries."""
+        return self.destinations.services
+
     def service(self, host: str) -> Service | None:
-        """The Service of that fully qualified name, or None."""
-        return self._by_host.get(host)
+        """The Service with that fully qualified name, or None."""
+        return self.destinations.service(host)
 
     def sidecar_scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
         is_sidecar = proxy.kind is ProxyKind.SIDECAR
         sidecar = sidecar_for(self._sidecars, proxy.namespace, proxy.labels) if is_sidecar else None
         key = proxy.namespace, id(sidecar)
-        found = self._views.get(key)
-        if found is None:
+        scope = self._scopes.get(key)
+        if scope is None:
             routed = self.virtual_services_for(proxy.namespace, MESH)
-            found = self._views[key] = view(self.services, routed, proxy.namespace, sidecar)
-        return found
+            scope = self._scopes[key] = sidecar_scope(self.services, routed, proxy.namespace, sidecar)
+        return scope
 
     def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
         """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first."""
@@ -100,83 +119,113 @@ class Catalog:
 
     def rule_for(self, host: str, caller: str) -> DestinationRule | None:
         """The DestinationRule that a proxy of namespace `caller` applies to a host."""
-        service = self.service(host)
-        return self._rules.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
+        return self.destinations.rule_for(host, caller)
 
-    @property
-    def destination_rules(self) -> tuple[DestinationRule, ...]:
-        """All DestinationRules, merged, oldest first."""
-        return self._rules.rules
+    def gateway(self, namespace: str, workload: str) -> GatewayWorkload | None:
+        """The gateway of that namespace and name, or None where the workload is not a gateway."""
+        key = (namespace, workload)
+        return next((gateway for gateway in self.gateways if (gateway.namespace, gateway.name) == key), None)
 
-    def gateway(self, name: str) -> GatewayWorkload | None:
-        """The gateway of that name, or None."""
-        return next((gateway for gateway in self.gateways if gateway.name == name), None)
+    def is_injected(self, workload: Workload) -> bool:
+        """Whether the pods of a workload get a sidecar: unless their namespace or pod template says no."""
+        namespace = self.objects.named(NAMESPACE, "", workload.namespace)
+        return not is_refused(namespace.labels if namespace else {}, workload.labels, workload.annotations)
 
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
-        """The AuthorizationPolicies that hold for a proxy's workload."""
+        """The AuthorizationPolicies that apply to a proxy's workload."""
         return policies_for(self._authorization_policies, proxy.namespace, proxy.labels)
 
     def jwt_rules_for(self, proxy: Proxy) -> list[JwtRule]:
-        """The rules for tokens that hold for a proxy's workload, by issuer."""
+        """The rules for tokens that apply to a proxy's workload, by issuer."""
         return jwt_rules_for(self._request_authentications, proxy.namespace, proxy.labels)
 
     def pods_of(self, service: Service) -> tuple[Pod, ...]:
         """All pods behind a Service, ready or not."""
-        return self._pods_by_host.get(service.host, ())
+        return self.pods_by_host.get(service.host, ())
 
     def services_of(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
-        """The Services that send to pods with these labels, by host."""
-        return self._selections.services_of(namespace, labels)
+        """The Services that select pods with these labels, by host."""
+        return self._service_index.services_of(namespace, labels)
+
+    def workloads_by_host(self) -> Mapping[str, tuple[Workload, ...]]:
+        """The workloads whose pods are behind each Service that has any, by the Service's host."""
+        return self._service_index.by_host((*self.workloads, *(each.workload for each in self.gateways)))
 
     def with_pods(self, pods: Iterable[Pod]) -> Catalog:
-        """The same mesh with other pods: what a change of readiness makes of it."""
+        """The same mesh with other pods, as after a change of their readiness."""
         pods = tuple(pods)
-        return replace(self, pods=pods, _pods_by_host=self._selections.pods_by_host(pods))
+        return replace(self, pods=pods, pods_by_host=self._service_index.by_host(pods))
 
 
 def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:
-    """The catalog of these resources, checked by the loader, without pods.
+    """The catalog of validated resources and of the gateways that Istio installs, without pods.
 
-    What stands in the catalog of `before` for an object with the same body is taken over.
+    Objects that have not changed since the catalog of `before` are not converted again.
     """
-    resources = tuple(resources)
+    objects = Objects(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
-    found = _with_entries(services(resources, conversions), service_entries(resources))
-    routed, scopes = virtual_services(resources, conversions), sidecars(resources)
+    routed, scopes = virtual_services(objects, conversions), sidecars(objects)
+    rules = destination_rules(objects, conversions)
+    installed = with_default_gateways(objects, _named_hosts(routed, rules))
+    all_services = _with_entries(services(installed, conversions), service_entries(objects))
+    service_index = _service_index(all_services, before)
+    gateways = gateway_workloads(installed, service_index.services_of, conversions)
     return Catalog(
-        services=found,
+        destinations=_destinations(all_services, rules, before),
         virtual_services=routed,
-        gateways=gateway_workloads(resources),
-        peer_authentications=_kept(peer_authentications(resources), before),
-        depends_on_source_labels=any(each.labels for each in scopes)
-        or any(each.depends_on_source_labels for each in routed),
-        _authorization_policies=authorization_policies(resources),
+        gateways=gateways,
+        peer_authentications=_kept(peer_authentications(objects), before),
+        depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
+        or any(virtual_service.depends_on_source_labels for virtual_service in routed),
+        workloads=_workloads(objects, gateways, conversions),
+        objects=objects,
+        _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,
-        _request_authentications=request_authentications(resources),
-        _by_host={service.host: service for service in found},
-        _rules=_rules(destination_rules(resources, conversions), before),
-        _selections=_selections(found, before),
+        _request_authentications=request_authentications(objects),
+        _service_index=service_index,
         _conversions=conversions,
     )
 
 
+def _named_hosts(routed: Iterable[VirtualService], rules: Iterable[DestinationRule]) -> set[str]:
+    """The hosts that routes and rules are for, and those that routes lead to."""
+    hosts = {rule.host for rule in rules}
+    return hosts.union(*(each.hosts for each in routed), *(each.destination_hosts for each in routed))
+
+
+def _workloads(
+    objects: Objects, gateways: Iterable[GatewayWorkload], conversions: ConversionCache
+) -> tuple[Workload, ...]:
+    """The workloads that are not gateways."""
+    of_gateways = {(gateway.namespace, gateway.name) for gateway in gateways}
+    return tuple(
+        conversions.of(deployment, workload)
+        for deployment in objects.of(DEPLOYMENT)
+        if (deployment.namespace, deployment.name) not in of_gateways
+    )
+
+
 def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]) -> tuple[Service, ...]:
-    """Hosts of ServiceEntries behind the Services; a host is its first owner's."""
+    """The Services followed by the hosts of ServiceEntries; a host belongs to the first that defines it."""
     by_host = {service.host: service for service in of_kubernetes}
     for entry in entries:
         by_host.setdefault(entry.host, entry)
     return tuple(by_host.values())
 
 
-def _rules(found: tuple[DestinationRule, ...], before: Catalog | None) -> RuleIndex:
-    """The index of these rules, that of before if they are the same."""
-    return before._rules if before and before.destination_rules == found else RuleIndex(found)
+def _destinations(
+    all_services: tuple[Service, ...], rules: tuple[DestinationRule, ...], before: Catalog | None
+) -> Destinations:
+    """The destinations, with the indexes of `before` if nothing has changed."""
+    if before and (before.destinations.services, before.destinations.rules) == (all_services, rules):
+        return before.destinations
+    return Destinations(all_services, rules)
 
 
-def _selections(found: tuple[Service, ...], before: Catalog | None) -> ServiceIndex:
-    return before._selections if before and before.services == found else ServiceIndex(found)
+def _service_index(all_services: tuple[Service, ...], before: Catalog | None) -> ServiceIndex:
+    return before._service_index if before and before.services == all_services else ServiceIndex(all_services)
 
 
-def _kept(found: PeerAuthentications, before: Catalog | None) -> PeerAuthentications:
-    """Those of before if they are equal: nothing has to look into them then."""
-    return before.peer_authentications if before and before.peer_authentications == found else found
+def _kept(policies: PeerAuthentications, before: Catalog | None) -> PeerAuthentications:
+    """Those of before if they are equal: then they need not be compared one by one."""
+    return before.peer_authentications if before and before.peer_authentications == policies else policies

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from localmesh.catalog import Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
+from localmesh.catalog import LOOPBACK, Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
+from localmesh.catalog.injection import is_refused
 from localmesh.catalog.workload import Workload
-from localmesh.manifests import Resource
-from localmesh.manifests.injection import is_refused
-from localmesh.runtime.workloads.facts import pod_name
-from localmesh.runtime.workloads.ports import LOOPBACK, FreePorts
+from localmesh.kinds.kubernetes import NAMESPACE
+from localmesh.manifests import Resource, of_kind
 
 
 class AddressAllocator(Protocol):
@@ -33,44 +32,11 @@ class AddressAllocator(Protocol):
     def outbound(self, pod: str) -> Address:
         """Where a pod's sidecar takes the pod's own requests."""
 
-    def gateway(self, name: str, port: int) -> Address:
-        """Where a gateway listens for a target port."""
+    def gateway_pod(self, workload: Workload, ordinal: int) -> str:
+        """The name of a gateway's pod."""
 
-
-class LoopbackAllocator:
-    """Free ports of the loopback; `gateway_ports` fixes those of gateway ports, by target port."""
-
-    def __init__(self, free_ports: FreePorts, gateway_ports: Mapping[int, int] | None = None) -> None:
-        self._free_ports = free_ports
-        self._gateway_ports = dict(gateway_ports or {})
-        self._given: dict[tuple[str, str, int], Address] = {}
-
-    def pod(self, workload: Workload, ordinal: int) -> str:
-        """The name that Kubernetes could have given."""
-        return pod_name(workload, ordinal)
-
-    def application(self, pod: str, port: int, *, movable: bool) -> Address:
-        """A free port, or the number itself where the process cannot be told another."""
-        return self._address("application", pod, port) if movable else Address(LOOPBACK, port)
-
-    def inbound(self, pod: str, port: int) -> Address:
-        """A free port."""
-        return self._address("inbound", pod, port)
-
-    def outbound(self, pod: str) -> Address:
-        """A free port."""
-        return self._address("outbound", pod, 0)
-
-    def gateway(self, name: str, port: int) -> Address:
-        """The fixed port of that target port, or a free one."""
-        fixed = self._gateway_ports.get(port)
-        return Address(LOOPBACK, fixed) if fixed else self._address("gateway", name, port)
-
-    def _address(self, what: str, whose: str, port: int) -> Address:
-        key = (what, whose, port)
-        if key not in self._given:
-            self._given[key] = Address(LOOPBACK, self._free_ports.take())
-        return self._given[key]
+    def gateway(self, workload: Workload, ordinal: int, port: int) -> Address:
+        """Where a gateway's pod listens for a target port."""
 
 
 class SyntheticAllocator:
@@ -81,7 +47,7 @@ class SyntheticAllocator:
 
     def pod(self, workload: Workload, ordinal: int) -> str:
         """The name that Kubernetes could have given."""
-        return pod_name(workload, ordinal)
+        return workload.pod_name(ordinal)
 
     def application(self, pod: str, port: int, *, movable: bool) -> Address:
         """The port itself, inside the pod."""
@@ -99,10 +65,13 @@ class SyntheticAllocator:
         del pod
         return Address(LOOPBACK, 15001)
 
-    def gateway(self, name: str, port: int) -> Address:
-        """The target port, on all addresses."""
-        del name
-        return Address("0.0.0.0", port)  # noqa: S104 - written down, never bound
+    def gateway_pod(self, workload: Workload, ordinal: int) -> str:
+        """The name that Kubernetes could have given."""
+        return workload.pod_name(ordinal)
+
+    def gateway(self, workload: Workload, ordinal: int, port: int) -> Address:
+        """The pod's address."""
+        return self.inbound(f"{workload.namespace}/{workload.pod_name(ordinal)}", port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +88,29 @@ class PlannedPod:
 
     def as_endpoint(self, *, ready: bool, host: str | None = None) -> Pod:
         """The pod as translation sees it; `host` is where it is reached, if not where it listens."""
-        pod = self.ready_pod if ready else self.pod
-        if host is None:
-            return pod
-        addresses = {port: Address(host, listen.port) for port, listen in pod.addresses.items()}
-        return replace(pod, addresses=addresses)
+        return _reached_at(self.ready_pod if ready else self.pod, host)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGateway:
+    """A pod of a gateway that is to run: its Envoy is all that is in it."""
+
+    workload: Workload
+    ordinal: int
+    proxy: Proxy
+    pod: Pod
+
+    def as_endpoint(self, *, ready: bool, host: str | None = None) -> Pod:
+        """The pod as the Services in front of it see it; `host` is where it is reached."""
+        return _reached_at(replace(self.pod, ready=ready), host)
+
+
+def _reached_at(pod: Pod, host: str | None) -> Pod:
+    """The pod at the address where it is reached, where that is not the one at which it listens."""
+    if host is None:
+        return pod
+    addresses = {port: Address(host, listen.port) for port, listen in pod.addresses.items()}
+    return replace(pod, addresses=addresses)
 
 
 def plan_pods(
@@ -141,25 +128,35 @@ def plan_pods(
     ]
 
 
-def plan_gateway(gateway: GatewayWorkload, addresses: AddressAllocator) -> Proxy:
-    """The proxy of a gateway."""
-    return Proxy(
+def plan_gateways(gateways: Iterable[GatewayWorkload], addresses: AddressAllocator) -> list[PlannedGateway]:
+    """Every pod of the gateways, with all its addresses."""
+    return [
+        _place_gateway(gateway, ordinal, addresses)
+        for gateway in gateways
+        for ordinal in range(gateway.replicas)
+    ]
+
+
+def _place_gateway(gateway: GatewayWorkload, ordinal: int, addresses: AddressAllocator) -> PlannedGateway:
+    workload = gateway.workload
+    name = addresses.gateway_pod(workload, ordinal)
+    ports = dict.fromkeys(server.target_port for server in gateway.servers)
+    listen = {port: addresses.gateway(workload, ordinal, port) for port in ports}
+    proxy = Proxy(
         kind=ProxyKind.GATEWAY,
-        namespace=gateway.namespace,
-        workload=gateway.name,
-        name=gateway.name,
-        labels=gateway.labels,
-        service_account=gateway.service_account,
-        listen={
-            server.target_port: addresses.gateway(gateway.name, server.target_port)
-            for server in gateway.servers
-        },
+        namespace=workload.namespace,
+        workload=workload.name,
+        name=name,
+        labels=workload.labels,
+        service_account=workload.service_account,
+        listen=listen,
     )
+    return PlannedGateway(workload, ordinal, proxy, _pod(workload, name, listen, has_sidecar=False))
 
 
 def injection(namespaces: Iterable[Resource]) -> Callable[[Workload], bool]:
     """Which workloads get a sidecar: all but those whose namespace or pod template says no."""
-    labels = {each.name: each.labels for each in namespaces if each.kind == "Namespace"}
+    labels = {each.name: each.labels for each in of_kind(namespaces, NAMESPACE)}
 
     def is_injected(workload: Workload) -> bool:
         return not is_refused(labels.get(workload.namespace, {}), workload.labels, workload.annotations)
@@ -225,12 +222,7 @@ def _pod(workload: Workload, name: str, addresses: Mapping[int, Address], *, has
         labels=workload.labels,
         service_account=workload.service_account,
         addresses=addresses,
-        port_names={
-            port.name: port.number
-            for container in workload.containers
-            for port in container.ports
-            if port.name
-        },
+        port_names=workload.port_names,
         ready=False,
         has_sidecar=has_sidecar,
     )

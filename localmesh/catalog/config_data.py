@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from localmesh.manifests import FieldPath, ManifestError, Resource
-from localmesh.manifests.codes import invalid
+from localmesh.kinds.config_map import CONFIG_MAP, SECRET
+from localmesh.manifests import Resource
+from localmesh.problems import FieldPath, ManifestError
+from localmesh.problems.codes import invalid
 
 ConfigKind = Literal["ConfigMap", "Secret"]
 
@@ -29,13 +31,13 @@ def config_data(resources: Iterable[Resource]) -> ConfigData:
     """The content of all ConfigMaps and Secrets among `resources`; ManifestError for bad base64."""
     entries: dict[tuple[ConfigKind, str, str], Mapping[str, bytes]] = {}
     for resource in resources:
-        if resource.kind == "ConfigMap":
+        if resource.is_a(CONFIG_MAP):
             texts, binary = "data", "binaryData"
-        elif resource.kind == "Secret":
+        elif resource.is_a(SECRET):
             texts, binary = "stringData", "data"
         else:
             continue
-        kind: ConfigKind = "ConfigMap" if resource.kind == "ConfigMap" else "Secret"
+        kind: ConfigKind = "ConfigMap" if resource.is_a(CONFIG_MAP) else "Secret"
         decoded = {key: _decoded(resource, binary, key) for key in resource.body.get(binary) or {}}
         plain = {key: str(value).encode() for key, value in (resource.body.get(texts) or {}).items()}
         entries[kind, resource.namespace, resource.name] = decoded | plain

@@ -10,7 +10,7 @@ from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.probe import Action, Handlers, Probe
 from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Mount, mounts
-from localmesh.manifests import FieldPath
+from localmesh.problems import FieldPath
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Objects of the manifests made into the catalog's own, once for as long as they do not change."""
+"""Converts objects of the manifests into the catalog's own, once for as long as they do not change."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Made = TypeVar("Made")
 
 
 class ConversionCache:
-    """What was made of each object; an object whose body is the same one as before gives the same thing.
+    """Conversion results by object; an object with the same body, age and place gives the same result.
 
-    A load reads everything anew; whoever wants unchanged objects to be recognised hands in the bodies that
-    it had (see `localmesh.runtime.changes`).
+    Every load reads all files again. To have unchanged objects recognised, hand in the bodies of the load
+    before (see `localmesh.runtime.changes`).
     """
 
     def __init__(self, before: ConversionCache | None = None) -> None:
@@ -22,11 +22,15 @@ class ConversionCache:
         self._made: dict[int, tuple[Resource, Any]] = {}
 
     def of(self, resource: Resource, make: Callable[[Resource], Made]) -> Made:
-        """What `make` makes of a resource, or made of it before; each kind has one `make` alone."""
+        """The result of `make` for a resource, now or before; each kind must have only one `make`."""
         known = self._before.get(id(resource.body))
-        if known is None or known[0].order != resource.order:
-            # with the resource, so that its body lives on and no other can come to have the same id
+        if known is None or not _is_same(known[0], resource):
+            # kept with the resource: while its body is alive no other object can have the same id
             known = resource, make(resource)
         self._made[id(resource.body)] = known
         made: Made = known[1]
         return made
+
+
+def _is_same(known: Resource, resource: Resource) -> bool:
+    return known is resource or (known.order == resource.order and known.place == resource.place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-HttpRoute = Mapping[str, Any]
+RouteBlock = Mapping[str, Any]
 HttpMatch = Mapping[str, Any]
 
 _INHERITED = (
@@ -29,13 +29,8 @@ _STRING_MATCHES = ("uri", "scheme", "method", "authority")
 _MATCH_MAPS = ("headers", "withoutHeaders", "queryParams")
 
 
-def merge_routes(root: HttpRoute, delegate_routes: Sequence[HttpRoute]) -> list[HttpRoute]:
-    """The delegate's routes as they stand below `root`; routes that contradict it are left out."""
-    merged = (_merge_route(root, route) for route in delegate_routes)
-    return [route for route in merged if route is not None]
-
-
-def _merge_route(root: HttpRoute, delegate: HttpRoute) -> HttpRoute | None:
+def merge_route(root: RouteBlock, delegate: RouteBlock) -> RouteBlock | None:
+    """A route of a delegate as it stands below `root`; None if it contradicts the root."""
     matches = _merge_matches(root.get("match") or [], delegate.get("match") or [])
     if matches is None:
         return None

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.hosts import is_wildcard, most_specific, resolve
+from localmesh.catalog.hosts import full_host, is_wildcard, most_specific
+from localmesh.catalog.objects import Objects
+from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.virtual_services import exported
+from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.manifests import Resource
 
-ROOT_NAMESPACE = "istio-system"
 _BLOCKS = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
 
 Policy = Mapping[str, Any]
@@ -24,6 +26,10 @@ class Subset:
     name: str
     labels: Mapping[str, str]
     policy: Policy | None
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether endpoints with these labels are part of the subset."""
+        return self.labels.items() <= labels.items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +76,10 @@ def _for_port(policy: Policy | None, port: int) -> tuple[Policy | None, bool]:
     return {block: policy[block] for block in _BLOCKS if block in policy}, False
 
 
-def destination_rules(
-    resources: Iterable[Resource], conversions: ConversionCache
-) -> tuple[DestinationRule, ...]:
+def destination_rules(objects: Objects, conversions: ConversionCache) -> tuple[DestinationRule, ...]:
     """The DestinationRules, oldest first, those of one namespace for one host merged into the first."""
     merged: dict[tuple[str, str], DestinationRule] = {}
-    rules = (resource for resource in resources if resource.kind == "DestinationRule")
-    for resource in sorted(rules, key=lambda rule: rule.order):
+    for resource in objects.of(DESTINATION_RULE):
         rule = conversions.of(resource, _destination_rule)
         key = (rule.namespace, rule.host)
         merged[key] = _merge(merged[key], rule) if key in merged else rule
@@ -88,7 +91,7 @@ def _destination_rule(resource: Resource) -> DestinationRule:
     return DestinationRule(
         namespace=resource.namespace,
         name=resource.name,
-        host=resolve(spec["host"], resource.namespace),
+        host=full_host(spec["host"], resource.namespace),
         policy=spec.get("trafficPolicy"),
         subsets=tuple(
             Subset(subset["name"], dict(subset.get("labels") or {}), subset.get("trafficPolicy"))

@@ -1,33 +1,56 @@
-"""Gateways: the servers that an ingress gateway's proxies open, from all Gateway objects that select it."""
+"""Gateways: workloads whose pods are Envoys that Gateway objects select by their labels.
+
+All Gateways that select a workload are merged into what its pods serve, oldest first, from whatever namespace
+(istiod's pilot/pkg/model/gateway.go and push_context.go, mergeGateways).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from localmesh.catalog.conversion_cache import ConversionCache
+from localmesh.catalog.default_gateways import ORIGIN, SYSTEM_NAMESPACE, default_gateways
+from localmesh.catalog.injection import is_refused
+from localmesh.catalog.objects import Objects
+from localmesh.catalog.services import Service
+from localmesh.catalog.workload import Workload, workload
+from localmesh.kinds.deployment import DEPLOYMENT, GATEWAY_TEMPLATE, TEMPLATES_ANNOTATION
+from localmesh.kinds.gateway import GATEWAY
+from localmesh.kinds.kubernetes import NAMESPACE
+from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 
-# The ports of the ingress gateway's Service in Istio's default profile, and where its pods listen.
-HTTP_TARGET_PORT = 8080
-_TARGET_PORTS = {80: HTTP_TARGET_PORT, 443: 8443}
-_DEFAULT_SELECTOR = {"istio": "ingressgateway"}
-SYSTEM_NAMESPACE = "istio-system"
+_ROUTER = ["proxy", "router"]
+_UNPRIVILEGED = "ISTIO_META_UNPRIVILEGED_POD"
+_FIRST_UNPRIVILEGED_PORT = 1024
+
+ServicesOf = Callable[[str, Mapping[str, str]], Sequence[Service]]
+"""The Services that send to pods of a namespace with these labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHost:
+    """A host of a Gateway server: ``namespace/name``; the namespace is ``*`` where none is written."""
+
+    namespace: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server of a Gateway: `gateway` is ``namespace/name``; hosts are without their namespace part."""
+    """One server of a Gateway, as the pods of one workload serve it.
+
+    `gateway` is ``namespace/name``; hosts are without their namespace part. `target_port` is where the pods
+    listen: a Service in front of them says so for its own ports, any other port is its own target.
+    """
 
     gateway: str
     number: int
+    target_port: int
     protocol: str
     hosts: tuple[ServerHost, ...]
     https_redirect: bool
-
-    @property
-    def target_port(self) -> int:
-        """The port at which the gateway's pods listen for this server."""
-        return _TARGET_PORTS.get(self.number, self.number)
 
     @property
     def route_name(self) -> str:
@@ -40,63 +63,124 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerHost:
-    """A host of a Gateway server: ``namespace/name``; the namespace is ``*`` where none is written."""
-
-    namespace: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class GatewayWorkload:
-    """The gateway that a selector means, named after the selector's value, as Istio installs it."""
+    """A workload whose pods are gateways, and what they serve: nothing where no Gateway selects them."""
 
-    name: str
-    namespace: str
-    labels: Mapping[str, str]
+    workload: Workload
     servers: tuple[Server, ...]
 
     @property
-    def service_account(self) -> str:
-        """The ServiceAccount of its pods: ``istio-ingressgateway-service-account`` for Istio's own."""
-        prefix = "istio-" if "istio" in self.labels else ""
-        return f"{prefix}{self.name}-service-account"
+    def namespace(self) -> str:
+        """The namespace of the pods."""
+        return self.workload.namespace
+
+    @property
+    def name(self) -> str:
+        """The name of the workload."""
+        return self.workload.name
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of the pods."""
+        return self.workload.labels
+
+    @property
+    def replicas(self) -> int:
+        """How many pods run: none of a gateway that Istio installs and that has nothing to serve."""
+        has_work = self.servers or self.workload.place.file != ORIGIN
+        return self.workload.replicas if has_work else 0
 
 
-def gateway_workloads(resources: Iterable[Resource]) -> tuple[GatewayWorkload, ...]:
-    """One gateway per distinct selector among the Gateway objects, its servers oldest first."""
-    by_selector: dict[tuple[tuple[str, str], ...], list[Server]] = {}
-    gateways = sorted(
-        (resource for resource in resources if resource.kind == "Gateway"), key=lambda gateway: gateway.order
-    )
+def with_default_gateways(objects: Objects, hosts: Iterable[str]) -> Objects:
+    """The objects and those of the gateways that Istio installs, except where the manifests bring their own.
+
+    `hosts` are the full names that the routes and rules of the mesh are for or lead to.
+    """
+    selectors = [selector(gateway) for gateway in objects.of(GATEWAY)]
+    labels = [_pod_labels(deployment) for deployment in gateway_deployments(objects)]
+    defaults = default_gateways(selectors, labels, hosts)
+    own = objects.of(DEPLOYMENT, SERVICE)
+    taken = {(each.kind, each.name) for each in own if each.namespace == SYSTEM_NAMESPACE}
+    return objects.beside(each for each in defaults if (each.kind, each.name) not in taken)
+
+
+def gateway_deployments(objects: Objects) -> Iterator[Resource]:
+    """The Deployments whose pods are gateways.
+
+    Either their pods ask for Istio's injection template of that name, or they run its proxy as a router.
+    """
+    namespaces = {namespace.name: namespace.labels for namespace in objects.of(NAMESPACE)}
+    for deployment in objects.of(DEPLOYMENT):
+        if _is_gateway(deployment, namespaces.get(deployment.namespace, {})):
+            yield deployment
+
+
+def selector(gateway: Resource) -> Mapping[str, str]:
+    """The labels that a Gateway asks for; none mean every gateway."""
+    return gateway.spec.get("selector") or {}
+
+
+def gateway_workloads(
+    objects: Objects, services_of: ServicesOf, conversions: ConversionCache
+) -> tuple[GatewayWorkload, ...]:
+    """The gateways among the Deployments, in their order, each with the servers that select it."""
+    gateways = objects.of(GATEWAY)
+    workloads = [conversions.of(each, workload) for each in gateway_deployments(objects)]
+    return tuple(GatewayWorkload(each, tuple(_servers(each, gateways, services_of))) for each in workloads)
+
+
+def _is_gateway(deployment: Resource, namespace: Mapping[str, str]) -> bool:
+    template = deployment.spec.get("template") or {}
+    metadata = template.get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    templates = (name.strip() for name in annotations.get(TEMPLATES_ANNOTATION, "").split(","))
+    if GATEWAY_TEMPLATE in templates:
+        return not is_refused(namespace, labels, annotations)
+    containers = (template.get("spec") or {}).get("containers") or ()
+    return any((container.get("args") or [])[:2] == _ROUTER for container in containers)
+
+
+def _pod_labels(deployment: Resource) -> Mapping[str, str]:
+    template = deployment.spec.get("template") or {}
+    return (template.get("metadata") or {}).get("labels") or {}
+
+
+def _servers(of: Workload, gateways: Iterable[Resource], services_of: ServicesOf) -> Iterator[Server]:
+    services = services_of(of.namespace, of.labels)
     for gateway in gateways:
-        selector = tuple(sorted((gateway.spec.get("selector") or _DEFAULT_SELECTOR).items()))
-        by_selector.setdefault(selector, []).extend(_servers(gateway))
-    return tuple(
-        GatewayWorkload(
-            name=dict(selector).get("istio") or selector[0][1],
-            namespace=SYSTEM_NAMESPACE,
-            labels=_pod_labels(dict(selector)),
-            servers=tuple(servers),
-        )
-        for selector, servers in by_selector.items()
-    )
+        if not selector(gateway).items() <= of.labels.items():
+            continue
+        for server in gateway.spec.get("servers") or ():
+            number = int(server["port"]["number"])
+            target_port = _target_port(number, of, services)
+            if target_port < _FIRST_UNPRIVILEGED_PORT and _is_unprivileged(of):
+                continue
+            yield Server(
+                gateway=f"{gateway.namespace}/{gateway.name}",
+                number=number,
+                target_port=target_port,
+                protocol=server["port"]["protocol"].upper(),
+                hosts=tuple(_host(host, gateway.namespace) for host in server.get("hosts") or ()),
+                https_redirect=bool((server.get("tls") or {}).get("httpsRedirect")),
+            )
 
 
-def _pod_labels(selector: Mapping[str, str]) -> Mapping[str, str]:
-    """The labels of a gateway's pods, as far as they are known: policies may select by them."""
-    return {**selector, "app": "istio-ingressgateway"} if selector == _DEFAULT_SELECTOR else selector
+def _target_port(number: int, of: Workload, services: Iterable[Service]) -> int:
+    """Where the pods listen for a port of a Gateway: the first Service that has it decides."""
+    for service in services:
+        port = service.port(number)
+        target = of.port_names.get(port.target) if port and isinstance(port.target, str) else None
+        if port is not None and isinstance(port.target, int):
+            return port.target
+        if target is not None:
+            return target
+    return number
 
 
-def _servers(gateway: Resource) -> Iterable[Server]:
-    for server in gateway.spec.get("servers") or ():
-        yield Server(
-            gateway=f"{gateway.namespace}/{gateway.name}",
-            number=int(server["port"]["number"]),
-            protocol=server["port"]["protocol"].upper(),
-            hosts=tuple(_host(host, gateway.namespace) for host in server.get("hosts") or ()),
-            https_redirect=bool((server.get("tls") or {}).get("httpsRedirect")),
-        )
+def _is_unprivileged(of: Workload) -> bool:
+    """Whether the pods say that they cannot listen below port 1024, as those that Istio installs do."""
+    variables = (variable for container in of.containers for variable in container.variables)
+    return any(variable.name == _UNPRIVILEGED and variable.value == "true" for variable in variables)
 
 
 def _host(host: str, own_namespace: str) -> ServerHost:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from localmesh.manifests.hostnames import full_host as resolve
-from localmesh.manifests.hostnames import overlap as matches
-from localmesh.manifests.hostnames import service_host
+from localmesh.formats.hostnames import full_host, overlap, service_host
 
-__all__ = ["intersection", "is_wildcard", "is_within", "matches", "most_specific", "resolve", "service_host"]
+__all__ = [
+    "full_host",
+    "intersection",
+    "is_wildcard",
+    "is_within",
+    "most_specific",
+    "overlap",
+    "service_host",
+]
 
 
 def is_wildcard(host: str) -> bool:
@@ -48,6 +54,6 @@ def most_specific(host: str, patterns: Iterable[str]) -> str | None:
     for pattern in patterns:
         if pattern == host:
             return pattern
-        if is_wildcard(pattern) and matches(pattern, host) and (best is None or len(pattern) > len(best)):
+        if is_wildcard(pattern) and is_within(host, pattern) and (best is None or len(pattern) > len(best)):
             best = pattern
     return best

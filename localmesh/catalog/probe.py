@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localmesh.catalog.refusals import Refusals
-from localmesh.manifests import FieldPath
-from localmesh.manifests.codes import invalid
+from localmesh.problems import FieldPath
+from localmesh.problems.codes import invalid
 
 
 @dataclass(frozen=True, slots=True)

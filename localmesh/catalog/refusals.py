@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from localmesh.manifests import FieldPath, Place, Problem
-from localmesh.manifests.codes import Code
+from localmesh.problems import FieldPath, Place, Problem
+from localmesh.problems.codes import Code
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localmesh.catalog.policy_scope import oldest_first
+from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Endpoint, Resolution, Service, ServicePort, protocol_of
+from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.manifests import Resource
 
 
-def service_entries(resources: Iterable[Resource]) -> Iterator[Service]:
+def service_entries(objects: Objects) -> Iterator[Service]:
     """A Service for every host of every ServiceEntry, oldest first."""
-    for entry in oldest_first(resources, "ServiceEntry"):
+    for entry in objects.of(SERVICE_ENTRY):
         for host in entry.spec.get("hosts") or ():
             yield _service(entry, host.lower())
 
@@ -37,6 +38,7 @@ def _service(entry: Resource, host: str) -> Service:
         is_external=spec.get("location", "MESH_EXTERNAL") == "MESH_EXTERNAL",
         endpoints=endpoints,
         is_entry=True,
+        subject=entry.place.subject,
     )
 
 

@@ -1,11 +1,26 @@
-"""Which Services select which pods, found without asking every Service about every pod."""
+"""Which Services select which pods and workloads, found without comparing each with each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
 
-from localmesh.catalog.proxies import Pod
 from localmesh.catalog.services import Service
+
+
+class Labelled(Protocol):
+    """A pod or workload: what the selector of a Service is compared with."""
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels, or those of its pods."""
+
+
+Selected = TypeVar("Selected", bound=Labelled)
 
 
 class ServiceIndex:
@@ -19,17 +34,17 @@ class ServiceIndex:
                 self._by_label.setdefault((service.namespace, *label), []).append(service)
 
     def services_of(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
-        """The Services behind which pods with these labels are, by host."""
+        """The Services that select pods with these labels, by host."""
         candidates = (
             service for label in labels.items() for service in self._by_label.get((namespace, *label), ())
         )
-        found = [service for service in candidates if service.selects(namespace, labels)]
-        return sorted(found, key=lambda service: service.host)
+        selecting = [service for service in candidates if service.selects(namespace, labels)]
+        return sorted(selecting, key=lambda service: service.host)
 
-    def pods_by_host(self, pods: Iterable[Pod]) -> Mapping[str, tuple[Pod, ...]]:
-        """The pods behind each Service that has any, in their order."""
-        found: dict[str, list[Pod]] = {}
+    def by_host(self, pods: Iterable[Selected]) -> Mapping[str, tuple[Selected, ...]]:
+        """The pods or workloads behind each Service that has any, in their order."""
+        behind: dict[str, list[Selected]] = {}
         for pod in pods:
             for service in self.services_of(pod.namespace, pod.labels):
-                found.setdefault(service.host, []).append(pod)
-        return {host: tuple(behind) for host, behind in found.items()}
+                behind.setdefault(service.host, []).append(pod)
+        return {host: tuple(selected) for host, selected in behind.items()}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.hosts import service_host
+from localmesh.catalog.objects import Objects
+from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 
 
@@ -131,6 +133,8 @@ class Service:
     """Whether it is outside the mesh, so that nobody proves an identity there."""
     endpoints: tuple[Endpoint, ...] = ()
     is_entry: bool = False
+    subject: str = field(default="", compare=False)
+    """The object that defines it, as people name it: ``Service shop/logic``."""
 
     def __hash__(self) -> int:
         return hash(self.host)
@@ -146,14 +150,10 @@ class Service:
         return all(labels.get(key) == value for key, value in self.selector.items())
 
 
-def services(resources: Iterable[Resource], conversions: ConversionCache) -> tuple[Service, ...]:
-    """The Services among the resources, sorted by host."""
-    found = [
-        conversions.of(resource, _service)
-        for resource in resources
-        if resource.kind == "Service" and not resource.group
-    ]
-    return tuple(sorted(found, key=lambda service: service.host))
+def services(objects: Objects, conversions: ConversionCache) -> tuple[Service, ...]:
+    """The Services of Kubernetes, sorted by host."""
+    converted = (conversions.of(resource, _service) for resource in objects.of(SERVICE))
+    return tuple(sorted(converted, key=lambda service: service.host))
 
 
 def _service(resource: Resource) -> Service:
@@ -169,6 +169,7 @@ def _service(resource: Resource) -> Service:
         addresses=(cluster_ip,) if cluster_ip not in ("", "None") else (),
         headless=cluster_ip == "None",
         export_to=tuple(part.strip() for part in export_to.split(",") if part.strip()),
+        subject=resource.place.subject,
     )
 
 

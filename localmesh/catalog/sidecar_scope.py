@@ -1,70 +1,161 @@
-"""What one proxy sees of the mesh: which hosts it can call, and what decides its routes to them."""
+"""Sidecar resources, and what one proxy sees of the mesh because of them (Istio, "Sidecar")."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from localmesh.catalog.hosts import is_wildcard, is_within, overlap
+from localmesh.catalog.objects import Objects
+from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Service
-from localmesh.catalog.sidecars import Sidecar
 from localmesh.catalog.virtual_services import VirtualService, exported
+from localmesh.kinds.sidecar import SIDECAR
+from localmesh.manifests import Resource
+
+_ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An entry of `egress.hosts`: hosts of a namespace; excluded where ``~`` came first.
+
+    The namespace is ``*`` for all, and ``.`` for that of the pod, also in a Sidecar of the root namespace.
+    """
+
+    namespace: str
+    host: str
+    is_excluded: bool = False
+
+    def concerns(self, namespace: str, pod_namespace: str) -> bool:
+        """Whether the entry is about objects of a namespace, for pods of `pod_namespace`."""
+        return self.namespace in (namespace, _ALL) or (self.namespace == "." and namespace == pod_namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """One object: the pods it selects, what they see, and whether they may call unknown hosts."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    imports: tuple[Import, ...]
+    allows_unknown: bool
+
+    def sees_service(self, host: str, namespace: str, pod_namespace: str) -> bool:
+        """Whether pods of a namespace import a Service of another."""
+        imports = (entry for entry in self.imports if entry.concerns(namespace, pod_namespace))
+        fitting = [entry for entry in imports if is_within(host, entry.host)]
+        return bool(fitting) and not any(entry.is_excluded for entry in fitting)
+
+    def sees_virtual_service(self, hosts: Iterable[str], namespace: str, pod_namespace: str) -> bool:
+        """Whether pods of a namespace import a VirtualService of another: one common host is enough."""
+        imports = [entry for entry in self.imports if entry.concerns(namespace, pod_namespace)]
+        return any(_sees(imports, host) for host in hosts)
+
+
+def _sees(imports: Iterable[Import], host: str) -> bool:
+    imports = tuple(imports)
+    if any(entry.is_excluded and is_within(host, entry.host) for entry in imports):
+        return False
+    return any(not entry.is_excluded and overlap(entry.host, host) for entry in imports)
+
+
+def sidecars(objects: Objects) -> tuple[Sidecar, ...]:
+    """The Sidecars, oldest first."""
+    return tuple(_sidecar(resource) for resource in objects.of(SIDECAR))
+
+
+def sidecar_for(all_sidecars: Iterable[Sidecar], namespace: str, labels: Mapping[str, str]) -> Sidecar | None:
+    """The Sidecar of a pod: the one that selects it, else its namespace's, else the root namespace's."""
+    all_sidecars = tuple(all_sidecars)
+    own = [sidecar for sidecar in all_sidecars if sidecar.namespace == namespace]
+    selecting = [sidecar for sidecar in own if sidecar.labels and sidecar.labels.items() <= labels.items()]
+    wide = [sidecar for sidecar in own if not sidecar.labels]
+    of_mesh = [s for s in all_sidecars if s.namespace == ROOT_NAMESPACE and not s.labels]
+    return next(iter((*selecting, *wide, *of_mesh)), None)
+
+
+def _sidecar(resource: Resource) -> Sidecar:
+    spec = resource.spec
+    # a Sidecar does not inherit the outboundTrafficPolicy of a wider one
+    policy = spec.get("outboundTrafficPolicy")
+    hosts = [host for listener in spec.get("egress") or () for host in listener.get("hosts") or ()]
+    return Sidecar(
+        namespace=resource.namespace,
+        labels=dict((spec.get("workloadSelector") or {}).get("labels") or {}),
+        imports=tuple(_import(host) for host in hosts or ["*/*"]),
+        # the block without a mode means REGISTRY_ONLY, the absent block ALLOW_ANY
+        allows_unknown=policy is None or policy.get("mode") == "ALLOW_ANY",
+    )
+
+
+def _import(host: str) -> Import:
+    namespace, _, name = host.partition("/")
+    is_excluded = namespace.startswith("~")
+    namespace = namespace.removeprefix("~") or _ALL if is_excluded else namespace
+    return Import(namespace, name.lower(), is_excluded)
 
 
 @dataclass(frozen=True, slots=True)
 class SidecarScope:
-    """A proxy's part of the mesh.
+    """What a proxy sees of the mesh.
 
-    `callable` are the Services that it may call by their names, `services` also those that only routes of
-    VirtualServices lead to.
+    `callable` are the Services that it may call by their names, `services` also those that it reaches
+    through routes of VirtualServices alone.
     """
 
     services: tuple[Service, ...]
     callable: tuple[Service, ...]
     virtual_services: tuple[VirtualService, ...]
     allows_unknown: bool = True
+    _by_host: Mapping[str, Service] = field(init=False, compare=False, repr=False)
+    _callable_by_host: Mapping[str, Service] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_host", {service.host: service for service in self.services})
+        object.__setattr__(self, "_callable_by_host", {service.host: service for service in self.callable})
+
+    def service(self, host: str) -> Service | None:
+        """The Service of that host, with the ports that the proxy has clusters for; None if it has none."""
+        return self._by_host.get(host)
+
+    def called_by(self, host: str) -> list[Service]:
+        """The Services that the proxy may call by a fully qualified host, which may be a wildcard."""
+        if is_wildcard(host):
+            return [service for service in self.callable if overlap(host, service.host)]
+        service = self._callable_by_host.get(host)
+        return [] if service is None else [service]
 
 
-def view(
+def sidecar_scope(
     services: Iterable[Service],
     virtual_services: Iterable[VirtualService],
     namespace: str,
     sidecar: Sidecar | None,
 ) -> SidecarScope:
     """What a proxy of a namespace sees; without a Sidecar that is everything that is exported to it."""
-    seen = tuple(each for each in services if exported(each.export_to, each.namespace, namespace))
+    visible = tuple(s for s in services if exported(s.export_to, s.namespace, namespace))
     routed = tuple(virtual_services)
     if sidecar is None:
-        return SidecarScope(seen, seen, routed)
-    imported = tuple(each for each in seen if sidecar.sees_service(each.host, each.namespace, namespace))
-    routed = tuple(
-        each for each in routed if sidecar.sees_virtual_service(each.hosts, each.namespace, namespace)
-    )
-    ports: dict[str, set[int | None]] = {each.host: {None} for each in imported}
+        return SidecarScope(visible, visible, routed)
+    imported = tuple(s for s in visible if sidecar.sees_service(s.host, s.namespace, namespace))
+    routed = tuple(vs for vs in routed if sidecar.sees_virtual_service(vs.hosts, vs.namespace, namespace))
+    ports: dict[str, set[int | None]] = {service.host: {None} for service in imported}
     for virtual_service in routed:
-        for host, port in _destinations(virtual_service):
-            ports.setdefault(host, set()).add(port)
-    reached = (_reached(each, ports[each.host]) for each in seen if each.host in ports)
+        for destinations in virtual_service.destinations:
+            for destination in destinations:
+                ports.setdefault(destination.host, set()).add(destination.port)
+    reached = (_with_ports(service, ports[service.host]) for service in visible if service.host in ports)
     return SidecarScope(
-        services=tuple(each for each in reached if each.ports),
+        services=tuple(service for service in reached if service.ports),
         callable=imported,
         virtual_services=routed,
         allows_unknown=sidecar.allows_unknown,
     )
 
 
-def _reached(service: Service, ports: set[int | None]) -> Service:
+def _with_ports(service: Service, ports: set[int | None]) -> Service:
     """A Service with the ports that are reached; None among these means all."""
     if None in ports:
         return service
     return replace(service, ports=tuple(port for port in service.ports if port.number in ports))
-
-
-def _destinations(virtual_service: VirtualService) -> Iterator[tuple[str, int | None]]:
-    """Hosts that routes lead to, each with the port, where one is written."""
-    for route in virtual_service.http:
-        entries = (*(route.get("route") or ()), *(route.get("mirrors") or ()))
-        destinations = [entry["destination"] for entry in entries]
-        if "mirror" in route:
-            destinations.append(route["mirror"])
-        for destination in destinations:
-            yield destination["host"], (destination.get("port") or {}).get("number")

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.delegates import HttpRoute, merge_routes
-from localmesh.catalog.hosts import resolve
+from localmesh.catalog.delegates import HttpMatch, RouteBlock, merge_route
+from localmesh.catalog.hosts import full_host
+from localmesh.catalog.http_routes import HttpRoute, http_route
+from localmesh.catalog.objects import Objects
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource
+from localmesh.problems import FieldPath
 
 MESH = "mesh"
+_DESTINATIONS = ("route", "mirror", "mirrors")
+"""The fields of a route that hold destinations."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDestination:
+    """Where a route sends requests, or copies of them, and the field of the manifest that says so."""
+
+    host: str
+    port: int | None
+    subset: str
+    weight: int
+    is_mirror: bool
+    resource: Resource
+    path: FieldPath
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualService:
     """A VirtualService: every host and gateway in it is fully qualified.
 
-    `gateways` holds ``mesh`` (all sidecars) or ``namespace/name``; `http` are the routes in order;
-    `destinations` the hosts that these lead to, mirrors included.
+    `gateways` holds ``mesh`` (all sidecars) or ``namespace/name``; `http` are the routes in order,
+    `destinations` those of each route.
     """
 
     namespace: str
@@ -29,9 +48,12 @@ class VirtualService:
     http: tuple[HttpRoute, ...]
     export_to: tuple[str, ...]
     order: int
-    destinations: tuple[str, ...] = ()
+    resource: Resource = field(compare=False, repr=False)
+    destination_hosts: tuple[str, ...] = ()
     depends_on_source_labels: bool = False
     """Whether a match looks at the labels of the caller."""
+    # derived from `http`, apart from where it is written, which makes no difference to proxies
+    destinations: tuple[tuple[RouteDestination, ...], ...] = field(default=(), compare=False, repr=False)
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
@@ -48,20 +70,13 @@ def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
     return any(entry in ("*", namespace) or (entry == "." and owner == namespace) for entry in export_to)
 
 
-def virtual_services(
-    resources: Iterable[Resource], conversions: ConversionCache
-) -> tuple[VirtualService, ...]:
+def virtual_services(objects: Objects, conversions: ConversionCache) -> tuple[VirtualService, ...]:
     """The VirtualServices that own hosts, oldest first; delegates are merged into their roots."""
-    found = sorted(
-        (resource for resource in resources if resource.kind == "VirtualService"),
-        key=lambda resource: resource.order,
-    )
-    delegates = {(vs.namespace, vs.name): vs for vs in found if not vs.spec.get("hosts")}
     return tuple(
         # what has delegates changes with them
-        _virtual_service(vs, delegates) if _delegates(vs) else conversions.of(vs, _virtual_service)
-        for vs in found
-        if vs.spec.get("hosts")
+        _virtual_service(root, objects) if _delegates(root) else conversions.of(root, _virtual_service)
+        for root in objects.of(VIRTUAL_SERVICE)
+        if root.spec.get("hosts")
     )
 
 
@@ -69,64 +84,139 @@ def _delegates(resource: Resource) -> bool:
     return any(route.get("delegate") for route in resource.spec.get("http") or ())
 
 
-def _virtual_service(
-    resource: Resource, delegates: Mapping[tuple[str, str], Resource] | None = None
-) -> VirtualService:
-    namespace = resource.namespace
-    spec = resource.spec
-    routes = tuple(_routes(spec.get("http") or (), namespace, delegates or {}))
-    return VirtualService(
-        namespace=namespace,
-        name=resource.name,
-        hosts=tuple(resolve(host, namespace) for host in spec["hosts"]),
-        gateways=frozenset(gateway_name(name, namespace) for name in spec.get("gateways") or [MESH]),
-        http=routes,
-        export_to=tuple(spec.get("exportTo") or ()),
-        order=resource.order,
-        destinations=tuple(sorted({host for route in routes for host in _destinations(route)})),
-        depends_on_source_labels=any(
-            match.get("sourceLabels") for route in routes for match in route.get("match") or ()
-        ),
-    )
+def delegate_of(route: RouteBlock, namespace: str, objects: Objects) -> Resource | None:
+    """The VirtualService that a route of that namespace delegates to.
 
-
-def _destinations(route: HttpRoute) -> Iterator[str]:
-    for entry in (*(route.get("route") or ()), *(route.get("mirrors") or ())):
-        yield entry["destination"]["host"]
-    if "mirror" in route:
-        yield route["mirror"]["host"]
+    None where there is none of that name, where it has hosts of its own, or where it is not exported to the
+    namespace. Istio accepts a delegate without a name; it leads nowhere.
+    """
+    target = route["delegate"]
+    owner = target.get("namespace") or namespace
+    delegate = objects.named(VIRTUAL_SERVICE, owner, target.get("name", ""))
+    if delegate is None or delegate.spec.get("hosts"):
+        return None
+    return delegate if exported(delegate.spec.get("exportTo") or (), owner, namespace) else None
 
 
 def gateway_name(name: str, namespace: str) -> str:
-    """A gateway as VirtualServices name it, fully qualified: ``mesh`` or ``namespace/name``."""
-    return name if name == MESH or "/" in name else f"{namespace}/{name}"
+    """A gateway as VirtualServices name it, fully qualified: ``mesh`` or ``namespace/name``.
+
+    The form with dots is the oldest, from when gateways were named as Services are.
+
+    >>> gateway_name("edge", "shop"), gateway_name("./edge", "shop"), gateway_name("edge.web.svc", "shop")
+    ('shop/edge', 'shop/edge', 'web/edge')
+    """
+    if name == MESH:
+        return name
+    if "/" in name:
+        owner, _, bare = name.partition("/")
+        return f"{namespace}/{bare}" if owner == "." else name
+    if "." in name:
+        bare, owner = name.split(".")[:2]
+        return f"{owner}/{bare}"
+    return f"{namespace}/{name}"
+
+
+def match_applies(
+    match: HttpMatch | None, *, port: int, gateway: str, namespace: str, labels: Mapping[str, str]
+) -> bool:
+    """Whether a proxy has routes for a match; istiod decides that, Envoy never sees these conditions.
+
+    `port` is the listener's, `gateway` the name that the proxy serves a VirtualService for, or `MESH`.
+    """
+    if match is None:
+        return True
+    if match.get("port", port) not in (0, port):
+        return False
+    if match.get("gateways"):
+        return gateway in match["gateways"]
+    if any(labels.get(key) != value for key, value in (match.get("sourceLabels") or {}).items()):
+        return False
+    return match.get("sourceNamespace", "") in ("", namespace)
+
+
+def _virtual_service(resource: Resource, objects: Objects | None = None) -> VirtualService:
+    namespace = resource.namespace
+    spec = resource.spec
+    routes = list(_routes(resource, objects))
+    destinations = tuple(tuple(_destinations(route, origins)) for route, origins in routes)
+    return VirtualService(
+        namespace=namespace,
+        name=resource.name,
+        hosts=tuple(full_host(host, namespace) for host in spec["hosts"]),
+        gateways=frozenset(gateway_name(name, namespace) for name in spec.get("gateways") or [MESH]),
+        http=tuple(http_route(route) for route, _ in routes),
+        export_to=tuple(spec.get("exportTo") or ()),
+        order=resource.order,
+        destination_hosts=tuple(sorted({each.host for of_route in destinations for each in of_route})),
+        depends_on_source_labels=any(
+            match.get("sourceLabels") for route, _ in routes for match in route.get("match") or ()
+        ),
+        destinations=destinations,
+        resource=resource,
+    )
+
+
+_Origin = tuple[Resource, FieldPath]
+"""The route of a manifest that a field of a merged route is from."""
 
 
 def _routes(
-    routes: Sequence[HttpRoute], namespace: str, delegates: Mapping[tuple[str, str], Resource]
-) -> Iterable[HttpRoute]:
-    for route in routes:
-        target = route.get("delegate")
-        if not target:
-            yield _resolved(route, namespace)
-            continue
-        # Istio accepts a delegate without a name; it leads nowhere, as one that does not exist
-        delegate = delegates.get((target.get("namespace") or namespace, target.get("name", "")))
-        if delegate is None or not exported(
-            tuple(delegate.spec.get("exportTo") or ()), delegate.namespace, namespace
-        ):
-            continue
-        own = [_resolved(below, delegate.namespace) for below in delegate.spec.get("http") or ()]
-        yield from merge_routes(_resolved(route, namespace), own)
+    resource: Resource, objects: Objects | None
+) -> Iterator[tuple[RouteBlock, Mapping[str, _Origin]]]:
+    """The routes of a root, each with the origins of the fields that hold its destinations."""
+    for route, origin in _written_routes(resource):
+        delegate = objects and route.get("delegate") and delegate_of(route, resource.namespace, objects)
+        if not route.get("delegate"):
+            yield route, dict.fromkeys(_DESTINATIONS, origin)
+        elif delegate:
+            for below, origin_below in _written_routes(delegate):
+                merged = merge_route(route, below)
+                if merged is not None:
+                    yield (
+                        merged,
+                        {name: origin_below if name in below else origin for name in _DESTINATIONS},
+                    )
 
 
-def _resolved(route: HttpRoute, namespace: str) -> HttpRoute:
-    changed: dict[str, Any] = {}
-    for field in ("route", "mirrors"):
-        if field in route:
-            changed[field] = [_with_host(entry, namespace) for entry in route[field]]
+def _written_routes(resource: Resource) -> Iterator[tuple[RouteBlock, _Origin]]:
+    for index, route in enumerate(resource.spec.get("http") or ()):
+        yield _resolved(route, resource.namespace), (resource, FieldPath("spec", "http", index))
+
+
+def _destinations(route: RouteBlock, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:
+    for name in ("route", "mirrors"):
+        resource, path = origins[name]
+        for index, entry in enumerate(route.get(name) or ()):
+            where = path / name / index / "destination"
+            weight = entry.get("weight", 0)
+            yield _destination(entry["destination"], weight, name == "mirrors", resource, where)
     if "mirror" in route:
-        changed["mirror"] = {**route["mirror"], "host": resolve(route["mirror"]["host"], namespace)}
+        resource, path = origins["mirror"]
+        yield _destination(route["mirror"], 0, True, resource, path / "mirror")
+
+
+def _destination(
+    written: Mapping[str, Any], weight: int, is_mirror: bool, resource: Resource, path: FieldPath
+) -> RouteDestination:
+    return RouteDestination(
+        host=written["host"],
+        port=(written.get("port") or {}).get("number"),
+        subset=written.get("subset", ""),
+        weight=weight,
+        is_mirror=is_mirror,
+        resource=resource,
+        path=path,
+    )
+
+
+def _resolved(route: RouteBlock, namespace: str) -> RouteBlock:
+    changed: dict[str, Any] = {}
+    for name in ("route", "mirrors"):
+        if name in route:
+            changed[name] = [_with_host(entry, namespace) for entry in route[name]]
+    if "mirror" in route:
+        changed["mirror"] = {**route["mirror"], "host": full_host(route["mirror"]["host"], namespace)}
     if "match" in route:
         changed["match"] = [_with_gateways(match, namespace) for match in route["match"]]
     return {**route, **changed}
@@ -134,7 +224,7 @@ def _resolved(route: HttpRoute, namespace: str) -> HttpRoute:
 
 def _with_host(entry: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
     destination = entry["destination"]
-    return {**entry, "destination": {**destination, "host": resolve(destination["host"], namespace)}}
+    return {**entry, "destination": {**destination, "host": full_host(destination["host"], namespace)}}
 
 
 def _with_gateways(match: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.refusals import Refusals
-from localmesh.manifests import FieldPath
-from localmesh.manifests.codes import invalid
+from localmesh.problems import FieldPath
+from localmesh.problems.codes import invalid
 
 _DEFAULT_MODE = 0o644
 

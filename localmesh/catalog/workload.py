@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from localmesh.catalog.container import Container, container
 from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Volume, volumes
-from localmesh.manifests import FieldPath, Place, Problem, Resource
+from localmesh.manifests import Resource
+from localmesh.problems import FieldPath, Place, Problem
 
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no vowels, so that no words appear
+_NAME_LENGTH = 5
 _TEMPLATE = FieldPath("spec", "template", "spec")
 _DEFAULT_GRACE_SECONDS = 30
 _DEFAULT_SERVICE_ACCOUNT = "default"
@@ -39,14 +42,34 @@ class Workload:
     one_at_a_time: bool
     """Whether old pods end before new ones start (strategy Recreate)."""
     restart_key: str
-    place: Place
+    resource: Resource = field(compare=False, repr=False)
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where the Deployment was written."""
+        return self.resource.place
 
     @property
     def declared_ports(self) -> tuple[int, ...]:
         """The numbers of all declared TCP ports, each once, in the order of the manifest."""
         ports = (port for each in self.containers for port in each.ports if port.protocol == "TCP")
         return tuple(dict.fromkeys(port.number for port in ports))
+
+    @property
+    def port_names(self) -> Mapping[str, int]:
+        """The numbers of all declared ports that have a name, by the name."""
+        return {port.name: port.number for each in self.containers for port in each.ports if port.name}
+
+    def pod_name(self, ordinal: int) -> str:
+        """The name of the `ordinal`-th pod: the workload's and five characters made from its template."""
+        identity = f"{self.namespace}/{self.name}/{self.restart_key}/{ordinal}"
+        number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
+        suffix = ""
+        for _ in range(_NAME_LENGTH):
+            number, index = divmod(number, len(_NAME_ALPHABET))
+            suffix += _NAME_ALPHABET[index]
+        return f"{self.name}-{suffix}"
 
 
 def workload(deployment: Resource) -> Workload:
@@ -75,7 +98,7 @@ def workload(deployment: Resource) -> Workload:
         termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
         one_at_a_time=(deployment.spec.get("strategy") or {}).get("type") == "Recreate",
         restart_key=_restart_key(template),
-        place=deployment.place,
+        resource=deployment,
         problems=tuple(refusals.problems),
     )
 

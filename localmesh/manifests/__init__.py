@@ -1,29 +1,24 @@
-"""Manifests: kustomize → YAML → Resource, checked strictly, with problems that say how to mend them."""
+"""Manifests: files, folders and kustomizations → valid objects, or problems that say how to fix them."""
 
 from localmesh.manifests.documents import Document, Reading, read_text
 from localmesh.manifests.files import Text, read_files, texts
 from localmesh.manifests.kustomize import build_kustomization
-from localmesh.manifests.loading import load, load_text, load_texts, located
-from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import ManifestError, Place, Problem, Severity
-from localmesh.manifests.resources import LoadResult, Resource
+from localmesh.manifests.loading import identities, load, load_text, load_texts, located
+from localmesh.manifests.resources import LoadResult, Resource, of_kind
 
 __all__ = [
     "Document",
-    "FieldPath",
     "LoadResult",
-    "ManifestError",
-    "Place",
-    "Problem",
     "Reading",
     "Resource",
-    "Severity",
     "Text",
     "build_kustomization",
+    "identities",
     "load",
     "load_text",
     "load_texts",
     "located",
+    "of_kind",
     "read_files",
     "read_text",
     "texts",

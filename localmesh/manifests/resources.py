@@ -1,13 +1,14 @@
-"""A Kubernetes or Istio object as it was read, with the place it came from."""
+"""A Kubernetes or Istio object as it was read, with its place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from localmesh.manifests.fields import Field
-from localmesh.manifests.problems import ManifestError, Place, Problem
+from localmesh.kinds import Kind
+from localmesh.problems import Place
+from localmesh.problems.fields import Field
 
 if TYPE_CHECKING:
     from localmesh.manifests.positions import Source
@@ -15,11 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """One object of the manifests; its body is plain data and is never changed.
+    """One object of the manifests; its body is plain data and never changed.
 
-    `namespace` is "default" where a namespaced object names none and "" for cluster-wide kinds.
-    `order` is the position in the input and stands for the creation time, which decides between
-    objects in Istio.
+    `namespace` is "default" for namespaced objects without one, and "" for cluster-scoped kinds. `order` is
+    the position in the input; it stands for the creation time, by which Istio decides between objects.
     """
 
     api_version: str
@@ -31,6 +31,10 @@ class Resource:
     body: Mapping[str, Any]
     place: Place
     order: int
+
+    def is_a(self, kind: Kind) -> bool:
+        """Whether this is an object of the kind: group and name decide, for two groups may share a name."""
+        return self.kind == kind.name and self.group == kind.group
 
     @property
     def group(self) -> str:
@@ -54,12 +58,17 @@ class Resource:
 
     @property
     def root(self) -> Field:
-        """The whole object, to walk through."""
+        """The whole object as a field, for access to its fields."""
         return Field(self.body, self.place)
 
 
+def of_kind(resources: Iterable[Resource], kind: Kind) -> list[Resource]:
+    """The objects of a kind, in their order."""
+    return [resource for resource in resources if resource.is_a(kind)]
+
+
 def without_nulls(resource: Resource) -> Resource:
-    """The same object without fields that are null, which for Kubernetes are fields that are not there."""
+    """The same object without null fields, which Kubernetes treats as absent."""
     return replace(
         resource,
         labels=_without_nulls(resource.labels),
@@ -78,18 +87,11 @@ def _without_nulls(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What was read: the objects that count, those that mean nothing here, what to warn of.
+    """The objects that were read, and those of kinds that localmesh ignores.
 
-    `sources` says of each object where it was written.
+    `sources` tells for each object where it was read.
     """
 
     resources: tuple[Resource, ...]
     ignored: tuple[Resource, ...] = ()
-    warnings: tuple[Problem, ...] = ()
     sources: Mapping[Place, Source] = field(default_factory=dict, repr=False, compare=False)
-
-    def strictly(self) -> LoadResult:
-        """The same, with nothing to warn of; ManifestError with the warnings as errors if there are any."""
-        if self.warnings:
-            raise ManifestError(problem.as_error() for problem in self.warnings)
-        return self

@@ -1,4 +1,4 @@
-"""Checking objects against the JSON schemas of their kinds."""
+"""Validation of objects against the JSON schemas of their kinds."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from typing import Any
 
 import jsonschema_rs
 
-from localmesh.manifests.durations import is_duration
-from localmesh.manifests.paths import FieldPath
-from localmesh.manifests.problems import Place, Problem
+from localmesh.formats.durations import is_duration
 from localmesh.manifests.schema_errors import Failure, problems_of
+from localmesh.problems import FieldPath, Place, Problem
 
 
 def schema_problems(body: Mapping[str, Any], kind: str, place: Place) -> Iterator[Problem]:
-    """Where an object differs from what its kind allows; a kind is written like `apps/v1/Deployment`."""
-    validator = _validator(kind)
+    """The differences between an object and the schema of its kind, written as `apps/v1/Deployment`."""
+    yield from validation_problems(body, _validator(kind), _schema(kind), place)
+
+
+def validation_problems(
+    body: object, validator: jsonschema_rs.Draft202012Validator, schema: Mapping[str, Any], place: Place
+) -> Iterator[Problem]:
+    """Where a document differs from a schema, of which `validator` was made; its root is a `$ref`."""
     if validator.is_valid(body):
         return
-    failures = [Failure(error, _schema(kind), place) for error in validator.iter_errors(body)]
+    failures = [Failure(error, schema, place) for error in validator.iter_errors(body)]
     explained = set(_explained(failures))
     for failure in failures:
         if failure.key not in explained:
@@ -31,13 +36,13 @@ def schema_problems(body: Mapping[str, Any], kind: str, place: Place) -> Iterato
 
 
 def _explained(failures: Sequence[Failure]) -> Iterator[tuple[str, FieldPath]]:
-    """Failures that are only the consequence of another, so that one fault is told once."""
+    """Failures that are only the consequence of another, so that a mistake is reported once."""
     wrong_types = {failure.path for failure in failures if failure.keyword == "type"}
     for failure in failures:
         if failure.keyword != "type" and failure.path in wrong_types:
             yield failure.key
         if failure.keyword == "required" and any(
-            failure.is_misspelt_in(other) for other in failures if other.path == failure.path
+            failure.is_misspelled_in(other) for other in failures if other.path == failure.path
         ):
             yield failure.key
 

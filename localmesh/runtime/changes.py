@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -74,8 +75,10 @@ def carry_over(
 
 
 def counts(resources: Iterable[Resource]) -> Mapping[str, int]:
-    """How many objects there are of each kind."""
-    out: dict[str, int] = {}
-    for resource in resources:
-        out[resource.kind] = out.get(resource.kind, 0) + 1
-    return dict(sorted(out.items()))
+    """How many objects there are of each kind; kinds that share a name get their group behind it."""
+    numbers = Counter((resource.kind, resource.group) for resource in resources)
+    groups = Counter(kind for kind, _ in numbers)
+    return {
+        kind if groups[kind] == 1 else f"{kind}.{group}": number
+        for (kind, group), number in sorted(numbers.items())
+    }

@@ -6,14 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from localmesh.catalog import Catalog, Proxy, build
-from localmesh.catalog.addressing import AddressAllocator, PlannedPod, injection, plan_gateway, plan_pods
+from localmesh.catalog.addressing import (
+    AddressAllocator,
+    PlannedGateway,
+    PlannedPod,
+    injection,
+    plan_gateways,
+    plan_pods,
+)
 from localmesh.catalog.config_data import ConfigData, config_data
-from localmesh.catalog.workload import Workload, workload
-from localmesh.manifests import ManifestError, Problem, Resource
+from localmesh.catalog.workload import Workload
+from localmesh.manifests import Resource
+from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.workloads import configuration_problems
 
 PodKey = tuple[str, str]
-"""Namespace and name of a pod or gateway."""
+"""Namespace and name of a pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +32,14 @@ class DesiredState:
     ignored: tuple[Resource, ...]
     catalog: Catalog
     pods: Mapping[PodKey, PlannedPod]
-    gateways: Mapping[PodKey, Proxy]
+    gateways: Mapping[PodKey, PlannedGateway]
     config: ConfigData
 
     @property
     def proxies(self) -> list[Proxy]:
         """Every proxy there is to be, gateways last."""
         sidecars = [pod.proxy for pod in self.pods.values() if pod.proxy is not None]
-        return [*sidecars, *self.gateways.values()]
+        return [*sidecars, *(gateway.proxy for gateway in self.gateways.values())]
 
 
 EMPTY = DesiredState((), (), build(()), {}, {}, ConfigData())
@@ -51,20 +59,19 @@ def plan(
     resources = tuple(resources)
     catalog = build(resources, before.catalog if before is not None else None)
     config = config_data(resources)
-    workloads = [workload(resource) for resource in resources if resource.kind == "Deployment"]
-    problems = [problem for each in workloads for problem in _problems(each, config)]
+    problems = [problem for each in catalog.workloads for problem in _problems(each, config)]
     if problems:
         raise ManifestError(problems)
-    pods = plan_pods(workloads, catalog.services_of, injection(resources), addresses)
+    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
     placed = {(pod.workload.namespace, pod.name): pod for pod in pods}
     running = before.pods if before is not None else {}
-    gateways = [plan_gateway(gateway, addresses) for gateway in catalog.gateways]
+    gateways = plan_gateways(catalog.gateways, addresses)
     return DesiredState(
         resources=resources,
         ignored=tuple(ignored),
         catalog=catalog,
         pods={key: pod if pod != running.get(key) else running[key] for key, pod in placed.items()},
-        gateways={(gateway.namespace, gateway.name): gateway for gateway in gateways},
+        gateways={(gateway.proxy.namespace, gateway.proxy.name): gateway for gateway in gateways},
         config=config,
     )
 

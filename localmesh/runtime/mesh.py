@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from localmesh.analysis import analyze
 from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.catalog.addressing import PlannedPod
 from localmesh.manifests import Resource
+from localmesh.problems.problem import Problem, by_place
+from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.changes import Changes, ObjectKey, carry_over, changes
 from localmesh.runtime.desired_state import EMPTY, DesiredState, PodKey, plan
 from localmesh.runtime.processes.envoy import node_id
@@ -26,14 +29,19 @@ from localmesh.xds.secrets import secrets
 
 _LAST_GRACE_SECONDS = 1.0
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class MeshSettings:
-    """Where a mesh lives; `gateway_ports` fixes the real ports of gateways by target port (8080: HTTP)."""
+    """Where a mesh lives.
+
+    `ingress_ports` fixes the real ports of Istio's ingress gateway by target port (8080: HTTP).
+    """
 
     state_folder: Path
     working_directory: Path
-    gateway_ports: Mapping[int, int] = field(default_factory=dict)
+    ingress_ports: Mapping[int, int] = field(default_factory=dict)
     certificate_lifetime: timedelta = DEFAULT_LIFETIME
 
 
@@ -51,13 +59,14 @@ class Mesh:
         self.members: dict[PodKey, RunningWorkload] = {}
         self.gateways: dict[PodKey, RunningProxy] = {}
         self._ground: Runtime = ground or ProcessRuntime(
-            settings.state_folder, settings.working_directory, settings.gateway_ports
+            settings.state_folder, settings.working_directory, settings.ingress_ports
         )
         self._ads = AdsServer()
         self._encoder = Encoder()
         self._memory = TranslationCache()
         self._authority = CertificateAuthority(settings.certificate_lifetime)
         self._objects: Mapping[ObjectKey, Resource] = {}
+        self._warnings: tuple[DesiredState, tuple[Problem, ...]] | None = None
         self._applying = asyncio.Lock()
         self._rolling_out = asyncio.Lock()
         self._readiness_changed = asyncio.Event()
@@ -66,20 +75,15 @@ class Mesh:
 
     async def __aenter__(self) -> Self:
         await self._ground.open(self._ads, self._readiness_changed.set)
-        self._follower = asyncio.create_task(self._follow_readiness())
-        self._rotation = asyncio.create_task(self._rotate_in_time())
+        self._follower = start_task(self._follow_readiness(), "following the readiness of pods")
+        self._rotation = start_task(self._rotate_in_time(), "rotating certificates")
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        for task in (self._rotation, self._follower):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        # nobody is left to be served once the gateways are gone: what hangs then is not waited for
-        await asyncio.gather(*(each.stop() for each in self.gateways.values()), return_exceptions=True)
-        stops = (each.stop(_LAST_GRACE_SECONDS) for each in self.members.values())
-        await asyncio.gather(*stops, return_exceptions=True)
+        await stop_tasks(self._rotation, self._follower)
+        # without gateways no client waits for an answer any more: pods get a short grace period
+        await _stop_all(gateway.stop() for gateway in self.gateways.values())
+        await _stop_all(member.stop(_LAST_GRACE_SECONDS) for member in self.members.values())
         await self._ads.stop()
         await self._ground.close()
 
@@ -102,6 +106,12 @@ class Mesh:
         """What a proxy has been told."""
         return translate(self._catalog(self.plan), proxy)
 
+    def warnings(self) -> tuple[Problem, ...]:
+        """What Istio accepts in the current configuration and cannot work, computed once for each."""
+        if self._warnings is None or self._warnings[0] is not self.plan:
+            self._warnings = (self.plan, by_place(analyze(self.plan.catalog)))
+        return self._warnings[1]
+
     def entrance(self, member: RunningWorkload, port: int) -> Address | None:
         """Where somebody outside the mesh reaches a container port of a pod, as in a cluster.
 
@@ -122,15 +132,23 @@ class Mesh:
             return False
         return catalog.peer_authentications.mode(proxy.namespace, proxy.labels, port) is MutualTls.STRICT
 
-    async def apply(self, resources: Iterable[Resource], ignored: Iterable[Resource] = ()) -> Changes:
+    async def apply(
+        self,
+        resources: Iterable[Resource],
+        ignored: Iterable[Resource] = (),
+        review: Callable[[Catalog], None] | None = None,
+    ) -> Changes:
         """Makes the mesh what these resources say; returns when every proxy has acknowledged.
 
+        `review` is called in a thread before anything is changed, and may refuse the mesh by an exception.
         Raises ManifestError, PodFailedError, EnvoyError, RejectedError or NotAcknowledgedError; then what
         was in force before is still in force.
         """
         async with self._applying:
             objects = carry_over(self._objects, resources)
             wanted = plan(objects.values(), ignored, self._ground.addresses, self.plan)
+            if review is not None:
+                await asyncio.to_thread(review, wanted.catalog)
             found = changes(self._objects, objects)
             await self._become(wanted)
             self._objects = objects
@@ -170,8 +188,8 @@ class Mesh:
             (pod.workload.namespace, pod.name): self._ground.member(pod, wanted.config) for pod in pods
         }
         gateways = {
-            key: self._ground.gateway(proxy)
-            for key, proxy in wanted.gateways.items()
+            key: self._ground.gateway(gateway)
+            for key, gateway in wanted.gateways.items()
             if key not in self.gateways
         }
         self.members |= members
@@ -203,8 +221,7 @@ class Mesh:
         new_pods = [key for key in self.members if key not in before.pods]
         new_gateways = [key for key in self.gateways if key not in before.gateways]
         if before is not EMPTY:
-            with contextlib.suppress(Exception):  # the first error is the one to tell
-                await self._roll_out(before)
+            await attempt(lambda: self._roll_out(before), "restoring the previous configuration")
         await self._stop(new_pods, new_gateways)
 
     async def _roll_out(self, wanted: DesiredState) -> None:
@@ -219,7 +236,7 @@ class Mesh:
     def _running(self, wanted: DesiredState) -> list[Proxy]:
         """The proxies that run, as the plan has them; those that it does not want any more are left alone."""
         sidecars = [wanted.pods[key].proxy for key in self.members if key in wanted.pods]
-        gateways = [wanted.gateways[key] for key in self.gateways if key in wanted.gateways]
+        gateways = [wanted.gateways[key].proxy for key in self.gateways if key in wanted.gateways]
         return [proxy for proxy in (*sidecars, *gateways) if proxy is not None]
 
     def _snapshot(self, catalog: Catalog, proxy: Proxy) -> Snapshot:
@@ -228,18 +245,24 @@ class Mesh:
 
     def _catalog(self, of: DesiredState) -> Catalog:
         """The plan's catalog with its pods as they are now."""
-        return of.catalog.with_pods(
+        pods = (
             self.members[key].as_endpoint(placed) if key in self.members else placed.as_endpoint(ready=False)
             for key, placed in of.pods.items()
         )
+        gateways = (
+            planned.as_endpoint(ready=running.ready, host=running.host)
+            for key, planned in of.gateways.items()
+            if (running := self.gateways.get(key)) is not None
+        )
+        return of.catalog.with_pods((*pods, *gateways))
 
     async def _follow_readiness(self) -> None:
         """Endpoints follow the readiness of pods for as long as the mesh runs."""
         while True:
             await self._readiness_changed.wait()
             self._readiness_changed.clear()
-            with contextlib.suppress(Exception):  # a proxy that is gone catches up when it is back
-                await self._roll_out(self.plan)
+            # a proxy that is not connected gets the endpoints when it connects again
+            await attempt(lambda: self._roll_out(self.plan), "updating endpoints")
 
     async def _rotate_in_time(self) -> None:
         """Certificates are replaced when half of their life is over, for as long as the mesh runs."""
@@ -248,8 +271,14 @@ class Mesh:
             wait = due - datetime.now(UTC) if due else self._authority.lifetime / 2
             await asyncio.sleep(max(wait.total_seconds(), 0))
             if self._authority.renewal_due is not None and self._authority.renewal_due <= datetime.now(UTC):
-                with contextlib.suppress(Exception):  # a proxy that is gone catches up when it is back
-                    await self.rotate_certificates()
+                await attempt(self.rotate_certificates, "rotating certificates")
+
+
+async def _stop_all(stops: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Waits for all of them; an error of one must not leave the others running."""
+    for error in await asyncio.gather(*stops, return_exceptions=True):
+        if isinstance(error, Exception):
+            _log.error("stopping a part of the mesh failed", exc_info=error)
 
 
 def _in_turn(

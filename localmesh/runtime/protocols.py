@@ -14,7 +14,7 @@ from typing import Protocol
 
 from localmesh.catalog import Address, Proxy
 from localmesh.catalog import Pod as Endpoint
-from localmesh.catalog.addressing import AddressAllocator, PlannedPod
+from localmesh.catalog.addressing import AddressAllocator, PlannedGateway, PlannedPod
 from localmesh.catalog.config_data import ConfigData
 from localmesh.runtime.workloads import ContainerStatus, PodState
 from localmesh.xds import AdsServer
@@ -46,8 +46,12 @@ class RunningProxy(Protocol):
     def log_file(self) -> Path | None:
         """Its log; None where it is not kept by the mesh."""
 
-    def url(self, port: int) -> str:
-        """Where people reach a target port of a gateway."""
+    @property
+    def host(self) -> str | None:
+        """The address at which its ports are reached, where that is not the one at which it listens."""
+
+    def url(self, listen: Address) -> str:
+        """Where people reach an address at which a gateway listens."""
 
     async def start(self) -> None:
         """Begins with it."""
@@ -149,5 +153,5 @@ class Runtime(Protocol):
     def member(self, placed: PlannedPod, config: ConfigData) -> RunningWorkload:
         """A member that is not started yet."""
 
-    def gateway(self, proxy: Proxy) -> RunningProxy:
+    def gateway(self, planned: PlannedGateway) -> RunningProxy:
         """A gateway that is not started yet."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
@@ -15,13 +16,12 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from localmesh.errors import FAILURES
+from localmesh.errors import InvalidRequestError, LocalmeshError
 from localmesh.explain.offline import UnknownWorkloadError, find
-from localmesh.manifests import ManifestError
-from localmesh.manifests.fields import listed
+from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
-from localmesh.server.apply_request import SOURCES, absent, load_request, ordered
+from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.status import gateways, status
 from localmesh.xds.config_dump import config_dump
 
@@ -30,15 +30,25 @@ _CLIENT = web.AppKey("client", aiohttp.ClientSession)
 _NAMES = web.AppKey("names", frozenset[str])
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
-_NOTHING_TO_APPLY = f"the body is no JSON object with {listed(SOURCES, 'or')}"
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+_STATUS_OF: tuple[tuple[type[LocalmeshError], int, str], ...] = (
+    (InvalidRequestError, 400, "BadRequest"),
+    (UnknownWorkloadError, 404, "NotFound"),
+    (ManifestError, 422, "Invalid"),
+    (LocalmeshError, 409, "Conflict"),
+)
+"""HTTP status and reason of each error; the first that fits counts."""
+_NOTHING_CHANGED = "Nothing was changed: the previous configuration still applies."
+
+_log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
     """The API of a running mesh; it answers under loopback addresses, and under `names` besides."""
-    app = web.Application(client_max_size=64 * 1024**2, middlewares=[_local_callers_only])
+    app = web.Application(client_max_size=64 * 1024**2, middlewares=[_errors_as_status, _local_callers_only])
     app[MESH] = mesh
     app[_NAMES] = _LOOPBACK_NAMES | set(names)
     app.cleanup_ctx.append(_client)
@@ -59,6 +69,23 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
         ]
     )
     return app
+
+
+@web.middleware
+async def _errors_as_status(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers an expected error with its status; a bug with 500, and logs its traceback."""
+    try:
+        return await handler(request)
+    except LocalmeshError as error:
+        return _error_response(error)
+    except web.HTTPException:
+        raise
+    except Exception as error:
+        _log.exception("internal error in %s %s", request.method, request.path)
+        message = (
+            f"internal error: {error!r}; the traceback is in the output of the process that runs the mesh"
+        )
+        return _refused(500, "InternalError", message)
 
 
 @web.middleware
@@ -96,52 +123,49 @@ async def _mesh(request: web.Request) -> web.Response:
 
 async def _proxy_config(request: web.Request) -> web.Response:
     mesh = request.app[MESH]
-    try:
-        proxy = find(mesh.plan.proxies, request.match_info["workload"])
-    except UnknownWorkloadError as error:
-        return _refused(404, "NotFound", str(error))
+    proxy = find(mesh.plan.proxies, request.match_info["workload"])
     return web.json_response(config_dump(mesh.config_of(proxy)))
 
 
 async def _apply(request: web.Request) -> web.Response:
-    """Applies the manifests that the order names in one of its `SOURCES`; they then are all there is.
-
-    With `merge` they are added to what is in force instead of taking its place, with `delete` taken out of
-    it; with `strict` what cannot work is refused instead of warned of.
-    """
+    """Applies an `ApplyRequest`; returns when every proxy has acknowledged the change."""
     mesh = request.app[MESH]
     try:
-        order = await request.json()
-        if not any(order.get(source) for source in SOURCES):
-            return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
-        given = await asyncio.to_thread(load_request, order)
-        loaded, unknown = ordered(order, mesh.plan, given), absent(mesh.plan, given)
-        if order.get("strict"):
-            loaded.strictly()
-        began = asyncio.get_running_loop().time()
-        found = await mesh.apply(loaded.resources, loaded.ignored)
-        seconds = asyncio.get_running_loop().time() - began
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
-        return _refused(400, "BadRequest", _NOTHING_TO_APPLY)
-    except ManifestError as error:
-        return _refused(422, "Invalid", str(error))
-    except FAILURES as error:
-        return _refused(409, "Conflict", f"{error}\nNothing was changed: what was in force still is.")
+        order = ApplyRequest.parse(await _json(request))
+        given = await asyncio.to_thread(order.load)
+        current = mesh.plan
+        loaded = order.combined(current, given)
+        warnings: list[Problem] = []
+        start = asyncio.get_running_loop().time()
+        changes = await mesh.apply(
+            loaded.resources,
+            loaded.ignored,
+            review=lambda catalog: warnings.extend(order.review(catalog, given, current)),
+        )
+        seconds = asyncio.get_running_loop().time() - start
+    except LocalmeshError as error:
+        return _error_response(error, _NOTHING_CHANGED)
     return web.json_response(
         {
-            "added": found.added,
-            "changed": found.changed,
-            "removed": found.removed,
-            "absent": unknown if order.get("delete") else [],
+            "added": changes.added,
+            "changed": changes.changed,
+            "removed": changes.removed,
             "ignored": [resource.place.subject for resource in given.ignored],
             "generation": mesh.generation,
             "proxies": len(mesh.plan.proxies),
             "missing": sorted(proxy.name for proxy in mesh.plan.proxies if not mesh.synced(proxy)),
             "seconds": round(seconds, 4),
-            "warnings": [str(warning) for warning in loaded.warnings],
+            "warnings": [str(warning) for warning in warnings],
             "gateways": gateways(mesh),
         }
     )
+
+
+async def _json(request: web.Request) -> Any:
+    try:
+        return await request.json()
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise InvalidRequestError(f"the body is not JSON: {error}") from None
 
 
 async def _manifests(request: web.Request) -> web.Response:
@@ -152,12 +176,9 @@ async def _manifests(request: web.Request) -> web.Response:
 
 
 async def _rotate_certificates(request: web.Request) -> web.Response:
-    """Gives every proxy a new certificate; nothing is interrupted."""
+    """Issues a new certificate to every proxy, without interrupting connections."""
     mesh = request.app[MESH]
-    try:
-        await mesh.rotate_certificates()
-    except FAILURES as error:
-        return _refused(409, "Conflict", str(error))
+    await mesh.rotate_certificates()
     return web.json_response({"proxies": len(mesh.plan.proxies)})
 
 
@@ -270,3 +291,8 @@ def _not_found(kinds: str, name: str) -> web.Response:
 
 def _refused(code: int, reason: str, message: str) -> web.Response:
     return web.json_response(kubernetes.refusal(code, reason, message), status=code)
+
+
+def _error_response(error: LocalmeshError, note: str = "") -> web.Response:
+    code, reason = next((code, reason) for kind, code, reason in _STATUS_OF if isinstance(error, kind))
+    return _refused(code, reason, "\n".join(filter(None, (str(error), note))))

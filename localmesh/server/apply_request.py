@@ -1,60 +1,142 @@
-"""What an apply asks for: where its manifests are, and how they stand beside those in force."""
+"""The body of `POST /mesh/apply`: which manifests, and how they combine with the current objects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localmesh.analysis import reference_problems
+import jsonschema_rs
+
+from localmesh.analysis import analyze, refuse
+from localmesh.catalog import Catalog
+from localmesh.errors import InvalidRequestError
 from localmesh.manifests import LoadResult, Text, load, load_text, load_texts, located
-from localmesh.runtime.changes import key, merged
+from localmesh.manifests.schema import validation_problems
+from localmesh.problems import Place, Problem
+from localmesh.problems.fields import listed
+from localmesh.runtime.changes import ObjectKey, key, merged
 from localmesh.runtime.desired_state import DesiredState
 
 SOURCES = ("kustomizations", "files", "texts", "text")
-"""What an order may name: lists of paths of this machine, a list of objects with `file` and `text` for files
-of another one, or one text, whose name is then in `file`."""
+"""Where the manifests are: paths on this machine, the texts of files, or one text."""
+
+_DELETE = "delete"
+_STRING, _FLAG = {"type": "string"}, {"type": "boolean"}
+_TEXT = {
+    "type": "object",
+    "properties": {"file": _STRING, "text": _STRING},
+    "required": ["file", "text"],
+    "additionalProperties": False,
+}
+_REFERENCE = {
+    "type": "object",
+    "properties": dict.fromkeys(("group", "kind", "namespace", "name"), _STRING),
+    "required": ["group", "kind", "namespace", "name"],
+    "additionalProperties": False,
+}
+_REQUEST = {
+    "type": "object",
+    "properties": {
+        "kustomizations": {"type": "array", "items": _STRING},
+        "files": {"type": "array", "items": _STRING},
+        "texts": {"type": "array", "items": _TEXT},
+        "text": _STRING,
+        "file": _STRING,
+        "merge": _FLAG,
+        "delete": {"type": "array", "items": _REFERENCE},
+        "strict": _FLAG,
+    },
+    "additionalProperties": False,
+}
+_SCHEMA: dict[str, Any] = {"$ref": "#/$defs/request", "$defs": {"request": _REQUEST}}
+_VALIDATOR = jsonschema_rs.Draft202012Validator(_SCHEMA)
+_BODY = Place("request body")
 
 
-def load_request(order: Mapping[str, Any]) -> LoadResult:
-    """What an order names. Raises ManifestError, or KeyError and TypeError where it is of another shape."""
-    if order.get("texts"):
-        return load_texts([Text(str(each["file"]), str(each["text"])) for each in order["texts"]])
-    if order.get("text"):
-        return load_text(order["text"], order.get("file", "<text>"))
-    return load(
-        kustomizations=[Path(path) for path in order.get("kustomizations") or ()],
-        files=[Path(path) for path in order.get("files") or ()],
+@dataclass(frozen=True, slots=True)
+class ApplyRequest:
+    """A validated request.
+
+    By default the manifests replace all current objects, with `merge` they are added to them. `delete`
+    removes objects, which needs no manifests. `strict` turns warnings into errors. `file` is the name of
+    `text` in problems.
+    """
+
+    kustomizations: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
+    texts: tuple[Text, ...] = ()
+    text: str = ""
+    file: str = "<text>"
+    merge: bool = False
+    delete: frozenset[ObjectKey] = frozenset()
+    strict: bool = False
+
+    @classmethod
+    def parse(cls, body: Any) -> ApplyRequest:
+        """The request in a JSON document. Raises InvalidRequestError with every problem."""
+        problems = list(validation_problems(body, _VALIDATOR, _SCHEMA, _BODY))
+        if problems:
+            raise InvalidRequestError("\n\n".join(map(str, problems)))
+        sources = [source for source in SOURCES if body.get(source)]
+        if not sources and _DELETE not in body:
+            raise InvalidRequestError(f"the request names no manifests: give {listed(SOURCES, 'or')}")
+        if sources and _DELETE in body:
+            raise InvalidRequestError(f"the request has both {sources[0]} and {_DELETE}: send two requests")
+        converted = {
+            "kustomizations": tuple(map(Path, body.get("kustomizations", ()))),
+            "files": tuple(map(Path, body.get("files", ()))),
+            "texts": tuple(Text(**text) for text in body.get("texts", ())),
+            _DELETE: frozenset(_key(reference) for reference in body.get(_DELETE, ())),
+        }
+        return cls(**{**body, **converted})
+
+    def load(self) -> LoadResult:
+        """The objects of the manifests. Raises ManifestError."""
+        if self.texts:
+            return load_texts(self.texts)
+        if self.text:
+            return load_text(self.text, self.file)
+        if self.delete:
+            return LoadResult(())
+        return load(kustomizations=self.kustomizations, files=self.files)
+
+    def combined(self, current: DesiredState, given: LoadResult) -> LoadResult:
+        """All objects that the mesh is to have after the request."""
+        if self.delete:
+            return _without(current, self.delete)
+        return _with(current, given) if self.merge else given
+
+    def review(self, catalog: Catalog, given: LoadResult, current: DesiredState) -> tuple[Problem, ...]:
+        """The warnings about the new mesh; of a change only those that are new or about given objects.
+
+        Raises ManifestError with them if `strict`.
+        """
+        warnings = analyze(catalog)
+        if self.merge or self.delete:
+            before = frozenset(analyze(current.catalog))
+            warnings = tuple(
+                warning for warning in warnings if warning.place in given.sources or warning not in before
+            )
+        if self.strict:
+            refuse(located(warnings, given))
+        return located(warnings, given)
+
+
+def _key(reference: Mapping[str, str]) -> ObjectKey:
+    return (reference["group"], reference["kind"], reference["namespace"], reference["name"])
+
+
+def _without(current: DesiredState, removed: Collection[ObjectKey]) -> LoadResult:
+    return LoadResult(
+        resources=tuple(item for item in current.resources if key(item) not in removed),
+        ignored=tuple(item for item in current.ignored if key(item) not in removed),
     )
 
 
-def ordered(order: Mapping[str, Any], plan: DesiredState, given: LoadResult) -> LoadResult:
-    """What the mesh is to become: what was given, or what is in force with it (`merge`), or without it."""
-    if order.get("delete"):
-        return without(plan, given)
-    return beside(plan, given) if order.get("merge") else given
-
-
-def without(plan: DesiredState, given: LoadResult) -> LoadResult:
-    """What is in force less what was given, by kinds and names."""
-    gone = set(map(key, (*given.resources, *given.ignored)))
+def _with(current: DesiredState, given: LoadResult) -> LoadResult:
     return LoadResult(
-        resources=tuple(each for each in plan.resources if key(each) not in gone),
-        ignored=tuple(each for each in plan.ignored if key(each) not in gone),
-    )
-
-
-def absent(plan: DesiredState, given: LoadResult) -> list[str]:
-    """The objects given that are not in force."""
-    there = set(map(key, (*plan.resources, *plan.ignored)))
-    return [each.place.subject for each in (*given.resources, *given.ignored) if key(each) not in there]
-
-
-def beside(plan: DesiredState, loaded: LoadResult) -> LoadResult:
-    """What was loaded put in beside what is in force, and what is doubtful of it there."""
-    resources = merged(plan.resources, loaded.resources)
-    return LoadResult(
-        resources=tuple(resources),
-        ignored=tuple(merged(plan.ignored, loaded.ignored)),
-        warnings=located(reference_problems(resources), loaded),
+        resources=tuple(merged(current.resources, given.resources)),
+        ignored=tuple(merged(current.ignored, given.ignored)),
     )

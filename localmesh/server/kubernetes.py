@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from localmesh.catalog.proxies import Pod as Endpoint
+from localmesh.kinds import KINDS
 from localmesh.manifests import Resource
 from localmesh.runtime.protocols import RunningWorkload
 from localmesh.runtime.workloads import PodState, pod_uid
@@ -17,32 +18,18 @@ from localmesh.runtime.workloads import PodState, pod_uid
 Json = dict[str, Any]
 
 _PHASES = {PodState.PENDING: "Pending", PodState.STOPPED: "Succeeded"}
-_IRREGULAR = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "Endpoints": "endpoints"}
-
-
-def plural(kind: str) -> str:
-    """The name of a kind in paths.
-
-    >>> plural("VirtualService"), plural("PeerAuthentication"), plural("ServiceEntry")
-    ('virtualservices', 'peerauthentications', 'serviceentries')
-    """
-    if kind in _IRREGULAR:
-        return _IRREGULAR[kind]
-    name = kind.lower()
-    if name.endswith("y"):
-        return f"{name[:-1]}ies"
-    return f"{name}es" if name.endswith(("s", "x", "ch")) else f"{name}s"
 
 
 def objects(
     resources: Iterable[Resource], *, group: str, kinds: str, namespace: str | None
 ) -> list[Resource]:
     """The objects of a kind (by its plural), of one namespace or of all."""
+    names = {kind.name for kind in KINDS.values() if (kind.group, kind.plural) == (group, kinds)}
     return [
         resource
         for resource in resources
         if resource.group == group
-        and plural(resource.kind) == kinds
+        and resource.kind in names
         and (namespace is None or resource.namespace == namespace)
     ]
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from localmesh import __version__
-from localmesh.catalog import Address
-from localmesh.catalog.gateways import HTTP_TARGET_PORT
+from localmesh.catalog import Address, Server
+from localmesh.catalog.default_gateways import HOSTS, HTTP_TARGET_PORT
 from localmesh.runtime.changes import counts
 from localmesh.runtime.mesh import Mesh
 from localmesh.runtime.protocols import RunningWorkload
 
 Json = dict[str, Any]
+_HTTP_PORT = 80
 
 
 def status(mesh: Mesh) -> Json:
@@ -29,25 +31,40 @@ def status(mesh: Mesh) -> Json:
             f"{service.host}:{port.number} ({port.protocol.value})"
             for service in mesh.plan.catalog.services
             for port in service.ports
-            if not port.protocol.may_be_http
+            if not port.protocol.may_be_http and service.host not in HOSTS
         ],
         "ignored": dict(counts(mesh.plan.ignored)),
+        "warnings": [str(warning) for warning in mesh.warnings()],
     }
 
 
 def gateways(mesh: Mesh) -> Json:
-    """The addresses of every gateway by its name: ``http`` for its usual port, else ``http-<port>``."""
+    """The addresses of every gateway: ``http`` for port 80 of its Gateways, else ``http-<port>``.
+
+    A gateway has its workload's name, followed by the namespace where an earlier one has that name; pods
+    after the first have their own names.
+    """
+    servers = {(gateway.namespace, gateway.name): gateway.servers for gateway in mesh.plan.catalog.gateways}
     out: Json = {}
-    for workload in mesh.plan.catalog.gateways:
-        kept = mesh.gateways.get((workload.namespace, workload.name))
-        if kept is None:
+    for key, planned in mesh.plan.gateways.items():
+        running, workload = mesh.gateways.get(key), planned.workload
+        if running is None:
             continue
-        addresses = out.setdefault(workload.name, {})
-        for server in workload.servers:
-            # ports 80 and 8080 are one and the same at the pods of an ingress gateway
-            name = "http" if server.target_port == HTTP_TARGET_PORT else f"http-{server.number}"
-            addresses[name] = kept.url(server.target_port)
+        name = workload.name if planned.ordinal == 0 else planned.proxy.name
+        out[name if name not in out else f"{name}.{workload.namespace}"] = {
+            port: running.url(planned.proxy.listen[target])
+            for port, target in _port_names(servers[workload.namespace, workload.name]).items()
+        }
     return out
+
+
+def _port_names(servers: Sequence[Server]) -> dict[str, int]:
+    """What the ports of a gateway are called, each with its target port."""
+    http = next((server.target_port for server in servers if server.number == _HTTP_PORT), HTTP_TARGET_PORT)
+    return {
+        "http" if server.target_port == http else f"http-{server.number}": server.target_port
+        for server in servers
+    }
 
 
 def _pod(mesh: Mesh, member: RunningWorkload) -> Json:
@@ -73,6 +90,7 @@ def _proxy(mesh: Mesh, name: tuple[str, str]) -> Json:
     return {
         "namespace": name[0],
         "name": name[1],
+        "workload": kept.proxy.workload,
         "ready": kept.ready,
         "synced": mesh.synced(kept.proxy),
         "restarts": kept.restarts,

@@ -1,64 +1,102 @@
-"""What translation made before: equal inputs give the same object again, without being looked at twice.
+"""Results of earlier translations, so that a small change of the mesh costs little.
 
-Translation stays a function of its inputs. The memory only spares work: a changed weight among a thousand
-Services costs one virtual host, and a proxy that sees nothing of a change costs a comparison. Whoever
-encodes and sends the result can tell by identity what did not change.
+A step of the translation is a frozen tuple of everything that decides its result, and it has access to
+nothing else: not to the catalog, not to the proxy. So equal steps have equal results, and the cache cannot
+return a stale one. A changed weight among a thousand Services costs one virtual host, and a proxy that a
+change does not concern costs a few comparisons. Unchanged results are the same objects, so that encoding
+and sending them can be skipped as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Hashable, Iterable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-Key = TypeVar("Key", bound=Hashable)
-Made = TypeVar("Made")
+from localmesh.catalog import Catalog, Proxy
+from localmesh.translate.config import ProxyConfig
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+_UNKNOWN = object()
+
+
+class Part(Hashable, Protocol[Result_co]):
+    """A piece of a step's work, such as the clusters of one Service: its inputs, as a frozen tuple."""
+
+    def build(self) -> Result_co:
+        """The result, computed from the fields alone."""
+
+
+class Cacheable(Protocol):
+    """Inputs as a frozen tuple, which is compared with that of the last time, and what results from them."""
+
+    @property
+    def key(self) -> Hashable:
+        """Whom the result is for: a proxy, or proxies with something in common; the cache keeps one each."""
+
+    def build(self, parts: PartCache) -> ProxyConfig:
+        """A part of a configuration, computed from the fields alone."""
+
+
+class Step(Cacheable, Protocol):
+    """A step of the translation."""
+
+    @classmethod
+    def read(cls, catalog: Catalog, proxy: Proxy) -> Step:
+        """The step for a proxy: takes from the catalog everything that the result depends on."""
+
+
+class PartCache:
+    """The parts of one step, with their results from the last time that the step was built."""
+
+    def __init__(self, before: PartCache | None = None) -> None:
+        self._before: dict[type, dict[Any, Any]] = before._now if before is not None else {}
+        self._now: dict[type, dict[Any, Any]] = {}
+
+    def build_each(self, parts: Iterable[Part[Result_co]]) -> list[Result_co]:
+        """The results of several parts; a part that was there the last time is not built again."""
+        results: list[Result_co] = []
+        for part in parts:
+            now, before = self._now.setdefault(type(part), {}), self._before.get(type(part), {})
+            result = now.get(part, _UNKNOWN)
+            if result is _UNKNOWN:
+                result = before.get(part, _UNKNOWN)
+                now[part] = result = part.build() if result is _UNKNOWN else result
+            results.append(result)
+        return results
+
+
+class _Entry(NamedTuple):
+    step: Cacheable
+    config: ProxyConfig
+    parts: PartCache
 
 
 class TranslationCache:
-    """Results of pure functions by their inputs; of each name only the last is kept."""
+    """The last result of each step, for each of its keys."""
 
     def __init__(self) -> None:
-        self._wholes: dict[str, tuple[tuple[Any, ...], Any]] = {}
-        self._parts: dict[str, dict[Any, Any]] = {}
-        self._scopes: dict[Hashable, TranslationCache] = {}
+        self._entries: dict[Hashable, _Entry] = {}
         self._used: set[Hashable] = set()
 
-    def scope(self, of: Hashable) -> TranslationCache:
-        """A memory of its own for each value: a proxy, or what several proxies see alike."""
-        self._used.add(of)
-        return self._scopes.setdefault(of, TranslationCache())
+    def build(self, step: Cacheable) -> ProxyConfig:
+        """The result of a step.
 
-    def whole(self, name: str, inputs: tuple[Any, ...], make: Callable[[], Made]) -> Made:
-        """What `make` gave the last time under this name if the inputs are equal, else what it gives now.
-
-        Inputs are compared, not hashed: to compare tuples of unchanged objects takes nanoseconds for each.
+        Steps are compared, not hashed: comparing tuples of unchanged objects takes nanoseconds for each.
         """
-        known = self._wholes.get(name)
-        if known is not None and known[0] == inputs:
-            before: Made = known[1]
-            return before
-        made = make()
-        if known is not None and known[1] == made:
-            made = known[1]
-        self._wholes[name] = inputs, made
-        return made
-
-    def same(self, name: str, made: Made) -> Made:
-        """What was made, as the object of the last time if it is equal."""
-        return self.whole(name, (made,), lambda: made)
-
-    def each(self, name: str, keys: Iterable[Key], make: Callable[[Key], Made]) -> list[Made]:
-        """What `make` gives for each key, taken over from the last time where the key was there too."""
-        before, now = self._parts.get(name, {}), {}
-        out: list[Made] = []
-        for key in keys:
-            made = before[key] if key in before else make(key)
-            now[key] = made
-            out.append(made)
-        self._parts[name] = now
-        return out
+        key = type(step), step.key
+        self._used.add(key)
+        last = self._entries.get(key)
+        if last is not None and last.step == step:
+            return last.config
+        parts = PartCache(last.parts if last is not None else None)
+        config = step.build(parts)
+        if last is not None:
+            config = config.sharing(last.config)
+        self._entries[key] = _Entry(step, config, parts)
+        return config
 
     def forget_unused(self) -> None:
-        """Drops the scopes that nobody asked for since the last call."""
-        self._scopes = {of: scope for of, scope in self._scopes.items() if of in self._used}
+        """Drops the results that were not asked for since the last call."""
+        self._entries = {key: entry for key, entry in self._entries.items() if key in self._used}
         self._used = set()

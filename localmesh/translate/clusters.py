@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from localmesh.catalog import (
-    Address,
     Catalog,
     DestinationRule,
-    Inbound,
+    Destinations,
+    MutualTls,
+    PeerAuthentications,
+    Pod,
     Protocol,
     Proxy,
     ProxyKind,
@@ -18,88 +20,109 @@ from localmesh.catalog import (
     ServicePort,
     Subset,
 )
-from localmesh.translate.addresses import endpoint_address, looked_up
-from localmesh.translate.cache import TranslationCache
-from localmesh.translate.connection_pools import connection_pool, speaks_only_http2
-from localmesh.translate.discovery import discovery, is_told
-from localmesh.translate.load_balancing import load_balancer
-from localmesh.translate.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster, outbound_cluster
-from localmesh.translate.outlier_detection import outlier_detection
-from localmesh.translate.upstream_tls import cluster_tls, identities, takes_automatic_tls
+from localmesh.translate.cache import PartCache
+from localmesh.translate.config import ProxyConfig
+from localmesh.translate.endpoints import discovery, uses_eds
+from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH, dynamic_forward_proxy, outbound_cluster
+from localmesh.translate.keys import Source
+from localmesh.translate.tls import cluster_tls
+from localmesh.translate.traffic_policy import (
+    connection_pool,
+    load_balancer,
+    outlier_detection,
+    speaks_only_http2,
+)
 
 Json = dict[str, Any]
 
 
-class _Upstream(NamedTuple):
-    """All that decides the clusters of one Service, for the proxies of one kind and namespace."""
+class OutboundClusters(NamedTuple):
+    """A cluster for every port and subset of every Service that the proxy can send to."""
+
+    source: Source
+    services: tuple[Service, ...]
+    destinations: Destinations
+    pods_by_host: Mapping[str, tuple[Pod, ...]]
+    peer_authentications: PeerAuthentications
+
+    @classmethod
+    def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundClusters:
+        """The Services in the scope of the proxy, and what decides how to call them."""
+        return cls(
+            source=Source.of(catalog, proxy),
+            services=catalog.sidecar_scope(proxy).services,
+            destinations=catalog.destinations,
+            pods_by_host=catalog.pods_by_host,
+            peer_authentications=catalog.peer_authentications,
+        )
+
+    @property
+    def key(self) -> Source:
+        """One result for all proxies that see the mesh in the same way."""
+        return self.source
+
+    def build(self, parts: PartCache) -> ProxyConfig:
+        """The clusters, Service by Service."""
+        clusters = parts.build_each(self._of_service(service) for service in self.services)
+        return ProxyConfig(clusters=tuple(chain.from_iterable(clusters)))
+
+    def _of_service(self, service: Service) -> _ServiceClusters:
+        pods = self.pods_by_host.get(service.host, ())
+        mode = self.peer_authentications.namespace_mode(service.namespace)
+        return _ServiceClusters(
+            service=service,
+            rule=self.destinations.rule_for(service.host, self.source.namespace),
+            uses_eds=uses_eds(self.destinations, service),
+            # auto mTLS is off where the namespace of the Service has it disabled
+            auto_mtls=mode is not MutualTls.DISABLE,
+            # of all pods, ready or not
+            identities=tuple(sorted({pod.identity for pod in pods})),
+            is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
+        )
+
+
+class _ServiceClusters(NamedTuple):
+    """The clusters of one Service."""
 
     service: Service
     rule: DestinationRule | None
-    is_told: bool
-    takes_automatic_tls: bool
+    uses_eds: bool
+    auto_mtls: bool
     identities: tuple[str, ...]
-    for_sidecar: bool
+    is_from_sidecar: bool
 
+    def build(self) -> tuple[Json, ...]:
+        """A cluster for every port that is not UDP, and for every subset of it."""
+        ports = [port for port in self.service.ports if port.protocol is not Protocol.UDP]
+        subsets = (None, *(self.rule.subsets if self.rule else ()))
+        return tuple(self._cluster(port, subset) for port in ports for subset in subsets)
 
-def outbound_clusters(catalog: Catalog, proxy: Proxy, memory: TranslationCache) -> list[Json]:
-    """A cluster for every port and subset of every Service that the proxy's namespace sees."""
-    upstreams = (
-        _Upstream(
-            service=service,
-            rule=catalog.rule_for(service.host, proxy.namespace),
-            is_told=is_told(catalog, service),
-            takes_automatic_tls=takes_automatic_tls(catalog, service),
-            identities=identities(catalog, service),
-            for_sidecar=proxy.kind is ProxyKind.SIDECAR,
+    def _cluster(self, port: ServicePort, subset: Subset | None) -> Json:
+        name = outbound_cluster_of(self.service, port, subset)
+        policy = self.rule.policy_for(port.number, subset) if self.rule else {}
+        # only a sidecar passes on the protocol that it detects; a gateway's server declares it
+        detects_protocol = self.is_from_sidecar and port.protocol is Protocol.SNIFFED
+        pool = connection_pool(
+            policy.get("connectionPool"), http2=port.protocol.is_http2, sniffed=detects_protocol
         )
-        for service in catalog.sidecar_scope(proxy).services
-    )
-    found = memory.each("clusters of a Service", upstreams, lambda upstream: tuple(_of_service(upstream)))
-    return [cluster for clusters in found for cluster in clusters]
-
-
-def _of_service(upstream: _Upstream) -> Iterator[Json]:
-    for port in upstream.service.ports:
-        if port.protocol.value != "UDP":
-            yield from _of_port(upstream, port)
-
-
-def _of_port(upstream: _Upstream, port: ServicePort) -> Iterator[Json]:
-    service, rule = upstream.service, upstream.rule
-    # a gateway knows from its server what it speaks; only a sidecar takes over what its caller speaks
-    sniffed = upstream.for_sidecar and port.protocol is Protocol.SNIFFED
-    for subset in (None, *(rule.subsets if rule else ())):
-        policy = rule.policy_for(port.number, subset) if rule else {}
-        cluster = _outbound(service, port, rule, subset, sniffed=sniffed)
-        name = outbound_cluster_of(service, port, subset)
         tls = cluster_tls(
-            service,
+            self.service,
             port,
             subset,
             policy.get("tls"),
-            automatically=upstream.takes_automatic_tls,
-            identities=upstream.identities,
-            http2=speaks_only_http2(cluster),
+            auto_mtls=self.auto_mtls,
+            identities=self.identities,
+            http2=speaks_only_http2(pool),
         )
-        yield {**cluster, **discovery(service, port, subset, name, told=upstream.is_told), **tls}
-
-
-def _outbound(
-    service: Service,
-    port: ServicePort,
-    rule: DestinationRule | None,
-    subset: Subset | None,
-    *,
-    sniffed: bool,
-) -> Json:
-    policy = rule.policy_for(port.number, subset) if rule else {}
-    return {
-        "name": outbound_cluster_of(service, port, subset),
-        **connection_pool(policy.get("connectionPool"), http2=port.protocol.is_http2, sniffed=sniffed),
-        **load_balancer(policy.get("loadBalancer")),
-        **outlier_detection(policy.get("outlierDetection")),
-        "metadata": {"filterMetadata": {"istio": _istio_metadata(service, rule, subset)}},
-    }
+        return {
+            "name": name,
+            **pool,
+            **load_balancer(policy.get("loadBalancer")),
+            **outlier_detection(policy.get("outlierDetection")),
+            "metadata": {"filterMetadata": {"istio": istio_metadata(self.service, self.rule, subset)}},
+            **discovery(self.service, port, subset, name, uses_eds=self.uses_eds),
+            **tls,
+        }
 
 
 def outbound_cluster_of(service: Service, port: ServicePort, subset: Subset | None) -> str:
@@ -107,7 +130,8 @@ def outbound_cluster_of(service: Service, port: ServicePort, subset: Subset | No
     return outbound_cluster(service.host, port.number, subset.name if subset else "")
 
 
-def _istio_metadata(service: Service, rule: DestinationRule | None, subset: Subset | None) -> Json:
+def istio_metadata(service: Service, rule: DestinationRule | None, subset: Subset | None) -> Json:
+    """The metadata with which Istio says what a cluster was made from."""
     out: Json = {"services": [{"name": service.name, "namespace": service.namespace, "host": service.host}]}
     if service.is_external and subset is None:
         out["external"] = True
@@ -120,66 +144,29 @@ def _istio_metadata(service: Service, rule: DestinationRule | None, subset: Subs
     return out
 
 
-def inbound_clusters(catalog: Catalog, proxy: Proxy) -> list[Json]:
-    """A cluster for every container port of a sidecar's own pod that a Service sends to.
+class FallbackClusters(NamedTuple):
+    """The clusters for hosts that the mesh does not know: pass them on, or send them nowhere.
 
-    A DestinationRule for that Service limits this side too (its connection pool only).
+    Istio passes an unknown host on to the address that the caller has looked up. With an explicit proxy port
+    that address is not known, so the proxy looks the host up itself; the caller sees no difference.
     """
-    out = []
-    for inbound in proxy.inbound:
-        found = inbound_service(catalog, proxy, inbound)
-        if found is None:
-            continue
-        service, port = found
-        rule = catalog.rule_for(service.host, proxy.namespace)
-        policy = rule.policy_for(port.number) if rule else {}
-        pool = connection_pool(
-            policy.get("connectionPool"),
-            http2=port.protocol.is_http2,
-            sniffed=port.protocol is Protocol.SNIFFED,
-        )
-        name = inbound_cluster(inbound.container_port)
-        out.append(
-            {
-                "name": name,
-                "type": "STATIC",
-                "loadAssignment": _assignment(name, inbound.application),
-                **pool,
-                "metadata": {"filterMetadata": {"istio": _istio_metadata(service, rule, None)}},
-            }
-        )
-    return out
 
+    kind: ProxyKind
 
-def inbound_service(catalog: Catalog, proxy: Proxy, inbound: Inbound) -> tuple[Service, ServicePort] | None:
-    """The Service and port, first by host, that send to a container port of the proxy's pod."""
-    for pod in catalog.pods:
-        if (pod.namespace, pod.name) != (proxy.namespace, proxy.name):
-            continue
-        for service in catalog.services_of(pod.namespace, pod.labels):
-            for port in service.ports:
-                if pod.container_port(port.target) == inbound.container_port:
-                    return service, port
-    return None
+    @classmethod
+    def read(cls, _catalog: Catalog, proxy: Proxy) -> FallbackClusters:
+        """The kind of the proxy: gateways do not pass anything on."""
+        return cls(proxy.kind)
 
+    @property
+    def key(self) -> ProxyKind:
+        """One result for all proxies of a kind."""
+        return self.kind
 
-@cache
-def fixed_clusters() -> tuple[Json, ...]:
-    """The clusters of calls to hosts that the mesh does not know: on to them, or nowhere.
-
-    Istio passes an unknown host on to the address that the caller had looked up. Behind an explicit proxy
-    port there is no such address, so here the proxy looks the host up itself: to the caller it is the same.
-    """
-    pool = {"http": {"idleTimeout": "300s"}}
-    return (
-        {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": "10s"},
-        {
-            "name": PASSTHROUGH,
-            **looked_up(),
-            **connection_pool(pool, http2=False, sniffed=True),
-        },
-    )
-
-
-def _assignment(name: str, address: Address) -> Json:
-    return {"clusterName": name, "endpoints": [{"lbEndpoints": [{"endpoint": endpoint_address(address)}]}]}
+    def build(self, _parts: PartCache) -> ProxyConfig:
+        """BlackHoleCluster, and for sidecars PassthroughCluster."""
+        black_hole: Json = {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": "10s"}
+        if self.kind is ProxyKind.GATEWAY:
+            return ProxyConfig(clusters=(black_hole,))
+        pool = connection_pool({"http": {"idleTimeout": "300s"}}, http2=False, sniffed=True)
+        return ProxyConfig(clusters=(black_hole, {"name": PASSTHROUGH, **dynamic_forward_proxy(), **pool}))

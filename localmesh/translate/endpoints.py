@@ -1,13 +1,23 @@
-"""Endpoints: the ready pods behind every cluster, or what a ServiceEntry lists."""
+"""Endpoints: the ready pods behind every cluster, or what a ServiceEntry lists, and how a cluster gets them.
+
+A cluster gets its endpoints over EDS, through DNS, or one for each requested host. With resolution NONE Istio
+sends to the address that the caller has looked up; with an explicit proxy port that address is not known, so
+the proxy looks the name up itself (istiod: pilot/pkg/networking/core/cluster_builder.go and
+pilot/pkg/xds/endpoints/endpoint_builder.go).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from localmesh.catalog import (
+    Address,
     Catalog,
     DestinationRule,
+    Destinations,
+    Endpoint,
     PeerAuthentications,
     Pod,
     Proxy,
@@ -16,79 +26,159 @@ from localmesh.catalog import (
     ServicePort,
     Subset,
 )
-from localmesh.translate.addresses import endpoint_address
-from localmesh.translate.cache import TranslationCache
-from localmesh.translate.discovery import assignment, is_in, is_told, written_endpoints
-from localmesh.translate.names import outbound_cluster
-from localmesh.translate.tls import ENDPOINT_MARK
-from localmesh.translate.upstream_tls import takes_mutual_tls
+from localmesh.translate.cache import PartCache
+from localmesh.translate.config import ProxyConfig
+from localmesh.translate.formats import ADS, dynamic_forward_proxy, endpoint_address, outbound_cluster
+from localmesh.translate.keys import Source
+from localmesh.translate.tls import ENDPOINT_MARK, accepts_mutual_tls
 
 Json = dict[str, Any]
+
+_EndpointsOf = Callable[[ServicePort, Subset | None], Iterable[Json]]
+
 _HEALTHY = "HEALTHY"
+_DNS_TYPES = {Resolution.DNS: "STRICT_DNS", Resolution.DNS_ROUND_ROBIN: "LOGICAL_DNS"}
+_RESOLVER = "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"
 
 
-class _Behind(NamedTuple):
-    """All that decides the endpoints of one Service, for the proxies of one namespace."""
+def uses_eds(destinations: Destinations, service: Service) -> bool:
+    """Whether the proxy gets a Service's endpoints over EDS.
+
+    It also does for a ServiceEntry that leads to Services of the mesh's own manifests: DNS does not know
+    their names here.
+    """
+    if service.resolution in _DNS_TYPES:
+        return all(_target(destinations, endpoint) for endpoint in service.endpoints)
+    return service.resolution is not Resolution.NONE
+
+
+def discovery(
+    service: Service, port: ServicePort, subset: Subset | None, cluster: str, *, uses_eds: bool
+) -> Json:
+    """The part of a cluster that says where its endpoints come from."""
+    if service.resolution is Resolution.NONE:
+        return dynamic_forward_proxy()
+    if uses_eds:
+        return {"type": "EDS", "edsClusterConfig": {"edsConfig": ADS, "serviceName": cluster}}
+    listed = (endpoint for endpoint in service.endpoints if _is_in(subset, endpoint.labels))
+    return {
+        "type": _DNS_TYPES[service.resolution],
+        "loadAssignment": _assignment(
+            cluster, [_listed(service, endpoint, _own_address(endpoint, port)) for endpoint in listed]
+        ),
+        "dnsRefreshRate": "60s",
+        "dnsJitter": "0.100s",
+        "respectDnsTtl": True,
+        "dnsLookupFamily": "V4_ONLY",
+        "typedDnsResolverConfig": {
+            "name": "envoy.network.dns_resolver.cares",
+            "typedConfig": {"@type": f"type.googleapis.com/{_RESOLVER}", "udpMaxQueries": 100},
+        },
+    }
+
+
+class OutboundEndpoints(NamedTuple):
+    """The endpoints of every outbound cluster that gets them over EDS; empty where no pod is ready."""
+
+    source: Source
+    services: tuple[Service, ...]
+    destinations: Destinations
+    pods_by_host: Mapping[str, tuple[Pod, ...]]
+    peer_authentications: PeerAuthentications
+
+    @classmethod
+    def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundEndpoints:
+        """The Services in the scope of the proxy, and what decides about the pods behind them."""
+        return cls(
+            source=Source.of(catalog, proxy),
+            services=catalog.sidecar_scope(proxy).services,
+            destinations=catalog.destinations,
+            pods_by_host=catalog.pods_by_host,
+            peer_authentications=catalog.peer_authentications,
+        )
+
+    @property
+    def key(self) -> Source:
+        """One result for all proxies that see the mesh in the same way."""
+        return self.source
+
+    def build(self, parts: PartCache) -> ProxyConfig:
+        """The load assignments, Service by Service."""
+        services = (service for service in self.services if uses_eds(self.destinations, service))
+        assignments = parts.build_each(self._of_service(service) for service in services)
+        return ProxyConfig(endpoints=tuple(chain.from_iterable(assignments)))
+
+    def _of_service(self, service: Service) -> _PodEndpoints | _ListedEndpoints:
+        rule = self.destinations.rule_for(service.host, self.source.namespace)
+        if service.resolution is Resolution.PODS:
+            return _PodEndpoints(service, rule, self._ready_pods(service), self.peer_authentications)
+        targets = (_target(self.destinations, endpoint) for endpoint in service.endpoints)
+        pods = tuple((target, self._ready_pods(target)) if target else None for target in targets)
+        return _ListedEndpoints(service, rule, pods)
+
+    def _ready_pods(self, service: Service) -> tuple[Pod, ...]:
+        ready = (pod for pod in self.pods_by_host.get(service.host, ()) if pod.ready)
+        return tuple(sorted(ready, key=lambda pod: pod.name))
+
+
+class _PodEndpoints(NamedTuple):
+    """The load assignments of one Service that selects pods."""
 
     service: Service
     rule: DestinationRule | None
     ready: tuple[Pod, ...]
     peer_authentications: PeerAuthentications
 
+    def build(self) -> tuple[Json, ...]:
+        """One for each port and subset."""
+        return tuple(_assignments(self.service, self.rule, self._endpoints))
 
-def endpoints(catalog: Catalog, proxy: Proxy, memory: TranslationCache) -> list[Json]:
-    """The load assignment of every outbound cluster that is told its endpoints; empty where none is ready."""
-    told = [service for service in catalog.sidecar_scope(proxy).services if is_told(catalog, service)]
-    behind = (_behind(catalog, proxy, service) for service in told if service.resolution is Resolution.PODS)
-    of_pods = iter(memory.each("endpoints of a Service", behind, lambda each: tuple(_of_pods(each))))
-    return [
-        assignment
-        for service in told
-        for assignment in (
-            next(of_pods) if service.resolution is Resolution.PODS else _written(catalog, proxy, service)
-        )
-    ]
+    def _endpoints(self, port: ServicePort, subset: Subset | None) -> Iterator[Json]:
+        for pod in self.ready:
+            address = pod.address(port.target) if _is_in(subset, pod.labels) else None
+            if address is not None:
+                secure = accepts_mutual_tls(self.peer_authentications, pod, port, self.rule, subset)
+                yield _of_pod(pod, address, secure=secure)
 
 
-def _behind(catalog: Catalog, proxy: Proxy, service: Service) -> _Behind:
-    ready = sorted((pod for pod in catalog.pods_of(service) if pod.ready), key=lambda pod: pod.name)
-    rule = catalog.rule_for(service.host, proxy.namespace)
-    return _Behind(service, rule, tuple(ready), catalog.peer_authentications)
+class _ListedEndpoints(NamedTuple):
+    """The load assignments of one ServiceEntry; `targets`: the pods of endpoints that are Services' names."""
+
+    service: Service
+    rule: DestinationRule | None
+    targets: tuple[tuple[Service, tuple[Pod, ...]] | None, ...]
+
+    def build(self) -> tuple[Json, ...]:
+        """One for each port and subset."""
+        return tuple(_assignments(self.service, self.rule, self._endpoints))
+
+    def _endpoints(self, port: ServicePort, subset: Subset | None) -> Iterator[Json]:
+        for endpoint, target in zip(self.service.endpoints, self.targets, strict=True):
+            if _is_in(subset, endpoint.labels):
+                own = (_own_address(endpoint, port),)
+                addresses = own if target is None else _pod_addresses(*target, endpoint.port(port))
+                for address in addresses:
+                    yield {**_listed(self.service, endpoint, address), "healthStatus": _HEALTHY}
 
 
-def _of_pods(behind: _Behind) -> Iterator[Json]:
-    service, rule = behind.service, behind.rule
+def _assignments(service: Service, rule: DestinationRule | None, endpoints: _EndpointsOf) -> Iterator[Json]:
     for port in service.ports:
         for subset in (None, *(rule.subsets if rule else ())):
-            found = [
-                _endpoint(
-                    pod,
-                    port,
-                    secure=takes_mutual_tls(behind.peer_authentications, pod, port, rule, subset),
-                )
-                for pod in behind.ready
-                if is_in(subset, pod.labels)
-            ]
-            yield _assignment(service, port, subset, [each for each in found if each is not None])
+            cluster = outbound_cluster(service.host, port.number, subset.name if subset else "")
+            yield _assignment(cluster, endpoints(port, subset))
 
 
-def _written(catalog: Catalog, proxy: Proxy, service: Service) -> Iterator[Json]:
-    rule = catalog.rule_for(service.host, proxy.namespace)
-    for port in service.ports:
-        for subset in (None, *(rule.subsets if rule else ())):
-            written = written_endpoints(catalog, service, port, subset)
-            found = [{**endpoint, "healthStatus": _HEALTHY} for endpoint in written]
-            yield _assignment(service, port, subset, found)
+def _assignment(cluster: str, endpoints: Iterable[Json]) -> Json:
+    """A cluster's endpoints, all in one locality."""
+    endpoints = list(endpoints)
+    if not endpoints:
+        return {"clusterName": cluster}
+    weight = sum(int(endpoint["loadBalancingWeight"]) for endpoint in endpoints)
+    locality = {"locality": {}, "lbEndpoints": endpoints, "loadBalancingWeight": weight}
+    return {"clusterName": cluster, "endpoints": [locality]}
 
 
-def _assignment(service: Service, port: ServicePort, subset: Subset | None, found: list[Json]) -> Json:
-    return assignment(outbound_cluster(service.host, port.number, subset.name if subset else ""), found)
-
-
-def _endpoint(pod: Pod, port: ServicePort, *, secure: bool) -> Json | None:
-    address = pod.address(port.target)
-    if address is None:
-        return None
+def _of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
     metadata: Json = {"istio": {"workload": f"{pod.workload};{pod.namespace}"}}
     return {
         "endpoint": endpoint_address(address),
@@ -96,3 +186,33 @@ def _endpoint(pod: Pod, port: ServicePort, *, secure: bool) -> Json | None:
         "metadata": {"filterMetadata": {**metadata, **(ENDPOINT_MARK if secure else {})}},
         "loadBalancingWeight": 1,
     }
+
+
+def _listed(service: Service, endpoint: Endpoint, address: Address) -> Json:
+    return {
+        "endpoint": endpoint_address(address),
+        "metadata": {"filterMetadata": {"istio": {"workload": f";{service.namespace}"}}},
+        "loadBalancingWeight": endpoint.weight,
+    }
+
+
+def _own_address(endpoint: Endpoint, port: ServicePort) -> Address:
+    return Address(endpoint.address, endpoint.port(port))
+
+
+def _target(destinations: Destinations, endpoint: Endpoint) -> Service | None:
+    """The Kubernetes Service whose name an endpoint has for its address."""
+    service = destinations.service(endpoint.address)
+    return None if service is None or service.is_entry else service
+
+
+def _pod_addresses(service: Service, ready: Iterable[Pod], number: int) -> Iterator[Address]:
+    port = service.port(number)
+    if port is not None:
+        addresses = (pod.address(port.target) for pod in ready)
+        yield from (address for address in addresses if address is not None)
+
+
+def _is_in(subset: Subset | None, labels: Mapping[str, str]) -> bool:
+    """Whether an endpoint with these labels is part of a subset."""
+    return subset is None or subset.selects(labels)

@@ -1,94 +1,116 @@
-"""An ingress gateway's route configurations: one per port, from the Gateways that select it.
+"""A gateway's route configurations: one for each port, from the Gateways that select it.
 
 The rules are istiod's (pilot/pkg/networking/core/gateway.go): a VirtualService is reached under the hosts
-that it and the server have in common; several for one host are merged, oldest first, catch-alls behind.
+that it and the server have in common; several for one host are merged, oldest first, catch-alls last.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from localmesh.catalog import Catalog, GatewayWorkload, Proxy, Server
+from localmesh.catalog import Catalog, Destinations, GatewayWorkload, Proxy, Server, VirtualService
 from localmesh.catalog.hosts import intersection, is_wildcard
-from localmesh.translate.cache import TranslationCache
-from localmesh.translate.matches import is_catch_all
-from localmesh.translate.names import virtual_host
-from localmesh.translate.routes import RouteContext, routes_of_each
-from localmesh.translate.virtual_hosts import route_configuration, same_as_before
+from localmesh.translate.cache import PartCache
+from localmesh.translate.config import ProxyConfig
+from localmesh.translate.formats import virtual_host_name
+from localmesh.translate.keys import Source
+from localmesh.translate.listeners import gateway_of
+from localmesh.translate.routes import RouteContext, Routes, VirtualServiceRoutes
+from localmesh.translate.virtual_hosts import VirtualHost, route_configuration
 
 Json = dict[str, Any]
 
 
-def gateway_routes(
-    catalog: Catalog, proxy: Proxy, gateway: GatewayWorkload, memory: TranslationCache
-) -> list[Json]:
+class GatewayRoutes(NamedTuple):
     """The route configurations of a gateway, named ``http.<target port>``."""
-    by_name: dict[str, list[Server]] = {}
-    for server in gateway.servers:
-        by_name.setdefault(server.route_name, []).append(server)
-    return [
-        route_configuration(
-            name, same_as_before(_virtual_hosts(catalog, proxy, servers, memory), f"hosts of {name}", memory)
+
+    key: tuple[Source, str]
+    gateway: GatewayWorkload
+    virtual_services: tuple[VirtualService, ...]
+    destinations: Destinations
+
+    @classmethod
+    def read(cls, catalog: Catalog, proxy: Proxy) -> GatewayRoutes:
+        """The servers of the gateway, all VirtualServices, and what decides where a host leads."""
+        key = Source.of(catalog, proxy), proxy.workload
+        return cls(key, gateway_of(catalog, proxy), catalog.virtual_services, catalog.destinations)
+
+    def build(self, parts: PartCache) -> ProxyConfig:
+        """A route configuration for each target port; servers of one port share it."""
+        by_name: dict[str, list[Server]] = {}
+        for server in self.gateway.servers:
+            by_name.setdefault(server.route_name, []).append(server)
+        return ProxyConfig(
+            routes=tuple(
+                route_configuration(name, self._virtual_hosts(servers, parts))
+                for name, servers in sorted(by_name.items())
+            )
         )
-        for name, servers in sorted(by_name.items())
-    ]
+
+    def _virtual_hosts(self, servers: Sequence[Server], parts: PartCache) -> list[Json]:
+        hosts: dict[str, _Host] = {}
+        for server in servers:
+            bound = self._bound(server)
+            context = RouteContext(self.key[0], server.number, server.gateway)
+            routes = parts.build_each(
+                VirtualServiceRoutes.of(each, context, self.destinations) for each, _ in bound
+            )
+            for (_, common), of_common in zip(bound, routes, strict=True):
+                for host in common if of_common.routes else ():
+                    hosts.setdefault(host, _Host(host, server.number)).routes.append(of_common)
+            _require_tls(hosts, server)
+        if not hosts:
+            name = virtual_host_name("blackhole", servers[0].number)
+            return [{"name": name, "domains": ["*"], "routes": []}]
+        virtual_hosts = sorted(_collapsed(hosts.values()), key=lambda host: host.name)
+        return parts.build_each(virtual_hosts)
+
+    def _bound(self, server: Server) -> list[tuple[VirtualService, list[str]]]:
+        """The VirtualServices bound to a server, each with the hosts that both have."""
+        namespace = self.key[0].namespace
+        bound = (
+            each
+            for each in self.virtual_services
+            if server.gateway in each.gateways and each.visible_from(namespace)
+        )
+        pairs = ((each, intersection(server.hosts_for(each.namespace), each.hosts)) for each in bound)
+        return [(each, common) for each, common in pairs if common]
 
 
-def _virtual_hosts(
-    catalog: Catalog, proxy: Proxy, servers: list[Server], memory: TranslationCache
-) -> list[Json]:
-    hosts: dict[str, Json] = {}
-    for index, server in enumerate(servers):
-        context = RouteContext(catalog=catalog, proxy=proxy, port=server.number, gateway=server.gateway)
-        bound = [
-            (virtual_service, common)
-            for virtual_service in catalog.virtual_services_for(proxy.namespace, server.gateway)
-            if (common := intersection(server.hosts_for(virtual_service.namespace), virtual_service.hosts))
-        ]
-        own = memory.scope((servers[0].route_name, index))
-        made = routes_of_each((virtual_service for virtual_service, _ in bound), context, own)
-        for (_, common), routes in zip(bound, made, strict=True):
-            for host in common if routes else ():
-                found = hosts.setdefault(host, _virtual_host(host, server))
-                found["routes"] = found.get("routes", []) + routes
-        _require_tls(hosts, server)
-    if not hosts:
-        name = virtual_host("blackhole", servers[0].number)
-        return [{"name": name, "domains": ["*"], "routes": []}]
-    for found in hosts.values():
-        if "routes" in found:
-            found["routes"] = _catch_alls_last(found["routes"])
-    return sorted(_collapsed(hosts), key=lambda host: str(host["name"]))
+@dataclass(slots=True)
+class _Host:
+    """A host of a gateway, while its routes are collected."""
+
+    name: str
+    port: int
+    routes: list[Routes] = field(default_factory=list)
+    requires_tls: bool = False
 
 
-def _virtual_host(host: str, server: Server) -> Json:
-    return {
-        "name": virtual_host(host, server.number),
-        "domains": [host],
-        "includeRequestAttemptCount": True,
-    }
-
-
-def _require_tls(hosts: dict[str, Json], server: Server) -> None:
+def _require_tls(hosts: dict[str, _Host], server: Server) -> None:
     """`httpsRedirect`: every host of the server answers plain HTTP with a redirect, routed or not."""
     if not server.https_redirect:
         return
     own = {host.name for host in server.hosts}
     for host in own | {name for name in hosts if intersection(own, [name]) == [name]}:
-        hosts.setdefault(host, _virtual_host(host, server))["requireTls"] = "ALL"
+        hosts.setdefault(host, _Host(host, server.number)).requires_tls = True
 
 
-def _catch_alls_last(routes: list[Json]) -> list[Json]:
-    return sorted(routes, key=lambda route: is_catch_all(route["match"]))
-
-
-def _collapsed(hosts: dict[str, Json]) -> list[Json]:
-    """Hosts with the same routes share a virtual host, named after the longest that is no wildcard."""
-    by_content: dict[str, Json] = {}
-    for host in sorted(hosts, key=lambda host: (is_wildcard(host), -len(host), host)):
-        found = hosts[host]
-        twin = by_content.setdefault(json.dumps({**found, "name": "", "domains": []}, sort_keys=True), found)
-        if twin is not found:
-            twin["domains"] = twin["domains"] + found["domains"]
-    return list(by_content.values())
+def _collapsed(hosts: Iterable[_Host]) -> list[VirtualHost]:
+    """Hosts with the same routes share a virtual host, named after the longest that is not a wildcard."""
+    groups: dict[str, list[_Host]] = {}
+    for host in sorted(hosts, key=lambda host: (is_wildcard(host.name), -len(host.name), host.name)):
+        routes = [route for routes in host.routes for route in routes.routes]
+        groups.setdefault(json.dumps([routes, host.requires_tls], sort_keys=True), []).append(host)
+    return [
+        VirtualHost(
+            name=virtual_host_name(group[0].name, group[0].port),
+            domains=tuple(host.name for host in group),
+            routes=tuple(group[0].routes),
+            requires_tls=group[0].requires_tls,
+        )
+        for group in groups.values()
+    ]

@@ -1,32 +1,30 @@
-"""Consistent hashing: which destination has it, and the hash policy that its routes carry.
+"""Consistent hashing: for which destinations it is set, and the hash policies of the routes to them.
 
-Istio, "Destination Rule", `LoadBalancerSettings.ConsistentHashLB`.
+Istio, "Destination Rule", `LoadBalancerSettings.ConsistentHashLB`; istiod:
+pilot/pkg/networking/core/route/route.go, `HashForHTTPDestination` and `hashForService`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from localmesh.catalog import Catalog, DestinationRule
-from localmesh.translate.durations import duration
+from localmesh.catalog import DestinationRule
+from localmesh.catalog.http_routes import Destination
+from localmesh.translate.formats import duration
 
 Json = dict[str, Any]
 ConsistentHash = Mapping[str, Any]
 
 
-def hash_for_destination(
-    catalog: Catalog, namespace: str, destination: Mapping[str, Any]
-) -> ConsistentHash | None:
-    """The consistent hash of a route's destination.
+def hash_for_destination(rule: DestinationRule | None, destination: Destination) -> ConsistentHash | None:
+    """What requests to a route's destination are hashed by, with the DestinationRule of its host.
 
-    Settings for a port count only where the destination names that port.
+    Settings for a port apply only if the destination names that port.
     """
-    rule = catalog.rule_for(destination["host"], namespace)
     if rule is None:
         return None
-    port = (destination.get("port") or {}).get("number")
-    subset = rule.subset(destination.get("subset", ""))
+    port, subset = destination.port, rule.subset(destination.subset)
     subset_policy = subset.policy if subset else None
     return (
         _of_port(subset_policy, port) or _of(subset_policy) or _of_port(rule.policy, port) or _of(rule.policy)
@@ -34,14 +32,19 @@ def hash_for_destination(
 
 
 def hash_for_service(rule: DestinationRule | None, port: int) -> ConsistentHash | None:
-    """The consistent hash of a Service's port that no VirtualService routes."""
+    """What requests to a Service's port are hashed by, if no VirtualService routes them."""
     if rule is None:
         return None
     return _of_port(rule.policy, port) or _of(rule.policy)
 
 
-def hash_policy(consistent_hash: ConsistentHash | None) -> Json | None:
-    """Envoy's hash policy for what the request is hashed by."""
+def hash_policies(hashes: Iterable[ConsistentHash | None]) -> Json:
+    """The hash policies of a route, as a fragment of its action."""
+    policies = [policy for policy in map(_hash_policy, hashes) if policy]
+    return {"hashPolicy": policies} if policies else {}
+
+
+def _hash_policy(consistent_hash: ConsistentHash | None) -> Json | None:
     if not consistent_hash:
         return None
     if "httpHeaderName" in consistent_hash:
@@ -56,14 +59,14 @@ def hash_policy(consistent_hash: ConsistentHash | None) -> Json | None:
 
 
 def _cookie(cookie: Mapping[str, Any]) -> Json:
-    out: Json = {"name": cookie["name"]}
-    if "ttl" in cookie:  # without one Envoy only reads the cookie and never makes it
-        out["ttl"] = duration(cookie["ttl"])
-    if cookie.get("path"):
-        out["path"] = cookie["path"]
-    if cookie.get("attributes"):
-        out["attributes"] = [dict(attribute) for attribute in cookie["attributes"]]
-    return out
+    attributes = [dict(attribute) for attribute in cookie.get("attributes") or ()]
+    return {
+        "name": cookie["name"],
+        # without `ttl` Envoy only reads the cookie and never sets it
+        **({"ttl": duration(cookie["ttl"])} if "ttl" in cookie else {}),
+        **({"path": cookie["path"]} if cookie.get("path") else {}),
+        **({"attributes": attributes} if attributes else {}),
+    }
 
 
 def _of(policy: Mapping[str, Any] | None) -> ConsistentHash | None:

@@ -1,7 +1,8 @@
-"""Tokens: RequestAuthentications as Envoy's jwt_authn filter.
+"""RequestAuthentications as settings of Envoy's jwt_authn filter.
 
-A request without a token passes, one with a bad token does not. Of several issuers any one may vouch;
-what no one vouches for must not be there at all (istiod: pilot/pkg/security/authn/policy_applier.go).
+A request without a token passes, one with an invalid token does not. With several issuers one valid token is
+enough, and a request without a valid one must not have any (istiod:
+pilot/pkg/security/authn/policy_applier.go, `convertToEnvoyJwtConfig`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,8 @@ from localmesh.catalog import JwtRule
 
 Json = dict[str, Any]
 
-JWT = "envoy.filters.http.jwt_authn"
-JWT_CONFIG = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 PAYLOAD = "payload"
-"""Where in the filter's metadata the claims of a good token are."""
+"""The key of the claims of a valid token in the filter's metadata."""
 _ALWAYS_SPLIT = ("permission", "scope")
 _SAME_NAMES = (
     ("audiences", "audiences"),
@@ -28,12 +27,11 @@ _SAME_NAMES = (
 
 
 def jwt_filter(rules: Sequence[JwtRule]) -> Json | None:
-    """The filter's configuration for these rules, sorted by issuer; None where there are none."""
+    """The settings for these rules, which are sorted by issuer; None if there are none."""
     if not rules:
         return None
     providers = {f"origins-{index}": _provider(rule) for index, rule in enumerate(rules)}
     return {
-        "@type": JWT_CONFIG,
         "providers": providers,
         "rules": [{"match": {"prefix": "/"}, "requires": _requirement(list(providers))}],
         "bypassCorsPreflight": True,
@@ -44,8 +42,8 @@ def _requirement(providers: Sequence[str]) -> Json:
     optional = [_any_of([_from(provider), {"allowMissing": {}}]) for provider in providers]
     if len(optional) == 1:
         return optional[0]
-    all_good = {"requiresAll": {"requirements": optional}}
-    return _any_of([*map(_from, providers), all_good])
+    all_valid = {"requiresAll": {"requirements": optional}}
+    return _any_of([*map(_from, providers), all_valid])
 
 
 def _any_of(requirements: list[Json]) -> Json:

@@ -1,48 +1,178 @@
-"""AuthorizationPolicies as Envoy's RBAC filters: one per action, AUDIT before DENY before ALLOW.
+"""AuthorizationPolicies as settings of Envoy's RBAC filters, one per action.
 
-The shapes and names are istiod's (pilot/pkg/security/authz/builder).
+A rule says who (principals) may do what (permissions). Each `from` and each `to` is an alternative; all
+fields of one must match, and so must every `when` condition (istiod: pilot/pkg/security/authz/builder and
+pilot/pkg/security/authz/model).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from localmesh.catalog import Action, AuthorizationPolicy
-from localmesh.translate.rbac_rules import RuleContext, never, rule_policy
+from localmesh.translate import rbac_matchers as match
 
 Json = dict[str, Any]
+Rule = Mapping[str, Any]
+_Matcher = Callable[[Sequence[str]], Json]
+"""What matches any of the values of a field."""
 
-RBAC = "envoy.filters.http.rbac"
-RBAC_CONFIG = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
 _ENVOY_ACTION = {Action.AUDIT: "LOG", Action.DENY: "DENY", Action.ALLOW: "ALLOW"}
 
 
 def rbac_filter(
-    action: Action, policies: Sequence[AuthorizationPolicy], ports: Mapping[int, int]
+    action: Action, policies: Sequence[AuthorizationPolicy], listen_ports: Mapping[int, int]
 ) -> Json | None:
-    """The filter's configuration for an action's policies; None where there are none.
+    """The settings for the policies of an action; None if there are none.
 
-    `ports` says where the proxy really listens for each port that a policy may name.
+    `listen_ports` says where the proxy really listens for each port that a policy can name.
     """
     if not policies:
         return None
-    config: Json = {"@type": RBAC_CONFIG}
-    for field, dry_run in (("rules", False), ("shadowRules", True)):
-        chosen = [policy for policy in policies if policy.dry_run is dry_run]
-        if chosen:
-            rules = {name: rule for policy in chosen for name, rule in _rules(policy, ports).items()}
-            config[field] = {"action": _ENVOY_ACTION[action], "policies": rules}
-    # istiod takes the word for this prefix from the rules that are only tried, ALLOW if there are none
-    tried = _ENVOY_ACTION[action] if "shadowRules" in config else "ALLOW"
-    if tried != "LOG":
-        config["shadowRulesStatPrefix"] = f"istio_dry_run_{tried.lower()}_"
-    return config
+    enforced = [policy for policy in policies if not policy.dry_run]
+    dry_run = [policy for policy in policies if policy.dry_run]
+    # istiod takes the action in this prefix from the dry-run rules, and ALLOW if there are none
+    # (builder.go, `shadowRuleStatPrefix`)
+    counted = _ENVOY_ACTION[action] if dry_run else "ALLOW"
+    return {
+        **({"rules": _rules(action, enforced, listen_ports)} if enforced else {}),
+        **({"shadowRules": _rules(action, dry_run, listen_ports)} if dry_run else {}),
+        **({"shadowRulesStatPrefix": f"istio_dry_run_{counted.lower()}_"} if counted != "LOG" else {}),
+    }
 
 
-def _rules(policy: AuthorizationPolicy, ports: Mapping[int, int]) -> Json:
+def _rules(action: Action, policies: Sequence[AuthorizationPolicy], listen_ports: Mapping[int, int]) -> Json:
+    rules = {name: rule for policy in policies for name, rule in _policy(policy, listen_ports).items()}
+    return {"action": _ENVOY_ACTION[action], "policies": rules}
+
+
+def _policy(policy: AuthorizationPolicy, listen_ports: Mapping[int, int]) -> Json:
     prefix = f"ns[{policy.namespace}]-policy[{policy.name}]-rule"
     if not policy.rules:
-        return {f"{prefix}[0]": never()}
-    context = RuleContext(namespace=policy.namespace, ports=ports)
-    return {f"{prefix}[{index}]": rule_policy(rule, context) for index, rule in enumerate(policy.rules)}
+        return {f"{prefix}[0]": _NOTHING}
+    permissions, principals = _permission_matchers(listen_ports), _principal_matchers(policy.namespace)
+    return {
+        f"{prefix}[{index}]": {
+            "permissions": _alternatives(rule, "to", _PERMISSIONS, permissions),
+            "principals": _alternatives(rule, "from", _PRINCIPALS, _with_brackets(principals, rule)),
+        }
+        for index, rule in enumerate(policy.rules)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Syntax:
+    """How Envoy combines the conditions of one half of a rule."""
+
+    all_of: str
+    any_of: str
+    entries: str
+    negated: str
+
+    def any_value(self, matcher: Callable[[str], Json]) -> _Matcher:
+        """A matcher of several values from one of a single value."""
+        return lambda values: {self.any_of: {self.entries: [matcher(value) for value in values]}}
+
+    def all_conditions(self, conditions: list[Json]) -> Json:
+        """All of the conditions; everything if there are none."""
+        return {self.all_of: {self.entries: conditions or [{"any": True}]}}
+
+    def conditions(self, block: Rule, field: str, matcher: _Matcher) -> Iterator[Json]:
+        """What a block says by a field, and by its negation: `hosts` and `notHosts`."""
+        if block.get(field):
+            yield matcher(block[field])
+        excluded = block.get(f"not{field[0].upper()}{field[1:]}")
+        if excluded:
+            yield {self.negated: matcher(excluded)}
+
+
+_PERMISSIONS = _Syntax("andRules", "orRules", "rules", "notRule")
+_PRINCIPALS = _Syntax("andIds", "orIds", "ids", "notId")
+_NOTHING: Json = {
+    "permissions": [{"notRule": {"any": True}}],
+    "principals": [{"notId": {"any": True}}],
+}
+"""A policy that matches no request, for an AuthorizationPolicy without rules."""
+_OPERATION = {
+    "hosts": "hosts",
+    "methods": "methods",
+    "paths": "paths",
+    "ports": "destination.port",
+}
+_SOURCE = {
+    "principals": "source.principal",
+    "requestPrincipals": "request.auth.principal",
+    "serviceAccounts": "source.serviceAccount",
+    "trustDomains": "source.trustDomain",
+    "namespaces": "source.namespace",
+    "remoteIpBlocks": "remote.ip",
+    "ipBlocks": "source.ip",
+}
+_FIELDS = {"to": ("operation", _OPERATION), "from": ("source", _SOURCE)}
+"""The fields of both blocks in the order in which istiod writes them, each with its key as a condition."""
+
+
+def _alternatives(rule: Rule, side: str, syntax: _Syntax, matchers: Mapping[str, _Matcher]) -> list[Json]:
+    """One entry for each `to` or `from`, of all its fields and all `when` conditions on that side."""
+    name, fields = _FIELDS[side]
+    common = [
+        condition
+        for when in rule.get("when") or ()
+        if when["key"] in matchers
+        for condition in syntax.conditions(when, "values", matchers[when["key"]])
+    ]
+    blocks = [each.get(name) or {} for each in rule.get(side) or ()] or [{}]
+    return [
+        syntax.all_conditions(
+            [
+                *chain.from_iterable(
+                    syntax.conditions(block, field, matchers[key]) for field, key in fields.items()
+                ),
+                *common,
+            ]
+        )
+        for block in blocks
+    ]
+
+
+def _permission_matchers(listen_ports: Mapping[int, int]) -> Mapping[str, _Matcher]:
+    any_value = _PERMISSIONS.any_value
+    return {
+        "hosts": any_value(match.host),
+        "methods": any_value(lambda value: {"header": match.header(":method", value)}),
+        "paths": any_value(match.path),
+        "destination.ip": any_value(lambda value: {"destinationIp": match.address_range(value)}),
+        "destination.port": any_value(lambda value: match.port(value, listen_ports)),
+        "connection.sni": any_value(lambda value: {"requestedServerName": match.string(value)}),
+    }
+
+
+def _principal_matchers(namespace: str) -> Mapping[str, _Matcher]:
+    any_value = _PRINCIPALS.any_value
+    return {
+        "source.ip": any_value(lambda value: {"directRemoteIp": match.address_range(value)}),
+        "remote.ip": any_value(lambda value: {"remoteIp": match.address_range(value)}),
+        "source.namespace": any_value(match.namespace),
+        "source.trustDomain": any_value(match.trust_domain),
+        "source.serviceAccount": any_value(lambda value: match.service_account(value, namespace)),
+        "source.principal": any_value(match.principal),
+        "request.auth.principal": match.request_principals,
+        "request.auth.audiences": lambda values: match.claim(["aud"], values),
+        "request.auth.presenter": lambda values: match.claim(["azp"], values),
+    }
+
+
+def _with_brackets(matchers: Mapping[str, _Matcher], rule: Rule) -> Mapping[str, _Matcher]:
+    """The matchers, and those of the rule's conditions whose keys name a header or a claim in brackets."""
+    keys = [when["key"] for when in rule.get("when") or ()]
+    return {**matchers, **{key: _bracketed(key) for key in keys if match.bracketed(key)}}
+
+
+def _bracketed(key: str) -> _Matcher:
+    names = match.bracketed(key)
+    if key.startswith("request.auth.claims["):
+        return lambda values: match.claim(names, values)
+    return _PRINCIPALS.any_value(lambda value: {"header": match.header(names[0], value)})

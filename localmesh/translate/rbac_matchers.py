@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from localmesh.catalog.identities import SPIFFE
-from localmesh.translate.jwt import JWT, PAYLOAD
+from localmesh.catalog.security import SPIFFE
+from localmesh.translate.http_filters import JWT
+from localmesh.translate.jwt import PAYLOAD
 
 Json = dict[str, Any]
 
@@ -163,7 +164,7 @@ def _claim_is(name: str, value: Json) -> Json:
 
 def _claim(names: Sequence[str], value: Json) -> Json:
     keys = [{"key": name} for name in (PAYLOAD, *names)]
-    return {"metadata": {"filter": JWT, "path": keys, "value": value}}
+    return {"metadata": {"filter": JWT.name, "path": keys, "value": value}}
 
 
 def _authenticated(name: Json) -> Json:

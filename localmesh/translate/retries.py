@@ -1,4 +1,8 @@
-"""Retry policies (Istio, "Virtual Service", `HTTPRetry`; Envoy, "HTTP route components", `RetryPolicy`)."""
+"""Retry policies.
+
+Istio, "Virtual Service", `HTTPRetry`; Envoy, "HTTP route components", `RetryPolicy`; istiod:
+pilot/pkg/networking/core/route/retry/retry.go.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from localmesh.translate.durations import duration
+from localmesh.translate.formats import duration
 
 Json = dict[str, Any]
 
-# Neither a 500 nor a 503 of the application is in this list: without `retryOn` they are not retried.
+# The application's 500 and 503 are not in this list: without `retryOn` they are not retried.
 _DEFAULT_RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
+_DEFAULT_ATTEMPTS = 2
 _PREVIOUS_HOSTS = {
     "name": "envoy.retry_host_predicates.previous_hosts",
     "typedConfig": {
@@ -20,44 +25,44 @@ _PREVIOUS_HOSTS = {
 }
 _STATUS_CODES = frozenset(int(status) for status in HTTPStatus)
 
-INBOUND: Mapping[str, Any] = {"retryOn": "reset-before-request", "numRetries": 2}
-"""Retries of a sidecar towards its own application: only of requests that it never read."""
+INBOUND_RETRIES: Mapping[str, Any] = {"retryOn": "reset-before-request", "numRetries": 2}
+"""The retries of a sidecar towards its own application: only of requests that it has not read."""
 
 
 def retry_policy(retries: Mapping[str, Any] | None, *, consistent_hash: bool = False) -> Json | None:
-    """The policy of a route; None where retries are switched off (`attempts: 0`).
+    """The retry policy of a route; None where retries are switched off (`attempts: 0`).
 
-    With one consistent-hash destination a retry may go to the same host again, or it would leave the
-    host that the hash chose.
+    With a single destination that is hashed consistently a retry may go to the same host again; otherwise it
+    would leave the host that the hash has chosen.
     """
-    policy: Json = {"retryOn": _DEFAULT_RETRY_ON, "numRetries": 2, "hostSelectionRetryMaxAttempts": 5}
-    if not consistent_hash:
-        policy["retryHostPredicate"] = [_PREVIOUS_HOSTS]
-    if retries is None:
-        return policy
+    retries = {"attempts": _DEFAULT_ATTEMPTS} if retries is None else retries
     if retries.get("attempts", 0) <= 0:
         return None
-    policy["numRetries"] = retries["attempts"]
-    if retries.get("retryOn"):
-        _set_conditions(policy, retries["retryOn"])
-    if "perTryTimeout" in retries:
-        policy["perTryTimeout"] = duration(retries["perTryTimeout"])
-    if "retryIgnorePreviousHosts" in retries:
-        policy.pop("retryHostPredicate", None)
-        if retries["retryIgnorePreviousHosts"]:
-            policy["retryHostPredicate"] = [_PREVIOUS_HOSTS]
-    if "backoff" in retries:
-        policy["retryBackOff"] = {"baseInterval": duration(retries["backoff"])}
-    return policy
+    ignores_previous = retries.get("retryIgnorePreviousHosts", not consistent_hash)
+    return {
+        **_conditions(retries.get("retryOn", "")),
+        "numRetries": retries["attempts"],
+        "hostSelectionRetryMaxAttempts": 5,
+        **({"retryHostPredicate": [_PREVIOUS_HOSTS]} if ignores_previous else {}),
+        **({"perTryTimeout": duration(retries["perTryTimeout"])} if "perTryTimeout" in retries else {}),
+        **({"retryBackOff": {"baseInterval": duration(retries["backoff"])}} if "backoff" in retries else {}),
+    }
 
 
-def _set_conditions(policy: Json, retry_on: str) -> None:
+def _conditions(retry_on: str) -> Json:
+    """The conditions, with numbers among them as status codes."""
+    if not retry_on:
+        return {"retryOn": _DEFAULT_RETRY_ON}
     words = [word.strip() for word in retry_on.split(",") if word.strip()]
-    codes = [int(word) for word in words if word.isdigit() and int(word) in _STATUS_CODES]
-    conditions = [word for word in words if not (word.isdigit() and int(word) in _STATUS_CODES)]
-    if codes:
-        policy["retriableStatusCodes"] = codes
-        if "retriable-status-codes" not in ",".join(conditions):
-            # Istio puts a comma before it even where nothing else is written; Envoy skips empty words
-            conditions = [*(conditions or [""]), "retriable-status-codes"]
-    policy["retryOn"] = ",".join(conditions)
+    codes = [int(word) for word in words if _is_status_code(word)]
+    conditions = [word for word in words if not _is_status_code(word)]
+    if not codes:
+        return {"retryOn": ",".join(conditions)}
+    if "retriable-status-codes" not in ",".join(conditions):
+        # Istio writes a comma before it even if there is nothing else; Envoy ignores empty conditions
+        conditions = [*(conditions or [""]), "retriable-status-codes"]
+    return {"retryOn": ",".join(conditions), "retriableStatusCodes": codes}
+
+
+def _is_status_code(word: str) -> bool:
+    return word.isdigit() and int(word) in _STATUS_CODES

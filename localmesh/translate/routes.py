@@ -1,216 +1,235 @@
-"""One VirtualService's HTTP routes as Envoy routes, for one listener port of one proxy."""
+"""One VirtualService's HTTP routes as Envoy routes, for one port of one listener.
+
+istiod: pilot/pkg/networking/core/route/route.go, `BuildHTTPRoutesForVirtualService`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from localmesh.catalog import MESH, Catalog, DestinationRule, Proxy, Service, VirtualService
-from localmesh.translate.cache import TranslationCache
-from localmesh.translate.durations import duration
-from localmesh.translate.filters import per_filter_config
-from localmesh.translate.hashing import hash_for_destination, hash_policy
-from localmesh.translate.headers import append_operations, header_operations
+from localmesh.catalog import MESH, DestinationRule, Destinations, Service, VirtualService
+from localmesh.catalog.destinations import destination_port
+from localmesh.catalog.http_routes import Destination, HttpMatch, HttpRoute, WeightedDestination
+from localmesh.catalog.virtual_services import match_applies
+from localmesh.translate.formats import duration, outbound_cluster
+from localmesh.translate.hashing import hash_for_destination, hash_for_service, hash_policies
+from localmesh.translate.http_filters import per_filter_config
+from localmesh.translate.keys import Source
 from localmesh.translate.matches import is_catch_all, route_match
-from localmesh.translate.mirrors import mirror_policies
-from localmesh.translate.names import outbound_cluster
-from localmesh.translate.redirects import direct_response, redirect
 from localmesh.translate.retries import retry_policy
+from localmesh.translate.route_actions import (
+    HeaderOperations,
+    direct_response,
+    header_operations,
+    host_rewrite,
+    mirror_policies,
+    path_rewrite,
+    redirect,
+)
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RouteContext:
-    """For whom routes are made: the proxy, the port that it listens for, and by which gateway name."""
+class RouteContext(NamedTuple):
+    """What routes are made for: a proxy, its port, and the gateway that it serves there, or `MESH`."""
 
-    catalog: Catalog
-    proxy: Proxy
+    source: Source
     port: int
     gateway: str
 
-    def cluster(self, destination: Mapping[str, Any]) -> str:
-        """The cluster of a destination that may or may not name a port.
-
-        Without one a sidecar takes the port that was called; a gateway takes the Service's only port, and
-        the server's where the Service has several.
-        """
-        host = destination["host"]
-        port = (destination.get("port") or {}).get("number")
-        if port is None:
-            port = self.port
-            service = self.catalog.service(host)
-            if self.gateway != MESH and service is not None and len(service.ports) == 1:
-                port = service.ports[0].number
-        return outbound_cluster(host, port, destination.get("subset", ""))
+    def applies(self, match: HttpMatch | None) -> bool:
+        """Whether the proxy has routes for a match."""
+        namespace, labels = self.source.namespace, dict(self.source.labels)
+        return match_applies(match, port=self.port, gateway=self.gateway, namespace=namespace, labels=labels)
 
 
-class _Routed(NamedTuple):
-    """All that decides the routes of one VirtualService, for the proxies of one kind, namespace and look.
+@dataclass(frozen=True, slots=True, eq=False)
+class Routes:
+    """Envoy routes in order; compared by identity, as equal inputs give the same object."""
 
-    The rules of the hosts that it leads to have the consistent hashes, their Services the only ports.
+    routes: tuple[Json, ...]
+
+
+class VirtualServiceRoutes(NamedTuple):
+    """The routes of one VirtualService.
+
+    `rules` and `services` belong to the hosts that it leads to, in the order of these. Of the services only
+    gateways need to know.
     """
 
     virtual_service: VirtualService
+    context: RouteContext
     rules: tuple[DestinationRule | None, ...]
     services: tuple[Service | None, ...]
 
+    @classmethod
+    def of(
+        cls, virtual_service: VirtualService, context: RouteContext, destinations: Destinations
+    ) -> VirtualServiceRoutes:
+        """The routes of a VirtualService, with everything that decides them."""
+        hosts, namespace = virtual_service.destination_hosts, context.source.namespace
+        rules = tuple(destinations.rule_for(host, namespace) for host in hosts)
+        services = () if context.gateway == MESH else tuple(map(destinations.service, hosts))
+        return cls(virtual_service, context, rules, services)
 
-def routes_of_each(
-    virtual_services: Iterable[VirtualService], context: RouteContext, memory: TranslationCache
-) -> list[list[Json]]:
-    """The Envoy routes of several VirtualServices."""
-    catalog, namespace = context.catalog, context.proxy.namespace
-    inputs = (
-        _Routed(
-            virtual_service=each,
-            rules=tuple(catalog.rule_for(host, namespace) for host in each.destinations),
-            services=() if context.gateway == MESH else tuple(map(catalog.service, each.destinations)),
+    def build(self) -> Routes:
+        """The routes up to the first catch-all: what follows it is never reached."""
+        routes: list[Json] = []
+        for route in self._routes():
+            routes.append(route)
+            if is_catch_all(route["match"]):
+                break
+        return Routes(tuple(routes))
+
+    def _routes(self) -> Iterator[Json]:
+        hosts = self.virtual_service.destination_hosts
+        targets = _Targets(
+            self.context,
+            rules=dict(zip(hosts, self.rules, strict=True)),
+            services=dict(zip(hosts, self.services, strict=False)),
         )
-        for each in virtual_services
-    )
-    name = f"routes by {context.gateway}:{context.port}"
-    return memory.each(name, inputs, lambda each: http_routes(each.virtual_service, context))
+        for route in self.virtual_service.http:
+            for match in route.matches or [None]:
+                if self.context.applies(match):
+                    yield _route(route, match, self.virtual_service, targets)
 
 
-def http_routes(virtual_service: VirtualService, context: RouteContext) -> list[Json]:
-    """The Envoy routes, in order; what follows a catch-all is left out, as it is never reached."""
-    out: list[Json] = []
-    for route in virtual_service.http:
-        for match in route.get("match") or [None]:
-            if not _concerns(match, context):
-                continue
-            out.append(_route(route, match, virtual_service, context))
-            if is_catch_all(out[-1]["match"]):
-                return out
-    return out
+class DefaultRoute(NamedTuple):
+    """The route of a Service's port that no VirtualService routes: no timeout, Istio's default retries."""
+
+    host: str
+    port: int
+    rule: DestinationRule | None
+
+    def build(self) -> Routes:
+        """The one route."""
+        hashed = hash_for_service(self.rule, self.port)
+        route = {
+            "name": "default",
+            "match": {"prefix": "/"},
+            "route": {
+                "cluster": outbound_cluster(self.host, self.port),
+                "timeout": "0s",
+                "maxGrpcTimeout": "0s",
+                "retryPolicy": retry_policy(None),
+                **hash_policies([hashed]),
+            },
+            "decorator": {"operation": f"{self.host}:{self.port}/*"},
+        }
+        return Routes((route,))
 
 
-def default_route(cluster: str, operation: str, consistent_hash: Mapping[str, Any] | None = None) -> Json:
-    """The route of a Service that no VirtualService routes: no timeout, Istio's default retries."""
-    action: Json = {"cluster": cluster, "timeout": "0s", "retryPolicy": retry_policy(None)}
-    policy = hash_policy(consistent_hash)
-    if policy:
-        action["hashPolicy"] = [policy]
-    return {
-        "name": "default",
-        "match": {"prefix": "/"},
-        "route": {**action, "maxGrpcTimeout": "0s"},
-        "decorator": {"operation": operation},
-    }
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """What the destinations of a route lead to."""
 
+    context: RouteContext
+    rules: Mapping[str, DestinationRule | None]
+    services: Mapping[str, Service | None]
 
-def _concerns(match: Mapping[str, Any] | None, context: RouteContext) -> bool:
-    """Port, gateways, source labels and namespace are decided here, never by Envoy."""
-    if match is None:
-        return True
-    if match.get("port", context.port) not in (0, context.port):
-        return False
-    if match.get("gateways"):
-        return context.gateway in match["gateways"]
-    labels = context.proxy.labels
-    if any(labels.get(key) != value for key, value in (match.get("sourceLabels") or {}).items()):
-        return False
-    return match.get("sourceNamespace", "") in ("", context.proxy.namespace)
+    def cluster(self, destination: Destination) -> str:
+        """The cluster of a destination."""
+        port = destination_port(
+            self.services.get(destination.host),
+            destination.port,
+            listener_port=self.context.port,
+            gateway=self.context.gateway,
+        )
+        return outbound_cluster(destination.host, port, destination.subset)
+
+    def consistent_hash(self, destination: Destination) -> Mapping[str, Any] | None:
+        """What requests to a destination are hashed by."""
+        return hash_for_destination(self.rules[destination.host], destination)
 
 
 def _route(
-    route: Mapping[str, Any],
-    match: Mapping[str, Any] | None,
-    virtual_service: VirtualService,
-    context: RouteContext,
+    route: HttpRoute, match: HttpMatch | None, virtual_service: VirtualService, targets: _Targets
 ) -> Json:
-    out: Json = {"match": route_match(match)}
-    name = route.get("name", "") + ("." + match["name"] if match and match.get("name") else "")
-    if name:
-        out["name"] = name
-    config = (
-        f"/apis/networking.istio.io/v1/namespaces/{virtual_service.namespace}"
-        f"/virtual-service/{virtual_service.name}"
-    )
-    out["metadata"] = {"filterMetadata": {"istio": {"config": config}}}
-    operations, authority = header_operations(route.get("headers"))
-    out.update(operations)
-    if "redirect" in route:
-        out["redirect"] = redirect(route["redirect"], context.port)
-    elif "directResponse" in route:
-        out["directResponse"] = direct_response(route["directResponse"])
-    else:
-        out["route"] = _action(route, out, authority, context)
-    out["decorator"] = {"operation": _operation(out, virtual_service.name, context.port)}
+    """One Envoy route, merged from fragments."""
+    envoy_match = route_match(match)
+    name = route.name + (f".{match['name']}" if match and match.get("name") else "")
+    operations = _header_operations(route)
+    action = _action(route, operations, targets)
     filters = per_filter_config(route)
-    if filters:
-        out["typedPerFilterConfig"] = filters
-    return out
+    return {
+        "match": envoy_match,
+        **({"name": name} if name else {}),
+        "metadata": {"filterMetadata": {"istio": {"config": _config_name(virtual_service)}}},
+        **operations.fields,
+        **action,
+        "decorator": {
+            "operation": _operation(envoy_match, action, virtual_service.name, targets.context.port)
+        },
+        **({"typedPerFilterConfig": filters} if filters else {}),
+    }
 
 
-def _action(route: Mapping[str, Any], out: Json, authority: str, context: RouteContext) -> Json:
-    action: Json = {"timeout": duration(route["timeout"]) if "timeout" in route else "0s"}
-    action["maxGrpcTimeout"] = action["timeout"]
-    rewrite = route.get("rewrite") or {}
-    authority = _rewrite(action, rewrite) or authority
-    if authority:
-        action["hostRewriteLiteral"] = authority
-    mirrors = mirror_policies(route, context.cluster)
-    if mirrors:
-        action["requestMirrorPolicies"] = mirrors
-    destinations: Sequence[Mapping[str, Any]] = route.get("route") or []
-    hashes = [
-        hash_for_destination(context.catalog, context.proxy.namespace, entry["destination"])
-        for entry in destinations
-        if len(destinations) == 1 or entry.get("weight", 0)
-    ]
-    policies = [policy for policy in map(hash_policy, hashes) if policy]
-    if policies:
-        action["hashPolicy"] = policies
-    if len(destinations) == 1:
-        _single_destination(destinations[0], action, out, context)
+def _config_name(virtual_service: VirtualService) -> str:
+    owner = f"namespaces/{virtual_service.namespace}/virtual-service"
+    return f"/apis/networking.istio.io/v1/{owner}/{virtual_service.name}"
+
+
+def _header_operations(route: HttpRoute) -> HeaderOperations:
+    """The route's own operations, and those of its destination if there is only one.
+
+    Where there are several, Envoy does each destination's operations when it has chosen that destination.
+    """
+    own = header_operations(route.headers)
+    if len(route.destinations) != 1 or route.redirect is not None or route.direct_response is not None:
+        return own
+    return own.followed_by(header_operations(route.destinations[0].headers))
+
+
+def _action(route: HttpRoute, operations: HeaderOperations, targets: _Targets) -> Json:
+    if route.redirect is not None:
+        return redirect(route.redirect, targets.context.port)
+    if route.direct_response is not None:
+        return direct_response(route.direct_response)
+    timeout = duration(route.timeout) if route.timeout is not None else "0s"
+    return {
+        "route": {
+            "timeout": timeout,
+            "maxGrpcTimeout": timeout,
+            **path_rewrite(route.rewrite),
+            **host_rewrite(route.rewrite.get("authority") or operations.authority),
+            **mirror_policies(route.mirrors, targets.cluster),
+            **_destinations(route, targets),
+        }
+    }
+
+
+def _destinations(route: HttpRoute, targets: _Targets) -> Json:
+    """Where requests go: to a cluster or to several by weight; with the hashing and retries for these."""
+    is_single = len(route.destinations) == 1
+    chosen = [each for each in route.destinations if is_single or each.weight]
+    hashes = [targets.consistent_hash(each.destination) for each in chosen]
+    retries = retry_policy(route.retries, consistent_hash=is_single and hashes[0] is not None)
+    if is_single:
+        clusters: Json = {"cluster": targets.cluster(chosen[0].destination)}
     else:
-        action["weightedClusters"] = {"clusters": _weighted(destinations, context)}
-    pinned = len(destinations) == 1 and hashes[0] is not None
-    retries = retry_policy(route.get("retries"), consistent_hash=pinned)
-    if retries:
-        action["retryPolicy"] = retries
-    return action
+        clusters = {"weightedClusters": {"clusters": [_weighted_cluster(each, targets) for each in chosen]}}
+    return {**hash_policies(hashes), **clusters, **({"retryPolicy": retries} if retries else {})}
 
 
-def _rewrite(action: Json, rewrite: Mapping[str, Any]) -> str:
-    """Sets the path rewrite; gives the authority to rewrite to, or ""."""
-    regex = rewrite.get("uriRegexRewrite")
-    if regex:
-        action["regexRewrite"] = {"pattern": {"regex": regex["match"]}, "substitution": regex["rewrite"]}
-    elif rewrite.get("uri"):
-        action["prefixRewrite"] = rewrite["uri"]
-    return str(rewrite.get("authority", ""))
+def _weighted_cluster(weighted: WeightedDestination, targets: _Targets) -> Json:
+    operations = header_operations(weighted.headers)
+    return {
+        "name": targets.cluster(weighted.destination),
+        "weight": weighted.weight,
+        **operations.fields,
+        **host_rewrite(operations.authority),
+    }
 
 
-def _single_destination(entry: Mapping[str, Any], action: Json, out: Json, context: RouteContext) -> None:
-    action["cluster"] = context.cluster(entry["destination"])
-    operations, authority = header_operations(entry.get("headers"))
-    append_operations(out, operations)
-    if authority:
-        action.setdefault("hostRewriteLiteral", authority)
+def _operation(match: Json, action: Json, virtual_service: str, port: int) -> str:
+    """The route's name in traces: its one destination, else the VirtualService, and the path.
 
-
-def _weighted(destinations: Sequence[Mapping[str, Any]], context: RouteContext) -> list[Json]:
-    clusters = []
-    for entry in destinations:
-        if not entry.get("weight", 0):
-            continue
-        operations, authority = header_operations(entry.get("headers"))
-        cluster = {"name": context.cluster(entry["destination"]), "weight": entry["weight"], **operations}
-        if authority:
-            cluster["hostRewriteLiteral"] = authority
-        clusters.append(cluster)
-    return clusters
-
-
-def _operation(route: Json, virtual_service: str, port: int) -> str:
-    """The route's name in traces: its one destination, else the VirtualService, and the path."""
-    match = route["match"]
+    istiod: route.go, `GetRouteOperation`.
+    """
     path = match.get("path") or match.get("safeRegex", {}).get("regex") or match.get("prefix", "/") + "*"
-    cluster = route.get("route", {}).get("cluster", "")
+    cluster = action.get("route", {}).get("cluster", "")
     if cluster:
         _, cluster_port, _, host = cluster.split("|")
         return f"{host}:{cluster_port}{path}"

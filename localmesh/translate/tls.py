@@ -1,25 +1,39 @@
-"""TLS of the mesh: what a proxy shows, whom it believes, and by what each side tells mTLS from plain text.
+"""TLS of the mesh: how a proxy calls each cluster, and what an inbound port accepts.
 
-The shapes are istiod's (pilot/pkg/networking/core/cluster_tls.go and pilot/pkg/security/authn); only the
-stream that brings the certificates is another: Istio's agent serves them to its own Envoy.
+Without a traffic policy's `tls` each endpoint decides (auto mTLS): those whose sidecar accepts mTLS are
+marked. A DestinationRule's `tls` decides for all endpoints of a cluster. istiod:
+pilot/pkg/networking/core/cluster_tls.go, pilot/pkg/xds/endpoints/mtls_checker.go, pilot/pkg/security/authn.
+Only the source of the certificates differs: Istio's agent serves them to its Envoy, here they come over ADS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from localmesh.catalog import MutualTls
-from localmesh.catalog.identities import SPIFFE, TRUST_DOMAIN
+from localmesh.catalog import (
+    DestinationRule,
+    MutualTls,
+    PeerAuthentications,
+    Pod,
+    Resolution,
+    Service,
+    ServicePort,
+    Subset,
+)
+from localmesh.catalog.security import SPIFFE, TRUST_DOMAIN
+from localmesh.translate.formats import ADS, server_name
 
 Json = dict[str, Any]
 
 CERTIFICATE = "default"
-"""The name under which a proxy asks for its own certificate."""
+"""The name of the secret with a proxy's own certificate."""
 ROOT = "ROOTCA"
-"""The name under which it asks for the certificate to check others by."""
+"""The name of the secret with the certificate that others are verified with."""
+ENDPOINT_MARK: Json = {"envoy.transport_socket_match": {"tlsMode": "istio"}}
+"""The metadata of an endpoint that accepts mTLS."""
 
-_ADS: Json = {"ads": {}, "initialFetchTimeout": "0s", "resourceApiVersion": "V3"}
+_ISTIO_MUTUAL = "ISTIO_MUTUAL"
 _TLS = "envoy.transport_sockets.tls"
 _CONTEXTS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 _RAW_BUFFER: Json = {
@@ -37,40 +51,60 @@ _CIPHERS = (
     "AES256-GCM-SHA384",
     "AES128-GCM-SHA256",
 )
-# What sidecars say in ALPN, of all versions and protocols: any of these means mTLS of the mesh.
+# What sidecars of any version send in ALPN; each of these means mTLS of the mesh.
 _MESH_PROTOCOLS = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
 
 
-def upstream_socket(*, sni: str, identities: Iterable[str], http2: bool) -> Json:
-    """mTLS towards endpoints that must prove one of `identities`; none given: any of the mesh."""
-    return {
-        "name": _TLS,
-        "typedConfig": {
-            "@type": f"{_CONTEXTS}.UpstreamTlsContext",
-            "commonTlsContext": {
-                "tlsParams": _VERSIONS,
-                **_secrets([{"exact": identity} for identity in identities]),
-                "alpnProtocols": ["istio", "h2"] if http2 else ["istio"],
-            },
-            "sni": sni,
-        },
-    }
+def cluster_tls(
+    service: Service,
+    port: ServicePort,
+    subset: Subset | None,
+    settings: Mapping[str, Any] | None,
+    *,
+    auto_mtls: bool,
+    identities: tuple[str, ...],
+    http2: bool,
+) -> Json:
+    """The transport sockets of a cluster; empty for plain text.
+
+    `settings` are those of the traffic policy; without them each endpoint decides, if `auto_mtls` is on.
+    `http2`: the cluster speaks nothing else.
+    """
+    if settings is None:
+        in_mesh = not service.is_external and service.resolution is not Resolution.NONE
+        if not in_mesh or not auto_mtls:
+            return {}
+    elif settings.get("mode") != _ISTIO_MUTUAL:
+        return {}
+    names = (settings or {}).get("subjectAltNames")
+    socket = _upstream_socket(
+        sni=(settings or {}).get("sni")
+        or server_name(service.host, port.number, subset.name if subset else ""),
+        identities=identities if names is None else names,
+        http2=http2,
+    )
+    return {"transportSocket": socket} if settings else {"transportSocketMatches": _by_endpoint(socket)}
 
 
-def automatic(socket: Json) -> list[Json]:
-    """mTLS with the endpoints that are marked for it, plain text with all others."""
-    return [
-        {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transportSocket": socket},
-        {"name": "tlsMode-disabled", "match": {}, "transportSocket": _RAW_BUFFER},
-    ]
-
-
-ENDPOINT_MARK: Json = {"envoy.transport_socket_match": {"tlsMode": "istio"}}
-"""The metadata of an endpoint that takes mTLS."""
+def accepts_mutual_tls(
+    peer_authentications: PeerAuthentications,
+    pod: Pod,
+    port: ServicePort,
+    rule: DestinationRule | None,
+    subset: Subset | None,
+) -> bool:
+    """Whether an endpoint gets the mark: its DestinationRule says so, or its sidecar accepts mTLS."""
+    mode = _tls_mode(rule, subset, port.number)
+    if mode is not None:
+        return mode == _ISTIO_MUTUAL
+    number = pod.container_port(port.target)
+    if not pod.has_sidecar or number is None:
+        return False
+    return peer_authentications.mode(pod.namespace, pod.labels, number) is not MutualTls.DISABLE
 
 
 def filter_chains(name: str, filters: list[Json], mode: MutualTls) -> list[Json]:
-    """The same filters for each way in which a port in this mode may be called."""
+    """The filter chains of an inbound port: the same filters for each kind of connection that it accepts."""
     secure = {"filters": filters, "transportSocket": _downstream_socket(), "name": name}
     plain = {"filterChainMatch": {"transportProtocol": "raw_buffer"}, "filters": filters, "name": name}
     if mode is MutualTls.DISABLE:
@@ -92,6 +126,44 @@ def tls_inspector() -> Json:
     }
 
 
+def _tls_mode(rule: DestinationRule | None, subset: Subset | None, port: int) -> str | None:
+    """The mode in a DestinationRule; for endpoints a port without `tls` falls back to the whole policy."""
+    for policy in (subset.policy if subset else None, rule.policy if rule else None):
+        of_port = [
+            setting
+            for setting in (policy or {}).get("portLevelSettings") or ()
+            if (setting.get("port") or {}).get("number") == port
+        ]
+        for settings in (*of_port, policy or {}):
+            if settings.get("tls") is not None:
+                return str(settings["tls"].get("mode", "DISABLE"))
+    return None
+
+
+def _upstream_socket(*, sni: str, identities: Iterable[str], http2: bool) -> Json:
+    """mTLS with endpoints that must have one of `identities`; if there are none, any of the mesh."""
+    return {
+        "name": _TLS,
+        "typedConfig": {
+            "@type": f"{_CONTEXTS}.UpstreamTlsContext",
+            "commonTlsContext": {
+                "tlsParams": _VERSIONS,
+                **_secrets([{"exact": identity} for identity in identities]),
+                "alpnProtocols": ["istio", "h2"] if http2 else ["istio"],
+            },
+            "sni": sni,
+        },
+    }
+
+
+def _by_endpoint(socket: Json) -> list[Json]:
+    """mTLS with marked endpoints, plain text with all others."""
+    return [
+        {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transportSocket": socket},
+        {"name": "tlsMode-disabled", "match": {}, "transportSocket": _RAW_BUFFER},
+    ]
+
+
 def _downstream_socket() -> Json:
     return {
         "name": _TLS,
@@ -100,7 +172,7 @@ def _downstream_socket() -> Json:
             "commonTlsContext": {
                 "tlsParams": {**_VERSIONS, "cipherSuites": list(_CIPHERS)},
                 **_secrets([{"prefix": f"{SPIFFE}{TRUST_DOMAIN}/"}]),
-                # not "istio": that would stand in the way of settling HTTP/2
+                # without "istio", which would prevent the choice of HTTP/2
                 "alpnProtocols": ["h2", "http/1.1"],
             },
             "requireClientCertificate": True,
@@ -110,9 +182,9 @@ def _downstream_socket() -> Json:
 
 def _secrets(names: list[Json]) -> Json:
     return {
-        "tlsCertificateSdsSecretConfigs": [{"name": CERTIFICATE, "sdsConfig": _ADS}],
+        "tlsCertificateSdsSecretConfigs": [{"name": CERTIFICATE, "sdsConfig": ADS}],
         "combinedValidationContext": {
             "defaultValidationContext": {"matchSubjectAltNames": names} if names else {},
-            "validationContextSdsSecretConfig": {"name": ROOT, "sdsConfig": _ADS},
+            "validationContextSdsSecretConfig": {"name": ROOT, "sdsConfig": ADS},
         },
     }

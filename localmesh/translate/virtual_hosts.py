@@ -1,69 +1,157 @@
-"""A sidecar's outbound route configurations: per port, a virtual host for every host that can be called.
+"""A sidecar's outbound route configurations: for each port, a virtual host for every host that can be called.
 
-The names and their order are istiod's (pilot/pkg/networking/core/httproute.go); a VirtualService bound to
-the mesh takes the place of the default route of the Services that it names.
+Names and order are istiod's (pilot/pkg/networking/core/httproute.go). A VirtualService bound to the mesh
+replaces the default routes of the Services that it names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
-from localmesh.catalog import MESH, Catalog, DestinationRule, Protocol, Proxy, Service, VirtualService
-from localmesh.catalog.hosts import is_wildcard, matches
-from localmesh.translate.cache import TranslationCache
-from localmesh.translate.hashing import hash_for_service
-from localmesh.translate.names import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, outbound_cluster, virtual_host
-from localmesh.translate.routes import RouteContext, default_route, routes_of_each
+from localmesh.catalog import (
+    MESH,
+    Catalog,
+    Destinations,
+    Protocol,
+    Proxy,
+    Service,
+    SidecarScope,
+    VirtualService,
+)
+from localmesh.catalog.hosts import is_wildcard, overlap
+from localmesh.translate.cache import PartCache
+from localmesh.translate.config import ProxyConfig
+from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, virtual_host_name
+from localmesh.translate.keys import Source
+from localmesh.translate.matches import is_catch_all
+from localmesh.translate.routes import DefaultRoute, RouteContext, Routes, VirtualServiceRoutes
 
 Json = dict[str, Any]
 _HTTP_DEFAULT_PORT = 80
 
 
-def outbound_ports(catalog: Catalog, proxy: Proxy) -> list[int]:
-    """The ports that a sidecar takes HTTP calls for: those of Services, and 80.
+class OutboundRoutes(NamedTuple):
+    """The routes of a sidecar: a route configuration for each port, named after it, and a scope for each."""
 
-    In a cluster the ingress gateway's own Service has port 80, so there are always routes for it: to hosts
-    that only a VirtualService names, and out of the mesh.
-    """
-    of_services = {
-        port.number
-        for service in catalog.sidecar_scope(proxy).services
-        for port in service.ports
-        if port.protocol.may_be_http
-    }
-    return sorted(of_services | {_HTTP_DEFAULT_PORT})
+    source: Source
+    scope: SidecarScope
+    destinations: Destinations
+
+    @classmethod
+    def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundRoutes:
+        """What the proxy can call, and what decides where a host leads."""
+        return cls(Source.of(catalog, proxy), catalog.sidecar_scope(proxy), catalog.destinations)
+
+    @property
+    def key(self) -> Source:
+        """One result for all proxies that see the mesh in the same way."""
+        return self.source
+
+    def build(self, parts: PartCache) -> ProxyConfig:
+        """The route configurations and scopes by port, and the routes of ports whose protocol is detected."""
+        ports = self._ports()
+        unknown = _ALLOW_ANY_HOST if self.scope.allows_unknown else _BLOCK_ALL_HOST
+        routes = [
+            route_configuration(str(port), [*self._virtual_hosts(port, parts), unknown]) for port in ports
+        ]
+        return ProxyConfig(
+            scopes=tuple(map(_scope, ports)),
+            routes=tuple(routes),
+            further_routes=tuple(self._detected_routes(routes)),
+        )
+
+    def _ports(self) -> list[int]:
+        """The ports for which HTTP requests are accepted: those of Services, and 80.
+
+        In a cluster the Service of the ingress gateway has port 80, so that there are always routes for it:
+        to hosts that only a VirtualService names, and out of the mesh.
+        """
+        ports = {
+            port.number
+            for service in self.scope.services
+            for port in service.ports
+            if port.protocol.may_be_http
+        }
+        return sorted(ports | {_HTTP_DEFAULT_PORT})
+
+    def _virtual_hosts(self, port: int, parts: PartCache) -> list[Json]:
+        services = {
+            service.host: service
+            for service in self.scope.callable
+            if (found := service.port(port)) is not None and found.protocol.may_be_http
+        }
+        context = RouteContext(self.source, port, MESH)
+        virtual_services = self._virtual_services(port, services)
+        routes = parts.build_each(
+            VirtualServiceRoutes.of(each, context, self.destinations) for each in virtual_services
+        )
+        hosts = _HostNames(port, self.source.namespace)
+        virtual_hosts = [
+            host
+            for each, of_each in zip(virtual_services, routes, strict=True)
+            if of_each.routes
+            for host in hosts.of_virtual_service(each, of_each, services, virtual_services)
+        ]
+        plain = [service for service in services.values() if not hosts.is_routed(service)]
+        defaults = parts.build_each(self._default_route(service, port) for service in plain)
+        for service, default in zip(plain, defaults, strict=True):
+            virtual_hosts.extend(hosts.of_service(service, default))
+        virtual_hosts.sort(key=lambda host: host.name)
+        return parts.build_each(virtual_hosts)
+
+    def _virtual_services(self, port: int, services: Mapping[str, Service]) -> Sequence[VirtualService]:
+        """The VirtualServices with hosts on a port; on 80 they can also name hosts that are not Services."""
+        if port == _HTTP_DEFAULT_PORT:
+            return self.scope.virtual_services
+        return [
+            each
+            for each in self.scope.virtual_services
+            if any(_names_one_of(host, services) for host in each.hosts)
+        ]
+
+    def _default_route(self, service: Service, port: int) -> DefaultRoute:
+        return DefaultRoute(
+            service.host, port, self.destinations.rule_for(service.host, self.source.namespace)
+        )
+
+    def _detected_routes(self, routes: Iterable[Json]) -> Iterator[Json]:
+        """The route configurations, named ``host:port``, of Service ports whose protocol is detected.
+
+        Istio has a listener for each, at the Service's address, so their virtual hosts accept any authority.
+        The proxy port serves the same routes from the configuration of the port.
+        """
+        hosts = {host["name"]: host for configuration in routes for host in configuration["virtualHosts"]}
+        for service in self.scope.callable:
+            for port in service.ports:
+                name = virtual_host_name(service.host, port.number)
+                if port.protocol is Protocol.SNIFFED and name in hosts:
+                    yield route_configuration(name, [{**hosts[name], "domains": ["*"]}])
 
 
-def outbound_routes(catalog: Catalog, proxy: Proxy, memory: TranslationCache) -> list[Json]:
-    """The route configurations of a sidecar, one per port, named after the port."""
-    unknown = _catch_all() if catalog.sidecar_scope(proxy).allows_unknown else _block_all()
-    return [
-        route_configuration(str(port), [*_virtual_hosts(catalog, proxy, port, memory), unknown])
-        for port in outbound_ports(catalog, proxy)
-    ]
+class VirtualHost(NamedTuple):
+    """A virtual host: a name, the domains that it answers for, and its routes, catch-alls last."""
 
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[Routes, ...]
+    requires_tls: bool = False
 
-def sniffed_routes(routes: Iterable[Json], catalog: Catalog, proxy: Proxy) -> list[Json]:
-    """The route configurations, named ``host:port``, of Service ports whose protocol is detected.
-
-    Istio has a listener for each, at the Service's address, and so a virtual host for any authority. The
-    proxy port serves the same routes from the configuration of the port.
-    """
-    by_name = {host["name"]: host for routes_of_port in routes for host in routes_of_port["virtualHosts"]}
-    out = []
-    for service in catalog.sidecar_scope(proxy).callable:
-        for port in service.ports:
-            name = virtual_host(service.host, port.number)
-            if port.protocol is Protocol.SNIFFED and name in by_name:
-                out.append(route_configuration(name, [{**by_name[name], "domains": ["*"]}]))
-    return out
+    def build(self) -> Json:
+        """The virtual host."""
+        routes = (route for each in self.routes for route in each.routes)
+        return {
+            "name": self.name,
+            "domains": list(self.domains),
+            "routes": sorted(routes, key=lambda route: is_catch_all(route["match"])),
+            "includeRequestAttemptCount": True,
+            **({"requireTls": "ALL"} if self.requires_tls else {}),
+        }
 
 
 def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
-    """A route configuration with what Istio sets on each."""
+    """A route configuration, with what Istio sets on each."""
     return {
         "name": name,
         "virtualHosts": virtual_hosts,
@@ -73,105 +161,87 @@ def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
     }
 
 
-def _virtual_hosts(catalog: Catalog, proxy: Proxy, port: int, memory: TranslationCache) -> list[Json]:
-    context = RouteContext(catalog=catalog, proxy=proxy, port=port, gateway=MESH)
-    view = catalog.sidecar_scope(proxy)
-    on_port = {
-        service.host: service
-        for service in view.callable
-        if (found := service.port(port)) is not None and found.protocol.may_be_http
-    }
-    routed: Sequence[VirtualService] = view.virtual_services
-    if port != _HTTP_DEFAULT_PORT:
-        # on port 80 a VirtualService may also name hosts that are no Services
-        routed = [vs for vs in routed if any(_names_one_of(host, on_port) for host in vs.hosts)]
-    names = _Names()
-    routes = dict(zip(routed, routes_of_each(routed, context, memory), strict=True))
-    out = [host for vs in routed for host in _of_virtual_service(vs, routes, context, on_port, names)]
-    plain = [service for service in on_port.values() if not names.is_routed(service)]
-    for service, default in zip(plain, _default_routes(plain, context, memory), strict=True):
-        out.extend(names.virtual_host(service.host, _domains(service, proxy), default, port))
-    return same_as_before(sorted(out, key=lambda host: str(host["name"])), f"hosts of {port}", memory)
+class _HostNames:
+    """The virtual hosts of one port: the first that claims a name or domain keeps it.
 
+    Envoy accepts each of them only once.
+    """
 
-def same_as_before(hosts: list[Json], name: str, memory: TranslationCache) -> list[Json]:
-    """The virtual hosts, in place of those that are what they were the very objects of before."""
-    by_parts = {
-        # a route that is the same object is the same route: whoever is remembered keeps it alive
-        (host["name"], *host["domains"], host.get("requireTls"), *map(id, host.get("routes", ()))): host
-        for host in hosts
-    }
-    return memory.each(name, by_parts, by_parts.__getitem__)
-
-
-def _of_virtual_service(
-    virtual_service: VirtualService,
-    routes_of: Mapping[VirtualService, list[Json]],
-    context: RouteContext,
-    on_port: dict[str, Service],
-    names: _Names,
-) -> Iterator[Json]:
-    routes = routes_of[virtual_service]
-    if not routes:
-        return
-    services: list[Service] = []
-    others: list[str] = []
-    for host in virtual_service.hosts:
-        if is_wildcard(host):
-            inside = [service for service in on_port.values() if matches(host, service.host)]
-            services += [s for s in inside if _most_specific(s, routes_of) is virtual_service]
-            if not inside:
-                others.append(host)
-        elif host in on_port:
-            services.append(on_port[host])
-        else:
-            others.append(host)
-    if not services and context.port != _HTTP_DEFAULT_PORT:
-        return
-    names.mark_routed(services)
-    for host in others:
-        yield from names.virtual_host(host, [host], routes, context.port)
-    for service in services:
-        yield from names.virtual_host(service.host, _domains(service, context.proxy), routes, context.port)
-
-
-class _Names:
-    """Names and domains given out so far: the first to claim one keeps it, as Envoy takes each only once."""
-
-    def __init__(self) -> None:
+    def __init__(self, port: int, namespace: str) -> None:
+        self._port, self._namespace = port, namespace
         self._names: set[str] = set()
         self._domains: set[str] = set()
         self._routed: set[str] = set()
 
-    def mark_routed(self, services: Iterable[Service]) -> None:
-        self._routed.update(service.host for service in services)
-
     def is_routed(self, service: Service) -> bool:
+        """Whether a VirtualService routes a Service."""
         return service.host in self._routed
 
-    def virtual_host(self, host: str, domains: list[str], routes: list[Json], port: int) -> Iterator[Json]:
-        """The virtual host; none where its name or all of its domains are taken."""
-        name = virtual_host(host, port)
-        free = [domain for domain in domains if domain not in self._domains]
+    def of_service(self, service: Service, routes: Routes) -> Iterator[VirtualHost]:
+        """The virtual host of a Service."""
+        return self._virtual_host(service.host, _domains(service, self._namespace), routes)
+
+    def of_virtual_service(
+        self,
+        virtual_service: VirtualService,
+        routes: Routes,
+        services: Mapping[str, Service],
+        virtual_services: Sequence[VirtualService],
+    ) -> Iterator[VirtualHost]:
+        """The virtual hosts of a VirtualService, among all Services and VirtualServices on the port."""
+        chosen: list[Service] = []
+        others: list[str] = []
+        for host in virtual_service.hosts:
+            if is_wildcard(host):
+                inside = [service for service in services.values() if overlap(host, service.host)]
+                chosen += [
+                    each for each in inside if _most_specific(each, virtual_services) is virtual_service
+                ]
+                others += [] if inside else [host]
+            elif host in services:
+                chosen.append(services[host])
+            else:
+                others.append(host)
+        if not chosen and self._port != _HTTP_DEFAULT_PORT:
+            return
+        self._routed.update(service.host for service in chosen)
+        for host in others:
+            yield from self._virtual_host(host, [host], routes)
+        for service in chosen:
+            yield from self.of_service(service, routes)
+
+    def _virtual_host(self, host: str, domains: list[str], routes: Routes) -> Iterator[VirtualHost]:
+        """The virtual host, or none if its name or all of its domains are taken."""
+        name = virtual_host_name(host, self._port)
+        free = tuple(domain for domain in domains if domain not in self._domains)
         if name in self._names or not free:
             return
         self._names.add(name)
         self._domains.update(free)
-        yield {"name": name, "domains": free, "routes": routes, "includeRequestAttemptCount": True}
+        yield VirtualHost(name, free, (routes,))
 
 
-def _names_one_of(host: str, services: dict[str, Service]) -> bool:
+def _scope(port: int) -> Json:
+    """The scope of a port: requests to it use the route configuration with its name."""
+    return {
+        "name": str(port),
+        "routeConfigurationName": str(port),
+        "key": {"fragments": [{"stringKey": str(port)}]},
+    }
+
+
+def _names_one_of(host: str, services: Mapping[str, Service]) -> bool:
     if host in services:
         return True
-    return is_wildcard(host) and any(matches(host, service) for service in services)
+    return is_wildcard(host) and any(overlap(host, service) for service in services)
 
 
-def _most_specific(service: Service, routed: Iterable[VirtualService]) -> VirtualService | None:
+def _most_specific(service: Service, virtual_services: Iterable[VirtualService]) -> VirtualService | None:
     """The VirtualService whose host names the Service most exactly; of equals the oldest."""
     best: tuple[int, VirtualService] | None = None
-    for virtual_service in routed:
+    for virtual_service in virtual_services:
         for host in virtual_service.hosts:
-            if not matches(host, service.host):
+            if not overlap(host, service.host):
                 continue
             length = len(host) if is_wildcard(host) else len(service.host) + 1
             if best is None or length > best[0]:
@@ -179,57 +249,45 @@ def _most_specific(service: Service, routed: Iterable[VirtualService]) -> Virtua
     return best[1] if best else None
 
 
-def _domains(service: Service, proxy: Proxy) -> list[str]:
-    """All names by which pods of the proxy's namespace may call a Service."""
+def _domains(service: Service, namespace: str) -> list[str]:
+    """All names by which pods of a namespace can call a Service.
+
+    istiod: httproute.go, `generateVirtualHostDomains`.
+    """
     if service.is_entry:
         return [service.host, f"{service.host}."]
     short = f"{service.name}.{service.namespace}"
     names = [service.host, f"{service.host}."]
-    same_namespace = service.namespace == proxy.namespace
-    names += [service.name, f"{short}.svc", short] if same_namespace else [short, f"{short}.svc"]
+    if service.namespace == namespace:
+        names += [service.name, f"{short}.svc", short]
+    else:
+        names += [short, f"{short}.svc"]
     if service.headless:  # the pods of a headless Service have names of their own below it
         names += [f"*.{name}" for name in names]
     return names + list(service.addresses)
 
 
-def _default_routes(
-    services: Iterable[Service], context: RouteContext, memory: TranslationCache
-) -> list[list[Json]]:
-    """The routes of each of the Services that no VirtualService routes."""
-
-    def made(inputs: tuple[Service, DestinationRule | None]) -> list[Json]:
-        host, rule = inputs[0].host, inputs[1]
-        operation = f"{host}:{context.port}/*"
-        cluster = outbound_cluster(host, context.port)
-        return [default_route(cluster, operation, hash_for_service(rule, context.port))]
-
-    rule_for, namespace = context.catalog.rule_for, context.proxy.namespace
-    inputs = ((service, rule_for(service.host, namespace)) for service in services)
-    return memory.each(f"default routes of {context.port}", inputs, made)
-
-
-@cache
-def _catch_all() -> Json:
-    return {
-        "name": ALLOW_ANY,
-        "domains": ["*"],
-        "routes": [
-            {
-                "name": ALLOW_ANY,
-                "match": {"prefix": "/"},
-                "route": {"cluster": PASSTHROUGH, "timeout": "0s", "maxGrpcTimeout": "0s"},
-            }
-        ],
-        "includeRequestAttemptCount": True,
-    }
-
-
-@cache
-def _block_all() -> Json:
-    answer = {"directResponse": {"status": int(HTTPStatus.BAD_GATEWAY)}}
-    return {
-        "name": BLOCK_ALL,
-        "domains": ["*"],
-        "routes": [{"name": BLOCK_ALL, "match": {"prefix": "/"}, **answer}],
-        "includeRequestAttemptCount": True,
-    }
+_ALLOW_ANY_HOST: Json = {
+    "name": ALLOW_ANY,
+    "domains": ["*"],
+    "routes": [
+        {
+            "name": ALLOW_ANY,
+            "match": {"prefix": "/"},
+            "route": {"cluster": PASSTHROUGH, "timeout": "0s", "maxGrpcTimeout": "0s"},
+        }
+    ],
+    "includeRequestAttemptCount": True,
+}
+_BLOCK_ALL_HOST: Json = {
+    "name": BLOCK_ALL,
+    "domains": ["*"],
+    "routes": [
+        {
+            "name": BLOCK_ALL,
+            "match": {"prefix": "/"},
+            "directResponse": {"status": int(HTTPStatus.BAD_GATEWAY)},
+        }
+    ],
+    "includeRequestAttemptCount": True,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localmesh.translate import ProxyConfig
-from localmesh.translate.policies import filled, with_policies
+from localmesh.translate.security import filled, with_policies
 from localmesh.xds.messages import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTE, canonical
 
 

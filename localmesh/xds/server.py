@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from localmesh.errors import LocalmeshError
 from localmesh.xds.messages import (
     CLUSTER,
     ENDPOINTS,
@@ -33,7 +34,7 @@ ConnectionPolicy = Callable[[str, str], Awaitable[bool]]
 """Whether the caller at an address may ask for what a proxy, by its name, is told; keys are among it."""
 
 
-class NotAcknowledgedError(Exception):
+class NotAcknowledgedError(LocalmeshError):
     """Proxies did not answer in time; `proxies` names them."""
 
     def __init__(self, proxies: list[str], seconds: float) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
+from localmesh.errors import LocalmeshError
 from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, SCOPE, message_class
 from localmesh.xds.snapshots import Resources, Snapshot
 
@@ -19,7 +20,7 @@ _WILDCARD = frozenset({CLUSTER, LISTENER, SCOPE})
 _RESPONSE = "envoy.service.discovery.v3.DiscoveryResponse"
 
 
-class RejectedError(Exception):
+class RejectedError(LocalmeshError):
     """A proxy refused a configuration (NACK); `reason` is Envoy's own sentence."""
 
     def __init__(self, proxy: str, type_url: str, reason: str) -> None:

@@ -27,10 +27,8 @@ def routes(logic: Upstream) -> flask.Blueprint:
 
 
 def _polarity(answer: requests.Response, logic: Upstream) -> float:
-    """The polarity that logic answered; raises a Problem with status 502 where it answered none."""
+    """Returns the polarity in the answer of logic; raises a Problem with status 502 if there is none."""
     try:
         return body.polarity(answer.json())
     except (ValueError, TypeError, Problem):
-        raise logic.problem(
-            502, "logic answered without a polarity from -1 to 1.", answer.status_code
-        ) from None
+        raise logic.problem(502, "logic answered without a polarity from -1 to 1.", answer) from None

@@ -13,7 +13,7 @@ from tests.conformance.localmesh_side import localmesh_elements
 from tests.conformance.recorded import read
 
 ABSENT = "(absent)"
-_GATEWAY = "ingressgateway.istio-system"
+_GATEWAY = "istio-ingressgateway.istio-system"
 
 
 @dataclass(frozen=True, slots=True)

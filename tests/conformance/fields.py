@@ -10,7 +10,7 @@ from typing import Any
 from localmesh.manifests import Resource
 from tests.conformance.case import ROOT, cases
 
-_FATES = ROOT / "localmesh" / "tests" / "manifests" / "golden" / "fields.txt"
+_FATES = ROOT / "localmesh" / "tests" / "kinds" / "golden" / "fields.txt"
 _PLAIN_KINDS = frozenset({"Service", "Deployment"})
 _POLICIES = re.compile(r"^spec\.(subsets\[\]\.)?trafficPolicy\.(portLevelSettings\[\]\.)?")
 

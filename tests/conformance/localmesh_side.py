@@ -11,7 +11,7 @@ from localmesh.catalog import Proxy, ProxyKind
 from localmesh.explain.offline import proxies
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
-from localmesh.translate.policies import with_policies
+from localmesh.translate.security import with_policies
 from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
 from tests.conformance.elements import (
     Elements,

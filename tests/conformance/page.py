@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from localmesh.manifests.support import ONLY
+from localmesh.kinds import kinds_named
 from tests.conformance.case import ROOT, Case, cases
 from tests.conformance.compare import compared, differences, field_count
 from tests.conformance.deviations import Deviation, deviations
@@ -140,7 +140,7 @@ def _refused() -> Iterator[str]:
 
 
 def _only(kind: str) -> dict[str, tuple[str, ...]]:
-    return {folded(path): known for path, known in ONLY.get(kind, {}).items()}
+    return {folded(path): known for path, known in kinds_named(kind)[0].supported_values.items()}
 
 
 def _cases() -> Iterator[str]:

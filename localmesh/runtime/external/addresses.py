@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from localmesh.catalog import Address
+from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.container import Container
 from localmesh.catalog.workload import Workload
+from localmesh.errors import LocalmeshError
 from localmesh.runtime.external.inventory import GatewayEntry, Inventory, PodEntry
-from localmesh.runtime.workloads.ports import LOOPBACK
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a pod's own network, where the others have to reach its proxy
 
 
-class NotInInventoryError(Exception):
+class NotInInventoryError(LocalmeshError):
     """The manifests want a pod or gateway that the mesh does not find anywhere."""
 
 
@@ -29,7 +29,9 @@ class InventoryAllocator:
         for pod in places.pods:
             self._of_workload[pod.workload].append(pod)
         self._pods = {f"{pod.namespace}/{pod.name}": pod for pod in places.pods}
-        self._gateways = {gateway.name: gateway for gateway in places.gateways}
+        self._gateways: dict[str, list[GatewayEntry]] = defaultdict(list)
+        for gateway in places.gateways:
+            self._gateways[gateway.workload].append(gateway)
         self._held: dict[str, tuple[Container, ...]] = {}
 
     def pod(self, workload: Workload, ordinal: int) -> str:
@@ -59,9 +61,13 @@ class InventoryAllocator:
         """For the pod alone."""
         return Address(LOOPBACK, self.place(pod).outbound)
 
-    def gateway(self, name: str, port: int) -> Address:
-        """Where the gateway listens. Raises NoPlaceError."""
-        place = self.gateway_place(name)
+    def gateway_pod(self, workload: Workload, ordinal: int) -> str:
+        """The name that was given. Raises NotInInventoryError."""
+        return self.gateway_place(workload, ordinal).name
+
+    def gateway(self, workload: Workload, ordinal: int, port: int) -> Address:
+        """Where the gateway's pod listens. Raises NotInInventoryError."""
+        place = self.gateway_place(workload, ordinal)
         return Address(_listening(place.host), place.port(port))
 
     def hold(self, pod: str, workload: Workload) -> None:
@@ -85,15 +91,17 @@ class InventoryAllocator:
         """The place of a pod that has one, by ``namespace/name``."""
         return self._pods[pod]
 
-    def gateway_place(self, name: str) -> GatewayEntry:
-        """The place of a gateway. Raises NoPlaceError."""
-        if name not in self._gateways:
-            known = ", ".join(self._gateways) or "none"
-            raise NotInInventoryError(
-                f"a Gateway selects {name}, and the file of --pods does not say where to find it (gateways: "
-                f"{known}): start it and add it there"
-            )
-        return self._gateways[name]
+    def gateway_place(self, workload: Workload, ordinal: int) -> GatewayEntry:
+        """The place of a gateway's pod. Raises NotInInventoryError."""
+        subject = f"{workload.namespace}/{workload.name}"
+        given = self._gateways.get(subject, [])
+        if ordinal < len(given):
+            return given[ordinal]
+        known = ", ".join(sorted(gateway for gateway, places in self._gateways.items() if places)) or "none"
+        raise NotInInventoryError(
+            f"the gateway {subject} wants {workload.replicas} pods, and the file of --pods says of "
+            f"{len(given)} where to find them (gateways: {known}): start the others and add them there"
+        )
 
 
 def _listening(host: str) -> str:

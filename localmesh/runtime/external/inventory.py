@@ -6,8 +6,9 @@
         host: logic-v1                 # a name or address at which the rest of the mesh reaches it
         log: /var/log/pods/logic-v1-0.log
     gateways:
-      - name: ingressgateway
-        host: ingressgateway
+      - workload: istio-system/istio-ingressgateway
+        name: istio-ingressgateway-0
+        host: istio-ingressgateway-0
 
 Where several pods share one address, each names its own ports: `application` and `inbound` (container port:
 where the application, where its sidecar listens), `outbound` (the sidecar, for the application's own
@@ -25,6 +26,8 @@ from typing import Any
 
 import yaml
 
+from localmesh.errors import InvalidInputError
+
 OUTBOUND_PORT = 15001
 """Where a sidecar takes its pod's own requests: Istio's number."""
 HEALTH_PORT = 15021
@@ -36,7 +39,7 @@ _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-class InventoryError(Exception):
+class InventoryError(InvalidInputError):
     """The file does not say where the pods are; every problem on a line of its own."""
 
     def __init__(self, file: Path, problems: Iterable[str]) -> None:
@@ -73,12 +76,18 @@ class PodEntry:
 
 @dataclass(frozen=True, slots=True)
 class GatewayEntry:
-    """One gateway, named after the value of the selector that means it."""
+    """One pod of a gateway; `workload` is ``namespace/name``, of Istio's own or of a Deployment."""
 
+    workload: str
     name: str
     host: str
     ports: Mapping[int, int] = field(default_factory=dict)
     health: int = HEALTH_PORT
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the workload."""
+        return self.workload.partition("/")[0]
 
     def port(self, target: int) -> int:
         """Where it listens for a target port."""
@@ -124,16 +133,13 @@ class _Reader:
         if not pods and not self.problems:
             self.problems.append("pods is empty, expected where each pod is")
         self._unique("pods", (f"{pod.namespace}/{pod.name}" for pod in pods))
-        self._unique("gateways", (gateway.name for gateway in gateways))
+        self._unique("gateways", (f"{gateway.namespace}/{gateway.name}" for gateway in gateways))
         return Inventory(tuple(pods), tuple(gateways))
 
     def _pod(self, entry: Any, path: str) -> PodEntry:
         keys = ("workload", "name", "host", "log", "application", "inbound", "outbound", "health")
         known = self._mapping(entry, path, keys)
-        workload = self._text(known, "workload", path)
-        namespace, slash, name = workload.partition("/")
-        if workload and not (slash and _DNS_NAME.fullmatch(namespace) and _DNS_NAME.fullmatch(name)):
-            self._wrong(f"{path}.workload", workload, "a Deployment as namespace/name")
+        workload = self._workload(known, path)
         log = self._text(known, "log", path, required=False)
         return PodEntry(
             workload=workload,
@@ -147,13 +153,21 @@ class _Reader:
         )
 
     def _gateway(self, entry: Any, path: str) -> GatewayEntry:
-        known = self._mapping(entry, path, ("name", "host", "ports", "health"))
+        known = self._mapping(entry, path, ("workload", "name", "host", "ports", "health"))
         return GatewayEntry(
+            workload=self._workload(known, path),
             name=self._name(known, path),
             host=self._host(known, path),
             ports=self._ports(known, "ports", path),
             health=self._port(known.get("health", HEALTH_PORT), f"{path}.health"),
         )
+
+    def _workload(self, known: Mapping[str, Any], path: str) -> str:
+        workload = self._text(known, "workload", path)
+        namespace, slash, name = workload.partition("/")
+        if workload and not (slash and _DNS_NAME.fullmatch(namespace) and _DNS_NAME.fullmatch(name)):
+            self._wrong(f"{path}.workload", workload, "a Deployment as namespace/name")
+        return workload
 
     def _entries(self, known: Mapping[str, Any], key: str) -> Iterator[tuple[Any, str]]:
         entries = known.get(key) or []

@@ -15,6 +15,8 @@ import aiohttp
 from localmesh.catalog import Address, Proxy
 from localmesh.catalog.addressing import PlannedPod
 from localmesh.catalog.container import Container
+from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
+from localmesh.runtime.background import start_task, stop_tasks
 from localmesh.runtime.external.addresses import InventoryAllocator
 from localmesh.runtime.external.inventory import GatewayEntry, PodEntry
 from localmesh.runtime.processes.envoy import node_id
@@ -100,7 +102,7 @@ class ExternalPod:
     async def start(self) -> None:
         """Begins to look for it; from now on its containers must stay what they are."""
         self._addresses.hold(self._placed.name, self._placed.workload)
-        self._follower = asyncio.create_task(self._follow())
+        self._follower = start_task(self._follow(), f"following pod {self._placed.name}")
 
     async def until_ready(self, timeout_seconds: float) -> None:
         """Waits a little while; a pod that comes later is taken in then."""
@@ -114,9 +116,7 @@ class ExternalPod:
         """Asks no more."""
         del grace_seconds
         self._addresses.release(self._placed.name, self._placed.workload)
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
+        await stop_tasks(self._follower)
         await self._lose()
 
     def _status(self, container: Container) -> ContainerStatus:
@@ -139,7 +139,8 @@ class ExternalPod:
                 self.host = found
                 if found is not None:
                     self._probes = [
-                        asyncio.create_task(self._probe(each)) for each in self._placed.workload.containers
+                        start_task(self._probe(container), f"probing {self._placed.name}")
+                        for container in self._placed.workload.containers
                     ]
                 self._notify()
             await asyncio.sleep(_PAUSE_WHILE_MISSED_SECONDS if found is None else _PAUSE_SECONDS)
@@ -167,9 +168,7 @@ class ExternalPod:
 
     async def _lose(self) -> None:
         self.host = None
-        for task in self._probes:
-            task.cancel()
-        await asyncio.gather(*self._probes, return_exceptions=True)
+        await stop_tasks(*self._probes)
         self._probes, self._probers = [], {}
 
     async def _probe(self, container: Container) -> None:
@@ -212,14 +211,25 @@ class ExternalProxy:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._late = 0
+        self.host: str | None = None
 
-    def url(self, port: int) -> str:
-        """Where people reach a target port of a gateway."""
-        return self._public_url or f"http://{self._place.host}:{self.proxy.listen[port].port}"
+    def url(self, listen: Address) -> str:
+        """Where people reach an address at which a gateway listens."""
+        place = self._place
+        if (
+            self._public_url
+            and isinstance(place, GatewayEntry)
+            and listen.port == place.port(HTTP_TARGET_PORT)
+        ):
+            return self._public_url
+        return f"http://{place.host}:{listen.port}"
 
     async def start(self) -> None:
         """Begins to ask and waits a little while; one that comes later is taken in then."""
-        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._tell_refusals())]
+        self._tasks = [
+            start_task(self._follow(), f"following the proxy of {self.proxy.name}"),
+            start_task(self._tell_refusals(), f"following the refusals of {self.proxy.name}"),
+        ]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
                 while not self.ready:
@@ -229,15 +239,13 @@ class ExternalProxy:
     async def stop(self) -> None:
         """Asks no more."""
         self.ready = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop_tasks(*self._tasks)
 
     async def _follow(self) -> None:
         while True:
-            ready = await self.is_ready()
-            if ready != self.ready:
-                self.ready = ready
+            ready, host = await self.is_ready(), next(iter(await addresses_of(self._place.host)), None)
+            if (ready, host) != (self.ready, self.host):
+                self.ready, self.host = ready, host
                 self._changed.set()
                 self._watch.on_change()
             await asyncio.sleep(_PAUSE_SECONDS if ready else _PAUSE_WHILE_MISSED_SECONDS)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
-from localmesh.catalog import Address, Proxy
-from localmesh.catalog.addressing import PlannedPod
+from localmesh.catalog import Address
+from localmesh.catalog.addressing import PlannedGateway, PlannedPod
 from localmesh.catalog.config_data import ConfigData
+from localmesh.catalog.default_gateways import INGRESS, SYSTEM_NAMESPACE
 from localmesh.catalog.probe import Execute
 from localmesh.runtime.external.addresses import InventoryAllocator, NotInInventoryError
 from localmesh.runtime.external.inventory import Inventory
@@ -25,7 +26,8 @@ class ExternalRuntime:
     """Finds members at their places; `xds` is where proxies ask for their configuration.
 
     A proxy gets the configuration, and with it the certificate and key, of the pod at whose address it is,
-    and of no other. `gateway_url` is where people reach the gateway, where that is not its place.
+    and of no other. `gateway_url` is where people reach the HTTP port of
+    Istio's ingress gateway, where that is not its place.
     """
 
     def __init__(self, places: Inventory, xds: Address, gateway_url: str | None = None) -> None:
@@ -68,12 +70,14 @@ class ExternalRuntime:
         self._hosts[node_id(placed.proxy)] = place.host
         return RunningWorkload(placed, pod, ExternalProxy(placed.proxy, place, self._open))
 
-    def gateway(self, proxy: Proxy) -> ExternalProxy:
+    def gateway(self, planned: PlannedGateway) -> ExternalProxy:
         """The gateway of a place."""
         assert self._open is not None  # noqa: S101 - for the type checker: set on opening
-        place = self._addresses.gateway_place(proxy.name)
+        proxy = planned.proxy
+        place = self._addresses.gateway_place(planned.workload, planned.ordinal)
         self._hosts[node_id(proxy)] = place.host
-        return ExternalProxy(proxy, place, self._open, self._gateway_url)
+        is_ingress = (proxy.namespace, proxy.workload) == (SYSTEM_NAMESPACE, INGRESS)
+        return ExternalProxy(proxy, place, self._open, self._gateway_url if is_ingress else None)
 
     async def _admits(self, proxy: str, caller: str) -> bool:
         host = self._hosts.get(proxy)

@@ -16,7 +16,8 @@ import aiohttp
 import envoy
 
 from localmesh.catalog import Address, Proxy
-from localmesh.manifests.regexes import LARGEST_PROGRAM
+from localmesh.errors import LocalmeshError
+from localmesh.formats.regexes import LARGEST_PROGRAM
 from localmesh.runtime.processes.process import Command, Process, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.telemetry.envoy_stats import stats_config
@@ -40,11 +41,11 @@ RUNTIME = {
 """What Istio sets of Envoy's runtime."""
 
 
-class EnvoyMissingError(Exception):
+class EnvoyMissingError(LocalmeshError):
     """There is no Envoy for this machine; the message says what to do."""
 
 
-class EnvoyError(Exception):
+class EnvoyError(LocalmeshError):
     """An Envoy did not start or ended by itself; carries the last lines of its log."""
 
     def __init__(self, proxy: Proxy, reason: str, lines: list[str]) -> None:

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import psutil
 
+from localmesh.errors import LocalmeshError
+
 _STRAGGLER_SECONDS = 1.0
 _KILLED_SECONDS = 1.0
 _POLL_SECONDS = 0.01
 _TAIL_BYTES = 64 * 1024
 
 
-class StartError(Exception):
+class StartError(LocalmeshError):
     """The command could not be executed at all."""
 
     def __init__(self, command: Command, reason: str) -> None:

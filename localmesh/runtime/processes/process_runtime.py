@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -12,14 +11,15 @@ from pathlib import Path
 
 import aiohttp
 
-from localmesh.catalog import Address, Proxy
-from localmesh.catalog.addressing import LoopbackAllocator, PlannedPod
+from localmesh.catalog import LOOPBACK, Address, Proxy
+from localmesh.catalog.addressing import PlannedGateway, PlannedPod
 from localmesh.catalog.config_data import ConfigData
+from localmesh.runtime.background import attempt, start_task, stop_tasks
+from localmesh.runtime.processes.addresses import LoopbackAllocator
 from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles, node_id
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.protocols import RunningWorkload
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts
-from localmesh.runtime.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer
 
 _RESTART_PAUSE_SECONDS = 0.5
@@ -75,22 +75,24 @@ class SupervisedEnvoy:
         """Its process id, None before it was started."""
         return self._envoy.pid if self._envoy is not None else None
 
-    def url(self, port: int) -> str:
-        """Where people reach a target port of a gateway."""
-        return f"http://{self.proxy.listen[port]}"
+    @property
+    def host(self) -> None:
+        """It is reached where it listens."""
+        return None
+
+    def url(self, listen: Address) -> str:
+        """Where people reach an address at which a gateway listens."""
+        return f"http://{listen}"
 
     async def start(self) -> None:
         """Starts it and returns when it takes requests. Raises EnvoyError, RejectedError or StartError."""
         await self._start_once()
-        self._keeper = asyncio.create_task(self._keep())
+        self._keeper = start_task(self._keep(), f"supervising the Envoy of {self.proxy.name}")
 
     async def stop(self) -> None:
         """Stops it for good."""
         self.ready = False
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        await stop_tasks(self._keeper)
         if self._envoy is not None:
             await self._envoy.stop()
         self._ground.free_ports.give_back(self.admin.port)
@@ -118,24 +120,21 @@ class SupervisedEnvoy:
             _log.warning("%s; it is started again", error)
             await asyncio.sleep(_RESTART_PAUSE_SECONDS)
             self.restarts += 1
-            try:
-                await self._start_once()
-            except Exception as again:  # whatever the cause, the next round tries once more
-                _log.warning("%s", again)
+            await attempt(self._start_once, f"restarting the Envoy of {self.proxy.name}")
             self._ground.on_change()
 
 
 class ProcessRuntime:
-    """Starts members as processes; `gateway_ports` fixes the ports of gateways by target port."""
+    """Starts members as processes; `ingress_ports` fixes those of Istio's ingress gateway by target port."""
 
     def __init__(
-        self, state_folder: Path, working_directory: Path, gateway_ports: Mapping[int, int] | None = None
+        self, state_folder: Path, working_directory: Path, ingress_ports: Mapping[int, int] | None = None
     ) -> None:
         self._state_folder = state_folder
         self._working_directory = working_directory
         self._processes = ProcessSupervisor(state_folder)
         self._free_ports = FreePorts()
-        self._addresses = LoopbackAllocator(self._free_ports, gateway_ports)
+        self._addresses = LoopbackAllocator(self._free_ports, ingress_ports)
         self._open: _Open | None = None
 
     @property
@@ -191,7 +190,7 @@ class ProcessRuntime:
         pod = Pod(facts, ground.processes, ground.log_folder, lambda _: ground.on_change())
         return RunningWorkload(placed, pod, SupervisedEnvoy(placed.proxy, ground) if placed.proxy else None)
 
-    def gateway(self, proxy: Proxy) -> SupervisedEnvoy:
+    def gateway(self, planned: PlannedGateway) -> SupervisedEnvoy:
         """A gateway that is not started yet."""
         assert self._open is not None  # noqa: S101 - for the type checker: set on opening
-        return SupervisedEnvoy(proxy, self._open)
+        return SupervisedEnvoy(planned.proxy, self._open)

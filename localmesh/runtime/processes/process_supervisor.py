@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import json
 import os
@@ -16,6 +15,8 @@ from typing import IO, Any, Self
 
 import psutil
 
+from localmesh.errors import LocalmeshError
+from localmesh.runtime.background import start_task, stop_tasks
 from localmesh.runtime.processes import process, watchdog
 from localmesh.runtime.processes.process import Command, Process
 
@@ -24,7 +25,7 @@ _WATCHDOG_PAUSE_SECONDS = 0.1
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # some Pythons do not start without them
 
 
-class StateFolderInUseError(Exception):
+class StateFolderInUseError(LocalmeshError):
     """Another running mesh keeps its state in the same folder."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:
@@ -76,7 +77,7 @@ class ProcessSupervisor:
         json.dump({"pid": os.getpid(), "token": self._token}, self._owner_file)
         self._owner_file.flush()
         self._watchdog = await _start_watchdog(self._token)
-        self._keeper = asyncio.create_task(self._keep_watchdog())
+        self._keeper = start_task(self._keep_watchdog(), "replacing the watchdog")
 
     async def start(self, command: Command) -> Process:
         """Start a process that ends no later than this table. Raises StartError."""
@@ -109,10 +110,7 @@ class ProcessSupervisor:
     async def close(self, grace_seconds: float = 2) -> None:
         """Stop every process, and what may have slipped out of their groups."""
         await asyncio.gather(*(each.stop(grace_seconds) for each in self.running))
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        await stop_tasks(self._keeper)
         if self._watchdog is not None:
             await _dismiss(self._watchdog)
         if self._owner_file is not None:

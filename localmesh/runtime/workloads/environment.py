@@ -22,7 +22,7 @@ from localmesh.catalog.container import Container
 from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import leaves_volume
 from localmesh.catalog.workload import Workload
-from localmesh.manifests import ManifestError, Problem
+from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.workloads.expansion import expand
 from localmesh.runtime.workloads.facts import PodFacts
 from localmesh.runtime.workloads.rewriting import Rewriting

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import psutil
 
+from localmesh.catalog import LOOPBACK
+from localmesh.errors import LocalmeshError
 from localmesh.runtime.processes.process import Command
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads.environment import launch
 from localmesh.runtime.workloads.facts import PodFacts
-from localmesh.runtime.workloads.ports import LOOPBACK, is_free
+from localmesh.runtime.workloads.ports import is_free
 from localmesh.runtime.workloads.supervisor import End, Supervised, Supervisor
 from localmesh.runtime.workloads.volumes import make_folders, remove_folders
 
@@ -31,7 +33,7 @@ class PodState(StrEnum):
     STOPPED = "Stopped"
 
 
-class PodFailedError(Exception):
+class PodFailedError(LocalmeshError):
     """A pod has not become ready; says why, with the end of its log."""
 
     def __init__(self, pod: str, reason: str, log_file: Path, last_lines: tuple[str, ...] = ()) -> None:

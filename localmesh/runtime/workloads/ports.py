@@ -7,7 +7,9 @@ import socket
 import weakref
 from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+from localmesh.catalog import LOOPBACK
+from localmesh.errors import LocalmeshError
+
 _LOWEST, _HIGHEST = 20_000, 65_535
 _FIRST_NODE_PORT = 30_000  # Kubernetes' default range ends at 32767
 _BLOCK = 64
@@ -15,7 +17,7 @@ _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_EPHEMERAL_ELSEWHERE = 49_152  # macOS, and what IANA reserves for the purpose
 
 
-class NoFreePortError(Exception):
+class NoFreePortError(LocalmeshError):
     """Every port that localmesh may use is taken."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localmesh.catalog.container import Container
+from localmesh.runtime.background import start_task, stop_tasks
 from localmesh.runtime.processes.process import Command, Process, StartError, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads.back_off import BackOff
@@ -88,15 +89,12 @@ class Supervisor:
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self._task = asyncio.create_task(self._keep_running())
-        self._task.add_done_callback(self._report)
+        self._task = start_task(self._keep_running(), f"supervising {self._supervised.command.name}")
 
     async def stop(self, grace_seconds: float) -> None:
         """Run the preStop hook, then end the container; both within `grace_seconds`."""
         deadline = time.monotonic() + grace_seconds
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await stop_tasks(self._task)
         if self.process is not None:
             await self._pre_stop(grace_seconds)
             await self.process.stop(max(0.0, deadline - time.monotonic()))
@@ -171,8 +169,3 @@ class Supervisor:
             log_file=Path(os.devnull),  # Kubernetes keeps no output of probes either
         )
         return await self._processes.run(command, timeout_seconds)
-
-    def _report(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            name = self._supervised.command.name
-            _log.error("%s is no longer supervised", name, exc_info=task.exception())

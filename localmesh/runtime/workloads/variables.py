@@ -17,8 +17,8 @@ from localmesh.catalog.container import (
     VariableImport,
 )
 from localmesh.catalog.refusals import Refusals
-from localmesh.manifests import FieldPath
-from localmesh.manifests.codes import unsupported, warnings
+from localmesh.problems import FieldPath
+from localmesh.problems.codes import unsupported, warnings
 from localmesh.runtime.workloads.expansion import expand
 from localmesh.runtime.workloads.facts import NODE_NAME, PodFacts
 from localmesh.runtime.workloads.quantities import quantity

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from localmesh.analysis import analyze_manifests
 from localmesh.manifests import load_text
 
 
@@ -26,7 +27,7 @@ def _unreachable(*matches: dict[str, Any] | None) -> list[str]:
             "spec": {"ports": [{"port": 80}]},
         },
     ]
-    warnings = load_text("\n---\n".join(map(json.dumps, documents))).warnings
+    warnings = analyze_manifests(load_text("\n---\n".join(map(json.dumps, documents))))
     return [str(warning.path) for warning in warnings]
 
 

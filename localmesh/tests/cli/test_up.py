@@ -156,7 +156,7 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(shop: Up, option: s
 
         finished = shop.run(option, str(port))
 
-    expected = f"localmesh: port {port} on 127.0.0.1 is taken; choose another one with {option}"
+    expected = f"localmesh: port {port} on 127.0.0.1 is in use; choose another one with {option}"
     assert (finished.returncode, finished.stderr.splitlines()[-1]) == (1, expected)
     assert not shop.state.exists()
 
@@ -236,7 +236,7 @@ def test_what_istio_accepts_but_cannot_work_is_a_warning_and_strict_refuses_it(t
     up = Up(tmp_path, BASE + V1 + routed(v9=1))
     ask = "import os, json, sys, urllib.request, urllib.error\n"
     ask += "mesh = json.load(urllib.request.urlopen(os.environ['LOCALMESH_URL'] + '/mesh'))\n"
-    ask += "try: urllib.request.urlopen(mesh['gateways']['ingressgateway']['http'])\n"
+    ask += "try: urllib.request.urlopen(mesh['gateways']['istio-ingressgateway']['http'])\n"
     ask += "except urllib.error.HTTPError as error: print(error.code)\n"
 
     lenient = up.run("--", sys.executable, "-c", ask)
@@ -256,7 +256,7 @@ def test_two_meshes_with_one_state_folder_do_not_meet(shop: Up) -> None:
         second = shop.run()
 
         assert second.returncode == 1
-        assert "a mesh runs already with the state folder .localmesh (process" in second.stderr
+        assert "a mesh is already running with the state folder .localmesh (process" in second.stderr
         assert shop.ready()
     finally:
         first.terminate()

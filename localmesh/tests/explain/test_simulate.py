@@ -38,7 +38,7 @@ def client(call: Call, route: str = "", versions: str = "", status: int = 200) -
 
 def gateway(path: str, host: str, route: str = "", versions: str = "", status: int = 200) -> Row:
     call = Call(host, path, port=8080)
-    return Row("ingressgateway", call, route, frozenset(versions.split()), status)
+    return Row("istio-ingressgateway", call, route, frozenset(versions.split()), status)
 
 
 ROWS = [

@@ -49,7 +49,7 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.xds, self.api_port, self.gateway_port = (self.ports.take() for _ in range(3))
-        gateway = {"name": "ingressgateway", "host": "127.0.0.1"}
+        gateway = {"workload": "istio-system/istio-ingressgateway", "name": "gateway-0", "host": "127.0.0.1"}
         gateway |= {"ports": {8080: self.gateway_port}, "health": self.ports.take()}
         self.places = {
             version: {
@@ -102,7 +102,7 @@ class Shop:
 
     def sidecars(self) -> None:
         """Starts the gateway and every sidecar."""
-        self.sidecar("ingressgateway", self.gateway_health, "--gateway")
+        self.sidecar("gateway-0", self.gateway_health, "--gateway")
         for place in self.places.values():
             self.sidecar(f"{place['name']}.shop", place["health"])
 

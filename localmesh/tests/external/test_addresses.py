@@ -17,7 +17,7 @@ PLACES = Inventory(
         PodEntry("shop/web-v1", "web-v1-0", "web-v1"),
         PodEntry("shop/web-v2", "web-v2-0", "127.0.0.1", application={8080: 21000}, inbound={8080: 21001}),
     ),
-    gateways=(GatewayEntry("ingressgateway", "gateway", ports={8080: 8888}),),
+    gateways=(GatewayEntry("istio-system/istio-ingressgateway", "gateway-0", "gateway", ports={8080: 8888}),),
 )
 MANIFESTS = BASE + V1 + V2 + routed(v1=1)
 
@@ -42,7 +42,7 @@ def test_a_plan_stands_at_the_given_addresses() -> None:
         "web-v1-0": Address("127.0.0.1", 8080),
         "web-v2-0": Address("127.0.0.1", 21000),
     }
-    assert [gateway.listen for gateway in made.gateways.values()] == [{8080: Address("0.0.0.0", 8888)}]
+    assert [gateway.proxy.listen for gateway in made.gateways.values()] == [{8080: Address("0.0.0.0", 8888)}]
 
 
 def test_others_reach_a_pod_where_it_is_found() -> None:
@@ -64,8 +64,9 @@ def test_more_pods_than_places_are_refused() -> None:
 
 def test_a_gateway_without_a_place_is_refused() -> None:
     """With the names of those that have one."""
-    with pytest.raises(NotInInventoryError, match=r"selects edge,.*\(gateways: ingressgateway\)"):
-        InventoryAllocator(PLACES).gateway("edge", 8080)
+    message = r"the gateway shop/web-v1 wants 1 pods.*of 0 .*\(gateways: istio-system/istio-ingressgateway\)"
+    with pytest.raises(NotInInventoryError, match=message):
+        InventoryAllocator(PLACES).gateway(web_v1(), 0, 8080)
 
 
 def test_containers_may_change_only_while_nothing_runs() -> None:

@@ -47,7 +47,8 @@ def asked(host: str, node: str = NODE) -> bool:
         ports = FreePorts()
         port = ports.take()
         places = Inventory(
-            (PodEntry("shop/web-v1", "web-v1-0", host),), (GatewayEntry("ingressgateway", host),)
+            (PodEntry("shop/web-v1", "web-v1-0", host),),
+            (GatewayEntry("istio-system/istio-ingressgateway", "ingress-0", host),),
         )
         ground, ads = ExternalRuntime(places, Address("127.0.0.1", port)), AdsServer()
         await ground.open(ads, lambda: None)

@@ -13,7 +13,7 @@ pods:
   - {workload: shop/web, name: web-0, host: web, log: /var/log/pods/web-0.log}
   - {workload: shop/web, name: web-1, host: 127.0.0.1, application: {8080: 21000}, inbound: {8080: 21001}}
 gateways:
-  - {name: ingressgateway, host: gateway, ports: {8080: 8081}}
+  - {workload: istio-system/istio-ingressgateway, name: gateway-0, host: gateway, ports: {8080: 8081}}
 """
 
 
@@ -79,7 +79,10 @@ def test_a_gateway_listens_on_its_target_port_or_another(tmp_path: Path) -> None
             "pods: [{workload: a/b, name: c, host: d}, {workload: a/e, name: c, host: f}]",
             'pods: "a/c" is given 2 times, expected once',
         ),
-        ("pods: [{workload: a/b, name: c, host: d}]\ngateways: [{name: e}]", "gateways[0].host is nothing"),
+        (
+            "pods: [{workload: a/b, name: c, host: d}]\ngateways: [{workload: a/e, name: e}]",
+            "gateways[0].host is nothing",
+        ),
         ("pods: [", "is no YAML"),
     ],
 )

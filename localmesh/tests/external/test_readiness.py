@@ -48,7 +48,7 @@ class Health:
 def proxy_of(ads: Ads, health: Health) -> ExternalProxy:
     """A proxy that is asked only when the test asks it."""
     watch = Watch(cast("AdsServer", ads), cast("aiohttp.ClientSession", health), lambda: None)
-    return ExternalProxy(PROXY, GatewayEntry(name="gate", host="gate"), watch)
+    return ExternalProxy(PROXY, GatewayEntry(workload="shop/gate", name="gate", host="gate"), watch)
 
 
 def asked(proxy: ExternalProxy) -> bool:

@@ -36,7 +36,7 @@ def test_it_announces_the_addresses_that_it_was_given(running: Shop) -> None:
     """Where gateway and API are published elsewhere, people are told that, and not where they listen."""
     log = (running.folder / "serve.log").read_text()
 
-    assert re.search(r"ingressgateway +http://gateway\.example\n", log)
+    assert re.search(r"istio-ingressgateway +http://gateway\.example\n", log)
     assert re.search(r"API +http://api\.example\n", log)
 
 

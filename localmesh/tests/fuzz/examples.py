@@ -8,7 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from localmesh.explain.offline import proxies
-from localmesh.manifests import LoadResult, ManifestError, load_text
+from localmesh.kinds import Kind
+from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.manifests import LoadResult, load_text
+from localmesh.problems import ManifestError
 from localmesh.tests.fuzz.shapes import objects
 from localmesh.translate import ProxyConfig, translate
 from localmesh.xds import Encoder
@@ -42,21 +46,20 @@ spec:
 """
 
 
-def _object(kind: str, spec: Any) -> dict[str, Any]:
-    version = "networking.istio.io/v1"
+def _object(kind: Kind, spec: Any) -> dict[str, Any]:
     return {
-        "apiVersion": version,
-        "kind": kind,
+        "apiVersion": kind.api_versions[0],
+        "kind": kind.name,
         "metadata": {"name": "made", "namespace": "shop"},
         "spec": spec,
     }
 
 
-def _objects(kind: str) -> st.SearchStrategy[dict[str, Any]]:
-    return objects(f"networking.istio.io/v1/{kind}").map(lambda spec: _object(kind, spec))
+def _objects(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
+    return objects(kind).map(lambda spec: _object(kind, spec))
 
 
-MADE = {kind: _objects(kind) for kind in ("VirtualService", "DestinationRule")}
+MADE = {kind.name: _objects(kind) for kind in (VIRTUAL_SERVICE, DESTINATION_RULE)}
 
 
 def configurations(made: dict[str, Any]) -> tuple[ProxyConfig, ...] | None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from localmesh.manifests.support import NOT_TRANSLATED, ONLY
+from localmesh.kinds import Kind
+from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 
 Schema = Mapping[str, Any]
 Strategy = st.SearchStrategy[Any]
@@ -151,15 +153,18 @@ RARE = {"delegate", "exportTo", "tls", "sourceNamespace", "http2Error", "exponen
 """Fields that make nearly every object invalid or empty, and so are seldom taken."""
 
 
-def objects(kind: str) -> Strategy:
-    """Specs of a kind such as `networking.istio.io/v1/VirtualService`."""
+_KINDS = {kind.name: kind for kind in (VIRTUAL_SERVICE, DESTINATION_RULE)}
+
+
+def objects(kind: Kind) -> Strategy:
+    """Specs of a kind of Istio."""
     source = json.loads((files("localmesh.manifests") / "schemas" / "istio.json").read_text())
-    schema = source["$defs"][source["kinds"][kind]]["properties"]["spec"]
-    return _values(schema, (kind.rpartition("/")[2], "spec"))
+    schema = source["$defs"][source["kinds"][f"{kind.api_versions[0]}/{kind.name}"]]["properties"]["spec"]
+    return _values(schema, (kind.name, "spec"))
 
 
 def _values(schema: Schema, path: tuple[str, ...]) -> Strategy:
-    known = ONLY.get(path[0], {}).get(_written(path))
+    known = _KINDS[path[0]].supported_values.get(_written(path))
     if known:
         return st.sampled_from(known)
     if "enum" in schema:
@@ -214,11 +219,11 @@ def _mapping(schema: Schema, path: tuple[str, ...]) -> Strategy:
         below = schema.get("additionalProperties") or {"type": "string"}
         keys = KEYS.get(path[-1], HEADERS).strategy()
         return st.dictionaries(keys, _values(below, (*path, "{}")), min_size=1, max_size=2)
-    refused = NOT_TRANSLATED.get(path[0], {})
+    unsupported = _KINDS[path[0]].unsupported_fields
     fields = {
         name: _values(below, (*path, name))
         for name, below in schema["properties"].items()
-        if _written((*path, name)) not in refused
+        if _written((*path, name)) not in unsupported
     }
     name = next(part for part in reversed(path) if part != "[]")
     groups = _alternatives(schema) + EXCLUSIVE.get(name, [])

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from localmesh.manifests import ManifestError, Problem, Severity, load_text
+from localmesh.analysis import analyze_manifests
+from localmesh.manifests import load_text
+from localmesh.problems import ManifestError, Problem, Severity
 
 FOLDER = Path(__file__).parent / "cases"
 
@@ -76,6 +78,6 @@ def cases() -> list[Case]:
 def problems(text: str, file: str) -> tuple[Problem, ...]:
     """Everything that is told about a manifest."""
     try:
-        return load_text(text, file).warnings
+        return analyze_manifests(load_text(text, file))
     except ManifestError as error:
         return error.problems

@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localmesh.manifests import LoadResult, ManifestError, load_text
-from localmesh.manifests.kinds import IGNORED, REFUSED, TRANSLATED
+from localmesh.kinds import KINDS as ALL_KINDS
+from localmesh.manifests import LoadResult, load_text
+from localmesh.problems import ManifestError
 from localmesh.tests.manifests.case_files import cases
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -28,12 +29,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 KINDS = st.sampled_from(
-    [
-        (version, kind)
-        for fate in (TRANSLATED, IGNORED, REFUSED)
-        for kind, versions in fate.items()
-        for version in versions
-    ]
+    [(version, kind.name) for kind in ALL_KINDS.values() for version in kind.api_versions]
 )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from localmesh.manifests.codes import CODES
+from localmesh.problems.codes import CODES
 from localmesh.tests.manifests.case_files import Case, cases, problems
 
 WITHOUT_MANIFEST = {"SM001", "SM004", "SM005"}

@@ -1,6 +1,6 @@
 """docs/errors.md: what problems link to."""
 
-from localmesh.manifests.codes import CODES
+from localmesh.problems.codes import CODES
 from localmesh.tests.manifests.errors_page import PAGE, WITHOUT_MANIFEST, page
 from localmesh.tests.manifests.test_cases import WITHOUT_MANIFEST as WITHOUT_CASE
 

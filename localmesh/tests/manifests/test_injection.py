@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localmesh.catalog.addressing import SyntheticAllocator
+from localmesh.catalog.injection import is_asked, is_refused
 from localmesh.manifests import load_text
-from localmesh.manifests.injection import is_asked, is_refused
 from localmesh.runtime.desired_state import EMPTY, plan
 
 YES, NO = {"istio-injection": "enabled"}, {"istio-injection": "disabled"}

@@ -1,7 +1,8 @@
 """Sizes that are too large to be written out in a case file."""
 
-from localmesh.manifests import ManifestError, load_text
-from localmesh.manifests.rules.traffic_policy import is_prime
+from localmesh.kinds.rules.traffic_policy import is_prime
+from localmesh.manifests import load_text
+from localmesh.problems import ManifestError
 
 
 def _told(text: str) -> list[str]:

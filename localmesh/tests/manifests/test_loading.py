@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests import LoadResult, ManifestError, load, load_text
+from localmesh.analysis import analyze_manifests
+from localmesh.manifests import LoadResult, load, load_text
+from localmesh.problems import ManifestError
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: logic}\nspec: {ports: [{port: 80}]}\n"
 
@@ -117,7 +119,7 @@ def test_the_same_object_in_two_files_is_told_with_both(tmp_path: Path) -> None:
 
     (problem,) = caught.value.problems
     assert problem.place.position == f"{tmp_path}/b.yaml:2"
-    assert problem.message == f"defined a second time, first in {tmp_path}/a.yaml:1"
+    assert problem.message == f"already defined in {tmp_path}/a.yaml:1"
 
 
 def test_the_order_of_the_input_is_kept() -> None:
@@ -139,7 +141,7 @@ def test_warnings_do_not_stop_the_load() -> None:
     loaded = load_text(text, "a.yaml")
 
     assert len(loaded.resources) == 1
-    assert [(warning.code, warning.place.line) for warning in loaded.warnings] == [("SM206", 5)]
+    assert [(warning.code, warning.place.line) for warning in analyze_manifests(loaded)] == [("SM206", 5)]
 
 
 def test_nothing_loads_as_nothing() -> None:
@@ -155,4 +157,4 @@ def test_every_served_version_of_istio_is_read(version: str) -> None:
         f"spec: {{host: logic}}\n---\n{SERVICE}"
     )
 
-    assert load_text(text).warnings == ()
+    assert analyze_manifests(load_text(text)) == ()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from localmesh.analysis import analyze_manifests
 from localmesh.manifests import load
 
 FOLDER = Path(__file__).parent / "others"
@@ -16,7 +17,7 @@ def test_manifests_of_others_load_without_a_word(file: Path) -> None:
     loaded = load(files=[file])
 
     assert loaded.resources
-    assert loaded.warnings == ()
+    assert analyze_manifests(loaded) == ()
 
 
 @pytest.mark.parametrize("folder", ["k8s/base", "istio/base", "istio/overlays/canary"])
@@ -25,4 +26,4 @@ def test_our_own_manifests_load_without_a_word(folder: str) -> None:
     loaded = load(kustomizations=[ROOT / folder])
 
     assert loaded.resources
-    assert loaded.warnings == ()
+    assert analyze_manifests(loaded) == ()

@@ -188,8 +188,33 @@ def test_apply_refuses_what_cannot_be_done_and_says_why(tmp_path: Path) -> None:
     ]
     assert "spec.http[0].route[0].weight" in invalid[1]["message"]
     assert "no database" in dying[1]["message"]
+    for refused in (broken, wrong, invalid, dying, strict):
+        assert refused[1]["message"].endswith("the previous configuration still applies.")
     assert good[1]["changed"] == ["VirtualService shop/web"]
     assert (status[1]["generation"], status[1]["ready"]) == (2, True)
+
+
+def test_a_bug_in_translation_is_an_internal_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 and a logged traceback, not a complaint about the request; the mesh stays as it was."""
+
+    def fail(*_arguments: object) -> None:
+        raise KeyError("bug")
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        with monkeypatch.context() as patch:
+            patch.setattr("localmesh.runtime.mesh.translate", fail)
+            broken = await post(session, "/mesh/apply", json={"text": BASE + V1 + V2 + routed(v2=1)})
+        return [broken, await get(session, "/mesh")]
+
+    (code, answer), (_, mesh) = ask(tmp_path, asking)
+
+    assert (code, answer["reason"]) == (500, "InternalError")
+    assert answer["message"].startswith("internal error: KeyError('bug'); the traceback is in the output")
+    assert "internal error in POST /mesh/apply" in caplog.messages
+    assert "Traceback" in caplog.text
+    assert (mesh["generation"], mesh["ready"]) == (1, True)
 
 
 def test_web_pages_cannot_use_it(tmp_path: Path) -> None:

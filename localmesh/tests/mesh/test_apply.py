@@ -259,7 +259,7 @@ def test_a_port_that_is_taken_by_another_program_is_told(tmp_path: Path) -> None
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = taken.getsockname()[1]
-            settings = MeshSettings(tmp_path / "state", tmp_path, gateway_ports={8080: port})
+            settings = MeshSettings(tmp_path / "state", tmp_path, ingress_ports={8080: port})
             async with Mesh(settings) as mesh:
                 with pytest.raises(Exception, match=str(port)) as error:
                     await mesh.apply(loaded.resources)

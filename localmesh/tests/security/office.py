@@ -58,7 +58,7 @@ spec: {hosts: ["*"], gateways: [edge], http: [{route: [{destination: {host: web}
 
 OUTSIDE = "outside"
 """A caller without a sidecar: it reaches the pod's sidecar in plain text."""
-GATEWAY = "ingressgateway"
+GATEWAY = "istio-ingressgateway"
 
 
 @dataclass(frozen=True)

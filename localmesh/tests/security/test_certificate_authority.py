@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from localmesh.catalog.identities import identity
+from localmesh.catalog.security import identity
 from localmesh.xds.certificate_authority import CertificateAuthority
 
 LOGIC = identity("sentimesh", "logic")

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from localmesh.catalog.identities import identity
+from localmesh.catalog.security import identity
 from localmesh.explain.offline import find
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, ask

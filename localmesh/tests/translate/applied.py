@@ -13,10 +13,10 @@ from localmesh.xds import Encoder, Snapshot
 
 
 class Applied:
-    """One mesh after another, translated with the memory of those before."""
+    """One mesh after another, translated with the cache of those before."""
 
     def __init__(self) -> None:
-        self._memory, self._encoder = TranslationCache(), Encoder()
+        self._cache, self._encoder = TranslationCache(), Encoder()
         self._addresses = SyntheticAllocator()
         self._plan: DesiredState = EMPTY
         self._objects: dict[tuple[str, str, str, str], Resource] = {}
@@ -26,13 +26,13 @@ class Applied:
         self._objects = carry_over(self._objects, resources)
         self._plan = plan(self._objects.values(), (), self._addresses, self._plan)
         self._catalog = self._plan.catalog.with_pods(
-            pod.as_endpoint(ready=ready) for pod in self._plan.pods.values()
+            pod.as_endpoint(ready=ready) for pod in (*self._plan.pods.values(), *self._plan.gateways.values())
         )
 
     def remembered(self) -> dict[str, ProxyConfig]:
         """What each proxy is told, with the memory."""
-        found = {proxy.name: translate(self._catalog, proxy, self._memory) for proxy in self._plan.proxies}
-        self._memory.forget_unused()
+        found = {proxy.name: translate(self._catalog, proxy, self._cache) for proxy in self._plan.proxies}
+        self._cache.forget_unused()
         return found
 
     def fresh(self) -> dict[str, ProxyConfig]:

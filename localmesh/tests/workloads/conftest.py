@@ -14,7 +14,8 @@ import pytest
 
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.workload import Workload, workload
-from localmesh.manifests import Place, Resource
+from localmesh.manifests import Resource
+from localmesh.problems import Place
 from localmesh.runtime.processes.process import Command
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts, PodState

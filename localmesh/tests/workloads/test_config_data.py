@@ -3,7 +3,8 @@
 import pytest
 
 from localmesh.catalog.config_data import config_data
-from localmesh.manifests import ManifestError, Place, Resource
+from localmesh.manifests import Resource
+from localmesh.problems import ManifestError, Place
 
 
 def resource(kind: str, **body: dict[str, str]) -> Resource:

@@ -12,7 +12,7 @@ import pytest
 
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.workload import Workload
-from localmesh.manifests import ManifestError
+from localmesh.problems import ManifestError
 from localmesh.runtime.workloads.environment import Launch, configuration_problems, launch
 from localmesh.runtime.workloads.facts import PodFacts
 

@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from localmesh.catalog.workload import Workload, workload
-from localmesh.manifests import ManifestError, Resource
+from localmesh.manifests import Resource
+from localmesh.problems import ManifestError
 from localmesh.runtime.workloads import Pod, PodFailedError, PodState, back_off
 
 Run = Callable[[Callable[[Any], Awaitable[None]]], None]

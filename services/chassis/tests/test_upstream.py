@@ -75,7 +75,8 @@ def test_a_failing_upstream_is_a_502_with_its_name_and_status(caller, recorder: 
     assert answer.status_code == 502
     assert answer.content_type == "application/problem+json"
     assert answer.json["upstream"] == {"service": "logic", "status": status}
-    assert answer.json["detail"] == f"logic answered {status}."
+    assert answer.json["detail"] == f"logic v2 (pod logic-pod) answered {status}."
+    assert answer.json["answered_by"] == "logic/v2/logic-pod"
     assert answer.headers["served-by"] == "caller/v1/caller-pod, logic/v2/logic-pod"
     assert len(recorder.received) == 1
     assert count(app, "failed") == 1
@@ -83,12 +84,27 @@ def test_a_failing_upstream_is_a_502_with_its_name_and_status(caller, recorder: 
 
 def test_a_proxy_that_gives_up_on_the_upstream_is_a_504(caller, recorder: Recorder):
     """The sidecar's own deadline ends in 504 without hops: too slow, not broken."""
-    recorder.answer(504, b"upstream request timeout")
+    recorder.answer(504, b"upstream request timeout", server="envoy")
 
     answer = caller(recorder.url).test_client().get("/call")
 
     assert (answer.status_code, answer.json["upstream"]) == (504, {"service": "logic", "status": 504})
+    assert answer.json["answered_by"] == "sidecar proxy of caller"
+    assert answer.json["detail"].startswith(
+        "The sidecar proxy of caller answered 504 (upstream request timeout)"
+    )
     assert answer.headers["served-by"] == "caller/v1/caller-pod"
+
+
+def test_an_answer_of_an_unknown_server_is_not_blamed_on_the_upstream(caller, recorder: Recorder):
+    """It has no `served-by` and does not come from Envoy."""
+    recorder.answer(500, b"oops")
+
+    answer = caller(recorder.url).test_client().get("/call")
+
+    assert answer.json["upstream"] == {"service": "logic", "status": 500}
+    assert answer.json["answered_by"] is None
+    assert answer.json["detail"] == f"{recorder.url} answered 500 without served-by, so it may not be logic."
 
 
 def test_an_upstream_that_is_too_slow_is_a_504(caller, recorder: Recorder):
@@ -99,19 +115,23 @@ def test_an_upstream_that_is_too_slow_is_a_504(caller, recorder: Recorder):
     answer = app.test_client().get("/call")
 
     assert (answer.status_code, answer.json["upstream"]) == (504, {"service": "logic", "status": None})
-    assert answer.json["detail"] == "logic did not answer within 0.2 seconds."
+    assert answer.json["answered_by"] is None
+    assert answer.json["detail"] == (
+        "logic did not answer within 0.2 seconds, the deadline of caller. It may have received the request."
+    )
     assert len(recorder.received) == 1
     assert count(app, "timeout") == 1
 
 
 def test_an_upstream_that_nobody_is_is_a_502(caller):
     """Where no connection comes about, the answer says that."""
-    app = caller(f"http://127.0.0.1:{free_port()}")
+    address = f"http://127.0.0.1:{free_port()}"
+    app = caller(address)
 
     answer = app.test_client().get("/call")
 
     assert (answer.status_code, answer.json["upstream"]) == (502, {"service": "logic", "status": None})
-    assert answer.json["detail"] == "logic takes no connection."
+    assert answer.json["detail"] == f"{address} accepts no connection."
     assert count(app, "unreachable") == 1
 
 
@@ -143,7 +163,7 @@ def test_a_proxy_that_is_gone_is_a_502(caller, monkeypatch):
 
     assert (answer.status_code, answer.json["detail"]) == (
         502,
-        "The proxy in front of logic takes no connection.",
+        "The proxy of caller accepts no connection. logic did not receive the request.",
     )
 
 
@@ -256,7 +276,9 @@ def test_a_connection_that_closes_under_a_request_is_a_502_and_not_tried_again(c
     answer = caller(upstream.url).test_client().get("/call")
 
     assert (answer.status_code, answer.json["upstream"]) == (502, {"service": "logic", "status": None})
-    assert answer.json["detail"] == "logic ended the connection without an answer."
+    assert answer.json["detail"] == (
+        "The connection closed before a complete answer. logic may have received the request."
+    )
     assert upstream.requests == 1
 
 

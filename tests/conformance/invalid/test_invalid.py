@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from localmesh.explain.offline import proxies
-from localmesh.manifests import ManifestError, load
-from localmesh.manifests.problems import Problem
+from localmesh.manifests import load
+from localmesh.problems import ManifestError, Problem
 from localmesh.translate import translate
 from tests.conformance.invalid.answers import Case, cases, deviations, recorded
 

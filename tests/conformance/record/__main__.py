@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from localmesh.manifests import ManifestError
+from localmesh.problems import ManifestError
 from tests.conformance.case import Case, cases, matching
 from tests.conformance.record.cluster import ClusterError
 from tests.conformance.record.recorder import Recorder

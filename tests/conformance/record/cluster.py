@@ -103,7 +103,7 @@ def istio_version() -> str:
 def proxy_pods(namespaces: Iterable[str]) -> list[ProxyPod]:
     """One pod of each workload with a sidecar, and the ingress gateway's."""
     gateways = items("pods", "-n", SYSTEM, "-l", _GATEWAY_LABEL)
-    found = {f"ingressgateway.{SYSTEM}": gateways[0]["metadata"]["name"]} if gateways else {}
+    found = {f"istio-ingressgateway.{SYSTEM}": gateways[0]["metadata"]["name"]} if gateways else {}
     pods = [ProxyPod(name, SYSTEM, proxy) for proxy, name in found.items()]
     for namespace in sorted(namespaces):
         by_proxy: dict[str, str] = {}

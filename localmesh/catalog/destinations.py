@@ -1,0 +1,61 @@
+"""What a host name leads to: its Service, and the DestinationRule that a caller applies to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from localmesh.catalog.destination_rules import DestinationRule, RuleIndex
+from localmesh.catalog.hosts import is_wildcard, overlap
+from localmesh.catalog.services import Service
+from localmesh.catalog.virtual_services import MESH
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """All Services and DestinationRules (merged, oldest first); equal if these are."""
+
+    services: tuple[Service, ...] = ()
+    rules: tuple[DestinationRule, ...] = ()
+    _by_host: Mapping[str, Service] = field(init=False, repr=False, compare=False)
+    _index: RuleIndex = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_host", {service.host: service for service in self.services})
+        object.__setattr__(self, "_index", RuleIndex(self.rules))
+
+    def service(self, host: str) -> Service | None:
+        """The Service with that fully qualified name, or None."""
+        return self._by_host.get(host)
+
+    def services_at(self, host: str) -> list[Service]:
+        """The Services that a fully qualified host, which may be a wildcard, stands for."""
+        if is_wildcard(host):
+            return [service for service in self.services if overlap(host, service.host)]
+        service = self.service(host)
+        return [] if service is None else [service]
+
+    def port_of(self, host: str, written: int | None, *, listener_port: int, gateway: str) -> int:
+        """The port of a route's destination; see `destination_port`."""
+        return destination_port(self.service(host), written, listener_port=listener_port, gateway=gateway)
+
+    def rule_for(self, host: str, caller: str) -> DestinationRule | None:
+        """The DestinationRule that a proxy in namespace `caller` applies to a host."""
+        service = self.service(host)
+        return self._index.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
+
+
+def destination_port(
+    service: Service | None, written: int | None, *, listener_port: int, gateway: str
+) -> int:
+    """The port of a route's destination, which names one (`written`) or not; `service` is that of its host.
+
+    Without one a sidecar takes the port that was called; a gateway takes the Service's only port, or the
+    server's where the Service has several (istiod: pilot/pkg/networking/core/route/route.go,
+    `GetDestinationCluster`).
+    """
+    if written is not None:
+        return written
+    if gateway != MESH and service is not None and len(service.ports) == 1:
+        return service.ports[0].number
+    return listener_port

@@ -1,0 +1,216 @@
+"""Who may call whom: identities, AuthorizationPolicies, RequestAuthentications and PeerAuthentications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from localmesh.catalog.objects import Objects
+from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
+from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
+from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
+from localmesh.manifests import Resource
+
+TRUST_DOMAIN = "cluster.local"
+SPIFFE = "spiffe://"
+ROOT_NAMESPACE = "istio-system"
+"""The namespace whose policies, Sidecars and exported DestinationRules apply to the whole mesh."""
+
+_DRY_RUN = "istio.io/dry-run"
+
+JwtRule = Mapping[str, Any]
+
+
+def identity(namespace: str, service_account: str) -> str:
+    """The SPIFFE identity that all pods with a ServiceAccount prove to others.
+
+    >>> identity("sentimesh", "logic")
+    'spiffe://cluster.local/ns/sentimesh/sa/logic'
+    """
+    return f"{SPIFFE}{TRUST_DOMAIN}/ns/{namespace}/sa/{service_account}"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyScope:
+    """The workloads that a policy selects; without labels these are all in its reach.
+
+    A policy in the root namespace reaches all namespaces, any other its own
+    (Istio, "Authorization Policy", `selector`).
+    """
+
+    namespace: str
+    labels: Mapping[str, str]
+
+    def includes(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Whether a workload of that namespace with these labels is selected."""
+        return self.reaches(namespace) and self.selects(labels)
+
+    def reaches(self, namespace: str) -> bool:
+        """Whether workloads of that namespace can be selected."""
+        return self.namespace in (namespace, ROOT_NAMESPACE)
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether the selector matches these labels, in whichever namespace."""
+        return self.labels.items() <= labels.items()
+
+
+def policy_scope(policy: Resource) -> PolicyScope:
+    """The scope of a policy with a `selector`."""
+    selector = policy.spec.get("selector") or {}
+    return PolicyScope(policy.namespace, dict(selector.get("matchLabels") or {}))
+
+
+class Action(Enum):
+    """What a policy does with a request that one of its rules matches; evaluated in this order."""
+
+    AUDIT = "AUDIT"
+    DENY = "DENY"
+    ALLOW = "ALLOW"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationPolicy:
+    """One policy; without rules it matches nothing, so that an ALLOW policy then denies everything."""
+
+    namespace: str
+    name: str
+    action: Action
+    scope: PolicyScope
+    rules: tuple[Mapping[str, Any], ...]
+    dry_run: bool = False
+
+
+def authorization_policies(objects: Objects) -> tuple[AuthorizationPolicy, ...]:
+    """The AuthorizationPolicies, oldest first."""
+    return tuple(
+        AuthorizationPolicy(
+            namespace=resource.namespace,
+            name=resource.name,
+            action=Action(resource.spec.get("action", "ALLOW")),
+            scope=policy_scope(resource),
+            rules=tuple(rule or {} for rule in resource.spec.get("rules") or ()),
+            dry_run=resource.annotations.get(_DRY_RUN, "").lower() in ("true", "t", "1"),
+        )
+        for resource in objects.of(AUTHORIZATION_POLICY)
+    )
+
+
+def policies_for(
+    policies: Iterable[AuthorizationPolicy], namespace: str, labels: Mapping[str, str]
+) -> list[AuthorizationPolicy]:
+    """The policies that apply to a workload: the root namespace's first, then its own namespace's."""
+    selecting = [policy for policy in policies if policy.scope.includes(namespace, labels)]
+    return sorted(selecting, key=lambda policy: policy.namespace != ROOT_NAMESPACE)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAuthentication:
+    """One object: its scope and its rules, one per issuer."""
+
+    namespace: str
+    scope: PolicyScope
+    rules: tuple[JwtRule, ...]
+
+
+def request_authentications(objects: Objects) -> tuple[RequestAuthentication, ...]:
+    """The RequestAuthentications, oldest first."""
+    return tuple(
+        RequestAuthentication(
+            resource.namespace, policy_scope(resource), tuple(resource.spec.get("jwtRules") or ())
+        )
+        for resource in objects.of(REQUEST_AUTHENTICATION)
+    )
+
+
+def jwt_rules_for(
+    authentications: Iterable[RequestAuthentication], namespace: str, labels: Mapping[str, str]
+) -> list[JwtRule]:
+    """All rules that apply to a workload, by issuer; of one issuer the root namespace's come first."""
+    selecting = [policy for policy in authentications if policy.scope.includes(namespace, labels)]
+    selecting.sort(key=lambda policy: policy.namespace != ROOT_NAMESPACE)
+    return sorted(
+        (rule for policy in selecting for rule in policy.rules), key=lambda rule: str(rule["issuer"])
+    )
+
+
+class MutualTls(Enum):
+    """What a port accepts: mTLS, plain text, or both."""
+
+    PERMISSIVE = "PERMISSIVE"
+    STRICT = "STRICT"
+    DISABLE = "DISABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAuthentication:
+    """One object; a mode of None is inherited from the next wider scope."""
+
+    scope: PolicyScope
+    mode: MutualTls | None
+    ports: Mapping[int, MutualTls | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAuthentications:
+    """All of them, oldest first: in each scope the oldest counts and the others are ignored."""
+
+    policies: tuple[PeerAuthentication, ...] = ()
+
+    def __hash__(self) -> int:
+        return len(self.policies)
+
+    def mode(self, namespace: str, labels: Mapping[str, str], port: int) -> MutualTls:
+        """What a container port of a workload accepts; PERMISSIVE by default."""
+        mode = self.namespace_mode(namespace)
+        own = self._workload_policy(namespace, labels)
+        if own is None:
+            return mode
+        return own.ports.get(port) or own.mode or mode
+
+    def namespace_mode(self, namespace: str) -> MutualTls:
+        """What workloads of a namespace accept unless a policy with a selector applies to them."""
+        wide = [policy for policy in self.policies if not policy.scope.labels]
+        for owner in (namespace, ROOT_NAMESPACE):
+            policy = next((policy for policy in wide if policy.scope.namespace == owner), None)
+            if policy is not None and policy.mode is not None:
+                return policy.mode
+        return MutualTls.PERMISSIVE
+
+    def _workload_policy(self, namespace: str, labels: Mapping[str, str]) -> PeerAuthentication | None:
+        """The oldest with a selector; in the root namespace these apply to no workload, even there."""
+        if namespace == ROOT_NAMESPACE:
+            return None
+        return next(
+            (
+                policy
+                for policy in self.policies
+                if policy.scope.labels
+                and policy.scope.namespace == namespace
+                and policy.scope.selects(labels)
+            ),
+            None,
+        )
+
+
+def peer_authentications(objects: Objects) -> PeerAuthentications:
+    """The PeerAuthentications."""
+    return PeerAuthentications(
+        tuple(
+            PeerAuthentication(
+                scope=policy_scope(resource),
+                mode=_mode(resource.spec.get("mtls")),
+                ports={
+                    int(port): _mode(settings)
+                    for port, settings in (resource.spec.get("portLevelMtls") or {}).items()
+                },
+            )
+            for resource in objects.of(PEER_AUTHENTICATION)
+        )
+    )
+
+
+def _mode(settings: Mapping[str, Any] | None) -> MutualTls | None:
+    mode = (settings or {}).get("mode", "UNSET")
+    return None if mode == "UNSET" else MutualTls(mode)

@@ -1,0 +1,77 @@
+"""Host names as Istio accepts and resolves them (istio: pkg/config/validation/agent, pkg/config/host)."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+SERVICE_DOMAIN = "svc.cluster.local"
+
+_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?\Z")
+_WILDCARD_LABEL = re.compile(r"(?:\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?)\Z")
+_LONGEST_NAME = 255
+_LONGEST_LABEL = 63
+
+
+def is_label(text: str) -> bool:
+    """Whether the text is one label of a DNS name (RFC 1123, capitals allowed)."""
+    return _LABEL.match(text) is not None
+
+
+def is_domain(text: str) -> bool:
+    """Whether the text is a DNS name without wildcards; it may end in a dot, not in a number."""
+    *others, last = text.split(".")
+    if not 0 < len(text) <= _LONGEST_NAME or last.isdecimal() or (not last and not others):
+        return False
+    return all(map(is_label, others)) and (not last or is_label(last))
+
+
+def is_wildcard_domain(text: str) -> bool:
+    """Whether the text is a DNS name whose first label may be or start with a wildcard."""
+    first, dot, rest = text.partition(".")
+    if len(text) > _LONGEST_NAME or len(first) > _LONGEST_LABEL or not _WILDCARD_LABEL.match(first):
+        return False
+    return not dot or not rest or is_domain(rest)
+
+
+def is_address(text: str) -> bool:
+    """Whether the text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether some host matches both.
+
+    >>> overlap("*.com", "shop.com"), overlap("*.com", "*.shop.com"), overlap("shop.com", "*.shop.com")
+    (True, True, False)
+    """
+    if one.startswith("*") and other.startswith("*"):
+        return one[1:].endswith(other[1:]) or other[1:].endswith(one[1:])
+    if one.startswith("*"):
+        return other.endswith(one[1:])
+    if other.startswith("*"):
+        return one.endswith(other[1:])
+    return one == other
+
+
+def service_host(name: str, namespace: str) -> str:
+    """The fully qualified name of a Kubernetes Service: ``name.namespace.svc.cluster.local``."""
+    return f"{name}.{namespace}.{SERVICE_DOMAIN}"
+
+
+def full_host(host: str, namespace: str) -> str:
+    """The full host name that a name in an object of this namespace stands for.
+
+    A name without a dot is a Service of that namespace; anything else stands for itself
+    (Istio, "Virtual Service", `hosts`; "Destination", `host`).
+
+    >>> full_host("logic", "sentimesh"), full_host("logic.other", "sentimesh")
+    ('logic.sentimesh.svc.cluster.local', 'logic.other')
+    """
+    if "." in host or host.startswith("*"):
+        return host.lower().removesuffix(".")
+    return service_host(host.lower(), namespace)

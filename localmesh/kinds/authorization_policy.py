@@ -1,0 +1,198 @@
+"""AuthorizationPolicy: its record and what Istio requires of it (istio: ValidateAuthorizationPolicy)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+
+from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
+from localmesh.kinds.rules.istio import TARGET_REFERENCES
+from localmesh.kinds.rules.metadata import label_problems
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
+
+_KEYS = (
+    "source.ip",
+    "remote.ip",
+    "source.namespace",
+    "source.principal",
+    "source.serviceAccount",
+    "source.trustDomain",
+    "request.auth.principal",
+    "request.auth.audiences",
+    "request.auth.presenter",
+    "destination.ip",
+    "destination.port",
+    "connection.sni",
+)
+_KEYS_WITH_NAME = ("request.headers", "request.auth.claims")
+_NAMED = re.compile(r"([a-z.]+)\[.+\]\Z")
+_SEGMENT = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+\Z")
+_LONGEST_ACCOUNT = 320
+_MOST_ACCOUNTS = 16
+
+
+def selector(root: Field) -> Iterator[Problem]:
+    """The selector consists of valid labels."""
+    yield from label_problems(root.get("spec", "selector", "matchLabels"))
+
+
+def action(root: Field) -> Iterator[Problem]:
+    """A DENY policy without rules would deny nothing."""
+    spec = root.get("spec")
+    if spec.get("action").text == "DENY" and not spec.get("rules"):
+        yield spec.problem(
+            invalid.BAD_POLICY,
+            found="action DENY without rules, which denies nothing",
+            expected="rules",
+            remedy="add rules; the empty rule {} denies everything",
+        )
+
+
+def rules(root: Field) -> Iterator[Problem]:
+    """Sources, operations and conditions are not empty, and their values are valid."""
+    for rule in root.get("spec", "rules").items():
+        for block, inner in (("from", "source"), ("to", "operation")):
+            if rule.get(block) and not len(rule.get(block)):
+                yield rule.get(block).problem(invalid.EMPTY_BLOCK, expected=inner)
+            for entry in rule.get(block).items():
+                yield from _block(entry, inner)
+        for condition in rule.get("when").items():
+            yield from _condition(condition)
+
+
+def _block(entry: Field, inner: str) -> Iterator[Problem]:
+    found = entry.get(inner)
+    if not any(len(value) for _, value in found.entries()):
+        yield entry.problem(
+            invalid.BAD_POLICY,
+            found=f"an empty {inner}",
+            expected=f"a field of {inner}",
+            remedy=f"add a field of {inner}, or remove the entry",
+        )
+    for name, values in found.entries():
+        yield from _values(
+            values, _check_of(name.removeprefix("not")[:1].lower() + name.removeprefix("not")[1:])
+        )
+    accounts = len(found.get("serviceAccounts")) + len(found.get("notServiceAccounts"))
+    others = ("principals", "notPrincipals", "namespaces", "notNamespaces")
+    if accounts and any(len(found.get(other)) for other in others):
+        words = "serviceAccounts and principals or namespaces"
+        yield found.problem(invalid.EXCLUSIVE_FIELDS, found=words, expected=words)
+
+
+def _condition(condition: Field) -> Iterator[Problem]:
+    key = condition.get("key")
+    if key.text is None:
+        return
+    named = _NAMED.match(key.text)
+    if key.text not in _KEYS and (named is None or named[1] not in _KEYS_WITH_NAME):
+        yield key.problem(
+            invalid.BAD_POLICY,
+            found=quoted(key.value),
+            expected=f"one of {', '.join(_KEYS)}, request.headers[…] and request.auth.claims[…]",
+            remedy="correct the key",
+        )
+    if not len(condition.get("values")) and not len(condition.get("notValues")):
+        yield condition.problem(
+            invalid.MISSING_FIELD, name="values", why="", remedy="add values or notValues"
+        )
+    for block in ("values", "notValues"):
+        yield from _values(condition.get(block), _check_of(key.text))
+
+
+_Check = Callable[[str], str]
+
+
+def _values(values: Field, check: _Check) -> Iterator[Problem]:
+    for value in values.items():
+        if value.text is None:
+            continue
+        expected = check(value.text) if value.text else "a value that is not empty"
+        if expected:
+            yield value.problem(
+                invalid.BAD_POLICY, found=quoted(value.value), expected=expected, remedy="correct the value"
+            )
+    if len(values) > _MOST_ACCOUNTS and check is _account:
+        yield values.problem(
+            invalid.OUT_OF_RANGE,
+            found=f"{len(values)} ServiceAccounts",
+            expected=f"at most {_MOST_ACCOUNTS}",
+            remedy="use namespaces instead",
+        )
+
+
+def _address(value: str) -> str:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return "an IP address or a range such as 10.0.0.0/8"
+    return ""
+
+
+def _port(value: str) -> str:
+    return "" if value.isdecimal() and int(value) <= 65535 else "a port from 0 to 65535"
+
+
+def _account(value: str) -> str:
+    parts = value.split("/")
+    right = len(parts) <= 2 and all(parts) and "*" not in value and len(value) <= _LONGEST_ACCOUNT
+    return "" if right else "a ServiceAccount or namespace/ServiceAccount, without wildcards"
+
+
+def _domain(value: str) -> str:
+    stars = value.count("*")
+    at_an_end = not stars or value.startswith("*") or value.endswith("*")
+    right = stars <= 1 and at_an_end and "/" not in value
+    return "" if right else "a trust domain, with at most one wildcard, at the start or the end"
+
+
+def _path(value: str) -> str:
+    """Braces stand for whole segments: `{*}` for one, `{**}` for any number, as the last template."""
+    segments = value.strip("/").split("/")
+    templates = [index for index, segment in enumerate(segments) if segment in ("{*}", "{**}")]
+    others = [segment for segment in segments if segment not in ("{*}", "{**}")]
+    if any("{" in segment or "}" in segment for segment in others):
+        return "braces only in the whole segments {*} and {**}"
+    if "{**}" in segments and templates[-1] != segments.index("{**}"):
+        return "{**} as the last template"
+    if templates and not all(_SEGMENT.match(segment) for segment in others):
+        return "segments other than {*} and {**} without wildcards"
+    return ""
+
+
+_CHECKS: dict[str, _Check] = {
+    "ipBlocks": _address,
+    "remoteIpBlocks": _address,
+    "source.ip": _address,
+    "remote.ip": _address,
+    "destination.ip": _address,
+    "ports": _port,
+    "destination.port": _port,
+    "serviceAccounts": _account,
+    "source.serviceAccount": _account,
+    "trustDomains": _domain,
+    "source.trustDomain": _domain,
+    "paths": _path,
+}
+
+
+def _check_of(name: str) -> _Check:
+    return _CHECKS.get(name, lambda _: "")
+
+
+AUTHORIZATION_POLICY = Kind(
+    group=SECURITY,
+    name="AuthorizationPolicy",
+    versions=SECURITY_VERSIONS,
+    plural="authorizationpolicies",
+    short_names=("ap",),
+    rules=(selector, action, rules),
+    unsupported_fields={
+        "spec.provider": "use action ALLOW or DENY: external authorizers are not supported",
+        **TARGET_REFERENCES,
+    },
+    supported_values={"spec.action": ("ALLOW", "DENY", "AUDIT")},
+)

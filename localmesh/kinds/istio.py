@@ -1,0 +1,57 @@
+"""Kinds of Istio that have no rules of their own: ignored, or not supported yet."""
+
+from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind, Status
+
+TELEMETRY = Kind(
+    group="telemetry.istio.io",
+    name="Telemetry",
+    versions=("v1", "v1alpha1"),
+    plural="telemetries",
+    short_names=("telemetry",),
+    status=Status.IGNORED,
+    reason="it changes what proxies report and no response",
+)
+ENVOY_FILTER = Kind(
+    group=NETWORKING,
+    name="EnvoyFilter",
+    versions=("v1alpha3",),
+    plural="envoyfilters",
+    status=Status.UNSUPPORTED,
+)
+PROXY_CONFIG = Kind(
+    group=NETWORKING,
+    name="ProxyConfig",
+    versions=("v1beta1",),
+    plural="proxyconfigs",
+    status=Status.UNSUPPORTED,
+)
+TRAFFIC_EXTENSION = Kind(
+    group="extensions.istio.io",
+    name="TrafficExtension",
+    versions=("v1alpha1",),
+    plural="trafficextensions",
+    status=Status.UNSUPPORTED,
+)
+WASM_PLUGIN = Kind(
+    group="extensions.istio.io",
+    name="WasmPlugin",
+    versions=("v1alpha1",),
+    plural="wasmplugins",
+    status=Status.UNSUPPORTED,
+)
+WORKLOAD_ENTRY = Kind(
+    group=NETWORKING,
+    name="WorkloadEntry",
+    versions=NETWORKING_VERSIONS,
+    plural="workloadentries",
+    short_names=("we",),
+    status=Status.UNSUPPORTED,
+)
+WORKLOAD_GROUP = Kind(
+    group=NETWORKING,
+    name="WorkloadGroup",
+    versions=NETWORKING_VERSIONS,
+    plural="workloadgroups",
+    short_names=("wg",),
+    status=Status.UNSUPPORTED,
+)

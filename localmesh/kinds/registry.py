@@ -1,0 +1,80 @@
+"""All kinds, found from the files of this folder, and how to look one up."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from localmesh.kinds.kind import Kind, Status
+
+FOREIGN_GROUPS: Mapping[str, str] = {
+    "argoproj.io": "Argo Rollouts acts on it, which runs on a cluster",
+    "flagger.app": "Flagger acts on it, which runs on a cluster",
+    "gateway.networking.k8s.io": "it reads Istio's own Gateway and VirtualService",
+}
+"""API groups of other projects, with the reason why their kinds are not supported."""
+
+
+def _kinds() -> Iterator[Kind]:
+    """The kinds that the modules of this package define, in alphabetical order of the modules."""
+    for found in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        name = f"{__package__}.{found.name}"
+        if not found.ispkg and name != __name__:
+            yield from (
+                kind for kind in vars(importlib.import_module(name)).values() if isinstance(kind, Kind)
+            )
+
+
+KINDS: Mapping[tuple[str, str], Kind] = {(kind.group, kind.name): kind for kind in _kinds()}
+"""Every kind by its group and name."""
+
+
+def group_of(api_version: str) -> str:
+    """The API group of an apiVersion, "" for the core group."""
+    return api_version.rpartition("/")[0]
+
+
+def kind_of(api_version: str, name: str) -> Kind | None:
+    """The kind of an object, whether or not its version is served."""
+    return KINDS.get((group_of(api_version), name))
+
+
+def served_kind(api_version: str, name: str) -> Kind | None:
+    """The kind of an object if its version is served."""
+    kind = kind_of(api_version, name)
+    return kind if kind is not None and api_version in kind.api_versions else None
+
+
+def kinds_named(name: str) -> list[Kind]:
+    """The kinds of this name in all groups, those that localmesh supports first."""
+    return sorted((kind for kind in KINDS.values() if kind.name == name), key=_preference)
+
+
+def similar_kind(api_version: str, name: str) -> str | None:
+    """The name of a kind of this apiVersion that is spelled almost like `name`."""
+    names = [kind.name for kind in KINDS.values() if api_version in kind.api_versions]
+    return next(iter(get_close_matches(name, names, n=1)), None)
+
+
+def kinds_by_word() -> Mapping[str, Kind]:
+    """The supported kinds by every word that means them on the command line, in lower case.
+
+    These are kubectl's: `virtualservice`, `virtualservices`, `vs`, and `virtualservices.networking.istio.io`,
+    which is needed where several groups have a kind of one name.
+    """
+    words: dict[str, Kind] = {}
+    for kind in sorted(KINDS.values(), key=_preference):
+        if kind.status is not Status.UNSUPPORTED:
+            singular = kind.name.lower()
+            qualified = (kind.resource, kind.resource.replace(kind.plural, singular, 1))
+            for word in (singular, kind.plural, *kind.short_names, *qualified):
+                words.setdefault(word, kind)
+    return words
+
+
+def _preference(kind: Kind) -> tuple[bool, bool]:
+    """Supported kinds come before others, and Istio's before those of other projects."""
+    return kind.status is Status.UNSUPPORTED, kind.group in FOREIGN_GROUPS

@@ -1,0 +1,75 @@
+"""What several kinds of Istio have: exportTo, and labels in selectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from localmesh.formats.hostnames import is_label
+from localmesh.problems import Problem
+from localmesh.problems.codes import invalid
+from localmesh.problems.fields import Field, quoted
+
+PRIVATE = "."
+PUBLIC = "*"
+
+_BY_SELECTOR = "use selector.matchLabels: there are no waypoints or Kubernetes Gateways here"
+TARGET_REFERENCES = {"spec.targetRef": _BY_SELECTOR, "spec.targetRefs": _BY_SELECTOR}
+"""Fields of security policies that localmesh does not support, with what to do instead."""
+
+
+def exports(root: Field) -> Iterator[Problem]:
+    """exportTo names each namespace once, or `*` alone (istio: validateExportTo)."""
+    entries = root.get("spec", "exportTo")
+    first: dict[str, Field] = {}
+    for entry in entries.items():
+        if entry.text is None:
+            continue
+        namespace = root.place.namespace if entry.text == PRIVATE else entry.text
+        if namespace != PUBLIC and not is_label(namespace):
+            yield entry.problem(
+                invalid.BAD_EXPORT,
+                expected='".", "*" or the name of a namespace',
+                remedy="write one of these",
+            )
+        elif first.setdefault(namespace, entry) is not entry:
+            yield entry.problem(
+                invalid.BAD_EXPORT, expected="each namespace once", remedy="remove one of the two"
+            )
+    if PUBLIC in first and len(entries) > 1:
+        yield first[PUBLIC].problem(
+            invalid.BAD_EXPORT, expected='"*" alone', remedy='remove the others, or remove "*"'
+        )
+
+
+# -- labels ------------------------------------------------------------------------------------------
+
+_NAME = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
+_LONGEST_NAME = 63
+_LONGEST_PREFIX = 253
+_WORDS = "letters, digits, -, _ and ., starting and ending with a letter or digit"
+
+
+def selector_labels(labels: Field) -> Iterator[Problem]:
+    """The labels that a subset or a match selects by (istio: pkg/config/labels, Instance.Validate).
+
+    Istio requires less of them than Kubernetes of labels on objects: capitals in the prefix and values of any
+    length pass, although no pod can have them.
+    """
+    for key, label in labels.entries():
+        if not _is_key(key):
+            yield label.problem(
+                invalid.BAD_LABEL,
+                part="the label key",
+                found=quoted(key),
+                expected=f"a name of {_WORDS}, after an optional DNS name and a slash",
+            )
+        if label.text and not _NAME.match(label.text):
+            yield label.problem(invalid.BAD_LABEL, part="the label value", expected=_WORDS)
+
+
+def _is_key(key: str) -> bool:
+    prefix, slash, name = key.rpartition("/")
+    if len(name) > _LONGEST_NAME or not _NAME.match(name):
+        return False
+    return not slash or (len(prefix) <= _LONGEST_PREFIX and all(map(is_label, prefix.split("."))))

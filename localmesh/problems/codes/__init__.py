@@ -1,0 +1,21 @@
+"""Every problem that localmesh can find in manifests.
+
+Each code has a section in docs/errors.md with the smallest manifest that causes it, which is a test case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localmesh.problems.codes import invalid, syntax, unsupported, warnings
+from localmesh.problems.codes.code import Code
+
+CODES: Mapping[str, Code] = {
+    code.number: code
+    for table in (syntax, invalid, warnings, unsupported)
+    for code in vars(table).values()
+    if isinstance(code, Code)
+}
+"""All codes by their number, in order."""
+
+__all__ = ["CODES", "Code", "invalid", "syntax", "unsupported", "warnings"]

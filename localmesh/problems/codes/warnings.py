@@ -1,0 +1,149 @@
+"""SM2xx: what Kubernetes and Istio accept and what cannot work as written: warnings."""
+
+from localmesh.problems.codes.code import Code
+
+MISSING_HOST = Code(
+    "SM201",
+    "A route leads to a host that does not exist",
+    "{found} {reason}; {effect}",
+    "{remedy}",
+)
+MISSING_PORT = Code(
+    "SM202",
+    "A route leads to a port that the Service does not have",
+    "{found} is not a port of {service}, which has {known}; {effect}",
+    "route to one of these, or add the port to the Service",
+)
+MISSING_SUBSET = Code(
+    "SM203",
+    "A route leads to a subset that does not exist",
+    "{found} is not a subset of {host}: {known}; {effect}",
+    "{remedy}",
+)
+MISSING_GATEWAY = Code(
+    "SM204",
+    "A VirtualService names a Gateway that does not exist",
+    "{found} is not a Gateway: there is no {name}{hint}",
+    "{remedy}",
+)
+SUBSET_WITHOUT_PODS = Code(
+    "SM205",
+    "A subset selects no pods",
+    "no pod of {service} has the labels {found}; its pods have {known}; requests to the subset get 503",
+    "correct the labels, or deploy the workload",
+)
+RULE_WITHOUT_HOST = Code(
+    "SM206",
+    "A DestinationRule is for a host that does not exist",
+    "{found} is not a Service: there is no {name}{hint}",
+    "{remedy}",
+)
+WEIGHTS_NOT_100 = Code(
+    "SM207",
+    "The weights of a route do not add up to 100",
+    "the weights {found} add up to {total}; Istio sends {shares}",
+    "write weights that add up to 100",
+)
+CONFLICTING_HOSTS = Code(
+    "SM208",
+    "Two VirtualServices have the same host in the mesh",
+    "{first} ({where}) already has the host {host}; sidecars use that one and ignore this one",
+    "merge them into one VirtualService, or use delegates",
+)
+UNREACHABLE_ROUTE = Code(
+    "SM209",
+    "A route is never reached",
+    "never reached: {earlier} matches {reason} first",
+    "move it up, or remove it",
+)
+SELECTOR_WITHOUT_PODS = Code(
+    "SM210",
+    "The selector of a Service matches no workload",
+    "no Deployment of the namespace has pods with {found}{hint}; callers get 503",
+    "correct the selector, or deploy the workload",
+)
+MISSING_TARGET_PORT = Code(
+    "SM211",
+    "A target port is not a port of the pods",
+    "{found} is not a port of {workload}; it has {known}",
+    "name one of these, or declare the port in the container",
+)
+DEPRECATED_FIELD = Code(
+    "SM212",
+    "A field or value is deprecated",
+    "{found} is deprecated{effect}",
+    "write {current}",
+)
+MISSING_DELEGATE = Code(
+    "SM213",
+    "A delegate does not exist",
+    "{found} is not a delegate: {reason}; the route is left out",
+    "define it, correct the name, or add delegate.namespace",
+)
+HOST_NOT_IN_GATEWAY = Code(
+    "SM214",
+    "A host is not served by the Gateway",
+    "{found} is not a host of {gateway}, which serves {known}; requests for it get 404",
+    "add the host to a server of the Gateway, or correct it",
+)
+PORT_NOT_CHOSEN = Code(
+    "SM215",
+    "A route does not specify a port",
+    "{service} has the {plural} {known} and the destination names none, while requests come in on {incoming};"
+    " {effect}",
+    "add destination.port.number",
+)
+FAULT_NEVER_FIRES = Code(
+    "SM216",
+    "A fault is never injected",
+    "{found}, so the fault is never injected",
+    "{remedy}",
+)
+MISSING_OBJECT = Code(
+    "SM217",
+    "A pod needs an object that does not exist",
+    "{found} is not a {kind} of the namespace{hint}",
+    "define it, correct the name, or mark the reference as optional if it may be",
+)
+RETRIES_WITHOUT_EFFECT = Code(
+    "SM218",
+    "Retries do not retry responses of the application",
+    "retries has no retryOn, so neither responses of the application nor a perTryTimeout are retried",
+    "add retryOn: 5xx, or the conditions that you mean",
+)
+POLICY_WITHOUT_PODS = Code(
+    "SM219",
+    "A policy selects no pods",
+    "no workload in its scope has the labels {found}; {known}",
+    "correct the labels, or deploy the workload",
+)
+DIFFERENT_HERE = Code(
+    "SM220",
+    "A setting has a different effect on one machine",
+    "{found} has a different effect here: {reason}",
+    "{remedy}",
+)
+NOT_INJECTED = Code(
+    "SM221",
+    "A namespace does not enable sidecar injection",
+    "{found}: on a cluster its pods get no sidecar ({workloads})",
+    "add the label istio-injection: enabled",
+)
+UNKNOWN_CALLER = Code(
+    "SM222",
+    "A policy names a caller that does not exist",
+    "{found} is not a caller: {reason}",
+    "{remedy}",
+)
+SELECTOR_WITHOUT_GATEWAY = Code(
+    "SM223",
+    "The selector of a Gateway matches no gateway",
+    "no gateway has the labels {found}, so nothing serves this Gateway; {known}",
+    "correct the labels, or deploy a gateway that has them",
+)
+PORT_NOT_IN_SERVICE = Code(
+    "SM224",
+    "A port of a Gateway cannot be reached through the gateway's Service",
+    "{found} is not a port of {service}, which has {known}; {effect}",
+    "use one of these ports, or add the port to the Service",
+)

@@ -1,0 +1,107 @@
+"""What is wrong with a manifest, and where: one form for every problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from localmesh.errors import InvalidInputError
+from localmesh.problems.paths import FieldPath
+
+
+class Severity(StrEnum):
+    """Whether a problem makes loading fail or is only reported."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The object that a problem is about, and the file that defines it.
+
+    `line` (from 1) is unknown where patches changed the lines; in a problem it is the line of the field.
+    If a patch set the field, `file` is the patch, and `patch_of` the file of the object.
+    """
+
+    file: str
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    patched_by: tuple[str, ...] = ()
+    line: int | None = None
+    group: str = ""
+    patch_of: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Kind, namespace and name: `VirtualService sentimesh/logic`."""
+        name = f"{self.namespace}/{self.name}" if self.namespace and self.name else self.name
+        return f"{self.kind} {name}".strip()
+
+    @property
+    def position(self) -> str:
+        """File and line in the form that editors understand: `istio/base/gateway.yaml:7`."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    def __str__(self) -> str:
+        if self.patch_of:
+            return f"{self.subject} (patch of {self.patch_of})"
+        if self.patched_by:
+            return f"{self.subject} (patched by {', '.join(self.patched_by)})"
+        return self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: what was found and where, what was expected, how to fix it."""
+
+    code: str
+    place: Place
+    path: FieldPath
+    message: str
+    fix: str
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        head = f"{self.place.position}: {self.severity} {self.code}"
+        subject = f": {self.place}" if self.place.kind else ""
+        field = f"{self.path}: " if self.path else ""
+        page = f"docs/errors.md#{self.code.lower()}"
+        return f"{head}{subject}\n  {field}{self.message}\n  fix: {self.fix}; {page}"
+
+    def as_error(self) -> Problem:
+        """The same problem as an error."""
+        return replace(self, severity=Severity.ERROR)
+
+    def on_line(self, line: int | None) -> Problem:
+        """The same problem with the line of its field."""
+        return replace(self, place=replace(self.place, line=line))
+
+    def in_patch(self, file: str, line: int) -> Problem:
+        """The same problem in the file that patches the object."""
+        place = replace(self.place, file=file, line=line, patched_by=(), patch_of=self.place.file)
+        return replace(self, place=place)
+
+
+class ManifestError(InvalidInputError):
+    """The manifests cannot be used; carries every problem that was found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = by_place(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.problems))
+
+
+def by_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems sorted by file, line, object and field."""
+    return tuple(sorted(problems, key=_position))
+
+
+def _position(problem: Problem) -> tuple[object, ...]:
+    place = problem.place
+    path = tuple((isinstance(part, str), part) for part in problem.path)
+    return (place.file, place.line or 0, place.kind, place.namespace, place.name, path, problem.code)

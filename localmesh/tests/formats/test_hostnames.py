@@ -1,0 +1,48 @@
+"""Hosts, wildcards, overlaps."""
+
+import pytest
+
+from localmesh.formats.hostnames import is_address, is_domain, is_wildcard_domain, overlap
+
+
+@pytest.mark.parametrize(
+    "host", ["logic", "logic.shop", "a.b.svc.cluster.local", "*", "*.example.com", "*-v1.example.com", "a."]
+)
+def test_names_and_wildcards_in_the_first_label_are_hosts(host: str) -> None:
+    """As Istio's webhook has it."""
+    assert is_wildcard_domain(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "a:80", "http://a", "a/b", "a b", "a.*.com", "-a", "a..b", "1.2.3.4", "a" * 64, "a." * 130 + "com"],
+)
+def test_ports_paths_and_inner_wildcards_are_no_hosts(host: str) -> None:
+    """Addresses neither: their last label is a number."""
+    assert not is_wildcard_domain(host)
+
+
+def test_a_domain_has_no_wildcard() -> None:
+    """A gateway's name is one, for example."""
+    assert (is_domain("public"), is_domain("*.com"), is_domain("")) == (True, False, False)
+
+
+def test_addresses_of_both_families_are_known() -> None:
+    """Hosts of a VirtualService may be addresses."""
+    assert [is_address(text) for text in ("10.0.0.1", "::1", "10.0.0", "logic")] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("a.com", "a.com", True),
+        ("a.com", "b.com", False),
+        ("*", "a.com", True),
+        ("*.com", "*.a.com", True),
+        ("*.a.com", "a.com", False),
+        ("*.a.com", "*.b.com", False),
+    ],
+)
+def test_hosts_overlap_if_one_name_is_in_both(one: str, other: str, expected: bool) -> None:
+    """The order does not matter."""
+    assert (overlap(one, other), overlap(other, one)) == (expected, expected)

@@ -1,0 +1,72 @@
+"""The printed form of problems."""
+
+from localmesh.problems import FieldPath, ManifestError, Place, Problem, Severity
+from localmesh.problems.codes import syntax, warnings
+
+
+def _problem(file: str, line: int | None = None, name: str = "logic") -> Problem:
+    place = Place(file, "Service", "shop", name, line=line)
+    return Problem("SM101", place, FieldPath("spec"), "message", "fix")
+
+
+def test_a_problem_of_a_patched_object_names_file_patch_field_and_remedy() -> None:
+    """Three lines: where, what was found and expected, what to do."""
+    place = Place(
+        "istio/base/virtualservice-logic.yaml",
+        "VirtualService",
+        "sentimesh",
+        "logic",
+        ("istio/overlays/canary",),
+    )
+    path = FieldPath("spec") / "http" / 0 / "route" / 1 / "destination" / "subset"
+
+    problem = warnings.MISSING_SUBSET.at(
+        place,
+        path,
+        found='"v3"',
+        host="Service sentimesh/logic",
+        known="DestinationRule sentimesh/logic has v1 and v2",
+        effect="callers get 503",
+        remedy="add the subset there, or route to v1 or v2",
+    )
+
+    assert str(problem) == (
+        "istio/base/virtualservice-logic.yaml: warning SM203: VirtualService sentimesh/logic "
+        "(patched by istio/overlays/canary)\n"
+        '  spec.http[0].route[1].destination.subset: "v3" is not a subset of Service sentimesh/logic: '
+        "DestinationRule sentimesh/logic has v1 and v2; callers get 503\n"
+        "  fix: add the subset there, or route to v1 or v2; docs/errors.md#sm203"
+    )
+
+
+def test_a_problem_of_a_file_has_no_object_and_no_field() -> None:
+    """What cannot be read is no object yet."""
+    problem = syntax.MALFORMED.at(Place("gateway.yaml", line=3), reason="a tab")
+
+    assert str(problem) == (
+        "gateway.yaml:3: error SM002\n"
+        "  not YAML: a tab\n"
+        "  fix: correct the YAML on this line; docs/errors.md#sm002"
+    )
+
+
+def test_a_cluster_wide_object_is_named_without_namespace() -> None:
+    """A Namespace is in none."""
+    assert Place("shop.yaml", "Namespace", "", "shop").subject == "Namespace shop"
+
+
+def test_an_error_carries_all_problems_sorted_by_place() -> None:
+    """A person goes through the files from top to bottom."""
+    problems = [_problem("b.yaml", 1), _problem("a.yaml", 10), _problem("a.yaml", 9)]
+
+    error = ManifestError(problems)
+
+    assert [problem.place.position for problem in error.problems] == ["a.yaml:9", "a.yaml:10", "b.yaml:1"]
+    assert str(error) == "\n\n".join(map(str, error.problems))
+
+
+def test_a_warning_can_be_made_an_error() -> None:
+    """That is what --strict does."""
+    warning = warnings.RETRIES_WITHOUT_EFFECT.at(Place("a.yaml"))
+
+    assert (warning.severity, warning.as_error().severity) == (Severity.WARNING, Severity.ERROR)

@@ -1,0 +1,178 @@
+"""The HTTP filters of a proxy: which there are, in which order, and what a route sets for them.
+
+The order is istiod's: security first, then faults, CORS, and the router last
+(pilot/pkg/networking/core/listener_builder.go, `buildHTTPConnectionManager`). To add a filter, add it to
+`HTTP_FILTERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from typing import Any
+
+from localmesh.catalog import Action
+from localmesh.catalog.http_routes import HttpRoute
+from localmesh.translate.formats import (
+    ADS,
+    DNS_CACHE,
+    HUNDRED_PERCENT,
+    duration,
+    fraction,
+    whole_seconds,
+)
+from localmesh.translate.matches import string_match
+
+Json = dict[str, Any]
+RouteSettings = Callable[[HttpRoute], Json | None]
+"""What an HTTP route of a VirtualService sets for a filter; None: nothing."""
+
+PORT_HEADER = "x-localmesh-authority"
+"""A header with the authority and the port of a request, which exists only within the outbound listener."""
+
+_FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
+_NEVER: Mapping[str, Any] = {"numerator": 0, "denominator": "HUNDRED"}
+
+
+class Position(Flag):
+    """The listeners that have a filter."""
+
+    INBOUND = auto()
+    OUTBOUND = auto()
+    GATEWAY = auto()
+    SERVER = INBOUND | GATEWAY
+    """Where requests come in from the network."""
+    ALL = INBOUND | OUTBOUND | GATEWAY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HttpFilter:
+    """One HTTP filter.
+
+    `slot`: the listener has only a slot of that name, filled over the stream of extension configurations,
+    so that a changed policy applies to the next request of open connections too, and none of them is closed.
+    """
+
+    name: str
+    type: str
+    position: Position
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    slot: str = ""
+    route_settings: RouteSettings | None = None
+
+    def in_listener(self) -> Json:
+        """The filter in the list of a listener."""
+        if self.slot:
+            return {"name": self.slot, "configDiscovery": {"configSource": ADS, "typeUrls": [self.type]}}
+        return {"name": self.name, "typedConfig": {"@type": self.type, **self.settings}}
+
+
+def http_filters(position: Position) -> list[Json]:
+    """The filters of a listener, in order."""
+    return [each.in_listener() for each in HTTP_FILTERS if position in each.position]
+
+
+def per_filter_config(route: HttpRoute) -> Json:
+    """What an HTTP route of a VirtualService sets for the filters, by filter; empty if it sets nothing."""
+    settings = {
+        each.name: each.route_settings(route) for each in HTTP_FILTERS if each.route_settings is not None
+    }
+    return {name: config for name, config in settings.items() if config is not None}
+
+
+def _fault(route: HttpRoute) -> Json | None:
+    """Istio, "Virtual Service", `HTTPFaultInjection`: without a percentage a fault is never injected."""
+    delay, abort = route.fault.get("delay") or {}, route.fault.get("abort") or {}
+    settings = {
+        **({"delay": _delay(delay)} if "fixedDelay" in delay else {}),
+        **({"abort": _abort(abort)} if "httpStatus" in abort else {}),
+    }
+    return {"@type": f"{_FILTERS}.fault.v3.HTTPFault", **settings} if settings else None
+
+
+def _delay(delay: Mapping[str, Any]) -> Json:
+    percentage = _percentage(delay) or {**_NEVER, "numerator": delay.get("percent", 0)}
+    return {"fixedDelay": duration(delay["fixedDelay"]), "percentage": percentage}
+
+
+def _abort(abort: Mapping[str, Any]) -> Json:
+    percentage = _percentage(abort)
+    return {"httpStatus": abort["httpStatus"], **({"percentage": percentage} if percentage else {})}
+
+
+def _percentage(fault: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    percentage = fault.get("percentage")
+    return None if percentage is None else fraction(percentage.get("value", 0))
+
+
+def _cors(route: HttpRoute) -> Json | None:
+    """Istio, "Virtual Service", `CorsPolicy`: a preflight with an unknown origin goes to the application."""
+    policy = route.cors_policy
+    if policy is None:
+        return None
+    origins = [string_match(origin) for origin in policy.get("allowOrigins") or ()]
+    origins = origins or [{"exact": origin} for origin in policy.get("allowOrigin") or ()]
+    lists = ("allowMethods", "allowHeaders", "exposeHeaders")
+    return {
+        "@type": f"{_FILTERS}.cors.v3.CorsPolicy",
+        "filterEnabled": {"defaultValue": HUNDRED_PERCENT},
+        "forwardNotMatchingPreflights": policy.get("unmatchedPreflights") != "IGNORE",
+        **({"allowOriginStringMatch": origins} if origins else {}),
+        **{name: ",".join(policy[name]) for name in lists if policy.get(name)},
+        **({"maxAge": str(whole_seconds(policy["maxAge"]))} if "maxAge" in policy else {}),
+        **{name: policy[name] for name in ("allowCredentials",) if name in policy},
+    }
+
+
+JWT = HttpFilter(
+    name="envoy.filters.http.jwt_authn",
+    type=f"{_FILTERS}.jwt_authn.v3.JwtAuthentication",
+    position=Position.SERVER,
+    slot="tokens",
+)
+RBAC: Mapping[Action, HttpFilter] = {
+    action: HttpFilter(
+        name="envoy.filters.http.rbac",
+        type=f"{_FILTERS}.rbac.v3.RBAC",
+        position=Position.SERVER,
+        slot=f"rules-{action.value.lower()}",
+    )
+    for action in Action
+}
+"""One for each action, in the order in which Istio evaluates them."""
+
+HTTP_FILTERS: tuple[HttpFilter, ...] = (
+    JWT,
+    *RBAC.values(),
+    HttpFilter(
+        name="envoy.filters.http.header_mutation",
+        type=f"{_FILTERS}.header_mutation.v3.HeaderMutation",
+        position=Position.OUTBOUND,
+        settings={"mutations": {"requestMutations": [{"remove": PORT_HEADER}]}},
+    ),
+    HttpFilter(
+        name="envoy.filters.http.dynamic_forward_proxy",
+        type=f"{_FILTERS}.dynamic_forward_proxy.v3.FilterConfig",
+        position=Position.OUTBOUND,
+        settings={"dnsCacheConfig": DNS_CACHE},
+    ),
+    HttpFilter(
+        name="envoy.filters.http.fault",
+        type=f"{_FILTERS}.fault.v3.HTTPFault",
+        position=Position.ALL,
+        route_settings=_fault,
+    ),
+    HttpFilter(
+        name="envoy.filters.http.cors",
+        type=f"{_FILTERS}.cors.v3.Cors",
+        position=Position.ALL,
+        route_settings=_cors,
+    ),
+    HttpFilter(
+        name="envoy.filters.http.router",
+        type=f"{_FILTERS}.router.v3.Router",
+        position=Position.ALL,
+    ),
+)
+"""All filters in their order."""

@@ -1,0 +1,162 @@
+"""What a sidecar does for its own application: a listener, a route and a cluster for each port with HTTP.
+
+istiod: pilot/pkg/networking/core/listener_inbound.go. Istio's sidecar catches connections to all ports with
+one listener; without root each port needs a listener of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from localmesh.catalog import (
+    Catalog,
+    DestinationRule,
+    Inbound,
+    MutualTls,
+    Protocol,
+    Proxy,
+    Service,
+    ServicePort,
+)
+from localmesh.translate.cache import PartCache
+from localmesh.translate.clusters import istio_metadata
+from localmesh.translate.config import ProxyConfig
+from localmesh.translate.formats import endpoint_address, inbound_cluster
+from localmesh.translate.http_filters import Position, http_filters
+from localmesh.translate.keys import ProxyKey
+from localmesh.translate.listeners import http_listener
+from localmesh.translate.retries import INBOUND_RETRIES
+from localmesh.translate.tls import filter_chains, tls_inspector
+from localmesh.translate.traffic_policy import connection_pool
+
+Json = dict[str, Any]
+
+
+def intercepts(catalog: Catalog, proxy: Proxy, port: int) -> bool:
+    """Whether a sidecar listens for a container port of its pod."""
+    return any(each.inbound.container_port == port and each.may_be_http for each in _ports(catalog, proxy))
+
+
+class InboundPorts(NamedTuple):
+    """All container ports of a sidecar's pod that a Service sends to."""
+
+    key: ProxyKey
+    ports: tuple[_InboundPort, ...]
+
+    @classmethod
+    def read(cls, catalog: Catalog, proxy: Proxy) -> InboundPorts:
+        """The ports, each with the Service that sends to it and the rules for it."""
+        return cls(ProxyKey.of(proxy), _ports(catalog, proxy))
+
+    def build(self, _parts: PartCache) -> ProxyConfig:
+        """Listeners and routes for ports that may have HTTP; clusters for all."""
+        http_ports = [port for port in self.ports if port.may_be_http]
+        return ProxyConfig(
+            listeners=tuple(port.listener() for port in http_ports),
+            further_routes=tuple(port.route_configuration() for port in http_ports),
+            clusters=tuple(port.cluster() for port in self.ports),
+        )
+
+
+class _InboundPort(NamedTuple):
+    """One container port; `service` and `port` are the first, by host, that send to it."""
+
+    inbound: Inbound
+    service: Service
+    port: ServicePort
+    rule: DestinationRule | None
+    mode: MutualTls
+
+    @property
+    def may_be_http(self) -> bool:
+        """Whether the sidecar listens for it."""
+        return self.port.protocol.may_be_http
+
+    def listener(self) -> Json:
+        """The listener of the port."""
+        number = self.inbound.container_port
+        manager: Json = {
+            "statPrefix": f"inbound_{number}",
+            "routeConfig": self.route_configuration(),
+            "serverName": "istio-envoy",
+            "httpFilters": http_filters(Position.INBOUND),
+            "useRemoteAddress": False,
+            "forwardClientCertDetails": "APPEND_FORWARD",
+            "setCurrentClientCertDetails": {"subject": True, "dns": True, "uri": True},
+            **({"http2ProtocolOptions": {}} if self.port.protocol.is_http2 else {}),
+        }
+        listener = http_listener(f"inbound_{number}", self.inbound.listen, manager, "INBOUND")
+        filters = listener["filterChains"][0]["filters"]
+        return {
+            **listener,
+            # always there, so that a change of mode replaces the filter chains only and not the listener
+            "listenerFilters": [tls_inspector()],
+            "listenerFiltersTimeout": "0s",
+            "continueOnListenerFiltersTimeout": True,
+            "filterChains": filter_chains(f"0.0.0.0_{number}", filters, self.mode),
+        }
+
+    def route_configuration(self) -> Json:
+        """One route for all requests, without a timeout; it has the name of the cluster."""
+        cluster = inbound_cluster(self.inbound.container_port)
+        action: Json = {
+            "cluster": cluster,
+            "timeout": "0s",
+            "maxStreamDuration": {"maxStreamDuration": "0s", "grpcTimeoutHeaderMax": "0s"},
+            **({} if self.port.protocol.is_http2 else {"retryPolicy": INBOUND_RETRIES}),
+        }
+        route = {
+            "name": "default",
+            "match": {"prefix": "/"},
+            "route": action,
+            "decorator": {"operation": f"{self.service.host}:{self.port.number}/*"},
+        }
+        name = f"inbound|http|{self.port.number}"
+        return {
+            "name": cluster,
+            "virtualHosts": [{"name": name, "domains": ["*"], "routes": [route]}],
+            "validateClusters": False,
+        }
+
+    def cluster(self) -> Json:
+        """The cluster of the application itself; a DestinationRule limits its connections here too."""
+        name = inbound_cluster(self.inbound.container_port)
+        policy = self.rule.policy_for(self.port.number) if self.rule else {}
+        protocol = self.port.protocol
+        endpoint = {"endpoint": endpoint_address(self.inbound.application)}
+        return {
+            "name": name,
+            "type": "STATIC",
+            "loadAssignment": {"clusterName": name, "endpoints": [{"lbEndpoints": [endpoint]}]},
+            **connection_pool(
+                policy.get("connectionPool"), http2=protocol.is_http2, sniffed=protocol is Protocol.SNIFFED
+            ),
+            "metadata": {"filterMetadata": {"istio": istio_metadata(self.service, self.rule, None)}},
+        }
+
+
+def _ports(catalog: Catalog, proxy: Proxy) -> tuple[_InboundPort, ...]:
+    ports = ((inbound, _service_port(catalog, proxy, inbound)) for inbound in proxy.inbound)
+    return tuple(
+        _InboundPort(
+            inbound=inbound,
+            service=target[0],
+            port=target[1],
+            rule=catalog.rule_for(target[0].host, proxy.namespace),
+            mode=catalog.peer_authentications.mode(proxy.namespace, proxy.labels, inbound.container_port),
+        )
+        for inbound, target in ports
+        if target is not None
+    )
+
+
+def _service_port(catalog: Catalog, proxy: Proxy, inbound: Inbound) -> tuple[Service, ServicePort] | None:
+    """The Service and port, first by host, that send to a container port of the proxy's pod."""
+    for pod in catalog.pods:
+        if (pod.namespace, pod.name) != (proxy.namespace, proxy.name):
+            continue
+        for service in catalog.services_of(pod.namespace, pod.labels):
+            for port in service.ports:
+                if pod.container_port(port.target) == inbound.container_port:
+                    return service, port
+    return None

@@ -1,0 +1,38 @@
+"""For whom the result of a step is: for one proxy, or for all that see the mesh in the same way."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from localmesh.catalog import Catalog, Proxy, ProxyKind
+
+
+class ProxyKey(NamedTuple):
+    """One proxy."""
+
+    kind: ProxyKind
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, proxy: Proxy) -> ProxyKey:
+        """The key of a proxy."""
+        return cls(proxy.kind, proxy.namespace, proxy.name)
+
+
+class Source(NamedTuple):
+    """A proxy as the sender of requests; proxies with an equal one share their outbound configuration.
+
+    `labels` are those of its pod, sorted, for `sourceLabels` and the selectors of Sidecars. They are empty
+    where no such condition exists in the mesh, so that all pods of a namespace are equal.
+    """
+
+    kind: ProxyKind
+    namespace: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, catalog: Catalog, proxy: Proxy) -> Source:
+        """The source that a proxy is."""
+        labels = sorted(proxy.labels.items()) if catalog.depends_on_source_labels else ()
+        return cls(proxy.kind, proxy.namespace, tuple(labels))

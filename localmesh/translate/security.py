@@ -1,0 +1,86 @@
+"""A workload's security policies, as what fills the slots that listeners have for them.
+
+Istio writes the filters into the listener. Here they are delivered over the stream of extension
+configurations: a changed policy applies to the next request of every open connection, and closes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from localmesh.catalog import AuthorizationPolicy, Catalog, JwtRule, Proxy, ProxyKind
+from localmesh.translate.cache import PartCache
+from localmesh.translate.config import ProxyConfig
+from localmesh.translate.http_filters import JWT, RBAC
+from localmesh.translate.jwt import jwt_filter
+from localmesh.translate.keys import ProxyKey
+from localmesh.translate.rbac import rbac_filter
+
+Json = dict[str, Any]
+
+_NAMES = {each.slot: each.name for each in (JWT, *RBAC.values())}
+
+
+class SecurityPolicies(NamedTuple):
+    """The policies of a workload: of a sidecar for requests to its application, of a gateway for all.
+
+    `listen` is where the proxy really listens for each port that a policy can name.
+    """
+
+    key: ProxyKey
+    policies: tuple[AuthorizationPolicy, ...]
+    jwt_rules: tuple[JwtRule, ...]
+    listen: Mapping[int, int]
+
+    @classmethod
+    def read(cls, catalog: Catalog, proxy: Proxy) -> SecurityPolicies:
+        """The policies that select the workload."""
+        return cls(
+            key=ProxyKey.of(proxy),
+            policies=tuple(catalog.policies_for(proxy)),
+            jwt_rules=tuple(catalog.jwt_rules_for(proxy)),
+            listen=_listen_ports(proxy),
+        )
+
+    def build(self, _parts: PartCache) -> ProxyConfig:
+        """The configuration of each slot; one that no policy fills lets all requests pass."""
+        filters = {JWT: jwt_filter(self.jwt_rules)}
+        for action, rbac in RBAC.items():
+            policies = [policy for policy in self.policies if policy.action is action]
+            filters[rbac] = rbac_filter(action, policies, self.listen)
+        return ProxyConfig(
+            policies=tuple(
+                {"name": each.slot, "typedConfig": {"@type": each.type, **(settings or {})}}
+                for each, settings in filters.items()
+            )
+        )
+
+
+def filled(slots: Iterable[Json]) -> list[Json]:
+    """The filters that policies make, with Istio's names for them and without the empty slots."""
+    return [{**slot, "name": _NAMES[slot["name"]]} for slot in slots if set(slot["typedConfig"]) != {"@type"}]
+
+
+def with_policies(listener: Json, slots: Iterable[Json]) -> Json:
+    """A listener as Istio writes it: with the policies in it instead of slots."""
+    policies = filled(slots)
+    chains = [
+        {**chain, "filters": [_with_policies(each, policies) for each in chain["filters"]]}
+        for chain in listener["filterChains"]
+    ]
+    return {**listener, "filterChains": chains}
+
+
+def _with_policies(network_filter: Json, policies: list[Json]) -> Json:
+    manager = network_filter["typedConfig"]
+    others = [each for each in manager["httpFilters"] if "configDiscovery" not in each]
+    has_slots = len(others) < len(manager["httpFilters"])
+    filters = [*policies, *others] if has_slots else others
+    return {**network_filter, "typedConfig": {**manager, "httpFilters": filters}}
+
+
+def _listen_ports(proxy: Proxy) -> dict[int, int]:
+    if proxy.kind is ProxyKind.GATEWAY:
+        return {port: address.port for port, address in proxy.listen.items()}
+    return {inbound.container_port: inbound.listen.port for inbound in proxy.inbound}

@@ -1,0 +1,149 @@
+"""The wheel: both commands work from it in an empty folder, and it declares what they import."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localmesh import __version__
+from tests.live import ROOT
+
+BOOKINFO = ROOT / "localmesh" / "tests" / "manifests" / "others" / "bookinfo.yaml"
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+NOT_IN_THE_WHEEL = {"Dockerfile", "README.md"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this working tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder]
+    subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
+    return folder / f"sentimesh-{__version__}-py3-none-any.whl"
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with the wheel, and with the packages that this environment has.
+
+    Nothing is downloaded. A folder named in a .pth file adds its packages but not its .pth files, so the
+    editable install of the project is not visible there.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    programs = folder / "bin"
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", wheel]
+    subprocess.run([programs / "python", "-m", "pip", *install], check=True)
+    site_packages = sysconfig.get_path("purelib", vars={"base": str(folder)})
+    Path(site_packages, "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return programs
+
+
+def run(command: list[str | Path], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, without this environment's programs on the PATH."""
+    environment = {"PATH": os.defpath, "HOME": str(folder), **variables}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_wheel_has_the_two_packages_without_their_tests(wheel: Path) -> None:
+    """Every other file of `localmesh` and `loadgen` is in it, and no other package."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "localmesh", "loadgen"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    wanted = {name for name in tracked if "/tests/" not in name and Path(name).name not in NOT_IN_THE_WHEEL}
+
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+
+    assert names == wanted
+
+
+@pytest.mark.mesh
+def test_a_mesh_starts_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    """Nothing of the repository is needed for it but the manifests."""
+    (tmp_path / "bookinfo.yaml").write_bytes(BOOKINFO.read_bytes())
+    ports = ["--gateway-port", "0", "--api-port", "0"]
+
+    finished = run([installed / "localmesh", "up", "-f", "bookinfo.yaml", *ports, "--", "true"], tmp_path)
+
+    assert finished.returncode == 0, finished.stderr
+    assert re.search(r"^localmesh: \d+ pods, \d+ Envoys, ready in ", finished.stderr, flags=re.MULTILINE)
+
+
+def test_the_load_generator_starts_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    """With its help."""
+    finished = run([installed / "loadgen", "--help"], tmp_path)
+
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("Usage: loadgen ")
+
+
+def test_a_missing_kustomize_is_a_problem_with_a_fix(installed: Path, tmp_path: Path) -> None:
+    """The message says which programs are missing and what to install."""
+    command: list[str | Path] = [installed / "localmesh", "up", "-k", ROOT / "istio" / "base", "--", "true"]
+
+    finished = run(command, tmp_path, PATH="/nonexistent")
+
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines() == [
+        f"{ROOT}/istio/base: error SM005",
+        "  neither kustomize nor kubectl is on the PATH",
+        "  fix: install kustomize or kubectl, or name one of them by its path in the environment variable "
+        "SENTIMESH_KUSTOMIZE; docs/errors.md#sm005",
+    ]
+
+
+@pytest.mark.parametrize("package", ["localmesh", "loadgen"])
+def test_the_wheel_declares_what_its_packages_import(package: str) -> None:
+    """And so does the group from which the image of the package is built."""
+    declared = set(map(_normal, PROJECT["project"]["dependencies"]))
+    group = set(map(_normal, PROJECT["dependency-groups"][package]))
+    distributions = packages_distributions()
+
+    for module in _imported_modules(ROOT / package) - sys.stdlib_module_names - {package}:
+        providers = set(map(_normal, distributions[module]))
+        assert providers & declared, module
+        assert providers & group, module
+
+
+def test_the_groups_of_the_images_are_the_dependencies_of_the_wheel() -> None:
+    """Each name once with its lower bound, and once in the group of each package that imports it."""
+    groups = PROJECT["dependency-groups"]
+
+    names = {_normal(name) for name in groups["localmesh"] + groups["loadgen"]}
+
+    assert names == set(map(_normal, PROJECT["project"]["dependencies"]))
+    assert all(">=" in dependency for dependency in PROJECT["project"]["dependencies"])
+
+
+def _imported_modules(folder: Path) -> set[str]:
+    """The top-level modules that the files of a package import, its tests excepted."""
+    modules = set()
+    for file in folder.rglob("*.py"):
+        if "tests" in file.relative_to(folder).parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.partition(".")[0])
+    return modules
+
+
+def _normal(requirement: str) -> str:
+    """The normalized name of a distribution, from a requirement."""
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name is not None
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
