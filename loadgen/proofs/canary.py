@@ -28,7 +28,7 @@ from loadgen.meshstate.traffic_policy import interference
 from loadgen.proofs.common.proof import Proof, remedy, single_measurement
 from loadgen.statistics.binomial import percent
 from loadgen.statistics.design import almost_surely_at_least, design, trials_for, trials_to_get
-from loadgen.statistics.judge import Cause, Check, Count, Slowness, inconclusive, judge_time
+from loadgen.statistics.judge import Cause, Check, Count, inconclusive, judge_time
 from loadgen.statistics.judge import judge as judge_share
 
 SERVICE = "logic"
@@ -171,14 +171,14 @@ def _only_faulty_fail(expectation: Expectation, measurement: Measurement) -> Che
     if unknown:
         notes.append(f"who failed {unknown:,} is unknown")
     name = f"only {' and '.join(faulty)} fails" if faulty else "nothing fails"
+    plan, note = design(0.0, measurement.planned), ", ".join(notes)
     count = Count(wrong.total(), len(measurement), unknown)
-    check = judge_share(
-        name, "no other failure", design(0.0, measurement.planned), count, note=", ".join(notes)
+    return judge_time(
+        lambda count: judge_share(name, "no other failure", plan, count, note=note),
+        count,
+        count.without(successes=timeouts),
+        quality(expectation, measurement).busy,
     )
-    # If all that is wrong are timeouts, it is a check of time.
-    only_timeouts = timeouts > 0 and timeouts == wrong.total()
-    busy = quality(expectation, measurement).busy if only_timeouts else ""
-    return judge_time(check, busy, Slowness.RAISES)
 
 
 def _is_webapps_timeout(one: Observation) -> bool:
@@ -210,12 +210,14 @@ def _failures_overall(expectation: Expectation, measurement: Measurement) -> Che
     )
     failures = measurement.count(lambda one: one.failed and not one.abandoned)
     count = Count(failures, len(measurement), measurement.abandoned)
-    check = judge_share(
-        "failures overall", f"{percent(failing)} of all requests", design(failing, measurement.planned), count
+    timeouts = measurement.count(lambda one: one.timed_out or _is_webapps_timeout(one))
+    plan = design(failing, measurement.planned)
+    return judge_time(
+        lambda count: judge_share("failures overall", f"{percent(failing)} of all requests", plan, count),
+        count,
+        count.without(successes=timeouts),
+        quality(expectation, measurement).busy,
     )
-    has_timeouts = measurement.count(lambda one: one.timed_out or _is_webapps_timeout(one))
-    busy = quality(expectation, measurement).busy if has_timeouts else ""
-    return judge_time(check, busy, Slowness.RAISES)
 
 
 PROOF = Proof(

@@ -35,11 +35,9 @@ from loadgen.statistics.judge import (
     Cause,
     Check,
     Count,
-    Slowness,
-    Verdict,
-    as_inconclusive,
     judge_between,
     judge_time,
+    unless,
 )
 from loadgen.statistics.judge import judge as judge_share
 
@@ -215,9 +213,7 @@ def judge(pool: Pool, observed: Observed) -> list[Check]:
 def _calm(calm: Measurement, measured: Quality) -> Check:
     """Whether one user alone is never refused; requests of others may fill the pool."""
     check = _none("refused or failed when calm", CALM_REQUESTS, calm.observations, lambda one: one.failed)
-    if check.verdict is Verdict.FAIL and measured.foreign:
-        return as_inconclusive(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
-    return check
+    return unless(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
 
 
 def _failed_otherwise(one: Observation) -> bool:
@@ -235,16 +231,22 @@ def _refused(flood: Flood, planned: int, limited: Sequence[Observation], busy: s
     low, high = flood.refused
     plans = (design(low, planned), design(high, planned))
     expected = f"{percent(low)} to {percent(high)}"
-    check = judge_between("refused when flooded", expected, plans, _count(limited, is_refused))
-    return judge_time(check, busy, Slowness.RAISES)
+    count = _count(limited, is_refused)
+    return judge_time(
+        lambda count: judge_between("refused when flooded", expected, plans, count),
+        count,
+        count.without(successes=count.successes),
+        busy,
+    )
 
 
 def _slow(name: str, planned: int, among: Sequence[Observation], busy: str) -> Check:
     """Whether few enough answers are slow; a sender that is late makes the flood weaker, too."""
     expected = f"at most {percent(MOST_SLOW)} slower than {milliseconds(SLOW_SECONDS)}"
     plans = (design(0.0, max(planned, 1)), design(MOST_SLOW, max(planned, 1)))
-    slow = _count(among, lambda one: one.latency_seconds > SLOW_SECONDS)
-    return judge_time(judge_between(name, expected, plans, slow), busy, Slowness.MOVES)
+    count = _count(among, lambda one: one.latency_seconds > SLOW_SECONDS)
+    nothing_known = Count(0, count.trials, count.trials)
+    return judge_time(lambda count: judge_between(name, expected, plans, count), count, nothing_known, busy)
 
 
 def _count(among: Sequence[Observation], holds: Callable[[Observation], bool]) -> Count:

@@ -28,7 +28,7 @@ from loadgen.meshstate.traffic_policy import require_no_interference
 from loadgen.proofs.common.proof import Proof, remedy, single_measurement
 from loadgen.statistics.binomial import percent
 from loadgen.statistics.design import almost_surely_at_least, design, trials_for
-from loadgen.statistics.judge import Check, Count, Slowness, judge_time
+from loadgen.statistics.judge import Check, Count, judge_time
 from loadgen.statistics.judge import judge as judge_share
 
 SERVICE = "logic"
@@ -223,10 +223,8 @@ def _upstream_status(one: Observation) -> int | None:
 def _delays(
     name: str, share: float, group: Measurement, delayed: Callable[[Observation], bool], busy: str
 ) -> Check:
-    """The share of delayed requests: a check of time."""
-    count = Count(group.count(lambda one: delayed(one) and not one.abandoned), len(group), group.abandoned)
-    check = judge_share(name, f"{percent(share)} of these requests", design(share, group.planned), count)
-    return judge_time(check, busy, Slowness.RAISES)
+    """The share of delayed requests; a slow machine may have delayed any of them."""
+    return _share(name, share, group, delayed, may_be_slowness=delayed, busy=busy)
 
 
 def was_delayed(faults: Faults) -> Callable[[Observation], bool]:
@@ -250,13 +248,28 @@ def is_other_failure(one: Observation) -> bool:
 def _failures(
     name: str, share: float, group: Measurement, holds: Callable[[Observation], bool], busy: str
 ) -> Check:
-    """The share of such failures; with timeouts among them it is a check of time."""
-    count = Count(group.count(lambda one: holds(one) and not one.abandoned), len(group), group.abandoned)
-    check = judge_share(name, f"{percent(share)} of these requests", design(share, group.planned), count)
-    failures = group.where(lambda one: holds(one) and not one.abandoned)
-    timeouts = sum(map(_is_timeout, failures))
-    only_timeouts = timeouts == len(failures)
-    return judge_time(check, busy, Slowness.RAISES) if timeouts and (share or only_timeouts) else check
+    """The share of such failures; a slow machine may have caused the timeouts among them."""
+    return _share(name, share, group, holds, may_be_slowness=_is_timeout, busy=busy)
+
+
+def _share(
+    name: str,
+    share: float,
+    group: Measurement,
+    holds: Callable[[Observation], bool],
+    *,
+    may_be_slowness: Callable[[Observation], bool],
+    busy: str,
+) -> Check:
+    counted = group.where(lambda one: holds(one) and not one.abandoned)
+    count = Count(len(counted), len(group), group.abandoned)
+    plan = design(share, group.planned)
+    return judge_time(
+        lambda count: judge_share(name, f"{percent(share)} of these requests", plan, count),
+        count,
+        count.without(successes=sum(map(may_be_slowness, counted))),
+        busy,
+    )
 
 
 def _is_timeout(one: Observation) -> bool:

@@ -36,12 +36,11 @@ from loadgen.statistics.judge import (
     Cause,
     Check,
     Count,
-    Slowness,
-    Verdict,
     as_inconclusive,
     failed,
     judge_time,
     passed,
+    unless,
 )
 from loadgen.statistics.judge import judge as judge_share
 
@@ -201,11 +200,18 @@ def judge(ejection: Ejection, observed: Observed) -> list[Check]:
     everything = [*observed.until_ejected.observations, *observed.after.observations]
     planned = math.ceil(PACE * RATE * (ejection.base_seconds - GRACE_SECONDS))
     of_sound = sum(one.failed and not ejection.is_sick(one) for one in everything)
-    left_out = judge_time(_left_out(ejection, observed, planned), measured.busy, Slowness.RAISES)
-    returned = judge_time(_returned(ejection, observed), measured.busy, Slowness.MOVES)
+    # Failures of requests of others count towards an ejection, too, so it may start earlier.
+    fails, left_out, returned = (
+        unless(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
+        for check in (
+            _fails(ejection, observed.until_ejected),
+            _left_out(ejection, observed, planned, measured.busy),
+            _returned(ejection, observed, measured.busy),
+        )
+    )
     return [
-        _with_foreign(_fails(ejection, observed.until_ejected), measured),
-        _with_foreign(left_out, measured),
+        fails,
+        left_out,
         judge_share(
             "failures during ejection",
             "none",
@@ -218,15 +224,8 @@ def judge(ejection: Ejection, observed: Observed) -> list[Check]:
             design(0.0, len(everything) or 1),
             Count(of_sound, len(everything)),
         ),
-        _with_foreign(returned, measured),
+        returned,
     ]
-
-
-def _with_foreign(check: Check, measured: Quality) -> Check:
-    """The check; failures of requests of others count towards an ejection, too, so it may start earlier."""
-    if check.verdict is Verdict.FAIL and measured.foreign:
-        return as_inconclusive(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
-    return check
 
 
 def _fails(ejection: Ejection, measurement: Measurement) -> Check:
@@ -238,15 +237,27 @@ def _fails(ejection: Ejection, measurement: Measurement) -> Check:
     return failed("it fails", expected, f"there were {failures} in {len(measurement):,} requests")
 
 
-def _left_out(ejection: Ejection, observed: Observed, planned: int) -> Check:
+def _left_out(ejection: Ejection, observed: Observed, planned: int, busy: str) -> Check:
     """Whether it got nothing from the end of the grace time until the end of the base time."""
     end = ejection.base_seconds - EARLY_SECONDS - observed.pause_seconds
     during = observed.after.where(lambda one: GRACE_SECONDS < one.ended_seconds < end)
     count = Count(sum(map(ejection.is_sick, during)), len(during))
-    return judge_share("requests to it during ejection", "none", design(0.0, planned), count)
+    plan = design(0.0, planned)
+    return judge_time(
+        lambda count: judge_share("requests to it during ejection", "none", plan, count),
+        count,
+        count.without(successes=count.successes),
+        busy,
+    )
 
 
-def _returned(ejection: Ejection, observed: Observed) -> Check:
+def _returned(ejection: Ejection, observed: Observed, busy: str) -> Check:
+    """Whether it was back in time, unless the machine was too slow to tell."""
+    check = _back_in_time(ejection, observed)
+    return as_inconclusive(check, Cause.BUSY, busy) if busy else check
+
+
+def _back_in_time(ejection: Ejection, observed: Observed) -> Check:
     """Whether it was back after the base time, or after a multiple if it was ejected before."""
     base, latest = ejection.base_seconds, ejection.latest_seconds
     expected = f"after {base:g} s to {base + latest:g} s, or as much after a multiple of {base:g} s"

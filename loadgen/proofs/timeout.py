@@ -38,12 +38,10 @@ from loadgen.statistics.judge import (
     Cause,
     Check,
     Count,
-    Slowness,
-    Verdict,
-    as_inconclusive,
     failed,
     judge_time,
     passed,
+    unless,
 )
 from loadgen.statistics.judge import judge as judge_share
 
@@ -118,8 +116,8 @@ def judge(prediction: Prediction, observed: Observed) -> list[Check]:
     """The shares of endings, the deadline kept and not early, and both sides free again."""
     measurement = observed.measurement
     return [
-        share_check(prediction, measurement, "timed out with 504", is_timeout, Slowness.RAISES),
-        share_check(prediction, measurement, "successes", is_success, Slowness.LOWERS),
+        share_check(prediction, measurement, "timed out with 504", is_timeout),
+        share_check(prediction, measurement, "successes", is_success),
         *deadline_checks(prediction, measurement),
         _early(prediction, observed),
         prediction_check(prediction, measurement),
@@ -134,22 +132,20 @@ def _early(prediction: Prediction, observed: Observed) -> Check:
     early = measurement.count(
         lambda one: outcome(one) is Outcome.TIMED_OUT and one.latency_seconds < whole - EARLY_SECONDS
     )
-    check = judge_share(
-        f"timed out before {whole:g} s - {EARLY_SECONDS:g} s",
-        "never",
-        design(0.0, measurement.planned),
-        Count(early, len(measurement)),
+    name, plan = f"timed out before {whole:g} s - {EARLY_SECONDS:g} s", design(0.0, measurement.planned)
+    count = Count(early, len(measurement))
+    return judge_time(
+        lambda count: judge_share(name, "never", plan, count),
+        count,
+        count.without(successes=early),
+        quality(prediction, observed).busy,
     )
-    return judge_time(check, quality(prediction, observed).busy, Slowness.RAISES)
 
 
 def _idle(check: Check, measured: Quality) -> Check:
     """The check that something is idle: a slow machine and requests of others only delay that."""
-    if check.verdict is Verdict.PASS:
-        return check
-    if measured.foreign:
-        return as_inconclusive(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
-    return judge_time(check, measured.busy, Slowness.RAISES)
+    check = unless(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
+    return unless(check, Cause.BUSY, measured.busy)
 
 
 def _caller_released(observed: Observed) -> Check:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 from loadgen.statistics.binomial import Interval, clopper_pearson, percent
 from loadgen.statistics.design import CONFIDENCE, Design, design
@@ -48,14 +48,6 @@ _REMEDIES = {
 }
 
 
-class Slowness(Enum):
-    """What a slow machine does to the share that a check of time observes."""
-
-    RAISES = "raises"
-    LOWERS = "lowers"
-    MOVES = "moves"
-
-
 @dataclass(frozen=True, slots=True)
 class Count:
     """Successes among trials; the outcome of `unknown` of the trials is not known."""
@@ -69,6 +61,10 @@ class Count:
         """The successes among the known trials, in 0..1; None if there are none."""
         known = self.trials - self.unknown
         return self.successes / known if known else None
+
+    def without(self, *, successes: int = 0, failures: int = 0) -> Count:
+        """The same count with so many of the successes and failures unknown."""
+        return Count(self.successes - successes, self.trials, self.unknown + successes + failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,28 +143,16 @@ def judge_between(
     return replace(check, measured=replace(check.measured, design=plan, allowed=allowed))
 
 
-def judge_time(check: Check, busy: str, slowness: Slowness) -> Check:
-    """The verdict of a check of time, or INCONCLUSIVE if `busy` says why the machine was too slow for it.
+def judge_time(judge_count: Callable[[Count], Check], count: Count, if_slow: Count, busy: str) -> Check:
+    """Judge a count, some outcomes of which a slow machine may have caused.
 
-    A verdict that slowness cannot have caused stands. Where slowness only raises the observed share, the
-    true share is at most the observed one: too small a share is too small, and a share of which less is
-    allowed, too, is allowed.
+    `if_slow` is the count with those outcomes unknown, and `busy` says that the machine was slow; empty if it
+    was not. Then only a verdict stands that is the same whatever those outcomes would have been.
     """
-    if not busy or check.verdict is Verdict.INCONCLUSIVE or _stands(check, slowness):
+    check = judge_count(count)
+    if not busy or judge_count(if_slow).verdict is not Verdict.INCONCLUSIVE:
         return check
     return as_inconclusive(check, Cause.BUSY, busy)
-
-
-def _stands(check: Check, slowness: Slowness) -> bool:
-    """Whether the verdict is the same for every true share that slowness may have moved to this one."""
-    measured = check.measured
-    if measured is None or measured.count.share is None or slowness is Slowness.MOVES:
-        return False
-    share = measured.count.share
-    low, high = measured.allowed or (measured.design.expected, measured.design.expected)
-    if slowness is Slowness.RAISES:
-        return low == 0 if check.verdict is Verdict.PASS else share < low
-    return high == 1 if check.verdict is Verdict.PASS else share > high
 
 
 def passed(name: str, expected: str) -> Check:
@@ -194,6 +178,13 @@ def as_inconclusive(check: Check, cause: Cause, reason: str) -> Check:
         reason=_joined(check.reason, reason, cause.remedy),
         cause=cause,
     )
+
+
+def unless(check: Check, cause: Cause, reason: str) -> Check:
+    """The check, or INCONCLUSIVE instead of FAIL if there is such a reason; empty if there is none."""
+    if not reason or check.verdict is not Verdict.FAIL:
+        return check
+    return as_inconclusive(check, cause, reason)
 
 
 def exact_check(name: str, expected: str, observed: str | None) -> Check:

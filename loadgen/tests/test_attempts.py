@@ -24,7 +24,7 @@ from loadgen.meshstate.attempts import (
 from loadgen.meshstate.pods import sample_sum
 from loadgen.meshstate.resources import seconds
 from loadgen.proofs import retry, retry_naive, timeout
-from loadgen.proofs.common.attempts import Attempts, Observed, attempts_check
+from loadgen.proofs.common.attempts import Attempts, Observed, attempts_check, observed_quality
 from loadgen.proofs.common.prediction import Prediction, read_prediction
 from loadgen.statistics.judge import Cause, Check, Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, canary, logic_route, manifests, resources
@@ -256,6 +256,19 @@ class TestVerdicts:
         assert checks["successes by a retry"].cause is Cause.BUSY
         assert checks["successes"].cause is Cause.BUSY
         assert Verdict.FAIL not in verdicts(checks).values()
+
+    def test_slow_answers_that_are_all_predicted_leave_the_verdicts(self):
+        """No deadline was exceeded that the prediction does not have: slowness has moved nothing."""
+        observed_ = as_configured(prediction_of("retry"))
+        measurement = observed_.measurement
+        measurement.observations = [
+            replace(one, latency_seconds=0.4) if one.status == 200 else one
+            for one in measurement.observations
+        ]
+        prediction = prediction_of("retry")
+
+        assert observed_quality(prediction, observed_).busy
+        assert set(verdicts(judge_retry(observed_)).values()) == {Verdict.PASS}
 
     def test_timeouts_though_the_machine_is_quick_fail(self):
         """Sound answers are fast, and yet those of the faulty version never come."""

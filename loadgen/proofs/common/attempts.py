@@ -33,11 +33,10 @@ from loadgen.proofs.common.proof import Proof, ProofContext
 from loadgen.statistics.judge import (
     Cause,
     Check,
-    Slowness,
     failed,
     inconclusive,
-    judge_time,
     passed,
+    unless,
 )
 
 ATTEMPTS_METRIC = "sentimesh_logic_requests_total"
@@ -114,7 +113,7 @@ def attempts_check(prediction: Prediction, observed: Observed) -> Check:
         return check
     # A timeout does not name its version. On a slow machine it may be of a sound one, which has no attempt
     # at a faulty version.
-    return judge_time(check, quality.busy, Slowness.LOWERS)
+    return unless(check, Cause.BUSY, quality.busy)
 
 
 def _explained_by_others(prediction: Prediction, attempts: Attempts, least: int, most: int) -> bool:
@@ -153,8 +152,8 @@ def _possible_attempts(prediction: Prediction, one: Observation) -> Iterator[int
             yield from (ending.attempts for ending in endings if is_timeout(ending))
 
 
-Share = tuple[str, Callable[[Ending], bool], Slowness]
-"""The name of a check, the endings that it counts, and what a slow machine does to their share."""
+Share = tuple[str, Callable[[Ending], bool]]
+"""The name of a check, and the endings that it counts."""
 
 
 def retry_proof(
@@ -169,10 +168,7 @@ def retry_proof(
     def judge(prediction: Prediction, observed: Observed) -> list[Check]:
         measurement = observed.measurement
         return [
-            *(
-                share_check(prediction, measurement, name, holds, slowness)
-                for name, holds, slowness in shares
-            ),
+            *(share_check(prediction, measurement, name, holds) for name, holds in shares),
             prediction_check(prediction, measurement),
             most_attempts_check(prediction, measurement),
             *deadline_checks(prediction, measurement),

@@ -30,7 +30,7 @@ from loadgen.meshstate.attempts import (
 from loadgen.meshstate.traffic_policy import require_no_interference
 from loadgen.statistics.binomial import percent
 from loadgen.statistics.design import design, trials_for
-from loadgen.statistics.judge import Check, Count, Slowness, judge, judge_between, judge_time
+from loadgen.statistics.judge import Check, Count, judge, judge_between, judge_time
 
 SERVICE = "logic"
 CALL_PATH = CallPath("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
@@ -66,6 +66,13 @@ class Prediction:
         """The shortest deadline of an attempt or of a request, in seconds; infinite without any."""
         deadlines = (self.policy.try_seconds, self.policy.whole_seconds)
         return min((deadline for deadline in deadlines if deadline is not None), default=math.inf)
+
+    @property
+    def soonest_timeout(self) -> float:
+        """How long a request takes at least of which every attempt times out, in seconds."""
+        attempts = self.policy.attempts if self.policy.retries_timeouts else 1
+        each = math.inf if self.policy.try_seconds is None else attempts * self.policy.try_seconds
+        return min(each, math.inf if self.policy.whole_seconds is None else self.policy.whole_seconds)
 
     @property
     def longest_hang(self) -> float:
@@ -160,24 +167,37 @@ def prediction_quality(
 
 
 def share_check(
-    prediction: Prediction,
-    measurement: Measurement,
-    name: str,
-    holds: Callable[[Ending], bool],
-    slowness: Slowness,
+    prediction: Prediction, measurement: Measurement, name: str, holds: Callable[[Ending], bool]
 ) -> Check:
-    """The share of requests with such an ending against the one computed from fault rates and policy.
-
-    Deadlines take part in it, so it is a check of time.
-    """
+    """The share of requests with such an ending against the one computed from fault rates and policy."""
     low, high = prediction.share(holds)
     share = percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
     plans = (design(low, measurement.planned), design(high, measurement.planned))
-    count = Count(
-        measurement.count(lambda one: _ended_so(one, holds)), len(measurement), measurement.abandoned
+    waited = measurement.where(lambda one: not one.abandoned)
+    ended_so = [_ended_so(one, holds) for one in waited]
+    slow = [may_be_slowness(prediction, one) for one in waited]
+    count = Count(sum(ended_so), len(measurement), measurement.abandoned)
+    if_slow = count.without(
+        successes=sum(so and affected for so, affected in zip(ended_so, slow, strict=True)),
+        failures=sum(affected and not so for so, affected in zip(ended_so, slow, strict=True)),
     )
-    check = judge_between(name, f"{share} of all requests", plans, count)
-    return judge_time(check, prediction_quality(prediction, measurement).busy, slowness)
+    return judge_time(
+        lambda count: judge_between(name, f"{share} of all requests", plans, count),
+        count,
+        if_slow,
+        prediction_quality(prediction, measurement).busy,
+    )
+
+
+def may_be_slowness(prediction: Prediction, one: Observation) -> bool:
+    """Whether a slow machine may have led to this ending.
+
+    It is not the predicted one, or a timeout that came so late that it may be of a sound version: a timeout
+    does not name its version.
+    """
+    if as_predicted(prediction, one) is None:
+        return True
+    return outcome(one) is Outcome.TIMED_OUT and one.latency_seconds >= prediction.soonest_timeout
 
 
 def _ended_so(one: Observation, holds: Callable[[Ending], bool]) -> bool:
@@ -233,13 +253,14 @@ def deadline_checks(prediction: Prediction, measurement: Measurement) -> list[Ch
     if whole is None:
         return []
     late = measurement.count(lambda one: not one.abandoned and one.latency_seconds > whole + MARGIN_SECONDS)
-    check = judge(
-        f"later than {whole:g} s + {MARGIN_SECONDS:g} s",
-        "never",
-        design(0.0, measurement.planned),
-        Count(late, len(measurement), measurement.abandoned),
-    )
-    return [judge_time(check, prediction_quality(prediction, measurement).busy, Slowness.RAISES)]
+    name, plan = f"later than {whole:g} s + {MARGIN_SECONDS:g} s", design(0.0, measurement.planned)
+    count = Count(late, len(measurement), measurement.abandoned)
+    busy = prediction_quality(prediction, measurement).busy
+    return [
+        judge_time(
+            lambda count: judge(name, "never", plan, count), count, count.without(successes=late), busy
+        )
+    ]
 
 
 def facts(prediction: Prediction) -> dict[str, str]:
