@@ -21,8 +21,8 @@ from localmesh.runtime.external.addresses import InventoryAllocator
 from localmesh.runtime.external.inventory import GatewayEntry, PodEntry
 from localmesh.runtime.processes.envoy import node_id
 from localmesh.runtime.workloads import ContainerStatus, PodState
+from localmesh.runtime.workloads.probe_client import Target
 from localmesh.runtime.workloads.prober import Prober
-from localmesh.runtime.workloads.probes import Target
 from localmesh.xds import AdsServer
 
 HEALTH_PATH = "/healthz/ready"
