@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,11 +41,10 @@ def status(mesh: Mesh) -> Json:
 def gateways(mesh: Mesh) -> Json:
     """The addresses of every gateway: ``http`` for port 80 of its Gateways, else ``http-<port>``.
 
-    A gateway has its workload's name, followed by the namespace where the name alone is not unique; pods
+    A gateway has its workload's name, followed by the namespace where an earlier one has that name; pods
     after the first have their own names.
     """
     workloads = mesh.desired_state.catalog.gateways
-    names = Counter(gateway.name for gateway in workloads)
     servers = {(gateway.namespace, gateway.name): gateway.servers for gateway in workloads}
     out: Json = {}
     for key, planned in mesh.desired_state.gateways.items():
@@ -54,8 +52,7 @@ def gateways(mesh: Mesh) -> Json:
         if running is None:
             continue
         name = workload.name if planned.ordinal == 0 else planned.proxy.name
-        name = name if names[workload.name] == 1 else f"{name}.{workload.namespace}"
-        out[name] = {
+        out[name if name not in out else f"{name}.{workload.namespace}"] = {
             port: running.url(planned.proxy.listen[target])
             for port, target in _port_names(servers[workload.namespace, workload.name]).items()
         }
