@@ -134,12 +134,12 @@ async def _apply(request: web.Request) -> web.Response:
         order = ApplyRequest.parse(await _json(request))
         given = await asyncio.to_thread(order.load)
         loaded, unknown = order.combined(mesh.plan, given), absent(mesh.plan, given)
-        warnings: list[Problem] = []
+        before, warnings = mesh.plan, list[Problem]()
         start = asyncio.get_running_loop().time()
         changes = await mesh.apply(
             loaded.resources,
             loaded.ignored,
-            review=lambda catalog: warnings.extend(order.review(catalog, given)),
+            review=lambda catalog: warnings.extend(order.review(before, catalog, given)),
         )
         seconds = asyncio.get_running_loop().time() - start
     except LocalmeshError as error:

@@ -93,12 +93,21 @@ class ApplyRequest:
             return _without(current, given)
         return _with(current, given) if self.merge else given
 
-    def review(self, catalog: Catalog, given: LoadResult) -> tuple[Problem, ...]:
-        """The warnings about the mesh that results. Raises ManifestError with them if `strict`."""
-        found = located(analyze(catalog), given)
+    def review(self, before: DesiredState, catalog: Catalog, given: LoadResult) -> tuple[Problem, ...]:
+        """The warnings about the mesh that results: in the given objects, and what is new in all others.
+
+        Raises ManifestError with them if `strict`.
+        """
+        known = frozenset(analyze(before.catalog)) if self.merge or self.delete else frozenset()
+        found = (
+            warning
+            for warning in analyze(catalog)
+            if warning not in known or (warning.place in given.sources and not self.delete)
+        )
+        warnings = located(found, given)
         if self.strict:
-            refuse(found)
-        return found
+            refuse(warnings)
+        return warnings
 
 
 def absent(current: DesiredState, given: LoadResult) -> list[str]:
