@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 SCENARIO ?=
 GATEWAY_PORT ?=
 API_PORT ?=
+STATE ?=
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
 
 # `make prove canary` means `make prove SCENARIO=canary`: words after these targets name the scenario.
@@ -26,16 +27,17 @@ demo: setup
 
 ## Start the mesh in the foreground: make up, make up SCENARIO=canary GATEWAY_PORT=8090 API_PORT=7090
 up: setup check-scenario
-	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") --from-make --end-with-parent
+	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") $(if $(STATE),--state "$(STATE)") --from-make --end-with-parent
 
 ## Run every test: lint, types, unit tests, whole meshes, the browser
 test: setup-dev lint types
 	@$(BIN)/pytest -n 2 --dist loadgroup --durations 10 -m "not cluster"
 
-## Check format and lint
+## Check format, lint and the directions of imports
 lint: setup-dev
 	@$(BIN)/ruff format --check --quiet . || { echo 'run `make format`'; exit 1; }
 	@$(BIN)/ruff check --quiet .
+	@report=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$report"; exit 1; }
 
 ## Check types, strictly
 types: setup-dev

@@ -1,4 +1,4 @@
-"""The outcome of a run as plain data: for the JSON file and for the table."""
+"""The result of a run as plain data: for the JSON file and for the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
 def pace(traffic: Traffic) -> str:
-    """How traffic is sent, in words."""
+    """How the traffic is sent, for people."""
     connections = traffic.limits.connections
     if traffic.rate is None:
         return f"{connections:,} at once, as fast as answers come (closed loop)"
@@ -24,7 +24,7 @@ def pace(traffic: Traffic) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One run, when it is over."""
+    """One finished run."""
 
     target: Target
     request: Request
@@ -46,13 +46,20 @@ class Summary:
         *,
         seconds: float,
     ) -> Summary:
-        """What a sender that has ended leaves behind."""
+        """The summary of a run whose sender has finished."""
         return cls(
-            target, request, traffic, recorder, sender.lateness, sender.issued, seconds, sender.stopped
+            target=target,
+            request=request,
+            traffic=traffic,
+            recorder=recorder,
+            lateness=sender.lateness,
+            issued=sender.issued,
+            seconds=seconds,
+            interrupted=sender.stopped,
         )
 
     def check_answered(self) -> None:
-        """Raise NotReachable if not one request was answered: that is no measurement."""
+        """Raise NotReachable if no request was answered: nothing was measured."""
         if not self.recorder.answered:
             kinds = ", ".join(
                 f"{loss.meaning} ({count:,})" for loss, count in sorted(self.recorder.losses.items())
@@ -63,7 +70,9 @@ class Summary:
         """Raise NotAllGood unless every request was answered with a status below 400."""
         good = self.recorder.good
         if good < self.issued:
-            raise NotAllGood(f"{self.target.url} answered {good:,} of {self.issued:,} requests well")
+            raise NotAllGood(
+                f"{self.target.url} answered {good:,} of {self.issued:,} requests with a status below 400"
+            )
 
     def document(self) -> dict[str, Any]:
         """The JSON document described by `summary.schema.json`; times in milliseconds, None without data."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -108,6 +109,19 @@ class TestWhatIsSent:
         assert outcome.err == (
             f"run: sending GET {url}/, 2 at once, as fast as answers come (closed loop), "
             "until 10 requests have ended\n"
+        )
+
+    def test_progress_is_printed_where_nobody_watches(self, monkeypatch: pytest.MonkeyPatch):
+        """One line for each window, so that a log is not silent for as long as the run takes."""
+        monkeypatch.setattr("loadgen.run.command.WINDOW_SECONDS", 0.5)
+        with serving(always(SERVED)) as url:
+            outcome = run("run", url, "--rate", "100", "--duration", "1300ms")
+
+        lines = outcome.err.splitlines()[1:]
+        assert len(lines) == 2
+        assert all(
+            re.match(r"run: \d s: \d+\.\d answers/s in the last \d s: logic v2 100\.0 %", line)
+            for line in lines
         )
 
 
@@ -228,7 +242,7 @@ class TestEnding:
             outcome = run("run", url, "--concurrency", "1", "--requests", "5", *options)
 
         assert outcome.status == ends
-        assert (f"{url} answered 0 of 5 requests well" in outcome.err) == bool(ends)
+        assert (f"{url} answered 0 of 5 requests with a status below 400" in outcome.err) == bool(ends)
 
     def test_a_lost_request_is_not_well_answered(self):
         """One answer, and then only closed connections."""
@@ -242,7 +256,7 @@ class TestEnding:
             outcome = run("run", url, "--concurrency", "1", "--requests", "5", "--all-good")
 
         assert outcome.status == 1
-        assert f"{url} answered 1 of 5 requests well" in outcome.err
+        assert f"{url} answered 1 of 5 requests with a status below 400" in outcome.err
 
     def test_not_one_answer_is_no_success(self):
         """A target that only takes connections is not reachable for requests."""

@@ -1,4 +1,4 @@
-"""What people see of a run while it lasts, and of one that the sending machine was too slow for."""
+"""What people see of a run while it lasts and when it is over."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.console import Console
 from loadgen.http1 import Exchange, Limits, Loss, Request, Target
 from loadgen.measurement.histogram import histogram
 from loadgen.measurement.pacing import Traffic
-from loadgen.run.recorder import MOST_DISTINCT, Recorder
+from loadgen.run.recorder import MOST_DISTINCT, Recorder, Window
 from loadgen.run.summary import Summary
-from loadgen.run.view import final_table, latency_line, live_table
+from loadgen.run.view import final_table, latency_line, live_view, progress_line
 
 MILLISECOND = 1_000_000
 
@@ -39,34 +39,66 @@ def recorder(*exchanges: Exchange) -> Recorder:
     return filled
 
 
+def window(recorder: Recorder, seconds: float) -> Window:
+    """The window of a recorder that has been filled within some seconds."""
+    made = Window(recorder)
+    made.update(seconds)
+    return made
+
+
 def test_the_live_view_before_the_first_answer():
-    """No data is said as such."""
-    assert shown(live_table(Recorder(), 3, 0.5, "of 30 s")) == (
-        " running   0.5 s of 30 s\n"
-        " requests  3 sent, 0 answered (0.0/s), none ended yet\n"
-        " answers   none yet\n"
-        " latency   no data"
+    """Missing data is named as such."""
+    assert shown(live_view(window(Recorder(), 0.5), 3, 0.5, "of 30 s")) == (
+        " running   0.5 s of 30 s\n requests  3 sent, 0 answered (0.0/s), none ended yet\n latency   no data"
     )
 
 
-def test_the_live_view_shows_rate_success_versions_and_percentiles():
-    """Whatever has happened so far."""
+def test_the_live_view_shows_the_last_seconds_beside_the_whole_run():
+    """After v2 has replaced v1, the recent shares say so; those of the whole run are still mixed."""
     seen = recorder(
         answered(200, 5, "webapp/v1/a, logic/v1/b"),
         answered(200, 5, "webapp/v1/a, logic/v1/b2"),
-        answered(502, 20, "webapp/v1/a, logic/v2/c"),
-        Exchange(b"", 0, ended=10_000 * MILLISECOND, loss=Loss.TIMEOUT),
+    )
+    recent = Window(seen)
+    recent.update(3.0)
+    seen.ended(answered(502, 20, "webapp/v1/a, logic/v2/c"))
+    seen.ended(Exchange(b"", 0, ended=10_000 * MILLISECOND, loss=Loss.TIMEOUT))
+    recent.update(8.0)
+
+    assert shown(live_view(recent, 5, 8.0, "of 30 s")) == (
+        " running   8.0 s of 30 s\n"
+        " requests  5 sent, 3 answered (0.4/s), 50.0 % good (status below 400)\n"
+        " latency   p50 5 ms · max 10 s\n"
+        "                                               all           last 5 s\n"
+        " answers    200                                  2   66.7 %         0    0.0 %\n"
+        "            502                                  1   33.3 %         1  100.0 %\n"
+        " lost       timeout (no whole answer in time)    1  100.0 %         1  100.0 %\n"
+        " served by  logic v1                             2   66.7 %         0    0.0 %\n"
+        "            logic v2                             1   33.3 %         1  100.0 %\n"
+        "            webapp v1                            3  100.0 %         1  100.0 %"
     )
 
-    assert shown(live_table(seen, 5, 2.0, "of 30 s")) == (
-        " running    2.0 s of 30 s\n"
-        " requests   5 sent, 3 answered (1.5/s), 50.0 % good (status below 400)\n"
-        " answers    200: 2 (66.7 %) · 502: 1 (33.3 %)\n"
-        " lost       timeout (no whole answer in time): 1 (100.0 %)\n"
-        " served by  logic v1: 2 (66.7 %)\n"
-        "            logic v2: 1 (33.3 %)\n"
-        "            webapp v1: 3 (100.0 %)\n"
-        " latency    p50 5 ms · max 10 s"
+
+def test_the_window_forgets_what_is_older():
+    """It reaches back to the last copy that is at least five seconds old."""
+    seen = Recorder()
+    recent = Window(seen)
+    for second in range(1, 31):
+        seen.ended(answered(200, 5))
+        recent.update(float(second))
+
+    assert (recent.seconds, recent.counts.answered, seen.answered) == (5.0, 5, 30)
+
+
+def test_a_line_tells_the_progress_where_nobody_watches():
+    """With the rate and the shares of the last seconds."""
+    seen = recorder(answered(200, 5, "logic/v1/b"), answered(502, 5, "logic/v2/b"))
+
+    assert progress_line(window(seen, 5.0), 5.0) == (
+        "5 s: 0.4 answers/s in the last 5 s: logic v1 50.0 % · logic v2 50.0 % · 200 50.0 % · 502 50.0 %"
+    )
+    assert (
+        progress_line(window(Recorder(), 5.0), 5.0) == "5 s: 0.0 answers/s in the last 5 s: no request ended"
     )
 
 
@@ -101,8 +133,8 @@ def test_a_percentile_of_few_values_is_not_told(count: int, told: list[str]):
         ([1] * 100, 1, "on schedule: 99 % at most 1 ms late, the latest 1 ms"),
         ([1] * 39 + [13], 3, "on schedule: the latest 13 ms late"),
         ([0] * 95 + [20] * 5, 100, "on schedule: 99 % at most 20 ms late, the latest 20 ms"),
-        ([0] * 95 + [50] * 5, 100, "behind schedule: 1 % of the requests went out 49.9 ms late or later, "),
-        ([50] * 40, 100, "behind schedule: 50 % of the requests went out 50 ms late or later, "),
+        ([0] * 95 + [50] * 5, 100, "behind schedule: 1 % of the requests were sent 49.9 ms late or later, "),
+        ([50] * 40, 100, "behind schedule: 50 % of the requests were sent 50 ms late or later, "),
     ],
     ids=["idle", "one of few", "small against the latency", "one in a hundred", "half of them"],
 )

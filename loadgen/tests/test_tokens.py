@@ -1,4 +1,4 @@
-"""Tokens: signed so that others can verify them, and minted by one command."""
+"""Tokens of the demo issuer: signatures that others can verify, and the command that prints them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from loadgen.tests.commands import run
 from loadgen.tests.stand_in_mesh import REPOSITORY, manifests, named
 from loadgen.tokens import ISSUER, claims, demo_key, public_keys, signed, unsigned
-from loadgen.tokens.jwt import KEY_FILE
+from loadgen.tokens.signing import KEY_FILE
 
 
 def decoded(part: str) -> bytes:
@@ -29,25 +29,25 @@ def verified(token: str, keys: dict[str, list[dict[str, str]]]) -> dict[str, Any
     known = {key["kid"]: key for key in keys["keys"]}
     key = known[json.loads(decoded(header))["kid"]]
     x, y, r, s = (
-        int.from_bytes(each, "big")
-        for each in (decoded(key["x"]), decoded(key["y"]), decoded(signature)[:32], decoded(signature)[32:])
+        int.from_bytes(part, "big")
+        for part in (decoded(key["x"]), decoded(key["y"]), decoded(signature)[:32], decoded(signature)[32:])
     )
     public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     public.verify(encode_dss_signature(r, s), f"{header}.{payload}".encode(), ec.ECDSA(hashes.SHA256()))
-    found = json.loads(decoded(payload))
-    assert isinstance(found, dict)
-    return found
+    payload_claims = json.loads(decoded(payload))
+    assert isinstance(payload_claims, dict)
+    return payload_claims
 
 
 def test_a_signed_token_is_verified_by_its_key_set():
-    """And its claims come out as they went in."""
+    """The verified claims are those that were signed."""
     said = claims(group="moderator")
 
     assert verified(signed(said, demo_key()), public_keys(demo_key())) == said
 
 
-def test_another_keys_token_is_not():
-    """Though it names the same key."""
+def test_a_token_of_another_key_is_rejected():
+    """A different key with the same `kid` does not pass."""
     token = signed(claims(), ec.generate_private_key(ec.SECP256R1()))
 
     with pytest.raises(InvalidSignature):
@@ -55,7 +55,7 @@ def test_another_keys_token_is_not():
 
 
 def test_an_unsigned_token_says_so():
-    """Its third part is empty."""
+    """`alg` is none and the signature is empty."""
     header, _, signature = unsigned(claims()).split(".")
 
     assert json.loads(decoded(header))["alg"] == "none"
@@ -63,14 +63,14 @@ def test_an_unsigned_token_says_so():
 
 
 def test_a_token_can_have_expired():
-    """It was valid before."""
+    """It was issued before it expired."""
     said = claims(lifetime_seconds=-3600)
 
     assert said["iat"] < said["exp"] <= time.time() - 3599
 
 
-def test_the_overlay_believes_the_key_that_is_in_the_repository():
-    """Whoever mints a token with it is believed there."""
+def test_the_overlay_trusts_the_key_of_the_repository():
+    """A token of `loadgen token` is accepted there."""
     authentication = named(manifests("istio/overlays/jwt"), "RequestAuthentication", "feedback")
     (rule,) = authentication["spec"]["jwtRules"]
 
@@ -79,7 +79,7 @@ def test_the_overlay_believes_the_key_that_is_in_the_repository():
 
 
 def test_the_key_is_labelled_as_public():
-    """Nobody shall take it for a secret that was lost, or trust it."""
+    """So that it is not mistaken for a leaked secret, or trusted."""
     label = KEY_FILE.read_text().partition("-----BEGIN")[0]
 
     assert "public on purpose" in label
@@ -89,32 +89,32 @@ def test_the_key_is_labelled_as_public():
 
 class TestCommand:
     def test_a_token_is_all_that_is_printed(self):
-        """For use within another command."""
+        """Usable inside another command."""
         outcome = run("token", "--group", "moderator")
 
-        found = verified(outcome.out.strip(), public_keys(demo_key()))
+        token_claims = verified(outcome.out.strip(), public_keys(demo_key()))
         assert (outcome.status, outcome.err) == (0, "")
-        assert found["group"] == "moderator"
-        assert found["exp"] - found["iat"] == 3600
+        assert token_claims["group"] == "moderator"
+        assert token_claims["exp"] - token_claims["iat"] == 3600
 
     def test_several_groups_are_a_list(self):
-        """As issuers give them."""
+        """As issuers usually send them."""
         outcome = run("token", "--group", "a", "--group", "b", "--subject", "joe", "--expires-in", "5m")
 
-        found = verified(outcome.out.strip(), public_keys(demo_key()))
-        assert (found["group"], found["sub"]) == (["a", "b"], "joe")
-        assert found["exp"] - found["iat"] == 300
+        token_claims = verified(outcome.out.strip(), public_keys(demo_key()))
+        assert (token_claims["group"], token_claims["sub"]) == (["a", "b"], "joe")
+        assert token_claims["exp"] - token_claims["iat"] == 300
 
     def test_a_token_can_be_made_to_be_refused(self):
-        """Expired, of another issuer, without a group."""
+        """Expired, from another issuer, without a group."""
         outcome = run("token", "--expired", "--issuer", "https://other.example")
 
-        found = verified(outcome.out.strip(), public_keys(demo_key()))
-        assert found["exp"] < time.time() - 3000
-        assert found["iss"] == "https://other.example"
-        assert "group" not in found
+        token_claims = verified(outcome.out.strip(), public_keys(demo_key()))
+        assert token_claims["exp"] < time.time() - 3000
+        assert token_claims["iss"] == "https://other.example"
+        assert "group" not in token_claims
 
-    def test_a_time_that_is_none_is_refused(self):
+    def test_an_invalid_duration_is_refused(self):
         """One line, exit status 2."""
         outcome = run("token", "--expires-in", "soon")
 

@@ -1,5 +1,5 @@
-"""Tokens (JWT) of the demonstration's issuer, whose private key is in this folder for everybody to use."""
+"""JSON Web Tokens of the demo issuer, whose private key is in this folder for everyone to use."""
 
-from loadgen.tokens.jwt import ISSUER, claims, demo_key, public_keys, signed, unsigned
+from loadgen.tokens.signing import ISSUER, claims, demo_key, public_keys, signed, unsigned
 
 __all__ = ["ISSUER", "claims", "demo_key", "public_keys", "signed", "unsigned"]

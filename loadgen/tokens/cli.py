@@ -8,22 +8,23 @@ import click
 
 from loadgen.errors import ExitStatus
 from loadgen.run.cli import Duration
-from loadgen.tokens.jwt import ISSUER, claims, demo_key, signed
+from loadgen.tokens.signing import ISSUER, claims, demo_key, signed
 
 
 @click.command()
-@click.option("--group", "groups", multiple=True, help="The claim `group`; several become a list.")
-@click.option("--subject", default="demo", show_default=True, help="Whom the token is about (`sub`).")
-@click.option("--issuer", default=ISSUER, show_default=True, help="Who claims to have made it (`iss`).")
-@click.option("--expires-in", type=Duration(), default=3600.0, help="Like 30s or 5m.  [default: 1h]")
-@click.option("--expired", is_flag=True, help="A token that expired so long ago instead.")
+@click.option("--group", "groups", multiple=True, help="The claim `group`; repeat it for a list.")
+@click.option("--subject", default="demo", show_default=True, help="The claim `sub`.")
+@click.option("--issuer", default=ISSUER, show_default=True, help="The claim `iss`.")
+@click.option(
+    "--expires-in", type=Duration(), default=3600.0, help="Lifetime, such as 30s or 5m.  [default: 1h]"
+)
+@click.option("--expired", is_flag=True, help="Print a token that expired that long ago.")
 def token(
     groups: tuple[str, ...], subject: str, issuer: str, expires_in: float, *, expired: bool
 ) -> ExitStatus:
-    """Print a token (JWT) for the scenario jwt, signed with its key.
+    """Print a JSON Web Token (JWT) for the scenario jwt, signed with the demo key.
 
-    The key is public, in loadgen/tokens/demo-key.pem: such a token proves nothing to anybody but the
-    demonstration.
+    The key is public (loadgen/tokens/demo-key.pem): the token is worthless outside of the demo.
     """
     more: dict[str, Any] = {"sub": subject}
     if groups:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
+from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
 from localmesh.analysis.local_meanings import local_meanings
 from localmesh.analysis.policies import policies
@@ -29,6 +30,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     deprecations,
     destination_rules,
     destinations,
+    gateway_selectors,
     gateways,
     injection,
     local_meanings,

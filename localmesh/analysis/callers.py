@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from localmesh.catalog import MESH, Catalog, Proxy, ProxyKind, Server, SidecarScope, VirtualService
-from localmesh.catalog.delegates import HttpMatch
 from localmesh.catalog.hosts import intersection, is_wildcard
+from localmesh.catalog.http_routes import HttpMatch
 from localmesh.catalog.virtual_services import match_applies
 
 _HTTP_DEFAULT_PORT = 80

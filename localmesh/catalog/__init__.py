@@ -11,7 +11,7 @@ from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads, with_default_gateways
 from localmesh.catalog.injection import is_refused
 from localmesh.catalog.objects import Objects
-from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
+from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
     Action,
     AuthorizationPolicy,
@@ -36,6 +36,7 @@ from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.manifests import Resource
 
 __all__ = [
+    "LOOPBACK",
     "MESH",
     "Action",
     "Address",
@@ -196,9 +197,12 @@ def _workloads(
     objects: Objects, gateways: Iterable[GatewayWorkload], conversions: ConversionCache
 ) -> tuple[Workload, ...]:
     """The workloads that are not gateways."""
-    of_gateways = {id(gateway.workload) for gateway in gateways}
-    workloads = (conversions.of(resource, workload) for resource in objects.of(DEPLOYMENT))
-    return tuple(each for each in workloads if id(each) not in of_gateways)
+    of_gateways = {(gateway.namespace, gateway.name) for gateway in gateways}
+    return tuple(
+        conversions.of(deployment, workload)
+        for deployment in objects.of(DEPLOYMENT)
+        if (deployment.namespace, deployment.name) not in of_gateways
+    )
 
 
 def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]) -> tuple[Service, ...]:

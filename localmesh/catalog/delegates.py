@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-HttpRoute = Mapping[str, Any]
+RouteBlock = Mapping[str, Any]
 HttpMatch = Mapping[str, Any]
 
 _INHERITED = (
@@ -29,7 +29,7 @@ _STRING_MATCHES = ("uri", "scheme", "method", "authority")
 _MATCH_MAPS = ("headers", "withoutHeaders", "queryParams")
 
 
-def merge_route(root: HttpRoute, delegate: HttpRoute) -> HttpRoute | None:
+def merge_route(root: RouteBlock, delegate: RouteBlock) -> RouteBlock | None:
     """A route of a delegate as it stands below `root`; None if it contradicts the root."""
     matches = _merge_matches(root.get("match") or [], delegate.get("match") or [])
     if matches is None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.delegates import HttpMatch, HttpRoute, merge_route
+from localmesh.catalog.delegates import HttpMatch, RouteBlock, merge_route
 from localmesh.catalog.hosts import full_host
+from localmesh.catalog.http_routes import HttpRoute, http_route
 from localmesh.catalog.objects import Objects
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource
@@ -72,7 +73,7 @@ class VirtualService:
         Nothing follows a catch-all, as it would never be reached.
         """
         for index, route in enumerate(self.http):
-            for match in route.get("match") or [None]:
+            for match in route.matches or [None]:
                 if applies(match):
                     yield index, match
                     if is_catch_all(match):
@@ -109,7 +110,7 @@ def _delegates(resource: Resource) -> bool:
     return any(route.get("delegate") for route in resource.spec.get("http") or ())
 
 
-def delegate_of(route: HttpRoute, namespace: str, objects: Objects) -> Resource | None:
+def delegate_of(route: RouteBlock, namespace: str, objects: Objects) -> Resource | None:
     """The VirtualService that a route of that namespace delegates to.
 
     None where there is none of that name, where it has hosts of its own, or where it is not exported to the
@@ -170,7 +171,7 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
         name=resource.name,
         hosts=tuple(full_host(host, namespace) for host in spec["hosts"]),
         gateways=frozenset(gateway_name(name, namespace) for name in spec.get("gateways") or [MESH]),
-        http=tuple(route for route, _ in routes),
+        http=tuple(http_route(route) for route, _ in routes),
         export_to=tuple(spec.get("exportTo") or ()),
         order=resource.order,
         destination_hosts=tuple(sorted({each.host for of_route in destinations for each in of_route})),
@@ -186,7 +187,9 @@ _Origin = tuple[Resource, FieldPath]
 """The route of a manifest that a field of a merged route is from."""
 
 
-def _routes(resource: Resource, objects: Objects | None) -> Iterator[tuple[HttpRoute, Mapping[str, _Origin]]]:
+def _routes(
+    resource: Resource, objects: Objects | None
+) -> Iterator[tuple[RouteBlock, Mapping[str, _Origin]]]:
     """The routes of a root, each with the origins of the fields that hold its destinations."""
     for route, origin in _written_routes(resource):
         delegate = objects and route.get("delegate") and delegate_of(route, resource.namespace, objects)
@@ -202,12 +205,12 @@ def _routes(resource: Resource, objects: Objects | None) -> Iterator[tuple[HttpR
                     )
 
 
-def _written_routes(resource: Resource) -> Iterator[tuple[HttpRoute, _Origin]]:
+def _written_routes(resource: Resource) -> Iterator[tuple[RouteBlock, _Origin]]:
     for index, route in enumerate(resource.spec.get("http") or ()):
         yield _resolved(route, resource.namespace), (resource, FieldPath("spec", "http", index))
 
 
-def _destinations(route: HttpRoute, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:
+def _destinations(route: RouteBlock, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:
     for name in ("route", "mirrors"):
         resource, path = origins[name]
         for index, entry in enumerate(route.get(name) or ()):
@@ -233,7 +236,7 @@ def _destination(
     )
 
 
-def _resolved(route: HttpRoute, namespace: str) -> HttpRoute:
+def _resolved(route: RouteBlock, namespace: str) -> RouteBlock:
     changed: dict[str, Any] = {}
     for name in ("route", "mirrors"):
         if name in route:

@@ -1,4 +1,4 @@
-"""Talking to a running mesh: where it is, and its HTTP interface."""
+"""The HTTP client of a running mesh, and how the mesh is found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ import psutil
 from localmesh.errors import LocalmeshError
 
 URL_VARIABLE = "LOCALMESH_URL"
+STATE_VARIABLE = "LOCALMESH_STATE"
 DEFAULT_API_PORT = 7080
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_API_PORT}"
 DEFAULT_STATE_FOLDER = Path(".localmesh")
 _TIMEOUT_SECONDS = 120
 _ADDRESS = re.compile(r"http://[^/?#\s]+(?::\d+)?/*")
@@ -46,80 +48,103 @@ class RunningMesh:
     started: float
 
     def write(self, state_folder: Path) -> None:
-        """Leaves the note."""
-        _note(state_folder).write_text(json.dumps(asdict(self)), encoding="utf-8")
+        """Writes the file."""
+        _file(state_folder).write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @staticmethod
     def remove(state_folder: Path) -> None:
-        """Takes the note away."""
-        _note(state_folder).unlink(missing_ok=True)
+        """Removes the file."""
+        _file(state_folder).unlink(missing_ok=True)
 
     @staticmethod
     def read(state_folder: Path) -> RunningMesh | None:
-        """The mesh that runs with this state folder; None where none does, even if one left its note."""
+        """The mesh that runs with this state folder; None if none does, even if the file is still there."""
         try:
-            found = RunningMesh(**json.loads(_note(state_folder).read_text(encoding="utf-8")))
-            same = abs(psutil.Process(found.pid).create_time() - found.started) < 1
+            mesh = RunningMesh(**json.loads(_file(state_folder).read_text(encoding="utf-8")))
+            is_same_process = abs(psutil.Process(mesh.pid).create_time() - mesh.started) < 1
         except (OSError, ValueError, TypeError, psutil.Error):
             return None
-        return found if same else None
+        return mesh if is_same_process else None
 
 
-def _note(state_folder: Path) -> Path:
+def _file(state_folder: Path) -> Path:
     return state_folder / "mesh.json"
 
 
-def url_of(state_folder: Path) -> str:
-    """The address of the mesh: LOCALMESH_URL, else that of the mesh with this state folder.
-
-    Raises NoMeshError where none runs, click.UsageError for what is no address.
-    """
-    named = os.environ.get(URL_VARIABLE)
-    if named and not _ADDRESS.fullmatch(named):
-        raise click.UsageError(f'{URL_VARIABLE} is "{named}", which must look like http://127.0.0.1:7080')
-    if named:
-        return named.rstrip("/")
-    found = RunningMesh.read(state_folder)
-    if found is None:
-        raise NoMeshError(
-            f"no mesh runs with the state folder {state_folder.resolve()}; "
-            f"start one with `localmesh up -k DIR`, or name its address in {URL_VARIABLE}"
-        )
-    return found.url
+def default_state_folder() -> Path:
+    """The state folder if `--state` is not given: LOCALMESH_STATE, else `.localmesh`."""
+    return Path(os.environ.get(STATE_VARIABLE) or DEFAULT_STATE_FOLDER)
 
 
-def is_named() -> bool:
-    """Whether the mesh is known by its address alone: its files need not be this machine's."""
+def is_given_by_url() -> bool:
+    """Whether LOCALMESH_URL names the mesh: it may be on another machine, without these files."""
     return bool(os.environ.get(URL_VARIABLE))
 
 
-def get(url: str, path: str) -> Any:
-    """The JSON answer to a GET. Raises NoMeshError or RefusedError."""
-    return _exchange(urllib.request.Request(url + path))  # noqa: S310 - the address of the mesh
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Sends requests to one mesh. Every method raises NoMeshError or RefusedError."""
 
+    url: str
+    not_found: str = ""
+    """What to say if no mesh answers; by default the address and the reason."""
 
-def post(url: str, path: str, document: Mapping[str, Any]) -> Any:
-    """The JSON answer to a POST of a JSON document. Raises NoMeshError or RefusedError."""
-    return _exchange(
-        urllib.request.Request(  # noqa: S310 - the address of the mesh
-            url + path, json.dumps(document).encode(), {"Content-Type": "application/json"}
+    def get(self, path: str) -> Any:
+        """The JSON answer to a GET."""
+        return self._exchange(urllib.request.Request(self.url + path))  # noqa: S310 - the mesh's URL
+
+    def post(self, path: str, document: Mapping[str, Any]) -> Any:
+        """The JSON answer to a POST of a JSON document."""
+        return self._exchange(
+            urllib.request.Request(  # noqa: S310 - the mesh's URL
+                self.url + path, json.dumps(document).encode(), {"Content-Type": "application/json"}
+            )
         )
-    )
+
+    def objects(self) -> list[dict[str, Any]]:
+        """All applied objects."""
+        text = self.get("/mesh/manifests")["text"]
+        return [json.loads(document) for document in text.split("\n---\n") if document]
+
+    def _exchange(self, request: urllib.request.Request) -> Any:
+        # Never through an HTTP proxy of the environment: the mesh is on this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise RefusedError(error.code, _message(error)) from None
+        except (urllib.error.URLError, OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            no_answer = f"no mesh answers at {request.full_url}: {reason}"
+            raise NoMeshError(self.not_found or no_answer) from None
 
 
-def _exchange(request: urllib.request.Request) -> Any:
-    # never through a proxy of the environment: the mesh is on this machine
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _message(error: urllib.error.HTTPError) -> str:
     try:
-        with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            try:
-                message = json.load(error)["message"]
-            except (ValueError, KeyError):
-                message = f"{request.full_url} answered {error.code}: is that the address of a mesh's API?"
-        raise RefusedError(error.code, message) from None
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise NoMeshError(f"no mesh answers at {request.full_url}: {reason}") from None
+        return str(json.load(error)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{error.url} answered {error.code}: is this the address of a mesh's API?"
+
+
+def connect(state_folder: Path | None) -> Client:
+    """The client of the running mesh; `state_folder` is the option `--state`.
+
+    The mesh is found as by loadgen: by LOCALMESH_URL, else by the state folder, else at the default
+    address; that one is not tried if `--state` names a folder. Raises NoMeshError, click.UsageError for
+    a malformed LOCALMESH_URL.
+    """
+    if url := os.environ.get(URL_VARIABLE):
+        if not _ADDRESS.fullmatch(url):
+            raise click.UsageError(f'{URL_VARIABLE} is "{url}", expected an address like {DEFAULT_URL}')
+        return Client(url.rstrip("/"))
+    folder = state_folder or default_state_folder()
+    running = RunningMesh.read(folder)
+    if running is not None:
+        return Client(running.url)
+    nowhere = f"no mesh runs with the state folder {folder.resolve()}"
+    remedy = f"start one with `localmesh up -k DIR`, or set {URL_VARIABLE} to its address"
+    if state_folder is not None:
+        raise NoMeshError(f"{nowhere}; {remedy}")
+    return Client(DEFAULT_URL, f"{nowhere} and none answers at {DEFAULT_URL}; {remedy}")

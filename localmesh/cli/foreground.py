@@ -1,4 +1,4 @@
-"""What commands in the foreground share: they run until they are told to stop, and a mesh has its API."""
+"""What `up`, `serve` and `sidecar` share: they run in the foreground until a signal stops them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import click
 import psutil
 from aiohttp import web
 
-from localmesh.catalog import Address
-from localmesh.cli.client import RunningMesh
+from localmesh.catalog import LOOPBACK, Address
+from localmesh.cli.client import STATE_VARIABLE, RunningMesh
 from localmesh.errors import MeshAlreadyRunningError, PortInUseError
 from localmesh.problems.fields import listed
 from localmesh.runtime.mesh import Mesh
-from localmesh.runtime.workloads.ports import LOOPBACK, is_free
+from localmesh.runtime.workloads.ports import is_free
 from localmesh.server.api import application
+from localmesh.server.status import gateways
 
 _PARENT_POLL_SECONDS = 0.25
 
@@ -31,45 +32,53 @@ def log_to_stderr() -> None:
     logging.basicConfig(format="localmesh: %(message)s", level=logging.WARNING)
 
 
-def require_no_mesh(state_folder: Path) -> None:
-    """Raises MeshRunsError where one runs with the same state folder."""
+def require_no_mesh(state_folder: Path, *, from_make: bool = False) -> None:
+    """Raises MeshAlreadyRunningError if a mesh runs with the state folder.
+
+    `from_make`: options were given as variables of `make`.
+    """
     running = RunningMesh.read(state_folder)
-    if running is not None:
-        raise MeshAlreadyRunningError(
-            f"a mesh runs already with the state folder {state_folder} (process {running.pid}): "
-            "`localmesh apply` changes it, `localmesh down` stops it"
-        )
+    if running is None:
+        return
+    other = f"--state FOLDER (or {STATE_VARIABLE})"
+    if from_make:
+        other = "STATE=FOLDER, GATEWAY_PORT=PORT and API_PORT=PORT after `make up`"
+    raise MeshAlreadyRunningError(
+        f"a mesh is already running with the state folder {state_folder} (process {running.pid}): "
+        f"`localmesh apply` changes it, `localmesh down` stops it; for a second mesh choose another folder "
+        f"with {other}"
+    )
 
 
 def require_free(*, from_make: bool = False, **ports: int) -> None:
-    """Raises PortTakenError for those of these options whose port is taken; port 0 means any.
+    """Raises PortInUseError for those of these options whose port is in use; port 0 means any.
 
-    `from_make`: the options were given as variables to `make`.
+    `from_make`: the options were given as variables of `make`.
     """
     taken = {option: port for option, port in ports.items() if port and not is_free(port)}
     if not taken:
         return
     options = [f"{option.upper()}=PORT" if from_make else f"--{option.replace('_', '-')}" for option in taken]
-    named = " behind `make up`" if from_make else ""
-    subject = f"port {listed(map(str, taken.values()))} on {LOOPBACK} is taken; choose another one with"
+    where = " after `make up`" if from_make else ""
+    subject = f"port {listed(map(str, taken.values()))} on {LOOPBACK} is in use; choose another one with"
     if len(taken) > 1:
-        subject = f"ports {listed(map(str, taken.values()))} on {LOOPBACK} are taken; choose others with"
-    raise PortInUseError(f"{subject} {listed(options)}{named}")
+        subject = f"ports {listed(map(str, taken.values()))} on {LOOPBACK} are in use; choose others with"
+    raise PortInUseError(f"{subject} {listed(options)}{where}")
 
 
 def require_state_folder(folder: Path) -> None:
-    """Makes the folder, if there is none. Raises click.UsageError where nothing can be kept in it."""
+    """Creates the folder if it does not exist. Raises click.UsageError if it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise click.UsageError(f"--state {folder} cannot be used: {reason}; name another folder") from None
+        raise click.UsageError(f"--state {folder} cannot be used: {reason}; choose another folder") from None
 
 
-async def until_stopped(work: Coroutine[None, None, int], *, end_with_parent: bool = False) -> int:
-    """The exit status of `work`, which a signal ends in good order: 130 then, if it has none of its own."""
+async def run_in_foreground(work: Coroutine[None, None, int], *, end_with_parent: bool = False) -> int:
+    """Runs `work` until it returns an exit status or a signal cancels it; then 130 unless it returns one."""
     running = asyncio.create_task(work)
     with _stop_signals(running):
         watch = asyncio.create_task(_end_with_parent(running)) if end_with_parent else None
@@ -84,7 +93,7 @@ async def until_stopped(work: Coroutine[None, None, int], *, end_with_parent: bo
 
 @contextlib.contextmanager
 def _stop_signals(task: asyncio.Task[int]) -> Iterator[None]:
-    """A signal ends the task in good order; the second one has to wait as well."""
+    """Makes signals cancel the task."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in numbers:
@@ -97,7 +106,7 @@ def _stop_signals(task: asyncio.Task[int]) -> Iterator[None]:
 
 
 class _CancelOnce:
-    """Cancels a task at the first call: a second cancel would interrupt the cleaning up."""
+    """Cancels a task at the first call: a second cancellation would interrupt the cleaning up."""
 
     def __init__(self, task: asyncio.Task[int]) -> None:
         self._task = task
@@ -115,8 +124,8 @@ async def _end_with_parent(task: asyncio.Task[int]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def api(mesh: Mesh, at: Address, names: Collection[str] = ()) -> AsyncIterator[str]:
-    """The API of a mesh, for as long as this lasts, and the note in its state folder; its URL here."""
+async def serve_api(mesh: Mesh, at: Address, names: Collection[str] = ()) -> AsyncIterator[str]:
+    """Serves the API of a mesh and announces it in the state folder; yields its URL on this machine."""
     runner = web.AppRunner(application(mesh, names), access_log=None)
     await runner.setup()
     try:
@@ -132,9 +141,29 @@ async def api(mesh: Mesh, at: Address, names: Collection[str] = ()) -> AsyncIter
         await runner.cleanup()
 
 
-async def in_the_foreground() -> int:
-    """Waits to be stopped; the exit status of an end that was asked for."""
-    click.echo("Ctrl-C stops it.", err=True)
+def announce(mesh: Mesh, url: str, state: str) -> None:
+    """Prints what runs, its state and the addresses."""
+    proxies = len(mesh.plan.proxies)
+    click.echo(f"localmesh: {len(mesh.members)} pods, {proxies} Envoys, {state}", err=True)
+    lines = [
+        (name, address if port == "http" else f"{address} ({port})")
+        for name, ports in gateways(mesh).items()
+        for port, address in ports.items()
+    ]
+    lines.append(("API", url))
+    if mesh.plan.ignored:
+        kinds = sorted({resource.kind for resource in mesh.plan.ignored})
+        lines.append(("ignored", f"{', '.join(kinds)}: no effect without a cluster"))
+    width = max(len(name) for name, _ in lines) + 2
+    for name, text in lines:
+        click.echo(f"  {name:<{width}}{text}", err=True)
+    if not mesh.members:
+        click.echo("localmesh: warning: the manifests have no Deployment, so that no pod runs", err=True)
+
+
+async def wait_for_signal() -> int:
+    """Waits to be stopped; the exit status is then that of an ordinary end."""
+    click.echo("Press Ctrl-C to stop.", err=True)
     with contextlib.suppress(asyncio.CancelledError):  # the ordinary end of a mesh in the foreground
         await asyncio.Event().wait()
     click.echo("localmesh: stopping …", err=True)

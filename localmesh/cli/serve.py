@@ -1,38 +1,47 @@
-"""`localmesh serve` and `localmesh sidecar`: the mesh of pods that somebody else has started."""
+"""`localmesh serve`: the control plane of pods that are started elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
-from localmesh.catalog import Address, Proxy, ProxyKind
-from localmesh.catalog.default_gateways import SYSTEM_NAMESPACE
+from localmesh.catalog import Address
+from localmesh.cli.client import DEFAULT_API_PORT, default_state_folder
 from localmesh.cli.foreground import (
-    api,
-    in_the_foreground,
+    announce,
     log_to_stderr,
     require_free,
     require_no_mesh,
     require_state_folder,
-    until_stopped,
+    run_in_foreground,
+    serve_api,
+    wait_for_signal,
 )
-from localmesh.cli.up import announce
+from localmesh.cli.options import (
+    NO_ARGUMENTS,
+    port_option,
+    required,
+    source_options,
+    state_option,
+    strict_option,
+)
+from localmesh.cli.sources import Sources
 from localmesh.manifests import LoadResult
-from localmesh.runtime.external.inventory import Inventory
+from localmesh.runtime.external.inventory import Inventory, read_inventory
 from localmesh.runtime.external.runtime import ExternalRuntime
-from localmesh.runtime.external.sidecar import SidecarSettings, keep_running
 from localmesh.runtime.mesh import Mesh, MeshSettings
-from localmesh.runtime.processes.envoy import binary
 
-_PAUSE_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where the control plane is asked, where it keeps its note, and where people find gateway and API."""
+    """Where the control plane listens and keeps its state, and where people find gateway and API."""
 
     state_folder: Path
     listen: str
@@ -43,97 +52,109 @@ class ServeOptions:
     api_names: tuple[str, ...] = ()
 
 
-def serve(loaded: LoadResult, places: Inventory, options: ServeOptions) -> int:
-    """Runs the control plane until it is told to stop; the exit status."""
+@click.command(context_settings=NO_ARGUMENTS)
+@source_options
+@strict_option
+@state_option
+@click.option(
+    "--pods",
+    "inventory",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="FILE",
+    help="YAML with the address of each pod and gateway.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="HOST",
+    help="Address for proxies and the API. Private keys are sent unencrypted: use a private network.",
+)
+@port_option("--xds-port", 15010, "Where proxies connect.")
+@port_option("--api-port", DEFAULT_API_PORT, "Where the API listens.")
+@click.option(
+    "--api-name",
+    "api_names",
+    multiple=True,
+    metavar="NAME",
+    help="A host name of the API, besides loopback addresses. May be repeated.",
+)
+@click.option(
+    "--gateway-url",
+    envvar="LOCALMESH_GATEWAY_URL",
+    metavar="URL",
+    help="The ingress gateway's URL for people.  [default: its address in FILE]",
+)
+@click.option(
+    "--api-url",
+    envvar="LOCALMESH_API_URL",
+    metavar="URL",
+    help="The API's URL for people.  [default: its port on the loopback]",
+)
+def serve(
+    *,
+    kustomizations: tuple[Path, ...],
+    files: tuple[Path, ...],
+    strict: bool,
+    inventory: Path,
+    state_folder: Path | None,
+    **options: Any,
+) -> None:
+    """Run the control plane for pods that are started elsewhere, as by docker-compose.yml.
+
+    It reads the same manifests as `up` and starts nothing: each pod is an application and a `localmesh
+    sidecar` at the address that the file of --pods gives. Ctrl-C stops it.
+    """
+    sources = required(Sources(kustomizations, files))
+    pods = read_inventory(inventory)
+    loaded = sources.load(strict=strict)
+    folder = state_folder or default_state_folder()
+    sys.exit(_serve(loaded, pods, ServeOptions(state_folder=folder, **options)))
+
+
+def _serve(loaded: LoadResult, inventory: Inventory, options: ServeOptions) -> int:
     log_to_stderr()
     settings = MeshSettings(options.state_folder.resolve(), Path.cwd())
     require_no_mesh(options.state_folder)
     require_free(xds_port=options.xds_port, api_port=options.api_port)
     require_state_folder(options.state_folder)
-    ground = ExternalRuntime(places, Address(options.listen, options.xds_port), options.gateway_url)
-    return asyncio.run(until_stopped(_serve(loaded, Mesh(settings, ground), options)))
+    runtime = ExternalRuntime(inventory, Address(options.listen, options.xds_port), options.gateway_url)
+    return asyncio.run(run_in_foreground(_run(loaded, Mesh(settings, runtime), options)))
 
 
-async def _serve(loaded: LoadResult, mesh: Mesh, options: ServeOptions) -> int:
-    began = asyncio.get_running_loop().time()
-    async with mesh, api(mesh, Address(options.listen, options.api_port), options.api_names) as url:
+async def _run(loaded: LoadResult, mesh: Mesh, options: ServeOptions) -> int:
+    start = asyncio.get_running_loop().time()
+    async with mesh, serve_api(mesh, Address(options.listen, options.api_port), options.api_names) as url:
         click.echo(
-            f"localmesh: proxies ask at {options.listen}:{options.xds_port}; looking for pods …", err=True
+            f"localmesh: proxies connect to {options.listen}:{options.xds_port}; looking for pods …", err=True
         )
         await mesh.apply(loaded.resources, loaded.ignored)
-        address = options.api_url or url
+        api_url = options.api_url or url
         if mesh.ready:
-            announce(mesh, address, f"ready in {_since(began):.1f} s")
-            return await in_the_foreground()
-        announce(mesh, address, f"not ready yet: {missing(mesh)}; they are taken in when they are")
-        telling = asyncio.create_task(tell_when_ready(mesh, began))
+            announce(mesh, api_url, f"ready in {_seconds_since(start):.1f} s")
+            return await wait_for_signal()
+        announce(mesh, api_url, f"not ready yet: {missing(mesh)}; added when they are")
+        waiting = asyncio.create_task(report_when_ready(mesh, start))
         try:
-            return await in_the_foreground()
+            return await wait_for_signal()
         finally:
-            telling.cancel()
+            waiting.cancel()
 
 
 def missing(mesh: Mesh) -> str:
-    """The names of the pods and gateways that are not ready: whoever starts them may do so at any time."""
+    """The names of the pods and gateways that are not ready; they may be started at any time."""
     pods = [name for (_, name), pod in sorted(mesh.members.items()) if not pod.ready]
     gateways = [name for (_, name), gateway in sorted(mesh.gateways.items()) if not gateway.ready]
     return ", ".join(pods + gateways)
 
 
-async def tell_when_ready(mesh: Mesh, began: float) -> None:
-    """Says so as soon as all of a mesh is ready; `began` is a time of the event loop."""
+async def report_when_ready(mesh: Mesh, start: float) -> None:
+    """Prints a line as soon as everything is ready; `start` is a time of the event loop."""
     while not mesh.ready:
-        await asyncio.sleep(_PAUSE_SECONDS)
-    click.echo(f"localmesh: all ready after {_since(began):.1f} s", err=True)
+        await asyncio.sleep(_POLL_SECONDS)
+    click.echo(f"localmesh: all ready after {_seconds_since(start):.1f} s", err=True)
 
 
-def _since(began: float) -> float:
-    return asyncio.get_running_loop().time() - began
-
-
-@dataclass(frozen=True, slots=True)
-class SidecarOptions:
-    """Whose Envoy to run (`name` is ``POD.NAMESPACE``, or the name of a gateway), and for whom."""
-
-    name: str
-    is_gateway: bool
-    control_plane: str
-    listen: str
-    health_port: int
-    state_folder: Path
-
-
-def sidecar(options: SidecarOptions) -> int:
-    """Runs one Envoy until it is told to stop; the exit status."""
-    log_to_stderr()
-    binary()  # a missing Envoy is told before anything is started
-    settings = SidecarSettings(
-        proxy=_proxy(options),
-        control_plane=_address(options.control_plane),
-        health=Address(options.listen, options.health_port),
-        state_folder=options.state_folder.resolve(),
-    )
-    require_state_folder(options.state_folder)
-    return asyncio.run(until_stopped(_keep_running(settings)))
-
-
-async def _keep_running(settings: SidecarSettings) -> int:
-    await keep_running(settings)
-    return 0
-
-
-def _proxy(options: SidecarOptions) -> Proxy:
-    name, _, namespace = options.name.rpartition(".") if "." in options.name else (options.name, "", "")
-    if not namespace and options.is_gateway:
-        namespace = SYSTEM_NAMESPACE
-    if not name or not namespace:
-        raise click.UsageError(f'"{options.name}" is no POD.NAMESPACE such as logic-v1-0.sentimesh')
-    kind = ProxyKind.GATEWAY if options.is_gateway else ProxyKind.SIDECAR
-    return Proxy(kind=kind, namespace=namespace, workload=name, name=name, labels={})
-
-
-def _address(text: str) -> Address:
-    host, colon, port = text.rpartition(":")
-    if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-        raise click.UsageError(f'--control-plane is "{text}", expected HOST:PORT such as localmesh:15010')
-    return Address(host, int(port))
+def _seconds_since(start: float) -> float:
+    return asyncio.get_running_loop().time() - start

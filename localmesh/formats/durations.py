@@ -21,7 +21,7 @@ _LONGEST = 2**63 - 1
 
 
 def nanoseconds(text: str) -> int | None:
-    """The length of a duration in nanoseconds; None if it cannot be read or is too long.
+    """The length of a duration in nanoseconds, None if it is malformed or too long.
 
     >>> nanoseconds("1.5s"), nanoseconds("-1m30s"), nanoseconds("0"), nanoseconds("5")
     (1500000000, -90000000000, 0, None)
@@ -36,6 +36,6 @@ def nanoseconds(text: str) -> int | None:
 
 
 def is_duration(text: str) -> bool:
-    """Whether Istio takes the text as a duration: whole milliseconds, and at least one."""
+    """Whether Istio accepts the text as a duration: whole milliseconds, at least one."""
     length = nanoseconds(text)
     return length is not None and length >= _UNITS["ms"] and length % _UNITS["ms"] == 0

@@ -1,4 +1,4 @@
-"""Host names as Istio takes and resolves them (istio: pkg/config/validation/agent, pkg/config/host)."""
+"""Host names as Istio accepts and resolves them (istio: pkg/config/validation/agent, pkg/config/host)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def is_address(text: str) -> bool:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether two hosts can be the same.
+    """Whether some host matches both.
 
     >>> overlap("*.com", "shop.com"), overlap("*.com", "*.shop.com"), overlap("shop.com", "*.shop.com")
     (True, True, False)
@@ -64,7 +64,7 @@ def service_host(name: str, namespace: str) -> str:
 
 
 def full_host(host: str, namespace: str) -> str:
-    """The host that an object of a namespace means.
+    """The full host name that a name in an object of this namespace stands for.
 
     A name without a dot is a Service of that namespace; anything else stands for itself
     (Istio, "Virtual Service", `hosts`; "Destination", `host`).

@@ -1,4 +1,4 @@
-"""Names and values of HTTP headers as Istio and Envoy take them."""
+"""Names and values of HTTP headers as Istio and Envoy accept them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def is_header_name(text: str) -> bool:
 
 
 def value_fault(text: str) -> str | None:
-    """Why Envoy refuses a header value, None if it does not.
+    """Why Envoy rejects a header value, None if it accepts it.
 
-    A percent sign begins one of Envoy's commands, such as %REQ(x-user)%; alone it is written %%.
+    A percent sign starts one of Envoy's command operators, such as %REQ(x-user)%; %% is a literal one.
     """
     if len(text) > _LONGEST_VALUE:
-        return f"it has more than {_LONGEST_VALUE} characters"
+        return f"it is longer than {_LONGEST_VALUE} characters"
     if not _VALUE.match(text):
-        return "it has control characters"
+        return "it contains control characters"
     if "%" in _COMMAND.sub("", text):
-        return "it has a single %, which begins a command such as %PROTOCOL%; %% stands for the sign itself"
+        return "it contains a single %, which starts a command operator such as %PROTOCOL%; write %% instead"
     return None

@@ -1,19 +1,19 @@
-"""Regular expressions as Envoy takes them: RE2 syntax, and not too long."""
+"""Regular expressions as Envoy accepts them: RE2 syntax, limited in size."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 LONGEST = 1024
-"""Characters; Istio refuses longer ones, because Envoy refuses programs that get too large."""
+"""Characters; Istio rejects longer ones, because Envoy rejects programs that are too large."""
 
 LARGEST_PROGRAM = 32768
-"""Instructions; Istio's Envoys refuse larger ones, which a few repetitions can make."""
+"""Instructions; Istio's Envoys reject larger programs, which a few repetitions can produce."""
 
 
 @lru_cache(maxsize=1024)
 def regex_fault(pattern: str) -> str | None:
-    """Why a pattern is refused, None if it is not."""
+    """Why a pattern is invalid, None if it is valid."""
     import re2
 
     if not pattern:

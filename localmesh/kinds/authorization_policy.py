@@ -1,4 +1,4 @@
-"""What Istio asks of an AuthorizationPolicy (istio: ValidateAuthorizationPolicy)."""
+"""AuthorizationPolicy: its record and what Istio requires of it (istio: ValidateAuthorizationPolicy)."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _MOST_ACCOUNTS = 16
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector is a set of labels."""
+    """The selector consists of valid labels."""
     yield from label_problems(root.get("spec", "selector", "matchLabels"))
 
 
 def action(root: Field) -> Iterator[Problem]:
-    """DENY without a rule would deny nothing."""
+    """A DENY policy without rules would deny nothing."""
     spec = root.get("spec")
     if spec.get("action").text == "DENY" and not spec.get("rules"):
         yield spec.problem(
@@ -52,7 +52,7 @@ def action(root: Field) -> Iterator[Problem]:
 
 
 def rules(root: Field) -> Iterator[Problem]:
-    """Sources, operations and conditions each say something."""
+    """Sources, operations and conditions are not empty, and their values are valid."""
     for rule in root.get("spec", "rules").items():
         for block, inner in (("from", "source"), ("to", "operation")):
             if rule.get(block) and not len(rule.get(block)):
@@ -70,7 +70,7 @@ def _block(entry: Field, inner: str) -> Iterator[Problem]:
             invalid.BAD_POLICY,
             found=f"an empty {inner}",
             expected=f"a field of {inner}",
-            remedy=f"say what the {inner} is, or remove the entry",
+            remedy=f"add a field of {inner}, or remove the entry",
         )
     for name, values in found.entries():
         yield from _values(
@@ -110,7 +110,7 @@ def _values(values: Field, check: _Check) -> Iterator[Problem]:
     for value in values.items():
         if value.text is None:
             continue
-        expected = check(value.text) if value.text else "some characters"
+        expected = check(value.text) if value.text else "a value that is not empty"
         if expected:
             yield value.problem(
                 invalid.BAD_POLICY, found=quoted(value.value), expected=expected, remedy="correct the value"
@@ -120,7 +120,7 @@ def _values(values: Field, check: _Check) -> Iterator[Problem]:
             invalid.OUT_OF_RANGE,
             found=f"{len(values)} ServiceAccounts",
             expected=f"at most {_MOST_ACCOUNTS}",
-            remedy="name namespaces instead",
+            remedy="use namespaces instead",
         )
 
 
@@ -139,27 +139,27 @@ def _port(value: str) -> str:
 def _account(value: str) -> str:
     parts = value.split("/")
     right = len(parts) <= 2 and all(parts) and "*" not in value and len(value) <= _LONGEST_ACCOUNT
-    return "" if right else "a ServiceAccount, or namespace/ServiceAccount, without stars"
+    return "" if right else "a ServiceAccount or namespace/ServiceAccount, without wildcards"
 
 
 def _domain(value: str) -> str:
     stars = value.count("*")
     at_an_end = not stars or value.startswith("*") or value.endswith("*")
     right = stars <= 1 and at_an_end and "/" not in value
-    return "" if right else "a trust domain, with a star at most at one of its ends"
+    return "" if right else "a trust domain, with at most one wildcard, at the start or the end"
 
 
 def _path(value: str) -> str:
-    """Braces stand for whole segments: `{*}` for one, `{**}`, at last, for any number."""
+    """Braces stand for whole segments: `{*}` for one, `{**}` for any number, as the last template."""
     segments = value.strip("/").split("/")
     templates = [index for index, segment in enumerate(segments) if segment in ("{*}", "{**}")]
     others = [segment for segment in segments if segment not in ("{*}", "{**}")]
     if any("{" in segment or "}" in segment for segment in others):
-        return "braces only as whole segments {*} or {**}"
+        return "braces only in the whole segments {*} and {**}"
     if "{**}" in segments and templates[-1] != segments.index("{**}"):
-        return "{**} as the last of the templates"
+        return "{**} as the last template"
     if templates and not all(_SEGMENT.match(segment) for segment in others):
-        return "plain segments beside {*} and {**}, without stars"
+        return "segments other than {*} and {**} without wildcards"
     return ""
 
 
@@ -191,7 +191,7 @@ AUTHORIZATION_POLICY = Kind(
     short_names=("ap",),
     rules=(selector, action, rules),
     unsupported_fields={
-        "spec.provider": "use action ALLOW or DENY: there is no external authorizer here",
+        "spec.provider": "use action ALLOW or DENY: external authorizers are not supported",
         **TARGET_REFERENCES,
     },
     supported_values={"spec.action": ("ALLOW", "DENY", "AUDIT")},

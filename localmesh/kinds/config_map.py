@@ -1,4 +1,4 @@
-"""What Kubernetes asks of ConfigMaps and Secrets."""
+"""ConfigMap and Secret: their records and what Kubernetes requires of their data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def keys(root: Field) -> Iterator[Problem]:
 
 
 def data_or_binary(root: Field) -> Iterator[Problem]:
-    """A key is text or bytes, not both."""
+    """A key is in data or in binaryData, not in both."""
     text = root.get("data").value
     for key, field in root.get("binaryData").entries():
         if isinstance(text, dict) and key in text:
@@ -36,7 +36,7 @@ def data_or_binary(root: Field) -> Iterator[Problem]:
 
 
 def size(root: Field) -> Iterator[Problem]:
-    """The store of the API server takes no larger objects."""
+    """The API server stores no larger objects."""
     fields = [
         field for block in ("data", "binaryData", "stringData") for _, field in root.get(block).entries()
     ]

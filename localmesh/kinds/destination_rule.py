@@ -1,4 +1,4 @@
-"""What Istio asks of a DestinationRule (istio: ValidateDestinationRule)."""
+"""DestinationRule: its record and what Istio requires of it (istio: ValidateDestinationRule)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from localmesh.problems.fields import Field
 
 
 def host(root: Field) -> Iterator[Problem]:
-    """The host that the rule is for."""
+    """The host is the name of a Service or a wildcard."""
     spec = root.get("spec")
     name = spec.get("host")
     if not name:
@@ -26,12 +26,12 @@ def host(root: Field) -> Iterator[Problem]:
         yield name.problem(
             invalid.BAD_HOST,
             expected="the name of a Service, or *.example.com",
-            remedy="correct the name; a port goes into trafficPolicy.portLevelSettings",
+            remedy="correct the name; a port goes in trafficPolicy.portLevelSettings",
         )
 
 
 def subsets(root: Field) -> Iterator[Problem]:
-    """Subsets have different names."""
+    """Subsets have unique, valid names, labels and traffic policies."""
     entries = root.get("spec", "subsets")
     yield from entry_names(entries, what="the subset name")
     for subset in entries.items():

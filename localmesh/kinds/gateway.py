@@ -1,4 +1,4 @@
-"""What Istio asks of a Gateway (istio: pkg/config/validation, ValidateGateway)."""
+"""Istio's Gateway: its record and what Istio requires of it (istio: ValidateGateway)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CERTIFICATE_FILES = ("caCertificates", "privateKey", "serverCertificate")
 
 
 def servers(root: Field) -> Iterator[Problem]:
-    """A Gateway has servers, their port names differ."""
+    """A Gateway has servers, whose port names are unique."""
     spec = root.get("spec")
     entries = spec.get("servers")
     if not len(entries):
@@ -46,7 +46,7 @@ def _hosts(server: Field) -> Iterator[Problem]:
             invalid.BAD_SERVER,
             found="hosts is empty",
             expected="at least one host",
-            remedy='add hosts: ["*"] or the names that are served',
+            remedy='add hosts: ["*"], or the host names that the server serves',
         )
     for host in hosts.items():
         if host.text is not None:
@@ -69,19 +69,21 @@ def _host(host: Field, written: str) -> Iterator[Problem]:
     elif name != "*" and "." not in name and not is_address(name):
         yield host.problem(
             invalid.BAD_HOST,
-            expected="a name with a dot: short names mean nothing outside",
-            remedy="write the name that callers use, such as shop.example.com",
+            expected="a fully qualified name: short names have no meaning outside the mesh",
+            remedy="write the name that clients use, such as shop.example.com",
         )
     elif is_partial:
         yield host.problem(
-            invalid.BAD_HOST, expected="a wildcard for a whole label", remedy="write *.example.com"
+            invalid.BAD_HOST,
+            expected="a wildcard that stands for a whole label",
+            remedy="write *.example.com",
         )
 
 
 def _port(server: Field) -> Iterator[Problem]:
     port = server.get("port")
     if not port:
-        return  # the schema says so already
+        return  # the schema requires it
     yield from port_number(port.get("number"))
     if port.get("name").text == "":
         yield port.get("name").problem(
@@ -92,13 +94,13 @@ def _port(server: Field) -> Iterator[Problem]:
             invalid.BAD_SERVER,
             found="targetPort has no effect in a Gateway",
             expected="number only",
-            remedy="remove it: the gateway's Service says where its ports lead",
+            remedy="remove it: target ports belong in the gateway's Service",
         )
     protocol = port.get("protocol")
     if protocol.text is not None and protocol.text.lower() not in _PROTOCOLS:
         yield protocol.problem(
             invalid.BAD_SERVER,
-            found=f"the protocol {quoted(protocol.value)} is not known",
+            found=f"the protocol {quoted(protocol.value)} is unknown",
             expected="HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TLS, TCP, MONGO, REDIS or MYSQL",
             remedy="write one of these",
         )
@@ -114,7 +116,7 @@ def _tls(server: Field) -> Iterator[Problem]:
         if not passes or any(tls.get(field).text for field in _CERTIFICATE_FILES):
             yield tls.problem(
                 invalid.BAD_SERVER,
-                found=f"tls at a port of protocol {protocol.upper()}",
+                found=f"tls on a port with the protocol {protocol.upper()}",
                 expected="tls.httpsRedirect only, or the protocol HTTPS or TLS",
                 remedy="write protocol: HTTPS, or remove tls",
             )
@@ -169,7 +171,7 @@ GATEWAY = Kind(
     name_format=NameFormat.LABEL,
     rules=(servers,),
     unsupported_fields={
-        "spec.servers[].bind": "leave it away: the gateway listens on 127.0.0.1",
+        "spec.servers[].bind": "remove it: the gateway listens on 127.0.0.1",
         "spec.servers[].defaultEndpoint": REMOVE_FIELD,
         **{f"spec.servers[].tls.{field}": REMOVE_TLS for field in _TLS_FIELDS},
     },

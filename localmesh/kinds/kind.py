@@ -66,7 +66,7 @@ class Kind:
     reason: str = ""
     """Why the kind is ignored or not supported."""
     rules: tuple[Rule, ...] = ()
-    """What Kubernetes or Istio check beyond the schema and the metadata."""
+    """What Kubernetes or Istio validate beyond the schema and the metadata."""
     unsupported_fields: Mapping[str, str] = field(default_factory=dict)
     """Fields that Istio or Kubernetes act on and localmesh does not, each with what to do instead."""
     supported_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

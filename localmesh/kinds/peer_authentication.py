@@ -1,4 +1,4 @@
-"""What Istio asks of a PeerAuthentication (istio: ValidatePeerAuthentication)."""
+"""PeerAuthentication: its record and what Istio requires of it (istio: ValidatePeerAuthentication)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from localmesh.problems.fields import Field
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector is a set of labels."""
+    """The selector consists of valid labels."""
     yield from label_problems(root.get("spec", "selector", "matchLabels"))
 
 
 def ports(root: Field) -> Iterator[Problem]:
-    """A port is one of certain workloads'; those of a whole namespace have nothing in common."""
+    """Ports are valid, and only set for selected workloads: those of a namespace share no ports."""
     spec = root.get("spec")
     by_port = spec.get("portLevelMtls")
     if by_port and not len(by_port):

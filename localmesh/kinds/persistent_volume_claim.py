@@ -1,4 +1,4 @@
-"""What Kubernetes asks of a PersistentVolumeClaim."""
+"""PersistentVolumeClaim: its record and what Kubernetes requires of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 
 
 def access_modes(root: Field) -> Iterator[Problem]:
-    """How the volume may be mounted."""
+    """The access modes are known."""
     spec = root.get("spec")
     modes = spec.get("accessModes")
     if not len(modes):
@@ -26,7 +26,7 @@ def access_modes(root: Field) -> Iterator[Problem]:
 
 
 def requested_size(root: Field) -> Iterator[Problem]:
-    """How large the volume must be."""
+    """The claim requests storage."""
     requests = root.get("spec", "resources", "requests")
     if not requests.get("storage"):
         remedy = "add spec.resources.requests.storage"

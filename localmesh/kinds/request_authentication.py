@@ -1,4 +1,4 @@
-"""What Istio asks of a RequestAuthentication (istio: validateJwtRule), and Envoy of the keys in it."""
+"""RequestAuthentication: its record and what Istio (validateJwtRule) and Envoy require of it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,32 @@ _KEY_PARTS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector is a set of labels."""
+    """The selector consists of valid labels."""
     yield from label_problems(root.get("spec", "selector", "matchLabels"))
 
 
 def issuers(root: Field) -> Iterator[Problem]:
-    """Every rule names an issuer and has its keys."""
+    """Every rule has an issuer and its keys."""
     for rule in root.get("spec", "jwtRules").items():
         if not rule.get("issuer").text:
-            yield rule.problem(invalid.MISSING_FIELD, name="issuer", why="", remedy="add the tokens' iss")
+            yield rule.problem(
+                invalid.MISSING_FIELD,
+                name="issuer",
+                why="",
+                remedy="add the issuer, which is the iss claim of its tokens",
+            )
         yield from _keys(rule)
 
 
 def locations(root: Field) -> Iterator[Problem]:
-    """Where tokens are looked for, and where claims go, has a name."""
+    """Names of audiences, parameters, cookies and headers are valid."""
     for rule in root.get("spec", "jwtRules").items():
         for block in ("audiences", "fromParams", "fromCookies"):
             for entry in rule.get(block).items():
                 if entry.text == "":
-                    yield entry.problem(invalid.BAD_POLICY, expected="some characters", remedy="write a name")
+                    yield entry.problem(
+                        invalid.BAD_POLICY, expected="a name", remedy="write a name, or remove the entry"
+                    )
         for header in (
             *(entry.get("name") for entry in rule.get("fromHeaders").items()),
             *(entry.get("header") for entry in rule.get("outputClaimToHeaders").items()),
@@ -63,14 +70,14 @@ def _keys(rule: Field) -> Iterator[Problem]:
 
 
 def _fault(text: str) -> str:
-    """Why Envoy would refuse the keys, and with them everything else in their listener."""
+    """Why Envoy would reject the keys, and with them the whole listener; "" if it accepts them."""
     try:
         document = json.loads(text)
     except ValueError:
         return "it is not JSON"
     keys = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(keys, list) or not keys:
-        return 'it has no list "keys" with a key in it'
+        return 'it has no list "keys" with at least one key'
     faults = [_key_fault(key) for key in keys]
     return "" if "" in faults else faults[0]
 
@@ -78,12 +85,12 @@ def _fault(text: str) -> str:
 def _key_fault(key: Any) -> str:
     kind = key.get("kty") if isinstance(key, dict) else None
     if kind not in _KEY_PARTS:
-        return f"a key's kty is {quoted(kind)}"
+        return f"the kty of a key is {quoted(kind)}"
     missing = [part for part in _KEY_PARTS[kind] if not key.get(part)]
-    return f"a key of kty {kind} has no {missing[0]}" if missing else ""
+    return f"a key with kty {kind} has no {missing[0]}" if missing else ""
 
 
-_INLINE_KEYS = "write the keys themselves, as jwks: nothing is fetched from outside here"
+_INLINE_KEYS = "write the keys in jwks: localmesh does not fetch them"
 
 REQUEST_AUTHENTICATION = Kind(
     group=SECURITY,
@@ -97,5 +104,5 @@ REQUEST_AUTHENTICATION = Kind(
         "spec.jwtRules[].jwks_uri": _INLINE_KEYS,
         **TARGET_REFERENCES,
     },
-    ineffective_fields={"spec.jwtRules[].timeout": "nothing is fetched"},
+    ineffective_fields={"spec.jwtRules[].timeout": "keys are not fetched"},
 )

@@ -1,4 +1,4 @@
-"""What Kubernetes asks of a Service (kubernetes: pkg/apis/core/validation, ValidateService)."""
+"""Service: its record and what Kubernetes requires of it (kubernetes: core/validation, ValidateService)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ HEADLESS = "None"
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector is a set of labels."""
+    """The selector consists of valid labels."""
     yield from label_problems(root.get("spec", "selector"))
 
 
 def has_ports(root: Field) -> Iterator[Problem]:
-    """Only headless Services and those by ExternalName need no port."""
+    """A Service has ports, unless it is headless or of type ExternalName."""
     spec = root.get("spec")
     if spec.get("type").text == "ExternalName" or spec.get("clusterIP").text == HEADLESS:
         return
@@ -28,13 +28,13 @@ def has_ports(root: Field) -> Iterator[Problem]:
         yield spec.problem(
             invalid.MISSING_FIELD,
             name="ports",
-            why="; only a headless Service (clusterIP: None) does without",
+            why="; only a headless Service (clusterIP: None) may have none",
             remedy="add spec.ports with at least one port",
         )
 
 
 def ports(root: Field) -> Iterator[Problem]:
-    """Numbers, names and targets of the ports."""
+    """Numbers, names and target ports are valid."""
     entries = root.get("spec", "ports")
     for port in entries.items():
         yield from port_number(port.get("port"))
@@ -46,8 +46,8 @@ def ports(root: Field) -> Iterator[Problem]:
             yield port.problem(
                 invalid.MISSING_FIELD,
                 name="name",
-                why=": with several ports each needs one",
-                remedy="name the port, beginning with its protocol: http, http-admin, tcp-db",
+                why=": every port needs one if there are several",
+                remedy="name the port and start with its protocol: http, http-admin, tcp-db",
             )
     yield from entry_names(entries, what="the port name")
     yield from _numbers_once(entries)
@@ -65,7 +65,7 @@ def _numbers_once(entries: Field) -> Iterator[Problem]:
 
 
 def external_name(root: Field) -> Iterator[Problem]:
-    """An alias needs the name that it stands for, and no other type has one."""
+    """A Service of type ExternalName has an externalName."""
     spec = root.get("spec")
     name = spec.get("externalName")
     if spec.get("type").text == "ExternalName" and not name.text:
@@ -78,7 +78,7 @@ def external_name(root: Field) -> Iterator[Problem]:
 
 
 def node_ports(root: Field) -> Iterator[Problem]:
-    """A port on the nodes goes with the types that open one."""
+    """Only types that open ports on nodes have a nodePort."""
     spec = root.get("spec")
     if spec.get("type").text not in {None, "ClusterIP"}:
         return
@@ -102,24 +102,24 @@ SERVICE = Kind(
     name_format=NameFormat.LABEL,
     rules=(selector, has_ports, ports, external_name, node_ports),
     unsupported_fields={
-        "spec.externalIPs": "leave them away: the machine has not got these addresses",
-        "spec.publishNotReadyAddresses": "leave it away: only ready pods are endpoints here",
+        "spec.externalIPs": "remove them: this machine does not have these addresses",
+        "spec.publishNotReadyAddresses": "remove it: only ready pods are endpoints here",
     },
     supported_values={"spec.type": ("ClusterIP", "NodePort", "LoadBalancer")},
     ineffective_fields={
-        "spec.allocateLoadBalancerNodePorts": "nothing is opened outside",
-        "spec.clusterIPs": "clusterIP says it",
-        "spec.externalTrafficPolicy": "nothing is opened outside",
-        "spec.healthCheckNodePort": "nothing is opened outside",
+        "spec.allocateLoadBalancerNodePorts": "ports are open on 127.0.0.1 only",
+        "spec.clusterIPs": "clusterIP is used",
+        "spec.externalTrafficPolicy": "ports are open on 127.0.0.1 only",
+        "spec.healthCheckNodePort": "ports are open on 127.0.0.1 only",
         "spec.internalTrafficPolicy": "there is one node",
         "spec.ipFamilies": "everything is on 127.0.0.1",
         "spec.ipFamilyPolicy": "everything is on 127.0.0.1",
-        "spec.loadBalancerClass": "nothing is opened outside",
-        "spec.loadBalancerIP": "nothing is opened outside",
-        "spec.loadBalancerSourceRanges": "nothing is opened outside",
-        "spec.ports[].nodePort": "nothing is opened outside",
-        "spec.sessionAffinity": "proxies of the mesh do not follow it, in Istio neither",
-        "spec.sessionAffinityConfig": "proxies of the mesh do not follow it, in Istio neither",
+        "spec.loadBalancerClass": "ports are open on 127.0.0.1 only",
+        "spec.loadBalancerIP": "ports are open on 127.0.0.1 only",
+        "spec.loadBalancerSourceRanges": "ports are open on 127.0.0.1 only",
+        "spec.ports[].nodePort": "ports are open on 127.0.0.1 only",
+        "spec.sessionAffinity": "sidecars ignore it, as in Istio",
+        "spec.sessionAffinityConfig": "sidecars ignore it, as in Istio",
         "spec.trafficDistribution": "there is one node",
     },
 )

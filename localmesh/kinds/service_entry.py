@@ -1,4 +1,4 @@
-"""What Istio asks of a ServiceEntry (istio: ValidateServiceEntry)."""
+"""ServiceEntry: its record and what Istio requires of it (istio: ValidateServiceEntry)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROTOCOLS = ("HTTP", "HTTPS", "HTTP2", "GRPC", "GRPC-WEB", "TLS", "TCP", "MONGO
 
 
 def hosts(root: Field) -> Iterator[Problem]:
-    """Names that callers use; a lone star would be all of the world."""
+    """Hosts are DNS names; the wildcard * alone would match every host."""
     spec = root.get("spec")
     if not len(spec.get("hosts")):
         yield spec.problem(invalid.MISSING_FIELD, name="hosts", why="", remedy="add the names of the hosts")
@@ -27,12 +27,12 @@ def hosts(root: Field) -> Iterator[Problem]:
             yield host.problem(
                 invalid.BAD_HOST,
                 expected="a DNS name, or *.example.com",
-                remedy="correct the name; the port goes into ports",
+                remedy="correct the name; the port goes in ports",
             )
         elif host.text and host.text.startswith("*") and _needs_names(spec):
             yield host.problem(
                 invalid.BAD_HOST,
-                expected="a name without a wildcard: it is what DNS is asked for",
+                expected="a name without a wildcard, because DNS resolves it",
                 remedy="write resolution: NONE, or add endpoints",
             )
 
@@ -42,7 +42,7 @@ def _needs_names(spec: Field) -> bool:
 
 
 def ports(root: Field) -> Iterator[Problem]:
-    """Every port has a name and a number of its own."""
+    """Ports have unique names and numbers."""
     entries = root.get("spec", "ports")
     if not len(entries):
         remedy = "add spec.ports with number, name and protocol"
@@ -64,7 +64,7 @@ def ports(root: Field) -> Iterator[Problem]:
 
 
 def endpoints(root: Field) -> Iterator[Problem]:
-    """Where the hosts are, in the form that the resolution asks for."""
+    """Endpoints have the form that the resolution requires."""
     spec = root.get("spec")
     entries, resolution = spec.get("endpoints"), spec.get("resolution").text or "NONE"
     selector = spec.get("workloadSelector")
@@ -133,10 +133,10 @@ SERVICE_ENTRY = Kind(
     rules=(hosts, ports, endpoints, exports),
     supported_values={"spec.resolution": ("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN")},
     ineffective_fields={
-        "spec.addresses": "a process calls by name",
-        "spec.endpoints[].locality": "everything is in one place",
-        "spec.endpoints[].network": "everything is in one network",
-        "spec.endpoints[].serviceAccount": "only pods prove an identity here",
-        "spec.subjectAltNames": "the proxies begin no TLS with hosts outside",
+        "spec.addresses": "processes call hosts by name",
+        "spec.endpoints[].locality": "all pods are in the same locality",
+        "spec.endpoints[].network": "all pods are in the same network",
+        "spec.endpoints[].serviceAccount": "only pods have an identity here",
+        "spec.subjectAltNames": "proxies do not originate TLS to external hosts",
     },
 )

@@ -1,4 +1,4 @@
-"""What Istio asks of a Sidecar (istio: ValidateSidecar)."""
+"""Sidecar: its record and what Istio requires of it (istio: ValidateSidecar)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from localmesh.problems.fields import Field
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector is a set of labels."""
+    """The selector consists of valid labels."""
     yield from label_problems(root.get("spec", "workloadSelector", "labels"))
 
 
 def egress(root: Field) -> Iterator[Problem]:
-    """Every listener imports hosts, each with its namespace."""
+    """Every egress listener imports hosts, each with a namespace."""
     for listener in root.get("spec", "egress").items():
         if not len(listener.get("hosts")):
             remedy = 'add hosts, such as "./*"'
@@ -27,7 +27,7 @@ def egress(root: Field) -> Iterator[Problem]:
             if host.text is not None and not _is_import(host.text):
                 yield host.problem(
                     invalid.BAD_HOST,
-                    expected="namespace/host with a full name or a wildcard, such as ./* or */*.example.com",
+                    expected="namespace/host, such as ./* or */*.example.com, with a full name or a wildcard",
                     remedy="correct the entry",
                 )
 
@@ -39,7 +39,7 @@ def _is_import(text: str) -> bool:
     return bool(slash) and (right_namespace or is_label(namespace)) and is_wildcard_domain(name)
 
 
-_ONE_LISTENER = "leave it away: a sidecar has one outbound port, which all hosts share"
+_ONE_LISTENER = "remove it: a sidecar has one outbound port for all hosts"
 
 SIDECAR = Kind(
     group=NETWORKING,
@@ -52,7 +52,7 @@ SIDECAR = Kind(
         "spec.egress[].captureMode": _ONE_LISTENER,
         "spec.egress[].port": _ONE_LISTENER,
         "spec.inboundConnectionPool": "write connectionPool in a DestinationRule for the Service",
-        "spec.ingress": "leave it away: a sidecar listens for the ports that Services send to",
+        "spec.ingress": "remove it: a sidecar listens on the target ports of Services",
         "spec.outboundTrafficPolicy.egressProxy": REMOVE_FIELD,
     },
 )

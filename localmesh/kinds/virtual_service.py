@@ -1,4 +1,4 @@
-"""What Istio asks of a VirtualService as a whole (istio: ValidateVirtualService)."""
+"""VirtualService: its record and what Istio requires of it (istio: ValidateVirtualService)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MESH = "mesh"
 
 
 def hosts(root: Field) -> Iterator[Problem]:
-    """Hosts are DNS names; in the mesh, `*` would take everything and is refused."""
+    """Hosts are DNS names; in the mesh, `*` would match every host and is invalid."""
     spec = root.get("spec")
     entries = spec.get("hosts")
     names = [gateway.text for gateway in spec.get("gateways").items()]
@@ -38,13 +38,13 @@ def _host(host: Field, is_for_mesh: bool) -> Iterator[Problem]:
         yield host.problem(
             invalid.BAD_HOST,
             expected="a DNS name, where only the first label may be a wildcard",
-            remedy="correct the name; paths and ports do not belong into hosts",
+            remedy="correct the name; hosts contain no paths or ports",
         )
     elif host.text == "*" and is_for_mesh:
         yield host.problem(
             invalid.BAD_HOST,
-            expected="names of hosts: * is for VirtualServices at a gateway only",
-            remedy="name the hosts, or attach the VirtualService to a gateway with gateways",
+            expected="host names: * is valid for VirtualServices of gateways only",
+            remedy="name the hosts, or bind the VirtualService to a gateway in spec.gateways",
         )
 
 
@@ -58,12 +58,12 @@ def _overlaps(entries: Field) -> Iterator[Problem]:
 
 
 def gateways(root: Field) -> Iterator[Problem]:
-    """Gateways are named `name` or `namespace/name`."""
+    """Names of gateways have the form `name` or `namespace/name`."""
     yield from gateway_names(root.get("spec", "gateways"))
 
 
 def gateway_names(names: Field) -> Iterator[Problem]:
-    """A list of gateways, of a VirtualService or of one match."""
+    """The gateways of a VirtualService or of one match."""
     for name in names.items():
         if name.text is None:
             continue
@@ -76,7 +76,7 @@ def gateway_names(names: Field) -> Iterator[Problem]:
 
 
 def has_routes(root: Field) -> Iterator[Problem]:
-    """A VirtualService routes something."""
+    """A VirtualService has at least one route."""
     spec = root.get("spec")
     if not any(len(spec.get(kind)) for kind in ("http", "tcp", "tls")):
         yield spec.problem(
@@ -88,7 +88,7 @@ def has_routes(root: Field) -> Iterator[Problem]:
 
 
 def delegate(root: Field) -> Iterator[Problem]:
-    """A VirtualService without hosts is a delegate, which has HTTP routes and nothing else."""
+    """A VirtualService without hosts is a delegate, which has only HTTP routes."""
     spec = root.get("spec")
     if len(spec.get("hosts")):
         return
@@ -97,14 +97,14 @@ def delegate(root: Field) -> Iterator[Problem]:
         if len(block):
             yield block.problem(
                 invalid.BAD_DELEGATE,
-                found=f"there are no hosts, and there is {name}",
-                expected="a delegate with HTTP routes only, or hosts",
+                found=f"the VirtualService has {name} but no hosts",
+                expected="hosts, or a delegate with HTTP routes only",
                 remedy=f"add spec.hosts, or remove {name}",
             )
 
 
 def http_routes(root: Field) -> Iterator[Problem]:
-    """The HTTP routes."""
+    """The HTTP routes are valid."""
     spec = root.get("spec")
     is_delegate = not len(spec.get("hosts"))
     for route in spec.get("http").items():
@@ -114,13 +114,13 @@ def http_routes(root: Field) -> Iterator[Problem]:
 
 
 def claim_matches(root: Field) -> Iterator[Problem]:
-    """Matches on claims of a token, which localmesh does not support."""
+    """Matches on the claims of a token are not supported."""
     for route in root.get("spec", "http").items():
         for match in route.get("match").items():
             for block in ("headers", "withoutHeaders"):
                 for name, condition in match.get(block).entries():
                     if name.startswith("@request.auth.claims"):
-                        remedy = "match on a header that the caller sends"
+                        remedy = "match on a header of the request"
                         yield condition.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
 
 
@@ -134,7 +134,7 @@ VIRTUAL_SERVICE = Kind(
     unsupported_fields={
         "spec.http[].fault.abort.grpcStatus": "write httpStatus",
         "spec.http[].mirror_percent": "write mirrorPercentage: {value: …}",
-        "spec.http[].retries.retryRemoteLocalities": "leave it away: all pods are in one place here",
+        "spec.http[].retries.retryRemoteLocalities": "remove it: all pods are in the same locality here",
         "spec.tcp": "localmesh routes HTTP only: write the routes under spec.http",
         "spec.tls": "localmesh routes HTTP only: write the routes under spec.http",
     },

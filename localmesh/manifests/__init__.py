@@ -1,9 +1,9 @@
-"""Manifests: kustomize → YAML → Resource, checked strictly, with problems that say how to mend them."""
+"""Manifests: files, folders and kustomizations → valid objects, or problems that say how to fix them."""
 
 from localmesh.manifests.documents import Document, Reading, read_text
 from localmesh.manifests.files import Text, read_files, texts
 from localmesh.manifests.kustomize import build_kustomization
-from localmesh.manifests.loading import load, load_text, load_texts, located
+from localmesh.manifests.loading import identities, load, load_text, load_texts, located
 from localmesh.manifests.resources import LoadResult, Resource, of_kind
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Resource",
     "Text",
     "build_kustomization",
+    "identities",
     "load",
     "load_text",
     "load_texts",

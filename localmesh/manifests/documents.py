@@ -1,4 +1,4 @@
-"""YAML text → documents of plain data, as strictly as kubectl reads it."""
+"""YAML text → documents of plain data, read as strictly as kubectl reads it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from localmesh.problems import Place, Problem
 from localmesh.problems.codes import syntax
 
 DEEPEST = 100
-"""Levels of nesting; Kubernetes objects have some twenty, and a parser must not run out of stack."""
+"""Levels of nesting; Kubernetes objects have about twenty, and the parser must not exhaust the stack."""
 
 MOST_VALUES = 1_000_000
-"""Values that aliases may unfold to; a few lines of nested aliases could otherwise fill the memory."""
+"""Values that aliases may expand to; a few lines of nested aliases could otherwise exhaust the memory."""
 
 _TAG = "tag:yaml.org,2002:"
 _TYPES_OF_TAGS: dict[str, type | tuple[type, ...]] = {
@@ -39,10 +39,10 @@ _TYPES_OF_TAGS: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document as plain data, the line (from 1) on which it starts, and the text it stands in.
+    """One YAML document as plain data, the line (from 1) on which it starts, and the text that contains it.
 
-    `folder` is what the origins in kustomize's annotations are relative to; None if not from kustomize.
-    `has_null` tells whether a null is written anywhere in it.
+    The origins in kustomize's annotations are relative to `folder`, which is None for other documents.
+    `has_null` is whether the document contains a null.
     """
 
     body: Any
@@ -55,14 +55,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read and what could not be."""
+    """The documents that were read, and the problems of those that could not be."""
 
     documents: tuple[Document, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     @classmethod
     def of_all(cls, readings: Iterable[Reading]) -> Reading:
-        """Several readings as one."""
+        """Combines several readings."""
         parts = list(readings)
         return cls(
             tuple(document for part in parts for document in part.documents),
@@ -71,7 +71,7 @@ class Reading:
 
 
 def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
-    """The documents of a YAML or JSON text, empty ones left out."""
+    """The documents of a YAML or JSON text, without empty ones."""
     reader = _Reader(file)
     documents: list[Document] = []
     try:
@@ -88,11 +88,11 @@ def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
 
 
 def _malformed(error: yaml.YAMLError, text: str, file: str) -> Problem:
-    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
     context = getattr(error, "context", None)
     mark = getattr(error, "problem_mark", None)
     if mark is not None and mark.line >= text.rstrip().count("\n") + 1:
-        mark = getattr(error, "context_mark", None) or mark  # where it begins, not where the file ends
+        mark = getattr(error, "context_mark", None) or mark  # the start of the value, not the end of the file
     return syntax.MALFORMED.at(
         Place(file, line=mark.line + 1 if mark is not None else None),
         reason=f"{reason} {context}" if context else reason,
@@ -100,7 +100,7 @@ def _malformed(error: yaml.YAMLError, text: str, file: str) -> Problem:
 
 
 class _RefusedError(Exception):
-    """A document is YAML and yet not what kubectl reads."""
+    """A document is YAML that kubectl rejects."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -108,7 +108,7 @@ class _RefusedError(Exception):
 
 
 class _Reader:
-    """Builds plain data from the parser's events, which takes a quarter of the time of composing nodes."""
+    """Builds plain data from the parser's events, in a quarter of the time that composing nodes takes."""
 
     def __init__(self, file: str) -> None:
         self.problems: list[Problem] = []
@@ -164,7 +164,7 @@ class _Reader:
         return mapping
 
     def _merge(self, mapping: dict[str, Any], event: Event, value: Any) -> None:
-        """What `<<: *anchor` means: the keys of the other mapping, where there is none of the same name."""
+        """Applies `<<: *anchor`: adds the keys of the other mapping that are not set."""
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
                 raise self._refused(event, "<< merges mappings only")
@@ -179,7 +179,7 @@ class _Reader:
 
     def _key(self, event: Event) -> str:
         if type(event) is not ScalarEvent:
-            raise self._refused(event, "a key must be a word (a template has to be rendered first)")
+            raise self._refused(event, "a key must be a scalar (render templates first)")
         key = self._scalar(event)
         if key is None:
             raise self._refused(event, "a key must not be null")
@@ -197,16 +197,16 @@ class _Reader:
             return value
         expected = _TYPES_OF_TAGS.get(event.tag)
         if expected is None or not isinstance(value, expected):
-            raise self._refused(event, f"the tag {event.tag.replace(_TAG, '!!')} does not fit {word!r}")
+            raise self._refused(event, f"the tag {event.tag.replace(_TAG, '!!')} does not match {word!r}")
         return value
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
-            raise self._refused(event, f"there is no anchor &{event.anchor} before this alias")
+            raise self._refused(event, f"the alias refers to &{event.anchor}, which is not defined before it")
         value, size = self._anchors[event.anchor]
         self._values += size
         if self._values > MOST_VALUES:
-            raise self._refused(event, f"aliases unfold to more than {MOST_VALUES:,} values")
+            raise self._refused(event, f"aliases expand to more than {MOST_VALUES:,} values")
         return value
 
     def _refused(self, event: Event, reason: str) -> _RefusedError:

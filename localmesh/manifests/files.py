@@ -18,14 +18,14 @@ _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What stands in a file, and the name by which people know it."""
+    """The text of a file, and the name to show for it."""
 
     file: str
     text: str
 
 
 def read_files(paths: Sequence[Path]) -> Reading:
-    """What is in files, in folders (their YAML and JSON files, not deeper) and in `-` (standard input)."""
+    """Reads files, folders (their YAML and JSON files, without subfolders) and `-` (standard input)."""
     return Reading.of_all(
         read_text(found.text, found.file) if isinstance(found, Text) else Reading(problems=(found,))
         for found in _found(paths)
@@ -33,7 +33,7 @@ def read_files(paths: Sequence[Path]) -> Reading:
 
 
 def texts(paths: Sequence[Path]) -> list[Text]:
-    """The same as it is written, to be read elsewhere. Raises ManifestError where it cannot be read."""
+    """The unparsed texts of the same sources. Raises ManifestError for those that cannot be read."""
     found = list(_found(paths))
     problems = [each for each in found if isinstance(each, Problem)]
     if problems:
@@ -65,15 +65,15 @@ def _in_folder(folder: Path) -> Iterator[Text | Problem]:
     if files:
         yield from _found(files)
     else:
-        yield _unreadable(folder, "no .yaml, .yml or .json file in it", "name a folder of manifests")
+        yield _unreadable(folder, "it contains no .yaml, .yml or .json file", "name a folder of manifests")
 
 
 def without_objects(names: Sequence[str]) -> Problem:
-    """That files of these names hold no object at all."""
+    """The problem that the files of these names contain no objects."""
     if NAME_OF_STANDARD_INPUT in names:
-        reason, remedy = "no object comes in on standard input", "write manifests to it"
+        reason, remedy = "standard input contains no objects", "write manifests to it"
     else:
-        reason, remedy = "no object in it", "name a file or folder of manifests"
+        reason, remedy = "it contains no objects", "name a file or folder of manifests"
     return syntax.UNREADABLE.at(Place(", ".join(names)), reason=reason, remedy=remedy)
 
 

@@ -1,4 +1,4 @@
-"""Running kustomize so that every object says which file it came from."""
+"""Runs kustomize so that every object carries the file that it came from."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ CHOSEN = "SENTIMESH_KUSTOMIZE"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What kustomize wrote, and the folder that the origins in its annotations are relative to."""
+    """The output of kustomize, and the folder that the origins in its annotations are relative to."""
 
     text: str
     folder: Path
 
 
 def read_kustomizations(directories: Sequence[Path]) -> Reading:
-    """The objects of several kustomizations, and the problems of those that cannot be built."""
+    """Builds several kustomizations; those that cannot be built become problems."""
     return Reading.of_all(map(_read, directories))
 
 
@@ -46,15 +46,15 @@ def _read(directory: Path) -> Reading:
 def build_kustomization(directory: Path) -> Built:
     """The objects of a kustomization as YAML, each annotated with its origin.
 
-    Raises ManifestError when there is no kustomize, or with kustomize's own sentence when it refuses.
+    Raises ManifestError if kustomize is not installed, or with the message of kustomize if it fails.
     """
     command = _command(directory)
     if not directory.is_dir():
         reason = "not a folder" if directory.exists() else "no such folder"
         raise ManifestError([_failed(directory, reason, "name a folder with a kustomization.yaml")])
     with tempfile.TemporaryDirectory(prefix="localmesh-kustomize-") as created:
-        # The wrapper asks for origins, so that the user's own kustomization need not. kustomize takes
-        # only relative references, and writes origins relative to the wrapper.
+        # The wrapper asks for origins, so that users need not change their kustomizations. kustomize
+        # accepts only relative references, and writes origins relative to the wrapper.
         wrapper = Path(created).resolve()
         reference = os.path.relpath(directory.resolve(), wrapper)
         kustomization = {
@@ -66,7 +66,7 @@ def build_kustomization(directory: Path) -> Built:
         (wrapper / "kustomization.yaml").write_text(json.dumps(kustomization), encoding="utf-8")
         finished = subprocess.run([*command, str(wrapper)], capture_output=True, text=True, check=False)
     if finished.returncode:
-        # kustomize stops at the first file that is not YAML, and may not say where in it
+        # kustomize stops at the first file that is not YAML, and does not always report the line
         malformed = malformed_files(directory).problems
         raise ManifestError(malformed or [_failed(directory, *summarize(finished.stderr))])
     return Built(finished.stdout, wrapper)
@@ -74,7 +74,7 @@ def build_kustomization(directory: Path) -> Built:
 
 def _command(directory: Path) -> list[str]:
     chosen = os.environ.get(CHOSEN)
-    # behind the PATH: where `make` puts a kubectl on machines that have none
+    # After the PATH: `make` installs a kubectl here on machines that have none.
     places = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent)))
     names = (chosen,) if chosen else ("kustomize", "kubectl")
     found = next((path for name in names if (path := shutil.which(name, path=places))), None)

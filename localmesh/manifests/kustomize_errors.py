@@ -1,7 +1,6 @@
-"""The essence of what kustomize and kubectl say when they refuse a folder.
+"""Summaries of the errors of kustomize and kubectl.
 
-Their sentence is a chain of causes that begins with our wrapper and repeats itself; a user needs its
-last link.
+Their message is a chain of causes that starts with our wrapper and repeats itself; users need its last link.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _LINK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A refusal that has a shorter sentence and a remedy of its own."""
+    """An error with a shorter message and a specific remedy."""
 
     sign: re.Pattern[str]
     sentence: str
@@ -39,13 +38,13 @@ class _Known:
 _KNOWN = (
     _Known(
         re.compile(r"security; file '(?P<file>[^']+)' is not in or below '(?P<folder>[^']+)'"),
-        "file {file} is not in {folder} or below it, and kustomize reads no others",
-        "move the file, or name a folder with a kustomization.yaml of its own",
+        "{file} is outside {folder}, and kustomize reads only files below it",
+        "move the file, or refer to a folder with its own kustomization.yaml",
     ),
     _Known(
         re.compile(r'Get \\?"(?P<file>[^"\\]+)\\?": (?P<why>.*?)\': must build'),
         "{file} cannot be fetched: {why}",
-        "use files of this machine, or mend the connection",
+        "use local files, or fix the connection",
     ),
     _Known(
         re.compile(r"lstat (?P<file>[^']+?): no such file or directory"),
@@ -54,17 +53,17 @@ _KNOWN = (
     ),
     _Known(
         re.compile(r"unable to find one of 'kustomization\.yaml'.* in directory '(?P<folder>[^']+)'"),
-        "no kustomization.yaml in {folder}",
+        "there is no kustomization.yaml in {folder}",
         "name a folder with a kustomization.yaml",
     ),
     _Known(
         re.compile(r"no matches for Id (?P<id>[^;]+);"),
-        "a patch is for {id}, and there is no such object",
-        "give the patch the kind, name and namespace of an object that the kustomization has",
+        "a patch targets {id}, which does not exist",
+        "correct the kind, name and namespace in the patch",
     ),
     _Known(
         re.compile(r"may not add resource with an already registered id: (?P<id>\S+)"),
-        "{id} is there twice",
+        "{id} is defined twice",
         "remove one of the two, or make it a patch",
     ),
     _Known(
@@ -76,7 +75,7 @@ _KNOWN = (
 
 
 def summarize(said: str) -> tuple[str, str]:
-    """The sentence that matters and what to do, from the whole of what was written to standard error."""
+    """The relevant message and what to do, from everything that was written to standard error."""
     chain = _message(said)
     for known in _KNOWN:
         if found := known.sign.search(chain):
@@ -84,11 +83,11 @@ def summarize(said: str) -> tuple[str, str]:
             return known.sentence.format_map(parts), known.remedy
     while link := _LINK.match(chain):
         chain = chain[link.end() :]
-    return _from_here(chain) or "it ended without a word", "correct the kustomization"
+    return _from_here(chain) or "it failed without a message", "correct the kustomization"
 
 
 def _message(said: str) -> str:
-    """What is left without the frame of a log line, as one line."""
+    """The message without the log prefix, on one line."""
     logged = _LOGGED.search(said)
     if logged and logged["quoted"]:
         said = json.loads(logged["quoted"])
@@ -99,5 +98,5 @@ def _message(said: str) -> str:
 
 
 def _from_here(text: str) -> str:
-    """Files as seen from the working folder."""
+    """The text with paths relative to the working folder."""
     return text.replace(f"{Path.cwd().resolve()}{os.sep}", "").strip()

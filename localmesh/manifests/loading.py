@@ -1,4 +1,4 @@
-"""Manifests from everywhere → resources, or every problem at once."""
+"""Loads manifests: valid single objects, or every problem at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from localmesh.manifests.files import (
 from localmesh.manifests.kustomize import read_kustomizations
 from localmesh.manifests.objects import object_problems, objects, resource
 from localmesh.manifests.patches import Patches
-from localmesh.manifests.positions import Lines, Source
+from localmesh.manifests.positions import Positions, Source
 from localmesh.manifests.resources import LoadResult, Resource, without_nulls
 from localmesh.manifests.validate import problems_of
 from localmesh.problems.codes import syntax
@@ -27,30 +27,51 @@ from localmesh.problems.problem import ManifestError, Place, Problem, by_place
 
 
 def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> LoadResult:
-    """The objects of kustomizations and files together; ManifestError with all that is wrong."""
+    """The objects of kustomizations and files. Raises ManifestError with every problem."""
     with _uncollected():
         read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
         return _with_objects(_loaded(read), [str(path) for path in (*kustomizations, *files)])
 
 
+def identities(
+    *, kustomizations: Sequence[Path] = (), files: Sequence[Path] = (), namespace: str = "default"
+) -> list[Resource]:
+    """The objects without their content being checked; `namespace` is that of objects that name none.
+
+    Raises ManifestError for what cannot be read or is not an object.
+    """
+    read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
+    problems, found = list(read.problems), list[Resource]()
+    for candidate in (candidate for document in read.documents for candidate in objects(document)):
+        wrong = list(object_problems(candidate))
+        problems += wrong
+        if not wrong:
+            found.append(resource(candidate, len(found), Patches(), namespace))
+    if not (problems or found):
+        problems.append(without_objects([str(path) for path in (*kustomizations, *files)]))
+    if problems:
+        raise ManifestError(problems)
+    return found
+
+
 def load_texts(found: Sequence[Text]) -> LoadResult:
-    """The objects of files that somebody else has read; ManifestError with all that is wrong."""
+    """The objects of files that were read elsewhere. Raises ManifestError with every problem."""
     with _uncollected():
         read = Reading.of_all(read_text(each.text, each.file) for each in found)
         return _with_objects(_loaded(read), [each.file for each in found])
 
 
 def load_text(text: str, file: str = "<stdin>") -> LoadResult:
-    """The objects of one YAML text, which may have none; ManifestError with all that is wrong."""
+    """The objects of one YAML text, which may have none. Raises ManifestError with every problem."""
     with _uncollected():
         return _loaded(read_text(text, file))
 
 
 def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, ...]:
     """The problems in the order of their places, with the line of the field where the load has the object."""
-    lines, sources = Lines(), loaded.sources
+    positions, sources = Positions(), loaded.sources
     return by_place(
-        lines.located(problem, sources[problem.place]) if problem.place in sources else problem
+        positions.located(problem, sources[problem.place]) if problem.place in sources else problem
         for problem in problems
     )
 
@@ -64,7 +85,7 @@ def _with_objects(loaded: LoadResult, names: Sequence[str]) -> LoadResult:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which takes a third of the time of a large load and finds nothing."""
+    """Turns the garbage collector off: it takes a third of the time of a large load and frees nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -76,18 +97,18 @@ def _uncollected() -> Iterator[None]:
 
 def _loaded(read: Reading) -> LoadResult:
     problems = list(read.problems)
-    patches, lines = Patches(), Lines()
+    patches, positions = Patches(), Positions()
     sources: dict[Place, Source] = {}
     resources: list[Resource] = []
     for document in read.documents:
         for candidate in objects(document):
             if found := list(object_problems(candidate)):
-                problems.extend(lines.located(problem, candidate.source) for problem in found)
+                problems.extend(positions.located(problem, candidate.source) for problem in found)
                 continue
             item = resource(candidate, len(resources), patches)
             sources[item.place] = candidate.source
             resources.append(item)
-            problems.extend(lines.located(problem, candidate.source) for problem in problems_of(item))
+            problems.extend(positions.located(problem, candidate.source) for problem in problems_of(item))
     problems.extend(_duplicates(resources))
     if problems:
         raise ManifestError(problems)

@@ -1,4 +1,4 @@
-"""Documents → objects: what each is, where it is from, and what is not an object at all."""
+"""Documents → objects with their origin, and problems of documents that are not objects."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from localmesh.problems.fields import listed, quoted
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """A part of a document that should be an object."""
+    """A document, or an item of a List, that should be an object."""
 
     body: Any
     source: Source
 
 
 def objects(document: Document) -> Iterator[Object]:
-    """The objects of a document: itself, or the items of a List."""
+    """The objects of a document: the document itself, or the items of a List."""
     body = document.body
     if isinstance(body, dict) and body.get("kind") == "List" and isinstance(body.get("items"), list):
         for index, item in enumerate(body["items"]):
@@ -36,7 +36,7 @@ def objects(document: Document) -> Iterator[Object]:
 
 
 def object_problems(candidate: Object) -> Iterator[Problem]:
-    """Why something is no object: no mapping, or without apiVersion, kind or a name."""
+    """Why a value is not an object: not a mapping, or without apiVersion or kind."""
     body = candidate.body
     place = Place(candidate.source.document.file)
     if not isinstance(body, dict):
@@ -51,7 +51,7 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
     if wrong:
         yield syntax.NOT_AN_OBJECT.at(
             place,
-            found=f"{listed(wrong)} {'is' if len(wrong) == 1 else 'are'} missing or no text",
+            found=f"{listed(wrong)} {'is' if len(wrong) == 1 else 'are'} missing or not a string",
             expected="apiVersion, kind and metadata",
             remedy=_remedy(candidate, wrong),
         )
@@ -60,11 +60,11 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
 def _remedy(candidate: Object, wrong: list[str]) -> str:
     if candidate.source.document.file.endswith(("kustomization.yaml", "kustomization.yml")):
         return "name the folder with -k instead of reading this file with -f"
-    return f"add {listed(wrong)}, or leave the file out if it is not a manifest"
+    return f"add {listed(wrong)}, or remove the file if it is not a manifest"
 
 
-def resource(candidate: Object, order: int, patches: Patches) -> Resource:
-    """The object as it is used; what is not text where text belongs counts as absent."""
+def resource(candidate: Object, order: int, patches: Patches, default_namespace: str = "default") -> Resource:
+    """The object as a resource; values that should be strings and are not count as absent."""
     body, document = candidate.body, candidate.source.document
     came_from = origin(body, document.folder, patches) if document.folder else None
     if came_from:
@@ -73,7 +73,7 @@ def resource(candidate: Object, order: int, patches: Patches) -> Resource:
     api_version, kind, name = body["apiVersion"], body["kind"], _text(metadata.get("name"))
     known = kind_of(api_version, kind)
     namespaced = known is None or known.namespaced
-    namespace = _text(metadata.get("namespace")) or "default" if namespaced else ""
+    namespace = _text(metadata.get("namespace")) or default_namespace if namespaced else ""
     group = group_of(api_version)
     if came_from:
         place = Place(came_from.file, kind, namespace, name, came_from.patched_by, group=group)

@@ -1,4 +1,4 @@
-"""On which line of its file a field stands; looked up only when there is a problem to tell."""
+"""The position of a problem: the file that set its field, and the line, looked up only for problems."""
 
 from __future__ import annotations
 
@@ -6,38 +6,46 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from localmesh.kinds import group_of
 from localmesh.manifests.documents import Document, read_text
+from localmesh.manifests.lines import YamlLines
+from localmesh.manifests.patches import Patches, value_at
 from localmesh.problems import FieldPath, Place, Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an object was written: its document as it was read, and its path inside it (in a List)."""
+    """Where an object was read: its document, and its path in it (for the items of a List)."""
 
     document: Document
     inside: FieldPath
 
 
-class Lines:
-    """Finds the lines of problems in one load; files are read and parsed once, and only if needed."""
+class Positions:
+    """Finds the positions of the problems of one load; files are parsed once, and only if needed."""
 
     def __init__(self) -> None:
-        self._texts: dict[str, _Nodes] = {}
+        self._lines = YamlLines()
+        self._patches = Patches()
         self._files: dict[str, tuple[Document, ...]] = {}
 
     def located(self, problem: Problem, source: Source) -> Problem:
-        """The problem with the line of its field, where that can be known: not in patched objects."""
-        place = problem.place
-        if source.document.folder is None:
-            return problem.on_line(self._line(source.document, FieldPath(*source.inside, *problem.path)))
-        written = self._written(place) if not place.patched_by else None
-        return problem.on_line(self._line(written, problem.path)) if written else problem
+        """The problem with the line of its field, and with the file of the patch that set it, if one did."""
+        place, document = problem.place, source.document
+        if document.folder is None:
+            return problem.on_line(self._lines.line(document, FieldPath(*source.inside, *problem.path)))
+        body = value_at(document.body, source.inside)
+        folders = [Path(folder) for folder in place.patched_by]
+        patch = self._patches.setter(folders, body, problem.path)
+        if patch is not None:
+            return problem.in_patch(*patch)
+        written = self._written(place)
+        if written is None or (folders and not _is_unchanged(written.body, body, problem.path)):
+            return problem
+        return problem.on_line(self._lines.line(written, problem.path))
 
     def _written(self, place: Place) -> Document | None:
-        """The object as it stands in the file that kustomize took it from."""
+        """The object in the file that kustomize read it from."""
         if place.file not in self._files:
             self._files[place.file] = tuple(_documents(Path(place.file)))
         for document in self._files[place.file]:
@@ -49,49 +57,19 @@ class Lines:
                     return document
         return None
 
-    def _line(self, document: Document, path: FieldPath) -> int:
-        if document.text not in self._texts:
-            self._texts[document.text] = _Nodes(document.text)
-        nodes = self._texts[document.text]
-        line, node = document.line, nodes.starting_on(document.line)
-        for segment in path:
-            found = _child(node, segment)
-            if found is None:
-                break
-            line, node = found
-        return line
-
 
 def _documents(file: Path) -> Iterator[Document]:
     try:
         yield from read_text(file.read_text(encoding="utf-8"), str(file)).documents
     except (OSError, UnicodeDecodeError):
-        return  # a file of another machine, or one that has just gone: then without a line
+        return  # a file of another machine, or one that was just removed: no line then
 
 
-class _Nodes:
-    """The documents of a text as nodes, which know their lines; composed only as far as asked for."""
-
-    def __init__(self, text: str) -> None:
-        self._following = yaml.compose_all(text, Loader=yaml.CSafeLoader)
-        self._found: dict[int, yaml.Node] = {}
-
-    def starting_on(self, line: int) -> yaml.Node | None:
-        if line not in self._found:
-            for node in self._following:
-                start = node.start_mark.line + 1 if node is not None else 0
-                self._found[start] = node
-                if start == line:
-                    break
-        return self._found.get(line)
-
-
-def _child(node: yaml.Node | None, segment: str | int) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == segment:
-                return key.start_mark.line + 1, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(segment, int) and segment < len(node.value):
-        entry = node.value[segment]
-        return entry.start_mark.line + 1, entry
-    return None
+def _is_unchanged(written: object, patched: object, path: FieldPath) -> bool:
+    """Whether patches left the value at a path alone, and no entry before it was added or removed."""
+    for length in range(len(path)):
+        above = FieldPath(*path[:length])
+        before, after = value_at(written, above), value_at(patched, above)
+        if isinstance(before, list) and isinstance(after, list) and len(before) != len(after):
+            return False
+    return bool(value_at(written, path) == value_at(patched, path))

@@ -1,4 +1,4 @@
-"""A Kubernetes or Istio object as it was read, with the place it came from."""
+"""A Kubernetes or Istio object as it was read, with its place."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """One object of the manifests; its body is plain data and is never changed.
+    """One object of the manifests; its body is plain data and never changed.
 
-    `namespace` is "default" where a namespaced object names none and "" for cluster-wide kinds.
-    `order` is the position in the input and stands for the creation time, which decides between
-    objects in Istio.
+    `namespace` is "default" for namespaced objects without one, and "" for cluster-scoped kinds. `order` is
+    the position in the input; it stands for the creation time, by which Istio decides between objects.
     """
 
     api_version: str
@@ -59,7 +58,7 @@ class Resource:
 
     @property
     def root(self) -> Field:
-        """The whole object, to walk through."""
+        """The whole object as a field, for access to its fields."""
         return Field(self.body, self.place)
 
 
@@ -69,7 +68,7 @@ def of_kind(resources: Iterable[Resource], kind: Kind) -> list[Resource]:
 
 
 def without_nulls(resource: Resource) -> Resource:
-    """The same object without fields that are null, which for Kubernetes are fields that are not there."""
+    """The same object without null fields, which Kubernetes treats as absent."""
     return replace(
         resource,
         labels=_without_nulls(resource.labels),
@@ -88,9 +87,9 @@ def _without_nulls(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What was read: the objects that count and those that have no effect here.
+    """The objects that were read, and those of kinds that localmesh ignores.
 
-    `sources` says of each object where it was written.
+    `sources` tells for each object where it was read.
     """
 
     resources: tuple[Resource, ...]

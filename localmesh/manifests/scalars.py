@@ -1,7 +1,7 @@
-"""What an unquoted YAML word means to Kubernetes.
+"""The value of an unquoted YAML scalar in Kubernetes.
 
-kubectl reads YAML 1.1 through go-yaml, which differs from PyYAML in ways that matter: `1e3` is a
-number there, `12:30` and `2024-01-31` are strings, `y` and `off` are booleans.
+kubectl reads YAML 1.1 with go-yaml, which differs from PyYAML: `1e3` is a number there, `12:30` and
+`2024-01-31` are strings, `y` and `off` are booleans.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _FIRST_OF_NUMBER = frozenset("+-.0123456789")
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _LARGEST_PLAIN_FLOAT = 1e21
-_LONGEST_INTEGER = 20  # what is longer does not fit 64 bits and is read as a float
+_LONGEST_INTEGER = 20  # longer ones do not fit into 64 bits and are read as floats
 
 
 def plain_scalar(word: str) -> Scalar:
-    """The JSON value of an unquoted word; not-a-number and infinities stay words."""
+    """The JSON value of an unquoted scalar; not-a-number and infinities remain strings."""
     first = word[:1]
     if first in _FIRST_OF_NUMBER:
         return _number(word)
@@ -44,7 +44,7 @@ def _number(word: str) -> Scalar:
     if math.isinf(number):
         return word
     if number.is_integer() and abs(number) < _LARGEST_PLAIN_FLOAT:
-        return int(number)  # JSON knows one kind of number: 80.0 reaches Kubernetes as 80
+        return int(number)  # JSON has one type of number: 80.0 reaches Kubernetes as 80
     return number
 
 

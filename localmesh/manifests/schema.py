@@ -1,4 +1,4 @@
-"""Checking objects against the JSON schemas of their kinds."""
+"""Validation of objects against the JSON schemas of their kinds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localmesh.problems import FieldPath, Place, Problem
 
 
 def schema_problems(body: Mapping[str, Any], kind: str, place: Place) -> Iterator[Problem]:
-    """Where an object differs from what its kind allows; a kind is written like `apps/v1/Deployment`."""
+    """The differences between an object and the schema of its kind, written as `apps/v1/Deployment`."""
     yield from validation_problems(body, _validator(kind), _schema(kind), place)
 
 
@@ -36,13 +36,13 @@ def validation_problems(
 
 
 def _explained(failures: Sequence[Failure]) -> Iterator[tuple[str, FieldPath]]:
-    """Failures that are only the consequence of another, so that one fault is told once."""
+    """Failures that are only the consequence of another, so that a mistake is reported once."""
     wrong_types = {failure.path for failure in failures if failure.keyword == "type"}
     for failure in failures:
         if failure.keyword != "type" and failure.path in wrong_types:
             yield failure.key
         if failure.keyword == "required" and any(
-            failure.is_misspelt_in(other) for other in failures if other.path == failure.path
+            failure.is_misspelled_in(other) for other in failures if other.path == failure.path
         ):
             yield failure.key
 

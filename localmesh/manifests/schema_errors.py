@@ -1,4 +1,4 @@
-"""A schema's error in words: what was found, what was expected, how to mend it."""
+"""Schema errors as problems: what was found, what was expected, how to fix it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPES = {
     "array": "a list",
     "boolean": "true or false",
     "integer": "a whole number",
-    "null": "nothing",
+    "null": "null",
     "number": "a number",
     "object": "a mapping",
     "string": "a string",
@@ -31,7 +31,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error of the validator, with the kind's whole schema and the place of the object."""
+    """An error of the validator, with the schema of the kind and the place of the object."""
 
     error: ValidationError
     schema: Schema
@@ -44,12 +44,12 @@ class Failure:
 
     @property
     def detail(self) -> Any:
-        """What the validator says of the failure: a kind with fields of its own for each keyword."""
+        """The details of the failure, which differ by keyword."""
         return self.error.kind
 
     @property
     def keyword(self) -> str:
-        """What of the schema failed: type, required, enum, …"""
+        """The keyword of the schema that failed: type, required, enum, …"""
         return self.error.kind.name
 
     @property
@@ -59,19 +59,19 @@ class Failure:
 
     @property
     def key(self) -> tuple[str, FieldPath]:
-        """What tells this failure from others of the same object."""
+        """What distinguishes this failure from others of the same object."""
         missing = (self.detail.property,) if self.keyword == "required" else ()
         return self.keyword, FieldPath(*self.path, *missing)
 
-    def is_misspelt_in(self, other: Failure) -> bool:
-        """Whether a field that is missing here is there under a name that is almost the same."""
+    def is_misspelled_in(self, other: Failure) -> bool:
+        """Whether the field that is missing here is present under a similar name."""
         if other.keyword != "additionalProperties":
             return False
         return any(_close_match(name, [self.detail.property]) for name in other.detail.unexpected)
 
     @property
     def nodes(self) -> Sequence[Schema]:
-        """The schemas on the way to the one that failed, which is the last."""
+        """The schemas on the path to the one that failed, which is the last."""
         nodes: list[Schema] = []
         node: Any = self.schema
         for segment in self.error.evaluation_path[:-1]:
@@ -81,14 +81,14 @@ class Failure:
         return nodes
 
     def resolved(self, node: Schema) -> Schema:
-        """What a reference stands for."""
+        """The schema that a reference points to."""
         if "$ref" not in node:
             return node
         definition: Schema = self.schema["$defs"][node["$ref"].removeprefix("#/$defs/")]
         return definition
 
     def fields(self, node: Schema) -> Mapping[str, Schema]:
-        """The fields that objects of a schema, or of a list's entries, may have."""
+        """The fields that the schema, or the schema of the entries of a list, defines."""
         node = self.resolved(node)
         if isinstance(node.get("items"), dict):
             node = self.resolved(node["items"])
@@ -101,8 +101,8 @@ class Failure:
 
 
 def problems_of(failure: Failure) -> Iterator[Problem]:
-    """The problems that one error of the validator stands for."""
-    yield from _WORDS.get(failure.keyword, _other)(failure)
+    """The problems for one error of the validator."""
+    yield from _PROBLEMS.get(failure.keyword, _other)(failure)
 
 
 # -- fields ------------------------------------------------------------------------------------------
@@ -132,10 +132,10 @@ def _close_match(name: str, known: Iterable[str]) -> str | None:
 
 
 def _other_depth(name: str, failure: Failure) -> str:
-    """Unknown fields that are not misspelt are mostly indented wrongly."""
+    """Most unknown fields that are not misspelled have the wrong indentation."""
     owners = [node["properties"] for node in failure.nodes[:-1] if "properties" in node]
     if any(name in owner for owner in owners[-2:]):
-        return "indent it less: it belongs to the block around this one"
+        return "indent it less: it belongs to the enclosing block"
     levels: list[tuple[FieldPath, Schema]] = [(failure.path, failure.nodes[-1])]
     for _ in range(_DEEPEST_SUGGESTION):
         for path, node in levels:
@@ -189,7 +189,7 @@ def _wrong_type(failure: Failure) -> Iterator[Problem]:
 def _type_name(value: object) -> str:
     match value:
         case None:
-            return "nothing"
+            return "empty"
         case bool():
             return "a boolean"
         case int() | float():
@@ -204,7 +204,7 @@ def _retyped(value: object, expected: Sequence[str]) -> str:
     remedy = f"write {listed([_TYPES[each] for each in expected], 'or')}"
     match value:
         case None:
-            remedy = "give it a value or remove the field"
+            remedy = "set a value, or remove the field"
         case bool() | int() | float() if "string" in expected:
             remedy = "put the value in quotes"
         case str() if set(expected) & {"integer", "number"}:
@@ -240,11 +240,11 @@ def _wrong_length(failure: Failure) -> Iterator[Problem]:
     keyword = failure.keyword
     most, bound = keyword.startswith("max"), failure.nodes[-1][keyword]
     unit = {"Length": "characters", "Items": "entries", "Properties": "keys"}[keyword[3:]]
-    remedy = "shorten it" if bound else "leave the field away"
+    remedy = "shorten it" if bound else "remove the field"
     yield failure.problem(
         invalid.OUT_OF_RANGE,
         expected=f"{'at most' if most else 'at least'} {bound} {unit}",
-        remedy=remedy if most else "fill it",
+        remedy=remedy if most else "set a value",
     )
 
 
@@ -262,11 +262,11 @@ def _bad_duration(failure: Failure) -> Iterator[Problem]:
 
 def _other(failure: Failure) -> Iterator[Problem]:
     form = failure.nodes[-1].get("pattern") if failure.nodes else None
-    expected = f"the form {form}" if form else "what the schema allows"
+    expected = f"a value that matches {form}" if form else "another value"
     yield failure.problem(invalid.OUT_OF_RANGE, expected=expected, remedy="correct the value")
 
 
-_WORDS: Mapping[str, Callable[[Failure], Iterator[Problem]]] = {
+_PROBLEMS: Mapping[str, Callable[[Failure], Iterator[Problem]]] = {
     "additionalProperties": _unknown_fields,
     "enum": _not_in_set,
     "format": _wrong_format,

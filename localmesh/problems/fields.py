@@ -1,4 +1,4 @@
-"""Walking through a manifest: every value knows where it stands."""
+"""Access to the fields of a manifest; every value carries its place."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Field:
-    """A value together with its place; asking for what is absent or of another type gives nothing.
+    """A value together with its place. A field that is absent or has another type yields nothing.
 
-    So a rule says what it looks for and needs no checks of its own: what has a wrong type is the
-    schema's business. Absent and null are the same, as in Kubernetes. A plain class and a path that is
-    only put together when asked for: thousands are made for every object that is fine.
+    So rules need no type checks: the schema reports wrong types. Absent and null are the same, as in
+    Kubernetes. This is a plain class that builds its path only on demand, because validation creates
+    thousands of fields for a valid object.
     """
 
     __slots__ = ("_key", "_parent", "place", "value")
@@ -81,7 +81,7 @@ class Field:
 
     @property
     def path(self) -> FieldPath:
-        """Where the field stands in its object."""
+        """The path of the field in its object."""
         segments: list[str | int] = []
         field: Field | None = self
         while field is not None and field._key is not None:
@@ -90,7 +90,7 @@ class Field:
         return FieldPath(*reversed(segments))
 
     def problem(self, code: Code, **values: object) -> Problem:
-        """A problem with this field; `found` is its value unless given."""
+        """A problem of this field; `found` defaults to its value."""
         return code.at(self.place, self.path, **{"found": quoted(self.value), **values})
 
 
@@ -98,7 +98,7 @@ LONGEST_QUOTE = 80
 
 
 def quoted(value: object) -> str:
-    """A value as it is shown in a message: strings in quotes, long values cut.
+    """A value as messages show it: strings in quotes, long values truncated.
 
     >>> quoted("v3"), quoted(80), quoted(True), quoted([1, "a"]), quoted(None)
     ('"v3"', '80', 'true', '[1, "a"]', 'null')
@@ -131,7 +131,7 @@ def _inner(value: object) -> str:
 
 
 def listed(words: Iterable[str], conjunction: str = "and") -> str:
-    """Words as a sentence lists them.
+    """Words as an enumeration in a sentence.
 
     >>> listed(["v1", "v2", "v3"]), listed(["v1"], "or"), listed([])
     ('v1, v2 and v3', 'v1', 'none')

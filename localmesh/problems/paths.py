@@ -1,4 +1,4 @@
-"""Where in a manifest a value stands."""
+"""The path of a field in a manifest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FieldPath(tuple[str | int, ...]):
         return f"FieldPath({str(self)!r})"
 
     def contains(self, other: FieldPath) -> bool:
-        """Whether `other` is this very place or one inside it."""
+        """Whether `other` is this path or one below it."""
         return other[: len(self)] == tuple(self)
 
 

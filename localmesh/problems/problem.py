@@ -1,7 +1,4 @@
-"""What is wrong with a manifest, and where: one form for every problem.
-
-ManifestError          the manifests cannot be used; carries every problem that was found
-"""
+"""What is wrong with a manifest, and where: one form for every problem."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from localmesh.problems.paths import FieldPath
 
 
 class Severity(StrEnum):
-    """Whether a problem stops the load or is only told."""
+    """Whether a problem makes loading fail or is only reported."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -22,9 +19,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The object that a problem is about and the file it was written in.
+    """The object that a problem is about, and the file that defines it.
 
-    `line` (from 1) is known only where nothing was patched: the object's, in a problem the field's.
+    `line` (from 1) is unknown where patches changed the lines; in a problem it is the line of the field.
+    If a patch set the field, `file` is the patch, and `patch_of` the file of the object.
     """
 
     file: str
@@ -34,27 +32,30 @@ class Place:
     patched_by: tuple[str, ...] = ()
     line: int | None = None
     group: str = ""
+    patch_of: str = ""
 
     @property
     def subject(self) -> str:
-        """The object as people name it: `VirtualService sentimesh/logic`."""
+        """Kind, namespace and name: `VirtualService sentimesh/logic`."""
         name = f"{self.namespace}/{self.name}" if self.namespace and self.name else self.name
         return f"{self.kind} {name}".strip()
 
     @property
     def position(self) -> str:
-        """File and line as editors understand them: `istio/base/gateway.yaml:7`."""
+        """File and line in the form that editors understand: `istio/base/gateway.yaml:7`."""
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def __str__(self) -> str:
-        return (
-            f"{self.subject} (patched by {', '.join(self.patched_by)})" if self.patched_by else self.subject
-        )
+        if self.patch_of:
+            return f"{self.subject} (patch of {self.patch_of})"
+        if self.patched_by:
+            return f"{self.subject} (patched by {', '.join(self.patched_by)})"
+        return self.subject
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: what was found where, what was expected, how to mend it."""
+    """One thing that is wrong: what was found and where, what was expected, how to fix it."""
 
     code: str
     place: Place
@@ -71,16 +72,21 @@ class Problem:
         return f"{head}{subject}\n  {field}{self.message}\n  fix: {self.fix}; {page}"
 
     def as_error(self) -> Problem:
-        """The same problem, now one that stops the load."""
+        """The same problem as an error."""
         return replace(self, severity=Severity.ERROR)
 
     def on_line(self, line: int | None) -> Problem:
         """The same problem with the line of its field."""
         return replace(self, place=replace(self.place, line=line))
 
+    def in_patch(self, file: str, line: int) -> Problem:
+        """The same problem in the file that patches the object."""
+        place = replace(self.place, file=file, line=line, patched_by=(), patch_of=self.place.file)
+        return replace(self, place=place)
+
 
 class ManifestError(InvalidInputError):
-    """The manifests cannot be used as they are."""
+    """The manifests cannot be used; carries every problem that was found."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = by_place(problems)
@@ -91,7 +97,7 @@ class ManifestError(InvalidInputError):
 
 
 def by_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Problems in the order in which a person goes through the files."""
+    """The problems sorted by file, line, object and field."""
     return tuple(sorted(problems, key=_position))
 
 

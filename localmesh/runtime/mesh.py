@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from localmesh.analysis import analyze
 from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.catalog.addressing import PlannedPod
 from localmesh.manifests import Resource
+from localmesh.problems.problem import Problem, by_place
 from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.changes import Changes, ObjectKey, carry_over, changes
 from localmesh.runtime.desired_state import EMPTY, DesiredState, PodKey, plan
@@ -64,6 +66,7 @@ class Mesh:
         self._memory = TranslationCache()
         self._authority = CertificateAuthority(settings.certificate_lifetime)
         self._objects: Mapping[ObjectKey, Resource] = {}
+        self._warnings: tuple[DesiredState, tuple[Problem, ...]] | None = None
         self._applying = asyncio.Lock()
         self._rolling_out = asyncio.Lock()
         self._readiness_changed = asyncio.Event()
@@ -102,6 +105,12 @@ class Mesh:
     def config_of(self, proxy: Proxy) -> ProxyConfig:
         """What a proxy has been told."""
         return translate(self._catalog(self.plan), proxy)
+
+    def warnings(self) -> tuple[Problem, ...]:
+        """What Istio accepts in the current configuration and cannot work, computed once for each."""
+        if self._warnings is None or self._warnings[0] is not self.plan:
+            self._warnings = (self.plan, by_place(analyze(self.plan.catalog)))
+        return self._warnings[1]
 
     def entrance(self, member: RunningWorkload, port: int) -> Address | None:
         """Where somebody outside the mesh reaches a container port of a pod, as in a cluster.

@@ -21,7 +21,7 @@ from localmesh.explain.offline import UnknownWorkloadError, find
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
-from localmesh.server.apply_request import ApplyRequest, absent
+from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.status import gateways, status
 from localmesh.xds.config_dump import config_dump
 
@@ -133,13 +133,14 @@ async def _apply(request: web.Request) -> web.Response:
     try:
         order = ApplyRequest.parse(await _json(request))
         given = await asyncio.to_thread(order.load)
-        loaded, unknown = order.combined(mesh.plan, given), absent(mesh.plan, given)
-        before, warnings = mesh.plan, list[Problem]()
+        current = mesh.plan
+        loaded = order.combined(current, given)
+        warnings: list[Problem] = []
         start = asyncio.get_running_loop().time()
         changes = await mesh.apply(
             loaded.resources,
             loaded.ignored,
-            review=lambda catalog: warnings.extend(order.review(before, catalog, given)),
+            review=lambda catalog: warnings.extend(order.review(catalog, given, current)),
         )
         seconds = asyncio.get_running_loop().time() - start
     except LocalmeshError as error:
@@ -149,7 +150,6 @@ async def _apply(request: web.Request) -> web.Response:
             "added": changes.added,
             "changed": changes.changed,
             "removed": changes.removed,
-            "absent": unknown if order.delete else [],
             "ignored": [resource.place.subject for resource in given.ignored],
             "generation": mesh.generation,
             "proxies": len(mesh.plan.proxies),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,24 @@ from localmesh.manifests import LoadResult, Text, load, load_text, load_texts, l
 from localmesh.manifests.schema import validation_problems
 from localmesh.problems import Place, Problem
 from localmesh.problems.fields import listed
-from localmesh.runtime.changes import key, merged
+from localmesh.runtime.changes import ObjectKey, key, merged
 from localmesh.runtime.desired_state import DesiredState
 
 SOURCES = ("kustomizations", "files", "texts", "text")
 """Where the manifests are: paths on this machine, the texts of files, or one text."""
 
+_DELETE = "delete"
 _STRING, _FLAG = {"type": "string"}, {"type": "boolean"}
 _TEXT = {
     "type": "object",
     "properties": {"file": _STRING, "text": _STRING},
     "required": ["file", "text"],
+    "additionalProperties": False,
+}
+_REFERENCE = {
+    "type": "object",
+    "properties": dict.fromkeys(("group", "kind", "namespace", "name"), _STRING),
+    "required": ["group", "kind", "namespace", "name"],
     "additionalProperties": False,
 }
 _REQUEST = {
@@ -37,7 +45,7 @@ _REQUEST = {
         "text": _STRING,
         "file": _STRING,
         "merge": _FLAG,
-        "delete": _FLAG,
+        "delete": {"type": "array", "items": _REFERENCE},
         "strict": _FLAG,
     },
     "additionalProperties": False,
@@ -51,8 +59,9 @@ _BODY = Place("request body")
 class ApplyRequest:
     """A validated request.
 
-    By default the manifests replace all current objects. With `merge` they are added to them, with
-    `delete` removed from them. `strict` turns warnings into errors. `file` names `text` in problems.
+    By default the manifests replace all current objects, with `merge` they are added to them. `delete`
+    removes objects, which needs no manifests. `strict` turns warnings into errors. `file` is the name of
+    `text` in problems.
     """
 
     kustomizations: tuple[Path, ...] = ()
@@ -61,7 +70,7 @@ class ApplyRequest:
     text: str = ""
     file: str = "<text>"
     merge: bool = False
-    delete: bool = False
+    delete: frozenset[ObjectKey] = frozenset()
     strict: bool = False
 
     @classmethod
@@ -70,12 +79,16 @@ class ApplyRequest:
         problems = list(validation_problems(body, _VALIDATOR, _SCHEMA, _BODY))
         if problems:
             raise InvalidRequestError("\n\n".join(map(str, problems)))
-        if not any(body.get(source) for source in SOURCES):
+        sources = [source for source in SOURCES if body.get(source)]
+        if not sources and _DELETE not in body:
             raise InvalidRequestError(f"the request names no manifests: give {listed(SOURCES, 'or')}")
+        if sources and _DELETE in body:
+            raise InvalidRequestError(f"the request has both {sources[0]} and {_DELETE}: send two requests")
         converted = {
             "kustomizations": tuple(map(Path, body.get("kustomizations", ()))),
             "files": tuple(map(Path, body.get("files", ()))),
             "texts": tuple(Text(**text) for text in body.get("texts", ())),
+            _DELETE: frozenset(_key(reference) for reference in body.get(_DELETE, ())),
         }
         return cls(**{**body, **converted})
 
@@ -85,39 +98,37 @@ class ApplyRequest:
             return load_texts(self.texts)
         if self.text:
             return load_text(self.text, self.file)
+        if self.delete:
+            return LoadResult(())
         return load(kustomizations=self.kustomizations, files=self.files)
 
     def combined(self, current: DesiredState, given: LoadResult) -> LoadResult:
         """All objects that the mesh is to have after the request."""
         if self.delete:
-            return _without(current, given)
+            return _without(current, self.delete)
         return _with(current, given) if self.merge else given
 
-    def review(self, before: DesiredState, catalog: Catalog, given: LoadResult) -> tuple[Problem, ...]:
-        """The warnings about the mesh that results: in the given objects, and what is new in all others.
+    def review(self, catalog: Catalog, given: LoadResult, current: DesiredState) -> tuple[Problem, ...]:
+        """The warnings about the new mesh; of a change only those that are new or about given objects.
 
         Raises ManifestError with them if `strict`.
         """
-        known = frozenset(analyze(before.catalog)) if self.merge or self.delete else frozenset()
-        found = (
-            warning
-            for warning in analyze(catalog)
-            if warning not in known or (warning.place in given.sources and not self.delete)
-        )
-        warnings = located(found, given)
+        warnings = analyze(catalog)
+        if self.merge or self.delete:
+            before = frozenset(analyze(current.catalog))
+            warnings = tuple(
+                warning for warning in warnings if warning.place in given.sources or warning not in before
+            )
         if self.strict:
-            refuse(warnings)
-        return warnings
+            refuse(located(warnings, given))
+        return located(warnings, given)
 
 
-def absent(current: DesiredState, given: LoadResult) -> list[str]:
-    """The given objects that the mesh does not have."""
-    existing = set(map(key, (*current.resources, *current.ignored)))
-    return [item.place.subject for item in (*given.resources, *given.ignored) if key(item) not in existing]
+def _key(reference: Mapping[str, str]) -> ObjectKey:
+    return (reference["group"], reference["kind"], reference["namespace"], reference["name"])
 
 
-def _without(current: DesiredState, given: LoadResult) -> LoadResult:
-    removed = set(map(key, (*given.resources, *given.ignored)))
+def _without(current: DesiredState, removed: Collection[ObjectKey]) -> LoadResult:
     return LoadResult(
         resources=tuple(item for item in current.resources if key(item) not in removed),
         ignored=tuple(item for item in current.ignored if key(item) not in removed),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,26 +34,24 @@ def status(mesh: Mesh) -> Json:
             if not port.protocol.may_be_http and service.host not in HOSTS
         ],
         "ignored": dict(counts(mesh.plan.ignored)),
+        "warnings": [str(warning) for warning in mesh.warnings()],
     }
 
 
 def gateways(mesh: Mesh) -> Json:
     """The addresses of every gateway: ``http`` for port 80 of its Gateways, else ``http-<port>``.
 
-    A gateway has its workload's name, followed by the namespace where the name alone is not unique; pods
+    A gateway has its workload's name, followed by the namespace where an earlier one has that name; pods
     after the first have their own names.
     """
-    workloads = mesh.plan.catalog.gateways
-    names = Counter(gateway.name for gateway in workloads)
-    servers = {(gateway.namespace, gateway.name): gateway.servers for gateway in workloads}
+    servers = {(gateway.namespace, gateway.name): gateway.servers for gateway in mesh.plan.catalog.gateways}
     out: Json = {}
     for key, planned in mesh.plan.gateways.items():
         running, workload = mesh.gateways.get(key), planned.workload
         if running is None:
             continue
         name = workload.name if planned.ordinal == 0 else planned.proxy.name
-        name = name if names[workload.name] == 1 else f"{name}.{workload.namespace}"
-        out[name] = {
+        out[name if name not in out else f"{name}.{workload.namespace}"] = {
             port: running.url(planned.proxy.listen[target])
             for port, target in _port_names(servers[workload.namespace, workload.name]).items()
         }

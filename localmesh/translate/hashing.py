@@ -10,23 +10,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from localmesh.catalog import DestinationRule
+from localmesh.catalog.http_routes import Destination
 from localmesh.translate.formats import duration
 
 Json = dict[str, Any]
 ConsistentHash = Mapping[str, Any]
 
 
-def hash_for_destination(
-    rule: DestinationRule | None, destination: Mapping[str, Any]
-) -> ConsistentHash | None:
+def hash_for_destination(rule: DestinationRule | None, destination: Destination) -> ConsistentHash | None:
     """What requests to a route's destination are hashed by, with the DestinationRule of its host.
 
     Settings for a port apply only if the destination names that port.
     """
     if rule is None:
         return None
-    port = (destination.get("port") or {}).get("number")
-    subset = rule.subset(destination.get("subset", ""))
+    port, subset = destination.port, rule.subset(destination.subset)
     subset_policy = subset.policy if subset else None
     return (
         _of_port(subset_policy, port) or _of(subset_policy) or _of_port(rule.policy, port) or _of(rule.policy)

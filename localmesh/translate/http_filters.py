@@ -13,6 +13,7 @@ from enum import Flag, auto
 from typing import Any
 
 from localmesh.catalog import Action
+from localmesh.catalog.http_routes import HttpRoute
 from localmesh.translate.formats import (
     ADS,
     DNS_CACHE,
@@ -24,7 +25,7 @@ from localmesh.translate.formats import (
 from localmesh.translate.matches import string_match
 
 Json = dict[str, Any]
-RouteSettings = Callable[[Mapping[str, Any]], Json | None]
+RouteSettings = Callable[[HttpRoute], Json | None]
 """What an HTTP route of a VirtualService sets for a filter; None: nothing."""
 
 PORT_HEADER = "x-localmesh-authority"
@@ -72,7 +73,7 @@ def http_filters(position: Position) -> list[Json]:
     return [each.in_listener() for each in HTTP_FILTERS if position in each.position]
 
 
-def per_filter_config(route: Mapping[str, Any]) -> Json:
+def per_filter_config(route: HttpRoute) -> Json:
     """What an HTTP route of a VirtualService sets for the filters, by filter; empty if it sets nothing."""
     settings = {
         each.name: each.route_settings(route) for each in HTTP_FILTERS if each.route_settings is not None
@@ -80,10 +81,9 @@ def per_filter_config(route: Mapping[str, Any]) -> Json:
     return {name: config for name, config in settings.items() if config is not None}
 
 
-def _fault(route: Mapping[str, Any]) -> Json | None:
+def _fault(route: HttpRoute) -> Json | None:
     """Istio, "Virtual Service", `HTTPFaultInjection`: without a percentage a fault is never injected."""
-    fault = route.get("fault") or {}
-    delay, abort = fault.get("delay") or {}, fault.get("abort") or {}
+    delay, abort = route.fault.get("delay") or {}, route.fault.get("abort") or {}
     settings = {
         **({"delay": _delay(delay)} if "fixedDelay" in delay else {}),
         **({"abort": _abort(abort)} if "httpStatus" in abort else {}),
@@ -106,9 +106,9 @@ def _percentage(fault: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None if percentage is None else fraction(percentage.get("value", 0))
 
 
-def _cors(route: Mapping[str, Any]) -> Json | None:
+def _cors(route: HttpRoute) -> Json | None:
     """Istio, "Virtual Service", `CorsPolicy`: a preflight with an unknown origin goes to the application."""
-    policy = route.get("corsPolicy")
+    policy = route.cors_policy
     if policy is None:
         return None
     origins = [string_match(origin) for origin in policy.get("allowOrigins") or ()]

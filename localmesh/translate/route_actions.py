@@ -5,10 +5,11 @@ istiod: pilot/pkg/networking/core/route/route.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from localmesh.catalog.http_routes import Destination, Mirror
 from localmesh.translate.formats import HUNDRED_PERCENT, fraction
 
 Json = dict[str, Any]
@@ -92,24 +93,18 @@ def host_rewrite(authority: str) -> Json:
     return {"hostRewriteLiteral": authority} if authority else {}
 
 
-def mirror_policies(route: Spec, cluster_of: Callable[[Spec], str]) -> Json:
+def mirror_policies(mirrors: Iterable[Mirror], cluster_of: Callable[[Destination], str]) -> Json:
     """Copies of requests (`mirror`, `mirrors`): of all where no percentage is set, of none for 0 %."""
-    single = [(route["mirror"], _single_share(route))] if "mirror" in route else []
-    several = [
-        (mirror["destination"], _share(mirror.get("percentage")))
-        for mirror in route.get("mirrors") or ()
-        if "destination" in mirror
-    ]
     policies = [
         {
-            "cluster": cluster_of(destination),
+            "cluster": cluster_of(mirror.destination),
             "runtimeFraction": {"defaultValue": share},
             "traceSampled": False,
             # since Istio 1.28 the copy's Host is unchanged: the application cannot tell it from the original
             "disableShadowHostSuffixAppend": True,
         }
-        for destination, share in (*single, *several)
-        if share is not None
+        for mirror in mirrors
+        if (share := _mirrored_share(mirror)) is not None
     ]
     return {"requestMirrorPolicies": policies} if policies else {}
 
@@ -146,15 +141,11 @@ def _redirected_path(redirect: Spec) -> Json:
     return {"pathRedirect": redirect.get("uri", "")}
 
 
-def _single_share(route: Spec) -> Mapping[str, Any] | None:
-    percent = route.get("mirrorPercent")
-    if route.get("mirrorPercentage") is None and percent is not None:
-        return {"numerator": percent, "denominator": "HUNDRED"} if percent else None
-    return _share(route.get("mirrorPercentage"))
-
-
-def _share(percentage: Spec | None) -> Mapping[str, Any] | None:
-    if percentage is None:
-        return HUNDRED_PERCENT
-    percent = percentage.get("value", 0)
-    return fraction(percent) if percent > 0 else None
+def _mirrored_share(mirror: Mirror) -> Mapping[str, Any] | None:
+    """The share of requests that is copied; None: none of them."""
+    if mirror.percentage is not None:
+        percent = mirror.percentage.get("value", 0)
+        return fraction(percent) if percent > 0 else None
+    if mirror.percent is not None:
+        return {"numerator": mirror.percent, "denominator": "HUNDRED"} if mirror.percent else None
+    return HUNDRED_PERCENT

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from localmesh.catalog import MESH, DestinationRule, Destinations, Service, VirtualService
 from localmesh.catalog.destinations import destination_port
+from localmesh.catalog.http_routes import Destination, HttpMatch, HttpRoute, WeightedDestination
 from localmesh.catalog.virtual_services import match_applies
 from localmesh.translate.formats import duration, outbound_cluster
 from localmesh.translate.hashing import hash_for_destination, hash_for_service, hash_policies
@@ -29,9 +30,6 @@ from localmesh.translate.route_actions import (
 )
 
 Json = dict[str, Any]
-HttpRoute = Mapping[str, Any]
-HttpMatch = Mapping[str, Any]
-Destination = Mapping[str, Any]
 
 
 class RouteContext(NamedTuple):
@@ -128,15 +126,17 @@ class _Targets:
 
     def cluster(self, destination: Destination) -> str:
         """The cluster of a destination."""
-        host, written = destination["host"], (destination.get("port") or {}).get("number")
         port = destination_port(
-            self.services.get(host), written, listener_port=self.context.port, gateway=self.context.gateway
+            self.services.get(destination.host),
+            destination.port,
+            listener_port=self.context.port,
+            gateway=self.context.gateway,
         )
-        return outbound_cluster(host, port, destination.get("subset", ""))
+        return outbound_cluster(destination.host, port, destination.subset)
 
     def consistent_hash(self, destination: Destination) -> Mapping[str, Any] | None:
         """What requests to a destination are hashed by."""
-        return hash_for_destination(self.rules[destination["host"]], destination)
+        return hash_for_destination(self.rules[destination.host], destination)
 
 
 def _route(
@@ -144,7 +144,7 @@ def _route(
 ) -> Json:
     """One Envoy route, merged from fragments."""
     envoy_match = route_match(match)
-    name = route.get("name", "") + (f".{match['name']}" if match and match.get("name") else "")
+    name = route.name + (f".{match['name']}" if match and match.get("name") else "")
     operations = _header_operations(route)
     action = _action(route, operations, targets)
     filters = per_filter_config(route)
@@ -171,26 +171,25 @@ def _header_operations(route: HttpRoute) -> HeaderOperations:
 
     Where there are several, Envoy does each destination's operations when it has chosen that destination.
     """
-    own, destinations = header_operations(route.get("headers")), route.get("route") or []
-    if len(destinations) != 1 or "redirect" in route or "directResponse" in route:
+    own = header_operations(route.headers)
+    if len(route.destinations) != 1 or route.redirect is not None or route.direct_response is not None:
         return own
-    return own.followed_by(header_operations(destinations[0].get("headers")))
+    return own.followed_by(header_operations(route.destinations[0].headers))
 
 
 def _action(route: HttpRoute, operations: HeaderOperations, targets: _Targets) -> Json:
-    if "redirect" in route:
-        return redirect(route["redirect"], targets.context.port)
-    if "directResponse" in route:
-        return direct_response(route["directResponse"])
-    rewrite = route.get("rewrite") or {}
-    timeout = duration(route["timeout"]) if "timeout" in route else "0s"
+    if route.redirect is not None:
+        return redirect(route.redirect, targets.context.port)
+    if route.direct_response is not None:
+        return direct_response(route.direct_response)
+    timeout = duration(route.timeout) if route.timeout is not None else "0s"
     return {
         "route": {
             "timeout": timeout,
             "maxGrpcTimeout": timeout,
-            **path_rewrite(rewrite),
-            **host_rewrite(rewrite.get("authority") or operations.authority),
-            **mirror_policies(route, targets.cluster),
+            **path_rewrite(route.rewrite),
+            **host_rewrite(route.rewrite.get("authority") or operations.authority),
+            **mirror_policies(route.mirrors, targets.cluster),
             **_destinations(route, targets),
         }
     }
@@ -198,23 +197,22 @@ def _action(route: HttpRoute, operations: HeaderOperations, targets: _Targets) -
 
 def _destinations(route: HttpRoute, targets: _Targets) -> Json:
     """Where requests go: to a cluster or to several by weight; with the hashing and retries for these."""
-    entries = route.get("route") or []
-    is_single = len(entries) == 1
-    chosen = entries if is_single else [entry for entry in entries if entry.get("weight", 0)]
-    hashes = [targets.consistent_hash(entry["destination"]) for entry in chosen]
-    retries = retry_policy(route.get("retries"), consistent_hash=is_single and hashes[0] is not None)
+    is_single = len(route.destinations) == 1
+    chosen = [each for each in route.destinations if is_single or each.weight]
+    hashes = [targets.consistent_hash(each.destination) for each in chosen]
+    retries = retry_policy(route.retries, consistent_hash=is_single and hashes[0] is not None)
     if is_single:
-        clusters: Json = {"cluster": targets.cluster(entries[0]["destination"])}
+        clusters: Json = {"cluster": targets.cluster(chosen[0].destination)}
     else:
-        clusters = {"weightedClusters": {"clusters": [_weighted_cluster(entry, targets) for entry in chosen]}}
+        clusters = {"weightedClusters": {"clusters": [_weighted_cluster(each, targets) for each in chosen]}}
     return {**hash_policies(hashes), **clusters, **({"retryPolicy": retries} if retries else {})}
 
 
-def _weighted_cluster(entry: Mapping[str, Any], targets: _Targets) -> Json:
-    operations = header_operations(entry.get("headers"))
+def _weighted_cluster(weighted: WeightedDestination, targets: _Targets) -> Json:
+    operations = header_operations(weighted.headers)
     return {
-        "name": targets.cluster(entry["destination"]),
-        "weight": entry["weight"],
+        "name": targets.cluster(weighted.destination),
+        "weight": weighted.weight,
         **operations.fields,
         **host_rewrite(operations.authority),
     }

@@ -11,17 +11,17 @@ from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field, quoted
 
-SUBSET_WORDS = "at most 63 letters, digits and -, beginning and ending with a letter or digit"
+SUBSET_WORDS = "at most 63 letters, digits and -, starting and ending with a letter or digit"
 
 
 def destinations(route: Field) -> Iterator[Problem]:
-    """All destinations of a route, with their shares."""
+    """The destinations of a route, with their weights."""
     total = 0
     for entry in route.items():
         weight = entry.get("weight")
         total += weight.integer or 0
         if (weight.integer or 0) < 0:
-            yield weight.problem(invalid.BAD_WEIGHT, expected="a whole number from 0")
+            yield weight.problem(invalid.BAD_WEIGHT, expected="a whole number, 0 or more")
         yield from destination(entry.get("destination"))
         yield from header_operations(entry.get("headers"))
     if len(route) > 1 and total == 0:
@@ -39,7 +39,7 @@ def destination(field: Field) -> Iterator[Problem]:
         yield host.problem(
             invalid.BAD_HOST,
             expected="the name of a Service, such as logic or logic.sentimesh.svc.cluster.local",
-            remedy="correct the name; the port goes into destination.port.number",
+            remedy="correct the name; the port goes in destination.port.number",
         )
     subset = field.get("subset")
     if subset.text and not is_label(subset.text):
@@ -58,7 +58,7 @@ _HOST = frozenset({":authority", "host"})
 
 
 def is_host_header(name: str) -> bool:
-    """Whether the header stands for the host that is asked for."""
+    """Whether the header carries the requested host."""
     return name.lower() in _HOST
 
 
@@ -68,7 +68,7 @@ def header_operations(headers: Field) -> Iterator[Problem]:
         operations = headers.get(direction)
         for operation in ("set", "add"):
             for name, value in operations.get(operation).entries():
-                # The host may be changed on the way in, where it is a rewrite.
+                # In requests, changing the host is a rewrite of the authority.
                 if not (direction == "request" and is_host_header(name)):
                     yield from _name(value, name)
                 yield from _value(value)
@@ -82,12 +82,15 @@ def _name(field: Field, name: str) -> Iterator[Problem]:
         yield field.problem(
             invalid.BAD_HEADER,
             found=quoted(name),
-            expected="a header other than Host and those with a leading colon",
-            remedy="change the host with rewrite.authority",
+            expected="a header other than Host, without a leading colon",
+            remedy="use rewrite.authority to change the host",
         )
     elif not name:
         yield field.problem(
-            invalid.BAD_HEADER, found=quoted(name), expected="a header name", remedy="name the header"
+            invalid.BAD_HEADER,
+            found=quoted(name),
+            expected="a header name",
+            remedy="write the name of the header",
         )
 
 

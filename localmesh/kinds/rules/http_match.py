@@ -1,4 +1,4 @@
-"""Conditions of a match (istio: validateHTTPRouteMatchRequest)."""
+"""Matches of HTTP routes (istio: validateHTTPRouteMatchRequest)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def match(field: Field) -> Iterator[Problem]:
     for name in ("scheme", "method", "authority"):
         yield from _string_match(field.get(name))
     for name, condition in field.get("queryParams").entries():
-        if not name:  # Istio takes it, and then Envoy refuses all routes of the port
+        if not name:  # Istio accepts it, and then Envoy rejects all routes of the port
             yield condition.problem(invalid.BAD_MATCH, found="a parameter without a name", expected="a name")
         yield from _string_match(condition)
     for name, condition in field.get("headers").entries():
@@ -29,7 +29,7 @@ def match(field: Field) -> Iterator[Problem]:
         yield from _string_match(condition)
     for name, condition in field.get("withoutHeaders").entries():
         yield from _header_name(condition, name)
-        # Here a regex of "*" means presence; everywhere else it is refused.
+        # Here the regex "*" means that the header is present; everywhere else it is invalid.
         if condition.get("regex").text != "*":
             yield from _string_match(condition)
     port = field.get("port")
@@ -42,7 +42,7 @@ def match(field: Field) -> Iterator[Problem]:
 
 
 def regex(field: Field) -> Iterator[Problem]:
-    """A regular expression, if there is one."""
+    """A regular expression, if there is one, is valid."""
     if field.text is None:
         return
     reason = regex_fault(field.text)
@@ -55,7 +55,9 @@ def _string_match(field: Field) -> Iterator[Problem]:
     yield from regex(field.get("regex"))
     prefix = field.get("prefix")
     if prefix.text == "":
-        yield prefix.problem(invalid.BAD_MATCH, found="an empty prefix", expected="some characters")
+        yield prefix.problem(
+            invalid.BAD_MATCH, found="an empty prefix", expected="a prefix that is not empty"
+        )
 
 
 def _header_name(field: Field, name: str) -> Iterator[Problem]:

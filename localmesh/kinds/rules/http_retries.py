@@ -1,4 +1,4 @@
-"""Retries (istio: pkg/config/validation/agent, ValidateHTTPRetry)."""
+"""Retries of HTTP routes (istio: pkg/config/validation/agent, ValidateHTTPRetry)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STATUSES = frozenset(str(status.value) for status in HTTPStatus)
 
 
 def retries(field: Field) -> Iterator[Problem]:
-    """The retry policy of a route."""
+    """The retry policy of a route is valid."""
     attempts = field.get("attempts")
     if (attempts.integer or 0) < 0:
         yield attempts.problem(
@@ -51,7 +51,7 @@ def _turned_off(field: Field) -> Iterator[Problem]:
         if setting and setting.value != "":
             yield setting.problem(
                 invalid.BAD_RETRIES,
-                expected="no further settings, because attempts is 0 (no retries)",
+                expected="no other settings, because attempts is 0 (no retries)",
                 remedy="write attempts: 3, or remove this field",
             )
 
@@ -65,9 +65,9 @@ def _conditions(retry_on: Field) -> Iterator[Problem]:
         bare = condition.strip()
         if bare in CONDITIONS or bare in _STATUSES:
             remedy = f"write {quoted(retry_on.text.replace(' ', ''))}"
-            expected = "conditions with commas and without spaces"
+            expected = "conditions separated by commas, without spaces"
         else:
             close = get_close_matches(bare.lower(), CONDITIONS, n=1)
             remedy = f"write {close[0]}" if close else f"write one of {', '.join(CONDITIONS)}"
-            expected = "a condition of Envoy or a status code"
+            expected = "a retry condition of Envoy, or a status code"
         yield retry_on.problem(invalid.BAD_RETRIES, found=quoted(condition), expected=expected, remedy=remedy)

@@ -13,7 +13,7 @@ from localmesh.problems.fields import Field
 
 
 def rewrite(field: Field) -> Iterator[Problem]:
-    """The rewrite of a route."""
+    """The rewrite of a route is valid."""
     by_regex = field.get("uriRegexRewrite")
     if field.get("uri").text and by_regex:
         yield field.problem(
@@ -39,7 +39,7 @@ def _by_regex(field: Field) -> Iterator[Problem]:
 
 
 def host_set_once(route: Field) -> Iterator[Problem]:
-    """The host may be set once, by the rewrite or by a header."""
+    """The host is set only once, by the rewrite or by a header."""
     request = route.get("headers", "request")
     settings = [route.get("rewrite", "authority")]
     for operation in ("set", "add"):
@@ -48,7 +48,7 @@ def host_set_once(route: Field) -> Iterator[Problem]:
     for field in written[1:]:
         yield field.problem(
             invalid.BAD_REWRITE,
-            expected=f"the host to be set once, and {written[0].path} sets it",
+            expected=f"the host to be set only once; {written[0].path} already sets it",
             remedy="keep rewrite.authority",
         )
 
@@ -56,17 +56,18 @@ def host_set_once(route: Field) -> Iterator[Problem]:
 # -- redirects ---------------------------------------------------------------------------------------
 
 CODES = (301, 302, 303, 307, 308)
-"""What Envoy can send. Istio accepts all of 3xx, and Envoy then refuses the whole route configuration."""
+"""The status codes that Envoy can send. Istio accepts every 3xx, and Envoy then rejects the whole route
+configuration."""
 
 _CHANGES = ("uri", "prefixRewrite", "authority", "port", "derivePort", "scheme")
 
 
 def redirect(field: Field) -> Iterator[Problem]:
-    """The redirect of a route."""
+    """The redirect of a route is valid."""
     if not any(field.get(name).value not in (None, "") for name in _CHANGES):
         yield field.problem(
             invalid.BAD_REDIRECT,
-            found="a redirect to the same place",
+            found="a redirect to the same URL",
             expected="a change of uri, authority, scheme or port",
             remedy="add redirect.uri or redirect.authority",
         )
@@ -90,7 +91,7 @@ def _code_and_scheme(field: Field) -> Iterator[Problem]:
 
 
 def prefix_redirect(route: Field) -> Iterator[Problem]:
-    """A redirect that replaces the prefix of the path needs one to replace."""
+    """A redirect that rewrites the prefix requires matches by prefix."""
     if not route.get("redirect", "prefixRewrite").text:
         return
     for match in route.get("match").items():

@@ -20,13 +20,13 @@ _LARGEST_BODY = 1024 * 1024
 
 
 def http_route(route: Field, *, is_delegate: bool) -> Iterator[Problem]:
-    """One HTTP route; those of a delegate may not delegate further."""
+    """One HTTP route is valid; routes of a delegate may not delegate in turn."""
     if is_delegate and route.get("delegate"):
         yield route.get("delegate").problem(
             invalid.BAD_DELEGATE,
-            found="a delegate delegates further",
+            found="a delegate with a route that delegates",
             expected="a route, a redirect or a directResponse",
-            remedy="route here, or add spec.hosts to make this a root",
+            remedy="add a route here, or add spec.hosts to make this a root VirtualService",
         )
     yield from _action(route)
     for name, block in route.entries():
@@ -47,7 +47,7 @@ def _action(route: Field) -> Iterator[Problem]:
     if not present:
         yield route.problem(
             invalid.ROUTE_ACTION,
-            found="the route does nothing",
+            found="the route has no action",
             expected="one of route, redirect, directResponse and delegate",
             remedy="add route with a destination",
         )
@@ -56,21 +56,21 @@ def _action(route: Field) -> Iterator[Problem]:
             invalid.ROUTE_ACTION,
             found=f"the route has {listed(present)}",
             expected="one of them",
-            remedy=f"remove {listed(present[1:])}, or write two routes with matches of their own",
+            remedy=f"remove {listed(present[1:])}, or split it into two routes",
         )
     elif present[0] != "route":
         for extra in _WITH_ROUTE_ONLY:
             if route.get(extra):
                 yield route.get(extra).problem(
                     invalid.ROUTE_ACTION,
-                    found=f"{extra} goes with {present[0]}",
-                    expected=f"{extra} with route only",
+                    found=f"the route has {extra} and {present[0]}",
+                    expected=f"{extra} only with route",
                     remedy=f"remove {extra}",
                 )
 
 
 def _is_set(route: Field, action: str) -> bool:
-    # An empty list of destinations is as good as none.
+    # An empty list of destinations counts as none.
     return bool(len(route.get("route"))) if action == "route" else bool(route.get(action))
 
 
@@ -80,7 +80,7 @@ def _root_action(route: Field) -> Iterator[Problem]:
             yield route.get(action).problem(
                 invalid.ROUTE_ACTION,
                 found=f"the route has delegate and {action}",
-                expected="delegate alone",
+                expected="only delegate",
                 remedy=f"move {action} into the delegate",
             )
 
@@ -91,13 +91,13 @@ def _direct_response(response: Field) -> Iterator[Problem]:
         body = response.get("body", kind)
         if len((body.text or "").encode(errors="replace")) > _LARGEST_BODY:
             yield body.problem(
-                invalid.OUT_OF_RANGE, expected="at most 1 MiB", remedy="serve large bodies from a workload"
+                invalid.OUT_OF_RANGE, expected="at most 1 MiB", remedy="serve larger bodies from a workload"
             )
 
 
 def _matches(matches: Field) -> Iterator[Problem]:
-    for each in matches.items():
-        yield from match(each)
+    for entry in matches.items():
+        yield from match(entry)
 
 
 def _mirrors(mirrors: Field) -> Iterator[Problem]:
@@ -117,11 +117,11 @@ def _mirror_percent(percent: Field) -> Iterator[Problem]:
 # -- faults ------------------------------------------------------------------------------------------
 
 SMALLEST = 0.0001
-"""Percent; Envoy counts in millionths."""
+"""In percent: Envoy counts in millionths."""
 
 
 def fault(field: Field) -> Iterator[Problem]:
-    """The faults of a route."""
+    """The faults of a route are valid."""
     abort, delay = field.get("abort"), field.get("delay")
     if not abort and not delay:
         yield field.problem(invalid.EMPTY_BLOCK, expected="abort and delay")
@@ -133,11 +133,11 @@ def fault(field: Field) -> Iterator[Problem]:
         (delay.get("exponentialDelay"), "write fixedDelay"),
     ):
         if unknown:
-            yield unknown.problem(invalid.BAD_FAULT, expected="a fault that Istio knows", remedy=remedy)
+            yield unknown.problem(invalid.BAD_FAULT, expected="a fault that Istio supports", remedy=remedy)
 
 
 def percentage(value: Field, least: float = SMALLEST) -> Iterator[Problem]:
-    """A share in percent; what is above 0 must not be below `least`."""
+    """A percentage; a value above 0 must not be below `least`."""
     if value.number is None:
         return
     if not 0 <= value.number <= 100 or 0 < value.number < least:
@@ -146,7 +146,7 @@ def percentage(value: Field, least: float = SMALLEST) -> Iterator[Problem]:
 
 
 def status(code: Field) -> Iterator[Problem]:
-    """The status of an answer; Istio lets 600 pass, which is no status and which Envoy refuses."""
+    """The status of a response; Istio accepts 600, which is not a status code and which Envoy rejects."""
     if code.integer is not None and not 200 <= code.integer <= 599:
         yield code.problem(invalid.BAD_STATUS, expected="a number from 200 to 599")
 
@@ -158,13 +158,13 @@ _SECOND = 1_000_000_000
 
 
 def cors(field: Field) -> Iterator[Problem]:
-    """The CORS policy of a route."""
+    """The CORS policy of a route is valid."""
     for origin in field.get("allowOrigins").items():
         yield from _origin(origin)
     for method in field.get("allowMethods").items():
         if method.text is not None and method.text not in _METHODS:
             yield method.problem(
-                invalid.BAD_CORS, expected=listed(_METHODS, "or"), remedy="write the method in capitals"
+                invalid.BAD_CORS, expected=listed(_METHODS, "or"), remedy="write the method in upper case"
             )
     for block in ("allowHeaders", "exposeHeaders"):
         for name in field.get(block).items():
@@ -205,4 +205,4 @@ _BLOCKS: Mapping[str, Callable[[Field], Iterator[Problem]]] = {
     "rewrite": rewrite,
     "route": destinations,
 }
-"""The rules of the blocks of a route, called only where there is one: most routes have few."""
+"""The rules of each block of a route, called only for blocks that are present: most routes have few."""

@@ -13,7 +13,7 @@ from localmesh.problems.fields import Field, quoted
 PRIVATE = "."
 PUBLIC = "*"
 
-_BY_SELECTOR = "write selector.matchLabels: there are no waypoints and no Kubernetes Gateways here"
+_BY_SELECTOR = "use selector.matchLabels: there are no waypoints or Kubernetes Gateways here"
 TARGET_REFERENCES = {"spec.targetRef": _BY_SELECTOR, "spec.targetRefs": _BY_SELECTOR}
 """Fields of security policies that localmesh does not support, with what to do instead."""
 
@@ -47,7 +47,7 @@ def exports(root: Field) -> Iterator[Problem]:
 _NAME = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
 _LONGEST_NAME = 63
 _LONGEST_PREFIX = 253
-_WORDS = "letters, digits, -, _ and ., beginning and ending with a letter or digit"
+_WORDS = "letters, digits, -, _ and ., starting and ending with a letter or digit"
 
 
 def selector_labels(labels: Field) -> Iterator[Problem]:

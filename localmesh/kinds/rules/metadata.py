@@ -1,4 +1,4 @@
-"""What Kubernetes asks of the name, labels and annotations of every object."""
+"""What Kubernetes requires of the name, labels and annotations of every object."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _QUALIFIED = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 _LONGEST_SUBDOMAIN = 253
 _MOST_ANNOTATIONS = 256 * 1024
 
-LABEL_WORDS = "at most 63 lower-case letters, digits and -, beginning and ending with a letter or digit"
-SUBDOMAIN_WORDS = "at most 253 lower-case letters, digits, - and ., each part beginning and ending with a " \
+LABEL_WORDS = "at most 63 lower-case letters, digits and -, starting and ending with a letter or digit"
+SUBDOMAIN_WORDS = "at most 253 lower-case letters, digits, - and ., each part starting and ending with a " \
     "letter or digit"  # fmt: skip
-_VALUE_WORDS = "at most 63 letters, digits, -, _ and ., beginning and ending with a letter or digit"
+_VALUE_WORDS = "at most 63 letters, digits, -, _ and ., starting and ending with a letter or digit"
 _KEY_WORDS = f"a name of {_VALUE_WORDS}, after an optional DNS name and a slash"
 
 
 def is_label(text: str) -> bool:
-    """Whether the text is a label in the sense of RFC 1123, as names of Services and containers are."""
+    """Whether the text is a label as defined by RFC 1123, as names of Services and containers are."""
     return _LABEL.match(text) is not None
 
 
@@ -34,7 +34,7 @@ def is_subdomain(text: str) -> bool:
 
 
 def names(root: Field, name_format: NameFormat) -> Iterator[Problem]:
-    """The object's name and namespace."""
+    """The name and namespace are valid."""
     name = root.get("metadata", "name")
     if name.text and not _is_name(name.text, name_format):
         words = LABEL_WORDS if name_format is NameFormat.LABEL else SUBDOMAIN_WORDS
@@ -55,7 +55,7 @@ def _is_name(name: str, name_format: NameFormat) -> bool:
 
 
 def labels_and_annotations(root: Field) -> Iterator[Problem]:
-    """The object's labels and annotations."""
+    """The labels and annotations are valid."""
     yield from label_problems(root.get("metadata", "labels"))
     annotations = root.get("metadata", "annotations")
     for key, field in annotations.entries():
@@ -69,12 +69,12 @@ def labels_and_annotations(root: Field) -> Iterator[Problem]:
             invalid.OUT_OF_RANGE,
             found=f"{size:,} characters",
             expected=f"at most {_MOST_ANNOTATIONS:,}",
-            remedy="put the data into a ConfigMap",
+            remedy="move the data to a ConfigMap",
         )
 
 
 def label_problems(labels: Field) -> Iterator[Problem]:
-    """A mapping of labels: on an object, in a template, or in a selector."""
+    """Labels are valid, on an object, in a template or in a selector."""
     for key, field in labels.entries():
         if not _is_key(key):
             yield field.problem(
@@ -90,7 +90,7 @@ def _is_key(key: str) -> bool:
 
 
 def entry_names(entries: Field, *, what: str, key: str = "name") -> Iterator[Problem]:
-    """Entries of a list that Kubernetes knows by name: the same name may occur once."""
+    """Names of the entries of a list are unique."""
     first: dict[str, Field] = {}
     for entry in entries.items():
         name = entry.get(key)

@@ -1,4 +1,4 @@
-"""What Kubernetes asks of a pod's spec (kubernetes: pkg/apis/core/validation, ValidatePodSpec)."""
+"""What Kubernetes requires of a pod's spec (kubernetes: pkg/apis/core/validation, ValidatePodSpec)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VARIABLE_SOURCES = ("configMapKeyRef", "fieldRef", "fileKeyRef", "resourceField
 
 
 def containers(spec: Field) -> Iterator[Problem]:
-    """A pod has containers of different names."""
+    """A pod has containers with unique names."""
     entries = spec.get("containers")
     if spec and not len(entries):
         yield spec.problem(invalid.MISSING_FIELD, name="containers", why="", remedy="add a container")
@@ -25,7 +25,7 @@ def containers(spec: Field) -> Iterator[Problem]:
 
 
 def volumes(spec: Field) -> Iterator[Problem]:
-    """Volumes have different names and one source each."""
+    """Volumes have unique names and one source each."""
     entries = spec.get("volumes")
     yield from entry_names(entries, what="the volume name")
     for volume in entries.items():
@@ -33,7 +33,7 @@ def volumes(spec: Field) -> Iterator[Problem]:
         sources = [key for key, source in volume.entries() if key != "name" and source]
         if len(sources) > 1:
             yield volume.problem(
-                invalid.EXCLUSIVE_FIELDS, found=listed(sources), expected="the kinds of volumes"
+                invalid.EXCLUSIVE_FIELDS, found=listed(sources), expected="the types of volumes"
             )
 
 
@@ -92,7 +92,10 @@ def _mounts(container: Field, pod_volumes: Field) -> Iterator[Problem]:
             yield name.problem(invalid.UNKNOWN_NAME, expected="a volume of the pod", known=listed(known))
         if mount.get("mountPath").text == "":
             yield mount.problem(
-                invalid.MISSING_FIELD, name="mountPath", why="", remedy="say where the volume is mounted"
+                invalid.MISSING_FIELD,
+                name="mountPath",
+                why="",
+                remedy="add the path at which to mount the volume",
             )
 
 
@@ -116,12 +119,12 @@ _NOT_NEGATIVE = (
 
 
 def probe(field: Field, *, must_succeed_once: bool) -> Iterator[Problem]:
-    """One probe, if there is one; start and liveness are proven by the first success."""
+    """A probe, if there is one, is valid; startup and liveness probes need a single success."""
     if not field:
         return
     present = [handler for handler in HANDLERS if field.get(handler)]
     if len(present) != 1:
-        found = f"it has {listed(present)}" if present else "it has none"
+        found = f"the probe has {listed(present)}" if present else "the probe has no handler"
         yield field.problem(invalid.BAD_PROBE, found=found)
     for handler in ("httpGet", "tcpSocket", "grpc"):
         yield from port_number_or_name(field.get(handler, "port"))
@@ -135,7 +138,7 @@ def _numbers(field: Field, must_succeed_once: bool) -> Iterator[Problem]:
             yield number.problem(invalid.OUT_OF_RANGE, expected="0 or more", remedy="write a number from 0")
     successes = field.get("successThreshold")
     if must_succeed_once and (successes.integer or 1) > 1:
-        yield successes.problem(invalid.OUT_OF_RANGE, expected="1, in this probe", remedy="remove the field")
+        yield successes.problem(invalid.OUT_OF_RANGE, expected="1 in this probe", remedy="remove the field")
 
 
 POD_RULES = (containers, volumes)

@@ -18,7 +18,7 @@ _MOST_MAGLEV = 5_000_011
 
 
 def traffic_policy(policy: Field) -> Iterator[Problem]:
-    """A traffic policy of a rule or a subset, if there is one."""
+    """A traffic policy of a rule or a subset, if there is one, is valid."""
     if not policy:
         return
     if not any(policy.get(block).value not in (None, []) for block in _POLICY):
@@ -59,7 +59,7 @@ def _outlier_detection(field: Field) -> Iterator[Problem]:
     if failures.integer and field.get("splitExternalLocalOriginErrors").value is not True:
         yield failures.problem(
             invalid.BAD_OUTLIER_DETECTION,
-            expected="splitExternalLocalOriginErrors: true beside it, without which it does not count",
+            expected="splitExternalLocalOriginErrors: true, without which it has no effect",
             remedy="add splitExternalLocalOriginErrors: true, or write consecutiveGatewayErrors",
         )
 
@@ -94,7 +94,7 @@ def _connection_pool(field: Field) -> Iterator[Problem]:
 
 
 def _idle_timeout(timeout: Field) -> Iterator[Problem]:
-    # The only timeout that may be 0, which turns it off; so the schema leaves it to us.
+    # The only timeout that may be 0, which turns it off; so the schema does not check it.
     if timeout.text is not None and nanoseconds(timeout.text) != 0 and not is_duration(timeout.text):
         expected = "a duration with its unit, in whole milliseconds, or 0s for none"
         yield timeout.problem(invalid.BAD_DURATION, expected=expected)
@@ -115,9 +115,9 @@ def _load_balancer(field: Field) -> Iterator[Problem]:
     consistent_hash = field.get("consistentHash")
     yield from _cookie(consistent_hash.get("httpCookie"))
     for name in ("httpHeaderName", "httpQueryParameterName"):
-        if consistent_hash.get(name).text == "":  # Istio takes it, and then Envoy refuses all routes
+        if consistent_hash.get(name).text == "":  # Istio accepts it, and then Envoy rejects all routes
             yield consistent_hash.get(name).problem(
-                invalid.BAD_LOAD_BALANCER, expected="a name to hash by", remedy="write the name"
+                invalid.BAD_LOAD_BALANCER, expected="a name that is not empty", remedy="write the name"
             )
     yield from _maglev(consistent_hash)
     if field.get("localityLbSetting") and field.get("zoneAwareLbSetting"):
@@ -128,12 +128,14 @@ def _load_balancer(field: Field) -> Iterator[Problem]:
 def _cookie(cookie: Field) -> Iterator[Problem]:
     if cookie.get("name").text == "":
         yield cookie.get("name").problem(
-            invalid.BAD_LOAD_BALANCER, expected="the name of the cookie", remedy="name the cookie"
+            invalid.BAD_LOAD_BALANCER,
+            expected="the name of the cookie",
+            remedy="write the name of the cookie",
         )
     yield from entry_names(cookie.get("attributes"), what="the cookie attribute")
     ttl = cookie.get("ttl")
     lifetime = nanoseconds(ttl.text) if ttl.text is not None else 0
-    if lifetime is None or lifetime < 0:  # Istio takes less than nothing, and then Envoy refuses all routes
+    if lifetime is None or lifetime < 0:  # Istio accepts negative ones, and then Envoy rejects all routes
         expected = "a duration with its unit, or 0s for a session cookie"
         yield ttl.problem(invalid.BAD_DURATION, expected=expected)
 
@@ -185,8 +187,8 @@ _CLIENT_TLS = (
     "privateKey",
 )
 _UNSUPPORTED = {
-    "loadBalancer.localityLbSetting": "leave it away: all pods are in one place here",
-    "loadBalancer.zoneAwareLbSetting": "leave it away: all pods are in one place here",
+    "loadBalancer.localityLbSetting": "remove it: all pods are in the same locality here",
+    "loadBalancer.zoneAwareLbSetting": "remove it: all pods are in the same locality here",
     "connectionPool.http.http2KeepAlive": REMOVE_FIELD,
     "outlierDetection.outlierDetectionHttpErrorCodes": "write consecutive5xxErrors",
     **{f"tls.{field}": REMOVE_TLS for field in _CLIENT_TLS},

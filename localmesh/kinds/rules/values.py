@@ -17,7 +17,7 @@ _NAME_WORDS = "at most 15 lower-case letters, digits and single -, with a letter
 
 
 def port_number(port: Field) -> Iterator[Problem]:
-    """A number that must be a port."""
+    """A port number is in range."""
     if port.integer is not None and not 1 <= port.integer <= HIGHEST:
         yield port.problem(
             invalid.BAD_PORT, expected=f"a port from 1 to {HIGHEST}", remedy="write a number in this range"
@@ -25,13 +25,13 @@ def port_number(port: Field) -> Iterator[Problem]:
 
 
 def port_name(name: Field) -> Iterator[Problem]:
-    """A name of a container's port (RFC 6335)."""
+    """The name of a container port is valid (RFC 6335)."""
     if name.text and not (len(name.text) <= _LONGEST_NAME and _NAME.match(name.text)):
         yield name.problem(invalid.BAD_PORT, expected=_NAME_WORDS, remedy="choose another name")
 
 
 def port_number_or_name(port: Field) -> Iterator[Problem]:
-    """A port that may be given by its number or by its name."""
+    """A port given by its number or its name is valid."""
     yield from port_number(port)
     yield from port_name(port)
 
@@ -40,7 +40,7 @@ _QUANTITY = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[KMGTPE]i|[numkMG
 
 
 def quantity(amount: Field) -> Iterator[Problem]:
-    """One amount, which is not negative."""
+    """A quantity is valid and not negative."""
     if amount.text is not None:
         is_fine = _QUANTITY.match(amount.text) is not None
     else:
@@ -48,6 +48,6 @@ def quantity(amount: Field) -> Iterator[Problem]:
     if not is_fine:
         yield amount.problem(
             invalid.OUT_OF_RANGE,
-            expected="an amount such as 100m, 0.5, 64Mi or 1G",
-            remedy="write a number with one of the units m, k, M, G, T, Ki, Mi, Gi, Ti, or without",
+            expected="a quantity such as 100m, 0.5, 64Mi or 1G",
+            remedy="write a number, with one of the units m, k, M, G, T, Ki, Mi, Gi and Ti if needed",
         )

@@ -1,11 +1,11 @@
-"""SM1xx: what Kubernetes or Istio refuses."""
+"""SM1xx: what Kubernetes or Istio reject as invalid."""
 
 from localmesh.problems.codes.code import Code
 
 UNKNOWN_FIELD = Code(
     "SM101",
-    "A field is not known",
-    '"{name}" is not a field here; known are {known}',
+    "A field is unknown",
+    '"{name}" is not a field here; the fields are {known}',
     "{remedy}",
 )
 WRONG_TYPE = Code(
@@ -22,13 +22,13 @@ MISSING_FIELD = Code(
 )
 NOT_IN_SET = Code(
     "SM104",
-    "A value is not one of those allowed",
+    "A value is not allowed",
     "found {found}, expected {expected}",
     "{remedy}",
 )
 EXCLUSIVE_FIELDS = Code(
     "SM105",
-    "Fields exclude each other",
+    "Fields are mutually exclusive",
     "{found} are set, expected at most one of {expected}",
     "keep one of them",
 )
@@ -40,15 +40,15 @@ OUT_OF_RANGE = Code(
 )
 BAD_DURATION = Code(
     "SM107",
-    "A duration cannot be read",
+    "A duration is not valid",
     "found {found}, expected {expected}",
-    "write for example 500ms, 2s or 1m30s, or leave the field away",
+    "write for example 500ms, 2s or 1m30s, or remove the field",
 )
 BAD_BASE64 = Code(
     "SM108",
     "A value is not base64",
     "found {found}, expected base64",
-    "encode the value, or in a Secret write it under stringData",
+    "encode the value; in a Secret, plain text goes under stringData",
 )
 BAD_NAME = Code(
     "SM111",
@@ -60,12 +60,12 @@ BAD_LABEL = Code(
     "SM112",
     "A label or annotation is malformed",
     "{part} {found} is malformed, expected {expected}",
-    "rewrite it; free text belongs into annotations",
+    "correct it; free text goes in annotations",
 )
 DUPLICATE_ENTRY = Code(
     "SM113",
-    "A list has two entries of one name",
-    "{what} {found} is already at {first}",
+    "Two entries of a list have the same name",
+    "{what} {found} is already used at {first}",
     "rename or remove one of them",
 )
 BAD_PORT = Code(
@@ -76,25 +76,25 @@ BAD_PORT = Code(
 )
 SELECTOR_MISMATCH = Code(
     "SM115",
-    "The selector does not select the template",
-    "the selector asks for {wanted}, the template has {found}",
-    "make spec.template.metadata.labels and spec.selector.matchLabels agree",
+    "The selector does not match the template",
+    "the selector requires {wanted}, the labels of the template are {found}",
+    "make spec.template.metadata.labels match spec.selector.matchLabels",
 )
 BAD_PROBE = Code(
     "SM116",
     "A probe does not have exactly one handler",
     "{found}, expected exactly one of httpGet, tcpSocket, exec and grpc",
-    "write one of them",
+    "define exactly one of them",
 )
 UNKNOWN_NAME = Code(
     "SM117",
-    "A name refers to nothing in the pod",
-    "{found} is not {expected}; there is {known}",
-    "declare it or correct the name",
+    "A name refers to something that is not defined",
+    "{found} is not {expected}; defined: {known}",
+    "define it or correct the name",
 )
 BAD_SERVICE = Code(
     "SM118",
-    "A Service contradicts itself",
+    "Fields of a Service contradict each other",
     "{found}, expected {expected}",
     "{remedy}",
 )
@@ -114,7 +114,7 @@ BAD_WEIGHT = Code(
     "SM123",
     "A weight is not valid",
     "found {found}, expected {expected}",
-    "give each destination its share, for example 80 and 20",
+    "give each destination a weight, for example 80 and 20",
 )
 BAD_REGEX = Code(
     "SM124",
@@ -126,13 +126,13 @@ BAD_PERCENTAGE = Code(
     "SM125",
     "A percentage is out of range",
     "found {found}, expected {expected}",
-    "write the share in percent, for example 12.5",
+    "write a percentage, for example 12.5",
 )
 BAD_STATUS = Code(
     "SM126",
-    "An HTTP status is not valid",
+    "An HTTP status code is not valid",
     "found {found}, expected {expected}",
-    "write a status such as 503",
+    "write a status code such as 503",
 )
 BAD_RETRIES = Code(
     "SM127",
@@ -142,7 +142,7 @@ BAD_RETRIES = Code(
 )
 ROUTE_ACTION = Code(
     "SM128",
-    "An HTTP route does not do exactly one thing",
+    "An HTTP route does not have exactly one action",
     "{found}, expected {expected}",
     "{remedy}",
 )
@@ -156,17 +156,17 @@ BAD_MATCH = Code(
     "SM130",
     "A match is empty",
     "found {found}, expected {expected}",
-    "leave the condition away, or write a regex of .+ to ask for presence",
+    "remove the condition, or write the regex .+ to match any value",
 )
 BAD_GATEWAY_NAME = Code(
     "SM131",
-    "A gateway is named wrongly",
+    "The name of a gateway is not valid",
     "found {found}, expected {expected}",
-    "write the gateway as namespace/name",
+    "write namespace/name",
 )
 BAD_DELEGATE = Code(
     "SM132",
-    "A delegate VirtualService has what only a root may have",
+    "A delegate VirtualService has fields that only a root may have",
     "{found}, expected {expected}",
     "{remedy}",
 )
@@ -196,9 +196,9 @@ BAD_CORS = Code(
 )
 EMPTY_BLOCK = Code(
     "SM137",
-    "A block says nothing",
+    "A block is empty",
     "found {found}, expected at least one of {expected}",
-    "fill it or remove it",
+    "set one of them, or remove the block",
 )
 BAD_LOAD_BALANCER = Code(
     "SM138",
@@ -238,13 +238,13 @@ BAD_POLICY = Code(
 )
 BAD_TOKEN_KEYS = Code(
     "SM144",
-    "The keys of an issuer cannot be used",
-    "jwks is no JSON Web Key Set: {reason}",
+    "The keys of an issuer are not valid",
+    "jwks is not a JSON Web Key Set: {reason}",
     "write the issuer's public keys, as its jwks_uri serves them",
 )
 BAD_ENTRY = Code(
     "SM145",
-    "A ServiceEntry contradicts itself",
+    "Fields of a ServiceEntry contradict each other",
     "found {found}, expected {expected}",
     "{remedy}",
 )

@@ -12,17 +12,17 @@ MALFORMED = Code(
     "SM002",
     "The text is not YAML",
     "not YAML: {reason}",
-    "correct the YAML at this line",
+    "correct the YAML on this line",
 )
 DUPLICATE_KEY = Code(
     "SM003",
-    "A key is written twice",
-    'the key "{key}" is written twice',
+    "A key occurs twice",
+    'the key "{key}" occurs twice',
     "keep one of them",
 )
 KUSTOMIZE_FAILED = Code(
     "SM004",
-    "kustomize refuses the folder",
+    "kustomize cannot build the folder",
     "kustomize says: {reason}",
     "{remedy}",
 )
@@ -30,8 +30,7 @@ KUSTOMIZE_MISSING = Code(
     "SM005",
     "kustomize is not installed",
     "{found}",
-    "install kustomize or kubectl, or name one of them by its path in the environment variable "
-    "SENTIMESH_KUSTOMIZE",
+    "install kustomize or kubectl, or set the environment variable SENTIMESH_KUSTOMIZE to the path of one",
 )
 NOT_AN_OBJECT = Code(
     "SM006",
@@ -41,7 +40,7 @@ NOT_AN_OBJECT = Code(
 )
 UNKNOWN_KIND = Code(
     "SM007",
-    "The kind is not known",
+    "The kind is unknown",
     "{found} in {api_version} is not a kind of Kubernetes or Istio",
     "{remedy}",
 )
@@ -49,11 +48,11 @@ REMOVED_VERSION = Code(
     "SM008",
     "The apiVersion was removed",
     "{found} is no longer served for {kind}; it was removed in {release}",
-    "write {current}, and check the fields: some were renamed with it",
+    "write {current}, and check the fields: some were renamed in it",
 )
 DUPLICATE_OBJECT = Code(
     "SM009",
     "An object is defined twice",
-    "defined a second time, first in {first}",
-    "keep one of them or rename one",
+    "already defined in {first}",
+    "remove or rename one of them",
 )

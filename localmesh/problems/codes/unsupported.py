@@ -1,22 +1,22 @@
-"""SM3xx: what Kubernetes and Istio can and localmesh cannot (yet)."""
+"""SM3xx: what works on Kubernetes with Istio and localmesh does not support yet."""
 
 from localmesh.problems.codes.code import Code
 
 FIELD_NOT_SUPPORTED = Code(
     "SM301",
-    "localmesh does not translate a field",
+    "localmesh does not support a field",
     "not supported by localmesh",
     "{remedy}",
 )
 KIND_NOT_SUPPORTED = Code(
     "SM302",
-    "localmesh does not translate a kind",
+    "localmesh does not support a kind",
     "{kind} ({group}) is not supported by localmesh{reason}",
-    "leave the object away for the local run, or run it on a cluster",
+    "remove the object for local runs, or run on a cluster",
 )
 VALUE_NOT_SUPPORTED = Code(
     "SM303",
-    "localmesh does not translate a value",
-    "{found} is not supported by localmesh, which knows {expected}",
+    "localmesh does not support a value",
+    "{found} is not supported by localmesh, which supports {expected}",
     "{remedy}",
 )

@@ -1,22 +1,22 @@
-"""SM2xx: what Kubernetes and Istio accept and what cannot work; these are warnings."""
+"""SM2xx: what Kubernetes and Istio accept and what cannot work as written: warnings."""
 
 from localmesh.problems.codes.code import Code
 
 MISSING_HOST = Code(
     "SM201",
-    "A route goes to a host that does not exist",
+    "A route leads to a host that does not exist",
     "{found} {reason}; {effect}",
     "{remedy}",
 )
 MISSING_PORT = Code(
     "SM202",
-    "A route goes to a port that the Service does not have",
+    "A route leads to a port that the Service does not have",
     "{found} is not a port of {service}, which has {known}; {effect}",
     "route to one of these, or add the port to the Service",
 )
 MISSING_SUBSET = Code(
     "SM203",
-    "A route goes to a subset that does not exist",
+    "A route leads to a subset that does not exist",
     "{found} is not a subset of {host}: {known}; {effect}",
     "{remedy}",
 )
@@ -28,7 +28,7 @@ MISSING_GATEWAY = Code(
 )
 SUBSET_WITHOUT_PODS = Code(
     "SM205",
-    "A subset selects no pod",
+    "A subset selects no pods",
     "no pod of {service} has the labels {found}; its pods have {known}; requests to the subset get 503",
     "correct the labels, or deploy the workload",
 )
@@ -46,14 +46,14 @@ WEIGHTS_NOT_100 = Code(
 )
 CONFLICTING_HOSTS = Code(
     "SM208",
-    "Two VirtualServices are for one host in the mesh",
-    "{host} already has {first} ({where}); sidecars use that one and ignore this",
+    "Two VirtualServices have the same host in the mesh",
+    "{first} ({where}) already has the host {host}; sidecars use that one and ignore this one",
     "merge them into one VirtualService, or use delegates",
 )
 UNREACHABLE_ROUTE = Code(
     "SM209",
     "A route is never reached",
-    "never reached: {earlier} takes {reason} first",
+    "never reached: {earlier} matches {reason} first",
     "move it up, or remove it",
 )
 SELECTOR_WITHOUT_PODS = Code(
@@ -88,44 +88,44 @@ HOST_NOT_IN_GATEWAY = Code(
 )
 PORT_NOT_CHOSEN = Code(
     "SM215",
-    "A route does not say which port",
+    "A route does not specify a port",
     "{service} has the {plural} {known} and the destination names none, while requests come in on {incoming};"
     " {effect}",
     "add destination.port.number",
 )
 FAULT_NEVER_FIRES = Code(
     "SM216",
-    "A fault never fires",
-    "{found}, so the fault is injected into no request",
+    "A fault is never injected",
+    "{found}, so the fault is never injected",
     "{remedy}",
 )
 MISSING_OBJECT = Code(
     "SM217",
     "A pod needs an object that does not exist",
     "{found} is not a {kind} of the namespace{hint}",
-    "define it, correct the name, or mark the reference as optional where that is allowed",
+    "define it, correct the name, or mark the reference as optional if it may be",
 )
 RETRIES_WITHOUT_EFFECT = Code(
     "SM218",
-    "Retries do not retry what the application answers",
-    "retries has no retryOn, so no answer of the application and no perTryTimeout is retried",
-    "write retryOn: 5xx or the conditions that are meant",
+    "Retries do not retry responses of the application",
+    "retries has no retryOn, so neither responses of the application nor a perTryTimeout are retried",
+    "add retryOn: 5xx, or the conditions that you mean",
 )
 POLICY_WITHOUT_PODS = Code(
     "SM219",
-    "A policy selects no pod",
-    "no workload in its reach has the labels {found}; {known}",
+    "A policy selects no pods",
+    "no workload in its scope has the labels {found}; {known}",
     "correct the labels, or deploy the workload",
 )
 DIFFERENT_HERE = Code(
     "SM220",
-    "A setting means something else on one machine",
-    "{found} does not mean the same here: {reason}",
+    "A setting has a different effect on one machine",
+    "{found} has a different effect here: {reason}",
     "{remedy}",
 )
 NOT_INJECTED = Code(
     "SM221",
-    "A namespace does not ask for sidecars",
+    "A namespace does not enable sidecar injection",
     "{found}: on a cluster its pods get no sidecar ({workloads})",
     "add the label istio-injection: enabled",
 )
@@ -134,4 +134,16 @@ UNKNOWN_CALLER = Code(
     "A policy names a caller that does not exist",
     "{found} is not a caller: {reason}",
     "{remedy}",
+)
+SELECTOR_WITHOUT_GATEWAY = Code(
+    "SM223",
+    "The selector of a Gateway matches no gateway",
+    "no gateway has the labels {found}, so nothing serves this Gateway; {known}",
+    "correct the labels, or deploy a gateway that has them",
+)
+PORT_NOT_IN_SERVICE = Code(
+    "SM224",
+    "A port of a Gateway cannot be reached through the gateway's Service",
+    "{found} is not a port of {service}, which has {known}; {effect}",
+    "use one of these ports, or add the port to the Service",
 )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from localmesh.catalog import Address
+from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.container import Container
 from localmesh.catalog.workload import Workload
 from localmesh.errors import LocalmeshError
 from localmesh.runtime.external.inventory import GatewayEntry, Inventory, PodEntry
-from localmesh.runtime.workloads.ports import LOOPBACK
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a pod's own network, where the others have to reach its proxy
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import aiohttp
 
-from localmesh.catalog import Address, Proxy
-from localmesh.catalog.addressing import LoopbackAllocator, PlannedGateway, PlannedPod
+from localmesh.catalog import LOOPBACK, Address, Proxy
+from localmesh.catalog.addressing import PlannedGateway, PlannedPod
 from localmesh.catalog.config_data import ConfigData
 from localmesh.runtime.background import attempt, start_task, stop_tasks
+from localmesh.runtime.processes.addresses import LoopbackAllocator
 from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles, node_id
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.protocols import RunningWorkload
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts
-from localmesh.runtime.workloads.ports import LOOPBACK
 from localmesh.xds import AdsServer
 
 _RESTART_PAUSE_SECONDS = 0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +11,6 @@ from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.volume import Claim, Volume
 from localmesh.catalog.workload import Workload
 
-_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no vowels, so that no words appear
-_NAME_LENGTH = 5
 _NAMESPACE_OF_UIDS = uuid.UUID("7d0c4f3a-9f5e-4a38-8d68-5b1d2f6c1f10")
 
 NODE_NAME = "localmesh"
@@ -42,7 +39,7 @@ class PodFacts:
     @property
     def name(self) -> str:
         """The pod's name: the same for the same template and ordinal, in every run."""
-        return pod_name(self.workload, self.ordinal)
+        return self.workload.pod_name(self.ordinal)
 
     @property
     def uid(self) -> str:
@@ -78,14 +75,3 @@ class PodFacts:
 def pod_uid(namespace: str, name: str) -> str:
     """The unique id of a pod, made from its name."""
     return str(uuid.uuid5(_NAMESPACE_OF_UIDS, f"{namespace}/{name}"))
-
-
-def pod_name(workload: Workload, ordinal: int) -> str:
-    """The name of the `ordinal`-th pod: the workload's and five characters made from its template."""
-    identity = f"{workload.namespace}/{workload.name}/{workload.restart_key}/{ordinal}"
-    number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
-    suffix = ""
-    for _ in range(_NAME_LENGTH):
-        number, index = divmod(number, len(_NAME_ALPHABET))
-        suffix += _NAME_ALPHABET[index]
-    return f"{workload.name}-{suffix}"

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import psutil
 
+from localmesh.catalog import LOOPBACK
 from localmesh.errors import LocalmeshError
 from localmesh.runtime.processes.process import Command
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads.environment import launch
 from localmesh.runtime.workloads.facts import PodFacts
-from localmesh.runtime.workloads.ports import LOOPBACK, is_free
+from localmesh.runtime.workloads.ports import is_free
 from localmesh.runtime.workloads.supervisor import End, Supervised, Supervisor
 from localmesh.runtime.workloads.volumes import make_folders, remove_folders
 

@@ -123,7 +123,7 @@ def test_pass_when_apply_says_what_it_ignores(shell: Shell) -> None:
 
     assert finished.stdout.splitlines()[:2] == [
         "nothing changed",
-        "ignored  Telemetry: they mean nothing without a cluster",
+        "ignored  Telemetry: no effect without a cluster",
     ]
 
 
@@ -151,7 +151,7 @@ def test_fail_when_get_is_asked_for_what_is_no_kind(shell: Shell) -> None:
     assert (unknown.returncode, pods.returncode, none.returncode) == (2, 2, 0)
     assert '"foo" is not a kind such as virtualservices' in unknown.stderr
     assert "`localmesh status` shows them" in pods.stderr
-    assert none.stderr == "nothing of the kind is in force: sidecars\n"
+    assert none.stderr == "no sidecars found\n"
 
 
 def test_pass_when_delete_takes_out_what_a_file_names(shell: Shell) -> None:
@@ -163,7 +163,78 @@ def test_pass_when_delete_takes_out_what_a_file_names(shell: Shell) -> None:
 
     assert (first.returncode, first.stdout.splitlines()[0]) == (0, "removed  Deployment shop/extra")
     assert "removed" not in "".join(first.stdout.splitlines()[1:])
-    assert (second.returncode, second.stderr) == (1, "localmesh: Deployment shop/extra is not in force\n")
+    assert (second.returncode, second.stderr) == (1, "localmesh: Deployment shop/extra is not applied\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("Deployment", "extra"),
+        ("deploy", "extra", "-n", "shop"),
+        ("deployments.apps/extra",),
+        ("-f", "extra-without-namespace.yaml", "-n", "shop"),
+    ],
+)
+def test_pass_when_delete_names_objects_as_kubectl_does(shell: Shell, arguments: tuple[str, ...]) -> None:
+    """By kind and name, in any spelling of the kind; a file's objects may lack the namespace."""
+    shell("apply", "-f", shell.write("extra.yaml", V1.replace("web-v1", "extra")))
+    shell.write(
+        "extra-without-namespace.yaml", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: extra}}"
+    )
+
+    finished = shell("delete", *arguments)
+
+    assert (finished.returncode, finished.stdout.splitlines()[0]) == (0, "removed  Deployment shop/extra")
+
+
+def test_pass_when_delete_says_where_the_object_is(shell: Shell) -> None:
+    """A file that names no namespace means `default`; where the name exists is told."""
+    service = "{apiVersion: v1, kind: Service, metadata: {name: web}}"
+
+    finished = shell("delete", "-f", shell.write("service.yaml", service))
+
+    assert (finished.returncode, finished.stdout.splitlines()[0]) == (1, "nothing changed")
+    assert finished.stderr == (
+        "localmesh: Service default/web is not applied; there is one in namespace shop: add -n shop\n"
+    )
+
+
+def test_pass_when_delete_and_status_warn_of_what_no_longer_works(shell: Shell) -> None:
+    """A route whose subsets are gone: `delete` says it at once, `status` as long as it is so."""
+    before = shell("status")
+
+    deleted = shell("delete", "dr", "web")
+    status = shell("status")
+    shell("apply", "-f", "mesh.yaml")
+
+    assert "SM203" not in before.stdout
+    for text in (deleted.stderr, status.stdout):
+        assert "warning SM203: VirtualService shop/web" in text
+    assert not [text for text in json.loads(shell("status", "--json").stdout)["warnings"] if "SM203" in text]
+
+
+def test_fail_when_a_delete_is_ambiguous_or_incomplete(shell: Shell) -> None:
+    """One line says what is missing; nothing is removed."""
+    other = V1.replace("namespace: shop", "namespace: other")
+    shell("apply", "-f", shell.write("other.yaml", other))
+
+    ambiguous, incomplete = shell("delete", "deploy", "web-v1"), shell("delete", "deploy")
+    shell("delete", "-f", "other.yaml")
+
+    assert "Deployment web-v1 exists in other, shop: choose one with -n" in ambiguous.stderr
+    assert "the name is missing: write deploy NAME or deploy/NAME" in incomplete.stderr
+    assert (ambiguous.returncode, incomplete.returncode) == (2, 2)
+
+
+def test_pass_when_get_and_logs_are_limited_to_a_namespace(shell: Shell) -> None:
+    """What is elsewhere is not shown."""
+    here, elsewhere = shell("get", "svc", "-n", "shop"), shell("get", "svc", "-n", "other")
+    logs, no_logs = shell("logs", "web-v1", "-n", "shop"), shell("logs", "web-v1", "-n", "other")
+
+    assert "shop" in here.stdout
+    assert (elsewhere.stdout, elsewhere.stderr) == ("", "no svc found in namespace other\n")
+    assert logs.returncode == 0
+    assert 'there is no log of "web-v1"; there are: none' in no_logs.stderr
 
 
 def test_pass_when_delete_warns_of_routes_that_need_what_is_gone(shell: Shell) -> None:
@@ -187,7 +258,7 @@ def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
     pipe = shell("apply", "-f", "-")
 
     assert (empty.returncode, pipe.returncode) == (2, 2)
-    assert empty.stderr.startswith("empty.yaml: error SM001\n  cannot be read: no object in it\n")
+    assert empty.stderr.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n")
     assert pipe.stderr.startswith("<stdin>: error SM001\n  cannot be read: no object comes in")
 
 
@@ -219,6 +290,7 @@ def test_fail_when_apply_gets_a_bad_weight_and_keep_the_old_state(shell: Shell) 
     assert "bad.yaml" in finished.stderr
     assert "VirtualService shop/web" in finished.stderr
     assert "spec.http[0].route[0].weight" in finished.stderr
+    assert finished.stderr.endswith("Nothing was changed: the previous configuration still applies.\n")
     assert json.loads(shell("status", "--json").stdout)["generation"] == before
 
 
@@ -263,7 +335,7 @@ def test_pass_when_logs_show_what_a_workload_wrote(shell: Shell) -> None:
     finished = shell("logs", "nobody")
 
     assert finished.returncode == 2
-    assert 'no log of "nobody"; there are: istio-ingressgateway, web-v1, web-v2' in finished.stderr
+    assert 'there is no log of "nobody"; there are: istio-ingressgateway, web-v1, web-v2' in finished.stderr
 
 
 def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:
@@ -272,8 +344,8 @@ def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:
 
     assert finished.returncode == 1
     assert finished.stderr == (
-        f"localmesh: no mesh runs with the state folder {tmp_path.resolve()}/.localmesh; "
-        "start one with `localmesh up -k DIR`, or name its address in LOCALMESH_URL\n"
+        f"localmesh: no mesh runs with the state folder {tmp_path.resolve()}/.localmesh and none answers at "
+        "http://127.0.0.1:7080; start one with `localmesh up -k DIR`, or set LOCALMESH_URL to its address\n"
     )
 
 
@@ -287,7 +359,7 @@ def test_fail_when_the_named_address_is_none(
     finished = Shell(tmp_path)("status")
 
     assert finished.returncode == 2
-    assert f'LOCALMESH_URL is "{address}", which must look like http://127.0.0.1:7080' in finished.stderr
+    assert f'LOCALMESH_URL is "{address}", expected an address like http://127.0.0.1:7080' in finished.stderr
 
 
 def test_fail_when_nothing_is_named(tmp_path: Path) -> None:
@@ -295,7 +367,7 @@ def test_fail_when_nothing_is_named(tmp_path: Path) -> None:
     finished = Shell(tmp_path)("up")
 
     assert finished.returncode == 2
-    assert "name what to run: -k DIR (a kustomization) or -f FILE" in finished.stderr
+    assert "no manifests: give -k DIR (a kustomization) or -f FILE" in finished.stderr
 
 
 def test_pass_when_down_stops_it(shell: Shell) -> None:

@@ -156,7 +156,7 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(shop: Up, option: s
 
         finished = shop.run(option, str(port))
 
-    expected = f"localmesh: port {port} on 127.0.0.1 is taken; choose another one with {option}"
+    expected = f"localmesh: port {port} on 127.0.0.1 is in use; choose another one with {option}"
     assert (finished.returncode, finished.stderr.splitlines()[-1]) == (1, expected)
     assert not shop.state.exists()
 
@@ -256,7 +256,7 @@ def test_two_meshes_with_one_state_folder_do_not_meet(shop: Up) -> None:
         second = shop.run()
 
         assert second.returncode == 1
-        assert "a mesh runs already with the state folder .localmesh (process" in second.stderr
+        assert "a mesh is already running with the state folder .localmesh (process" in second.stderr
         assert shop.ready()
     finally:
         first.terminate()

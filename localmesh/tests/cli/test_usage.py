@@ -11,15 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import localmesh.cli
 from localmesh import ISTIO_VERSION
-from localmesh.cli.commands import run
-from localmesh.cli.foreground import require_free
-from localmesh.cli.inspect import lines_of
-from localmesh.cli.version import version_text
-from localmesh.errors import PortInUseError
+from localmesh.cli.client import RunningMesh
+from localmesh.cli.commands import COMMANDS, cli, run, version_text
+from localmesh.cli.foreground import require_free, require_no_mesh
+from localmesh.cli.logs import lines_of
+from localmesh.errors import MeshAlreadyRunningError, PortInUseError
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,15 +32,61 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCALMESH_URL", raising=False)
 
 
+def test_help_lists_every_command_with_its_whole_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """No summary is cut off, and each name is that of a command."""
+    status = run(["--help"])
+
+    text = " ".join(capsys.readouterr().out.split())
+    assert status == 0
+    for name, summary in COMMANDS.items():
+        assert f"{name} {summary}" in text
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert command.name == name
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["apply"], "localmesh apply: error: name what to run: -k DIR (a kustomization) or -f FILE"),
+        (["delete"], "name what to delete: KIND NAME, or manifests with -f FILE or -k DIR"),
+        (["delete", "vs", "web", "-f", "a.yaml"], "name what to delete"),
+    ],
+)
+def test_delete_needs_names_or_manifests(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of the two; exit status 2."""
+    status = run(arguments)
+
+    assert status == 2
+    assert said in capsys.readouterr().err
+
+
+def test_make_names_its_variables_for_a_second_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way out of the refusal, as options or as variables of make."""
+    running = RunningMesh("http://127.0.0.1:7080", 7, 0.0)
+    monkeypatch.setattr(RunningMesh, "read", lambda _folder: running)
+
+    with pytest.raises(MeshAlreadyRunningError) as by_option:
+        require_no_mesh(tmp_path)
+    with pytest.raises(MeshAlreadyRunningError) as by_make:
+        require_no_mesh(tmp_path, from_make=True)
+
+    other = "for a second mesh choose another folder with"
+    assert str(by_option.value).endswith(f"{other} --state FOLDER (or LOCALMESH_STATE)")
+    variables = "STATE=FOLDER, GATEWAY_PORT=PORT and API_PORT=PORT"
+    assert str(by_make.value).endswith(f"{other} {variables} after `make up`")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["apply"], "localmesh apply: error: no manifests: give -k DIR (a kustomization) or -f FILE"),
         (
             ["apply", "shop"],
-            'localmesh apply: error: "shop" is no option: write -k shop (a kustomization) or',
+            'localmesh apply: error: "shop" is not an option: write -k shop (a kustomization) or',
         ),
-        (["serve", "shop", "--pods", "x"], 'localmesh serve: error: "shop" is no option: write -k shop'),
+        (["serve", "shop", "--pods", "x"], 'localmesh serve: error: "shop" is not an option: write -k shop'),
         (["logs", "web", "--tail", "-5"], "localmesh logs: error: Invalid value for '--tail': -5 is not in"),
         (["up", "--gateway-port", "99999"], "localmesh up: error: Invalid value for '--gateway-port': 99999"),
         (["aply"], "localmesh: error: No such command 'aply'"),
@@ -65,7 +112,7 @@ def test_a_folder_alone_is_taken_for_a_kustomization(
     status = run(["up", "shop"])
 
     assert status == 2
-    assert '"shop" is no option: write -k shop (a kustomization) or -f shop' in capsys.readouterr().err
+    assert '"shop" is not an option: write -k shop (a kustomization) or -f shop' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n---\n# nor here\n"])
@@ -80,7 +127,7 @@ def test_a_file_without_objects_is_refused(
 
     assert status == 2
     said = capsys.readouterr().err
-    assert said.startswith("empty.yaml: error SM001\n  cannot be read: no object in it\n  fix: name a file")
+    assert said.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n  fix: name")
     assert not (tmp_path / ".localmesh").exists()
 
 
@@ -93,7 +140,7 @@ def test_empty_standard_input_is_refused(
     status = run(["up", "-f", "-"])
 
     assert status == 2
-    assert "<stdin>: error SM001\n  cannot be read: no object comes in on standard input" in (
+    assert "<stdin>: error SM001\n  cannot be read: standard input contains no objects" in (
         capsys.readouterr().err
     )
 
@@ -109,7 +156,7 @@ def test_a_state_folder_that_cannot_be_is_told_in_one_line(
 
     assert (status, capsys.readouterr().err) == (
         2,
-        "localmesh up: error: --state file/state cannot be used: Not a directory; name another folder "
+        "localmesh up: error: --state file/state cannot be used: Not a directory; choose another folder "
         "(see localmesh up --help)\n",
     )
 
@@ -123,9 +170,9 @@ def test_taken_ports_are_named_together_as_they_were_given(monkeypatch: pytest.M
     with pytest.raises(PortInUseError) as by_make:
         require_free(from_make=True, gateway_port=8080, api_port=7080)
 
-    taken = "ports 8080 and 7080 on 127.0.0.1 are taken; choose others with"
+    taken = "ports 8080 and 7080 on 127.0.0.1 are in use; choose others with"
     assert str(by_option.value) == f"{taken} --gateway-port and --api-port"
-    assert str(by_make.value) == f"{taken} GATEWAY_PORT=PORT and API_PORT=PORT behind `make up`"
+    assert str(by_make.value) == f"{taken} GATEWAY_PORT=PORT and API_PORT=PORT after `make up`"
 
 
 @pytest.mark.parametrize(("last", "shown"), [(0, []), (1, ["c\n"]), (9, ["a\n", "b\n", "c\n"])])

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from localmesh.cli.serve import missing, tell_when_ready
+from localmesh.cli.serve import missing, report_when_ready
 from localmesh.runtime.mesh import Mesh
 
 
@@ -48,7 +48,7 @@ def test_that_all_is_ready_is_said_once_it_is(capsys: pytest.CaptureFixture[str]
     """Not before."""
     mesh = LateMesh(2)
 
-    asyncio.run(tell_when_ready(cast("Mesh", mesh), 0.0))
+    asyncio.run(report_when_ready(cast("Mesh", mesh), 0.0))
 
     assert mesh.asked_before_ready < 0
     assert re.fullmatch(r"localmesh: all ready after \d+\.\d s\n", capsys.readouterr().err)

@@ -26,7 +26,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "line"),
     [
         (("serve", "-f", "mesh.yaml"), "Missing option '--pods'"),
-        (("serve", "--pods", "bad.yaml"), "name what to run: -k DIR (a kustomization) or -f FILE"),
+        (("serve", "--pods", "bad.yaml"), "no manifests: give -k DIR (a kustomization) or -f FILE"),
         (("serve", "-f", "mesh.yaml", "--pods", "none.yaml"), "none.yaml: cannot be read: No such file"),
         (
             ("serve", "-f", "mesh.yaml", "--pods", "bad.yaml"),
@@ -34,7 +34,10 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (("serve", "-k", "istio/overlays/canari", "--pods", "bad.yaml"), "pods[0].workload"),
         (("sidecar", "web-v1-0.shop"), "Missing option '--control-plane'"),
-        (("sidecar", "web-v1-0", "--control-plane", "localmesh:15010"), '"web-v1-0" is no POD.NAMESPACE'),
+        (
+            ("sidecar", "web-v1-0", "--control-plane", "localmesh:15010"),
+            'invalid name "web-v1-0": expected POD.NAMESPACE',
+        ),
         (
             ("sidecar", "web-v1-0.shop", "--control-plane", "localmesh"),
             '--control-plane is "localmesh", expected HOST:PORT such as localmesh:15010',

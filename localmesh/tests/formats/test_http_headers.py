@@ -29,4 +29,4 @@ def test_single_percent_signs_and_control_characters_are_refused(value: str) -> 
 def test_very_long_values_are_refused() -> None:
     """Envoy has a limit, and a configuration above it is refused as a whole."""
     assert value_fault("a" * 16384) is None
-    assert value_fault("a" * 16385) == "it has more than 16384 characters"
+    assert value_fault("a" * 16385) == "it is longer than 16384 characters"

@@ -1,4 +1,4 @@
-"""The page docs/errors.md, made from the codes and their case files (`make golden` writes it)."""
+"""The page docs/errors.md, generated from the codes and their case files (by `make golden`)."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "errors.md"
 INTRODUCTION = """\
 # Problems with manifests
 
-<!-- Made from localmesh/problems/codes and localmesh/tests/manifests/cases by `make golden`. -->
+<!-- Generated from localmesh/problems/codes and localmesh/tests/manifests/cases by `make golden`. -->
 
-localmesh tells all problems at once, in three lines each: the file (with the line where nothing was patched),
-the object and what patched it; the field, what was found and what was expected; how to mend it.
+localmesh reports all problems at once, in three lines each: the file (with the line, unless the object was
+patched), the object and what patched it; the field, what was found and what was expected; how to fix it.
 
-- **SM0xx** cannot be read.
-- **SM1xx** is refused by Kubernetes or Istio. Nothing is started or changed; exit status 2.
-- **SM2xx** is accepted by Kubernetes and Istio, and cannot work: a warning. `--strict` makes it an error.
-- **SM3xx** works on Kubernetes with Istio, and localmesh cannot do it yet. It is refused, never dropped.
+- **SM0xx**: the manifests cannot be read.
+- **SM1xx**: Kubernetes or Istio reject the object. Nothing is started or changed; exit status 2.
+- **SM2xx**: Kubernetes and Istio accept the object, but it cannot work as written: a warning, or with
+  `--strict` an error.
+- **SM3xx**: it works on Kubernetes with Istio, and localmesh does not support it yet. It is rejected, never
+  silently dropped.
 
-Each section shows the smallest manifest that causes the problem, and what localmesh says.
+Each section shows the smallest manifest that causes the problem, and the message of localmesh.
 """
 
 WITHOUT_MANIFEST = {
-    "SM001": "The file named with `-f` does not exist, may not be read, or is not text in UTF-8.",
-    "SM004": "kustomize cannot build the folder named with `-k`: a file is missing, a patch has no target, "
-    "or the kustomization itself is malformed. What kustomize says is quoted.",
-    "SM005": "A folder named with `-k` needs kustomize, alone or as a part of kubectl. `SENTIMESH_KUSTOMIZE` "
-    "names the program where it is not on the PATH.",
+    "SM001": "A file given with `-f` does not exist, is not readable, or is not UTF-8 text.",
+    "SM004": "kustomize cannot build a folder given with `-k`: a file is missing, a patch has no target, "
+    "or the kustomization itself is malformed. The message quotes kustomize.",
+    "SM005": "Folders given with `-k` need kustomize, by itself or as a part of kubectl. If neither is on "
+    "the PATH, `SENTIMESH_KUSTOMIZE` names the program.",
 }
-"""Problems of files and programs, which no manifest can show."""
+"""Problems of files and programs, which a manifest cannot show."""
 
 
 def page() -> str:

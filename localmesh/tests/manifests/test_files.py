@@ -46,5 +46,5 @@ def test_what_cannot_be_read_is_told_for_all_files(tmp_path: Path) -> None:
     assert [(problem.code, problem.message) for problem in reading.problems] == [
         ("SM001", "cannot be read: No such file or directory"),
         ("SM001", "cannot be read: byte 3 is not UTF-8"),
-        ("SM001", "cannot be read: no .yaml, .yml or .json file in it"),
+        ("SM001", "cannot be read: it contains no .yaml, .yml or .json file"),
     ]

@@ -52,4 +52,4 @@ def test_an_address_that_cannot_be_fetched_is_named() -> None:
 
 def test_silence_is_told_too() -> None:
     """A killed kustomize says nothing."""
-    assert summarize("") == ("it ended without a word", "correct the kustomization")
+    assert summarize("") == ("it failed without a message", "correct the kustomization")

@@ -119,7 +119,7 @@ def test_the_same_object_in_two_files_is_told_with_both(tmp_path: Path) -> None:
 
     (problem,) = caught.value.problems
     assert problem.place.position == f"{tmp_path}/b.yaml:2"
-    assert problem.message == f"defined a second time, first in {tmp_path}/a.yaml:1"
+    assert problem.message == f"already defined in {tmp_path}/a.yaml:1"
 
 
 def test_the_order_of_the_input_is_kept() -> None:

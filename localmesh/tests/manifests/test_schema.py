@@ -64,7 +64,7 @@ def test_the_source_of_the_schemas_is_named(name: str) -> None:
         ({"labels": {}}, "write it under metadata"),
         (
             {"ports": [{"port": 80, "selector": {}}]},
-            "indent it less: it belongs to the block around this one",
+            "indent it less: it belongs to the enclosing block",
         ),
         ({"ports": {"port": 80}}, 'write a list: each entry starts with "- "'),
         ({"ports": [[80]]}, 'write a mapping, without "- "'),
@@ -113,12 +113,12 @@ def test_a_misspelt_field_is_not_missing_as_well() -> None:
         (
             "security.istio.io/v1/PeerAuthentication",
             {"selector": {"matchLabels": {"app": "*"}}},
-            'spec.selector.matchLabels.app found "*", expected the form ^[^*]*$',
+            'spec.selector.matchLabels.app found "*", expected a value that matches ^[^*]*$',
         ),
         (
             "networking.istio.io/v1/ServiceEntry",
             {"hosts": ["*"]},
-            'spec.hosts[0] found "*", expected what the schema allows',
+            'spec.hosts[0] found "*", expected another value',
         ),
     ],
 )

@@ -22,9 +22,10 @@ from localmesh.server.apply_request import ApplyRequest
         ),
         ({"files": ["a"], "strict": True}, ApplyRequest(files=(Path("a"),), strict=True)),
         ({"kustomizations": ["k"]}, ApplyRequest(kustomizations=(Path("k"),))),
+        ({"texts": [{"file": "a", "text": "b"}]}, ApplyRequest(texts=(Text("a", "b"),))),
         (
-            {"texts": [{"file": "a", "text": "b"}], "delete": True},
-            ApplyRequest(texts=(Text("a", "b"),), delete=True),
+            {"delete": [{"group": "", "kind": "Service", "namespace": "shop", "name": "web"}]},
+            ApplyRequest(delete=frozenset({("", "Service", "shop", "web")})),
         ),
     ],
 )
@@ -44,7 +45,9 @@ def test_a_valid_body_becomes_a_request(body: Any, request_: ApplyRequest) -> No
         ({"files": ["a", 1]}, "files[1]: found 1, which is a number, expected a string"),
         ({"text": "a", "merge": "yes"}, 'merge: found "yes", which is a string, expected true or false'),
         ({"texts": [{"file": "a"}]}, 'texts[0]: the field "text" is missing'),
-        ({"text": "a", "marge": True}, 'marge: "marge" is not a field here; known are delete, file'),
+        ({"delete": [{"kind": "Service"}]}, 'delete[0]: the field "group" is missing'),
+        ({"delete": [], "text": "a"}, "the request has both text and delete: send two requests"),
+        ({"text": "a", "marge": True}, 'marge: "marge" is not a field here; the fields are delete, file'),
     ],
 )
 def test_a_wrong_field_is_named(body: Any, message: str) -> None:

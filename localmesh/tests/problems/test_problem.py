@@ -26,6 +26,7 @@ def test_a_problem_of_a_patched_object_names_file_patch_field_and_remedy() -> No
         found='"v3"',
         host="Service sentimesh/logic",
         known="DestinationRule sentimesh/logic has v1 and v2",
+        effect="callers get 503",
         remedy="add the subset there, or route to v1 or v2",
     )
 
@@ -33,7 +34,7 @@ def test_a_problem_of_a_patched_object_names_file_patch_field_and_remedy() -> No
         "istio/base/virtualservice-logic.yaml: warning SM203: VirtualService sentimesh/logic "
         "(patched by istio/overlays/canary)\n"
         '  spec.http[0].route[1].destination.subset: "v3" is not a subset of Service sentimesh/logic: '
-        "DestinationRule sentimesh/logic has v1 and v2\n"
+        "DestinationRule sentimesh/logic has v1 and v2; callers get 503\n"
         "  fix: add the subset there, or route to v1 or v2; docs/errors.md#sm203"
     )
 
@@ -45,7 +46,7 @@ def test_a_problem_of_a_file_has_no_object_and_no_field() -> None:
     assert str(problem) == (
         "gateway.yaml:3: error SM002\n"
         "  not YAML: a tab\n"
-        "  fix: correct the YAML at this line; docs/errors.md#sm002"
+        "  fix: correct the YAML on this line; docs/errors.md#sm002"
     )
 
 

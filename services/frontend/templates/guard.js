@@ -1,5 +1,5 @@
-// Runs before anything of a version is asked for. A page and its files come in requests of their own: where the mesh
-// sends those to another version, which does not have them, the page must not pretend to be whole.
+// Runs before the page loads any file of its version. The page and its files are separate requests: if the mesh sends
+// some of them to another version, which does not have these files, the page must say so.
 (() => {
   const lost = new Set();
   const show = () => {

@@ -1,8 +1,9 @@
-"""The page in a real browser: type, judge, say whether it was right, see who answered or what went wrong."""
+"""The page in a real browser: send a sentence, read its polarity, give feedback, see who answered."""
 
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -144,7 +145,7 @@ def test_a_sentence_is_judged_and_the_judgement_judged(site, open_page, version)
     expect(page.locator(".verdict")).to_contain_text("+0.61")
     page.get_by_role("button", name="Yes").click()
 
-    expect(page.get_by_role("status")).to_have_text("Thank you. Kept as number 1 by feedback v1.")
+    expect(page.get_by_role("status")).to_have_text("Thank you. Saved as number 1 by feedback v1.")
     expect(page.locator("html")).to_have_attribute("data-tone", "positive")
     assert hops(page) == [
         ["frontend", version, "frontend-pod"],
@@ -186,11 +187,13 @@ def test_a_failure_is_shown_with_what_the_problem_says(site, open_page, version)
 
     alert = page.locator("#failure")
     expect(alert).to_contain_text("502 Bad Gateway")
-    expect(alert).to_contain_text("logic answered 500.")
+    expect(alert).to_contain_text("logic v2 (pod logic-pod) answered 500.")
     expect(alert).to_contain_text("Request ")
     expect(page.locator(".judgement")).to_be_hidden()
     expect(page.locator("#feedback")).to_be_hidden()
-    expect(page.locator("#earlier .past")).to_have_text("failedWhat a wonderful day!logic v2")
+    expect(page.locator("#earlier .past")).to_have_text(
+        re.compile(r"^failedWhat a wonderful day!logic v2\d+ ms$")
+    )
     assert hops(page)[-1] == ["logic", "v2", "logic-pod"]
 
 
@@ -224,11 +227,132 @@ def test_feedback_that_is_not_kept_can_be_given_again(site, open_page):
     page.route("**/feedback", lambda route: route.fulfill(status=503, body="gone"), times=1)
     judge(page, "A fine day.")
     page.get_by_role("button", name="No").click()
-    expect(page.get_by_role("status")).to_have_text("Not kept: 503 Service Unavailable. gone")
+    expect(page.get_by_role("status")).to_have_text(
+        "Not saved: 503 Service Unavailable. A proxy answered (gone): the gateway, not a service."
+    )
 
     page.get_by_role("button", name="No").click()
 
-    expect(page.get_by_role("status")).to_contain_text("Kept as number 1")
+    expect(page.get_by_role("status")).to_contain_text("Saved as number 1")
+
+
+def hold_sentences(page) -> list:
+    """Leave requests unanswered from now on; the test answers them from the list."""
+    held = []
+
+    def hold(route) -> None:
+        held.append(route)
+
+    page.route("**/sentiment", hold)
+    return held
+
+
+def boxes(page) -> dict[str, dict[str, float]]:
+    """Where everything is that a request must not move."""
+    parts = ["#sentence", ".primary", "#timing", ".stage", "#feedback", "#hops", ".legend"]
+    return {part: page.locator(part).bounding_box() for part in parts}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("viewport", [None, PHONE])
+def test_nothing_moves_while_a_request_hangs_and_when_it_ends(site, open_page, version, viewport):
+    """Neither with the first answer nor with a failure; the running time is shown until then."""
+    page = open_page(site(version), viewport)
+    sentence = "A fine day."
+    page.get_by_label("Your sentence").fill(sentence)
+    before = boxes(page)
+    judge(page, sentence)
+    expect(page.locator("#earlier .past")).to_have_count(1)
+    answered = boxes(page)
+    held = hold_sentences(page)
+    judge(page, sentence)
+
+    expect(page.locator("#timing")).to_have_text(re.compile(r"^Waiting for an answer: 0\.[3-9] s$"))
+    hanging = boxes(page)
+    held[0].fulfill(status=503, body="no healthy upstream")
+    expect(page.locator("#failure")).to_be_visible()
+
+    assert [answered, hanging, boxes(page)] == [before] * 3
+    expect(page.locator("#timing")).to_have_text(re.compile(r"^Failed after (\d+ ms|\d\.\d s)$"))
+
+
+def test_failing_at_once_and_after_a_hang_look_different(site, open_page):
+    """By the time each took, beside the failure and in the history."""
+    page = open_page(site("v1"))
+    page.route("**/sentiment", lambda route: route.fulfill(status=503, body="gone"), times=1)
+    judge(page, "A fine day.")
+    expect(page.locator("#timing")).to_have_text(re.compile(r"^Failed after \d+ ms$"))
+    page.clock.install()
+    held = hold_sentences(page)
+    judge(page, "A fine day.")
+    expect(page.locator("#timing")).to_contain_text("Waiting")
+
+    page.clock.run_for(3000)
+    held[0].fulfill(status=503, body="gone")
+
+    expect(page.locator("#timing")).to_have_text(re.compile(r"^Failed after 3\.\d s$"))
+    late, at_once = page.locator("#earlier .past-time").all_inner_texts()
+    assert re.fullmatch(r"3\.\d s", late)
+    assert re.fullmatch(r"\d+ ms", at_once)
+
+
+PROXY_PROBLEM = {
+    "title": "Bad Gateway",
+    "status": 502,
+    "detail": "The sidecar proxy of webapp answered 503 (no healthy upstream).",
+    "request_id": "1",
+    "answered_by": "sidecar proxy of webapp",
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "by"),
+    [
+        (
+            {
+                "json": PROXY_PROBLEM,
+                "content_type": "application/problem+json",
+                "headers": {"served-by": "webapp/v1/a"},
+            },
+            "sidecar proxy of webapp",
+        ),
+        ({"body": "RBAC: access denied", "headers": {"x-envoy-upstream-service-time": "1"}}, "sidecar proxy"),
+        ({"body": ""}, "gateway"),
+    ],
+)
+def test_a_proxy_that_answered_is_shown_as_such(site, open_page, answer, by):
+    """No service is blamed for an answer that it did not give."""
+    page = open_page(site("v1"))
+    page.route("**/sentiment", lambda route: route.fulfill(status=503, **answer))
+
+    judge(page, "A fine day.")
+
+    last = page.locator("#hops .hop").last
+    expect(last).to_contain_text(by)
+    expect(last).to_have_attribute("data-kind", "proxy")
+    expect(page.locator("#failure")).to_contain_text(by)
+    expect(page.locator("#earlier .past-by")).to_have_text(by.removeprefix("sidecar "))
+    assert "logic" not in page.locator("#failure").inner_text()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_each_mark_has_one_meaning_and_the_legend_names_it(site, open_page, version):
+    """A mark in the path looks like its mark in the legend, and the three differ."""
+    page = open_page(site(version, error_percent=100))
+    page.emulate_media(reduced_motion="reduce")
+    judge(page, "A fine day.")
+    expect(page.locator("#hops .hop")).to_have_count(3)
+    look = """(element) => {
+      const style = getComputedStyle(element, "::before");
+      return [style.backgroundColor, style.borderRadius, style.borderColor].join();
+    }"""
+
+    legend = {entry.inner_text(): entry.evaluate(look) for entry in page.locator(".legend span").all()}
+    hops_look = [hop.evaluate(look) for hop in page.locator("#hops .hop").all()]
+
+    assert list(legend) == ["version v1", "version v2", "a proxy, not a service"]
+    assert len(set(legend.values())) == 3
+    assert hops_look == [legend[f"version {hop}"] for hop in [version, "v1", "v2"]]
 
 
 @pytest.mark.parametrize(("version", "other"), [("v1", "v2"), ("v2", "v1")])
@@ -285,7 +409,7 @@ def test_it_works_with_the_keyboard_alone(site, open_page, version):
     order.append(page.evaluate("document.activeElement.textContent"))
     page.keyboard.press("Space")
 
-    expect(page.get_by_role("status")).to_contain_text("Kept as number")
+    expect(page.get_by_role("status")).to_contain_text("Saved as number")
     assert order == ["sentence", "Yes"]
 
 
@@ -329,7 +453,8 @@ CONTRASTS = """() => {
   const found = [];
   for (const element of document.body.querySelectorAll("*")) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!own || !element.checkVisibility() || element.getBoundingClientRect().width < 2) continue;
+    const visible = element.checkVisibility({ visibilityProperty: true });
+    if (!own || !visible || element.getBoundingClientRect().width < 2) continue;
     const below = ground(element);
     const colour = rgba(getComputedStyle(element).color);
     colour[3] *= opacity(element);

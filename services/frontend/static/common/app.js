@@ -1,4 +1,4 @@
-// The page: asks for a judgement, shows it, takes feedback, and tells which versions answered.
+// The page: sends a sentence, shows its polarity, sends feedback, and shows which versions answered.
 
 const EXAMPLES = [
   "What a wonderful morning to ship on a Friday!",
@@ -10,13 +10,15 @@ const EXAMPLES = [
 ];
 const KEPT = 8;
 const PATIENCE_MILLISECONDS = 30_000;
-const NEUTRAL_BELOW = 0.05; // VADER's own border between a neutral and a coloured sentence
+const TICK_MILLISECONDS = 100;
+const NEUTRAL_BELOW = 0.05; // VADER's own threshold for a neutral sentence
 
 const main = document.querySelector("main");
 const form = document.getElementById("form");
 const field = document.getElementById("sentence");
 const judgement = document.querySelector(".judgement");
 const failure = document.getElementById("failure");
+const timing = document.getElementById("timing");
 const feedback = document.getElementById("feedback");
 const note = feedback.querySelector(".feedback-note");
 const page = document.querySelector('meta[name="served-by"]').content;
@@ -24,11 +26,11 @@ const page = document.querySelector('meta[name="served-by"]').content;
 let judged = null;
 let example = 0;
 
-/** A request that was not answered as hoped: a headline, a sentence, which request it was, and who answered. */
+/** A request that failed: a headline, a sentence, the request's id, the services that answered, and the proxy that did. */
 class Failure extends Error {
-  constructor(title, detail, { request = "", hops = [] } = {}) {
+  constructor(title, detail, { request = "", hops = [], proxy = null } = {}) {
     super(detail);
-    Object.assign(this, { title, request, hops });
+    Object.assign(this, { title, request, hops, proxy });
   }
 }
 
@@ -42,22 +44,24 @@ function readHops(header) {
   });
 }
 
-/** What an answer that is no success says for itself: a problem document, or any other text. */
+/** The Failure that an unsuccessful answer describes: a problem of a service, or a local reply of Envoy. */
 async function readFailure(response, hops) {
-  const text = await response.text();
-  let request = "";
-  let title = `${response.status} ${response.statusText}`.trim();
-  let detail = text.trim().slice(0, 240) || "The answer says nothing more.";
+  const text = (await response.text()).trim();
   if (response.headers.get("content-type")?.startsWith("application/problem+json")) {
     const problem = JSON.parse(text);
-    title = `${problem.status} ${problem.title}`;
-    detail = problem.detail;
-    if (problem.request_id) request = `Request ${problem.request_id}`;
+    const proxy = problem.answered_by?.startsWith("sidecar proxy") ? problem.answered_by : null;
+    const request = problem.request_id ? `Request ${problem.request_id}` : "";
+    return new Failure(`${problem.status} ${problem.title}`, problem.detail, { request, hops, proxy });
   }
-  return new Failure(title, detail, { request, hops });
+  const title = `${response.status} ${response.statusText}`.trim();
+  const words = text.slice(0, 240) || "no body";
+  if (hops.length > 0) return new Failure(title, words, { hops });
+  // Services always send served-by. The gateway adds the second header to what comes from behind it.
+  const proxy = response.headers.has("x-envoy-upstream-service-time") ? "sidecar proxy" : "gateway";
+  return new Failure(title, `A proxy answered (${words}): the ${proxy}, not a service.`, { proxy });
 }
 
-/** Send a document and return the one that comes back, with the hops it came by; throws a Failure. */
+/** Send a document; return the answer and the hops it came by, or throw a Failure. */
 async function send(path, document) {
   let response;
   try {
@@ -69,7 +73,7 @@ async function send(path, document) {
     });
   } catch (error) {
     if (error.name === "TimeoutError") {
-      throw new Failure("No answer", `Nothing came back within ${PATIENCE_MILLISECONDS / 1000} seconds.`);
+      throw new Failure("No answer", `There was no answer within ${PATIENCE_MILLISECONDS / 1000} seconds.`);
     }
     throw new Failure("No connection", "The application cannot be reached. Is the mesh up?");
   }
@@ -89,7 +93,7 @@ function word(polarity) {
   return name === "neutral" ? "Neutral" : strength ? strength + name : name[0].toUpperCase() + name.slice(1);
 }
 
-/** A polarity with its sign, in the width of a minus sign rather than a hyphen. */
+/** A polarity with its sign; a minus sign is as wide as a plus sign, a hyphen is not. */
 function signed(polarity) {
   const digits = Math.abs(polarity).toFixed(2);
   return Number(digits) === 0 ? "0.00" : `${polarity > 0 ? "+" : "\u2212"}${digits}`;
@@ -102,16 +106,42 @@ function element(tag, className, text) {
   return made;
 }
 
-function showHops(hops) {
-  const path = [...readHops(page), ...hops];
-  document.getElementById("hops").replaceChildren(...path.map((hop) => {
+/** A duration for people: milliseconds below one second. */
+function duration(milliseconds) {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** Show how long the request has been running; the function that is returned stops that and returns the milliseconds. */
+function startTimer() {
+  const started = performance.now();
+  const show = () => {
+    timing.textContent = `Waiting for an answer: ${((performance.now() - started) / 1000).toFixed(1)} s`;
+  };
+  show();
+  const timer = setInterval(show, TICK_MILLISECONDS);
+  return () => {
+    clearInterval(timer);
+    return performance.now() - started;
+  };
+}
+
+/** Show the services that answered, outermost first, and the proxy that answered in place of the next one. */
+function showHops(hops, proxy = null) {
+  const items = [...readHops(page), ...hops].map((hop) => {
     const item = element("li", "hop");
     item.dataset.version = hop.version;
     item.append(element("span", "hop-service", hop.service), " ", element("span", "hop-version", hop.version));
     if (hop.attempt > 1) item.append(" ", element("span", "hop-attempt", `attempt ${hop.attempt}`));
     item.append(element("span", "hop-pod", hop.pod));
     return item;
-  }));
+  });
+  if (proxy) {
+    const item = element("li", "hop");
+    item.dataset.kind = "proxy";
+    item.append(element("span", "hop-service", proxy), element("span", "hop-pod", "answered in place of the next service"));
+    items.push(item);
+  }
+  document.getElementById("hops").replaceChildren(...items);
 }
 
 /** Give an element the tone that the style sheet shows: a name, and the polarity from -1 to +1. */
@@ -120,51 +150,54 @@ function colour(target, name, polarity) {
   target.style.setProperty("--polarity", polarity);
 }
 
-/** Add a line about an earlier request: how it ended, and which version answered last. */
-function remember(sentence, hops, end, name, polarity) {
+/** Add a line to the history: how the request ended, who answered last, and how long it took. */
+function remember(sentence, { end, by, milliseconds }, name, polarity) {
   const item = element("li", "past");
   colour(item, name, polarity);
-  const last = hops.at(-1);
-  const by = last ? `${last.service} ${last.version}` : "nobody";
   item.append(
     element("span", "past-end", end),
     element("span", "past-sentence", sentence),
     element("span", "past-by", by),
+    element("span", "past-time", duration(milliseconds)),
   );
   const list = document.getElementById("earlier");
   list.prepend(item);
   while (list.children.length > KEPT) list.lastElementChild.remove();
-  document.getElementById("earlier-title").hidden = false;
 }
 
-function showJudgement({ sentence, polarity }, hops) {
+/** The last service of a path and its version. */
+function lastOf(hops) {
+  const last = hops.at(-1);
+  return last ? `${last.service} ${last.version}` : "no answer";
+}
+
+function showJudgement({ sentence, polarity }, hops, milliseconds) {
   judged = { sentence, polarity };
-  failure.hidden = true;
-  judgement.hidden = false;
   colour(document.documentElement, tone(polarity), polarity);
   judgement.querySelector(".quote").textContent = sentence;
   judgement.querySelector(".gauge").setAttribute("aria-label", `Polarity ${signed(polarity)} on a scale from −1 to +1`);
   judgement.querySelector(".verdict-word").textContent = word(polarity);
   judgement.querySelector(".verdict-number").textContent = signed(polarity);
+  timing.textContent = `Answered after ${duration(milliseconds)}`;
   note.textContent = "";
-  feedback.hidden = false;
   setBusy(feedback, false);
   showHops(hops);
-  remember(sentence, hops, signed(polarity), tone(polarity), polarity);
+  remember(sentence, { end: signed(polarity), by: lastOf(hops), milliseconds }, tone(polarity), polarity);
+  main.dataset.shown = "judgement";
   main.dataset.state = "answered";
 }
 
-function showFailure(sentence, error) {
+function showFailure(sentence, error, milliseconds) {
   judged = null;
-  judgement.hidden = true;
-  feedback.hidden = true;
-  failure.hidden = false;
   failure.querySelector("h2").textContent = error.title;
   failure.querySelector(".failure-detail").textContent = error.message;
   failure.querySelector(".failure-more").textContent = error.request;
-  showHops(error.hops);
+  timing.textContent = `Failed after ${duration(milliseconds)}`;
+  note.textContent = "";
+  showHops(error.hops, error.proxy);
   colour(document.documentElement, "failed", 0);
-  remember(sentence, error.hops, "failed", "failed", 0);
+  remember(sentence, { end: "failed", by: error.proxy?.replace("sidecar ", "") ?? lastOf(error.hops), milliseconds }, "failed", 0);
+  main.dataset.shown = "failure";
   main.dataset.state = "failed";
 }
 
@@ -177,13 +210,16 @@ async function ask() {
   const sentence = field.value.trim();
   if (!sentence) return;
   setBusy(form, true);
+  setBusy(feedback, true);
   main.dataset.state = "asking";
+  const stopTimer = startTimer();
   try {
     const { answer, hops } = await send("/sentiment", { sentence });
-    showJudgement(answer, hops);
+    showJudgement(answer, hops, stopTimer());
   } catch (error) {
+    const milliseconds = stopTimer();
     if (!(error instanceof Failure)) throw error;
-    showFailure(sentence, error);
+    showFailure(sentence, error, milliseconds);
   } finally {
     setBusy(form, false);
   }
@@ -195,10 +231,10 @@ async function tell(correct) {
   try {
     const { answer, hops } = await send("/feedback", { ...judged, correct });
     const by = hops.map((hop) => `${hop.service} ${hop.version}`).join(", ");
-    note.textContent = `Thank you. Kept as number ${answer.id} by ${by}.`;
+    note.textContent = `Thank you. Saved as number ${answer.id} by ${by}.`;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    note.textContent = `Not kept: ${error.title}. ${error.message}`;
+    note.textContent = `Not saved: ${error.title}. ${error.message}`;
     setBusy(feedback, false);
   }
 }

@@ -1,0 +1,39 @@
+"""`localmesh apply`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from localmesh.cli import client
+from localmesh.cli.options import NO_ARGUMENTS, required, source_options, state_option, strict_option
+from localmesh.cli.output import changes_text
+from localmesh.cli.sources import Sources
+from localmesh.errors import InvalidInputError
+
+NOTHING_CHANGED = "Nothing was changed: the previous configuration still applies."
+
+
+@click.command(context_settings=NO_ARGUMENTS)
+@source_options
+@strict_option
+@state_option
+def apply(
+    kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, state_folder: Path | None
+) -> None:
+    """Change the running mesh; return when every proxy has acknowledged the change.
+
+    With -k the mesh becomes what the kustomizations say: objects that they do not contain are removed.
+    With -f alone the objects are added, or replace those of the same kind and name.
+    """
+    sources = required(Sources(kustomizations, files))
+    mesh = client.connect(state_folder)
+    try:
+        request, warnings_printed = sources.request(strict=strict, by_url=client.is_given_by_url())
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{error}\n{NOTHING_CHANGED}") from None
+    answer = mesh.post("/mesh/apply", request)
+    for warning in () if warnings_printed else answer["warnings"]:
+        click.echo(f"{warning}\n", err=True)
+    click.echo(changes_text(answer))

@@ -1,0 +1,77 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localmesh.cli.sources import Sources
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+PORT = click.IntRange(0, 65535)
+"""A port; 0 means any free one."""
+
+NO_ARGUMENTS: dict[str, Any] = {"allow_extra_args": True}
+"""Context settings of a command that takes options only: `required` reports arguments."""
+
+_PATH = click.Path(path_type=Path)
+
+state_option: Decorator = click.option(
+    "--state",
+    "state_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the logs and files of a running mesh.  [default: LOCALMESH_STATE or .localmesh]",
+)
+"""Adds `--state`; the command gets it as `state_folder`, None where it is not given."""
+
+strict_option: Decorator = click.option(
+    "--strict", is_flag=True, help="Treat warnings as errors: what Istio accepts but cannot work."
+)
+"""Adds `--strict`."""
+
+namespace_option: Decorator = click.option(
+    "-n", "--namespace", metavar="NAME", help="Only in this namespace.  [default: in any]"
+)
+"""Adds `-n`."""
+
+
+def port_option(name: str, default: int, text: str) -> Decorator:
+    """Adds an option for a port."""
+    return click.option(name, type=PORT, default=default, show_default=True, help=text)
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `-k` and `-f`; the command gets them as `kustomizations` and `files`."""
+    command = click.option(
+        "-f",
+        "--filename",
+        "files",
+        multiple=True,
+        type=_PATH,
+        metavar="FILE",
+        help="Read a YAML file, all files of a folder, or - for standard input. May be repeated.",
+    )(command)
+    return click.option(
+        "-k",
+        "--kustomize",
+        "kustomizations",
+        multiple=True,
+        type=_PATH,
+        metavar="DIR",
+        help="Build a kustomization. May be repeated.",
+    )(command)
+
+
+def required(sources: Sources) -> Sources:
+    """The sources, if there are any and no arguments beside them. Raises click.UsageError."""
+    context = click.get_current_context()
+    command = [] if sources else context.params.get("command", ())  # of `up`
+    for word in (*context.args, *(word for word in command if Path(word).exists())):
+        raise click.UsageError(f'"{word}" is not an option: write -k {word} (a kustomization) or -f {word}')
+    if not sources:
+        raise click.UsageError("no manifests: give -k DIR (a kustomization) or -f FILE")
+    return sources

@@ -1,0 +1,36 @@
+"""Text that several commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need to be.
+
+    >>> print(table(["A", "B"], [["long", "x"]]))
+    A     B
+    long  x
+    """
+    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (headings, *rows)
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def changes_text(answer: Mapping[str, Any]) -> str:
+    """What an apply or delete has changed, and which proxies have acknowledged it."""
+    lines = [f"{verb:<8} {subject}" for verb in ("added", "changed", "removed") for subject in answer[verb]]
+    lines = lines or ["nothing changed"]
+    if answer["ignored"]:
+        kinds = sorted({subject.split()[0] for subject in answer["ignored"]})
+        lines.append(f"ignored  {', '.join(kinds)}: no effect without a cluster")
+    missing, proxies = answer["missing"], answer["proxies"]
+    count = f"{proxies - len(missing)} of {proxies}" if missing else f"all {proxies}"
+    lines.append(f"acknowledged by {count} proxies after {answer['seconds'] * 1000:.0f} ms")
+    if missing:
+        lines.append(f"not connected, updated when they connect: {', '.join(missing)}")
+    return "\n".join(lines)
