@@ -33,10 +33,11 @@ up: setup check-scenario
 test: setup-dev lint types
 	@$(BIN)/pytest -n 2 --dist loadgroup --durations 10 -m "not cluster"
 
-## Check format and lint
+## Check format, lint and the directions of imports
 lint: setup-dev
 	@$(BIN)/ruff format --check --quiet . || { echo 'run `make format`'; exit 1; }
 	@$(BIN)/ruff check --quiet .
+	@report=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$report"; exit 1; }
 
 ## Check types, strictly
 types: setup-dev

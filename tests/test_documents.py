@@ -1,7 +1,8 @@
-"""Pages say what is true: links lead somewhere, commands exist, figures of the proof are the manifests'."""
+"""Pages are true: links lead somewhere, commands exist, and lists are complete."""
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from loadgen.statistics.judge import Verdict
+from localmesh import __version__
 from tests.live import ROOT
 
 PAGES = sorted(
@@ -18,8 +21,25 @@ PAGES = sorted(
 )
 IDS = [str(path.relative_to(ROOT)) for path in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\[[^\]]*\]\(([^)#\s]*)#([^)\s]+)\)")
 MAKE = re.compile(r"(?:^|\$ |`)make ([a-z-]+)", flags=re.MULTILINE)
 COMMAND = re.compile(r"(?:\.venv/bin/|\$ |`)(localmesh|loadgen) ([a-z-]+)")
+OWN_TERMS = {
+    "check",
+    "deviation",
+    "external pod",
+    "loadgen",
+    "localmesh",
+    "problem",
+    "proof",
+    "scenario",
+    "served-by",
+    "state folder",
+    "stub",
+    "target",
+    "verdict",
+}
+"""The words that pages use in a meaning that Istio, Envoy and Kubernetes do not give them."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
@@ -28,6 +48,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
 
     missing = [link for link in links if not (page.parent / link).exists()]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_anchors_exist(page: Path) -> None:
+    """Every link to a section names a heading of the page that it leads to."""
+    links = [(path, anchor) for path, anchor in ANCHOR.findall(page.read_text()) if "://" not in path]
+
+    missing = [
+        f"{path}#{anchor}"
+        for path, anchor in links
+        if (target := page.parent / path if path else page).suffix == ".md" and anchor not in _anchors(target)
+    ]
 
     assert missing == []
 
@@ -44,28 +78,59 @@ def test_make_targets_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_commands_exist(page: Path) -> None:
-    """Every `localmesh …` and `loadgen …` in code on a page is a command of it."""
+    """Every `localmesh …` and `loadgen …` in code on a page is a command of that program."""
     named = {match for code in _code(page.read_text()) for match in COMMAND.findall(code)}
 
-    for program, command in sorted(named):
-        helped = subprocess.run(
-            [Path(sys.executable).with_name(program), command, "--help"], capture_output=True, check=False
-        )
-        assert helped.returncode == 0, f"{program} {command}"
+    unknown = [names for names in sorted(named) if not _is_command(*names)]
+
+    assert unknown == []
 
 
-def _code(text: str) -> list[str]:
-    """Fenced blocks and inline code."""
-    blocks = re.findall(r"```[a-z]*\n(.*?)```", text, flags=re.DOTALL)
-    rest = re.sub(r"```[a-z]*\n.*?```", "", text, flags=re.DOTALL)
-    return blocks + [f"`{code}`" for code in re.findall(r"`([^`\n]+)`", rest)]
-
-
-def test_the_readme_reaches_its_first_command_early() -> None:
-    """A newcomer meets `make demo` before line 25."""
+def test_the_readme_is_one_page_and_starts_with_a_command() -> None:
+    """At most 100 lines, and `make demo` before line 25."""
     lines = (ROOT / "README.md").read_text().splitlines()
 
+    assert len(lines) <= 100
     assert any("make demo" in line for line in lines[:24])
+
+
+def test_every_page_is_in_the_index() -> None:
+    """`docs/README.md` links all other pages of its folder."""
+    folder = ROOT / "docs"
+
+    linked = set(LINK.findall((folder / "README.md").read_text()))
+
+    assert {str(page.relative_to(folder)) for page in folder.rglob("*.md")} - {"README.md"} <= linked
+
+
+def test_every_scenario_is_listed() -> None:
+    """`docs/scenarios.md` links the page of each overlay."""
+    overlays = {f"../{page.relative_to(ROOT)}" for page in ROOT.glob("istio/overlays/*/README.md")}
+
+    linked = set(LINK.findall((ROOT / "docs" / "scenarios.md").read_text()))
+
+    assert overlays <= linked
+
+
+def test_the_glossary_defines_our_own_terms() -> None:
+    """Each once, in alphabetical order, and the verdicts among them."""
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    field, own = (_first_column(section) for section in text.split("\n## ")[1:])
+
+    assert {*OWN_TERMS, Verdict.INCONCLUSIVE} <= set(own)
+    assert own == sorted(own, key=str.lower)
+    assert len({*field, *own}) == len(field) + len(own)
+
+
+def test_the_changelog_has_the_version() -> None:
+    """The newest release of the changelog is the version of the package."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+
+    releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", text, flags=re.MULTILINE)
+
+    assert releases[0] == __version__
+    for release in ("Unreleased", *releases):
+        assert f"\n[{release}]: https://" in text
 
 
 def test_every_make_target_has_a_line_of_help() -> None:
@@ -78,17 +143,57 @@ def test_every_make_target_has_a_line_of_help() -> None:
         assert target in {"help", "check-scenario"} or re.search(rf"^  {target} ", listed, flags=re.MULTILINE)
 
 
-def test_no_file_names_a_package_registry_or_a_lock_with_addresses() -> None:
-    """Packages are named by name; the client knows from where."""
+def test_no_file_names_a_package_registry() -> None:
+    """Packages are referred to by name; the client's settings say where they come from."""
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     hosts = re.compile(
         "|".join(["files.python" + "hosted", "pypi" + r"\.org", "registry.npm" + "js", "proxy.go" + "lang"])
     )
+    suffixes = {".txt", ".toml", ".json", ".md", ".sh", ".yaml", ".yml", ".py", ".in"}
 
     assert "uv.lock" not in {Path(name).name for name in tracked}
     for name in tracked:
         path = ROOT / name
-        if path.suffix in {".txt", ".toml", ".json", ".md", ".sh", ".yaml", ".py", ".in"} and path.exists():
+        if path.suffix in suffixes and path.exists():
             assert not hosts.search(path.read_text(errors="replace")), name
+
+
+def test_requirements_have_hashes_and_no_addresses() -> None:
+    """Every pinned version has a hash, and no line has a URL."""
+    files = sorted((ROOT / "requirements").glob("*.txt"))
+
+    for file in files:
+        text = file.read_text()
+        packages = re.findall(r"^[a-z0-9][^\n]*\n(?:    .*\n)+", text, flags=re.MULTILINE)
+        assert "://" not in text, file
+        assert packages, file
+        assert all("--hash=sha256:" in package for package in packages), file
+
+
+def _code(text: str) -> list[str]:
+    """Fenced blocks and inline code."""
+    blocks = re.findall(r"```[a-z]*\n(.*?)```", text, flags=re.DOTALL)
+    rest = re.sub(r"```[a-z]*\n.*?```", "", text, flags=re.DOTALL)
+    return blocks + [f"`{code}`" for code in re.findall(r"`([^`\n]+)`", rest)]
+
+
+@functools.cache
+def _is_command(program: str, command: str) -> bool:
+    """Whether a program has a command."""
+    path = Path(sys.executable).with_name(program)
+    return subprocess.run([path, command, "--help"], capture_output=True, check=False).returncode == 0
+
+
+@functools.cache
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub forms them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ +(.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _first_column(text: str) -> list[str]:
+    """The first cells of a table's rows, without its head."""
+    return re.findall(r"^\| ([^|]+?) \|", text, flags=re.MULTILINE)[1:]

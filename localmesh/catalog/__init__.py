@@ -11,7 +11,7 @@ from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads, with_default_gateways
 from localmesh.catalog.injection import is_refused
 from localmesh.catalog.objects import Objects
-from localmesh.catalog.proxies import Address, Inbound, Pod, Proxy, ProxyKind
+from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
     Action,
     AuthorizationPolicy,
@@ -36,6 +36,7 @@ from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.manifests import Resource
 
 __all__ = [
+    "LOOPBACK",
     "MESH",
     "Action",
     "Address",

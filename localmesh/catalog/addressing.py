@@ -10,14 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from localmesh.catalog import Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
-from localmesh.catalog.default_gateways import INGRESS, SYSTEM_NAMESPACE
+from localmesh.catalog import LOOPBACK, Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
 from localmesh.catalog.injection import is_refused
 from localmesh.catalog.workload import Workload
 from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.manifests import Resource, of_kind
-from localmesh.runtime.workloads.facts import pod_name
-from localmesh.runtime.workloads.ports import LOOPBACK, FreePorts
 
 
 class AddressAllocator(Protocol):
@@ -42,48 +39,6 @@ class AddressAllocator(Protocol):
         """Where a gateway's pod listens for a target port."""
 
 
-class LoopbackAllocator:
-    """Free ports of the loopback; `ingress_ports` fixes those of Istio's ingress gateway, by target port."""
-
-    def __init__(self, free_ports: FreePorts, ingress_ports: Mapping[int, int] | None = None) -> None:
-        self._free_ports = free_ports
-        self._ingress_ports = dict(ingress_ports or {})
-        self._given: dict[tuple[str, str, int], Address] = {}
-
-    def pod(self, workload: Workload, ordinal: int) -> str:
-        """The name that Kubernetes could have given."""
-        return pod_name(workload, ordinal)
-
-    def application(self, pod: str, port: int, *, movable: bool) -> Address:
-        """A free port, or the number itself where the process cannot be told another."""
-        return self._address("application", pod, port) if movable else Address(LOOPBACK, port)
-
-    def inbound(self, pod: str, port: int) -> Address:
-        """A free port."""
-        return self._address("inbound", pod, port)
-
-    def outbound(self, pod: str) -> Address:
-        """A free port."""
-        return self._address("outbound", pod, 0)
-
-    def gateway_pod(self, workload: Workload, ordinal: int) -> str:
-        """The name that Kubernetes could have given."""
-        return pod_name(workload, ordinal)
-
-    def gateway(self, workload: Workload, ordinal: int, port: int) -> Address:
-        """A free port, or the fixed one at the first pod of Istio's ingress gateway."""
-        is_ingress = (workload.namespace, workload.name, ordinal) == (SYSTEM_NAMESPACE, INGRESS, 0)
-        fixed = self._ingress_ports.get(port) if is_ingress else None
-        pod = f"{workload.namespace}/{pod_name(workload, ordinal)}"
-        return Address(LOOPBACK, fixed) if fixed else self._address("gateway", pod, port)
-
-    def _address(self, what: str, whose: str, port: int) -> Address:
-        key = (what, whose, port)
-        if key not in self._given:
-            self._given[key] = Address(LOOPBACK, self._free_ports.take())
-        return self._given[key]
-
-
 class SyntheticAllocator:
     """Pod addresses as a cluster would have them, for translation without running anything."""
 
@@ -92,7 +47,7 @@ class SyntheticAllocator:
 
     def pod(self, workload: Workload, ordinal: int) -> str:
         """The name that Kubernetes could have given."""
-        return pod_name(workload, ordinal)
+        return workload.pod_name(ordinal)
 
     def application(self, pod: str, port: int, *, movable: bool) -> Address:
         """The port itself, inside the pod."""
@@ -112,11 +67,11 @@ class SyntheticAllocator:
 
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:
         """The name that Kubernetes could have given."""
-        return pod_name(workload, ordinal)
+        return workload.pod_name(ordinal)
 
     def gateway(self, workload: Workload, ordinal: int, port: int) -> Address:
         """The pod's address."""
-        return self.inbound(f"{workload.namespace}/{pod_name(workload, ordinal)}", port)
+        return self.inbound(f"{workload.namespace}/{workload.pod_name(ordinal)}", port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +133,7 @@ def plan_gateways(gateways: Iterable[GatewayWorkload], addresses: AddressAllocat
     return [
         _place_gateway(gateway, ordinal, addresses)
         for gateway in gateways
-        for ordinal in range(gateway.workload.replicas)
+        for ordinal in range(gateway.replicas)
     ]
 
 

@@ -8,6 +8,8 @@ from enum import Enum
 
 from localmesh.catalog.security import identity
 
+LOOPBACK = "127.0.0.1"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:

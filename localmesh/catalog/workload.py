@@ -14,6 +14,8 @@ from localmesh.catalog.volume import Volume, volumes
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath, Place, Problem
 
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no vowels, so that no words appear
+_NAME_LENGTH = 5
 _TEMPLATE = FieldPath("spec", "template", "spec")
 _DEFAULT_GRACE_SECONDS = 30
 _DEFAULT_SERVICE_ACCOUNT = "default"
@@ -58,6 +60,16 @@ class Workload:
     def port_names(self) -> Mapping[str, int]:
         """The numbers of all declared ports that have a name, by the name."""
         return {port.name: port.number for each in self.containers for port in each.ports if port.name}
+
+    def pod_name(self, ordinal: int) -> str:
+        """The name of the `ordinal`-th pod: the workload's and five characters made from its template."""
+        identity = f"{self.namespace}/{self.name}/{self.restart_key}/{ordinal}"
+        number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
+        suffix = ""
+        for _ in range(_NAME_LENGTH):
+            number, index = divmod(number, len(_NAME_ALPHABET))
+            suffix += _NAME_ALPHABET[index]
+        return f"{self.name}-{suffix}"
 
 
 def workload(deployment: Resource) -> Workload:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from localmesh.catalog import Address
+from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
 from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE, default_state_folder
 from localmesh.cli.foreground import (
@@ -33,7 +33,6 @@ from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.manifests import LoadResult, of_kind
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.runtime.processes.envoy import binary
-from localmesh.runtime.workloads.ports import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
 
 async def _run_command(command: Sequence[str], url: str, mesh: Mesh) -> int:
     """Runs a command beside the mesh, with the terminal and the environment of the caller."""
-    environment = {**os.environ, URL_VARIABLE: url, **mesh.mark}
+    environment = {**os.environ, URL_VARIABLE: url, **mesh.owner_environment}
     try:
         process = await asyncio.create_subprocess_exec(*command, env=environment)
     except OSError as error:

@@ -18,12 +18,11 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from localmesh.catalog import Address, Proxy
+from localmesh.catalog import LOOPBACK, Address, Proxy
 from localmesh.runtime.external.pods import HEALTH_PATH
 from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads import FreePorts
-from localmesh.runtime.workloads.ports import LOOPBACK
 
 STATS_PATH = "/stats/prometheus"
 """Where an Envoy's counters are, as in Istio; those that never counted anything are left out."""

@@ -1,7 +1,7 @@
 """Pods as processes: environment, volumes, probes, restarts, logs."""
 
 from localmesh.runtime.workloads.environment import configuration_problems
-from localmesh.runtime.workloads.facts import PodFacts, pod_name, pod_uid
+from localmesh.runtime.workloads.facts import PodFacts, pod_uid
 from localmesh.runtime.workloads.pod import ContainerStatus, Pod, PodFailedError, PodState
 from localmesh.runtime.workloads.ports import FreePorts, NoFreePortError
 
@@ -14,6 +14,5 @@ __all__ = [
     "PodFailedError",
     "PodState",
     "configuration_problems",
-    "pod_name",
     "pod_uid",
 ]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from localmesh.catalog.config_data import ConfigData
-from localmesh.catalog.volume import Claim, Volume
+from localmesh.catalog.volume import Claim, ConfigFiles, KeyFile, Volume, leaves_volume
 from localmesh.catalog.workload import Workload
 
-_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no vowels, so that no words appear
-_NAME_LENGTH = 5
 _NAMESPACE_OF_UIDS = uuid.UUID("7d0c4f3a-9f5e-4a38-8d68-5b1d2f6c1f10")
 
 NODE_NAME = "localmesh"
@@ -42,7 +40,7 @@ class PodFacts:
     @property
     def name(self) -> str:
         """The pod's name: the same for the same template and ordinal, in every run."""
-        return pod_name(self.workload, self.ordinal)
+        return self.workload.pod_name(self.ordinal)
 
     @property
     def uid(self) -> str:
@@ -80,12 +78,32 @@ def pod_uid(namespace: str, name: str) -> str:
     return str(uuid.uuid5(_NAMESPACE_OF_UIDS, f"{namespace}/{name}"))
 
 
-def pod_name(workload: Workload, ordinal: int) -> str:
-    """The name of the `ordinal`-th pod: the workload's and five characters made from its template."""
-    identity = f"{workload.namespace}/{workload.name}/{workload.restart_key}/{ordinal}"
-    number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
-    suffix = ""
-    for _ in range(_NAME_LENGTH):
-        number, index = divmod(number, len(_NAME_ALPHABET))
-        suffix += _NAME_ALPHABET[index]
-    return f"{workload.name}-{suffix}"
+def make_folders(facts: PodFacts) -> None:
+    """Make a pod's folders anew; only claims keep what earlier pods left in them."""
+    remove_folders(facts)
+    for folder in (facts.home, facts.temporary):
+        folder.mkdir(parents=True)
+    for volume in facts.workload.volumes:
+        folder = facts.volume_folder(volume)
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(volume.source, ConfigFiles):
+            _write_files(facts, volume, volume.source)
+
+
+def remove_folders(facts: PodFacts) -> None:
+    """Remove what ends with the pod."""
+    shutil.rmtree(facts.folder, ignore_errors=True)
+
+
+def _write_files(facts: PodFacts, volume: Volume, source: ConfigFiles) -> None:
+    data = facts.config.of(source.kind, facts.workload.namespace, source.name) or {}
+    for item in _items(source, data):
+        file = facts.volume_folder(volume) / item.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data[item.key])
+        file.chmod(source.mode if item.mode is None else item.mode)
+
+
+def _items(source: ConfigFiles, data: Iterable[str]) -> Iterator[KeyFile]:
+    items = (KeyFile(key, key) for key in data) if source.items is None else source.items
+    return (item for item in items if item.key in data and not leaves_volume(item.path))

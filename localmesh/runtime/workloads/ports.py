@@ -7,9 +7,9 @@ import socket
 import weakref
 from pathlib import Path
 
+from localmesh.catalog import LOOPBACK
 from localmesh.errors import LocalmeshError
 
-LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 20_000, 65_535
 _FIRST_NODE_PORT = 30_000  # Kubernetes' default range ends at 32767
 _BLOCK = 64

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localmesh.catalog.workload import Workload
-from localmesh.runtime.workloads import PodFacts, pod_name
+from localmesh.runtime.workloads import PodFacts
 
 MakeWorkload = Callable[..., Workload]
 
@@ -16,11 +16,11 @@ def test_names_say_workload_template_and_ordinal(make_workload: MakeWorkload) ->
     """The same template and ordinal always have the same name, others have another."""
     workload, changed = make_workload({"image": "a"}), make_workload({"image": "b"})
 
-    names = [pod_name(workload, 0), pod_name(workload, 1), pod_name(changed, 0)]
+    names = [workload.pod_name(0), workload.pod_name(1), changed.pod_name(0)]
 
     assert len(set(names)) == 3
     assert all(re.fullmatch("web-v1-[bcdfghjklmnpqrstvwxz2456789]{5}", name) for name in names)
-    assert pod_name(make_workload({"image": "a"}), 0) == names[0]
+    assert make_workload({"image": "a"}).pod_name(0) == names[0]
 
 
 def test_claims_are_shared_and_other_volumes_are_not(make_workload: MakeWorkload) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.runtime.workloads.ports import LOOPBACK, FreePorts, is_free
+from localmesh.catalog import LOOPBACK
+from localmesh.runtime.workloads.ports import FreePorts, is_free
 
 
 def test_no_port_is_given_out_twice() -> None:

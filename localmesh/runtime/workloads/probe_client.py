@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import aiohttp
 from multidict import CIMultiDict
 
+from localmesh.catalog import LOOPBACK
 from localmesh.catalog.probe import Action, Execute, HttpGet, TcpSocket
-from localmesh.runtime.workloads.ports import LOOPBACK
 
 _LOCAL_HOSTS = frozenset({None, "", "localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104
 _MOST_OF_BODY = 10 * 1024  # as the kubelet: enough for the server to have said what it wanted
