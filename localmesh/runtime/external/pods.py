@@ -274,7 +274,7 @@ class ExternalProxy:
         """What a proxy refuses when it connects is told to nobody else."""
         told = ""
         while True:
-            error = await self._watch.ads.refusal(node_id(self.proxy))
+            error = await self._watch.ads.rejection(node_id(self.proxy))
             if str(error) != told:
                 told = str(error)
                 _log.warning("%s", told)

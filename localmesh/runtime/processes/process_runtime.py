@@ -100,7 +100,7 @@ class SupervisedEnvoy:
     async def _start_once(self) -> None:
         self._envoy = await Envoy.start(self.proxy, self._place, self._ground.processes)
         ready = asyncio.create_task(self._envoy.ready(self._ground.client))
-        refusal = asyncio.create_task(self._ground.ads.refusal(node_id(self.proxy)))
+        refusal = asyncio.create_task(self._ground.ads.rejection(node_id(self.proxy)))
         try:
             await asyncio.wait({ready, refusal}, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
