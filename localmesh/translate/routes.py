@@ -5,7 +5,7 @@ istiod: pilot/pkg/networking/core/route/route.go, `BuildHTTPRoutesForVirtualServ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from localmesh.translate.formats import duration, outbound_cluster
 from localmesh.translate.hashing import hash_for_destination, hash_for_service, hash_policies
 from localmesh.translate.http_filters import per_filter_config
 from localmesh.translate.keys import Source
-from localmesh.translate.matches import is_catch_all, route_match
+from localmesh.translate.matches import route_match
 from localmesh.translate.retries import retry_policy
 from localmesh.translate.route_actions import (
     HeaderOperations,
@@ -75,25 +75,20 @@ class VirtualServiceRoutes(NamedTuple):
         return cls(virtual_service, context, rules, services)
 
     def build(self) -> Routes:
-        """The routes up to the first catch-all: what follows it is never reached."""
-        routes: list[Json] = []
-        for route in self._routes():
-            routes.append(route)
-            if is_catch_all(route["match"]):
-                break
-        return Routes(tuple(routes))
-
-    def _routes(self) -> Iterator[Json]:
+        """The routes."""
         hosts = self.virtual_service.destination_hosts
         targets = _Targets(
             self.context,
             rules=dict(zip(hosts, self.rules, strict=True)),
             services=dict(zip(hosts, self.services, strict=False)),
         )
-        for route in self.virtual_service.http:
-            for match in route.matches or [None]:
-                if self.context.applies(match):
-                    yield _route(route, match, self.virtual_service, targets)
+        virtual_service = self.virtual_service
+        return Routes(
+            tuple(
+                _route(virtual_service.http[index], match, virtual_service, targets)
+                for index, match in virtual_service.routes_for(self.context.applies)
+            )
+        )
 
 
 class DefaultRoute(NamedTuple):

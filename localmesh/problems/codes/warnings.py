@@ -147,3 +147,9 @@ PORT_NOT_IN_SERVICE = Code(
     "{found} is not a port of {service}, which has {known}; {effect}",
     "use one of these ports, or add the port to the Service",
 )
+NEVER_MATCHES = Code(
+    "SM225",
+    "A value never matches",
+    "{found} never matches: {reason}",
+    "{remedy}",
+)

@@ -12,23 +12,24 @@ HTTP_PROXY, NO_PROXY    the sidecar, in both spellings, for pods that have one
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localmesh import stub
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.container import Container
 from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import leaves_volume
 from localmesh.catalog.workload import Workload
 from localmesh.problems import ManifestError, Problem
-from localmesh.runtime.workloads.expansion import expand
 from localmesh.runtime.workloads.facts import PodFacts
-from localmesh.runtime.workloads.rewriting import Rewriting
-from localmesh.runtime.workloads.stub_command import stub_command
+from localmesh.runtime.workloads.rewriting import Rewriting, expand
 from localmesh.runtime.workloads.variables import Variables
 
+_STUB = Path(stub.__file__).with_name("server.py")
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 _WITHOUT_PROXY = "127.0.0.1,localhost"
@@ -63,7 +64,7 @@ def launch(facts: PodFacts, container: Container, caller: Mapping[str, str]) -> 
         rewriting.word(expand(word, variables.values)) for word in (*container.command, *container.arguments)
     )
     if not container.command:
-        words = stub_command(facts, container)
+        words = _stub_command(facts, container)
     directory = Path(rewriting.path(container.working_directory))
     is_mounted = container.working_directory and str(directory) != container.working_directory
     return Launch(words, environment, directory if is_mounted else facts.working_directory, rewriting)
@@ -118,3 +119,28 @@ def _proxy(facts: PodFacts, written: Mapping[str, str]) -> dict[str, str]:
         if not any(name in written for name in names)
         for name in names
     }
+
+
+def _stub_command(facts: PodFacts, container: Container) -> tuple[str, ...]:
+    """Run the stub on the container's ports. By its file and without site-packages: half the start time."""
+    workload = facts.workload
+    identity = {
+        "workload": workload.name,
+        "version": workload.labels.get("version", ""),
+        "pod": facts.name,
+        "namespace": workload.namespace,
+        "service": workload.labels.get("app", workload.name),
+        "container": container.name,
+        "image": container.image,
+        "ports": {port: facts.real_port(port) for port in _served(facts, container)},
+    }
+    return (sys.executable, "-I", "-S", str(_STUB), json.dumps(identity))
+
+
+def _served(facts: PodFacts, container: Container) -> list[int]:
+    """Its declared ports; the first stub of a pod also those that only a Service knows of."""
+    ports = [port.number for port in container.ports if port.protocol == "TCP"]
+    stubs = [each for each in facts.workload.containers if not each.command]
+    if container is stubs[0]:
+        ports += [port for port in facts.ports if port not in facts.workload.declared_ports]
+    return ports

@@ -15,11 +15,10 @@ from localmesh.catalog import LOOPBACK
 from localmesh.errors import LocalmeshError
 from localmesh.runtime.processes.process import Command
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
+from localmesh.runtime.workloads.container_supervisor import ContainerSupervisor, End, Supervised
 from localmesh.runtime.workloads.environment import launch
-from localmesh.runtime.workloads.facts import PodFacts
+from localmesh.runtime.workloads.facts import PodFacts, make_folders, remove_folders
 from localmesh.runtime.workloads.ports import is_free
-from localmesh.runtime.workloads.supervisor import End, Supervised, Supervisor
-from localmesh.runtime.workloads.volumes import make_folders, remove_folders
 
 
 class PodState(StrEnum):
@@ -77,7 +76,7 @@ class Pod:
         self._log_folder = log_folder
         self._on_change = on_change
         self._changed = asyncio.Event()
-        self._supervisors: tuple[Supervisor, ...] = ()
+        self._supervisors: tuple[ContainerSupervisor, ...] = ()
         self._terminating = False
         self._stopped = False
         self._told = (PodState.PENDING, 0)
@@ -155,7 +154,7 @@ class Pod:
         self._require_free_ports()
         make_folders(self.facts)
         self._supervisors = tuple(
-            Supervisor(
+            ContainerSupervisor(
                 Supervised(
                     container=container,
                     command=Command(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from localmesh.catalog.container import Container
 from localmesh.catalog.probe import Execute, Probe, TcpSocket
-from localmesh.runtime.workloads.probes import ProbeClient, Target, probe_client
+from localmesh.runtime.workloads.probe_client import ProbeClient, Target, probe_client
 
 _QUICK_PAUSE_SECONDS = 0.025
 _QUICK_COMMAND_PAUSE_SECONDS = 0.25  # each one is a process

@@ -114,7 +114,7 @@ async def _call_all(folder: Path) -> Mapping[str, Mapping[str, int]]:
     ):
         for name, policy in POLICIES.items():
             await mesh.apply(load_text(BASE + entries(port) + policy).resources)
-            via = f"http://{find(mesh.plan.proxies, 'client').outbound}"
+            via = f"http://{find(mesh.desired_state.proxies, 'client').outbound}"
             found[name] = {}
             for url in EXPECTED[name]:
                 async with session.get(url, proxy=via) as answer:

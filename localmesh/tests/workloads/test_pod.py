@@ -19,7 +19,7 @@ import pytest
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import Resource
 from localmesh.problems import ManifestError
-from localmesh.runtime.workloads import Pod, PodFailedError, PodState, back_off
+from localmesh.runtime.workloads import Pod, PodFailedError, PodState, container_supervisor
 
 Run = Callable[[Callable[[Any], Awaitable[None]]], None]
 Until = Callable[..., Awaitable[None]]
@@ -55,7 +55,7 @@ def ask(pod: Pod, path: str = "/", port: int = 8080) -> dict[str, Any]:
 @pytest.fixture
 def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Containers are restarted after 50 ms first."""
-    monkeypatch.setattr(back_off, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(container_supervisor, "FIRST_PAUSE_SECONDS", 0.05)
 
 
 class TestLife:

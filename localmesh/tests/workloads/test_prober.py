@@ -12,8 +12,8 @@ import pytest
 
 from localmesh.catalog.container import Container
 from localmesh.catalog.probe import Execute, Probe
+from localmesh.runtime.workloads.probe_client import Target
 from localmesh.runtime.workloads.prober import Prober, Unhealthy
-from localmesh.runtime.workloads.probes import Target
 
 Until = Callable[..., Awaitable[None]]
 

@@ -16,7 +16,7 @@ import pytest
 
 from localmesh.catalog.probe import Action, Execute, HttpGet, TcpSocket
 from localmesh.runtime.workloads import FreePorts
-from localmesh.runtime.workloads.probes import Target, probe_client
+from localmesh.runtime.workloads.probe_client import Target, probe_client
 
 DECLARED = 8080
 

@@ -14,12 +14,31 @@ from localmesh.catalog.container import Container
 from localmesh.runtime.background import start_task, stop_tasks
 from localmesh.runtime.processes.process import Command, Process, StartError, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
-from localmesh.runtime.workloads.back_off import BackOff
+from localmesh.runtime.workloads.probe_client import Target, probe_client
 from localmesh.runtime.workloads.prober import Prober, Unhealthy
-from localmesh.runtime.workloads.probes import Target, probe_client
 from localmesh.runtime.workloads.rewriting import Rewriting
 
+# Kubernetes: 10 s, doubling to 300 s, forgotten after 10 minutes. Nobody waits that long at a laptop.
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+FORGOTTEN_AFTER_SECONDS = 10.0
+
 _log = logging.getLogger(__name__)
+
+
+class BackOff:
+    """Pauses that double with every end, until a run was a good one."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_PAUSE_SECONDS
+
+    def pause_after(self, run_seconds: float) -> float:
+        """The seconds to wait after a run of that length."""
+        if run_seconds >= FORGOTTEN_AFTER_SECONDS:
+            self._next = FIRST_PAUSE_SECONDS
+        pause = self._next
+        self._next = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        return pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +64,7 @@ class Supervised:
     grace_seconds: float
 
 
-class Supervisor:
+class ContainerSupervisor:
     """Keeps one container running from `start` to `stop`.
 
     `on_change` is called without arguments whenever `running`, `ready`, `backing_off`, `restarts` or
