@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
 
 def translation(size: int) -> None:
     """Measure loading and translation, without Envoys."""
-    from localmesh.explain.offline import proxies
+    from localmesh.explain.from_manifests import proxies
     from localmesh.manifests import load_text
     from localmesh.translate import TranslationCache, translate
     from localmesh.xds import Encoder

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
+from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
 from localmesh.analysis.local_meanings import local_meanings
+from localmesh.analysis.never_matching import never_matching
 from localmesh.analysis.policies import policies
 from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
@@ -29,10 +31,12 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     deprecations,
     destination_rules,
     destinations,
+    gateway_selectors,
     gateways,
     injection,
     local_meanings,
     missing_delegates,
+    never_matching,
     policies,
     principals,
     required_objects,

@@ -133,7 +133,7 @@ def plan_gateways(gateways: Iterable[GatewayWorkload], addresses: AddressAllocat
     return [
         _place_gateway(gateway, ordinal, addresses)
         for gateway in gateways
-        for ordinal in range(gateway.workload.replicas)
+        for ordinal in range(gateway.replicas)
     ]
 
 

@@ -1,8 +1,8 @@
 """The gateways of an Istio installation, which a mesh has without manifests of its own for them.
 
-`istio-ingressgateway` is part of Istio's default profile; its Service is always there, its pod runs where a
-Gateway selects it. `istio-egressgateway` is part of the demo profile only, so it is there where something
-selects or names it. Labels, ports and identities are those of the charts (istio: manifests/charts/gateways).
+`istio-ingressgateway` is part of Istio's default profile, so it is always there. `istio-egressgateway` is
+part of the demo profile only, so it is there where something selects or names it. Labels, ports and
+identities are those of the charts (istio: manifests/charts/gateways).
 """
 
 from __future__ import annotations
@@ -99,18 +99,14 @@ def default_gateways(
     bring, `hosts` the full names that its routes and rules are for or lead to.
     """
     ingress, egress = (_labels(deployment) for deployment, _ in (_INGRESS, _EGRESS))
-    if any(selector.items() <= ingress.items() for selector in selectors):
-        yield _INGRESS[0]
-    yield _INGRESS[1]
+    yield from _INGRESS
     is_selected = any(
         selector.items() <= egress.items()
         and not any(selector.items() <= labels.items() for labels in (ingress, *gateway_labels))
         for selector in selectors
     )
-    if is_selected:
-        yield _EGRESS[0]
     if is_selected or _EGRESS_HOST in hosts:
-        yield _EGRESS[1]
+        yield from _EGRESS
 
 
 def _labels(deployment: Resource) -> Labels:

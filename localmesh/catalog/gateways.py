@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.default_gateways import SYSTEM_NAMESPACE, default_gateways
+from localmesh.catalog.default_gateways import ORIGIN, SYSTEM_NAMESPACE, default_gateways
 from localmesh.catalog.injection import is_refused
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Service
 from localmesh.catalog.workload import Workload, workload
-from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.deployment import DEPLOYMENT, GATEWAY_TEMPLATE, TEMPLATES_ANNOTATION
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 
-TEMPLATES_ANNOTATION = "inject.istio.io/templates"
-_GATEWAY_TEMPLATE = "gateway"
 _ROUTER = ["proxy", "router"]
 _UNPRIVILEGED = "ISTIO_META_UNPRIVILEGED_POD"
 _FIRST_UNPRIVILEGED_PORT = 1024
@@ -86,6 +84,12 @@ class GatewayWorkload:
         """The labels of the pods."""
         return self.workload.labels
 
+    @property
+    def replicas(self) -> int:
+        """How many pods run: none of a gateway that Istio installs and that has nothing to serve."""
+        has_work = self.servers or self.workload.place.file != ORIGIN
+        return self.workload.replicas if has_work else 0
+
 
 def with_default_gateways(objects: Objects, hosts: Iterable[str]) -> Objects:
     """The objects and those of the gateways that Istio installs, except where the manifests bring their own.
@@ -130,7 +134,7 @@ def _is_gateway(deployment: Resource, namespace: Mapping[str, str]) -> bool:
     metadata = template.get("metadata") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     templates = (name.strip() for name in annotations.get(TEMPLATES_ANNOTATION, "").split(","))
-    if _GATEWAY_TEMPLATE in templates:
+    if GATEWAY_TEMPLATE in templates:
         return not is_refused(namespace, labels, annotations)
     containers = (template.get("spec") or {}).get("containers") or ()
     return any((container.get("args") or [])[:2] == _ROUTER for container in containers)

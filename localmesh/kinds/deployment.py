@@ -14,6 +14,13 @@ from localmesh.problems.fields import Field, listed
 VOLUMES = ("emptyDir", "configMap", "secret", "persistentVolumeClaim")
 """Types of volumes that can be folders."""
 
+TEMPLATES_ANNOTATION = "inject.istio.io/templates"
+"""The annotation of a pod that names the injection templates that it asks for."""
+GATEWAY_TEMPLATE = "gateway"
+"""The injection template of gateways."""
+PROXY_CONTAINER = "istio-proxy"
+"""The container that Istio injects."""
+
 _TEMPLATE = ("spec", "template")
 _POD = "spec.template.spec"
 _CONTAINER = f"{_POD}.containers[]"
@@ -105,6 +112,18 @@ def interception(root: Field) -> Iterator[Problem]:
                 yield setting.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
 
 
+def gateway_containers(root: Field) -> Iterator[Problem]:
+    """In the pods of a gateway localmesh runs Envoy only."""
+    template = root.get(*_TEMPLATE)
+    templates = template.get("metadata", "annotations", TEMPLATES_ANNOTATION).text or ""
+    if GATEWAY_TEMPLATE not in map(str.strip, templates.split(",")):
+        return
+    for container in template.get("spec", "containers").items():
+        if container.get("name").text != PROXY_CONTAINER:
+            remedy = "remove it: in the pods of a gateway only its Envoy runs here"
+            yield container.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
+
+
 DEPLOYMENT = Kind(
     group="apps",
     name="Deployment",
@@ -139,7 +158,7 @@ DEPLOYMENT = Kind(
         f"{_CONTAINER}.startupProbe.grpc": "use httpGet, tcpSocket or exec",
         f"{_CONTAINER}.volumeDevices": "mount the volume as files",
     },
-    support_rules=(volume_types, interception),
+    support_rules=(volume_types, interception, gateway_containers),
     ineffective_fields={
         "spec.minReadySeconds": "it only paces rollouts",
         "spec.progressDeadlineSeconds": "it only affects how rollouts are reported",

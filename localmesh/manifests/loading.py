@@ -19,7 +19,7 @@ from localmesh.manifests.files import (
 from localmesh.manifests.kustomize import read_kustomizations
 from localmesh.manifests.objects import object_problems, objects, resource
 from localmesh.manifests.patches import Patches
-from localmesh.manifests.positions import Lines, Source
+from localmesh.manifests.positions import Positions, Source
 from localmesh.manifests.resources import LoadResult, Resource, without_nulls
 from localmesh.manifests.validate import problems_of
 from localmesh.problems.codes import syntax
@@ -69,9 +69,9 @@ def load_text(text: str, file: str = "<stdin>") -> LoadResult:
 
 def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, ...]:
     """The problems in the order of their places, with the line of the field where the load has the object."""
-    lines, sources = Lines(), loaded.sources
+    positions, sources = Positions(), loaded.sources
     return by_place(
-        lines.located(problem, sources[problem.place]) if problem.place in sources else problem
+        positions.located(problem, sources[problem.place]) if problem.place in sources else problem
         for problem in problems
     )
 
@@ -97,18 +97,18 @@ def _uncollected() -> Iterator[None]:
 
 def _loaded(read: Reading) -> LoadResult:
     problems = list(read.problems)
-    patches, lines = Patches(), Lines()
+    patches, positions = Patches(), Positions()
     sources: dict[Place, Source] = {}
     resources: list[Resource] = []
     for document in read.documents:
         for candidate in objects(document):
             if found := list(object_problems(candidate)):
-                problems.extend(lines.located(problem, candidate.source) for problem in found)
+                problems.extend(positions.located(problem, candidate.source) for problem in found)
                 continue
             item = resource(candidate, len(resources), patches)
             sources[item.place] = candidate.source
             resources.append(item)
-            problems.extend(lines.located(problem, candidate.source) for problem in problems_of(item))
+            problems.extend(positions.located(problem, candidate.source) for problem in problems_of(item))
     problems.extend(_duplicates(resources))
     if problems:
         raise ManifestError(problems)

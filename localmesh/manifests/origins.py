@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from localmesh.kinds import group_of
 from localmesh.manifests.patches import Patches
 
 ORIGIN = "config.kubernetes.io/origin"
@@ -46,12 +47,15 @@ def origin(body: Mapping[str, Any], folder: Path, patches: Patches) -> Origin | 
     steps = _told(annotations.get(TRANSFORMATIONS, "[]"))
     renamed = any(step["configuredBy"]["kind"] in _RENAMING for step in steps)
     name = None if renamed else str(metadata.get("name", ""))
+    group = group_of(str(body.get("apiVersion")))
     folders = [
         _joined(folder, step["configuredIn"]).parent
         for step in steps
         if step["configuredBy"]["kind"] in _PATCHING
     ]
-    patched_by = [each for each in dict.fromkeys(folders) if patches.touch(each, str(body.get("kind")), name)]
+    patched_by = [
+        each for each in dict.fromkeys(folders) if patches.touch(each, group, str(body.get("kind")), name)
+    ]
     file = told.get("path") or told.get("configuredIn") or ""
     return Origin(
         file=f"{told['repo']}/{file}" if "repo" in told else _from_here(_joined(folder, file)),

@@ -1,4 +1,4 @@
-"""The line of a field in its file, looked up only for problems."""
+"""The position of a problem: the file that set its field, and the line, looked up only for problems."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from localmesh.kinds import group_of
 from localmesh.manifests.documents import Document, read_text
+from localmesh.manifests.lines import YamlLines
+from localmesh.manifests.patches import Patches, value_at
 from localmesh.problems import FieldPath, Place, Problem
 
 
@@ -21,20 +21,28 @@ class Source:
     inside: FieldPath
 
 
-class Lines:
-    """Finds the lines of problems of one load; files are parsed once, and only if needed."""
+class Positions:
+    """Finds the positions of the problems of one load; files are parsed once, and only if needed."""
 
     def __init__(self) -> None:
-        self._texts: dict[str, _Nodes] = {}
+        self._lines = YamlLines()
+        self._patches = Patches()
         self._files: dict[str, tuple[Document, ...]] = {}
 
     def located(self, problem: Problem, source: Source) -> Problem:
-        """The problem with the line of its field, unless the object was patched."""
-        place = problem.place
-        if source.document.folder is None:
-            return problem.on_line(self._line(source.document, FieldPath(*source.inside, *problem.path)))
-        written = self._written(place) if not place.patched_by else None
-        return problem.on_line(self._line(written, problem.path)) if written else problem
+        """The problem with the line of its field, and with the file of the patch that set it, if one did."""
+        place, document = problem.place, source.document
+        if document.folder is None:
+            return problem.on_line(self._lines.line(document, FieldPath(*source.inside, *problem.path)))
+        body = value_at(document.body, source.inside)
+        folders = [Path(folder) for folder in place.patched_by]
+        patch = self._patches.setter(folders, body, problem.path)
+        if patch is not None:
+            return problem.in_patch(*patch)
+        written = self._written(place)
+        if written is None or (folders and not _is_unchanged(written.body, body, problem.path)):
+            return problem
+        return problem.on_line(self._lines.line(written, problem.path))
 
     def _written(self, place: Place) -> Document | None:
         """The object in the file that kustomize read it from."""
@@ -49,18 +57,6 @@ class Lines:
                     return document
         return None
 
-    def _line(self, document: Document, path: FieldPath) -> int:
-        if document.text not in self._texts:
-            self._texts[document.text] = _Nodes(document.text)
-        nodes = self._texts[document.text]
-        line, node = document.line, nodes.starting_on(document.line)
-        for segment in path:
-            found = _child(node, segment)
-            if found is None:
-                break
-            line, node = found
-        return line
-
 
 def _documents(file: Path) -> Iterator[Document]:
     try:
@@ -69,29 +65,11 @@ def _documents(file: Path) -> Iterator[Document]:
         return  # a file of another machine, or one that was just removed: no line then
 
 
-class _Nodes:
-    """The documents of a text as nodes with their lines, composed only as far as needed."""
-
-    def __init__(self, text: str) -> None:
-        self._following = yaml.compose_all(text, Loader=yaml.CSafeLoader)
-        self._found: dict[int, yaml.Node] = {}
-
-    def starting_on(self, line: int) -> yaml.Node | None:
-        if line not in self._found:
-            for node in self._following:
-                start = node.start_mark.line + 1 if node is not None else 0
-                self._found[start] = node
-                if start == line:
-                    break
-        return self._found.get(line)
-
-
-def _child(node: yaml.Node | None, segment: str | int) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == segment:
-                return key.start_mark.line + 1, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(segment, int) and segment < len(node.value):
-        entry = node.value[segment]
-        return entry.start_mark.line + 1, entry
-    return None
+def _is_unchanged(written: object, patched: object, path: FieldPath) -> bool:
+    """Whether patches left the value at a path alone, and no entry before it was added or removed."""
+    for length in range(len(path)):
+        above = FieldPath(*path[:length])
+        before, after = value_at(written, above), value_at(patched, above)
+        if isinstance(before, list) and isinstance(after, list) and len(before) != len(after):
+            return False
+    return bool(value_at(written, path) == value_at(patched, path))

@@ -9,6 +9,8 @@ from enum import StrEnum
 from localmesh.errors import InvalidInputError
 from localmesh.problems.paths import FieldPath
 
+_WHOLE_OBJECT = FieldPath()
+
 
 class Severity(StrEnum):
     """Whether a problem makes loading fail or is only reported."""
@@ -21,7 +23,8 @@ class Severity(StrEnum):
 class Place:
     """The object that a problem is about, and the file that defines it.
 
-    `line` (from 1) is known only where nothing was patched; in a problem it is the line of the field.
+    `line` (from 1) is unknown where patches changed the lines; in a problem it is the line of the field.
+    If a patch set the field, `file` is the patch, and `patch_of` the file of the object.
     """
 
     file: str
@@ -31,6 +34,7 @@ class Place:
     patched_by: tuple[str, ...] = ()
     line: int | None = None
     group: str = ""
+    patch_of: str = ""
 
     @property
     def subject(self) -> str:
@@ -44,9 +48,11 @@ class Place:
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def __str__(self) -> str:
-        return (
-            f"{self.subject} (patched by {', '.join(self.patched_by)})" if self.patched_by else self.subject
-        )
+        if self.patch_of:
+            return f"{self.subject} (patch of {self.patch_of})"
+        if self.patched_by:
+            return f"{self.subject} (patched by {', '.join(self.patched_by)})"
+        return self.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,37 @@ class Problem:
     def on_line(self, line: int | None) -> Problem:
         """The same problem with the line of its field."""
         return replace(self, place=replace(self.place, line=line))
+
+    def in_patch(self, file: str, line: int) -> Problem:
+        """The same problem in the file that patches the object."""
+        place = replace(self.place, file=file, line=line, patched_by=(), patch_of=self.place.file)
+        return replace(self, place=place)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of problem: its number and title, and the templates of its message and its remedy."""
+
+    number: str
+    title: str
+    message: str
+    fix: str
+
+    @property
+    def severity(self) -> Severity:
+        """SM2xx are warnings: Istio accepts the object, and it does not work."""
+        return Severity.WARNING if self.number.startswith("SM2") else Severity.ERROR
+
+    def at(self, place: Place, path: FieldPath = _WHOLE_OBJECT, **values: object) -> Problem:
+        """A problem of this kind at a place; `values` fill the templates."""
+        return Problem(
+            code=self.number,
+            place=place,
+            path=path,
+            message=self.message.format_map(values),
+            fix=self.fix.format_map(values),
+            severity=self.severity,
+        )
 
 
 class ManifestError(InvalidInputError):

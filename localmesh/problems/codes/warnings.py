@@ -1,6 +1,6 @@
 """SM2xx: what Kubernetes and Istio accept and what cannot work as written: warnings."""
 
-from localmesh.problems.codes.code import Code
+from localmesh.problems.problem import Code
 
 MISSING_HOST = Code(
     "SM201",
@@ -133,5 +133,23 @@ UNKNOWN_CALLER = Code(
     "SM222",
     "A policy names a caller that does not exist",
     "{found} is not a caller: {reason}",
+    "{remedy}",
+)
+SELECTOR_WITHOUT_GATEWAY = Code(
+    "SM223",
+    "The selector of a Gateway matches no gateway",
+    "no gateway has the labels {found}, so nothing serves this Gateway; {known}",
+    "correct the labels, or deploy a gateway that has them",
+)
+PORT_NOT_IN_SERVICE = Code(
+    "SM224",
+    "A port of a Gateway cannot be reached through the gateway's Service",
+    "{found} is not a port of {service}, which has {known}; {effect}",
+    "use one of these ports, or add the port to the Service",
+)
+NEVER_MATCHES = Code(
+    "SM225",
+    "A value never matches",
+    "{found} never matches: {reason}",
     "{remedy}",
 )

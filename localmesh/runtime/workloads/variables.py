@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.container import (
@@ -19,10 +20,14 @@ from localmesh.catalog.container import (
 from localmesh.catalog.refusals import Refusals
 from localmesh.problems import FieldPath
 from localmesh.problems.codes import unsupported, warnings
-from localmesh.runtime.workloads.expansion import expand
 from localmesh.runtime.workloads.facts import NODE_NAME, PodFacts
-from localmesh.runtime.workloads.quantities import quantity
+from localmesh.runtime.workloads.rewriting import expand
 
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+))(?P<suffix>[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?"
+)
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _SUBSCRIPT = re.compile(r"metadata\.(?P<map>labels|annotations)\['(?P<key>[^']+)'\]")
 _VARIABLE_NAME = re.compile(r"[\x20-\x3c\x3e-\x7e]+")  # what Kubernetes allows: printable, no `=`
 _SUPPORTED_FIELDS = (
@@ -145,3 +150,21 @@ class Variables:
             expected=expected,
             remedy="take one of those, or write the value itself",
         )
+
+
+def quantity(text: str) -> Fraction:
+    """The exact number that a quantity stands for. Raises ValueError for anything else.
+
+    >>> quantity("250m"), quantity("64Mi"), quantity("2e3")
+    (Fraction(1, 4), Fraction(67108864, 1), Fraction(2000, 1))
+    """
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        raise ValueError(f'"{text}" is not a quantity')
+    suffix = found["suffix"] or ""
+    if suffix in _BINARY:
+        factor = Fraction(1024) ** _BINARY[suffix]
+    else:
+        exponent = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:] or 0)
+        factor = Fraction(10) ** exponent
+    return Fraction(found["number"]) * factor

@@ -9,7 +9,8 @@ import pytest
 
 from localmesh.manifests import LoadResult, Resource, load
 from localmesh.manifests.kustomize import CHOSEN, build_kustomization
-from localmesh.problems import ManifestError
+from localmesh.manifests.patches import Patches
+from localmesh.problems import FieldPath, ManifestError
 
 SERVICE = """\
 apiVersion: v1
@@ -116,13 +117,112 @@ def test_a_problem_of_an_unpatched_object_has_its_line(project: Path) -> None:
     assert refusal.startswith("base/service.yaml:8: error SM114: Service shop/logic\n")
 
 
-def test_a_problem_of_a_patched_object_has_none(project: Path) -> None:
-    """The value may come from either file."""
+def test_a_problem_that_no_patch_caused_is_in_the_file_of_the_object(project: Path) -> None:
+    """With the line of the field there, although the object was patched."""
     _write(project / "base", "service.yaml", SERVICE.replace("port: 80", "port: 808080"))
 
     refusal = _refusal(Path("overlay"))
 
-    assert refusal.startswith("base/service.yaml: error SM114: Service shop/logic (patched by overlay)\n")
+    assert refusal.startswith("base/service.yaml:8: error SM114: Service shop/logic (patched by overlay)\n")
+
+
+BAD_TYPE = "apiVersion: v1\nkind: Service\nmetadata: {name: logic}\nspec:\n  type: clusterip\n"
+INLINE = "".join(f"    {line}\n" for line in BAD_TYPE.splitlines())
+OPERATION = '[{"op": "add", "path": "/spec/type", "value": "clusterip"}]'
+INSERTIONS = """\
+- {op: add, path: /spec/ports/0, value: {name: admin, port: 9000}}
+- op: add
+  path: /spec/ports/0
+  value:
+    name: bad
+    port: 808080
+- {op: add, path: /spec/ports/0, value: {name: more, port: 9001}}
+"""
+APPENDED = "- op: add\n  path: /spec/ports/-\n  value:\n    name: bad\n    port: 808080\n"
+BY_TARGET = "patches:\n- {target: {kind: Service}, path: bad.yaml}\n"
+
+
+@pytest.mark.parametrize(
+    ("patches", "patch", "position"),
+    [
+        ("patches:\n- path: bad.yaml\n", BAD_TYPE, "overlay/bad.yaml:5: error SM104"),
+        ("patchesStrategicMerge: [bad.yaml]\n", BAD_TYPE, "overlay/bad.yaml:5: error SM104"),
+        ("namePrefix: my-\npatches:\n- path: bad.yaml\n", BAD_TYPE, "overlay/bad.yaml:5: error SM104"),
+        (f"patches:\n- patch: |-\n{INLINE}", "", "overlay/kustomization.yaml:8: error SM104"),
+        (
+            f"patches:\n- target: {{kind: Service, name: log.*}}\n  patch: '{OPERATION}'\n",
+            "",
+            "overlay/kustomization.yaml:4: error SM104",
+        ),
+        (BY_TARGET, OPERATION, "overlay/bad.yaml:1: error SM104"),
+        (BY_TARGET, INSERTIONS, "overlay/bad.yaml:6: error SM114"),
+        (BY_TARGET, APPENDED, "overlay/bad.yaml:5: error SM114"),
+    ],
+)
+def test_a_problem_that_a_patch_caused_is_in_the_patch(
+    project: Path, patches: str, patch: str, position: str
+) -> None:
+    """Merged or by operations, in a file or inline, by name or by target, renamed, and with other entries."""
+    _write(project / "overlay", "kustomization.yaml", f"resources: [../base]\n{patches}")
+    _write(project / "overlay", "bad.yaml", patch)
+
+    first, *_ = _refusal(Path("overlay")).splitlines()
+
+    name = "my-logic" if "my-" in patches else "logic"
+    assert first == f"{position}: Service shop/{name} (patch of base/service.yaml)"
+
+
+def test_the_last_patch_that_set_the_field_counts(project: Path) -> None:
+    """An overlay on another one may set the same value again, and so may a second patch."""
+    _write(project / "overlay", "patch.yaml", BAD_TYPE)
+    _write(project / "top", "kustomization.yaml", "resources: [../overlay]\npatches: [{path: top.yaml}]\n")
+    _write(project / "top", "top.yaml", BAD_TYPE.replace("  type", "  selector: {a: b}\n  type"))
+
+    assert _refusal(Path("overlay")).startswith("overlay/patch.yaml:5: error SM104")
+    assert _refusal(Path("top")).startswith("top/top.yaml:6: error SM104")
+
+    twice = "resources: [../overlay]\npatches: [{path: other.yaml}, {path: top.yaml}]\n"
+    _write(project / "top", "other.yaml", BAD_TYPE)
+    _write(project / "top", "kustomization.yaml", twice)
+
+    assert _refusal(Path("top")).startswith("top/top.yaml:6: error SM104")
+
+
+def test_entries_that_kustomize_merges_by_name_are_found_in_the_patch(project: Path) -> None:
+    """The second container of the object is the first of the patch."""
+    patch = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: logic}\nspec:\n  template:\n    spec:\n"
+        "      containers:\n      - name: b\n        ports:\n        - containerPort: 9000\n"
+    )
+    _write(project / "overlay", "patch.yaml", patch)
+    containers = [
+        {"name": "a", "image": "a"},
+        {"name": "b", "image": "b", "ports": [{"containerPort": 9000}]},
+    ]
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "logic"},
+        "spec": {"template": {"spec": {"containers": containers}}},
+    }
+    port = FieldPath("spec", "template", "spec", "containers", 1, "ports", 0, "containerPort")
+    image = FieldPath("spec", "template", "spec", "containers", 1, "image")
+
+    assert Patches().setter([Path("overlay")], body, port) == ("overlay/patch.yaml", 10)
+    assert Patches().setter([Path("overlay")], body, image) is None
+
+
+def test_no_line_is_claimed_where_patches_moved_the_entries(project: Path) -> None:
+    """The first port of the file is the second one of the object, and both of the file are wrong."""
+    ports = "    - {name: http, port: 808080}\n    - {name: admin, port: 808080}\n"
+    _write(project / "base", "service.yaml", SERVICE[: SERVICE.index("    - name")] + ports)
+    inserted = '[{"op": "add", "path": "/spec/ports/0", "value": {"name": "more", "port": 9000}}]'
+    patches = f"patches: [{{target: {{kind: Service}}, patch: '{inserted}'}}]"
+    _write(project / "overlay", "kustomization.yaml", f"resources: [../base]\n{patches}\n")
+
+    heads = [line for line in _refusal(Path("overlay")).splitlines() if "SM114: " in line]
+
+    assert heads == ["base/service.yaml: error SM114: Service shop/logic (patched by overlay)"] * 2
 
 
 @pytest.mark.parametrize(
