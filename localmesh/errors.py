@@ -20,7 +20,7 @@ LocalmeshError                  exit status 1
    · InvalidRequestError
    · InventoryError             runtime.external.inventory
    · ManifestError              problems
-   · UnknownWorkloadError       explain.offline
+   · UnknownWorkloadError       explain.from_manifests
 
 Any other exception is a bug: it is logged with its traceback and never reported as one of these.
 """
