@@ -9,6 +9,8 @@ from enum import StrEnum
 from localmesh.errors import InvalidInputError
 from localmesh.problems.paths import FieldPath
 
+_WHOLE_OBJECT = FieldPath()
+
 
 class Severity(StrEnum):
     """Whether a problem makes loading fail or is only reported."""
@@ -83,6 +85,32 @@ class Problem:
         """The same problem in the file that patches the object."""
         place = replace(self.place, file=file, line=line, patched_by=(), patch_of=self.place.file)
         return replace(self, place=place)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of problem: its number and title, and the templates of its message and its remedy."""
+
+    number: str
+    title: str
+    message: str
+    fix: str
+
+    @property
+    def severity(self) -> Severity:
+        """SM2xx are warnings: Istio accepts the object, and it does not work."""
+        return Severity.WARNING if self.number.startswith("SM2") else Severity.ERROR
+
+    def at(self, place: Place, path: FieldPath = _WHOLE_OBJECT, **values: object) -> Problem:
+        """A problem of this kind at a place; `values` fill the templates."""
+        return Problem(
+            code=self.number,
+            place=place,
+            path=path,
+            message=self.message.format_map(values),
+            fix=self.fix.format_map(values),
+            severity=self.severity,
+        )
 
 
 class ManifestError(InvalidInputError):
