@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from localmesh.errors import InvalidRequestError, LocalmeshError
-from localmesh.explain.offline import UnknownWorkloadError, find
+from localmesh.explain.from_manifests import UnknownWorkloadError, find
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes

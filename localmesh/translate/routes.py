@@ -198,13 +198,14 @@ def _action(route: HttpRoute, operations: HeaderOperations, targets: _Targets) -
 def _destinations(route: HttpRoute, targets: _Targets) -> Json:
     """Where requests go: to a cluster or to several by weight; with the hashing and retries for these."""
     is_single = len(route.destinations) == 1
-    chosen = [each for each in route.destinations if is_single or each.weight]
-    hashes = [targets.consistent_hash(each.destination) for each in chosen]
+    chosen = [weighted for weighted in route.destinations if is_single or weighted.weight]
+    hashes = [targets.consistent_hash(weighted.destination) for weighted in chosen]
     retries = retry_policy(route.retries, consistent_hash=is_single and hashes[0] is not None)
     if is_single:
         clusters: Json = {"cluster": targets.cluster(chosen[0].destination)}
     else:
-        clusters = {"weightedClusters": {"clusters": [_weighted_cluster(each, targets) for each in chosen]}}
+        weighted_clusters = [_weighted_cluster(weighted, targets) for weighted in chosen]
+        clusters = {"weightedClusters": {"clusters": weighted_clusters}}
     return {**hash_policies(hashes), **clusters, **({"retryPolicy": retries} if retries else {})}
 
 

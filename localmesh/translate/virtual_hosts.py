@@ -80,19 +80,20 @@ class OutboundRoutes(NamedTuple):
         services = {
             service.host: service
             for service in self.scope.callable
-            if (found := service.port(port)) is not None and found.protocol.may_be_http
+            if (service_port := service.port(port)) is not None and service_port.protocol.may_be_http
         }
         context = RouteContext(self.source, port, MESH)
         virtual_services = self._virtual_services(port, services)
         routes = parts.build_each(
-            VirtualServiceRoutes.of(each, context, self.destinations) for each in virtual_services
+            VirtualServiceRoutes.of(virtual_service, context, self.destinations)
+            for virtual_service in virtual_services
         )
         hosts = _HostNames(port, self.source.namespace, self.scope)
         virtual_hosts = [
             host
-            for each, of_each in zip(virtual_services, routes, strict=True)
-            if of_each.routes
-            for host in hosts.of_virtual_service(each, of_each, services)
+            for virtual_service, its_routes in zip(virtual_services, routes, strict=True)
+            if its_routes.routes
+            for host in hosts.of_virtual_service(virtual_service, its_routes, services)
         ]
         plain = [service for service in services.values() if not hosts.is_routed(service)]
         defaults = parts.build_each(self._default_route(service, port) for service in plain)
@@ -106,9 +107,9 @@ class OutboundRoutes(NamedTuple):
         if port == _HTTP_DEFAULT_PORT:
             return self.scope.virtual_services
         return [
-            each
-            for each in self.scope.virtual_services
-            if any(_names_one_of(host, services) for host in each.hosts)
+            virtual_service
+            for virtual_service in self.scope.virtual_services
+            if any(_names_one_of(host, services) for host in virtual_service.hosts)
         ]
 
     def _default_route(self, service: Service, port: int) -> DefaultRoute:
@@ -140,7 +141,7 @@ class VirtualHost(NamedTuple):
 
     def build(self) -> Json:
         """The virtual host."""
-        routes = (route for each in self.routes for route in each.routes)
+        routes = (route for group in self.routes for route in group.routes)
         return {
             "name": self.name,
             "domains": list(self.domains),
@@ -164,7 +165,7 @@ def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
 class _HostNames:
     """The virtual hosts of one port: the first that claims a name or domain keeps it.
 
-    Envoy accepts each of them only once.
+    Envoy accepts a name or domain only once.
     """
 
     def __init__(self, port: int, namespace: str, scope: SidecarScope) -> None:
@@ -193,7 +194,9 @@ class _HostNames:
         for host in virtual_service.hosts:
             if is_wildcard(host):
                 inside = [service for service in services.values() if overlap(host, service.host)]
-                chosen += [each for each in inside if self._scope.routed_by(each.host) is virtual_service]
+                chosen += [
+                    service for service in inside if self._scope.routed_by(service.host) is virtual_service
+                ]
                 others += [] if inside else [host]
             elif host in services:
                 chosen.append(services[host])

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, event, given, settings
 
 from localmesh.analysis import analyze
 from localmesh.catalog import Catalog, Proxy, RouteDestination, VirtualService
-from localmesh.explain.offline import proxies
+from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import load_text
 from localmesh.problems import ManifestError, Problem
 from localmesh.tests.analysis.meshes import meshes, text

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from localmesh.catalog import Address
-from localmesh.explain.offline import find, proxy_config
+from localmesh.explain.from_manifests import find, proxy_config
 from localmesh.explain.simulate import Call, simulate
 from localmesh.manifests import load
 from localmesh.runtime.mesh import Mesh, MeshSettings

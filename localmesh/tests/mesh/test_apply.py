@@ -152,7 +152,7 @@ def test_a_configuration_that_envoy_refuses_leaves_the_old_one_in_force(
 
     message, found, pods = asyncio.run(run())
 
-    assert "refused RouteConfiguration" in message
+    assert "rejected RouteConfiguration" in message
     assert "Domains: value must contain at least 1 item" in message
     assert found == {"v1": 10}
     assert pods == 1

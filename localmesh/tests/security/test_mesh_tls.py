@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from localmesh.catalog.security import identity
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, ask
 
