@@ -144,11 +144,11 @@ def shares_of(resources: Resources, route: Route) -> dict[str, float]:
 def version_of_destination(resources: Resources, destination: Object, route: Route) -> str:
     """The one version behind a destination."""
     named = _named(destination)
-    labels = _subset_labels(resources, destination, route)
     name = service_name(destination["host"])
     service = next((item for item in resources.services if item["metadata"]["name"] == name), None)
     if service is None:
         raise NotConfigured(f"{route.where} sends to {named}, but there is no such Service")
+    labels = _subset_labels(resources, destination, route)
     selector = {**service["spec"].get("selector", {}), **labels}
     versions = {pod_labels(item).get("version", "") for item in resources.deployments_with(selector)}
     if not versions:

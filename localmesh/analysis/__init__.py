@@ -14,6 +14,7 @@ from localmesh.analysis.destinations import destinations
 from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
 from localmesh.analysis.local_meanings import local_meanings
+from localmesh.analysis.never_matching import never_matching
 from localmesh.analysis.policies import policies
 from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
@@ -35,6 +36,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     injection,
     local_meanings,
     missing_delegates,
+    never_matching,
     policies,
     principals,
     required_objects,

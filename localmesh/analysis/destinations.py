@@ -28,11 +28,13 @@ def destinations(catalog: Catalog) -> Iterator[Problem]:
     callers, reports = AllCallers(catalog), _Reports(catalog)
     for virtual_service in catalog.virtual_services:
         listeners = callers.listeners(virtual_service)
-        for route, of_route in zip(virtual_service.http, virtual_service.destinations, strict=True):
-            having = [listener for listener in listeners if listener.has(route)]
+        having: dict[int, list[Listener]] = {}
+        for listener in listeners:
+            for index in {index for index, _ in virtual_service.routes_for(listener.applies)}:
+                having.setdefault(index, []).append(listener)
+        for index, of_route in enumerate(virtual_service.destinations):
             for destination in of_route:
-                used = having or [callers.unknown(virtual_service)]
-                reports.add(destination, of_route, used)
+                reports.add(destination, of_route, having.get(index) or [callers.unknown(virtual_service)])
     yield from reports.problems()
 
 

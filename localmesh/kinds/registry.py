@@ -20,9 +20,9 @@ FOREIGN_GROUPS: Mapping[str, str] = {
 
 def _kinds() -> Iterator[Kind]:
     """The kinds that the modules of this package define, in alphabetical order of the modules."""
-    for found in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        name = f"{__package__}.{found.name}"
-        if not found.ispkg and name != __name__:
+    for info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        name = f"{__package__}.{info.name}"
+        if not info.ispkg and name != __name__:
             yield from (
                 kind for kind in vars(importlib.import_module(name)).values() if isinstance(kind, Kind)
             )

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from localmesh.errors import InvalidRequestError, LocalmeshError
-from localmesh.explain.offline import UnknownWorkloadError, find
+from localmesh.explain.from_manifests import UnknownWorkloadError, find
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
@@ -123,7 +123,7 @@ async def _mesh(request: web.Request) -> web.Response:
 
 async def _proxy_config(request: web.Request) -> web.Response:
     mesh = request.app[MESH]
-    proxy = find(mesh.plan.proxies, request.match_info["workload"])
+    proxy = find(mesh.desired_state.proxies, request.match_info["workload"])
     return web.json_response(config_dump(mesh.config_of(proxy)))
 
 
@@ -133,7 +133,7 @@ async def _apply(request: web.Request) -> web.Response:
     try:
         order = ApplyRequest.parse(await _json(request))
         given = await asyncio.to_thread(order.load)
-        current = mesh.plan
+        current = mesh.desired_state
         loaded = order.combined(current, given)
         warnings: list[Problem] = []
         start = asyncio.get_running_loop().time()
@@ -152,8 +152,8 @@ async def _apply(request: web.Request) -> web.Response:
             "removed": changes.removed,
             "ignored": [resource.place.subject for resource in given.ignored],
             "generation": mesh.generation,
-            "proxies": len(mesh.plan.proxies),
-            "missing": sorted(proxy.name for proxy in mesh.plan.proxies if not mesh.synced(proxy)),
+            "proxies": len(mesh.desired_state.proxies),
+            "missing": sorted(proxy.name for proxy in mesh.desired_state.proxies if not mesh.synced(proxy)),
             "seconds": round(seconds, 4),
             "warnings": [str(warning) for warning in warnings],
             "gateways": gateways(mesh),
@@ -170,7 +170,7 @@ async def _json(request: web.Request) -> Any:
 
 async def _manifests(request: web.Request) -> web.Response:
     """All objects in force, also those that mean nothing here, as text that `POST /mesh/apply` takes."""
-    plan = request.app[MESH].plan
+    plan = request.app[MESH].desired_state
     text = "\n---\n".join(json.dumps(kubernetes.body(each)) for each in (*plan.resources, *plan.ignored))
     return web.json_response({"text": text})
 
@@ -179,15 +179,15 @@ async def _rotate_certificates(request: web.Request) -> web.Response:
     """Issues a new certificate to every proxy, without interrupting connections."""
     mesh = request.app[MESH]
     await mesh.rotate_certificates()
-    return web.json_response({"proxies": len(mesh.plan.proxies)})
+    return web.json_response({"proxies": len(mesh.desired_state.proxies)})
 
 
 async def _pods(request: web.Request) -> web.Response:
     namespace = request.match_info.get("namespace")
     selector = request.query.get("labelSelector", "")
     found = [
-        kubernetes.pod(member)
-        for key, member in sorted(request.app[MESH].members.items())
+        kubernetes.pod(pod)
+        for key, pod in sorted(request.app[MESH].pods.items())
         if namespace is None or key[0] == namespace
     ]
     return web.json_response(
@@ -199,22 +199,22 @@ async def _pods(request: web.Request) -> web.Response:
 
 async def _pod(request: web.Request) -> web.Response:
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
-    member = request.app[MESH].members.get((namespace, name))
-    if member is None:
+    pod = request.app[MESH].pods.get((namespace, name))
+    if pod is None:
         return _not_found("pods", name)
-    return web.json_response(kubernetes.pod(member))
+    return web.json_response(kubernetes.pod(pod))
 
 
 async def _pod_log(request: web.Request) -> web.Response:
     """The application's log, of `tailLines` or of all lines; replicas of one workload share it here."""
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
-    member = request.app[MESH].members.get((namespace, name))
-    if member is None:
+    pod = request.app[MESH].pods.get((namespace, name))
+    if pod is None:
         return _not_found("pods", name)
     newest = request.query.get("tailLines", "")
     if newest and not newest.isdecimal():
         return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
-    file = member.pod.log_file
+    file = pod.application.log_file
     if file is None or not file.exists():
         missing = "is not there" if file else "is not kept by the mesh, which has not started it"
         return _refused(404, "NotFound", f"the log of pod {name} {missing}: ask whoever runs its container")
@@ -230,14 +230,14 @@ def _last_lines(file: Path, newest: int | None) -> deque[str]:
 async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     namespace = request.match_info["namespace"]
     name, _, port = request.match_info["pod"].partition(":")
-    member = request.app[MESH].members.get((namespace, name))
-    if member is None:
+    pod = request.app[MESH].pods.get((namespace, name))
+    if pod is None:
         return _not_found("pods", name)
-    declared = kubernetes.container_port(member.placed.pod, port)
-    address = request.app[MESH].entrance(member, declared) if declared is not None else None
+    declared = kubernetes.container_port(pod.planned.pod, port)
+    address = request.app[MESH].external_address(pod, declared) if declared is not None else None
     if declared is None or address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
-    if request.app[MESH].is_shut(member, declared):
+    if request.app[MESH].requires_mtls(pod, declared):
         return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: it takes nothing but mTLS")
     url = f"http://{address}/{request.match_info['path']}"
     # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
@@ -271,7 +271,7 @@ async def _object(request: web.Request) -> web.Response:
 
 
 def _matching(request: web.Request) -> list[Any]:
-    plan = request.app[MESH].plan
+    plan = request.app[MESH].desired_state
     return kubernetes.objects(
         (*plan.resources, *plan.ignored),
         group=request.match_info.get("group", ""),

@@ -34,7 +34,8 @@ Json = dict[str, Any]
 
 def intercepts(catalog: Catalog, proxy: Proxy, port: int) -> bool:
     """Whether a sidecar listens for a container port of its pod."""
-    return any(each.inbound.container_port == port and each.may_be_http for each in _ports(catalog, proxy))
+    ports = _ports(catalog, proxy)
+    return any(own.inbound.container_port == port and own.may_be_http for own in ports)
 
 
 class InboundPorts(NamedTuple):

@@ -30,7 +30,7 @@ REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
 
 @cache
 def fates() -> dict[Field, str]:
-    """Every field of Istio's kinds with what becomes of it: translated, refused, or without meaning."""
+    """Every field of Istio's kinds with its status: translated, unsupported or ineffective."""
     out = {}
     for line in _FATES.read_text(encoding="utf-8").splitlines():
         kind, path, fate = re.split(r" |: ", line, maxsplit=2)

@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import Any
 
 from localmesh.catalog import Proxy, ProxyKind
-from localmesh.explain.offline import proxies
+from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
 from localmesh.translate.security import with_policies

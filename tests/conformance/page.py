@@ -65,7 +65,7 @@ has (ALPN, metadata exchange, its statistics).
 
 def page() -> str:
     """The whole page."""
-    sections = [_numbers(), _deviations(), _fields(), _refused(), _cases()]
+    sections = [_numbers(), _deviations(), _fields(), _unsupported(), _cases()]
     return "\n".join("\n".join(section) + "\n" for section in sections)
 
 
@@ -127,16 +127,16 @@ def _fields() -> Iterator[str]:
                 yield f"| `{path}` | {_few(uses().get((kind, path), [])) or 'Istio refuses it'} |"
 
 
-def _refused() -> Iterator[str]:
-    yield "## Fields refused\n"
-    yield "localmesh says so, with file, resource and field; nothing is silently dropped.\n"
+def _unsupported() -> Iterator[str]:
+    yield "## Unsupported fields\n"
+    yield "localmesh rejects them and names file, object and field; it drops nothing silently.\n"
     yield "| kind | fields |"
     yield "|---|---|"
     for kind in dict.fromkeys(kind for kind, _ in fates()):
-        refused = [f"`{path}`" for (of, path), fate in fates().items() if of == kind and fate == "refused"]
+        fields = [f"`{path}`" for (of, path), fate in fates().items() if (of, fate) == (kind, "unsupported")]
         only = [f"`{path}` other than {', '.join(known)}" for path, known in _only(kind).items()]
-        if refused or only:
-            yield f"| {kind} | {', '.join([*refused, *only])} |"
+        if fields or only:
+            yield f"| {kind} | {', '.join([*fields, *only])} |"
 
 
 def _only(kind: str) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from localmesh.problems.codes import invalid, syntax, unsupported, warnings
-from localmesh.problems.codes.code import Code
+from localmesh.problems.problem import Code
 
 CODES: Mapping[str, Code] = {
     code.number: code

@@ -1,6 +1,6 @@
 """SM2xx: what Kubernetes and Istio accept and what cannot work as written: warnings."""
 
-from localmesh.problems.codes.code import Code
+from localmesh.problems.problem import Code
 
 MISSING_HOST = Code(
     "SM201",
@@ -146,4 +146,10 @@ PORT_NOT_IN_SERVICE = Code(
     "A port of a Gateway cannot be reached through the gateway's Service",
     "{found} is not a port of {service}, which has {known}; {effect}",
     "use one of these ports, or add the port to the Service",
+)
+NEVER_MATCHES = Code(
+    "SM225",
+    "A value never matches",
+    "{found} never matches: {reason}",
+    "{remedy}",
 )

@@ -24,9 +24,10 @@ _TAIL_BYTES = 64 * 1024
 class StartError(LocalmeshError):
     """The command could not be executed at all."""
 
-    def __init__(self, command: Command, reason: str) -> None:
+    def __init__(self, command: Command, reason: str, *, not_found: bool = False) -> None:
         self.command = command
         self.reason = reason
+        self.not_found = not_found
         super().__init__(f"{command.name} cannot be started: {reason}")
 
 
@@ -141,7 +142,8 @@ async def start(command: Command, on_end: Callable[[Process], None], *, begin_lo
             start_new_session=True,
         )
     except OSError as error:
-        raise StartError(command, _reason(command, error)) from None
+        not_found = isinstance(error, FileNotFoundError) and command.working_directory.is_dir()
+        raise StartError(command, _reason(command, error), not_found=not_found) from None
     finally:
         os.close(log)
     process = Process(command, child, on_end)

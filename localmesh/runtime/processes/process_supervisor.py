@@ -64,8 +64,8 @@ class ProcessSupervisor:
         return tuple(self._running.values())
 
     @property
-    def mark(self) -> dict[str, str]:
-        """Environment that marks a process as this mesh's, so that it is ended with it by all means."""
+    def owner_environment(self) -> dict[str, str]:
+        """Environment that marks a process as part of this mesh, so that it ends with it in any case."""
         return {watchdog.VARIABLE: self._token}
 
     async def open(self) -> None:
@@ -81,7 +81,7 @@ class ProcessSupervisor:
 
     async def start(self, command: Command) -> Process:
         """Start a process that ends no later than this table. Raises StartError."""
-        environment = {**command.environment, **self.mark}
+        environment = {**command.environment, **self.owner_environment}
         begin_log = self._is_of_an_earlier_mesh(command.log_file)
         whole = replace(command, environment=environment)
         started = await process.start(whole, self._forget, begin_log=begin_log)

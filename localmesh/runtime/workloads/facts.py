@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from localmesh.catalog.config_data import ConfigData
-from localmesh.catalog.volume import Claim, Volume
+from localmesh.catalog.volume import Claim, ConfigFiles, KeyFile, Volume, leaves_volume
 from localmesh.catalog.workload import Workload
 
 _NAMESPACE_OF_UIDS = uuid.UUID("7d0c4f3a-9f5e-4a38-8d68-5b1d2f6c1f10")
@@ -75,3 +76,34 @@ class PodFacts:
 def pod_uid(namespace: str, name: str) -> str:
     """The unique id of a pod, made from its name."""
     return str(uuid.uuid5(_NAMESPACE_OF_UIDS, f"{namespace}/{name}"))
+
+
+def make_folders(facts: PodFacts) -> None:
+    """Make a pod's folders anew; only claims keep what earlier pods left in them."""
+    remove_folders(facts)
+    for folder in (facts.home, facts.temporary):
+        folder.mkdir(parents=True)
+    for volume in facts.workload.volumes:
+        folder = facts.volume_folder(volume)
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(volume.source, ConfigFiles):
+            _write_files(facts, volume, volume.source)
+
+
+def remove_folders(facts: PodFacts) -> None:
+    """Remove what ends with the pod."""
+    shutil.rmtree(facts.folder, ignore_errors=True)
+
+
+def _write_files(facts: PodFacts, volume: Volume, source: ConfigFiles) -> None:
+    data = facts.config.of(source.kind, facts.workload.namespace, source.name) or {}
+    for item in _items(source, data):
+        file = facts.volume_folder(volume) / item.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data[item.key])
+        file.chmod(source.mode if item.mode is None else item.mode)
+
+
+def _items(source: ConfigFiles, data: Iterable[str]) -> Iterator[KeyFile]:
+    items = (KeyFile(key, key) for key in data) if source.items is None else source.items
+    return (item for item in items if item.key in data and not leaves_volume(item.path))

@@ -22,6 +22,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+# Kubernetes reads from left to right: `$$` is a dollar sign, `$(NAME)` a reference, and every other
+# dollar sign stays as it is (kubernetes/third_party/forked/golang/expansion/expand.go).
+_TOKEN = re.compile(r"\$(?:\$|\((?P<name>[^)]*)\))")
 _LOCAL_ADDRESS = re.compile(
     r"(?:(?<![\w.\-:\]])(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]|\*)|(?:^|(?<=[\s=,])))"
     r":(?P<port>\d{1,5})(?![\w.])"
@@ -63,3 +66,19 @@ class Rewriting:
     def _local_address(self, found: re.Match[str]) -> str:
         real = self.ports.get(int(found["port"]))
         return found[0] if real is None else f"127.0.0.1:{real}"
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """`text` with its references replaced; one to an unknown variable stays as written.
+
+    >>> expand("$(HOST):$$(PORT)/$(OTHER)", {"HOST": "logic", "PORT": "80"})
+    'logic:$(PORT)/$(OTHER)'
+    """
+
+    def replacement(token: re.Match[str]) -> str:
+        name = token["name"]
+        if name is None:
+            return "$"
+        return values.get(name, token[0])
+
+    return _TOKEN.sub(replacement, text)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.container import (
@@ -16,13 +17,17 @@ from localmesh.catalog.container import (
     Variable,
     VariableImport,
 )
-from localmesh.catalog.refusals import Refusals
 from localmesh.problems import FieldPath
 from localmesh.problems.codes import unsupported, warnings
-from localmesh.runtime.workloads.expansion import expand
+from localmesh.problems.problem import ProblemCollector
 from localmesh.runtime.workloads.facts import NODE_NAME, PodFacts
-from localmesh.runtime.workloads.quantities import quantity
+from localmesh.runtime.workloads.rewriting import expand
 
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+))(?P<suffix>[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?"
+)
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _SUBSCRIPT = re.compile(r"metadata\.(?P<map>labels|annotations)\['(?P<key>[^']+)'\]")
 _VARIABLE_NAME = re.compile(r"[\x20-\x3c\x3e-\x7e]+")  # what Kubernetes allows: printable, no `=`
 _SUPPORTED_FIELDS = (
@@ -33,7 +38,7 @@ _SUPPORTED_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """Fills the variables of one container; what cannot be filled is noted in `refusals`.
+    """Fills the variables of one container; what cannot be filled is noted in `collector`.
 
     `from_pod` names those that are values of the pod itself; all others were written by somebody, so
     that ports and paths in them may have to be rewritten.
@@ -41,7 +46,7 @@ class Variables:
 
     facts: PodFacts
     container: Container
-    refusals: Refusals
+    collector: ProblemCollector
     values: dict[str, str] = field(default_factory=dict)
     from_pod: set[str] = field(default_factory=set)
 
@@ -135,13 +140,31 @@ class Variables:
         problem = warnings.MISSING_OBJECT.at(
             self.facts.workload.place, path, found=f'"{name}"', kind=kind, hint=""
         )
-        self.refusals.problems.append(problem.as_error())  # may be translated, cannot be run
+        self.collector.problems.append(problem.as_error())  # may be translated, cannot be run
 
     def _unsupported(self, path: FieldPath, found: str, expected: str) -> None:
-        self.refusals.add(
+        self.collector.add(
             unsupported.VALUE_NOT_SUPPORTED,
             path,
             found=f'"{found}"',
             expected=expected,
             remedy="take one of those, or write the value itself",
         )
+
+
+def quantity(text: str) -> Fraction:
+    """The exact number that a quantity stands for. Raises ValueError for anything else.
+
+    >>> quantity("250m"), quantity("64Mi"), quantity("2e3")
+    (Fraction(1, 4), Fraction(67108864, 1), Fraction(2000, 1))
+    """
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        raise ValueError(f'"{text}" is not a quantity')
+    suffix = found["suffix"] or ""
+    if suffix in _BINARY:
+        factor = Fraction(1024) ** _BINARY[suffix]
+    else:
+        exponent = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:] or 0)
+        factor = Fraction(10) ** exponent
+    return Fraction(found["number"]) * factor

@@ -237,6 +237,21 @@ def test_pass_when_get_and_logs_are_limited_to_a_namespace(shell: Shell) -> None
     assert 'there is no log of "web-v1"; there are: none' in no_logs.stderr
 
 
+def test_pass_when_delete_warns_of_routes_that_need_what_is_gone(shell: Shell) -> None:
+    """The warnings are about the mesh that is left, and say what callers get."""
+    rule = shell.write("rule.yaml", BASE.split("---")[1])
+    shell("apply", "-f", shell.write("route.yaml", routed(v1=1)))
+
+    deleted = shell("delete", "-f", rule)
+    restored = shell("apply", "-f", rule)
+
+    assert deleted.returncode == 0
+    assert "warning SM203: VirtualService shop/web\n" in deleted.stderr
+    assert "there is no DestinationRule for it; callers get 503\n" in deleted.stderr
+    assert deleted.stderr.count("warning") == 1
+    assert "SM203" not in restored.stderr
+
+
 def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
     """An empty file and an empty pipe are named; exit status 2."""
     empty = shell("apply", "-f", shell.write("empty.yaml", "# nothing yet\n"))

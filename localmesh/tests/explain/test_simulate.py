@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from localmesh.catalog import Address
-from localmesh.explain.offline import find, proxy_config
+from localmesh.explain.from_manifests import find, proxy_config
 from localmesh.explain.simulate import Call, simulate
 from localmesh.manifests import load
 from localmesh.runtime.mesh import Mesh, MeshSettings
@@ -111,7 +111,7 @@ async def _ask_all(folder: Path) -> Mapping[Row, tuple[int, str]]:
 
 
 async def _ask(row: Row, mesh: Mesh, session: aiohttp.ClientSession) -> tuple[int, str]:
-    proxy = find(mesh.plan.proxies, row.sender)
+    proxy = find(mesh.desired_state.proxies, row.sender)
     headers = {**row.call.headers, "Host": row.call.authority}
     if proxy.outbound is not None:
         url, via = f"http://{row.call.authority}{row.call.path}", f"http://{proxy.outbound}"

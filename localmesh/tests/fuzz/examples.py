@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from localmesh.explain.offline import proxies
+from localmesh.explain.from_manifests import proxies
 from localmesh.kinds import Kind
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE

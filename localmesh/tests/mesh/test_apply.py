@@ -122,7 +122,7 @@ def test_what_is_no_longer_wanted_is_stopped_and_named(tmp_path: Path) -> None:
     async def run() -> tuple[object, list[str]]:
         async with mesh_of(tmp_path, BASE + V1 + V2 + routed(v1=1)) as mesh:
             found = await apply(mesh, BASE + V1 + routed(v1=2))
-            return found, [name for _, name in mesh.members]
+            return found, [name for _, name in mesh.pods]
 
     found, pods = asyncio.run(run())
 
@@ -146,13 +146,13 @@ def test_a_configuration_that_envoy_refuses_leaves_the_old_one_in_force(
             with pytest.raises(RejectedError) as error:
                 await apply(mesh, BASE + V1 + V2 + routed(v2=1))
             spoiled["spoil"] = False
-            return str(error.value), await answers(mesh, 10), len(mesh.members)
+            return str(error.value), await answers(mesh, 10), len(mesh.pods)
 
     _spoil_routes_when(monkeypatch, spoiled)
 
     message, found, pods = asyncio.run(run())
 
-    assert "refused RouteConfiguration" in message
+    assert "rejected RouteConfiguration" in message
     assert "Domains: value must contain at least 1 item" in message
     assert found == {"v1": 10}
     assert pods == 1
@@ -182,7 +182,7 @@ def test_a_pod_that_dies_at_start_leaves_the_old_state_in_force(tmp_path: Path) 
         async with mesh_of(tmp_path, BASE + V1 + routed(v1=1)) as mesh:
             with pytest.raises(PodFailedError) as error:
                 await apply(mesh, BASE + V1 + DYING_V2 + routed(v2=1))
-            return str(error.value), await answers(mesh, 10), len(mesh.members)
+            return str(error.value), await answers(mesh, 10), len(mesh.pods)
 
     message, found, pods = asyncio.run(run())
 
@@ -199,8 +199,8 @@ def test_endpoints_follow_readiness(tmp_path: Path) -> None:
         plain = routed(v1=1).replace(", subset: v1", "")
         async with mesh_of(tmp_path, BASE + V1 + V2 + plain) as mesh:
             both = await answers(mesh, 60)
-            victim = next(member for key, member in mesh.members.items() if key[1].startswith("web-v2"))
-            process = victim.pod.containers[0].pid
+            victim = next(pod for key, pod in mesh.pods.items() if key[1].startswith("web-v2"))
+            process = victim.application.containers[0].pid
             assert process is not None
             _kill(process)
             while victim.ready:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh
 
@@ -98,9 +98,9 @@ async def ask(mesh: Mesh, request: Request, session: aiohttp.ClientSession) -> A
 
 def _way(mesh: Mesh, request: Request) -> tuple[str, str | None]:
     if request.sender == OUTSIDE:
-        inbound = find(mesh.plan.proxies, "web").inbound[0]
+        inbound = find(mesh.desired_state.proxies, "web").inbound[0]
         return f"http://{inbound.listen}{request.path}", None
-    proxy = find(mesh.plan.proxies, request.sender)
+    proxy = find(mesh.desired_state.proxies, request.sender)
     if proxy.outbound is None:
         return f"http://{proxy.listen[8080]}{request.path}", None
     return f"http://web.shop{request.path}", f"http://{proxy.outbound}"

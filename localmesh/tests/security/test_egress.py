@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import BASE
@@ -114,7 +114,7 @@ async def _call_all(folder: Path) -> Mapping[str, Mapping[str, int]]:
     ):
         for name, policy in POLICIES.items():
             await mesh.apply(load_text(BASE + entries(port) + policy).resources)
-            via = f"http://{find(mesh.plan.proxies, 'client').outbound}"
+            via = f"http://{find(mesh.desired_state.proxies, 'client').outbound}"
             found[name] = {}
             for url in EXPECTED[name]:
                 async with session.get(url, proxy=via) as answer:

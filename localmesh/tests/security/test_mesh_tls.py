@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from localmesh.catalog.security import identity
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, ask
 
@@ -66,7 +66,7 @@ def test_a_client_that_shows_no_certificate_gets_no_answer(tmp_path: Path) -> No
     async def run() -> bytes:
         async with _mesh(tmp_path) as mesh:
             await apply(mesh, STRICT)
-            listen = find(mesh.plan.proxies, "web").inbound[0].listen
+            listen = find(mesh.desired_state.proxies, "web").inbound[0].listen
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             reader, writer = await asyncio.open_connection(listen.host, listen.port, ssl=context)
@@ -162,7 +162,7 @@ def test_a_policy_is_in_force_at_once_on_connections_that_are_open(tmp_path: Pat
 
 async def _active(mesh: Mesh, session: aiohttp.ClientSession) -> int:
     """How many requests the sidecar of `web` has passed on and not answered yet."""
-    envoy = next(member.envoy for key, member in mesh.members.items() if key[1].startswith("web-"))
+    envoy = next(pod.sidecar for key, pod in mesh.pods.items() if key[1].startswith("web-"))
     assert envoy is not None
     async with session.get(f"http://{envoy.admin}/stats?filter=inbound_8080.downstream_rq_active") as answer:
         return sum(int(line.rpartition(" ")[2]) for line in (await answer.text()).splitlines())

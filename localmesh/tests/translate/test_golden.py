@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from localmesh.explain.offline import proxy_config
+from localmesh.explain.from_manifests import proxy_config
 from localmesh.manifests import load
 from localmesh.xds.config_dump import config_dump
 

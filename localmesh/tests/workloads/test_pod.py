@@ -19,7 +19,8 @@ import pytest
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import Resource
 from localmesh.problems import ManifestError
-from localmesh.runtime.workloads import Pod, PodFailedError, PodState, back_off
+from localmesh.runtime.workloads import Pod, PodFailedError, PodState, container_supervisor
+from localmesh.runtime.workloads import pod as pod_module
 
 Run = Callable[[Callable[[Any], Awaitable[None]]], None]
 Until = Callable[..., Awaitable[None]]
@@ -55,7 +56,7 @@ def ask(pod: Pod, path: str = "/", port: int = 8080) -> dict[str, Any]:
 @pytest.fixture
 def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Containers are restarted after 50 ms first."""
-    monkeypatch.setattr(back_off, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(container_supervisor, "FIRST_PAUSE_SECONDS", 0.05)
 
 
 class TestLife:
@@ -218,6 +219,37 @@ class TestFailure:
         message = self.fails(run_on_bench, make_workload({"command": ["no-such-program"]}))
 
         assert 'container web: "no-such-program" is not found on the PATH' in message
+        assert "if the program exists only in the image, remove the container's command: a stub" in message
+
+    def test_a_probe_that_can_never_succeed_is_reported_at_once(
+        self, run_on_bench: Run, make_workload: MakeWorkload
+    ) -> None:
+        """Its program is only in the image, of which the stub is no copy."""
+        probe = {"readinessProbe": {"exec": {"command": ["no-such-program", "ping"]}}}
+
+        message = self.fails(run_on_bench, make_workload({"image": "redis", "ports": WEB, **probe}))
+
+        assert 'container web: its readiness probe runs "no-such-program", which is not found' in message
+
+    def test_what_a_pod_waits_for_is_logged_while_it_waits(
+        self,
+        run_on_bench: Run,
+        make_workload: MakeWorkload,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """The pod, the probe and its last answer; not only when the time is up."""
+        monkeypatch.setattr(pod_module, "REPORT_AFTER_SECONDS", 0.3)
+        probe = {"readinessProbe": {"exec": {"command": ["false"]}, **QUICK}}
+
+        self.fails(run_on_bench, make_workload({"command": ["sleep", "60"], **probe}), timeout_seconds=0.6)
+
+        (line,) = [text for text in caplog.messages if "waiting for" in text]
+        assert re.fullmatch(
+            r"pod demo/web-v1-\w+, container web: waiting for readiness probe: false: exit status 1 "
+            r"\(up to 0.6 s\)",
+            line,
+        )
 
     def test_one_that_does_not_start_in_its_time_is_told_at_once(
         self, run_on_bench: Run, make_workload: MakeWorkload
@@ -241,7 +273,10 @@ class TestFailure:
 
         message = self.fails(run_on_bench, web, timeout_seconds=0.5)
 
-        assert "is not ready after 0.5 s: container web: false: exit status 1; the end of" in message
+        assert (
+            "is not ready after 0.5 s: container web: readiness probe: false: exit status 1; the end of"
+            in message
+        )
         assert message.endswith("\n  waiting")
 
     def test_a_taken_port_is_told_before_anything_starts(
@@ -255,7 +290,7 @@ class TestFailure:
                 pod = bench.pod(make_workload({"ports": WEB}), ports={8080: port})
 
                 with pytest.raises(
-                    PodFailedError, match=f"port {port} on 127.0.0.1, given out for its port 8080, is taken"
+                    PodFailedError, match=f"port {port} on 127.0.0.1, allocated for its port 8080, is in use"
                 ):
                     await pod.start()
 

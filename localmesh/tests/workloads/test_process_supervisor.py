@@ -231,6 +231,7 @@ class TestTable:
             ]
 
         async def scenario(bench: Any) -> None:
+            await until(watchdogs, "the watchdog runs")
             (first,) = watchdogs()
             first.kill()
 

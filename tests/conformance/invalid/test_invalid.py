@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from localmesh.explain.offline import proxies
+from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import load
 from localmesh.problems import ManifestError, Problem
 from localmesh.translate import translate

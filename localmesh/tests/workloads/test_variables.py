@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from localmesh.runtime.workloads.quantities import quantity
+from localmesh.runtime.workloads.variables import quantity
 
 
 @pytest.mark.parametrize(

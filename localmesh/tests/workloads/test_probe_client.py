@@ -16,7 +16,7 @@ import pytest
 
 from localmesh.catalog.probe import Action, Execute, HttpGet, TcpSocket
 from localmesh.runtime.workloads import FreePorts
-from localmesh.runtime.workloads.probes import Target, probe_client
+from localmesh.runtime.workloads.probe_client import Target, probe_client
 
 DECLARED = 8080
 
@@ -133,7 +133,7 @@ class TestHttp:
         failure = asyncio.run(ask(HttpGet(DECLARED), FreePorts().take()))
 
         assert failure is not None
-        assert "(for port 8080): nothing listens there; the program has to take its port from" in failure
+        assert "(for port 8080): nothing is listening there; the program has to listen on" in failure
 
     @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
     def test_a_certificate_is_not_verified(self, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ class TestSocket:
         """An undeclared port is itself, and then there is no hint."""
         port = FreePorts().take()
 
-        assert asyncio.run(ask(TcpSocket(port), 1)) == f"127.0.0.1:{port}: nothing listens there"
+        assert asyncio.run(ask(TcpSocket(port), 1)) == f"127.0.0.1:{port}: nothing is listening there"
 
     def test_another_host_is_asked_on_the_port_as_written(self) -> None:
         """Only the container's own address stands for its process."""

@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 
-from services.chassis.trace_context import MeshPropagator, MeshSampler, b3_sampling
+from services.chassis.tracing import MeshPropagator, MeshSampler, b3_sampling
 
 TRACE, OTHER = "0af7651916cd43dd8448eb211c80319c", "b" * 32
 SPAN = "b7ad6b7169203331"

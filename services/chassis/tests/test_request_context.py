@@ -1,17 +1,17 @@
-"""Who called, as the sidecar's header says it."""
+"""The identity of the caller, from the header that the sidecar adds."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.chassis.peer_identity import caller
+from services.chassis.request_context import peer_identity
 
 WEBAPP = "spiffe://cluster.local/ns/sentimesh/sa/webapp"
 GATEWAY = "spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
 
 
-def said(header: str | None) -> str | None:
-    return caller({} if header is None else {"HTTP_X_FORWARDED_CLIENT_CERT": header})
+def identity_in(header: str | None) -> str | None:
+    return peer_identity({} if header is None else {"HTTP_X_FORWARDED_CLIENT_CERT": header})
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,6 @@ def said(header: str | None) -> str | None:
         (None, None),
     ],
 )
-def test_the_last_element_names_who_called(header: str | None, identity: str | None):
-    """Earlier ones are of proxies further away, and what is quoted is not looked into."""
-    assert said(header) == identity
+def test_the_last_element_names_the_caller(header: str | None, identity: str | None):
+    """Earlier elements describe proxies further away, and quoted text is ignored."""
+    assert identity_in(header) == identity

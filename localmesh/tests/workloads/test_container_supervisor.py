@@ -1,6 +1,6 @@
 """Pauses between restarts."""
 
-from localmesh.runtime.workloads.back_off import BackOff
+from localmesh.runtime.workloads.container_supervisor import BackOff
 
 
 def test_pauses_double_up_to_the_longest() -> None:
