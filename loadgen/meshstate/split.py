@@ -114,12 +114,12 @@ def shares_of(resources: Resources, route: Route) -> dict[str, float]:
 def version_of_destination(resources: Resources, destination: Object, route: Route) -> str:
     """The one version behind a destination."""
     named = _named(destination)
-    labels = _subset_labels(resources, destination, route)
     service = next(
         (item for item in resources.services if item["metadata"]["name"] == _short(destination)), None
     )
     if service is None:
         raise NotConfigured(f"{route.where} sends to {named}, but there is no such Service")
+    labels = _subset_labels(resources, destination, route)
     wanted = {**service["spec"].get("selector", {}), **labels}
     versions = {_template_labels(item).get("version", "") for item in _selected(resources, wanted)}
     if not versions:

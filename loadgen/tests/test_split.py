@@ -93,6 +93,7 @@ class TestNothingToProve:
         [
             ({"host": "logic", "subset": "v3"}, "logic subset v3, but no DestinationRule has that subset"),
             ({"host": "mind"}, "mind, but there is no such Service"),
+            ({"host": "mind", "subset": "v2"}, "mind subset v2, but there is no such Service"),
         ],
     )
     def test_a_destination_that_is_missing(self, destination: dict[str, str], sentence: str):

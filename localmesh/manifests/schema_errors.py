@@ -261,8 +261,9 @@ def _bad_duration(failure: Failure) -> Iterator[Problem]:
 
 
 def _other(failure: Failure) -> Iterator[Problem]:
-    form = failure.nodes[-1].get("pattern") if failure.nodes else None
-    expected = f"a value that matches {form}" if form else "another value"
+    node = failure.nodes[-1] if failure.nodes else {}
+    form = node.get("pattern")
+    expected = node.get("title") or (f"a value that matches {form}" if form else "another value")
     yield failure.problem(invalid.OUT_OF_RANGE, expected=expected, remedy="correct the value")
 
 
