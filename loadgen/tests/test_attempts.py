@@ -117,7 +117,7 @@ class TestPrediction:
     def test_a_deadline_among_the_pauses_leaves_the_end_open(self):
         """Three hangs of half a second and pauses may or may not fit into 1.6 s: success is a range."""
         least, most = share_bounds(
-            replace(RETRY, whole_seconds=1.6), RATES, lambda end: end.outcome is Outcome.ANSWERED
+            replace(RETRY, timeout_seconds=1.6), RATES, lambda end: end.outcome is Outcome.ANSWERED
         )
 
         assert least < most < 1 - 0.65**4 + 1e-9
@@ -147,7 +147,7 @@ class TestPlans:
         assert prediction_of("retry-naive").policy == replace(
             RETRY, retries_errors=False, retries_timeouts=False
         )
-        assert prediction_of("timeout").policy == Policy(whole_seconds=0.75)
+        assert prediction_of("timeout").policy == Policy(timeout_seconds=0.75)
 
     @pytest.mark.parametrize("conditions", ["5xx", "500", "connect-failure,5xx"])
     def test_conditions_that_cover_a_500_make_retries(self, conditions: str):
