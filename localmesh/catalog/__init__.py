@@ -25,9 +25,16 @@ from localmesh.catalog.security import (
     policies_for,
     request_authentications,
 )
-from localmesh.catalog.service_entries import service_entries
-from localmesh.catalog.service_index import ServiceIndex
-from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, ServicePort, services
+from localmesh.catalog.services import (
+    Endpoint,
+    Protocol,
+    Resolution,
+    Service,
+    ServiceIndex,
+    ServicePort,
+    service_entries,
+    services,
+)
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
