@@ -28,17 +28,17 @@ class Protocol(Enum):
 
     @property
     def is_http(self) -> bool:
-        """Declared to be HTTP of some version."""
+        """Whether it is declared to be HTTP of any version."""
         return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
 
     @property
     def may_be_http(self) -> bool:
-        """HTTP routes apply: declared HTTP, or detected on the connection."""
+        """Whether HTTP routes apply: declared to be HTTP, or detected on the connection."""
         return self.is_http or self is Protocol.SNIFFED
 
     @property
     def is_http2(self) -> bool:
-        """Declared to be HTTP/2, so upstream connections speak it too."""
+        """Whether it is declared to be HTTP/2, so that upstream connections use it too."""
         return self in (Protocol.HTTP2, Protocol.GRPC)
 
 
@@ -95,7 +95,7 @@ class ServicePort:
 
 
 class Resolution(Enum):
-    """How endpoints are found: the pods that a selector means, or as a ServiceEntry says."""
+    """How endpoints are found: the pods that a selector matches, or as a ServiceEntry specifies."""
 
     PODS = "PODS"
     STATIC = "STATIC"
@@ -114,7 +114,7 @@ class Endpoint:
     weight: int = 1
 
     def port(self, port: ServicePort) -> int:
-        """The number at which it serves a port of its entry."""
+        """The number of the endpoint's own port for a port of its entry."""
         return self.ports.get(port.name) or int(port.target)
 
 
@@ -132,7 +132,7 @@ class Service:
     export_to: tuple[str, ...]
     resolution: Resolution = Resolution.PODS
     is_external: bool = False
-    """Whether it is outside the mesh, so that nobody proves an identity there."""
+    """Whether it is outside the mesh, where endpoints have no identity."""
     endpoints: tuple[Endpoint, ...] = ()
     is_entry: bool = False
     subject: str = field(default="", compare=False)
