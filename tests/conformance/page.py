@@ -21,8 +21,8 @@ _INTRODUCTION = """\
 
 <!-- Generated from tests/conformance by `make golden`. -->
 
-Istio is the reference: the configuration that localmesh gives its Envoys is compared, field by field, with the
-configuration that a real Istio gives its own for the same manifests.
+Istio is the reference: the configuration that localmesh gives its Envoys is compared, field by field, with
+the configuration that a real Istio gives its own for the same manifests.
 
 | | |
 |---|---|
