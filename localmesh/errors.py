@@ -18,7 +18,6 @@ LocalmeshError                  exit status 1
  · StateFolderInUseError        runtime.processes.process_supervisor
  x InvalidInputError            exit status 2
    · InvalidRequestError
-   · InventoryError             runtime.external.inventory
    · ManifestError              problems
    · UnknownWorkloadError       explain.from_manifests
 

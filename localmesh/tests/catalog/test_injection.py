@@ -1,4 +1,4 @@
-"""Who gets a sidecar: the table of Istio's page "Installing the Sidecar", and what is different here."""
+"""Which pods get a sidecar: the table of Istio's page "Installing the Sidecar", and what differs here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ POD_YES, POD_NO = {"sidecar.istio.io/inject": "true"}, {"sidecar.istio.io/inject
 def test_labels_decide_as_on_a_cluster(
     namespace: dict[str, str], pod: dict[str, str], on_a_cluster: bool
 ) -> None:
-    """One no is enough; then one yes is; a pod's own yes counts where its namespace has no label."""
+    """One refusal is enough, otherwise one request; that of a pod counts if its namespace has no label."""
     refused = is_refused(namespace, pod, {})
 
     assert (not refused and is_asked(namespace, pod)) == on_a_cluster
@@ -54,10 +54,10 @@ def test_labels_decide_as_on_a_cluster(
         ("istio-injection: disabled", 'sidecar.istio.io/inject: "true"', "", False),
     ],
 )
-def test_here_everybody_has_a_sidecar_who_does_not_refuse_it(
+def test_here_every_pod_gets_a_sidecar_unless_it_is_refused(
     namespace: str, pod: str, annotations: str, here: bool
 ) -> None:
-    """The pod's label refuses as the namespace's does; the label goes before the annotation."""
+    """Labels of the pod and of the namespace refuse it; the label takes precedence over the annotation."""
     text = f"""
 apiVersion: v1
 kind: Namespace
