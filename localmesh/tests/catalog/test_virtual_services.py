@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from localmesh.catalog import MESH, Catalog, Proxy, ProxyKind, SidecarScope, build
+from localmesh.catalog.hosts import most_specific
 from localmesh.catalog.virtual_services import gateway_name, is_catch_all, match_applies
 from localmesh.manifests import load_text
 from localmesh.translate import matches
@@ -161,3 +162,9 @@ def test_an_object_that_has_moved_is_equal_and_knows_its_new_place() -> None:
     assert after.virtual_services == before.virtual_services
     assert after.virtual_services[0].resource.place.line == 99
     assert after.destinations is before.destinations
+
+
+def test_only_a_pattern_that_covers_all_of_a_wildcard_host_applies_to_it() -> None:
+    """istiod: pkg/config/host, `MostSpecificHostMatch`."""
+    assert most_specific("*.example.com", ["*.www.example.com", "*.com", "*"]) == "*.com"
+    assert most_specific("*.example.com", ["*.www.example.com", "www.example.com"]) is None
