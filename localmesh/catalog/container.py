@@ -8,9 +8,9 @@ from typing import Any
 
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.probe import Action, Handlers, Probe
-from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Mount, mounts
 from localmesh.problems import FieldPath
+from localmesh.problems.problem import ProblemCollector
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ class Container:
 
 
 def container(
-    body: Mapping[str, Any], path: FieldPath, volumes: Collection[str], refusals: Refusals
+    body: Mapping[str, Any], path: FieldPath, volumes: Collection[str], collector: ProblemCollector
 ) -> Container:
     """The container written at `path`; `volumes` are the names of the pod's volumes."""
     ports = tuple(map(_port, body.get("ports") or ()))
-    handlers = Handlers(refusals, {port.name: port.number for port in ports if port.name})
+    handlers = Handlers(collector, {port.name: port.number for port in ports if port.name})
     resources = body.get("resources") or {}
     return Container(
         name=body["name"],
@@ -107,7 +107,7 @@ def container(
         variables=tuple(map(_variable, body.get("env") or ())),
         imports=tuple(map(_import, body.get("envFrom") or ())),
         ports=ports,
-        mounts=mounts(body, path, volumes, refusals),
+        mounts=mounts(body, path, volumes, collector),
         startup=handlers.probe(body, "startupProbe", path),
         readiness=handlers.probe(body, "readinessProbe", path),
         liveness=handlers.probe(body, "livenessProbe", path),

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localmesh.catalog.refusals import Refusals
 from localmesh.problems import FieldPath
 from localmesh.problems.codes import invalid
+from localmesh.problems.problem import ProblemCollector
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Probe:
 class Handlers:
     """Reads the probes and hooks of one container, whose ports can be named."""
 
-    refusals: Refusals
+    collector: ProblemCollector
     port_numbers: Mapping[str, int] = field(default_factory=dict)
 
     def probe(self, container: Mapping[str, Any], key: str, path: FieldPath) -> Probe | None:
@@ -123,5 +123,5 @@ class Handlers:
             return int(port)
         found, known = f'"{port}"', ", ".join(self.port_numbers) or "none"
         expected = "a port of the container"
-        self.refusals.add(invalid.UNKNOWN_NAME, path, found=found, expected=expected, known=known)
+        self.collector.add(invalid.UNKNOWN_NAME, path, found=found, expected=expected, known=known)
         return None

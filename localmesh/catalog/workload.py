@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localmesh.catalog.container import Container, container
-from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Volume, volumes
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath, Place, Problem
+from localmesh.problems.problem import ProblemCollector
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no vowels, so that no words appear
 _NAME_LENGTH = 5
@@ -79,7 +79,7 @@ def workload(deployment: Resource) -> Workload:
     spec = template.get("spec") or {}
     replicas = deployment.spec.get("replicas")
     grace_seconds = spec.get("terminationGracePeriodSeconds")
-    refusals = Refusals(deployment.place)
+    collector = ProblemCollector(deployment.place)
     declared_volumes = tuple(each["name"] for each in spec.get("volumes") or ())
     return Workload(
         namespace=deployment.namespace,
@@ -91,15 +91,15 @@ def workload(deployment: Resource) -> Workload:
         or spec.get("serviceAccount")
         or _DEFAULT_SERVICE_ACCOUNT,
         containers=tuple(
-            container(body, _TEMPLATE / "containers" / index, declared_volumes, refusals)
+            container(body, _TEMPLATE / "containers" / index, declared_volumes, collector)
             for index, body in enumerate(spec.get("containers") or ())
         ),
-        volumes=volumes(spec, _TEMPLATE, refusals),
+        volumes=volumes(spec, _TEMPLATE, collector),
         termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
         one_at_a_time=(deployment.spec.get("strategy") or {}).get("type") == "Recreate",
         restart_key=_restart_key(template),
         resource=deployment,
-        problems=tuple(refusals.problems),
+        problems=tuple(collector.problems),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from localmesh.catalog import Catalog, Proxy, build
-from localmesh.catalog.addressing import SyntheticAllocator, injection, plan_gateways, plan_pods
+from localmesh.catalog.addressing import SyntheticAllocator, plan_gateways, plan_pods
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
@@ -20,7 +20,7 @@ def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     resources = tuple(resources)
     catalog = build(resources)
     addresses = SyntheticAllocator()
-    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
+    pods = plan_pods(catalog, addresses)
     gateways = plan_gateways(catalog.gateways, addresses)
     sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
     ready = [pod.as_endpoint(ready=True) for pod in pods]

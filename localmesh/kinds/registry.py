@@ -11,9 +11,9 @@ from pathlib import Path
 from localmesh.kinds.kind import Kind, Status
 
 FOREIGN_GROUPS: Mapping[str, str] = {
-    "argoproj.io": "Argo Rollouts acts on it, which runs on a cluster",
-    "flagger.app": "Flagger acts on it, which runs on a cluster",
-    "gateway.networking.k8s.io": "it reads Istio's own Gateway and VirtualService",
+    "argoproj.io": "it is for Argo Rollouts, which runs on a cluster",
+    "flagger.app": "it is for Flagger, which runs on a cluster",
+    "gateway.networking.k8s.io": "use Istio's Gateway and VirtualService",
 }
 """API groups of other projects, with the reason why their kinds are not supported."""
 
@@ -38,7 +38,7 @@ def group_of(api_version: str) -> str:
 
 
 def kind_of(api_version: str, name: str) -> Kind | None:
-    """The kind of an object, whether or not its version is served."""
+    """The kind of an object, even if its version is not served."""
     return KINDS.get((group_of(api_version), name))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from localmesh.errors import InvalidInputError
@@ -133,3 +133,15 @@ def _position(problem: Problem) -> tuple[object, ...]:
     place = problem.place
     path = tuple((isinstance(part, str), part) for part in problem.path)
     return (place.file, place.line or 0, place.kind, place.namespace, place.name, path, problem.code)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCollector:
+    """The problems found so far in the object at `place`, so that all of them are reported at once."""
+
+    place: Place
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, code: Code, path: FieldPath, **values: object) -> None:
+        """Add a problem; `values` fill the code's templates."""
+        self.problems.append(code.at(self.place, path, **values))

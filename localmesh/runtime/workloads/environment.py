@@ -21,11 +21,11 @@ from pathlib import Path
 from localmesh import stub
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.container import Container
-from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import leaves_volume
 from localmesh.catalog.workload import Workload
 from localmesh.problems import FieldPath, ManifestError, Problem
 from localmesh.problems.codes import unsupported
+from localmesh.problems.problem import ProblemCollector
 from localmesh.runtime.workloads.facts import PodFacts
 from localmesh.runtime.workloads.rewriting import Rewriting, expand
 from localmesh.runtime.workloads.variables import Variables
@@ -52,11 +52,11 @@ def launch(facts: PodFacts, container: Container, caller: Mapping[str, str]) -> 
 
     Raises ManifestError for references of the manifest to something that does not exist.
     """
-    refusals = Refusals(facts.workload.place)
-    variables = Variables(facts, container, refusals)
+    collector = ProblemCollector(facts.workload.place)
+    variables = Variables(facts, container, collector)
     variables.fill()
-    if refusals.problems:
-        raise ManifestError(refusals.problems)
+    if collector.problems:
+        raise ManifestError(collector.problems)
     rewriting = Rewriting(facts.ports, _mounted_folders(facts, container, variables.values))
     environment = _environment(facts, variables, rewriting, caller)
     # References are expanded to what the container would see, and the result is rewritten once: the
@@ -95,10 +95,10 @@ def _working_directory(facts: PodFacts, container: Container, rewriting: Rewriti
 def configuration_problems(workload: Workload, config: ConfigData) -> tuple[Problem, ...]:
     """References of a workload's containers to missing keys, ConfigMaps, Secrets or fields."""
     facts = PodFacts(workload, 0, {}, Path("/"), Path("/"), config=config)
-    refusals = Refusals(workload.place)
+    collector = ProblemCollector(workload.place)
     for container in workload.containers:
-        Variables(facts, container, refusals).fill()
-    return tuple(refusals.problems)
+        Variables(facts, container, collector).fill()
+    return tuple(collector.problems)
 
 
 def _mounted_folders(facts: PodFacts, container: Container, values: Mapping[str, str]) -> dict[str, Path]:

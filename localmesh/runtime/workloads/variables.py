@@ -17,9 +17,9 @@ from localmesh.catalog.container import (
     Variable,
     VariableImport,
 )
-from localmesh.catalog.refusals import Refusals
 from localmesh.problems import FieldPath
 from localmesh.problems.codes import unsupported, warnings
+from localmesh.problems.problem import ProblemCollector
 from localmesh.runtime.workloads.facts import NODE_NAME, PodFacts
 from localmesh.runtime.workloads.rewriting import expand
 
@@ -38,7 +38,7 @@ _SUPPORTED_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """Resolves the variables of one container; what cannot be resolved is added to `refusals`.
+    """Resolves the variables of one container; what cannot be resolved is added to `collector`.
 
     `from_pod` has the names of those that are fields of the pod; in all others ports and paths may have to
     be rewritten.
@@ -46,7 +46,7 @@ class Variables:
 
     facts: PodFacts
     container: Container
-    refusals: Refusals
+    collector: ProblemCollector
     values: dict[str, str] = field(default_factory=dict)
     from_pod: set[str] = field(default_factory=set)
 
@@ -140,10 +140,10 @@ class Variables:
         problem = warnings.MISSING_OBJECT.at(
             self.facts.workload.place, path, found=f'"{name}"', kind=kind, hint=""
         )
-        self.refusals.problems.append(problem.as_error())  # it can be translated, but not run
+        self.collector.problems.append(problem.as_error())  # it can be translated, but not run
 
     def _unsupported(self, path: FieldPath, found: str, expected: str) -> None:
-        self.refusals.add(
+        self.collector.add(
             unsupported.VALUE_NOT_SUPPORTED,
             path,
             found=f'"{found}"',

@@ -110,6 +110,9 @@ subsets = st.lists(st.sampled_from(["v1", "v2"]), unique=True, max_size=2).map(
 destination_hosts = st.sampled_from(
     [
         "x",
+        "x",
+        "x.a.svc.cluster.local",
+        "x.b.svc.cluster.local",
         "y",
         "x.a.svc.cluster.local",
         "y.a.svc.cluster.local",
@@ -141,7 +144,7 @@ destinations = st.builds(
     st.fixed_dictionaries(
         {"host": destination_hosts},
         optional={
-            "subset": st.sampled_from(["v1", "v2"]),
+            "subset": st.sampled_from(["v1", "v1", "v2"]),
             "port": st.sampled_from([{"number": 80}, {"number": 8080}]),
         },
     ),
@@ -159,7 +162,7 @@ matches = _maybe(
 @st.composite
 def routes(draw: st.DrawFn, *, delegating: bool) -> Json:
     route: Json = draw(_maybe(match=st.lists(matches, min_size=1, max_size=2)))
-    if delegating and draw(st.booleans()):
+    if delegating and draw(st.sampled_from([False, False, True])):
         name = draw(st.sampled_from(["d", "e"]))
         return {**route, "delegate": {"name": name, "namespace": draw(st.sampled_from(NAMESPACES))}}
     targets = draw(st.lists(destinations, min_size=1, max_size=2))
@@ -195,7 +198,9 @@ virtual_service_hosts = st.lists(
     max_size=2,
     unique=True,
 )
-gateways = st.sampled_from([["mesh"], ["a/edge"], ["a/edge", "mesh"], ["./edge"], ["edge.a.svc", "mesh"]])
+gateways = st.sampled_from(
+    [["mesh"], ["mesh"], ["a/edge"], ["a/edge", "mesh"], ["./edge"], ["edge.a.svc", "mesh"]]
+)
 
 
 @st.composite
@@ -257,17 +262,19 @@ def _unique(objects: Iterable[Json]) -> list[Json]:
     return list(first.values())
 
 
-def _several(strategy: st.SearchStrategy[Json], most: int) -> st.SearchStrategy[list[Json]]:
-    return st.lists(strategy, max_size=most)
+def _several(
+    strategy: st.SearchStrategy[Json], most: int, *, least: int = 0
+) -> st.SearchStrategy[list[Json]]:
+    return st.lists(strategy, min_size=least, max_size=most)
 
 
 meshes: st.SearchStrategy[list[Json]] = st.tuples(
     st.just(WORKLOADS),
-    st.sampled_from([[], SOUND]),
+    st.sampled_from([SOUND, SOUND, []]),
     _several(services(), 4),
     _several(service_entries(), 2),
     _several(destination_rules(), 4),
-    _several(virtual_services(), 3),
+    _several(virtual_services(), 3, least=1),
     _several(delegates(), 2),
     _several(sidecars(), 1),
     _several(edges(), 1),

@@ -72,8 +72,8 @@ def test_bad_manifests_from_elsewhere_name_the_file(running: Shop) -> None:
     assert "spec.http[0].route[0].weight" in finished.stderr
 
 
-def test_more_pods_than_there_are_places_are_refused(running: Shop) -> None:
-    """A missing folder is reported, and nothing changes."""
+def test_more_replicas_than_entries_are_refused(running: Shop) -> None:
+    """With the entries that there are; nothing changes."""
     before = running.status()["generation"]
     (running.folder / "elsewhere").mkdir(exist_ok=True)
     two = V1.replace("selector:", "replicas: 2\n  selector:", 1)
@@ -82,8 +82,8 @@ def test_more_pods_than_there_are_places_are_refused(running: Shop) -> None:
     finished = running.run("apply", "-f", "two.yaml")
 
     assert finished.returncode == 1
-    assert "Deployment shop/web-v1 wants 2 pods" in finished.stderr
-    assert "of 1 where to find them (web-v1-0)" in finished.stderr
+    assert "Deployment shop/web-v1 has 2 replicas" in finished.stderr
+    assert "contains 1 of them (web-v1-0)" in finished.stderr
     assert running.status()["generation"] == before
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from localmesh.catalog import build
 from localmesh.catalog.objects import Objects
+from localmesh.cli.objects import Reference, kind_named, matching
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.gateway_api import KUBERNETES_GATEWAY
 from localmesh.manifests import Resource, load, load_text, of_kind
@@ -86,6 +87,14 @@ def test_the_api_lists_those_of_the_group_in_the_path(group: str) -> None:
     listed = kubernetes.objects(resources, group=group, kinds="gateways", namespace=None)
 
     assert [resource.group for resource in listed] == [group]
+
+
+def test_commands_find_those_of_the_group_that_is_named() -> None:
+    """`localmesh get gw` and `localmesh delete gw edge` mean Istio's."""
+    references = [Reference.of(dict(_gateway(group).body)) for group in (OTHER, ISTIO)]
+
+    assert matching(references, kind_named("gw"), "edge") == references[1:]
+    assert matching(references, KUBERNETES_GATEWAY, "edge") == references[:1]
 
 
 def test_loading_refuses_the_one_that_is_not_supported() -> None:
