@@ -10,7 +10,6 @@ from localmesh.catalog.addressing import (
     AddressAllocator,
     PlannedGateway,
     PlannedPod,
-    injection,
     plan_gateways,
     plan_pods,
 )
@@ -62,7 +61,7 @@ def plan(
     problems = [problem for workload in catalog.workloads for problem in _problems(workload, config)]
     if problems:
         raise ManifestError(problems)
-    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
+    pods = plan_pods(catalog, addresses)
     planned = {(pod.workload.namespace, pod.name): pod for pod in pods}
     running = before.pods if before is not None else {}
     gateways = plan_gateways(catalog.gateways, addresses)

@@ -1,6 +1,6 @@
 """SM2xx: what Kubernetes and Istio accept and what cannot work as written: warnings."""
 
-from localmesh.problems.codes.code import Code
+from localmesh.problems.problem import Code
 
 MISSING_HOST = Code(
     "SM201",

@@ -276,7 +276,7 @@ class ExternalProxy:
         """Logs the configuration that the proxy rejects when it connects: no apply waits for it then."""
         reported = ""
         while True:
-            error = await self._watch.ads.refusal(node_id(self.proxy))
+            error = await self._watch.ads.rejection(node_id(self.proxy))
             if str(error) != reported:
                 reported = str(error)
                 _log.warning("%s", reported)

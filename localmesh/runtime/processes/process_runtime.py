@@ -100,16 +100,16 @@ class SupervisedEnvoy:
     async def _start_once(self) -> None:
         self._envoy = await Envoy.start(self.proxy, self._files, self._runtime.processes)
         ready = asyncio.create_task(self._envoy.ready(self._runtime.client))
-        refusal = asyncio.create_task(self._runtime.ads.refusal(node_id(self.proxy)))
+        rejection = asyncio.create_task(self._runtime.ads.rejection(node_id(self.proxy)))
         try:
-            await asyncio.wait({ready, refusal}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ready, rejection}, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
-                raise refusal.result()
+                raise rejection.result()
             ready.result()
         finally:
             ready.cancel()
-            refusal.cancel()
-            await asyncio.gather(ready, refusal, return_exceptions=True)
+            rejection.cancel()
+            await asyncio.gather(ready, rejection, return_exceptions=True)
         self.ready = True
 
     async def _keep(self) -> None:

@@ -1,4 +1,4 @@
-"""Single probes: one question to a running container, one answer."""
+"""Single probes of a running container."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from localmesh.catalog import LOOPBACK
 from localmesh.catalog.probe import Action, Execute, HttpGet, TcpSocket
+from localmesh.runtime.processes.process import StartError
 
 _LOCAL_HOSTS = frozenset({None, "", "localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104
 _MOST_OF_BODY = 10 * 1024  # as the kubelet: enough for the server to have said what it wanted
@@ -19,10 +20,10 @@ _MOST_OF_BODY = 10 * 1024  # as the kubelet: enough for the server to have said 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The container that is asked: the real ports, and how to run a command beside it.
+    """The container that is probed: its real ports, and how to run a command beside it.
 
-    `execute` takes a command and a time limit in seconds and returns the exit status, None when the
-    time was up. `host` is where the ports are.
+    `execute` takes a command and a time limit in seconds and returns the exit status, None after a timeout.
+    It raises OSError or StartError for a command that cannot be run. `host` is the address of the ports.
     """
 
     real_port: Callable[[int], int]
@@ -31,10 +32,10 @@ class Target:
 
 
 class ProbeClient:
-    """Asks containers as the kubelet does.
+    """Probes containers as the kubelet does.
 
-    An HTTP answer from 200 to 399 is a success; unlike the kubelet it does not follow redirects,
-    whose addresses would name the container's ports. Certificates are not verified, as there.
+    A status from 200 to 399 is a success. Unlike the kubelet it does not follow redirects, which would name
+    the container's declared ports. As there, certificates are not verified.
     """
 
     def __init__(self, session: aiohttp.ClientSession, target: Target) -> None:
@@ -42,16 +43,18 @@ class ProbeClient:
         self._target = target
 
     async def failure(self, action: Action, timeout_seconds: float) -> str | None:
-        """Ask once: None for a success, otherwise what went wrong."""
+        """Probes once. Returns None for a success, otherwise what went wrong."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._ask(action, timeout_seconds)
+                return await self._probe(action, timeout_seconds)
         except TimeoutError:
             return f"{self._subject(action)}: no answer within {timeout_seconds:g} s"
+        except StartError as error:
+            return f"{self._subject(action)}: {error.reason}"
         except (OSError, aiohttp.ClientError) as error:
             return f"{self._subject(action)}: {_sentence(error)}{self._hint(action, error)}"
 
-    async def _ask(self, action: Action, timeout_seconds: float) -> str | None:
+    async def _probe(self, action: Action, timeout_seconds: float) -> str | None:
         if isinstance(action, HttpGet):
             return await self._get(action)
         if isinstance(action, TcpSocket):
@@ -84,7 +87,7 @@ class ProbeClient:
     def _hint(self, action: Action, error: Exception) -> str:
         if isinstance(action, Execute) or not _is_refusal(error) or self._address(action)[1] == action.port:
             return ""
-        return "; the program has to take its port from the environment or from an argument $(NAME)"
+        return "; the program has to listen on the port in its environment or in an argument $(NAME)"
 
     def _subject(self, action: Action) -> str:
         if isinstance(action, Execute):
@@ -99,7 +102,7 @@ class ProbeClient:
 
 @contextlib.asynccontextmanager
 async def probe_client(target: Target) -> AsyncIterator[ProbeClient]:
-    """Ask with a new connection for each question, as the kubelet: an old one says nothing of the port."""
+    """Opens a new connection for each probe, as the kubelet: an old one proves nothing about the port."""
     connector = aiohttp.TCPConnector(force_close=True, ssl=False)
     async with aiohttp.ClientSession(connector=connector) as session:
         yield ProbeClient(session, target)
@@ -107,7 +110,7 @@ async def probe_client(target: Target) -> AsyncIterator[ProbeClient]:
 
 def _sentence(error: Exception) -> str:
     if _is_refusal(error):
-        return "nothing listens there"
+        return "nothing is listening there"
     return " ".join(str(error).split()) or type(error).__name__
 
 

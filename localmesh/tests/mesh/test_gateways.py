@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.server.status import gateways

@@ -1,11 +1,11 @@
-"""Who gets a sidecar: the table of Istio's page "Installing the Sidecar", and what is different here."""
+"""Which pods get a sidecar: the table of Istio's page "Installing the Sidecar", and what differs here."""
 
 from __future__ import annotations
 
 import pytest
 
 from localmesh.catalog.addressing import SyntheticAllocator
-from localmesh.catalog.injection import is_asked, is_refused
+from localmesh.catalog.injection import is_disabled, is_enabled
 from localmesh.manifests import load_text
 from localmesh.runtime.desired_state import EMPTY, plan
 
@@ -37,10 +37,10 @@ POD_YES, POD_NO = {"sidecar.istio.io/inject": "true"}, {"sidecar.istio.io/inject
 def test_labels_decide_as_on_a_cluster(
     namespace: dict[str, str], pod: dict[str, str], on_a_cluster: bool
 ) -> None:
-    """One no is enough; then one yes is; a pod's own yes counts where its namespace has no label."""
-    refused = is_refused(namespace, pod, {})
+    """One refusal is enough, otherwise one request; that of a pod counts if its namespace has no label."""
+    disabled = is_disabled(namespace, pod, {})
 
-    assert (not refused and is_asked(namespace, pod)) == on_a_cluster
+    assert (not disabled and is_enabled(namespace, pod)) == on_a_cluster
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_labels_decide_as_on_a_cluster(
         ("istio-injection: disabled", 'sidecar.istio.io/inject: "true"', "", False),
     ],
 )
-def test_here_everybody_has_a_sidecar_who_does_not_refuse_it(
+def test_here_every_pod_gets_a_sidecar_unless_injection_is_disabled(
     namespace: str, pod: str, annotations: str, here: bool
 ) -> None:
-    """The pod's label refuses as the namespace's does; the label goes before the annotation."""
+    """Labels of the pod and of the namespace refuse it; the label takes precedence over the annotation."""
     text = f"""
 apiVersion: v1
 kind: Namespace

@@ -1,30 +1,31 @@
-"""The configuration of one proxy from manifests alone, without starting anything."""
+"""Proxies and their configuration from manifests alone, without running anything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from localmesh.catalog import Catalog, Proxy, build
-from localmesh.catalog.addressing import SyntheticAllocator, injection, plan_gateways, plan_pods
+from localmesh.catalog.addressing import SyntheticAllocator, plan_gateways, plan_pods
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
 
 
 class UnknownWorkloadError(InvalidInputError):
-    """No workload or gateway has the name that was asked for; the message lists those that exist."""
+    """No workload or gateway has the requested name, or more than one has it."""
 
 
 def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
-    """The catalog of these resources with all pods taken to be ready, and every proxy there would be."""
+    """The catalog of these resources with all pods ready, and all proxies that would run."""
     resources = tuple(resources)
     catalog = build(resources)
     addresses = SyntheticAllocator()
-    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
+    pods = plan_pods(catalog, addresses)
     gateways = plan_gateways(catalog.gateways, addresses)
-    known = [pod.proxy for pod in pods if pod.proxy is not None] + [gateway.proxy for gateway in gateways]
+    sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
     ready = [pod.as_endpoint(ready=True) for pod in pods]
-    return catalog.with_pods([*ready, *(gateway.as_endpoint(ready=True) for gateway in gateways)]), known
+    ready += [gateway.as_endpoint(ready=True) for gateway in gateways]
+    return catalog.with_pods(ready), [*sidecars, *(gateway.proxy for gateway in gateways)]
 
 
 def proxy_config(resources: Iterable[Resource], name: str) -> ProxyConfig:
@@ -34,20 +35,20 @@ def proxy_config(resources: Iterable[Resource], name: str) -> ProxyConfig:
 
 
 def find(known: Iterable[Proxy], name: str) -> Proxy:
-    """The proxy of a pod, or the first of a workload, by its name.
+    """The proxy of a pod with that name, or the first proxy of a workload with that name.
 
-    The namespace may follow the name, as in ``web-v1.shop``, and must where the name alone is not unique.
+    The name can have its namespace appended, as in ``web-v1.shop``, and must have it if it is not unique.
     Raises UnknownWorkloadError.
     """
     known = list(known)
-    found = [proxy for proxy in known if name in _names(proxy)]
-    if not found:
+    matching = [proxy for proxy in known if name in _names(proxy)]
+    if not matching:
         names = ", ".join(sorted({proxy.workload for proxy in known})) or "none"
         raise UnknownWorkloadError(f'no workload or gateway is called "{name}"; there are: {names}')
-    places = sorted({f"{proxy.workload}.{proxy.namespace}" for proxy in found})
-    if len(places) > 1:
-        raise UnknownWorkloadError(f'"{name}" is not unique; say which: {", ".join(places)}')
-    return found[0]
+    workloads = sorted({f"{proxy.workload}.{proxy.namespace}" for proxy in matching})
+    if len(workloads) > 1:
+        raise UnknownWorkloadError(f'"{name}" is not unique; use one of: {", ".join(workloads)}')
+    return matching[0]
 
 
 def _names(proxy: Proxy) -> tuple[str, ...]:
