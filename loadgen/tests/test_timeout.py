@@ -22,6 +22,11 @@ def observed_at(number: int, seconds: float) -> Observation:
     return replace(observed(number, "v1", CUT), latency_seconds=seconds)
 
 
+def observed_failure(one: Observation) -> Observation:
+    """The failure of v2 after its hang, instead of the timeout."""
+    return replace(observed(one.number, "v2", Ending(Outcome.FAILED, 1)), latency_seconds=2.0)
+
+
 class TestDeadline:
     def observed(self, caller: float | None = 0.1, hanging: float | None = 2.2) -> timeout.Observed:
         measurement = as_configured(prediction_of("timeout")).measurement
@@ -110,3 +115,15 @@ class TestDeadline:
         observed.measurement.observations[1] = Observation(1, None, (), 18.0, Loss.TIMEOUT)
 
         assert self.judge(observed)["later than 0.75 s + 1 s"].verdict is Verdict.FAIL
+
+    def test_hangs_that_are_answered_fail_on_a_busy_machine_too(self):
+        """A deadline ends a request however slow the machine is: this mesh has none."""
+        observed = self.observed()
+        measurement = observed.measurement
+        measurement.observations = [
+            observed_failure(one) if one.status == 504 else replace(one, latency_seconds=0.5)
+            for one in measurement.observations
+        ]
+
+        assert timeout.quality(prediction_of("timeout"), observed).busy
+        assert self.judge(observed)["timed out with 504"].verdict is Verdict.FAIL
