@@ -140,7 +140,7 @@ def test_ctrl_c_leaves_the_rest_unproven():
     assert found[1].checks[0].cause is found[2].checks[0].cause is Cause.INTERRUPTED
 
 
-def test_what_was_in_force_before_is_put_back_even_after_an_error():
+def test_the_previous_configuration_is_restored_even_after_an_error():
     """Remembered before the first overlay, applied after the last."""
     stage = FakeStage(refused={"an-overlay": RuntimeError()})
 
