@@ -26,15 +26,15 @@ class FakeStage:
     applied: list[str] = field(default_factory=list)
     remembered: bool = True
 
-    def remember(self) -> None:
-        self.applied.append("remember")
+    def save(self) -> None:
+        self.applied.append("save")
 
     def apply(self, overlay: Path) -> None:
         if overlay.name in self.refused:
             raise self.refused[overlay.name]
         self.applied.append(overlay.name)
 
-    def put_back(self) -> bool:
+    def restore(self) -> bool:
         if "before" in self.refused:
             raise self.refused["before"]
         self.applied.append("before")
@@ -147,7 +147,7 @@ def test_the_previous_configuration_is_restored_even_after_an_error():
     with pytest.raises(RuntimeError), restored(stage, print):
         stage.apply(Path("an-overlay"))
 
-    assert stage.applied == ["remember", "before"]
+    assert stage.applied == ["save", "before"]
 
 
 @pytest.mark.parametrize(
