@@ -6,7 +6,7 @@ Counts are never corrected. Where the quality does not hold, the checks that it 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from loadgen.measurement.measurement import Measurement, Observation
@@ -73,20 +73,17 @@ class Quality:
 
     def __str__(self) -> str:
         """The figures and their bounds, for the report."""
-        return ", ".join(self._figures())
-
-    def _figures(self) -> Iterator[str]:
-        yield (
-            f"99 % sent at most {milliseconds(self.lateness_seconds)} late "
-            f"(bound {milliseconds(LATENESS_BOUND_SECONDS)})"
-        )
+        figures = []
+        if self.lateness_seconds:
+            bound = milliseconds(LATENESS_BOUND_SECONDS)
+            figures.append(f"{milliseconds(self.lateness_seconds)} behind schedule (bound {bound})")
         if self.control_seconds is not None:
-            yield (
-                f"99 % of control answers within {milliseconds(self.control_seconds)} "
-                f"(bound {milliseconds(self.control_bound_seconds)})"
-            )
-        if self.foreign_requests:
-            yield f"{self.foreign_requests:,} foreign requests"
+            bound = milliseconds(self.control_bound_seconds)
+            figures.append(f"control answers {milliseconds(self.control_seconds)} (bound {bound})")
+        parts = [f"99th percentiles: {', '.join(figures)}"] if figures else []
+        if self.foreign_requests or not figures:
+            parts.append(f"{self.foreign_requests or 'no'} foreign requests")
+        return "; ".join(parts)
 
 
 def quality_of(

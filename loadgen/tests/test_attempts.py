@@ -232,6 +232,18 @@ class TestVerdicts:
         assert observed_quality(prediction, observed_).busy
         assert set(verdicts(judge_retry(observed_)).values()) == {Verdict.PASS}
 
+    def test_missing_retries_fail_on_a_busy_machine_too(self):
+        """Slowness makes more attempts than predicted, not fewer: this mesh does not retry."""
+        observed_ = as_configured(prediction_of("retry-naive"))
+        measurement = observed_.measurement
+        measurement.observations = [
+            replace(one, latency_seconds=0.6 if one.version_of("logic") == "v2" else 0.4)
+            for one in measurement.observations
+        ]
+
+        assert observed_quality(prediction_of("retry"), observed_).busy
+        assert judge_retry(observed_)["successes"].verdict is Verdict.FAIL
+
     def test_timeouts_though_the_machine_is_quick_fail(self):
         """Sound answers are fast, and yet those of the faulty version never come."""
         observed_ = as_configured(prediction_of("retry"))

@@ -171,10 +171,18 @@ class TestBusyMachine:
 
     def test_the_right_share_is_open_where_controls_are_slow(self):
         """The machine may have added delays that the mesh did not inject."""
-        made = changed(numbers(CONTROL), latency_seconds=0.6)
+        made = changed(numbers(CONTROL), latency_seconds=1.0)
 
         assert verdicts(made)["tester's delays"] is Verdict.INCONCLUSIVE
         assert verdicts(made)["others' delays"] is Verdict.PASS
+
+    def test_slowness_shorter_than_the_delay_adds_none(self):
+        """Controls took less than the delay; a delay of others would be open all the same."""
+        made = changed(numbers(CONTROL), latency_seconds=0.6)
+
+        assert set(verdicts(made).values()) == {Verdict.PASS}
+        made.observations[FIRST_OF_OTHERS] = replace(made.observations[FIRST_OF_OTHERS], latency_seconds=1.0)
+        assert verdicts(made)["others' delays"] is Verdict.INCONCLUSIVE
 
     def test_too_few_delays_fail_however_slow_the_machine_is(self):
         """No machine makes a delay shorter."""

@@ -71,10 +71,10 @@ def test_the_reason_has_the_figure_and_its_bound():
 def test_the_figures_are_in_the_report():
     """With their bounds."""
     assert str(Quality(0.0012, 0.018, 0.375, 7)) == (
-        "99 % sent at most 1.2 ms late (bound 50 ms), "
-        "99 % of control answers within 18 ms (bound 375 ms), 7 foreign requests"
+        "99th percentiles: 1.2 ms behind schedule (bound 50 ms), control answers 18 ms (bound 375 ms); "
+        "7 foreign requests"
     )
-    assert str(Quality()) == "99 % sent at most 0 ms late (bound 50 ms)"
+    assert str(Quality()) == "no foreign requests"
 
 
 @pytest.mark.parametrize(

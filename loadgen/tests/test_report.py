@@ -35,7 +35,7 @@ canary  FAIL  that it holds
   configured  v1 80 %, v2 20 %
   sent        2,700 × POST http://127.0.0.1:8080/sentiment, 112 at once, 9.6 s
   answers     2,350 × 200, 349 × 502, 1 lost (connection reset by the peer)
-  quality     99 % sent at most 1.2 ms late (bound 50 ms), 99 % of control answers within 18 ms (bound 250 ms)
+  quality     99th percentiles: 1.2 ms behind schedule (bound 50 ms), control answers 18 ms (bound 250 ms)
 
   check             verdict       observed     interval    expected  count
   share of v2       PASS            20.6 %  17.7–23.8 %  20 % ± 5.0  556 of 2,700, 1 unknown

@@ -192,15 +192,20 @@ def share_check(
 def may_be_slowness(prediction: Prediction, one: Observation) -> bool:
     """Whether a slow machine may have led to this ending.
 
-    A timeout that came so late that it may be of a sound version: it does not name its version. Where
-    timeouts of attempts are retried, also an ending that is not the predicted one. A deadline that is
-    configured ends a request however slow the machine is, so no other ending comes from slowness.
+    Slow attempts time out. A timeout that came so late that it may be of a sound version does not name its
+    version. Where timeouts of attempts are retried, the answer is of a later attempt than predicted. Nothing
+    else comes from slowness: a deadline that is configured ends a request however slow the machine is.
     """
     if one.status is None:
         return one.timed_out
     if outcome(one) is Outcome.TIMED_OUT:
         return one.latency_seconds >= prediction.soonest_timeout
-    return prediction.policy.retries_timeouts and as_predicted(prediction, one) is None
+    version, number, request_id = one.version_of(SERVICE), one.attempt_of(SERVICE), one.request_id
+    if not prediction.policy.retries_timeouts or version not in prediction.split.shares:
+        return False
+    if version is None or number is None or request_id is None:
+        return False
+    return number > min(ending.attempts for ending in prediction.endings(version, request_id))
 
 
 def _ended_so(one: Observation, holds: Callable[[Ending], bool]) -> bool:
