@@ -8,7 +8,7 @@ from typing import Any
 
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement
-from loadgen.measurement.quality import LATENESS_BOUND_SECONDS, Quality
+from loadgen.measurement.quality import Quality
 from loadgen.meshstate import MeshLocation
 from loadgen.proofs.common.proof import Result
 from loadgen.statistics.binomial import Interval
@@ -72,7 +72,7 @@ def _measurement(load_plan: LoadPlan, measurement: Measurement) -> dict[str, Any
 def _quality(quality: Quality) -> dict[str, Any]:
     return {
         "lateness_seconds": round(quality.lateness_seconds, 6),
-        "lateness_bound_seconds": LATENESS_BOUND_SECONDS,
+        "lateness_bound_seconds": quality.lateness_bound_seconds,
         "control_seconds": None if quality.control_seconds is None else round(quality.control_seconds, 6),
         "control_bound_seconds": quality.control_bound_seconds,
         "foreign_requests": quality.foreign_requests,

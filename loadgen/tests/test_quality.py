@@ -9,7 +9,6 @@ import pytest
 from loadgen.http1 import Loss
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.quality import (
-    LATENESS_BOUND_SECONDS,
     Quality,
     half_of,
     percentile_99,
@@ -65,13 +64,13 @@ def test_the_reason_has_the_figure_and_its_bound():
         "1 in 100 answers that nothing delays took more than 400 ms, the bound is 375 ms"
     )
     assert Quality(foreign_requests=1_200).foreign == "others sent 1,200 requests meanwhile"
-    assert Quality(LATENESS_BOUND_SECONDS, 0.25).busy == Quality().foreign == ""
+    assert Quality(0.05, 0.25).busy == Quality().foreign == ""
 
 
 def test_the_figures_are_in_the_report():
     """With their bounds."""
     assert str(Quality(0.0012, 0.018, 0.375, 7)) == (
-        "99th percentiles: 1.2 ms behind schedule (bound 50 ms), control answers 18 ms (bound 375 ms); "
+        "99th percentiles: 1.2 ms behind schedule (bound 75 ms), control answers 18 ms (bound 375 ms); "
         "7 foreign requests"
     )
     assert str(Quality()) == "no foreign requests"

@@ -187,7 +187,7 @@ def test_the_report_has_the_quality_with_its_bounds():
     jsonschema.validate(report, REPORT_SCHEMA)
     assert report["scenarios"][0]["quality"] == {
         "lateness_seconds": 0.0012,
-        "lateness_bound_seconds": 0.05,
+        "lateness_bound_seconds": pytest.approx(0.075),
         "control_seconds": 0.018,
         "control_bound_seconds": 0.375,
         "foreign_requests": 7,
