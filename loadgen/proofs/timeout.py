@@ -31,6 +31,7 @@ from loadgen.proofs.common.prediction import (
     prediction_quality,
     read_prediction,
     share_check,
+    within_margin,
 )
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.design import design
@@ -145,7 +146,7 @@ def _early(prediction: Prediction, observed: Observed) -> Check:
 def _idle(check: Check, measured: Quality) -> Check:
     """The check that something is idle: a slow machine and requests of others only delay that."""
     check = unless(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
-    return unless(check, Cause.BUSY, measured.busy)
+    return unless(check, Cause.BUSY, within_margin(measured).busy)
 
 
 def _caller_released(observed: Observed) -> Check:

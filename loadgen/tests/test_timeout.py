@@ -116,6 +116,18 @@ class TestDeadline:
 
         assert self.judge(observed)["later than 0.75 s + 1 s"].verdict is Verdict.FAIL
 
+    def test_an_answer_a_margin_late_needs_a_stall_of_that_length(self):
+        """Slow answers of sound versions below half of the margin do not explain it."""
+        observed = self.observed()
+        measurement = observed.measurement
+        measurement.observations = [
+            replace(one, latency_seconds=1.8 if one.status == 504 else 0.45)
+            for one in measurement.observations
+        ]
+
+        assert timeout.quality(prediction_of("timeout"), observed).busy
+        assert self.judge(observed)["later than 0.75 s + 1 s"].verdict is Verdict.FAIL
+
     def test_hangs_that_are_answered_fail_on_a_busy_machine_too(self):
         """A deadline ends a request however slow the machine is: this mesh has none."""
         observed = self.observed()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from loadgen.measurement.measure import LoadPlan
@@ -166,6 +166,11 @@ def prediction_quality(
     )
 
 
+def within_margin(quality: Quality) -> Quality:
+    """The same quality for a check that allows `MARGIN_SECONDS`: only longer stalls can affect it."""
+    return replace(quality, control_bound_seconds=half_of(MARGIN_SECONDS))
+
+
 def share_check(
     prediction: Prediction, measurement: Measurement, name: str, holds: Callable[[Ending], bool]
 ) -> Check:
@@ -265,7 +270,7 @@ def deadline_checks(prediction: Prediction, measurement: Measurement) -> list[Ch
     )
     name, plan = f"later than {deadline:g} s + {MARGIN_SECONDS:g} s", design(0.0, measurement.planned)
     count = Count(late, len(measurement), measurement.abandoned)
-    busy = prediction_quality(prediction, measurement).busy
+    busy = within_margin(prediction_quality(prediction, measurement)).busy
     return [
         judge_time(
             lambda count: judge(name, "never", plan, count), count, count.without(successes=late), busy
