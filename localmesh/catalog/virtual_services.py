@@ -174,7 +174,9 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
         http=tuple(http_route(route) for route, _ in routes),
         export_to=tuple(spec.get("exportTo") or ()),
         order=resource.order,
-        destination_hosts=tuple(sorted({each.host for of_route in destinations for each in of_route})),
+        destination_hosts=tuple(
+            sorted({destination.host for of_route in destinations for destination in of_route})
+        ),
         depends_on_source_labels=any(
             match.get("sourceLabels") for route, _ in routes for match in route.get("match") or ()
         ),
