@@ -92,12 +92,12 @@ def _managers(listener: Json) -> Iterator[Json]:
 def istio_elements(proxy: str, dump: Dump, workloads: Container[str]) -> Elements:
     """The elements of one proxy's configuration; `workloads` are those that have pods."""
     clusters = [canonical(CLUSTER, each) for each in dump.clusters]
-    told = {each["name"] for each in clusters if each.get("type") == "EDS"}
+    eds_clusters = {item["name"] for item in clusters if item.get("type") == "EDS"}
     assignments = (canonical(ENDPOINTS, each) for each in dump.endpoints)
     found: Elements = {}
     found.update(route_elements(proxy, (canonical(ROUTE, each) for each in dump.routes)))
     found.update(cluster_elements(proxy, clusters))
-    assignments = (each for each in assignments if each.get("clusterName") in told)
+    assignments = (item for item in assignments if item.get("clusterName") in eds_clusters)
     found.update(endpoint_elements(proxy, assignments, workloads))
     for port, chains in _ports(dump):
         found.update(listener_elements(proxy, port, chains))

@@ -164,7 +164,7 @@ def objects(kind: Kind) -> Strategy:
 
 
 def _values(schema: Schema, path: tuple[str, ...]) -> Strategy:
-    known = _KINDS[path[0]].supported_values.get(_written(path))
+    known = _KINDS[path[0]].supported_values.get(_field(path))
     if known:
         return st.sampled_from(known)
     if "enum" in schema:
@@ -186,7 +186,7 @@ def _identity(value: Any) -> str:
     return str(value.get("name", value)) if isinstance(value, dict) else str(value)
 
 
-def _written(path: tuple[str, ...]) -> str:
+def _field(path: tuple[str, ...]) -> str:
     return ".".join(path[1:]).replace(".[]", "[]")
 
 
@@ -223,7 +223,7 @@ def _mapping(schema: Schema, path: tuple[str, ...]) -> Strategy:
     fields = {
         name: _values(below, (*path, name))
         for name, below in schema["properties"].items()
-        if _written((*path, name)) not in unsupported
+        if _field((*path, name)) not in unsupported
     }
     name = next(part for part in reversed(path) if part != "[]")
     groups = _alternatives(schema) + EXCLUSIVE.get(name, [])

@@ -82,17 +82,17 @@ case(
     *((CLIENT, 200), (STRANGER, 200)),
 )
 case(
-    "a caller told to use plain text is refused by STRICT",
+    "a caller configured for plain text is refused by STRICT",
     peer("{mtls: {mode: STRICT}}") + _rule("DISABLE"),
     *((CLIENT, 503), (EDGE, 503)),
 )
 case(
-    "a caller told to use mTLS is refused by DISABLE",
+    "a caller configured for mTLS is refused by DISABLE",
     peer("{mtls: {mode: DISABLE}}") + _rule("ISTIO_MUTUAL"),
     *((CLIENT, 503), (STRANGER, 200)),
 )
 case(
-    "plain text is allowed where callers are told to use it",
+    "plain text is allowed if callers are configured for it",
     _rule("DISABLE"),
     *((CLIENT, 200), (EDGE, 200)),
 )
@@ -111,7 +111,7 @@ case(
     *((CLIENT, 200), (OTHER, 403), (STRANGER, 403)),
 )
 case(
-    "the gateway has an identity of its own",
+    "the gateway has its own identity",
     allow(
         "{rules: [{from: [{source: {principals: "
         "[cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account]}}]}]}"
@@ -146,7 +146,7 @@ case(
     *((Request("client", headers={"x-team": "redder"}), 200), (CLIENT, 403)),
 )
 case(
-    "a dry run refuses nobody",
+    "a dry run refuses no request",
     allow("{}").replace("name: allow,", 'name: allow, annotations: {istio.io/dry-run: "true"},'),
     (CLIENT, 200),
 )

@@ -1,4 +1,4 @@
-"""Waiting until every proxy has what istiod makes of exactly the objects that were applied.
+"""Waits until every proxy has the configuration for exactly the objects that were applied.
 
 First istiod must have these objects in these versions, and no others of a case. Then a mark is set: an
 EnvoyFilter that changes every proxy's clusters and route configurations. A configuration with the mark was
