@@ -259,7 +259,9 @@ def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
 
     assert (empty.returncode, pipe.returncode) == (2, 2)
     assert empty.stderr.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n")
-    assert pipe.stderr.startswith("<stdin>: error SM001\n  cannot be read: no object comes in")
+    assert pipe.stderr.startswith(
+        "<stdin>: error SM001\n  cannot be read: standard input contains no objects"
+    )
 
 
 def test_pass_when_apply_reads_standard_input(shell: Shell) -> None:
