@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from loadgen.meshstate.mesh_location import DEFAULT_URL, STATE_FOLDER, local_url
+from loadgen.meshstate.location import DEFAULT_URL, STATE_FOLDER, local_url
 from localmesh.cli.client import DEFAULT_API_PORT, DEFAULT_STATE_FOLDER, RunningMesh
 
 

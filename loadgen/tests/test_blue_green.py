@@ -1,4 +1,4 @@
-"""Blue-green's proof: what is in force, the switch of it, and the verdicts on made-up switches."""
+"""Blue-green's proof: the configuration, the switch of it, and verdicts on made-up switches."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from loadgen.http1 import Loss
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured
-from loadgen.proofs.blue_green import STEADY, SWITCH, Colours, Switch, judged, read_colours, switched
-from loadgen.proofs.common.live_update import change_cluster, change_localmesh
+from loadgen.proofs.blue_green import (
+    STEADY,
+    SWITCH,
+    Colours,
+    Switch,
+    judge_switch,
+    read,
+    with_exchanged_weights,
+)
+from loadgen.proofs.common.proof import change_cluster, change_localmesh
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 WHOLE = (*BASE, "k8s/base/frontend.yaml")
 
 
-def in_force() -> Objects:
+def configured() -> Objects:
     return manifests(*WHOLE, "istio/overlays/blue-green")
 
 
@@ -39,46 +47,47 @@ def switch(**found: Any) -> Switch:
 
 
 def verdicts(made: Switch) -> list[Verdict]:
-    return [check.verdict for check in judged([made])]
+    return [check.verdict for check in judge_switch(made)]
 
 
-class TestInForce:
+class TestConfiguration:
     def test_the_overlay_has_a_live_and_an_idle_version(self):
         """100 and 0."""
-        colours = read_colours(resources(in_force()))
+        colours = read(resources(configured()))
 
         assert (colours.live, colours.idle) == ("v1", "v2")
 
     def test_switched_twice_is_as_before(self):
         """And once is what the second step says."""
-        colours = read_colours(resources(in_force()))
+        colours = read(resources(configured()))
         green = manifests(*WHOLE, "istio/overlays/blue-green/green")
 
-        once = switched(colours.item, colours.index)
+        once = with_exchanged_weights(colours.item, colours.index)
 
         assert once == named(green, "VirtualService", "ingress")
-        assert switched(once, colours.index) == colours.item
+        assert with_exchanged_weights(once, colours.index) == colours.item
+        assert (colours.switched.live, colours.switched.item) == ("v2", once)
 
     @pytest.mark.parametrize("weights", [(80, 20), (50, 50)])
     def test_a_split_is_not_blue_green(self, weights: tuple[int, int]):
         """Both versions have users then."""
-        objects = in_force()
+        objects = configured()
         route = named(objects, "VirtualService", "ingress")["spec"]["http"][-1]["route"]
         for entry, weight in zip(route, weights, strict=True):
             entry["weight"] = weight
 
         with pytest.raises(NotConfigured):
-            read_colours(resources(objects))
+            read(resources(objects))
 
-    def test_the_base_has_nobody_standing_by(self):
+    def test_the_base_has_no_idle_version(self):
         """One destination only."""
         with pytest.raises(NotConfigured):
-            read_colours(resources(base() + manifests("k8s/base/frontend.yaml")))
+            read(resources(base() + manifests("k8s/base/frontend.yaml")))
 
 
 class TestVerdicts:
     def test_a_switch_without_a_loss_passes(self):
-        """Whoever answered during it."""
+        """Either version may answer during it."""
         assert verdicts(switch()) == [Verdict.PASS, Verdict.PASS]
 
     @pytest.mark.parametrize("status", [503, None])
@@ -118,7 +127,7 @@ class Recorder:
 
 def test_a_change_is_an_apply_here_and_a_replacement_on_a_cluster():
     """The same object, by the means of each place."""
-    item = named(in_force(), "VirtualService", "ingress")
+    item = named(configured(), "VirtualService", "ingress")
     here, there = Recorder(), Recorder()
 
     change_localmesh(here, item)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The proof of header operations: what is expected of what is in force, judged on made-up answers."""
+"""The proof of header operations: expectations of the configuration, and verdicts on made-up answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from loadgen.http1 import Target
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
 from loadgen.proofs.common.proof import ProofContext
-from loadgen.proofs.header_operations import TIMES, Probe, judged, probes_for
+from loadgen.proofs.header_operations import TIMES, Expectation, Observed, Probe, judge, probes_for, read
 from loadgen.reporting.progress import listener
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
@@ -30,7 +30,7 @@ class OnePod(MeshApi):
         return OWN
 
 
-def in_force() -> Objects:
+def configured() -> Objects:
     return manifests(*BASE, "istio/overlays/header-operations")
 
 
@@ -40,23 +40,29 @@ def route(objects: Objects, name: str) -> dict[str, Any]:
     return next(each for each in routes if each.get("name") == name)
 
 
-def read(objects: Objects) -> tuple[list[Probe], list[str]]:
+def without_cors() -> Objects:
+    objects = configured()
+    del route(objects, "sentiment")["corsPolicy"]
+    return objects
+
+
+def probes_of(objects: Objects) -> tuple[list[Probe], list[str]]:
     with OnePod("http://127.0.0.1:1", "sentimesh") as api:
-        bench = ProofContext(api, Target("gateway", 80), listener("header-operations"))
-        probes, missing = probes_for(resources(objects), bench)
-    return probes, [check.name for check in missing]
+        context = ProofContext(api, Target("gateway", 80), listener("header-operations"))
+        expectation = read(resources(objects))
+        return probes_for(context, expectation), list(expectation.missing)
 
 
 def expected(objects: Objects) -> dict[str, str]:
     """What is expected of each operation."""
-    probes, _ = read(objects)
-    return {each.name: each.expected for probe in probes for each in probe.expectations}
+    probes, _ = probes_of(objects)
+    return {each.name: each.expected for probe in probes for each in probe.properties}
 
 
 class TestExpectations:
     def test_every_operation_of_the_overlay_is_looked_at(self):
         """With what must be seen of it."""
-        assert expected(in_force()) == {
+        assert expected(configured()) == {
             "redirect status": "302",
             "redirect location": "http://gateway/",
             "rewrite /who-are-you": "/about of frontend",
@@ -76,8 +82,8 @@ class TestExpectations:
         }
 
     def test_edited_values_are_what_is_expected(self):
-        """The numbers and words in force, not those of the proof."""
-        objects = in_force()
+        """The configured values, not those of the proof."""
+        objects = configured()
         route(objects, "moved")["redirect"] = {"uri": "/new", "authority": "elsewhere.example"}
         route(objects, "who-are-you")["headers"]["request"]["set"] = {"x-other": "value"}
 
@@ -88,9 +94,9 @@ class TestExpectations:
         assert found["request set x-other"] == "value"
 
     def test_the_base_operates_on_nothing(self):
-        """Which is not in force."""
+        """Which is not configured."""
         with pytest.raises(NotConfigured):
-            read(base())
+            probes_of(base())
 
     @pytest.mark.parametrize(
         ("name", "field", "missing"),
@@ -98,33 +104,48 @@ class TestExpectations:
     )
     def test_what_is_taken_away_fails(self, name: str, field: str, missing: str):
         """The others are still looked at."""
-        objects = in_force()
+        objects = configured()
         del route(objects, name)[field]
 
-        probes, failed = read(objects)
+        probes, failed = probes_of(objects)
 
         assert failed == [missing]
         assert probes
 
+    def test_what_is_missing_fails_by_its_field(self):
+        """With what to apply."""
+        expectation = Expectation({}, {"corsPolicy": "no route has it; apply it"})
+
+        (check,) = judge(expectation, Observed([], Measurement()))
+
+        assert (check.name, check.verdict) == ("corsPolicy", Verdict.FAIL)
+        assert check.reason.endswith("apply it")
+
+    def test_the_same_configuration_is_the_same_expectation(self):
+        """So that a change while requests are sent is noticed, and nothing else."""
+        assert (
+            read(resources(configured())) == read(resources(configured())) != read(resources(without_cors()))
+        )
+
     def test_removing_what_was_not_there_says_nothing(self):
         """That a header is absent proves its removal only if the pod sends it."""
-        objects = in_force()
+        objects = configured()
         route(objects, "page")["headers"]["response"]["remove"] = ["x-never-there"]
 
         with pytest.raises(UnsupportedConfig, match="x-never-there"):
-            read(objects)
+            probes_of(objects)
 
-    def test_a_route_behind_another_one_is_not_understood(self):
+    def test_a_route_behind_another_one_is_not_supported(self):
         """No request of the proof would reach it."""
-        objects = in_force()
+        objects = configured()
         routes = named(objects, "VirtualService", "ingress")["spec"]["http"]
         routes.insert(0, {"match": [{"uri": {"prefix": "/who"}}], "route": routes[-1]["route"]})
 
         with pytest.raises(UnsupportedConfig):
-            read(objects)
+            probes_of(objects)
 
 
-PROBES, _ = read(in_force())
+PROBES, _ = probes_of(configured())
 ARRIVED = {"x-came-by": "gateway", "x-seen-by": "from-the-caller,gateway"}
 ABOUT = {"service": "frontend", "headers": ARRIVED}
 
@@ -136,7 +157,8 @@ class TestVerdicts:
         one = Observation(
             0, status, (), 0.01, head=f"{head}\r\n\r\n".encode(), body=json.dumps(body).encode()
         )
-        checks = judged([PROBES[index]], Measurement([one] * count))
+        observed = Observed([PROBES[index]], Measurement([one] * count))
+        checks = judge(Expectation({}, {}), observed)
         return {check.name: check.verdict for check in checks}
 
     def test_a_redirect_to_where_it_should_passes(self):

@@ -1,4 +1,4 @@
-"""What is in force, read from the repository's own manifests and from changed ones."""
+"""Splits and what interferes with them, read from the repository's manifests and from edited ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from loadgen.meshstate import FaultRates, NotConfigured, Split, UnsupportedConfig, read_split
+from loadgen.proofs import canary as canary_proof
 from loadgen.proofs.canary import CALL_PATH
 from loadgen.tests.stand_in_mesh import Objects, base, canary, logic_route, named, resources, set_environment
 
@@ -14,19 +15,24 @@ SEED = FaultRates(33, 32, 3)
 
 
 def split_of(objects: Objects) -> Split:
-    """The split of logic in force."""
+    """The split of logic."""
     return read_split(resources(objects), CALL_PATH, remedy="apply it")
+
+
+def interference_of(objects: Objects) -> tuple[str, ...]:
+    """What else changes which requests fail."""
+    return canary_proof.read(resources(objects)).interference
 
 
 class TestWeights:
     def test_the_canary_overlay_is_80_20_with_a_buggy_v2(self):
-        """Weights, odds and the place where they stand."""
+        """Weights, fault rates and their place."""
         split = split_of(canary())
 
         assert split.where == "VirtualService sentimesh/logic, spec.http[0]"
         assert split.shares == {"v1": 0.8, "v2": 0.2}
-        assert split.odds == {"v1": FaultRates(0, 0, 3), "v2": SEED}
-        assert split.interference == ()
+        assert split.fault_rates == {"v1": FaultRates(0, 0, 3), "v2": SEED}
+        assert interference_of(canary()) == ()
 
     @pytest.mark.parametrize(
         ("weights", "shares"),
@@ -60,7 +66,7 @@ class TestWeights:
 
 class TestNothingToProve:
     def test_the_plain_application_is_not_split(self):
-        """The sentence says what is in force and what to apply."""
+        """The message says what is configured and what to apply."""
         with pytest.raises(NotConfigured) as raised:
             split_of(base())
 
@@ -85,7 +91,7 @@ class TestNothingToProve:
         objects = canary()
         named(objects, "VirtualService", "logic")["spec"]["http"] = [{"directResponse": {"status": 503}}]
 
-        with pytest.raises(NotConfigured, match="says directResponse instead of a route"):
+        with pytest.raises(NotConfigured, match="has directResponse instead of a route"):
             split_of(objects)
 
     @pytest.mark.parametrize(
@@ -118,7 +124,7 @@ class TestNothingToProve:
             split_of(canary(v1=0, v2=0))
 
 
-class TestNotUnderstood:
+class TestNotSupported:
     def test_a_destination_of_several_versions(self):
         """Which of them answers is not decided by weights."""
         objects = canary()
@@ -127,7 +133,7 @@ class TestNotUnderstood:
         with pytest.raises(UnsupportedConfig, match="not one version but v1, v2"):
             split_of(objects)
 
-    def test_odds_from_elsewhere(self):
+    def test_fault_rates_from_a_config_map(self):
         """A value that is not written in the Deployment is not known here."""
         objects = canary()
         container = named(objects, "Deployment", "logic-v2")["spec"]["template"]["spec"]["containers"][0]
@@ -136,12 +142,12 @@ class TestNotUnderstood:
         ]
 
         with pytest.raises(
-            UnsupportedConfig, match="Deployment logic-v2: FAULT_ERROR_PERCENT is not a number"
+            UnsupportedConfig, match="Deployment logic-v2: the value of FAULT_ERROR_PERCENT is not a number"
         ):
             split_of(objects)
 
     def test_deployments_of_one_version_that_disagree(self):
-        """Then the odds of the version are not one number."""
+        """The version then has no single rate."""
         objects = canary()
         twin = resources(objects).deployments[1] | {"metadata": {"name": "logic-v2-twin"}}
         set_environment(objects, "logic-v2", FAULT_ERROR_PERCENT="1")
@@ -150,17 +156,17 @@ class TestNotUnderstood:
             split_of([*objects, twin])
 
 
-class TestOdds:
-    def test_edited_odds_are_what_is_expected(self):
+class TestFaultRates:
+    def test_edited_rates_are_what_is_expected(self):
         """From the environment of the Deployment, per version."""
         objects = canary()
         set_environment(objects, "logic-v1", FAULT_ERROR_PERCENT="5")
         set_environment(objects, "logic-v2", FAULT_HANG_PERCENT="0", HANG_SECONDS="1.5")
 
-        odds = split_of(objects).odds
+        rates = split_of(objects).fault_rates
 
-        assert odds == {"v1": FaultRates(5, 0, 3), "v2": FaultRates(33, 0, 1.5)}
-        assert odds["v2"].failing == 0.33
+        assert rates == {"v1": FaultRates(5, 0, 3), "v2": FaultRates(33, 0, 1.5)}
+        assert rates["v2"].failing == 0.33
 
 
 class TestInterference:
@@ -172,18 +178,18 @@ class TestInterference:
                 "retries on gateway-error, 5xx in ",
             ),
             ({"retries": {"attempts": 1, "retryOn": "500,503"}}, "retries on 500,503 in "),
-            ({"retries": {"attempts": 1, "perTryTimeout": "2s"}}, "a timeout for each try (2s) in "),
+            ({"retries": {"attempts": 1, "perTryTimeout": "2s"}}, "a timeout for each attempt (2s) in "),
             ({"timeout": "1s"}, "a timeout (1s) in "),
             ({"fault": {"abort": {"httpStatus": 503, "percentage": {"value": 10}}}}, "a fault (abort) in "),
             ({"fault": {"delay": {"fixedDelay": "1s", "percentage": {"value": 100}}}}, "a fault (delay) in "),
         ],
     )
     def test_a_policy_on_the_route_is_said(self, policy: dict[str, Any], phrase: str):
-        """What changes the failures beside weights and odds is named with its place."""
+        """What changes failures besides weights and fault rates is named with its place."""
         objects = canary()
         logic_route(objects).update(policy)
 
-        assert split_of(objects).interference == (f"{phrase}VirtualService sentimesh/logic, spec.http[0]",)
+        assert interference_of(objects) == (f"{phrase}VirtualService sentimesh/logic, spec.http[0]",)
 
     @pytest.mark.parametrize(
         "policy",
@@ -200,7 +206,7 @@ class TestInterference:
         objects = canary()
         logic_route(objects).update(policy)
 
-        assert split_of(objects).interference == ()
+        assert interference_of(objects) == ()
 
     def test_retries_at_the_gateway_count_by_what_webapp_answers(self):
         """webapp turns logic's 500 into a 502, which gateway-error repeats."""
@@ -209,7 +215,7 @@ class TestInterference:
         ingress[0]["retries"] = {"attempts": 2, "retryOn": "gateway-error"}
         ingress[1]["timeout"] = "1s"
 
-        assert split_of(objects).interference == (
+        assert interference_of(objects) == (
             "retries on gateway-error in VirtualService sentimesh/ingress, spec.http[0]",
         )
 
@@ -220,4 +226,4 @@ class TestInterference:
         rule = named(objects, "DestinationRule", "logic")
         rule["spec"]["subsets"][1]["trafficPolicy"] = {kind: {}}
 
-        assert split_of(objects).interference == (f"{kind} in DestinationRule sentimesh/logic",)
+        assert interference_of(objects) == (f"{kind} in DestinationRule sentimesh/logic",)

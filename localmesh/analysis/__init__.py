@@ -7,6 +7,7 @@ catalog what Istio makes of an object, so a warning never disagrees with the tra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
@@ -46,6 +47,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
 )
 
 
+@lru_cache(maxsize=2)  # a change compares the warnings about the mesh before and after it
 def analyze(catalog: Catalog) -> tuple[Problem, ...]:
     """All warnings about a mesh, in the order of the checks."""
     return tuple(problem for check in CHECKS for problem in check(catalog))

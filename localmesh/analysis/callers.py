@@ -64,7 +64,7 @@ class AllCallers:
 
     @cached_property
     def sidecars(self) -> list[Callers]:
-        """The sidecars, those that see the same together."""
+        """The sidecars, grouped by what they see."""
         scopes: dict[tuple[str, int], SidecarScope] = {}
         labels: dict[tuple[str, int], dict[frozenset[tuple[str, str]], Mapping[str, str]]] = {}
         for workload in self._catalog.workloads:
@@ -106,12 +106,12 @@ class AllCallers:
     def _of_sidecars(self, virtual_service: VirtualService) -> Iterator[Listener]:
         if MESH not in virtual_service.gateways:
             return
-        callers = [each for each in self.sidecars if id(virtual_service) in self._visible[id(each)]]
-        for each in callers if self.sidecars else [self._assumed(virtual_service)]:
-            distinct = each.labels if virtual_service.depends_on_source_labels else each.labels[:1]
-            for port in sorted(mesh_ports(virtual_service, each.scope)):
+        seeing = [callers for callers in self.sidecars if id(virtual_service) in self._visible[id(callers)]]
+        for callers in seeing if self.sidecars else [self._assumed(virtual_service)]:
+            distinct = callers.labels if virtual_service.depends_on_source_labels else callers.labels[:1]
+            for port in sorted(mesh_ports(virtual_service, callers.scope)):
                 for labels in distinct or (None,):
-                    yield Listener(each, port, labels=labels)
+                    yield Listener(callers, port, labels=labels)
 
     def _of_gateways(self, virtual_service: VirtualService) -> Iterator[Listener]:
         for callers, servers in self._gateways:
@@ -126,7 +126,7 @@ class AllCallers:
 
     def _assumed(self, virtual_service: VirtualService) -> Callers:
         namespace = virtual_service.namespace
-        # a Sidecar is not for callers that are not known
+        # without a Sidecar, which would be for known callers
         return Callers(namespace, self._scope(namespace, {}, ProxyKind.GATEWAY), ())
 
     def _scope(

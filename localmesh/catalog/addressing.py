@@ -31,13 +31,13 @@ class AddressAllocator(Protocol):
         """The name of a workload's pod."""
 
     def application(self, pod: str, port: int, *, movable: bool) -> Address:
-        """Where a pod's process listens for a container port; if `movable` the number is free."""
+        """Where the process of a pod listens for a container port; if `movable` the number is free."""
 
     def inbound(self, pod: str, port: int) -> Address:
         """Where a pod's sidecar listens for a container port."""
 
     def outbound(self, pod: str) -> Address:
-        """Where a pod's sidecar takes the pod's own requests."""
+        """Where a pod's sidecar accepts the pod's own requests."""
 
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:
         """The name of a gateway's pod."""
@@ -83,7 +83,7 @@ class SyntheticAllocator:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPod:
-    """A pod that is to run: `ports` maps container ports to the real ones; `proxy` is its sidecar."""
+    """A pod of the desired state: `ports` maps container ports to the real ones; `proxy` is its sidecar."""
 
     workload: Workload
     ordinal: int
@@ -157,9 +157,9 @@ def _place_gateway(gateway: GatewayWorkload, ordinal: int, addresses: AddressAll
 
 
 def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[int, bool]:
-    """The container ports that count, each with whether the manifest declares it.
+    """The container ports, each with whether the manifest declares it.
 
-    Declaring a port is a courtesy in Kubernetes: a Service may send to any number.
+    Declaring a port is optional in Kubernetes: a Service may send to any number.
     """
     ports = dict.fromkeys(workload.declared_ports, True)
     for service in services:
@@ -192,7 +192,7 @@ def _planned_pod(
         inbound=inbound,
         outbound=addresses.outbound(key),
     )
-    reachable = {each.container_port: each.listen for each in inbound} if injected else applications
+    reachable = {port.container_port: port.listen for port in inbound} if injected else applications
     pod = _pod(workload, name, reachable, has_sidecar=injected)
     return PlannedPod(
         workload=workload,
@@ -206,7 +206,7 @@ def _planned_pod(
 
 
 def _pod(workload: Workload, name: str, addresses: Mapping[int, Address], *, has_sidecar: bool) -> Pod:
-    """The pod as endpoints see it, not ready yet."""
+    """The pod as an endpoint, not ready yet."""
     return Pod(
         name=name,
         namespace=workload.namespace,

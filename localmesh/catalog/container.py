@@ -1,4 +1,4 @@
-"""Containers of a pod: what is run, with which environment, ports and mounts."""
+"""Containers of a pod: their commands, environment, ports and mounts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from localmesh.problems.problem import ProblemCollector
 
 @dataclass(frozen=True, slots=True)
 class ContainerPort:
-    """A declared port; the process behind it listens on another, free one."""
+    """A declared port; the process listens on another, free port instead."""
 
     number: int
     name: str = ""
@@ -24,14 +24,14 @@ class ContainerPort:
 
 @dataclass(frozen=True, slots=True)
 class FieldReference:
-    """A value of the pod itself, such as `metadata.name`."""
+    """A field of the pod itself, such as `metadata.name`."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceReference:
-    """A request or limit of a container (None: of the same one), divided and rounded up."""
+    """A request or limit of a container (None: the same one), divided by `divisor` and rounded up."""
 
     resource: str
     divisor: str = "1"
@@ -50,7 +50,7 @@ class KeyReference:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An environment variable: a text that may hold `$(VAR)`, or, when that is empty, a source."""
+    """An environment variable: a text that may contain `$(VAR)`, or a source if the text is empty."""
 
     name: str
     value: str = ""
@@ -69,7 +69,7 @@ class VariableImport:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container as the manifest has it; an empty `command` means that the image would decide.
+    """One container as the manifest describes it; without a `command` that of the image applies.
 
     `requests` and `limits` are Kubernetes quantities by resource name.
     """

@@ -1,4 +1,4 @@
-"""Volumes of a pod and where containers mount them."""
+"""Volumes of a pod, and where containers mount them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _DEFAULT_MODE = 0o644
 
 @dataclass(frozen=True, slots=True)
 class EmptyDirectory:
-    """A folder that lives as long as the pod."""
+    """A folder that is removed with the pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A folder that outlives the pod and is shared by all that name the same claim."""
+    """A folder that is kept and that all pods with the same claim share."""
 
     name: str
     read_only: bool = False
@@ -38,7 +38,7 @@ class KeyFile:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFiles:
-    """The keys of a ConfigMap or Secret as files; `items` None stands for all of them."""
+    """The keys of a ConfigMap or Secret as files; without `items` all of them."""
 
     kind: ConfigKind
     name: str
@@ -49,7 +49,7 @@ class ConfigFiles:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A named volume and what it holds."""
+    """A named volume and its source."""
 
     name: str
     source: EmptyDirectory | Claim | ConfigFiles
@@ -57,7 +57,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """Where a container sees a volume; `sub_path` may still hold `$(VAR)` references."""
+    """Where a container mounts a volume; `sub_path` may contain `$(VAR)` references."""
 
     volume: str
     path: str
@@ -92,7 +92,7 @@ def mounts(
             Mount(
                 volume=body["name"],
                 path="/" + body["mountPath"].strip("/"),
-                # Only subPathExpr expands variables: a `$` in subPath is doubled to stay itself.
+                # Only subPathExpr expands variables: a `$` in subPath is doubled to stay as it is.
                 sub_path=body.get("subPathExpr") or (body.get("subPath") or "").replace("$", "$$"),
                 read_only=bool(body.get("readOnly")),
             )
@@ -110,11 +110,11 @@ def _volume(body: Mapping[str, Any], path: FieldPath, collector: ProblemCollecto
         return Volume(name, _config_files("Secret", secret.get("secretName") or "", secret))
     if (claim := body.get("persistentVolumeClaim")) is not None:
         return Volume(name, Claim(claim["claimName"], bool(claim.get("readOnly"))))
-    return Volume(name, EmptyDirectory())  # a volume that names no kind is an emptyDir in Kubernetes
+    return Volume(name, EmptyDirectory())  # a volume without a source is an emptyDir in Kubernetes
 
 
 def leaves_volume(path: str) -> bool:
-    """Whether a path within a volume would lead out of it, which Kubernetes refuses."""
+    """Whether a path within a volume leads out of it, which Kubernetes rejects."""
     return path.startswith("/") or ".." in path.split("/")
 
 

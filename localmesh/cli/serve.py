@@ -78,7 +78,7 @@ class ServeOptions:
     "api_names",
     multiple=True,
     metavar="NAME",
-    help="A host name of the API, besides loopback addresses. May be repeated.",
+    help="A host name of the API, in addition to loopback addresses. May be repeated.",
 )
 @click.option(
     "--gateway-url",

@@ -14,6 +14,8 @@ from localmesh.problems.codes import syntax
 STANDARD_INPUT = "-"
 NAME_OF_STANDARD_INPUT = "<stdin>"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""The names of the file that makes a folder a kustomization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,25 @@ def _in_folder(folder: Path) -> Iterator[Text | Problem]:
         yield from _texts(files)
     else:
         yield _unreadable(folder, "it contains no .yaml, .yml or .json file", "name a folder of manifests")
+
+
+def manifest_files(path: Path) -> Iterator[Path]:
+    """The file itself, or the YAML and JSON files of a folder and its subfolders.
+
+    Left out are hidden folders and the files of kustomize, which are not manifests.
+    """
+    if not path.is_dir():
+        yield path
+        return
+    for file in sorted(path.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if (
+            file.suffix in _SUFFIXES
+            and file.name not in KUSTOMIZATION_NAMES
+            and file.is_file()
+            and not hidden
+        ):
+            yield file
 
 
 def without_objects(names: Sequence[str]) -> Problem:

@@ -1,6 +1,6 @@
-"""What is running, over HTTP on the loopback: for load generators, other tools and localmesh's own commands.
+"""The HTTP API of a running mesh, for loadgen, other tools and localmesh's own commands.
 
-`/api` and `/apis` answer as a Kubernetes API server does; `/mesh` is what only localmesh has.
+`/api` and `/apis` answer as a Kubernetes API server does; `/mesh` exists only in localmesh.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
-    """The API of a running mesh; it answers under loopback addresses, and under `names` besides."""
+    """The API of a running mesh; it accepts loopback addresses and `names` as host names."""
     app = web.Application(client_max_size=64 * 1024**2, middlewares=[_errors_as_status, _local_callers_only])
     app[MESH] = mesh
     app[_NAMES] = _LOOPBACK_NAMES | set(names)
@@ -90,16 +90,16 @@ async def _errors_as_status(request: web.Request, handler: Handler) -> web.Strea
 
 @web.middleware
 async def _local_callers_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keeps web pages out: applying manifests starts programs, and a browser reaches the loopback too.
+    """Refuses web pages: applying manifests starts programs, and a browser can reach the loopback.
 
-    A page of another origin can neither send JSON without a preflight, which is not answered, nor, by
-    making its own name resolve to the loopback, send a Host that is a loopback name.
+    A page of another origin cannot send JSON without a preflight request, which is not answered. If its host
+    name resolves to the loopback, it still sends that name as Host.
     """
     host = request.host.rpartition(":")[0] or request.host
     if host not in request.app[_NAMES]:
-        return _refused(403, "Forbidden", f"the API answers under a loopback address only, not as {host}")
+        return _refused(403, "Forbidden", f"{host} is not a name of this API: use a loopback address")
     if request.method == "POST" and request.content_type != "application/json":
-        return _refused(415, "UnsupportedMediaType", "send application/json")
+        return _refused(415, "UnsupportedMediaType", "the content type must be application/json")
     return await handler(request)
 
 
@@ -169,7 +169,7 @@ async def _json(request: web.Request) -> Any:
 
 
 async def _manifests(request: web.Request) -> web.Response:
-    """All objects in force, also those that mean nothing here, as text that `POST /mesh/apply` takes."""
+    """All applied objects, also ignored ones, as a text for `POST /mesh/apply`."""
     plan = request.app[MESH].desired_state
     text = "\n---\n".join(json.dumps(kubernetes.body(each)) for each in (*plan.resources, *plan.ignored))
     return web.json_response({"text": text})
@@ -206,7 +206,7 @@ async def _pod(request: web.Request) -> web.Response:
 
 
 async def _pod_log(request: web.Request) -> web.Response:
-    """The application's log, of `tailLines` or of all lines; replicas of one workload share it here."""
+    """The application's log, the last `tailLines` or all; replicas of a workload share one log here."""
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
     pod = request.app[MESH].pods.get((namespace, name))
     if pod is None:
@@ -216,8 +216,8 @@ async def _pod_log(request: web.Request) -> web.Response:
         return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
     file = pod.application.log_file
     if file is None or not file.exists():
-        missing = "is not there" if file else "is not kept by the mesh, which has not started it"
-        return _refused(404, "NotFound", f"the log of pod {name} {missing}: ask whoever runs its container")
+        missing = "does not exist" if file else "is not kept by the mesh, which has not started it"
+        return _refused(404, "NotFound", f"the log of pod {name} {missing}: look at the container's own log")
     lines = await asyncio.to_thread(_last_lines, file, int(newest) if newest else None)
     return web.Response(text="".join(lines), content_type="text/plain")
 
@@ -238,9 +238,9 @@ async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     if declared is None or address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
     if request.app[MESH].requires_mtls(pod, declared):
-        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: it takes nothing but mTLS")
+        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: only mTLS is accepted")
     url = f"http://{address}/{request.match_info['path']}"
-    # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
+    # By default aiohttp's client would request compressed answers, also for callers that do not accept them.
     wanted = {"accept-encoding": request.headers.get("accept-encoding", "identity")}
     try:
         async with request.app[_CLIENT].get(url, params=request.query, headers=wanted) as answer:

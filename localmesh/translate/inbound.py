@@ -1,7 +1,7 @@
 """What a sidecar does for its own application: a listener, a route and a cluster for each port with HTTP.
 
 istiod: pilot/pkg/networking/core/listener_inbound.go. Istio's sidecar catches connections to all ports with
-one listener; without root each port needs a listener of its own.
+one listener; without root each port needs a separate listener.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def address_range(value: str) -> Json:
 
 
 def principal(value: str) -> Json:
-    """The identity of the caller, written without ``spiffe://``."""
+    """The identity of the caller, which has no ``spiffe://`` in a policy."""
     return _authenticated(string(value, SPIFFE))
 
 

@@ -116,7 +116,7 @@ def filter_chains(name: str, filters: list[Json], mode: MutualTls) -> list[Json]
 
 
 def tls_inspector() -> Json:
-    """The listener filter that tells TLS from plain text."""
+    """The listener filter that distinguishes TLS from plain text."""
     return {
         "name": "envoy.filters.listener.tls_inspector",
         "typedConfig": {

@@ -249,7 +249,7 @@ def _domains(service: Service, namespace: str) -> list[str]:
         names += [service.name, f"{short}.svc", short]
     else:
         names += [short, f"{short}.svc"]
-    if service.headless:  # the pods of a headless Service have names of their own below it
+    if service.headless:  # the pods of a headless Service have their own names below it
         names += [f"*.{name}" for name in names]
     return names + list(service.addresses)
 

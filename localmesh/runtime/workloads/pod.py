@@ -260,7 +260,7 @@ class Pod:
         return self._failed(f"{reason}: {details}", tuple(waiting.process.last_lines()))
 
     def _report_waiting(self, timeout_seconds: float) -> None:
-        """Logs which containers are not ready, and why, while somebody still waits for them."""
+        """Logs which containers are not ready, and why, before the time is up."""
         for supervisor in self._supervisors:
             if supervisor.waiting_for is not None:
                 name = f"pod {self.namespace}/{self.name}, container {supervisor.container.name}"

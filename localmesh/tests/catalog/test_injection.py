@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localmesh.catalog.addressing import SyntheticAllocator
-from localmesh.catalog.injection import is_asked, is_refused
+from localmesh.catalog.injection import is_disabled, is_enabled
 from localmesh.manifests import load_text
 from localmesh.runtime.desired_state import EMPTY, plan
 
@@ -38,9 +38,9 @@ def test_labels_decide_as_on_a_cluster(
     namespace: dict[str, str], pod: dict[str, str], on_a_cluster: bool
 ) -> None:
     """One refusal is enough, otherwise one request; that of a pod counts if its namespace has no label."""
-    refused = is_refused(namespace, pod, {})
+    disabled = is_disabled(namespace, pod, {})
 
-    assert (not refused and is_asked(namespace, pod)) == on_a_cluster
+    assert (not disabled and is_enabled(namespace, pod)) == on_a_cluster
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_labels_decide_as_on_a_cluster(
         ("istio-injection: disabled", 'sidecar.istio.io/inject: "true"', "", False),
     ],
 )
-def test_here_every_pod_gets_a_sidecar_unless_it_is_refused(
+def test_here_every_pod_gets_a_sidecar_unless_injection_is_disabled(
     namespace: str, pod: str, annotations: str, here: bool
 ) -> None:
     """Labels of the pod and of the namespace refuse it; the label takes precedence over the annotation."""

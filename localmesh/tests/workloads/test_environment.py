@@ -225,7 +225,7 @@ class TestVariables:
         """Objects, keys and fields that do not exist, each with its path, as errors."""
         env = [
             {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "nothing"}}},
-            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "nobody", "key": "x"}}},
+            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "missing", "key": "x"}}},
             {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "spec.hostname"}}},
         ]
         workload = make_workload({"env": env, "envFrom": [{"configMapRef": {"name": "nowhere"}}]})
@@ -290,7 +290,7 @@ class TestCommand:
         assert stub.working_directory == Path("/work")
 
     def test_a_container_without_command_becomes_the_stub(self, launched: Launched) -> None:
-        """The stub is told who it is and which ports it serves."""
+        """The stub gets its identity and its ports."""
         launch = launched({"command": [], "args": ["x"], "image": "i", "ports": [{"containerPort": 8080}]})
 
         identity = json.loads(launch.arguments[-1])

@@ -85,7 +85,7 @@ class TestLife:
 
         run_on_bench(scenario)
 
-    def test_its_states_are_told_in_order(self, run_on_bench: Run, make_workload: MakeWorkload) -> None:
+    def test_its_states_are_reported_in_order(self, run_on_bench: Run, make_workload: MakeWorkload) -> None:
         """From the start to the end, each once; its files end with it."""
         web = make_workload({"command": ["sleep", "60"]})
 
@@ -98,7 +98,7 @@ class TestLife:
 
             await pod.stop()
 
-            assert [state for state in bench.told if state is not PodState.RUNNING] == [
+            assert [state for state in bench.states if state is not PodState.RUNNING] == [
                 PodState.READY,
                 PodState.TERMINATING,
                 PodState.STOPPED,
@@ -108,7 +108,7 @@ class TestLife:
 
         run_on_bench(scenario)
 
-    def test_gunicorn_listens_where_it_is_told(self, run_on_bench: Run, make_workload: MakeWorkload) -> None:
+    def test_gunicorn_listens_on_the_real_port(self, run_on_bench: Run, make_workload: MakeWorkload) -> None:
         """A command found beside this Python, bound to the declared port, serves on the real one."""
         command = ["gunicorn", "--bind", "0.0.0.0:8080", "wsgiref.simple_server:demo_app"]
         web = make_workload({"command": command, "ports": WEB, "startupProbe": {"httpGet": {"port": 8080}}})
@@ -183,7 +183,7 @@ def _lines(file: Path) -> list[str]:
 class TestFailure:
     def fails(self, run_on_bench: Run, workload: Workload, timeout_seconds: float = 5) -> str:
         """What a pod of the workload fails with."""
-        found: list[str] = []
+        messages: list[str] = []
 
         async def scenario(bench: Any) -> None:
             pod = bench.pod(workload)
@@ -191,13 +191,13 @@ class TestFailure:
             with pytest.raises(PodFailedError) as caught:
                 await pod.until_ready(timeout_seconds, tolerated_restarts=1)
             await pod.stop(0)
-            found.append(str(caught.value).replace(pod.name, "POD").replace(str(bench.folder), "FOLDER"))
+            messages.append(str(caught.value).replace(pod.name, "POD").replace(str(bench.folder), "FOLDER"))
 
         run_on_bench(scenario)
-        return found[0]
+        return messages[0]
 
     @pytest.mark.usefixtures("quick_restarts")
-    def test_one_that_dies_at_start_is_told_with_the_end_of_its_log(
+    def test_a_failure_at_start_is_reported_with_the_end_of_the_log(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """How it ended, how often, and the last lines it wrote, after the restarts that are tolerated."""
@@ -212,7 +212,7 @@ class TestFailure:
         )
         assert lines[1:] == [*(f"  {number}" for number in range(7, 21)), "  no database"]
 
-    def test_a_command_that_does_not_exist_is_told_at_once(
+    def test_a_missing_command_is_reported_at_once(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """No restart could help."""
@@ -224,7 +224,7 @@ class TestFailure:
     def test_a_probe_that_can_never_succeed_is_reported_at_once(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
-        """Its program is only in the image, of which the stub is no copy."""
+        """Its program exists only in the image, which the stub replaces."""
         probe = {"readinessProbe": {"exec": {"command": ["no-such-program", "ping"]}}}
 
         message = self.fails(run_on_bench, make_workload({"image": "redis", "ports": WEB, **probe}))
@@ -251,7 +251,7 @@ class TestFailure:
             line,
         )
 
-    def test_one_that_does_not_start_in_its_time_is_told_at_once(
+    def test_a_failed_startup_probe_is_reported_at_once(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """A startup probe that has failed for all its time says so, with a likely reason."""
@@ -264,7 +264,7 @@ class TestFailure:
             r"startup probe failed for 0\.1 s: 127\.0\.0\.1:\d+ \(for port 8080\): nothing", message
         )
 
-    def test_one_that_is_never_ready_is_told_when_the_time_is_up(
+    def test_a_pod_that_is_never_ready_is_reported_after_the_timeout(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """What its probe said last, and its log, are in the message."""
@@ -279,7 +279,7 @@ class TestFailure:
         )
         assert message.endswith("\n  waiting")
 
-    def test_a_taken_port_is_told_before_anything_starts(
+    def test_a_port_in_use_is_reported_before_anything_starts(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """The real port, the declared one, and that it is another program's."""
@@ -296,7 +296,7 @@ class TestFailure:
 
         run_on_bench(scenario)
 
-    def test_missing_configuration_is_told_before_anything_starts(
+    def test_missing_configuration_is_reported_before_anything_starts(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """A pod that would lack a variable does not run."""
@@ -308,10 +308,10 @@ class TestFailure:
 
         run_on_bench(scenario)
 
-    def test_one_that_is_stopped_while_awaited_says_so(
+    def test_stopping_a_pod_ends_the_wait_for_it(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
-        """Nobody waits for a pod that is going."""
+        """With an error that says so."""
         probe = {"readinessProbe": {"exec": {"command": ["false"]}, **QUICK}}
         web = make_workload({"command": ["sleep", "60"], **probe})
 
@@ -330,10 +330,10 @@ class TestFailure:
 
 @pytest.mark.usefixtures("quick_restarts")
 class TestRestart:
-    def test_a_killed_container_comes_back_as_the_same_pod(
+    def test_a_killed_container_is_restarted_in_the_same_pod(
         self, run_on_bench: Run, make_workload: MakeWorkload, until: Until
     ) -> None:
-        """Name and ports stay; the restart and its reason are counted and told."""
+        """Name and ports stay; the restart is counted and has its reason."""
 
         async def scenario(bench: Any) -> None:
             pod = bench.pod(make_workload({"ports": WEB}))
@@ -349,7 +349,7 @@ class TestRestart:
             assert container.last_end is not None
             assert container.last_end.reason == "was ended by SIGKILL"
             assert (await asyncio.to_thread(ask, pod))["pod"] == name
-            assert PodState.CRASH_LOOP in bench.told
+            assert PodState.CRASH_LOOP in bench.states
             await pod.stop()
 
         run_on_bench(scenario)
@@ -390,10 +390,10 @@ class TestRestart:
 
 
 class TestStop:
-    def test_leaving_is_told_while_everything_still_runs(
+    def test_termination_is_reported_before_any_process_stops(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
-        """Endpoints can go before any process does."""
+        """So that endpoints can be removed first."""
 
         async def scenario(bench: Any) -> None:
             pod = bench.pod(make_workload({"ports": WEB}))
@@ -402,7 +402,7 @@ class TestStop:
 
             pod.leave()
 
-            assert bench.told[-1] is PodState.TERMINATING
+            assert bench.states[-1] is PodState.TERMINATING
             assert not pod.ready
             assert (await asyncio.to_thread(ask, pod))["pod"] == pod.name
             await pod.stop()

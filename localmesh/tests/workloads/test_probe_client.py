@@ -93,7 +93,7 @@ class TestHttp:
 
     @pytest.mark.parametrize("number", [400, 404, 500, 503])
     def test_other_statuses_are_failures(self, number: int) -> None:
-        """The address really asked, the port it stands for and the status are told."""
+        """The message has the real address, the declared port and the status."""
         failure, _ = get(status(number), HttpGet(DECLARED, "/readyz"))
 
         assert failure == f"http://127.0.0.1:PORT/readyz (for port 8080): status {number}"
@@ -128,7 +128,7 @@ class TestHttp:
         assert failure is not None
         assert "\n" not in failure
 
-    def test_nobody_there_is_told_with_a_hint(self) -> None:
+    def test_a_refused_connection_is_reported_with_a_hint(self) -> None:
         """The most likely reason is a program that insists on its port."""
         failure = asyncio.run(ask(HttpGet(DECLARED), FreePorts().take()))
 
@@ -162,14 +162,14 @@ class TestSocket:
 
         assert asyncio.run(scenario()) is None
 
-    def test_nobody_there_is_a_failure(self) -> None:
-        """An undeclared port is itself, and then there is no hint."""
+    def test_a_refused_connection_is_a_failure(self) -> None:
+        """An undeclared port is used as it is, and there is no hint."""
         port = FreePorts().take()
 
         assert asyncio.run(ask(TcpSocket(port), 1)) == f"127.0.0.1:{port}: nothing is listening there"
 
     def test_another_host_is_asked_on_the_port_as_written(self) -> None:
-        """Only the container's own address stands for its process."""
+        """Only the container's own address is replaced."""
         failure = asyncio.run(ask(TcpSocket(DECLARED, host="host.invalid"), 1))
 
         assert failure is not None

@@ -43,7 +43,7 @@ def probe(switch: str, **settings: Any) -> Probe:
 
 @pytest.fixture
 def changes() -> list[tuple[bool, bool]]:
-    """What was told: (started, ready) at each change."""
+    """The reported changes, as (started, ready)."""
     return []
 
 

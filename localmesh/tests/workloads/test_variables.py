@@ -27,6 +27,6 @@ def test_quantities_are_read_exactly(text: str, number: int | Fraction) -> None:
 
 @pytest.mark.parametrize("text", ["", "m", "1 Gi", "1KiB", "one", "1e"])
 def test_other_texts_are_no_quantities(text: str) -> None:
-    """A text that is no quantity is refused."""
+    """Other texts are refused."""
     with pytest.raises(ValueError, match="is not a quantity"):
         quantity(text)
