@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.default_gateways import ORIGIN, SYSTEM_NAMESPACE, default_gateways
@@ -41,20 +42,27 @@ class ServerHost:
 class Server:
     """One server of a Gateway, as the pods of one workload serve it.
 
-    `gateway` is ``namespace/name``; hosts are without their namespace part. `target_port` is where the pods
-    listen: a Service in front of them says so for its own ports, any other port is its own target.
+    `gateway` is ``namespace/name``, `index` the server's place in it; hosts are without their namespace part.
+    `target_port` is where the pods listen: a Service in front of them says so for its own ports, any other
+    port is its own target.
     """
 
     gateway: str
+    index: int
+    port_name: str
     number: int
     target_port: int
-    protocol: str
     hosts: tuple[ServerHost, ...]
     https_redirect: bool
+    mutual_tls: bool
+    """Whether it takes mTLS of the mesh only (mode ISTIO_MUTUAL), and not plain HTTP."""
 
     @property
     def route_name(self) -> str:
-        """The name of the route configuration that all plain HTTP servers of one port share."""
+        """The name of its route configuration, which all plain HTTP servers of one port share."""
+        if self.mutual_tls:
+            namespace, _, name = self.gateway.partition("/")
+            return f"https.{self.number}.{self.port_name}.{name}.{namespace}"
         return f"http.{self.target_port}"
 
     def hosts_for(self, namespace: str) -> list[str]:
@@ -68,6 +76,8 @@ class GatewayWorkload:
 
     workload: Workload
     servers: tuple[Server, ...]
+    conflicts: tuple[tuple[Server, Server], ...] = ()
+    """Servers that are ignored, each with the older one that has its port."""
 
     @property
     def namespace(self) -> str:
@@ -126,7 +136,7 @@ def gateway_workloads(
     """The gateways among the Deployments, in their order, each with the servers that select it."""
     gateways = objects.of(GATEWAY)
     workloads = [conversions.of(each, workload) for each in gateway_deployments(objects)]
-    return tuple(GatewayWorkload(each, tuple(_servers(each, gateways, services_of))) for each in workloads)
+    return tuple(_gateway_workload(each, gateways, services_of) for each in workloads)
 
 
 def _is_gateway(deployment: Resource, namespace: Mapping[str, str]) -> bool:
@@ -145,24 +155,53 @@ def _pod_labels(deployment: Resource) -> Mapping[str, str]:
     return (template.get("metadata") or {}).get("labels") or {}
 
 
-def _servers(of: Workload, gateways: Iterable[Resource], services_of: ServicesOf) -> Iterator[Server]:
+def _gateway_workload(of: Workload, gateways: Iterable[Resource], services_of: ServicesOf) -> GatewayWorkload:
+    """A workload with the servers of all Gateways that select it, less those that it cannot serve."""
     services = services_of(of.namespace, of.labels)
+    servers: list[Server] = []
+    conflicts: list[tuple[Server, Server]] = []
+    for server in _servers(of, gateways, services):
+        older = next((each for each in servers if _conflict(server, each)), None)
+        if older is None:
+            servers.append(server)
+        else:
+            conflicts.append((server, older))
+    return GatewayWorkload(of, tuple(servers), tuple(conflicts))
+
+
+def _servers(of: Workload, gateways: Iterable[Resource], services: Sequence[Service]) -> Iterator[Server]:
+    """The servers of all Gateways that select a workload, on ports on which its pods can listen."""
     for gateway in gateways:
-        if not selector(gateway).items() <= of.labels.items():
-            continue
-        for server in gateway.spec.get("servers") or ():
-            number = int(server["port"]["number"])
-            target_port = _target_port(number, of, services)
-            if target_port < _FIRST_UNPRIVILEGED_PORT and _is_unprivileged(of):
-                continue
-            yield Server(
-                gateway=f"{gateway.namespace}/{gateway.name}",
-                number=number,
-                target_port=target_port,
-                protocol=server["port"]["protocol"].upper(),
-                hosts=tuple(_host(host, gateway.namespace) for host in server.get("hosts") or ()),
-                https_redirect=bool((server.get("tls") or {}).get("httpsRedirect")),
-            )
+        if selector(gateway).items() <= of.labels.items():
+            for index in range(len(gateway.spec.get("servers") or ())):
+                server = _server(gateway, index, of, services)
+                if server.target_port >= _FIRST_UNPRIVILEGED_PORT or not _is_unprivileged(of):
+                    yield server
+
+
+def _server(gateway: Resource, index: int, of: Workload, services: Iterable[Service]) -> Server:
+    written: Mapping[str, Any] = gateway.spec["servers"][index]
+    port, tls = written["port"], written.get("tls") or {}
+    number = int(port["number"])
+    return Server(
+        gateway=f"{gateway.namespace}/{gateway.name}",
+        index=index,
+        port_name=port.get("name", ""),
+        number=number,
+        target_port=_target_port(number, of, services),
+        hosts=tuple(_host(host, gateway.namespace) for host in written.get("hosts") or ()),
+        https_redirect=bool(tls.get("httpsRedirect")),
+        mutual_tls=port["protocol"].upper() == "HTTPS",
+    )
+
+
+def _conflict(server: Server, older: Server) -> bool:
+    """Whether one port cannot serve both: plain HTTP and TLS, or TLS for one host twice."""
+    if server.target_port != older.target_port:
+        return False
+    if server.mutual_tls != older.mutual_tls:
+        return True
+    return server.mutual_tls and not set(server.hosts).isdisjoint(older.hosts)
 
 
 def _target_port(number: int, of: Workload, services: Iterable[Service]) -> int:

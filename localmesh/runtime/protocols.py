@@ -50,7 +50,7 @@ class RunningProxy(Protocol):
     def host(self) -> str | None:
         """The address at which its ports are reached, where that is not the one at which it listens."""
 
-    def url(self, listen: Address) -> str:
+    def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address at which a gateway listens."""
 
     async def start(self) -> None:

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 class GatewayRoutes(NamedTuple):
-    """The route configurations of a gateway, named ``http.<target port>``."""
+    """The route configurations of a gateway: one for each port, and for each server with TLS."""
 
     key: tuple[Source, str]
     gateway: GatewayWorkload
@@ -39,7 +39,7 @@ class GatewayRoutes(NamedTuple):
         return cls(key, gateway_of(catalog, proxy), catalog.virtual_services, catalog.destinations)
 
     def build(self, parts: PartCache) -> ProxyConfig:
-        """A route configuration for each target port; servers of one port share it."""
+        """The route configurations by name."""
         by_name: dict[str, list[Server]] = {}
         for server in self.gateway.servers:
             by_name.setdefault(server.route_name, []).append(server)

@@ -147,3 +147,9 @@ PORT_NOT_IN_SERVICE = Code(
     "{found} is not a port of {service}, which has {known}; {effect}",
     "use one of these ports, or add the port to the Service",
 )
+CONFLICTING_SERVERS = Code(
+    "SM225",
+    "A server of a Gateway is ignored",
+    "port {found} of {gateway} is already served by {older}: {reason}, so this server is ignored",
+    "use another port or other hosts, or merge the servers",
+)

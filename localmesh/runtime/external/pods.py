@@ -213,7 +213,7 @@ class ExternalProxy:
         self._late = 0
         self.host: str | None = None
 
-    def url(self, listen: Address) -> str:
+    def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address at which a gateway listens."""
         place = self._place
         if (
@@ -222,7 +222,7 @@ class ExternalProxy:
             and listen.port == place.port(HTTP_TARGET_PORT)
         ):
             return self._public_url
-        return f"http://{place.host}:{listen.port}"
+        return f"{scheme}://{place.host}:{listen.port}"
 
     async def start(self) -> None:
         """Begins to ask and waits a little while; one that comes later is taken in then."""

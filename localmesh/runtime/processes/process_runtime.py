@@ -80,9 +80,9 @@ class SupervisedEnvoy:
         """It is reached where it listens."""
         return None
 
-    def url(self, listen: Address) -> str:
+    def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address at which a gateway listens."""
-        return f"http://{listen}"
+        return f"{scheme}://{listen}"
 
     async def start(self) -> None:
         """Starts it and returns when it takes requests. Raises EnvoyError, RejectedError or StartError."""
