@@ -196,12 +196,18 @@ def _server(gateway: Resource, index: int, of: Workload, services: Iterable[Serv
 
 
 def _conflict(server: Server, older: Server) -> bool:
-    """Whether one port cannot serve both: plain HTTP and TLS, or TLS for one host twice."""
-    if server.target_port != older.target_port:
+    """Whether one port cannot serve both.
+
+    Istio adds no TLS to a port with plain HTTP, and no second server with TLS for a host. Plain HTTP that is
+    added to a port with TLS for every host would make Envoy reject the listener.
+    """
+    if server.target_port != older.target_port or not (server.mutual_tls or older.mutual_tls):
         return False
-    if server.mutual_tls != older.mutual_tls:
+    if not older.mutual_tls:
         return True
-    return server.mutual_tls and not set(server.hosts).isdisjoint(older.hosts)
+    if not server.mutual_tls:
+        return any(host.name == "*" for host in older.hosts)
+    return not set(server.hosts).isdisjoint(older.hosts)
 
 
 def _target_port(number: int, of: Workload, services: Iterable[Service]) -> int:

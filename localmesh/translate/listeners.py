@@ -113,14 +113,14 @@ def gateway_listeners(listen: Mapping[int, Address], gateway: GatewayWorkload) -
 
 def _gateway_listener(port: int, address: Address, servers: Sequence[Server]) -> Json:
     name = f"0.0.0.0_{port}"
-    plain = http_listener(name, address, _gateway_manager(port, servers[0].route_name), "OUTBOUND")
-    if not servers[0].mutual_tls:
-        return plain
-    return {
-        **plain,
-        "listenerFilters": [tls_inspector()],
-        "filterChains": [_tls_chain(port, server) for server in servers],
-    }
+    secure = [_tls_chain(port, server) for server in servers if server.mutual_tls]
+    plain = next((server for server in servers if not server.mutual_tls), None)
+    manager = _gateway_manager(port, (plain or servers[0]).route_name)
+    listener = http_listener(name, address, manager, "OUTBOUND")
+    if not secure:
+        return listener
+    chains = [*secure, *(listener["filterChains"] if plain else ())]
+    return {**listener, "listenerFilters": [tls_inspector()], "filterChains": chains}
 
 
 def _tls_chain(port: int, server: Server) -> Json:

@@ -298,17 +298,21 @@ spec:
     ("manifests", "winners"),
     [
         ((gateway("a", "istio: ingressgateway", 443), tls_gateway("b", "b.example.com")), ["shop/a"]),
-        ((tls_gateway("b", "b.example.com"), gateway("a", "istio: ingressgateway", 443)), ["shop/b"]),
+        (
+            (tls_gateway("b", "b.example.com"), gateway("a", "istio: ingressgateway", 443)),
+            ["shop/b", "shop/a"],
+        ),
+        ((tls_gateway("b", '"*"'), gateway("a", "istio: ingressgateway", 443)), ["shop/b"]),
         ((tls_gateway("a", "x.example.com, a.example.com"), tls_gateway("b", "x.example.com")), ["shop/a"]),
         ((tls_gateway("a", "a.example.com"), tls_gateway("b", "b.example.com")), ["shop/a", "shop/b"]),
         ((tls_gateway("a", "x.example.com"), tls_gateway("b", "x.example.com", 9443)), ["shop/a", "shop/b"]),
     ],
-    ids=["HTTP is older", "TLS is older", "one host twice", "two hosts", "two ports"],
+    ids=["HTTP is older", "TLS is older", "TLS for all is older", "one host twice", "two hosts", "two ports"],
 )
 def test_of_servers_that_exclude_each_other_the_oldest_counts(
     manifests: tuple[str, ...], winners: list[str]
 ) -> None:
-    """Plain HTTP and TLS do not share a port, nor do two servers with TLS share a host."""
+    """TLS is not added to plain HTTP, plain HTTP not to TLS for all hosts, and a host has TLS once."""
     workload = found(catalog(*manifests), INGRESS)
 
     assert [server.gateway for server in workload.servers] == winners
