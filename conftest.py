@@ -1,4 +1,4 @@
-"""What all tests share: the flag that writes golden files anew."""
+"""Shared by all tests: the option that updates golden files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds `--update-golden`."""
-    parser.addoption(
-        "--update-golden", action="store_true", help="write the expected files of golden tests anew"
-    )
+    """Add `--update-golden`."""
+    parser.addoption("--update-golden", action="store_true", help="update the expected files of golden tests")
 
 
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
-    """Whether golden files are to be written instead of compared."""
+    """Whether to write golden files instead of comparing with them."""
     return bool(request.config.getoption("--update-golden"))

@@ -1,7 +1,7 @@
-"""How long a changed weight takes to the last proxy's acknowledgement, with 12 proxies under load.
+"""Time from a changed weight to the acknowledgement of the last of 12 proxies, under load.
 
-Bar: 150 ms, and no request failed or dropped meanwhile. Eleven stubs and a gateway; forty applies, counted
-from the request to the mesh's API (manifests in hand) to its answer, and as the whole command line.
+Bar: 150 ms, without a failed or dropped request. The mesh has eleven stubs and a gateway. Measures forty
+requests to the API of the mesh, and five whole commands.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOCALMESH = Path(sys.executable).with_name("localmesh")
 
 
 def main() -> None:
-    """Starts a mesh and measures in it; run again by it as its command."""
+    """Start a mesh that runs this script again as its command, which then measures."""
     if len(sys.argv) > 1:
         asyncio.run(measure(sys.argv[1], Path(sys.argv[2])))
         return
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def manifests(share: int) -> str:
-    """Eleven versions of one service, and a gateway that splits between two of them."""
+    """Manifests of eleven versions of a service, and of a gateway that splits requests between two."""
     deployments = "".join(
         f"""---
 apiVersion: apps/v1
@@ -86,7 +86,7 @@ spec:
 
 
 async def measure(url: str, folder: Path) -> None:
-    """Applies changed weights under load and prints what it took."""
+    """Apply changed weights under load and print the times."""
     with urllib.request.urlopen(f"{url}/mesh") as answer:
         mesh = json.load(answer)
     proxies = len(mesh["pods"]) + len(mesh["proxies"])
@@ -96,8 +96,8 @@ async def measure(url: str, folder: Path) -> None:
             asyncio.create_task(load(session, mesh["gateways"]["istio-ingressgateway"]["http"], statuses))
             for _ in range(8)
         ]
-        times = [await applied(session, url, share) for share in range(APPLIES)]
-        whole = [await commanded(folder, share) for share in range(50, 50 + COMMANDS)]
+        times = [await time_to_apply(session, url, share) for share in range(APPLIES)]
+        commands = [await time_of_command(folder, share) for share in range(50, 50 + COMMANDS)]
         for task in loads:
             task.cancel()
         await asyncio.gather(*loads, return_exceptions=True)
@@ -106,12 +106,14 @@ async def measure(url: str, folder: Path) -> None:
         f"apply of a changed weight, {proxies} proxies under load: median {statistics.median(times):.0f} ms, "
         f"max {max(times):.0f} ms of {APPLIES} (bar: {BAR_MILLISECONDS} ms)"
     )
-    print(f"  the whole command `localmesh apply -k`: median {statistics.median(whole):.0f} ms of {COMMANDS}")
-    print(f"  meanwhile {good:,} requests answered with 200, others: {dict(statuses) or 'none'}")
+    print(
+        f"  the whole command `localmesh apply -k`: median {statistics.median(commands):.0f} ms of {COMMANDS}"
+    )
+    print(f"  during this, {good:,} requests were answered with 200, others: {dict(statuses) or 'none'}")
 
 
 async def load(session: aiohttp.ClientSession, url: str, statuses: Counter[int | str]) -> None:
-    """Requests without a pause; every failure is counted."""
+    """Send requests without a pause and count the statuses and failures."""
     while True:
         try:
             async with session.get(url, headers={"Host": "web.example.com"}) as answer:
@@ -121,8 +123,8 @@ async def load(session: aiohttp.ClientSession, url: str, statuses: Counter[int |
             statuses[type(error).__name__] += 1
 
 
-async def applied(session: aiohttp.ClientSession, url: str, share: int) -> float:
-    """Milliseconds until the mesh has answered that all proxies have acknowledged."""
+async def time_to_apply(session: aiohttp.ClientSession, url: str, share: int) -> float:
+    """Return the milliseconds until the mesh answers that all proxies have acknowledged."""
     began = time.monotonic()
     async with session.post(f"{url}/mesh/apply", json={"text": manifests(share)}) as answer:
         document = await answer.json()
@@ -132,8 +134,8 @@ async def applied(session: aiohttp.ClientSession, url: str, share: int) -> float
     return milliseconds
 
 
-async def commanded(folder: Path, share: int) -> float:
-    """Milliseconds of the whole command, kustomize and the start of Python included."""
+async def time_of_command(folder: Path, share: int) -> float:
+    """Return the milliseconds of the whole command, with kustomize and the start of Python."""
     kustomization = folder / "kustomization"
     kustomization.mkdir(exist_ok=True)
     (kustomization / "mesh.yaml").write_text(manifests(share))

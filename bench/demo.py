@@ -1,7 +1,7 @@
-"""The whole demo, everything installed: how long it takes, how much memory, how many requests it proves.
+"""Duration, memory and number of requests of `make demo`, with everything installed.
 
-Bars: 25 s with at least 2,000 requests; 700 MB of resident memory (PSS: what is shared counts once), the
-highest sum over all processes of `make demo`.
+Bars: 25 s with at least 2,000 requests; 700 MB of resident memory, as the highest sum over all processes
+(PSS, which counts shared memory once).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.25
 
 
 def main() -> None:
-    """Runs the demo, watches it, prints the figures."""
+    """Run the demo, watch its processes, print the figures."""
     began = time.monotonic()
     demo = subprocess.Popen(["make", "demo"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     highest, processes = watch(psutil.Process(demo.pid), demo)
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def watch(root: psutil.Process, demo: subprocess.Popen[str]) -> tuple[int, int]:
-    """The highest sum of all processes' memory until the demo ends, and how many they were then."""
+    """Return the highest sum of the memory of all processes, and their number at that time."""
     highest, processes = 0, 0
     while demo.poll() is None:
         sizes = [size for process in tree(root) if (size := pss(process))]
@@ -45,7 +45,7 @@ def watch(root: psutil.Process, demo: subprocess.Popen[str]) -> tuple[int, int]:
 
 
 def tree(root: psutil.Process) -> list[psutil.Process]:
-    """A process and all below it."""
+    """Return a process and all its descendants."""
     try:
         return [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -53,7 +53,7 @@ def tree(root: psutil.Process) -> list[psutil.Process]:
 
 
 def pss(process: psutil.Process) -> int:
-    """A process's share of the memory, in bytes; 0 if it has ended."""
+    """Return the PSS of a process in bytes, or 0 if it has ended."""
     try:
         return int(process.memory_full_info().pss)
     except (psutil.Error, AttributeError):

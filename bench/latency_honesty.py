@@ -1,8 +1,8 @@
-"""Latency honesty: the target is stopped for 0.5 s in a run of 4 s at 1,000/s; the p99 must show it.
+"""Coordinated omission: the target stops for 0.5 s in a run of 4 s at 1,000/s, and the p99 must show it.
 
-One request in eight is meant to be sent while the target stands still, so the true 99th percentile of the
-latency, from the intended send times, is about 0.46 s. A generator that waits for an answer before it
-sends the next request would report a few milliseconds. Shown beside it: the same stop in a closed loop.
+One request in eight is due while the target is stopped, so the true 99th percentile of the latency, counted
+from the intended send times, is about 0.46 s. A generator that waits for an answer before it sends the next
+request would report a few milliseconds. For comparison, the same stop is measured in a closed loop.
 
     python bench/latency_honesty.py [--rounds 3]
 
@@ -27,7 +27,7 @@ STOPPED_FOR = 0.5
 
 
 def main() -> int:
-    """Run all rounds and print what was reported."""
+    """Run all rounds and print the reported percentiles."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
@@ -40,7 +40,7 @@ def main() -> int:
             print(f"round {number + 1}: p99 {open_loop:.1f} ms at 1,000/s; closed loop {closed_loop:.1f} ms")
     good = min(reported) > BAR_MILLISECONDS
     verdict = "reached" if good else "MISSED"
-    print(f"least p99 at 1,000/s: {min(reported):.1f} ms; bar {BAR_MILLISECONDS} ms {verdict}")
+    print(f"lowest p99 at 1,000/s: {min(reported):.1f} ms; bar {BAR_MILLISECONDS} ms {verdict}")
     return 0 if good else 1
 
 

@@ -1,4 +1,4 @@
-"""How long manifests take to load: the canary overlay, and 3,000 Services with their Istio objects.
+"""Time to load manifests: the canary overlay, and 3,000 Services with their Istio objects.
 
 Bars: 0.5 s for the overlay, kustomize included; 3 s for the 9,000 objects.
 """
@@ -22,14 +22,14 @@ SERVICES_BAR_SECONDS = 3.0
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     many = services(SERVICES)
     measure(f"{OVERLAY}", lambda: load(kustomizations=[OVERLAY]), OVERLAY_BAR_SECONDS)
     measure(f"{SERVICES:,} Services", lambda: load_text(many), SERVICES_BAR_SECONDS)
 
 
 def measure(what: str, action: Callable[[], LoadResult], bar: float) -> None:
-    """The median of several loads."""
+    """Load several times and print the median."""
     times = []
     for _ in range(RUNS):
         began = time.perf_counter()

@@ -1,14 +1,13 @@
 """Requests per CPU-second: `loadgen run` against hey, on the same Envoy, in the same run.
 
-Both send the same number of requests over the same number of connections, in turn, several times; the
-order changes with every pair, so that neither always runs on the warmer machine. Counted is the CPU time
-(user and system) of the whole program as the kernel accounts it to the ended child, start-up included:
-for the question how much load a machine can make, that is what matters, and it is less at the mercy of
-what else runs there than time on the wall.
+Both send the same number of requests over the same number of connections, one after the other, several
+times. The order alternates, so that neither always runs on the warmer machine. The result is the CPU time
+(user and system) of the whole process, start-up included: it decides how much load a machine can generate,
+and depends less on other programs than wall-clock time.
 
     python bench/loadgen_vs_hey.py [--pairs 5] [--requests 100000] [--connections 50] [--proxied]
 
-Exit status: 1 if the median ratio misses the bar. Without hey nothing is measured, and that is said.
+Exit status: 1 if the median ratio misses the bar. Without hey, nothing is measured, and a line says so.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from pathlib import Path
 from loadgen_target import envoy
 
 BAR = 1.5
-HOW_TO_INSTALL = "NOT MEASURED: hey is not found; go install github.com/rakyll/hey@latest, or give --hey"
+HOW_TO_INSTALL = "NOT MEASURED: hey was not found; go install github.com/rakyll/hey@latest, or use --hey"
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one program used for its requests."""
+    """CPU and wall-clock time of one program for its requests."""
 
     requests: int
     cpu_seconds: float
@@ -46,12 +45,12 @@ class Spent:
 
     @property
     def per_second(self) -> float:
-        """Requests per second on the wall."""
+        """Requests per second of wall-clock time."""
         return self.requests / self.wall_seconds
 
 
 def main() -> int:
-    """Run all pairs and print each, and the medians."""
+    """Run all pairs; print each of them and the medians."""
     options = _options()
     hey = _hey(options.hey)
     if hey is None:
@@ -96,19 +95,19 @@ def _loadgen(url: str, options: argparse.Namespace) -> Spent:
 def _run_hey(hey: str, url: str, options: argparse.Namespace) -> Spent:
     command = [hey, "-n", str(options.requests), "-c", str(options.connections), f"{url}/sentiment"]
     output, cpu, wall = _measured(command)
-    found = re.search(r"\[200\]\s+(\d+) responses", output)
-    return _checked(int(found[1]) if found else 0, options.requests, cpu, wall, "hey")
+    answers = re.search(r"\[200\]\s+(\d+) responses", output)
+    return _checked(int(answers[1]) if answers else 0, options.requests, cpu, wall, "hey")
 
 
 def _checked(answered: int, wanted: int, cpu: float, wall: float, who: str) -> Spent:
-    """hey sends a multiple of its workers: fewer than asked for by up to that many is no failure."""
+    """Allow 1 % fewer answers: hey rounds the number of requests down to a multiple of its workers."""
     if answered < 0.99 * wanted:
         raise SystemExit(f"{who} got only {answered:,} good answers to {wanted:,} requests")
     return Spent(answered, cpu, wall)
 
 
 def _measured(command: list[str]) -> tuple[str, float, float]:
-    """Standard output, CPU-seconds of the child and all its threads, and seconds on the wall."""
+    """Return standard output, CPU seconds of the process, and wall-clock seconds."""
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     output = process.stdout.read()
@@ -134,7 +133,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--proxied", action="store_true", help="through a second listener instead of a direct response"
     )
-    parser.add_argument("--hey", help="path of hey")
+    parser.add_argument("--hey", help="path to hey")
     return parser.parse_args()
 
 

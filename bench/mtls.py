@@ -1,7 +1,7 @@
-"""What mTLS costs: processor time of a pair of Envoys per request, with it and without, in one mesh.
+"""The cost of mTLS: CPU time of two Envoys per request, with mTLS and without, in one mesh.
 
-The way is gateway → sidecar → stub; only the two Envoys count. `kept alive` sends all requests over open
-connections; with `one each` every request between the two begins with a handshake.
+Requests go from the gateway to a sidecar and a stub; only the two Envoys count. With `keep-alive`, requests
+use open connections; with `one each`, every request between the Envoys starts with a handshake.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ spec: {host: web, trafficPolicy: {tls: {mode: %s}, connectionPool: {http: {maxRe
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     asyncio.run(_measure())
 
 
 async def _measure() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with Mesh(MeshSettings(Path(folder), Path(folder))) as mesh:
-            for words, requests_each in (("kept alive", 0), ("one each", 1)):
+            for words, requests_each in (("keep-alive", 0), ("one each", 1)):
                 costs: dict[str, list[float]] = {"DISABLE": [], "ISTIO_MUTUAL": []}
                 for _ in range(ROUNDS):
-                    for mode, found in costs.items():
+                    for mode, measured in costs.items():
                         await mesh.apply(load_text(MESH % (mode, requests_each)).resources)
-                        found.append(await _cost(mesh))
-                plain, secure = (min(found) for found in costs.values())
+                        measured.append(await _cost(mesh))
+                plain, secure = (min(measured) for measured in costs.values())
                 print(
                     f"{words}: plain {1 / plain:,.0f}, mTLS {1 / secure:,.0f} requests per CPU-second of the "
                     f"two Envoys ({(secure - plain) * 1e6:+.0f} µs a request, {secure / plain - 1:+.0%})"
@@ -76,11 +76,11 @@ async def _measure() -> None:
 
 
 async def _cost(mesh: Mesh) -> float:
-    """Seconds of processor time that the Envoys spend on one request."""
+    """Return the CPU seconds that the Envoys spend on one request."""
     await _send(mesh, REQUESTS // 10)
-    before = _processor_time()
+    before = _cpu_seconds()
     await _send(mesh, REQUESTS)
-    return (_processor_time() - before) / REQUESTS
+    return (_cpu_seconds() - before) / REQUESTS
 
 
 async def _send(mesh: Mesh, count: int) -> None:
@@ -102,9 +102,9 @@ async def _send_over_one(host: str, port: int, count: int) -> None:
     writer.close()
 
 
-def _processor_time() -> float:
+def _cpu_seconds() -> float:
     times = [psutil.Process(pid).cpu_times() for pid in _envoys()]
-    return sum(each.user + each.system for each in times)
+    return sum(process.user + process.system for process in times)
 
 
 def _envoys() -> list[int]:

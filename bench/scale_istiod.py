@@ -1,8 +1,8 @@
-"""What istiod needs for the change that scale.py measures, by its own metrics; only when asked for.
+"""Time that istiod needs for the change that scale.py measures, from istiod's own metrics.
 
-`scale_istiod.py --cluster [SERVICES]` makes a namespace with that many Services (1,000) and eleven pods with
-sidecars in the cluster of KUBECONFIG, changes one weight some times, and removes the namespace. Pods run
-IMAGE (python:3.13-slim), which only sleeps. Without the option it says that it is skipped.
+`scale_istiod.py --cluster [SERVICES]` creates a namespace with this number of Services (default: 1,000) and
+eleven pods with sidecars in the cluster of KUBECONFIG, changes one weight several times, and deletes the
+namespace. The pods run IMAGE (default: python:3.13-slim), which sleeps. Without --cluster it does nothing.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ NAMESPACE = "scale"
 GIVE_UP_SECONDS = 300
 TIMES = {
     "pilot_debounce_time": "waiting for further changes",
-    "pilot_pushcontext_init_seconds": "the picture of the mesh",
-    "pilot_proxy_queue_time": "a proxy's turn",
-    "pilot_xds_push_time": "making and sending one type for one proxy",
-    "pilot_proxy_convergence_time": "from the change to a proxy that has been sent all of it",
+    "pilot_pushcontext_init_seconds": "creating the push context",
+    "pilot_proxy_queue_time": "waiting in the queue of a proxy",
+    "pilot_xds_push_time": "generating and sending one type for one proxy",
+    "pilot_proxy_convergence_time": "from the change until a proxy has received all of it",
 }
 MEMORY = "process_resident_memory_bytes"
 
 
 def main(arguments: list[str]) -> None:
-    """Measures and prints, or says that it does not."""
+    """Measure and print, or print that nothing is measured."""
     if arguments[:1] != ["--cluster"]:
-        print("skipped: a cluster is only used when asked for, with --cluster")
+        print("skipped: use --cluster to measure istiod in the cluster of KUBECONFIG")
         return
     size = int(arguments[1]) if len(arguments) > 1 else 1_000
     try:
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
 
 
 def set_up(size: int) -> None:
-    """Makes the namespace and all in it; returns when its pods are ready and istiod has nothing to do."""
+    """Create the namespace and its objects; wait until the pods are ready and istiod is idle."""
     before = metrics()
     kubectl("create", "namespace", NAMESPACE)
     kubectl("label", "namespace", NAMESPACE, "istio-injection=enabled")
@@ -52,16 +52,16 @@ def set_up(size: int) -> None:
     create(services(size))
     timeout = f"--timeout={GIVE_UP_SECONDS}s"
     kubectl("wait", "-n", NAMESPACE, "--for=condition=Available", "deployment", "--all", timeout)
-    settled(before)
+    wait_until_idle(before)
 
 
 def measure(size: int) -> None:
-    """Changes the weight and prints what the metrics say of it."""
+    """Change the weight and print the metrics of istiod."""
     before = metrics()
     for share in range(CHANGES):
         current = metrics()
         kubectl("apply", "-n", NAMESPACE, "-f", "-", text=routes("service-0", share))
-        settled(current)
+        wait_until_idle(current)
     after = metrics()
     print(f"istiod, {size:,} Services, {CHANGES} changed weights, one after another; mean times:")
     for name, meaning in TIMES.items():
@@ -72,38 +72,38 @@ def measure(size: int) -> None:
     print(f"  memory: istiod {after[MEMORY] / 2**20:.0f} MB")
 
 
-def settled(before: dict[str, float]) -> None:
-    """Waits until proxies have been told something since `before`, and then nothing more for a second."""
+def wait_until_idle(before: dict[str, float]) -> None:
+    """Wait until istiod has pushed since `before` and then has been idle for a second."""
     name = "pilot_proxy_convergence_time_count"
-    told, deadline = before[name], time.monotonic() + GIVE_UP_SECONDS
+    pushes, deadline = before[name], time.monotonic() + GIVE_UP_SECONDS
     while time.monotonic() < deadline:
         time.sleep(1)
-        found = metrics()[name]
-        if found == told != before[name]:
+        current = metrics()[name]
+        if current == pushes != before[name]:
             return
-        told = found
-    raise TimeoutError(f"istiod has not come to rest within {GIVE_UP_SECONDS} s")
+        pushes = current
+    raise TimeoutError(f"istiod is still pushing after {GIVE_UP_SECONDS} s")
 
 
 def metrics() -> dict[str, float]:
-    """Istiod's metrics by name, those of one name with different labels added up."""
+    """Return istiod's metrics by name; values with different labels are added."""
     selector = ("-n", "istio-system", "-l", "app=istiod", "-o", "json")
     pod = json.loads(kubectl("get", "pods", *selector))["items"][0]["metadata"]["name"]
     path = f"/api/v1/namespaces/istio-system/pods/{pod}:15014/proxy/metrics"
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for line in kubectl("get", "--raw", path).splitlines():
         if match := re.match(r"(\w+)(?:\{.*\})? (\S+)$", line):
-            found[match[1]] = found.get(match[1], 0.0) + float(match[2])
-    return found
+            values[match[1]] = values.get(match[1], 0.0) + float(match[2])
+    return values
 
 
 def create(text: str) -> None:
-    """Creates objects in the namespace."""
+    """Create objects in the namespace."""
     kubectl("create", "-n", NAMESPACE, "-f", "-", text=text)
 
 
 def kubectl(*arguments: str, text: str | None = None) -> str:
-    """What kubectl prints."""
+    """Run kubectl and return its output."""
     command = ["kubectl", *arguments]
     return subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
 

@@ -1,6 +1,6 @@
-"""How long a mesh takes from the command to the first 200 through gateway, webapp and logic.
+"""Time from the command to the first 200 through gateway, webapp and logic.
 
-Bar: 4 s. Five runs; each is a fresh `localmesh up` of the base application.
+Bar: 4 s. Five runs of `localmesh up` with the base application.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOCALMESH = Path(sys.executable).with_name("localmesh")
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     times = [first_answer() for _ in range(RUNS)]
     listed = ", ".join(f"{seconds:.2f}" for seconds in times)
     print(
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def first_answer() -> float:
-    """Seconds from starting the command to the first 200 for a sentence."""
+    """Return the seconds from the start of the command to the first 200 for a sentence."""
     port = FreePorts().take()
     command = [LOCALMESH, "up", "-k", "istio/base", "--gateway-port", str(port), "--api-port", "0"]
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +51,7 @@ def first_answer() -> float:
 
 
 def answers(port: int) -> bool:
-    """Whether a sentence gets a 200."""
+    """Whether a sentence is answered with 200."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/sentiment",
         b'{"sentence": "I like it"}',

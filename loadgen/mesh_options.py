@@ -7,7 +7,7 @@ import os
 import click
 
 from loadgen.meshstate import MeshApi
-from loadgen.meshstate.mesh_location import DEFAULT_URL, STATE_VARIABLE, local_url
+from loadgen.meshstate.location import DEFAULT_URL, STATE_VARIABLE, local_url
 
 KUBECTL_PROXY_URL = "http://127.0.0.1:8001"
 NAMESPACE = "sentimesh"

@@ -18,9 +18,8 @@ LocalmeshError                  exit status 1
  · StateFolderInUseError        runtime.processes.process_supervisor
  x InvalidInputError            exit status 2
    · InvalidRequestError
-   · InventoryError             runtime.external.inventory
    · ManifestError              problems
-   · UnknownWorkloadError       explain.offline
+   · UnknownWorkloadError       explain.from_manifests
 
 Any other exception is a bug: it is logged with its traceback and never reported as one of these.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests an image as `skaffold test` does: it runs as the pods of the manifests do, says who it is, and ends in order.
+# Tests an image, as `skaffold test` does: runs it like the pods of the manifests, asks for its name, and stops it.
 #   scripts/check_image.sh IMAGE frontend|webapp|logic|feedback|loadgen
 set -euo pipefail
 
@@ -25,13 +25,13 @@ get() { docker exec "$container" python -c "$ask" "$1" 2>/dev/null; }
 
 for _ in {1..40}; do
   get 8080/readyz >/dev/null && break
-  [[ $(docker inspect --format '{{.State.Running}}' "$container") == true ]] || { docker logs "$container" >&2; stop "it does not stay up"; }
+  [[ $(docker inspect --format '{{.State.Running}}' "$container") == true ]] || { docker logs "$container" >&2; stop "it does not keep running"; }
   sleep 0.25
 done
-# Not by a pipe into grep -q: it may end before docker has said all, which counts as a failure.
-[[ $(get 8080/about) == *"\"service\":\"$part\""* ]] || stop "/about does not say that it is $part"
+# No pipe into grep -q, which may end before docker has written everything; with pipefail that is a failure.
+[[ $(get 8080/about) == *"\"service\":\"$part\""* ]] || stop "/about does not name the service $part"
 [[ $(get 9102/metrics) == *sentimesh_service_info* ]] || stop "there are no metrics on port 9102"
-[[ $(get 9102/livez) == *alive* ]] || stop "port 9102 does not say that it is alive"
+[[ $(get 9102/livez) == *alive* ]] || stop "/livez on port 9102 does not answer \"alive\""
 docker stop --timeout 30 "$container" >/dev/null
 status=$(docker inspect --format '{{.State.ExitCode}}' "$container")
-[[ $status == 0 ]] || stop "it ends with status $status on SIGTERM"
+[[ $status == 0 ]] || stop "it exits with status $status on SIGTERM, expected 0"

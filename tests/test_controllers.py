@@ -71,7 +71,7 @@ class TestSchemas:
         told = [(problem.code, str(problem)) for problem in refused.value.problems]
         tool = {"flagger": "Flagger", "argo-rollouts": "Argo Rollouts"}[overlay]
         assert {code for code, _ in told} == {"SM302"}
-        assert all(f"{tool} acts on it, which runs on a cluster" in text for _, text in told)
+        assert all(f"it is for {tool}, which runs on a cluster" in text for _, text in told)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

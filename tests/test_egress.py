@@ -115,7 +115,7 @@ def test_a_mesh_that_lets_unknown_hosts_out_fails_the_proof(running: ProofMesh) 
 
         found = running.prove(SCENARIO).verdicts
 
-    assert found["to judge.outside.svc.cluster.local"] == found["what arrives outside"] == "FAIL"
+    assert found["to judge.outside.svc.cluster.local"] == found["arrived outside"] == "FAIL"
     assert found["to judge.example"] == found["to logic"] == "PASS"
 
 
@@ -127,7 +127,7 @@ def test_a_mesh_without_the_entry_fails_the_proof(running: ProofMesh) -> None:
 
         found = running.prove(SCENARIO).verdicts
 
-    assert found["to judge.example"] == found["what arrives outside"] == "FAIL"
+    assert found["to judge.example"] == found["arrived outside"] == "FAIL"
     assert found["to judge.outside.svc.cluster.local"] == found["to logic"] == "PASS"
 
 

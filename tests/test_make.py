@@ -106,8 +106,8 @@ def test_clean_removes_nothing_while_a_mesh_runs(folder: Path) -> None:
 
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[0] == (
-        f"a mesh runs with the state folder .localmesh/prove (process {this.pid}): stop it first, "
-        "with .venv/bin/localmesh down --state .localmesh/prove"
+        f"a mesh is running with the state folder .localmesh/prove (process {this.pid}); "
+        "stop it with: .venv/bin/localmesh down --state .localmesh/prove"
     )
     assert kept
     assert done.returncode == 0

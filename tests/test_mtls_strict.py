@@ -80,7 +80,7 @@ def test_a_mesh_that_takes_plain_text_all_the_same_fails_the_proof(running: Proo
         found = running.prove(SCENARIO).verdicts
 
     assert found["plain text to logic:8080"] == found["plain text to frontend:8080"] == "FAIL"
-    assert found["failures inside the mesh"] == found["who calls logic"] == "PASS"
+    assert found["failures inside the mesh"] == found["caller of logic"] == "PASS"
 
 
 def _with_plain_text(config: Any) -> None:

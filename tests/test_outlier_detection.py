@@ -1,4 +1,4 @@
-"""Ejection on the real application: proven where it is in force, refuted where it is not."""
+"""Ejection on the real application: proven where it is configured, refuted where it is not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_mesh_that_ejects_nothing_fails_the_proof(mesh: ProofMesh) -> None:
         proven = mesh.prove(SCENARIO)
 
     assert proven.status == 1
-    assert proven.verdicts["requests to it while it is out"] == "FAIL"
+    assert proven.verdicts["requests to it during ejection"] == "FAIL"
     assert proven.verdicts["it comes back"] == "FAIL"
 
 

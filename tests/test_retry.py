@@ -11,8 +11,8 @@ import pytest
 from loadgen.http1 import Target
 from loadgen.measurement.measure import LoadPlan
 from loadgen.meshstate import MeshApi
-from loadgen.meshstate.metrics import counted
-from loadgen.proofs.common.mirrored_writes import FEEDBACK
+from loadgen.meshstate.pods import metric_sum
+from loadgen.proofs.common.copies import FEEDBACK
 from loadgen.proofs.common.proof import ProofContext
 from loadgen.reporting.progress import listener
 from localmesh.manifests import Resource
@@ -29,7 +29,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
 
 
 def quick(scenario: str) -> list[Resource]:
-    """The scenario, hanging for one second instead of three: still longer than a try may take."""
+    """The scenario, hanging for one second instead of three: still longer than an attempt may take."""
     return with_environment(overlay(scenario), "logic-v2", HANG_SECONDS="1")
 
 
@@ -37,7 +37,7 @@ def with_attempts(resources: list[Resource], attempts: int) -> list[Resource]:
     def change(body: dict[str, Any]) -> None:
         retries = body["spec"]["http"][0]["retries"]
         retries["attempts"] = attempts
-        if not attempts:  # Istio refuses a deadline for tries that there are none of
+        if not attempts:  # Istio rejects perTryTimeout without attempts
             del retries["perTryTimeout"], retries["retryOn"]
 
     return edited(resources, "VirtualService", "logic", change)
@@ -63,7 +63,7 @@ def test_a_mesh_that_does_not_retry_fails_the_proof(mesh: ProofMesh) -> None:
 
     assert proven.status == 1
     assert proven.verdicts["successes"] == "FAIL"
-    assert proven.verdicts["other than foretold"] == "FAIL"
+    assert proven.verdicts["other than predicted"] == "FAIL"
 
 
 def test_a_mesh_that_retries_after_all_fails_the_naive_proof(mesh: ProofMesh) -> None:
@@ -79,8 +79,8 @@ def test_a_mesh_that_retries_after_all_fails_the_naive_proof(mesh: ProofMesh) ->
         proven = mesh.prove("retry-naive")
 
     assert proven.status == 1
-    assert proven.verdicts["more than 1 try"] == "FAIL"
-    assert proven.verdicts["other than foretold"] == "FAIL"
+    assert proven.verdicts["more than 1 attempt"] == "FAIL"
+    assert proven.verdicts["other than predicted"] == "FAIL"
 
 
 def test_feedback_that_is_sent_again_is_stored_once(mesh: ProofMesh) -> None:
@@ -93,9 +93,9 @@ def test_feedback_that_is_sent_again_is_stored_once(mesh: ProofMesh) -> None:
     mesh.apply(edited(quick("retry"), "VirtualService", "ingress", repeat_what_succeeded))
 
     with MeshApi(mesh.api, "sentimesh") as api:
-        bench = ProofContext(api, Target.from_url(api.gateway()), listener("retry"))
+        context = ProofContext(api, Target.from_url(api.gateway()), listener("retry"))
         before = writes(api)
-        measurement = bench.send(LoadPlan((FEEDBACK,), 1_000, 8, timeout_seconds=15))
+        measurement = context.send(LoadPlan((FEEDBACK,), 1_000, 8, timeout_seconds=15))
         found = writes(api) - before
 
     assert measurement.statuses == {201: 1_000}
@@ -106,4 +106,4 @@ def writes(api: MeshApi) -> Counter[str]:
     """How many writes feedback has stored so far, and how many it had stored before."""
     metric = "sentimesh_feedback_requests_total"
     outcomes = ("stored", "duplicate")
-    return Counter({each: int(counted(api, "feedback", None, metric, outcome=each)) for each in outcomes})
+    return Counter({each: int(metric_sum(api, "feedback", None, metric, outcome=each)) for each in outcomes})

@@ -1,4 +1,4 @@
-"""The deadline on the real application: proven where it is in force, refuted where it is not."""
+"""The deadline on the real application: proven where it is configured, refuted where it is not."""
 
 from __future__ import annotations
 
@@ -52,4 +52,4 @@ def test_a_mesh_that_keeps_no_deadline_fails_the_proof(mesh: ProofMesh) -> None:
 
     assert proven.status == 1
     assert proven.verdicts["later than 0.5 s + 1 s"] == "FAIL"
-    assert proven.verdicts["cut with 504"] == "FAIL"
+    assert proven.verdicts["timed out with 504"] == "FAIL"

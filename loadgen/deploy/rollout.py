@@ -15,8 +15,7 @@ from typing import Any
 
 from loadgen.errors import NotReachable, Refused
 from loadgen.meshstate import MeshApi
-from loadgen.meshstate.metrics import sample_sum
-from loadgen.meshstate.pods import completed, leaving, name_of, ready, running
+from loadgen.meshstate.pods import is_completed, is_ready, is_running, is_terminating, name_of, sample_sum
 
 PODS_SECONDS = 180.0
 PUSHES_SECONDS = 60.0
@@ -45,8 +44,8 @@ def await_pods(api: MeshApi) -> None:
     def unfinished() -> str:
         deployments = api.objects("apps/v1", "deployments")
         waiting = [_deployment(item) for item in deployments if not rolled_out(item)]
-        pods = (pod for pod in api.pods() if not completed(pod))
-        waiting += [f"pod {name_of(pod)}" for pod in pods if leaving(pod) or not ready(pod)]
+        pods = (pod for pod in api.pods() if not is_completed(pod))
+        waiting += [f"pod {name_of(pod)}" for pod in pods if is_terminating(pod) or not is_ready(pod)]
         return ", ".join(waiting)
 
     _await(unfinished, PODS_SECONDS)
@@ -78,7 +77,7 @@ def await_drained(api: MeshApi) -> None:
     """Wait until no sidecar has a listener left that was replaced."""
 
     def unfinished() -> str:
-        pods = (name_of(pod) for pod in api.pods() if running(pod) and _has_sidecar(pod))
+        pods = (name_of(pod) for pod in api.pods() if is_running(pod) and _has_sidecar(pod))
         draining = (name for name in pods if _draining(api.pod_text(name, PROXY_PORT, "stats/prometheus")))
         return ", ".join(f"the old listeners of {name}" for name in draining)
 
@@ -100,7 +99,7 @@ def _counted(istio: MeshApi) -> tuple[float, ...]:
         raise NotReachable(
             f"there is no istiod in namespace {istio.namespace}: say with --istio-namespace where it is"
         )
-    texts = [istio.pod_text(name_of(pod), ISTIOD_PORT, "metrics") for pod in pods if ready(pod)]
+    texts = [istio.pod_text(name_of(pod), ISTIOD_PORT, "metrics") for pod in pods if is_ready(pod)]
     return tuple(sum(sample_sum(text, counter) for text in texts) for counter in COUNTERS)
 
 

@@ -1,1 +1,1 @@
-"""Requests sent at their times, and one record for each: counted, not judged."""
+"""Sends requests on schedule and records each one; counts, and does not judge."""

@@ -1,7 +1,8 @@
-"""Sends what a proof planned, every request of it, and records how each one ended."""
+"""Sends the requests of a load plan and records how each one ended."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ from loadgen.measurement.signals import stopped_by_signals
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """The requests of one measurement: `count` of them, in rotation, at most `connections` under way.
+    """The requests of one measurement: `count` of them, in rotation, at most `connections` at once.
 
-    With a `rate` (requests per second) they are sent on schedule, whatever the answers do; no more are sent
-    once `until` holds for one that has ended. `purpose` tells one measurement of a proof from its others.
-    With `keep_answers` the observations hold the answers' heads and bodies, not only who served them.
+    With a `rate` (requests per second) they are sent on schedule, however long the answers take. Sending
+    stops when `until` holds for an observation. `purpose` distinguishes the measurements of one proof. With
+    `keep_answers` observations hold the head and body of the answer.
     """
 
     requests: tuple[Request, ...]
@@ -31,15 +32,15 @@ class LoadPlan:
     until: Callable[[Observation], bool] | None = None
 
     def parts(self) -> dict[tuple[str, str], int]:
-        """How many requests there are of each method and path, in the order of their first ones."""
-        found: Counter[tuple[str, str]] = Counter()
+        """The number of requests by method and path, in the order in which each is sent first."""
+        counts: Counter[tuple[str, str]] = Counter()
         rounds, rest = divmod(self.count, len(self.requests))
         for position, request in enumerate(self.requests):
-            found[request.method, request.path] += rounds + (position < rest)
-        return {part: count for part, count in found.items() if count}
+            counts[request.method, request.path] += rounds + (position < rest)
+        return {part: count for part, count in counts.items() if count}
 
     def described(self, target: Target, seconds: float | None = None) -> str:
-        """What is sent, in one phrase, with the time that it took if that is known."""
+        """The plan in one phrase, with the time that it took if that is known."""
         (method, path), *others = parts = self.parts()
         what = f"requests to {target.url}" if others else f"× {method} {target.url}{path}"
         most = "" if self.until is None else "at most "
@@ -48,14 +49,14 @@ class LoadPlan:
         phrase = f"{most}{self.count:,} {what}{paced}, {self.connections} at once{took}"
         if not others:
             return phrase
-        each = (f"{count:,} × {method} {path}" for (method, path), count in parts.items())
-        return f"{phrase}: {', '.join(each)}"
+        counts = (f"{count:,} × {method} {path}" for (method, path), count in parts.items())
+        return f"{phrase}: {', '.join(counts)}"
 
 
 def measure(load_plan: LoadPlan, target: Target, progress: Callable[[int], None]) -> Measurement:
-    """The tally of the whole shipment, once the last request has ended; Ctrl-C ends it early.
+    """Send the whole plan and return when the last request has ended, or early after Ctrl-C.
 
-    `progress` is told how many have ended, each time one has by itself.
+    `progress` is called with the number of ended requests each time that one has ended.
     """
     import uvloop
 
@@ -63,13 +64,13 @@ def measure(load_plan: LoadPlan, target: Target, progress: Callable[[int], None]
 
 
 async def _measure(load_plan: LoadPlan, target: Target, progress: Callable[[int], None]) -> Measurement:
-    measurement = Measurement()
+    measurement = Measurement(planned=load_plan.count, started=time.monotonic())
     started = clock()
 
     def ended(exchange: Exchange) -> None:
         observation = Observation.of(exchange, started, whole=load_plan.keep_answers)
         measurement.observations.append(observation)
-        if not observation.abandoned:  # nothing is to follow from what was cut off
+        if not observation.abandoned:  # what was cut off triggers nothing
             progress(len(measurement))
         if load_plan.until is not None and load_plan.until(observation):
             sending.enough()
@@ -81,10 +82,10 @@ async def _measure(load_plan: LoadPlan, target: Target, progress: Callable[[int]
         rate=load_plan.rate,
     )
     sending = sender(traffic, target, ended, keep_bodies=load_plan.keep_answers)
-    started = clock()
+    started, measurement.started = clock(), time.monotonic()
     with stopped_by_signals(sending):
         await sending.run()
     measurement.seconds = (clock() - started) / SECOND
     measurement.interrupted = sending.stopped
-    measurement.late_seconds = (sending.lateness.percentile(99) or 0) / SECOND
+    measurement.lateness_seconds = (sending.lateness.percentile(99) or 0) / SECOND
     return measurement

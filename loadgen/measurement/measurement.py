@@ -1,4 +1,4 @@
-"""What was observed: one record for every request that was issued. Counts, and does not judge."""
+"""Observations: one record for every request that was sent. Counts, and does not judge."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from loadgen.measurement.served_by import HEADER, Hop, hops
 class Observation:
     """How one request ended: with a status, or lost without an answer (status None).
 
-    `ended_seconds` counts from the beginning of the measurement; `overloaded` is Envoy's word for an answer
-    of its own because a circuit breaker is open. `number` counts the requests of the shipment in the order
-    of sending, from 0; `head` and `body` are empty unless the shipment keeps answers.
+    `ended_seconds` is the time since the measurement started. `overloaded` says that a proxy answered
+    because a circuit breaker is open (`x-envoy-overloaded`). `number` numbers the requests of the load plan
+    in the order of sending, from 0. `head` and `body` are empty unless the load plan keeps answers.
     """
 
     number: int
@@ -32,7 +32,7 @@ class Observation:
 
     @classmethod
     def of(cls, exchange: Exchange, started: int = 0, *, whole: bool = False) -> Observation:
-        """What an exchange of the HTTP client says; `started` is when the measurement began, by its clock."""
+        """The observation of an exchange; `started` is the client's clock at the start of the measurement."""
         seconds = exchange.latency / SECOND
         ended = (exchange.ended - started) / SECOND
         if exchange.loss is not None:
@@ -57,54 +57,71 @@ class Observation:
 
     @property
     def failed(self) -> bool:
-        """Whether the user did not get what was asked for: any status but 2xx, or no answer."""
+        """Whether the status is not 2xx, or there is no answer."""
         return self.status is None or not 200 <= self.status < 300
 
     @property
+    def timed_out(self) -> bool:
+        """Whether no answer came within the client's own timeout."""
+        return self.loss in {Loss.TIMEOUT, Loss.CONNECT_TIMEOUT}
+
+    @property
     def abandoned(self) -> bool:
-        """Whether the measurement was ended before this request was: nobody knows what it would have got."""
+        """Whether the measurement was stopped before the answer came; the outcome is unknown."""
         return self.loss is Loss.ABANDONED
 
     def version_of(self, service: str) -> str | None:
-        """Which version of a service took part, or None if the answer does not say."""
+        """The version of a service on the request's way, or None if the answer does not name one."""
         return next((hop.version for hop in self.hops if hop.service == service), None)
 
     def attempt_of(self, service: str) -> int | None:
-        """As which try a service answered, or None if the answer does not say."""
+        """The number of the attempt that a service answered, or None if the answer does not name one."""
         return next((hop.attempt for hop in self.hops if hop.service == service), None)
 
 
 @dataclass(slots=True)
 class Measurement:
-    """All observations of one measurement, in the order in which they ended.
+    """All observations of one load plan, in the order in which they ended.
 
-    `late_seconds` is how late this machine was for its own schedule, the latest 1 of 100 requests left out.
+    `planned` is how many requests the plan has. `lateness_seconds` is the 99th percentile of how far behind
+    schedule requests were sent; 0 where there is no schedule. `started` is `time.monotonic()` at the start.
     """
 
     observations: list[Observation] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
-    late_seconds: float = 0.0
+    lateness_seconds: float = 0.0
+    planned: int = 0
+    started: float = 0.0
 
     def __len__(self) -> int:
         return len(self.observations)
 
     def count(self, holds: Callable[[Observation], bool]) -> int:
-        """How many observations it holds for."""
+        """The number of observations for which a predicate holds."""
         return sum(1 for observation in self.observations if holds(observation))
 
     @property
+    def abandoned(self) -> int:
+        """The number of requests that were not waited for."""
+        return self.count(lambda observation: observation.abandoned)
+
+    def where(self, holds: Callable[[Observation], bool]) -> list[Observation]:
+        """The observations for which a predicate holds."""
+        return [observation for observation in self.observations if holds(observation)]
+
+    @property
     def losses(self) -> dict[Loss, int]:
-        """How many requests got no answer, by kind."""
+        """The number of requests without an answer, by kind of loss."""
         return dict(Counter(one.loss for one in self.observations if one.loss is not None))
 
     @property
     def statuses(self) -> dict[int, int]:
-        """How many answers had which status, ascending."""
+        """The number of answers by status, ascending."""
         return dict(
             sorted(Counter(one.status for one in self.observations if one.status is not None).items())
         )
 
     def versions_of(self, service: str) -> dict[str | None, int]:
-        """How many observations name which version of a service; None counts those that name none."""
+        """The number of observations by version of a service; None counts those that name none."""
         return dict(Counter(one.version_of(service) for one in self.observations))

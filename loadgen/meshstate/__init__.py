@@ -1,10 +1,10 @@
-"""What is in force: read from the mesh through the API of Kubernetes, the same locally and on a cluster."""
+"""What is configured and what pods report, read through the API of Kubernetes, locally and on a cluster."""
 
-from loadgen.meshstate.api import MeshApi, Resources
-from loadgen.meshstate.errors import NotConfigured, UnsupportedConfig
-from loadgen.meshstate.mesh_location import MeshLocation
-from loadgen.meshstate.routes import Call, CallPath
-from loadgen.meshstate.split import FaultRates, Split, fault_rates_of, inner_route, read_split
+from loadgen.meshstate.api import MeshApi
+from loadgen.meshstate.location import MeshLocation
+from loadgen.meshstate.resources import NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.routes import Call, CallPath, Route, inner_route
+from loadgen.meshstate.split import FaultRates, Split, fault_rates_of, read_split
 
 __all__ = [
     "Call",
@@ -14,6 +14,7 @@ __all__ = [
     "MeshLocation",
     "NotConfigured",
     "Resources",
+    "Route",
     "Split",
     "UnsupportedConfig",
     "fault_rates_of",

@@ -1,46 +1,33 @@
-"""A client of the Kubernetes API, which localmesh serves too; also from within a pod."""
+"""A client of the Kubernetes API, which localmesh serves, too; also from within a pod."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from loadgen.errors import NotReachable, Refused
-from loadgen.meshstate.mesh_location import MeshLocation
+from loadgen.meshstate.location import MeshLocation
+from loadgen.meshstate.resources import Object, Resources
+from loadgen.meshstate.security import last_change
 
 if TYPE_CHECKING:
     from requests import Response
 
-    from loadgen.meshstate.service_account import ServiceAccount
+    from loadgen.meshstate.location import ServiceAccount
 
-Object = Mapping[str, Any]
-"""A Kubernetes object as its JSON."""
-_NOTED = frozenset({"managedFields", "resourceVersion"})
+_METADATA_OF_CONTROLLERS = frozenset({"managedFields", "resourceVersion"})
 
-_TO_A_POD = "/proxy/"
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """The objects of one namespace that decide where requests go; equal where nothing else is wanted.
-
-    What controllers report of them meanwhile, such as the end of a Deployment's last old pod, is left out.
-    """
-
-    namespace: str
-    virtual_services: tuple[Object, ...] = ()
-    destination_rules: tuple[Object, ...] = ()
-    services: tuple[Object, ...] = ()
-    deployments: tuple[Object, ...] = ()
+_POD_PROXY = "/proxy/"
+_NETWORKING = "networking.istio.io/v1"
+_SECURITY = "security.istio.io/v1"
 
 
 class MeshApi:
-    """The API of one mesh, for one namespace; a context manager, since it holds connections."""
+    """The API of a mesh for one namespace; a context manager, since it holds connections."""
 
     def __init__(
         self,
@@ -57,7 +44,7 @@ class MeshApi:
         self._timeout_seconds = timeout_seconds
         self._service_account = service_account
         self._session = requests.Session()
-        # A pod's or a developer's HTTP_PROXY is for the traffic of applications, not for this.
+        # HTTP_PROXY, in a pod or of a developer, is for the traffic of applications.
         self._session.trust_env = False
         if service_account is not None:
             service_account.prepare(self._session)
@@ -71,10 +58,10 @@ class MeshApi:
         self._session.close()
 
     def document(self, path: str) -> Object:
-        """The JSON object that a path answers."""
+        """The JSON object at a path."""
         return self._get(path)
 
-    def elsewhere(self, namespace: str) -> MeshApi:
+    def in_namespace(self, namespace: str) -> MeshApi:
         """The same API for another namespace."""
         return MeshApi(
             self.url,
@@ -84,32 +71,41 @@ class MeshApi:
         )
 
     def resources(self) -> Resources:
-        """What is in force now."""
+        """A snapshot of the namespace."""
+        authorization_policies = self.objects(_SECURITY, "authorizationpolicies")
+        request_authentications = self.objects(_SECURITY, "requestauthentications")
         return Resources(
             self.namespace,
-            virtual_services=self._wanted("networking.istio.io/v1", "virtualservices"),
-            destination_rules=self._wanted("networking.istio.io/v1", "destinationrules"),
-            services=self._wanted("v1", "services"),
-            deployments=self._wanted("apps/v1", "deployments"),
+            virtual_services=self._specified(_NETWORKING, "virtualservices"),
+            destination_rules=self._specified(_NETWORKING, "destinationrules"),
+            services=self._specified("v1", "services"),
+            deployments=self._specified("apps/v1", "deployments"),
+            authorization_policies=tuple(map(_as_specified, authorization_policies)),
+            request_authentications=tuple(map(_as_specified, request_authentications)),
+            peer_authentications=self._specified(_SECURITY, "peerauthentications"),
+            sidecars=self._specified(_NETWORKING, "sidecars"),
+            service_entries=self._specified(_NETWORKING, "serviceentries"),
+            pods=self.objects("v1", "pods"),
+            policies_changed=last_change((*authorization_policies, *request_authentications)),
         )
 
-    def _wanted(self, api_version: str, kind: str) -> tuple[Object, ...]:
-        return tuple(map(_without_reports, self.objects(api_version, kind)))
+    def _specified(self, api_version: str, kind: str) -> tuple[Object, ...]:
+        return tuple(map(_as_specified, self.objects(api_version, kind)))
 
     def pods(self, **labels: str) -> tuple[Object, ...]:
-        """The pods with these labels, by name."""
+        """The pods with these labels, sorted by name."""
         selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-        found = self.objects("v1", "pods", f"?labelSelector={quote(selector)}")
-        return tuple(sorted(found, key=lambda pod: str(pod["metadata"]["name"])))
+        pods = self.objects("v1", "pods", f"?labelSelector={quote(selector)}")
+        return tuple(sorted(pods, key=lambda pod: str(pod["metadata"]["name"])))
 
     def pod_text(self, pod: str, port: int, path: str) -> str:
-        """What a pod's declared port answers to GET, through the API's proxy."""
+        """The answer of a pod's declared port to GET, through the API's proxy."""
         return self._answer(self._pod_path(pod, port, path)).text
 
     def pod_answer(self, pod: str, port: int, path: str) -> tuple[int, str]:
-        """Status and text of what a pod's declared port answers to GET, whatever the status.
+        """Status and text of the answer of a pod's declared port to GET, whatever the status.
 
-        What the API itself refuses (a Status object) is not the pod's answer, and NotReachable.
+        Raises Refused where the API itself refuses (a Status object): that is not the pod's answer.
         """
         answer = self._exchange(self._pod_path(pod, port, path))
         if not answer.ok and _is_status(answer):
@@ -117,9 +113,9 @@ class MeshApi:
         return answer.status_code, answer.text
 
     def pod_refusal(self, pod: str, port: int, path: str) -> str | None:
-        """Why no answer came from a pod's declared port, in the API's words; None if one came.
+        """Why a pod's declared port did not answer, in the API's words; None if it did.
 
-        The API calls in plain text, from outside the mesh, and its connection was refused or reset.
+        The API calls in plain text, from outside the mesh; its connection was refused or reset.
         """
         answer = self._exchange(self._pod_path(pod, port, path))
         if answer.ok or not _is_status(answer):
@@ -129,21 +125,21 @@ class MeshApi:
         raise self._refused(answer)
 
     def pod_log(self, pod: Object, *, newest: int) -> str:
-        """The newest lines that a pod's application has written: the container that is not the sidecar."""
+        """The newest lines of the log of a pod's application: the container that is not the sidecar."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/log"
-        names = (str(each["name"]) for each in pod["spec"]["containers"])
+        names = (str(container["name"]) for container in pod["spec"]["containers"])
         container = next(name for name in names if name != "istio-proxy")
         return self._answer(f"{path}?container={container}&tailLines={newest}").text
 
     def pod_headers(self, pod: Object, port: int, path: str) -> Mapping[str, str]:
-        """The headers of what a pod's declared port answers to GET by itself, names in any case."""
+        """The headers of the answer of a pod's declared port to GET; names in any case."""
         return self._answer(self._pod_path(str(pod["metadata"]["name"]), port, path)).headers
 
     def _pod_path(self, pod: str, port: int, path: str) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}{_TO_A_POD}{path}"
+        return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}{_POD_PROXY}{path}"
 
     def gateway(self) -> str:
-        """The URL of the ingress gateway, as localmesh says it (`GET /mesh`)."""
+        """The URL of the ingress gateway, by localmesh (`GET /mesh`)."""
         mesh = self._get("/mesh")
         if mesh.get("ready") is False:
             raise NotReachable(
@@ -156,8 +152,8 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             ) from None
 
-    def whereabouts(self) -> MeshLocation:
-        """Which localmesh this is: its address and state folder (`GET /mesh`)."""
+    def location(self) -> MeshLocation:
+        """The address and state folder of this localmesh (`GET /mesh`)."""
         try:
             folder = self._get("/mesh").get("stateFolder")
         except Refused:
@@ -165,7 +161,7 @@ class MeshApi:
         return MeshLocation(self.url, None if folder is None else str(folder))
 
     def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
-        """The objects of a kind, by the plural of its name, such as `authorizationpolicies`."""
+        """The objects of a kind, given by its plural such as `authorizationpolicies`."""
         root = "/api" if "/" not in api_version else "/apis"
         path = f"{root}/{api_version}/namespaces/{self.namespace}/{kind}{query}"
         items = self._get(path).get("items")
@@ -183,17 +179,17 @@ class MeshApi:
                 f"{self.url}{path} answers something that is not JSON: is this the API of a mesh?"
             ) from error
         if not isinstance(content, dict):
-            raise NotReachable(f"{self.url}{path} answers no JSON object: is this the API of a mesh?")
+            raise NotReachable(f"{self.url}{path} does not answer a JSON object: is this the API of a mesh?")
         return content
 
     def send(self, method: str, path: str, document: Object, *, media_type: str = "application/json") -> None:
-        """Send a JSON document; NotReachable, with the words of who refused it, if it is not taken."""
+        """Send a JSON document; raises Refused with the API's message if it is not accepted."""
         self._answer(path, method, json.dumps(document), media_type)
 
     def _answer(
         self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
     ) -> Response:
-        """A 2xx answer; for any other Refused, for none NotReachable."""
+        """A 2xx answer; raises Refused for any other, NotReachable for none."""
         answer = self._exchange(path, method, body, media_type)
         if not answer.ok:
             raise self._refused(answer)
@@ -202,7 +198,7 @@ class MeshApi:
     def _exchange(
         self, path: str, method: str = "GET", body: str | None = None, media_type: str | None = None
     ) -> Response:
-        """An answer of any status; NotReachable if none comes."""
+        """An answer of any status; raises NotReachable if there is none."""
         import requests
 
         try:
@@ -224,10 +220,10 @@ class MeshApi:
         import requests
 
         late = isinstance(error, requests.Timeout)
-        if late and _TO_A_POD in path:
-            # Most plugins drop what a NetworkPolicy does not allow, so the API's server waits in vain.
-            pod = path.partition("/pods/")[2].partition(_TO_A_POD)[0]
-            return f"{self.url} has no answer of pod {pod} in time: does a NetworkPolicy keep the API out?"
+        if late and _POD_PROXY in path:
+            # Most plugins drop what a NetworkPolicy does not allow, so the API server gets no answer at all.
+            pod = path.partition("/pods/")[2].partition(_POD_PROXY)[0]
+            return f"{self.url} got no answer of pod {pod} in time: does a NetworkPolicy keep the API out?"
         reason = "does not answer in time" if late else "cannot be connected to"
         remedy = (
             "start a mesh with `make up`, call loadgen in the folder where yours was started, "
@@ -236,14 +232,16 @@ class MeshApi:
         return f"the mesh's API at {self.url} {reason}: {remedy}"
 
 
-def _without_reports(item: Object) -> Object:
-    """An object as somebody wants it: without its status, and what the API server notes when that changes."""
-    metadata = {name: value for name, value in item["metadata"].items() if name not in _NOTED}
+def _as_specified(item: Object) -> Object:
+    """An object without its status and the metadata that the API server updates with it."""
+    metadata = {
+        name: value for name, value in item["metadata"].items() if name not in _METADATA_OF_CONTROLLERS
+    }
     return {name: value for name, value in item.items() if name != "status"} | {"metadata": metadata}
 
 
 def _reason(answer: Response) -> str:
-    """Why the API refuses, in its own words if it has any."""
+    """Why the API refuses, by its message if there is one."""
     try:
         message = answer.json()["message"]
     except (ValueError, KeyError, TypeError):
@@ -252,7 +250,7 @@ def _reason(answer: Response) -> str:
 
 
 def _is_status(answer: Response) -> bool:
-    """Whether an answer is a Status object: the API's own word, not that of what it leads to."""
+    """Whether an answer is a Status object: it comes from the API itself, not from the pod behind it."""
     try:
         return bool(answer.json()["kind"] == "Status")
     except (ValueError, KeyError, TypeError):

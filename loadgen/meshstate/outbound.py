@@ -1,23 +1,20 @@
-"""Which hosts the workloads of a namespace may call, as Sidecars and ServiceEntries say it."""
+"""Which hosts the workloads of a namespace may call, by its Sidecar and ServiceEntries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loadgen.meshstate.api import MeshApi, Object
-from loadgen.meshstate.errors import NotConfigured, UnsupportedConfig
-from loadgen.meshstate.routes import qualified
+from loadgen.meshstate.resources import NotConfigured, Object, Resources, UnsupportedConfig, qualified
 
-_NETWORKING = "networking.istio.io/v1"
 _CLUSTER = ".svc.cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What sidecars of a namespace know: Services, as far as they are imported, and hosts of entries.
+    """The hosts that the sidecars of a namespace know: imported Services, and hosts of ServiceEntries.
 
-    `imports` are the entries of the Sidecar's `egress.hosts`, `entries` the ServiceEntries by their hosts.
+    `imports` are the entries of the Sidecar's `egress.hosts`, `entries` the ServiceEntries by host.
     """
 
     namespace: str
@@ -26,59 +23,56 @@ class Registry:
     entries: Mapping[str, Object]
 
     def knows(self, host: str) -> bool:
-        """Whether a call to a host is let out; to any other the sidecar answers 502."""
+        """Whether a call to the host is let out; to any other host the sidecar answers 502."""
         return host in self.entries or self._has_service(qualified(host, self.namespace))
 
     def services_behind(self, host: str) -> list[tuple[str, str]]:
-        """Name and namespace of the Services that the endpoints of a host's entry name."""
+        """Name and namespace of the Services that the endpoints of the host's entry name."""
         endpoints = self.entries[host]["spec"].get("endpoints") or [{"address": host}]
-        found = (_service(str(each.get("address", ""))) for each in endpoints)
-        return [service for service in found if service is not None]
+        services = (_service(str(endpoint.get("address", ""))) for endpoint in endpoints)
+        return [service for service in services if service is not None]
 
     def _has_service(self, host: str) -> bool:
-        found = _service(host)
-        return found is not None and any(self._imports(each, host, found[1]) for each in self.imports)
+        service = _service(host)
+        return service is not None and any(self._covers(entry, host, service[1]) for entry in self.imports)
 
-    def _imports(self, written: str, host: str, namespace: str) -> bool:
-        place, _, name = written.partition("/")
+    def _covers(self, entry: str, host: str, namespace: str) -> bool:
+        place, _, name = entry.partition("/")
         own = place == "." and namespace == self.namespace
         return (own or place in ("*", namespace)) and name in ("*", host)
 
 
-def registry(api: MeshApi, *, remedy: str) -> Registry:
-    """What is in force; raises NotInForce, ending in `remedy`, if any host may be called.
+def read_registry(resources: Resources, *, remedy: str) -> Registry:
+    """The registry of the namespace; raises NotConfigured, ending in `remedy`, if any host may be called.
 
-    Of Sidecars only one without a selector is understood, since it is for all; entries are those that the
-    namespace itself has.
+    Only a Sidecar without a selector is evaluated, since it is for all workloads; entries are those of the
+    namespace itself.
     """
-    sidecar = _sidecar(api.objects(_NETWORKING, "sidecars"), api.namespace, remedy)
+    sidecar = _sidecar(resources, remedy)
     spec = sidecar.get("spec") or {}
-    where = f"Sidecar {api.namespace}/{sidecar['metadata']['name']}"
-    # the block without a mode means REGISTRY_ONLY; no block what the whole mesh has, by default ALLOW_ANY
+    where = f"Sidecar {resources.namespace}/{sidecar['metadata']['name']}"
+    # The block without a mode means REGISTRY_ONLY; without the block the mesh's default counts, ALLOW_ANY.
     mode = spec.get("outboundTrafficPolicy", {"mode": "ALLOW_ANY"}).get("mode", "REGISTRY_ONLY")
     if mode != "REGISTRY_ONLY":
         raise NotConfigured(f"{where} lets every call out ({mode}); {remedy}")
-    imports = tuple(str(host) for each in spec.get("egress") or () for host in each.get("hosts") or ())
-    entries = {
-        str(host): entry
-        for entry in api.objects(_NETWORKING, "serviceentries")
-        for host in entry["spec"]["hosts"]
-    }
+    imports = tuple(str(host) for entry in spec.get("egress") or () for host in entry.get("hosts") or ())
+    entries = {str(host): entry for entry in resources.service_entries for host in entry["spec"]["hosts"]}
     if any(host.startswith("~") for host in imports) or any("*" in host for host in entries):
         raise UnsupportedConfig(
             f"{where} or a ServiceEntry has hosts with ~ or *, which are not evaluated here"
         )
-    return Registry(api.namespace, where, imports or ("*/*",), entries)
+    return Registry(resources.namespace, where, imports or ("*/*",), entries)
 
 
-def _sidecar(found: Sequence[Object], namespace: str, remedy: str) -> Object:
-    if not found:
-        raise NotConfigured(f"namespace {namespace} has no Sidecar, so that any host may be called; {remedy}")
-    if len(found) > 1 or "workloadSelector" in (found[0].get("spec") or {}):
+def _sidecar(resources: Resources, remedy: str) -> Object:
+    sidecars, namespace = resources.sidecars, resources.namespace
+    if not sidecars:
+        raise NotConfigured(f"namespace {namespace} has no Sidecar, so any host may be called; {remedy}")
+    if len(sidecars) > 1 or "workloadSelector" in (sidecars[0].get("spec") or {}):
         raise UnsupportedConfig(
             f"namespace {namespace} has Sidecars for some workloads: one for all is expected"
         )
-    return found[0]
+    return sidecars[0]
 
 
 def _service(host: str) -> tuple[str, str] | None:

@@ -1,46 +1,52 @@
-"""What pods have written, read through the API of Kubernetes."""
+"""The state of pods, and what their applications have counted and logged."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from loadgen.meshstate.api import MeshApi, Object
+from loadgen.meshstate.resources import Object
+
+if TYPE_CHECKING:
+    from loadgen.meshstate.api import MeshApi
+
+METRICS_PORT = 9102
+IN_FLIGHT_METRIC = "sentimesh_http_requests_in_flight"
 
 
-def leaving(pod: Object) -> bool:
-    """Whether a pod is being taken away; it may still be ready."""
+def is_terminating(pod: Object) -> bool:
+    """Whether a pod is being deleted; it may still be ready."""
     return "deletionTimestamp" in pod["metadata"]
 
 
-def ready(pod: Object) -> bool:
-    """Whether a pod takes requests, and will go on doing so."""
-    if leaving(pod):
+def is_ready(pod: Object) -> bool:
+    """Whether a pod takes requests and is not about to stop."""
+    if is_terminating(pod):
         return False
     conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-def running(pod: Object) -> bool:
-    """Whether a pod's processes run, and will go on doing so."""
-    return (pod.get("status") or {}).get("phase") == "Running" and not leaving(pod)
+def is_running(pod: Object) -> bool:
+    """Whether the processes of a pod run and are not about to stop."""
+    return (pod.get("status") or {}).get("phase") == "Running" and not is_terminating(pod)
 
 
-def completed(pod: Object) -> bool:
-    """Whether a pod has done what it was for, as a Job's has."""
+def is_completed(pod: Object) -> bool:
+    """Whether a pod has finished its work, as that of a Job does."""
     return (pod.get("status") or {}).get("phase") == "Succeeded"
 
 
 def name_of(pod: Object) -> str:
-    """The name of a pod, as `served-by` says it."""
+    """The name of a pod, as `served-by` has it."""
     return str(pod["metadata"]["name"])
 
 
 def logged(api: MeshApi, pod: Object, *, newest: int) -> list[Mapping[str, Any]]:
-    """What a pod's application has logged as lines of JSON, of its `newest` lines; others are left out.
+    """The lines of JSON among the `newest` lines of a pod's application log.
 
-    Each line names the pod that wrote it: where replicas share a log, only this one's are taken.
+    Each line names the pod that wrote it: where replicas share a log, only the lines of this one are taken.
     """
     lines: list[Mapping[str, Any]] = []
     for line in api.pod_log(pod, newest=newest).splitlines():
@@ -51,3 +57,29 @@ def logged(api: MeshApi, pod: Object, *, newest: int) -> list[Mapping[str, Any]]
         if isinstance(content, dict) and content.get("pod") == name_of(pod):
             lines.append(content)
     return lines
+
+
+def sample_sum(text: str, name: str, **labels: str) -> float:
+    """The sum of the samples of a metric that have these labels; 0 if there is none.
+
+    >>> sample_sum('a_total{outcome="hang"} 2.0\\na_total{outcome="error"} 3.0\\n', "a_total")
+    5.0
+    """
+    from prometheus_client.parser import text_string_to_metric_families
+
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def metric_sum(api: MeshApi, service: str, version: str | None, metric: str, **labels: str) -> float:
+    """The current sum of a metric over the running pods of a service, or of one version of it."""
+    selector = {"app": service} | ({} if version is None else {"version": version})
+    return sum(
+        sample_sum(api.pod_text(name_of(pod), METRICS_PORT, "metrics"), metric, **labels)
+        for pod in api.pods(**selector)
+        if is_running(pod)
+    )

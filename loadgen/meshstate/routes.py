@@ -1,14 +1,20 @@
-"""Which VirtualService route takes a call: what an expectation has to look at."""
+"""Which VirtualService route takes a call, at the gateway and between sidecars."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loadgen.meshstate.api import Object, Resources
-from loadgen.meshstate.errors import UnsupportedConfig
+from loadgen.meshstate.resources import (
+    NotConfigured,
+    Object,
+    Resources,
+    UnsupportedConfig,
+    oldest_first,
+    qualified,
+)
 
 MESH = "mesh"
 """The gateway that stands for all sidecars."""
@@ -27,7 +33,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class CallPath:
-    """A request's way: the call at the gateway, and the one to `service` that `entry` makes because of it."""
+    """The call at the gateway, and the one that `entry` then makes to `service`."""
 
     entry: str
     at_gateway: Call
@@ -37,7 +43,7 @@ class CallPath:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One entry of a VirtualService's `spec.http`, and where it stands."""
+    """One entry of a VirtualService's `spec.http`, and where it is."""
 
     where: str
     spec: Object
@@ -47,10 +53,9 @@ class Route:
         """The entries of `route`; empty for redirects, delegates and direct responses."""
         return list(self.spec.get("route", ()))
 
-
-def qualified(host: str, namespace: str) -> str:
-    """The full name of a host: one without a dot is a Service of the namespace."""
-    return host if "." in host or host == "*" else f"{host}.{namespace}.svc.cluster.local"
+    def without(self, *fields: str) -> Route:
+        """The same route without some of its fields."""
+        return Route(self.where, {name: value for name, value in self.spec.items() if name not in fields})
 
 
 def mesh_route(resources: Resources, service: str, call: Call) -> Route | None:
@@ -71,49 +76,115 @@ def mesh_route(resources: Resources, service: str, call: Call) -> Route | None:
     return first_match(best, call, gateway=MESH)
 
 
+def inner_route(resources: Resources, path: CallPath) -> Route | None:
+    """The route that the entry service's sidecar uses for its call, or None."""
+    call = replace(path.in_mesh, source_labels=resources.labels_of(path.entry))
+    return mesh_route(resources, path.service, call)
+
+
+def route_in_mesh(resources: Resources, service: str, call: Call, *, caller: str) -> Route:
+    """The route that the sidecar of `caller` uses for a call to `service`."""
+    route = mesh_route(resources, service, replace(call, source_labels=resources.labels_of(caller)))
+    if route is None:
+        raise NotConfigured(f"no VirtualService of namespace {resources.namespace} routes calls to {service}")
+    return route
+
+
 def gateway_routes(resources: Resources, call: Call) -> list[Route]:
     """The routes that gateways may use for a call: the first match of each VirtualService bound to one."""
-    found = []
+    routes = []
     for virtual_service in oldest_first(resources.virtual_services):
-        gateways = set(virtual_service["spec"].get("gateways", [MESH])) - {MESH}
-        matches = [first_match(virtual_service, call, gateway=gateway) for gateway in sorted(gateways)]
-        found += [route for route in matches if route is not None][:1]
-    return found
+        matches = (
+            first_match(virtual_service, call, gateway=gateway) for gateway in _gateways(virtual_service)
+        )
+        routes += [route for route in matches if route is not None][:1]
+    return routes
+
+
+def edge_route(resources: Resources, call: Call) -> Route:
+    """The route that the ingress gateway uses for a call."""
+    routes = gateway_routes(resources, call)
+    if not routes:
+        raise NotConfigured(f"no VirtualService at a gateway routes {call.method} {call.path}")
+    if len(routes) > 1:
+        places = " and ".join(route.where for route in routes)
+        raise UnsupportedConfig(
+            f"{places} route {call.method} {call.path}: which one takes precedence is not evaluated here"
+        )
+    return routes[0]
+
+
+def gateway_routes_with(resources: Resources, *fields: str) -> list[tuple[str, Route]]:
+    """The gateway's routes that have a value at this path of fields, each with a URL path that it takes.
+
+    Raises NotConfigured if there is none, UnsupportedConfig if a route takes no path that is known here.
+    """
+    routes = [
+        (_path_of(route, resources), route)
+        for route in _routes_at_gateways(resources)
+        if _value(route.spec, fields) is not None
+    ]
+    if not routes:
+        raise NotConfigured(f"no route at the gateway has {'.'.join(fields)}")
+    return routes
+
+
+def _routes_at_gateways(resources: Resources) -> Iterator[Route]:
+    for item in resources.virtual_services:
+        if _gateways(item):
+            for index, spec in enumerate(item["spec"].get("http", ())):
+                yield Route(_where(item, index), spec)
+
+
+def _value(spec: Mapping[str, Any], fields: tuple[str, ...]) -> Any:
+    value: Any = spec
+    for name in fields:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _path_of(route: Route, resources: Resources) -> str:
+    """A path that this route takes, and no earlier one."""
+    uri = (route.spec.get("match") or [{}])[0].get("uri") or {"prefix": "/"}
+    path = uri.get("exact") or uri.get("prefix")
+    if path is None or edge_route(resources, Call("GET", path)).spec is not route.spec:
+        raise UnsupportedConfig(f"which requests {route.where} takes is not evaluated here")
+    return str(path)
 
 
 def first_match(virtual_service: Object, call: Call, *, gateway: str) -> Route | None:
-    """The first entry of `spec.http` that takes the call, as Envoy would try them."""
-    metadata = virtual_service["metadata"]
-    name = f"VirtualService {metadata.get('namespace', 'default')}/{metadata['name']}"
+    """The first entry of `spec.http` that takes the call, in the order in which Envoy tries them."""
     for index, route in enumerate(virtual_service["spec"].get("http", ())):
-        where = f"{name}, spec.http[{index}]"
+        where = _where(virtual_service, index)
         conditions = route.get("match") or [{}]
         if any(_matches(condition, call, gateway, where) for condition in conditions):
             return Route(where, route)
     return None
 
 
-def oldest_first(virtual_services: Iterable[Object]) -> list[Object]:
-    """Istio's order of precedence: creation time, then name."""
-    return sorted(
-        virtual_services,
-        key=lambda item: (item["metadata"].get("creationTimestamp") or "", item["metadata"]["name"]),
-    )
+def _where(virtual_service: Object, index: int) -> str:
+    metadata = virtual_service["metadata"]
+    return f"VirtualService {metadata.get('namespace', 'default')}/{metadata['name']}, spec.http[{index}]"
+
+
+def _gateways(virtual_service: Object) -> list[str]:
+    """The gateways that a VirtualService is bound to, other than the sidecars."""
+    return sorted(set(virtual_service["spec"].get("gateways", [MESH])) - {MESH})
 
 
 def _specificity(virtual_service: Object, host: str, namespace: str) -> int:
-    """The length of the most specific host that covers ours; -1 if none does."""
+    """The length of the most specific host that covers the given one; -1 if none does."""
     hosts = [qualified(name, namespace) for name in virtual_service["spec"].get("hosts", ())]
     covering = [name for name in hosts if name == host or (name.startswith("*") and host.endswith(name[1:]))]
     return max((len(host) + 1 if name == host else len(name) for name in covering), default=-1)
 
 
 _IGNORED = {"name", "statPrefix", "ignoreUriCase"}
-_PARTS = {"uri", "method", "headers", "withoutHeaders", "sourceLabels", "gateways", "port"}
+_EVALUATED = {"uri", "method", "headers", "withoutHeaders", "sourceLabels", "gateways", "port"}
 
 
 def _matches(condition: Object, call: Call, gateway: str, where: str) -> bool:
-    unknown = set(condition) - _PARTS - _IGNORED
+    unknown = set(condition) - _EVALUATED - _IGNORED
     if unknown:
         raise UnsupportedConfig(
             f"{where} matches by {', '.join(sorted(unknown))}, which loadgen does not evaluate"
@@ -130,10 +201,10 @@ def _matches(condition: Object, call: Call, gateway: str, where: str) -> bool:
 
 
 def _headers_match(condition: Object, call: Call) -> bool:
-    wanted = condition.get("headers", {})
-    unwanted = condition.get("withoutHeaders", {})
-    return all(_header_matches(name, match, call) for name, match in wanted.items()) and not any(
-        _header_matches(name, match, call) for name, match in unwanted.items()
+    required = condition.get("headers", {})
+    excluded = condition.get("withoutHeaders", {})
+    return all(_header_matches(name, match, call) for name, match in required.items()) and not any(
+        _header_matches(name, match, call) for name, match in excluded.items()
     )
 
 

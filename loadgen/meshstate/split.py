@@ -1,25 +1,31 @@
-"""How a service's traffic is split by weights, and how often each version is made to fail."""
+"""Which share of the requests each version of a service gets, and how often each version is made to fail."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from loadgen.meshstate.api import Object, Resources
-from loadgen.meshstate.errors import NotConfigured, UnsupportedConfig
-from loadgen.meshstate.interference import interference
-from loadgen.meshstate.routes import CallPath, Route, mesh_route, qualified
+from loadgen.meshstate.resources import (
+    NotConfigured,
+    Object,
+    Resources,
+    UnsupportedConfig,
+    pod_labels,
+    qualified,
+    service_name,
+)
+from loadgen.meshstate.routes import Call, CallPath, Route, edge_route, inner_route, route_in_mesh
 
 DEFAULT_HANG_SECONDS = 3.0
-"""What the services take where HANG_SECONDS is not given."""
+"""The services' default of HANG_SECONDS."""
 DEFAULT_SEED = "sentimesh"
-"""What the services take where FAULT_SEED is not given."""
+"""The services' default of FAULT_SEED."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRates:
-    """How a version is made to fail, as its Deployment's environment says; percentages of its requests."""
+    """How often a version is made to fail, by its Deployment's environment; percentages of its requests."""
 
     error_percent: float = 0.0
     hang_percent: float = 0.0
@@ -34,61 +40,85 @@ class FaultRates:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The versions of one service: the share each is given (in 0..1, 0 if nothing is sent to it), its odds.
-
-    `interference` lists what else is in force that changes which requests fail, one phrase each.
-    """
+    """The versions of a service: the share of each (in 0..1; 0 if nothing is routed to it) and its faults."""
 
     service: str
     where: str
     shares: Mapping[str, float]
-    odds: Mapping[str, FaultRates]
-    interference: tuple[str, ...] = ()
+    fault_rates: Mapping[str, FaultRates]
 
 
-def read_split(resources: Resources, journey: CallPath, *, remedy: str) -> Split:
-    """The split in force for the service at the end of the journey.
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The share in 0..1 of each version that gets any requests, and the route that decides it."""
 
-    Raises NotInForce, ending in `remedy`, if weights do not split it; NotUnderstood if they do in a way
-    whose effect is not computed here.
+    where: str
+    shares: Mapping[str, float]
+
+
+def read_split(resources: Resources, path: CallPath, *, remedy: str) -> Split:
+    """The split of the service at the end of the path.
+
+    Raises NotConfigured, ending in `remedy`, if weights do not split it; UnsupportedConfig if they do so in
+    a way that is not evaluated here.
     """
-    service = journey.service
-    route = inner_route(resources, journey)
+    service = path.service
+    route = inner_route(resources, path)
     if route is None:
         raise NotConfigured(
             f"no VirtualService of namespace {resources.namespace} routes calls to {service}; {remedy}"
         )
     if len(route.destinations) < 2:
-        raise NotConfigured(f"{route.where} does not split {service} by weights, it {_does(route)}; {remedy}")
+        raise NotConfigured(
+            f"{route.where} does not split {service} by weights, it {_action(route)}; {remedy}"
+        )
     shares = shares_of(resources, route)
     for version in _versions_of_subsets(resources, service):
         shares.setdefault(version, 0.0)
-    odds = {version: fault_rates_of(resources, service, version) for version in sorted(shares)}
-    shares = dict(sorted(shares.items()))
-    return Split(service, route.where, shares, odds, interference(resources, route, journey))
+    fault_rates = {version: fault_rates_of(resources, service, version) for version in sorted(shares)}
+    return Split(service, route.where, dict(sorted(shares.items())), fault_rates)
 
 
-def inner_route(resources: Resources, journey: CallPath) -> Route | None:
-    """The route that takes the journey's call inside the mesh, if a VirtualService has one."""
-    call = replace(journey.in_mesh, source_labels=labels_of(resources, journey.entry))
-    return mesh_route(resources, journey.service, call)
+def shares_at_gateway(resources: Resources, service: str, call: Call) -> Shares:
+    """How the ingress gateway distributes a call among the versions of `service`."""
+    return _shares(resources, service, edge_route(resources, call))
+
+
+def shares_in_mesh(resources: Resources, service: str, call: Call, *, caller: str) -> Shares:
+    """How the sidecar of `caller` distributes its call among the versions of `service`."""
+    return _shares(resources, service, route_in_mesh(resources, service, call, caller=caller))
+
+
+def _shares(resources: Resources, service: str, route: Route) -> Shares:
+    host = qualified(service, resources.namespace)
+    others = {
+        entry["destination"]["host"]
+        for entry in route.destinations
+        if qualified(entry["destination"]["host"], resources.namespace) != host
+    }
+    if others or not route.destinations:
+        raise NotConfigured(
+            f"{route.where} leads to {', '.join(sorted(others)) or 'no service'}, not {service}"
+        )
+    shares = shares_of(resources, route)
+    return Shares(route.where, {version: share for version, share in sorted(shares.items()) if share})
 
 
 def fault_rates_of(resources: Resources, service: str, version: str) -> FaultRates:
-    """How a version is made to fail: what the environment of its Deployments says; several must agree."""
-    found = {_odds_of(item) for item in _selected(resources, {"app": service, "version": version})}
-    if len(found) > 1:
+    """The fault rates of a version, from the environment of its Deployments; several must agree."""
+    deployments = resources.deployments_with({"app": service, "version": version})
+    rates = {_fault_rates(deployment) for deployment in deployments}
+    if len(rates) > 1:
         raise UnsupportedConfig(
             f"the Deployments of {service} {version} do not agree on FAULT_* in their environment"
         )
-    return found.pop() if found else FaultRates()
+    return rates.pop() if rates else FaultRates()
 
 
-def _does(route: Route) -> str:
+def _action(route: Route) -> str:
     if not route.destinations:
-        return (
-            f"says {', '.join(sorted(set(route.spec) - {'match', 'name'})) or 'nothing'} instead of a route"
-        )
+        fields = ", ".join(sorted(set(route.spec) - {"match", "name"})) or "nothing"
+        return f"has {fields} instead of a route"
     return f"sends everything to {_named(route.destinations[0]['destination'])}"
 
 
@@ -98,7 +128,7 @@ def _named(destination: Object) -> str:
 
 
 def shares_of(resources: Resources, route: Route) -> dict[str, float]:
-    """Each version's part of the sum of the weights, which need not be 100; a single one gets all."""
+    """Each version's part of the sum of the weights, which need not be 100; a single destination gets all."""
     weights = [int(destination.get("weight", 0)) for destination in route.destinations]
     if len(weights) == 1:
         weights = [1]
@@ -114,29 +144,23 @@ def shares_of(resources: Resources, route: Route) -> dict[str, float]:
 def version_of_destination(resources: Resources, destination: Object, route: Route) -> str:
     """The one version behind a destination."""
     named = _named(destination)
-    labels = _subset_labels(resources, destination, route)
-    service = next(
-        (item for item in resources.services if item["metadata"]["name"] == _short(destination)), None
-    )
+    name = service_name(destination["host"])
+    service = next((item for item in resources.services if item["metadata"]["name"] == name), None)
     if service is None:
         raise NotConfigured(f"{route.where} sends to {named}, but there is no such Service")
-    wanted = {**service["spec"].get("selector", {}), **labels}
-    versions = {_template_labels(item).get("version", "") for item in _selected(resources, wanted)}
+    labels = _subset_labels(resources, destination, route)
+    selector = {**service["spec"].get("selector", {}), **labels}
+    versions = {pod_labels(item).get("version", "") for item in resources.deployments_with(selector)}
     if not versions:
-        raise NotConfigured(
-            f"{route.where} sends to {named}, but no Deployment has the labels {_labels(wanted)}"
-        )
+        text = ", ".join(f"{label}={value}" for label, value in sorted(selector.items()))
+        raise NotConfigured(f"{route.where} sends to {named}, but no Deployment has the labels {text}")
     if len(versions) > 1 or "" in versions:
         raise UnsupportedConfig(
             f"{route.where} sends to {named}, which is not one version but "
             f"{', '.join(sorted(version or 'one without a version label' for version in versions))}: "
-            "the share of each is not decided by weights"
+            "weights do not decide the share of each"
         )
     return versions.pop()
-
-
-def _short(destination: Object) -> str:
-    return str(destination["host"]).partition(".")[0]
 
 
 def _subset_labels(resources: Resources, destination: Object, route: Route) -> Mapping[str, str]:
@@ -152,40 +176,16 @@ def _subset_labels(resources: Resources, destination: Object, route: Route) -> M
 
 
 def _subsets(resources: Resources, host: str) -> list[Mapping[str, Any]]:
-    """The subsets of a host; those of several DestinationRules for it count together."""
-    name = qualified(host, resources.namespace)
-    return [
-        subset
-        for rule in resources.destination_rules
-        if qualified(rule["spec"]["host"], resources.namespace) == name
-        for subset in rule["spec"].get("subsets") or ()
-    ]
+    """The subsets of a host; those of several DestinationRules for it are merged."""
+    return [subset for rule in resources.rules_of(host) for subset in rule["spec"].get("subsets") or ()]
 
 
 def _versions_of_subsets(resources: Resources, service: str) -> list[str]:
-    labels = (subset.get("labels") or {} for subset in _subsets(resources, service))
-    return [labels_of_one["version"] for labels_of_one in labels if "version" in labels_of_one]
+    labels_of_subsets = (subset.get("labels") or {} for subset in _subsets(resources, service))
+    return [labels["version"] for labels in labels_of_subsets if "version" in labels]
 
 
-def _selected(resources: Resources, wanted: Mapping[str, str]) -> list[Object]:
-    return [item for item in resources.deployments if wanted.items() <= _template_labels(item).items()]
-
-
-def _template_labels(deployment: Object) -> Mapping[str, str]:
-    return deployment["spec"]["template"]["metadata"].get("labels") or {}
-
-
-def labels_of(resources: Resources, service: str) -> Mapping[str, str]:
-    """The labels of a service's pods: what `sourceLabels` compares when it calls another."""
-    deployments = _selected(resources, {"app": service})
-    return _template_labels(deployments[0]) if deployments else {"app": service}
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
-
-
-def _odds_of(deployment: Object) -> FaultRates:
+def _fault_rates(deployment: Object) -> FaultRates:
     name = f"Deployment {deployment['metadata']['name']}"
     containers = deployment["spec"]["template"]["spec"]["containers"]
     variables = {entry["name"]: entry for container in containers for entry in container.get("env") or ()}
@@ -204,6 +204,4 @@ def _number(variables: Mapping[str, Object], variable: str, default: float, depl
     try:
         return float(entry["value"])
     except (KeyError, ValueError):
-        raise UnsupportedConfig(
-            f"{deployment}: {variable} is not a number written in its environment"
-        ) from None
+        raise UnsupportedConfig(f"{deployment}: the value of {variable} is not a number") from None

@@ -1,19 +1,20 @@
-"""One module for each scenario, named like its overlay (with _ for -), holding its `PROOF`.
+"""One module for each scenario, named like its overlay (with _ for -), with its `PROOF`.
 
-A new scenario is a new file here: it is found by looking into this folder.
+To add a scenario, add a file: it is found here by its place.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
 from loadgen.proofs.common.proof import Proof
 
 
-def proofs() -> dict[str, Proof]:
-    """All proofs there are, by scenario, in alphabetical order."""
+def proofs() -> dict[str, Proof[Any, Any]]:
+    """All proofs by scenario, in alphabetical order."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
     modules = (importlib.import_module(f"{__name__}.{name}") for name in names)
-    found: list[Proof] = [module.PROOF for module in modules]
-    return {proof.scenario: proof for proof in found}
+    all_proofs: list[Proof[Any, Any]] = [module.PROOF for module in modules]
+    return {proof.scenario: proof for proof in all_proofs}

@@ -1,9 +1,9 @@
-"""A/B testing: who sends the same value of a header always meets the same pod, and so the same version.
+"""A/B testing: requests with the same value of a header reach the same pod, and so the same version.
 
-What is sent: the page for many values, twice each, then every file that each page asks for, as a browser
-would, with the same value. A hash is not left to chance, so one exception is too many: each value has one
-pod, and each page gets its own version's files (another version answers 404). That many values reach all
-versions is as good as certain: a ring of 1,024 or more entries gives no pod less than a fair part.
+The load is the page for many values, twice each, then every file that each page refers to, as a browser
+requests them, with the same value. A hash leaves nothing to chance, so one exception is too many: each value
+has one pod, and each page gets the files of its own version (another version answers 404). That many values
+reach all versions is practically certain: in a ring of 1,024 or more entries every pod has a fair part.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from dataclasses import dataclass, field
 from loadgen.http1 import Request
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
-from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
-from loadgen.meshstate.hashing import hashed_by
-from loadgen.meshstate.pods import name_of, ready
-from loadgen.meshstate.shares import edge_route
+from loadgen.meshstate import Call, NotConfigured, Resources
+from loadgen.meshstate.pods import is_ready, name_of
+from loadgen.meshstate.resources import service_name
+from loadgen.meshstate.routes import edge_route
+from loadgen.meshstate.traffic_policy import hash_header
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.design import design
-from loadgen.statistics.judge import Check, Count, exact_check, inconclusive, judge
+from loadgen.statistics.judge import Cause, Check, Count, exact_check, inconclusive
+from loadgen.statistics.judge import judge as judge_share
 
 SERVICE = "frontend"
 REMEDY = remedy("ab-testing")
@@ -32,26 +34,58 @@ CONNECTIONS = 16
 _FILE = re.compile(rb"""(?:href|src)="(/static/[^"]+)\"""")
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The header that is hashed, and the version of each ready pod."""
+
+    header: str
+    pods: Mapping[str, str]
+
+    @property
+    def versions(self) -> set[str]:
+        """The versions with ready pods."""
+        return set(self.pods.values())
+
+
 @dataclass(slots=True)
 class Visit:
-    """What one value got: the pods that answered, the versions, and whether all files of the page came."""
+    """What one value got: the pods and versions that answered, the files of its page, and failures."""
 
     pods: set[str] = field(default_factory=set)
     versions: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     answered: int = 0
-    broken: int = 0
+    failed: int = 0
     lost: int = 0
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Read the header in force, visit as many, judge."""
-    header = header_in_force(bench.resources())
-    pods = _pods(bench)
-    bench.facts["in force"] = (
-        f"{SERVICE} hashed by the header {header}, pods {', '.join(sorted(pods))} "
-        f"of {' and '.join(sorted(set(pods.values())))}"
-    )
+def read(resources: Resources) -> Expectation:
+    """The header by which the gateway chooses a pod for the page."""
+    route = edge_route(resources, Call("GET", "/"))
+    header = hash_header(resources, route, remedy=REMEDY)
+    destination = route.destinations[0]["destination"]
+    if service_name(destination["host"]) != SERVICE or "subset" in destination:
+        where = f"{destination['host']} {destination.get('subset', '')}".strip()
+        raise NotConfigured(f"{route.where} leads to {where}, not to all pods of {SERVICE}; {REMEDY}")
+    pods = {
+        name_of(pod): str(pod["metadata"]["labels"].get("version", ""))
+        for pod in resources.pods_of(SERVICE)
+        if is_ready(pod)
+    }
+    return Expectation(header, pods)
+
+
+def facts(expectation: Expectation) -> dict[str, str]:
+    """The header and the pods."""
+    return {
+        "configured": f"{SERVICE} hashed by the header {expectation.header}, "
+        f"pods {', '.join(sorted(expectation.pods))} of {' and '.join(sorted(expectation.versions))}"
+    }
+
+
+def measure(context: ProofContext, expectation: Expectation) -> dict[str, Visit]:
+    """Request the page for every value, then the files of the pages."""
+    header = expectation.header
     visits: dict[str, Visit] = defaultdict(Visit)
     pages = LoadPlan(
         tuple(_request("/", header, value) for value in VALUES),
@@ -61,35 +95,13 @@ def prove(bench: ProofContext) -> Sequence[Check]:
         purpose="pages",
         keep_answers=True,
     )
-    record(visits, VALUES, bench.send(pages))
-    wanted = [(value, file) for value in VALUES for file in sorted(visits[value].files)]
-    if wanted:
-        requests = tuple(_request(file, header, value) for value, file in wanted)
-        files = LoadPlan(requests, len(wanted), CONNECTIONS, timeout_seconds=10, purpose="files")
-        record(visits, [value for value, _ in wanted], bench.send(files))
-    if header_in_force(bench.resources()) != header or _pods(bench) != pods:
-        raise UnsupportedConfig("the configuration or the pods changed while the requests were sent")
-    return judged(visits, set(pods.values()))
-
-
-def header_in_force(resources: Resources) -> str:
-    """The header by which the gateway chooses a pod for the page."""
-    route = edge_route(resources, Call("GET", "/"))
-    header = hashed_by(resources, route, remedy=REMEDY)
-    destination = route.destinations[0]["destination"]
-    if destination["host"].partition(".")[0] != SERVICE or "subset" in destination:
-        where = f"{destination['host']} {destination.get('subset', '')}".strip()
-        raise NotConfigured(f"{route.where} leads to {where}, not to all pods of {SERVICE}; {REMEDY}")
-    return header
-
-
-def _pods(bench: ProofContext) -> dict[str, str]:
-    """The version of each ready pod."""
-    return {
-        name_of(pod): str(pod["metadata"]["labels"].get("version", ""))
-        for pod in bench.api.pods(app=SERVICE)
-        if ready(pod)
-    }
+    record(visits, VALUES, context.send(pages))
+    files = [(value, file) for value in VALUES for file in sorted(visits[value].files)]
+    if files:
+        requests = tuple(_request(file, header, value) for value, file in files)
+        plan = LoadPlan(requests, len(files), CONNECTIONS, timeout_seconds=10, purpose="files")
+        record(visits, [value for value, _ in files], context.send(plan))
+    return visits
 
 
 def _request(path: str, header: str, value: str) -> Request:
@@ -110,30 +122,40 @@ def _record(visit: Visit, one: Observation) -> None:
     visit.answered += 1
     visit.pods.add(hop.pod)
     visit.versions.add(hop.version)
-    visit.broken += one.failed
+    visit.failed += one.failed
     visit.files |= {file.decode("latin-1") for file in _FILE.findall(one.body)}
 
 
-def judged(visits: Mapping[str, Visit], versions: set[str]) -> list[Check]:
-    """One pod for each value, all versions for many, whole pages."""
+def judge(expectation: Expectation, visits: Mapping[str, Visit]) -> list[Check]:
+    """One pod for each value, all versions for many, complete pages."""
     known = [visit for visit in visits.values() if visit.answered and not visit.lost]
     unknown = len(VALUES) - len(known)
     plan = design(1.0, len(VALUES))
     one_pod = sum(len(visit.pods) == 1 for visit in known)
-    whole = sum(len(visit.versions) == 1 and visit.files != set() and not visit.broken for visit in known)
-    found = {version for visit in visits.values() for version in visit.versions}
-    name, all_of_them = "all versions met", " and ".join(sorted(versions))
+    complete = sum(len(visit.versions) == 1 and visit.files != set() and not visit.failed for visit in known)
+    reached = {version for visit in visits.values() for version in visit.versions}
+    name, versions = "all versions reached", " and ".join(sorted(expectation.versions))
     return [
-        judge("same value, same pod", "every value", plan, Count(one_pod, len(VALUES), unknown)),
-        judge("pages of one version", "every page whole", plan, Count(whole, len(VALUES), unknown)),
-        exact_check(name, all_of_them, " and ".join(sorted(found)) or None)
-        if len(versions) > 1
-        else inconclusive(name, "more than one", f"only {all_of_them or 'no version'} has ready pods"),
+        judge_share("same value, same pod", "every value", plan, Count(one_pod, len(VALUES), unknown)),
+        judge_share(
+            "pages of one version", "every page complete", plan, Count(complete, len(VALUES), unknown)
+        ),
+        exact_check(name, versions, " and ".join(sorted(reached)) or None)
+        if len(expectation.versions) > 1
+        else inconclusive(
+            name,
+            "more than one",
+            Cause.UNSUPPORTED_CONFIG,
+            f"only {versions or 'no version'} has ready pods",
+        ),
     ]
 
 
 PROOF = Proof(
     scenario="ab-testing",
-    proves="the same header value meets the same pod, always, and pages are whole",
-    prove=prove,
+    proves="the same header value always reaches the same pod, and pages are complete",
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
 )

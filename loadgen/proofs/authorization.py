@@ -1,32 +1,34 @@
-"""Authorization: who may call whom, said by policies; whoever is not named is refused.
+"""Authorization: policies name who may call whom; everyone else is denied.
 
-Every pair of a caller and a service that the scenario speaks of is tried, allowed ones and forbidden ones.
-The forbidden callers are real: the gateway, over routes that were left open on purpose; the impostor,
-which is webapp's program with another ServiceAccount and makes the same call as webapp; and a caller without
-any identity, for whom the API's way to a pod stands.
+The proof sends every pair of a caller and a service that the scenario is about, allowed and denied ones. The
+denied callers are real: the gateway, over routes that are open on purpose; the impostor, which is webapp's
+program with another ServiceAccount and makes the same call; and a caller without an identity, which is the
+API's proxy to a pod.
 
-What must be refused is the scenario's own statement, not read from the policies: a policy that was widened
-is a policy that is wrong, and the proof says so.
+What must be denied is fixed here and not read from the policies: a policy that admits more is wrong, and the
+proof FAILs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from loadgen.http1 import Request
 from loadgen.measurement.sentiment import PATH, SENTENCES, sentiment_requests
-from loadgen.meshstate import NotConfigured, UnsupportedConfig
-from loadgen.meshstate.metrics import METRICS_PORT
-from loadgen.meshstate.policies import policies
+from loadgen.meshstate import NotConfigured, Resources
+from loadgen.meshstate.pods import METRICS_PORT
+from loadgen.meshstate.resources import Object
 from loadgen.proofs.common.access import (
     DENIED,
+    Access,
     AccessCase,
+    DirectCase,
     access_checks,
-    asked_past_the_gateway,
     check_routes,
-    past_the_gateway_check,
-    wait_for_connections,
+    direct_checks,
+    send_cases,
+    waited,
 )
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.judge import Check
@@ -62,40 +64,51 @@ ACCESS_CASES = (
     ),
     AccessCase("gateway to logic", "logic", Request("POST", "/analyse/sentiment", JSON, SENTENCE), DENIED),
 )
+DIRECT_CASES = (
+    *(DirectCase(f"no identity to {service}", (service,), "/about", DENIED) for service in SERVICES),
+    # Everyone may read metrics.
+    DirectCase("no identity to metrics", SERVICES, "/metrics", "200", METRICS_PORT),
+)
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """See that there are policies, then try every pair."""
-    resources, in_force = bench.resources(), policies(bench.api)
-    if not in_force.authorization:
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The policies, and when they last changed."""
+
+    policies: tuple[Object, ...]
+    changed: float | None = field(default=None, compare=False)
+
+
+def read(resources: Resources) -> Expectation:
+    """The policies, if there are any, and the routes lead to the services."""
+    if not resources.authorization_policies:
         raise NotConfigured(f"no AuthorizationPolicy in namespace {resources.namespace}; {REMEDY}")
     check_routes(resources, ACCESS_CASES, remedy=REMEDY)
-    names = sorted(str(policy["metadata"]["name"]) for policy in in_force.authorization)
-    bench.facts["in force"] = f"AuthorizationPolicies {', '.join(names)}"
-    wait_for_connections(bench, in_force)
-    checks = access_checks(bench, ACCESS_CASES)
-    checks += [
-        past_the_gateway_check(
-            f"no identity to {service}", DENIED, asked_past_the_gateway(bench, service, "/about")
-        )
-        for service in SERVICES
-    ]
-    checks.append(_metrics(bench))
-    if (bench.resources(), policies(bench.api)) != (resources, in_force):
-        raise UnsupportedConfig("the configuration was changed while the requests were sent")
-    return checks
+    return Expectation(resources.authorization_policies, resources.policies_changed)
 
 
-def _metrics(bench: ProofContext) -> Check:
-    """Whether the port that everybody may read can be read without an identity."""
-    answers: dict[str, str] = {}
-    for service in SERVICES:
-        answers |= asked_past_the_gateway(bench, service, "/metrics", port=METRICS_PORT)
-    return past_the_gateway_check("no identity to metrics", "200", answers)
+def facts(expectation: Expectation) -> dict[str, str]:
+    """The names of the policies."""
+    names = sorted(str(policy["metadata"]["name"]) for policy in expectation.policies)
+    return {"configured": f"AuthorizationPolicies {', '.join(names)}"}
+
+
+def measure(context: ProofContext, expectation: Expectation) -> Access:
+    """Send every pair."""
+    return send_cases(context, ACCESS_CASES, direct=DIRECT_CASES, policies_changed=expectation.changed)
+
+
+def judge(_: Expectation, access: Access) -> list[Check]:
+    """One check for each pair."""
+    return [*access_checks(ACCESS_CASES, access.measurement), *direct_checks(DIRECT_CASES, access)]
 
 
 PROOF = Proof(
     scenario="authorization",
-    proves="only whom a policy names is let in, everybody else is refused",
-    prove=prove,
+    proves="callers that a policy names are admitted, all others are denied",
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
+    findings=lambda _, access: waited(access),
 )

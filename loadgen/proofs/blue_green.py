@@ -1,12 +1,11 @@
-"""Blue-green: all users change to the other version at once, and back, and nobody notices the moment.
+"""Blue-green: all users move to the other version at once, and back, without noticing the moment.
 
-The two weights of the page's route are 100 and 0; to switch is to exchange them, which the proof does
-itself while requests are on their way, twice: there and back. In the end what was in force is in force
-again, whatever happened.
+The two weights of the page's route are 100 and 0. The proof switches by exchanging them while requests are
+in flight, twice: there and back. In the end the configuration is what it was, whatever happened.
 
-A switch takes a moment to reach the gateway. So after each one, small rounds are sent until one of them is
-answered by the new version alone, and only then begins the measurement that says "all": until then, any
-version may answer, but every request must be answered.
+A switch takes a moment to reach the gateway. After each one, small rounds are sent until one of them is
+answered by the new version alone; then the measurement for "all requests" starts. Until then any version may
+answer, but every request must be answered.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,10 +21,12 @@ from loadgen.http1 import Request
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
-from loadgen.meshstate.shares import edge_route, shares_at_gateway
+from loadgen.meshstate.routes import edge_route
+from loadgen.meshstate.split import shares_at_gateway
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.design import design
-from loadgen.statistics.judge import Check, Count, failed, judge
+from loadgen.statistics.judge import Check, Count, failed
+from loadgen.statistics.judge import judge as judge_share
 
 SERVICE = "frontend"
 CALL = Call("GET", "/")
@@ -38,18 +39,24 @@ SETTLING_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """Who serves all users now, and who stands by; `item` is the VirtualService whose weights say so."""
+    """The version that serves all users and the idle one; the VirtualService `item` has their weights."""
 
     live: str
     idle: str
     where: str
-    item: Mapping[str, Any]
+    item: Mapping[str, Any] = field(compare=False)
     index: int
+
+    @property
+    def switched(self) -> Colours:
+        """The colours after a switch."""
+        item = with_exchanged_weights(self.item, self.index)
+        return replace(self, live=self.idle, idle=self.live, item=item)
 
 
 @dataclass(slots=True)
 class Switch:
-    """One switch: what was answered during it, until the new version was alone (`settled`), and after it."""
+    """The answers during a switch, until the new version was alone (`settled`), and after it."""
 
     colours: Colours
     during: list[Observation] = field(default_factory=list)
@@ -58,35 +65,30 @@ class Switch:
     settled: bool = False
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Look, switch under load, look, switch back under load, look."""
-    colours = read_colours(bench.resources())
-    bench.facts["in force"] = f"{colours.where}: {colours.live} 100 %, {colours.idle} 0 %"
-    before = bench.send(replace(STEADY, purpose="before"))
-    try:
-        switches = [_switch(bench, read_colours(bench.resources()), way) for way in ("there", "back")]
-    finally:
-        bench.change(bench.api, dict(colours.item))
-    return [_all_by(f"before: all {colours.live}", colours.live, before), *judged(switches)]
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The answers before the first switch, and both switches."""
+
+    before: Measurement
+    switches: Sequence[Switch]
 
 
-def read_colours(resources: Resources) -> Colours:
-    """What is in force; raises NotInForce unless the page's route gives one version all and another none."""
+def read(resources: Resources) -> Colours:
+    """Raises NotConfigured unless the page's route gives one of two versions everything."""
     route = edge_route(resources, CALL)
     shares = shares_at_gateway(resources, SERVICE, CALL).shares
     weights = [int(entry.get("weight", 0)) for entry in route.destinations]
     if len(weights) != 2 or len(shares) != 1 or 0 not in weights:
         raise NotConfigured(
-            f"{route.where} has no two versions of which one gets all and one nothing; {REMEDY}"
+            f"{route.where} does not have two versions of which one gets all and one nothing; {REMEDY}"
         )
     (live,) = shares
-    item, index = _owner(resources, route.spec)
-    standby = _exchanged(resources, item, index)
-    (idle,) = shares_at_gateway(standby, SERVICE, CALL).shares
+    item, index = _virtual_service_of(resources, route.spec)
+    (idle,) = shares_at_gateway(_with_exchanged_weights(resources, item, index), SERVICE, CALL).shares
     return Colours(live, idle, route.where, item, index)
 
 
-def _owner(resources: Resources, spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
+def _virtual_service_of(resources: Resources, spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
     for item in resources.virtual_services:
         for index, route in enumerate(item["spec"].get("http", ())):
             if route is spec:
@@ -94,12 +96,12 @@ def _owner(resources: Resources, spec: Mapping[str, Any]) -> tuple[Mapping[str, 
     raise UnsupportedConfig("the route of the page belongs to no VirtualService")
 
 
-def _exchanged(resources: Resources, item: Mapping[str, Any], index: int) -> Resources:
-    others = (each for each in resources.virtual_services if each is not item)
-    return replace(resources, virtual_services=(*others, switched(item, index)))
+def _with_exchanged_weights(resources: Resources, item: Mapping[str, Any], index: int) -> Resources:
+    others = (other for other in resources.virtual_services if other is not item)
+    return replace(resources, virtual_services=(*others, with_exchanged_weights(item, index)))
 
 
-def switched(item: Mapping[str, Any], index: int) -> dict[str, Any]:
+def with_exchanged_weights(item: Mapping[str, Any], index: int) -> dict[str, Any]:
     """The same VirtualService with the two weights of one route exchanged."""
     changed = copy.deepcopy(dict(item))
     first, second = changed["spec"]["http"][index]["route"]
@@ -107,77 +109,95 @@ def switched(item: Mapping[str, Any], index: int) -> dict[str, Any]:
     return changed
 
 
-def _switch(bench: ProofContext, colours: Colours, way: str) -> Switch:
-    """Exchange the weights while requests are under way, and go on until the new version answers alone."""
+def facts(colours: Colours) -> dict[str, str]:
+    """The weights."""
+    return {"configured": f"{colours.where}: {colours.live} 100 %, {colours.idle} 0 %"}
+
+
+def measure(context: ProofContext, colours: Colours) -> Observed:
+    """Send, switch under load, send, switch back under load, send."""
+    before = context.send(replace(STEADY, purpose="before"))
+    try:
+        switches = [_switch(context, colours, "there"), _switch(context, colours.switched, "back")]
+    finally:
+        context.change(context.api, dict(colours.item))
+    return Observed(before, switches)
+
+
+def _switch(context: ProofContext, colours: Colours, direction: str) -> Switch:
+    """Exchange the weights while requests are in flight, and go on until the new version answers alone."""
     switch = Switch(colours)
-    load_plan = replace(SWITCH, purpose=f"switching {way}")
-    measurement = _sent_while_switching(bench, colours, load_plan)
+    load_plan = replace(SWITCH, purpose=f"switching {direction}")
+    measurement = _send_while_switching(context, colours, load_plan)
     switch.planned = load_plan.count
     switch.during += measurement.observations
     end = time.monotonic() + SETTLING_SECONDS
     while not switch.settled and time.monotonic() < end:
-        measurement = bench.send(replace(ROUND, purpose=f"settling {way}"))
+        measurement = context.send(replace(ROUND, purpose=f"settling {direction}"))
         switch.planned += ROUND.count
         switch.during += measurement.observations
         switch.settled = set(measurement.versions_of(SERVICE)) == {colours.idle}
-    switch.after = bench.send(replace(STEADY, purpose=f"after, {way}"))
+    switch.after = context.send(replace(STEADY, purpose=f"after, {direction}"))
     return switch
 
 
-def _sent_while_switching(bench: ProofContext, colours: Colours, load_plan: LoadPlan) -> Measurement:
-    """Send, and exchange the weights when a quarter has been answered; both have ended then."""
-    error: list[BaseException] = []
+def _send_while_switching(context: ProofContext, colours: Colours, load_plan: LoadPlan) -> Measurement:
+    """Send, and exchange the weights when a quarter has been answered; both have ended on return."""
+    errors: list[BaseException] = []
 
     def change() -> None:
         try:
-            bench.change(bench.api, switched(colours.item, colours.index))
-        except Exception as problem:  # told below, in the thread of the proof
-            error.append(problem)
+            context.change(context.api, dict(colours.switched.item))
+        except Exception as error:  # raised below, in the thread of the proof
+            errors.append(error)
 
-    changing = threading.Thread(target=change, daemon=True)
+    thread = threading.Thread(target=change, daemon=True)
     try:
-        measurement = bench.send(load_plan, meanwhile=(load_plan.count // 4, changing.start))
+        measurement = context.send(load_plan, meanwhile=(load_plan.count // 4, thread.start))
     finally:
-        # Also after Ctrl-C: what is put back then must not be overtaken by the switch.
-        if changing.ident is not None:
-            changing.join()
-    if error:
-        raise error[0]
+        # Also after Ctrl-C: the switch must not arrive later than the restored configuration.
+        if thread.ident is not None:
+            thread.join()
+    if errors:
+        raise errors[0]
     return measurement
 
 
-def judged(switches: Iterable[Switch]) -> list[Check]:
-    """For each switch: nothing lost in it, nobody else answered, and all by the new version after it."""
-    checks = []
-    for switch in switches:
-        live, idle = switch.colours.live, switch.colours.idle
-        lost = sum(one.failed and not one.abandoned for one in switch.during)
-        unknown = sum(one.abandoned for one in switch.during)
-        checks.append(
-            judge(
-                f"{live} to {idle}: lost",
-                "not one request",
-                design(0.0, switch.planned),
-                Count(lost, len(switch.during), unknown),
-            )
-        )
-        name = f"{live} to {idle}: then all {idle}"
-        if switch.settled:
-            checks.append(_all_by(name, idle, switch.after))
-        else:
-            reason = f"{live} still answered {SETTLING_SECONDS} s after the switch"
-            checks.append(failed(name, "all requests", reason))
-    return checks
+def judge(colours: Colours, observed: Observed) -> list[Check]:
+    """All by the live version at first, and what `judge_switch` checks of each switch."""
+    checks = [_all_by(f"before: all {colours.live}", colours.live, observed.before)]
+    return [*checks, *(check for switch in observed.switches for check in judge_switch(switch))]
+
+
+def judge_switch(switch: Switch) -> list[Check]:
+    """No request lost during the switch, and all answered by the new version after it."""
+    live, idle = switch.colours.live, switch.colours.idle
+    lost = sum(one.failed and not one.abandoned for one in switch.during)
+    unknown = sum(one.abandoned for one in switch.during)
+    none_lost = judge_share(
+        f"{live} to {idle}: lost",
+        "no request",
+        design(0.0, switch.planned),
+        Count(lost, len(switch.during), unknown),
+    )
+    name = f"{live} to {idle}: then all {idle}"
+    if switch.settled:
+        return [none_lost, _all_by(name, idle, switch.after)]
+    reason = f"{live} still answered {SETTLING_SECONDS} s after the switch"
+    return [none_lost, failed(name, "all requests", reason)]
 
 
 def _all_by(name: str, version: str, measurement: Measurement) -> Check:
     answered = measurement.count(lambda one: one.version_of(SERVICE) == version and not one.failed)
-    unknown = measurement.count(lambda one: one.abandoned)
-    return judge(name, "all requests", design(1.0, STEADY.count), Count(answered, len(measurement), unknown))
+    count = Count(answered, len(measurement), measurement.abandoned)
+    return judge_share(name, "all requests", design(1.0, STEADY.count), count)
 
 
 PROOF = Proof(
     scenario="blue-green",
-    proves="all users change to the other version and back, and not one request is lost",
-    prove=prove,
+    proves="all users move to the other version and back, and no request is lost",
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
 )

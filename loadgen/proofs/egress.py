@@ -1,124 +1,152 @@
-"""Egress: of all hosts outside, the workloads reach those that have a ServiceEntry, and no other.
+"""Egress: workloads reach those external hosts that have a ServiceEntry, and no others.
 
-Who calls are workloads of the mesh with an address to call in their environment (LOGIC_URL): each is given
+The callers are workloads of the mesh with an address to call in their environment (LOGIC_URL). Each gets
 sentences through the gateway, and its answers say what became of its own calls. Which host it calls, and
-whether the mesh knows that host, is read from what is in force. What the mesh does not know must be refused
-by the caller's own sidecar, with 502.
+whether the mesh knows that host, is read from the configuration. The caller's own sidecar must reject calls
+to hosts that the mesh does not know, with 502.
 
-That nothing of it went out is asked of the outside itself, which counts what arrives: not of hosts that are
-really outside, but of the Services that stand for them in a demonstration.
+That none of those calls got out is asked of the destination, which counts what arrives: not of hosts that
+are really external, but of the Services that stand for them in a demonstration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from loadgen.measurement.sentiment import PATH, sentiment_requests
-from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
-from loadgen.meshstate.gateway_operations import routes_with
-from loadgen.meshstate.metrics import counted
-from loadgen.meshstate.outbound import Registry, registry
-from loadgen.meshstate.pods import ready
-from loadgen.meshstate.routes import Route
-from loadgen.meshstate.shares import edge_route
-from loadgen.proofs.common.access import TIMES, AccessCase, access_checks
+from loadgen.meshstate import Call, NotConfigured, Resources, Route, UnsupportedConfig
+from loadgen.meshstate.outbound import Registry, read_registry
+from loadgen.meshstate.pods import is_ready, metric_sum
+from loadgen.meshstate.resources import service_name
+from loadgen.meshstate.routes import edge_route, gateway_routes_with
+from loadgen.proofs.common.access import TIMES, Access, AccessCase, access_checks, send_cases
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.judge import Check, exact_check
 
 REMEDY = remedy("egress")
 ADDRESS = "LOGIC_URL"
 REACHED = "200 of webapp, logic"
-REFUSED = "502 of webapp: logic answered 502"
-"""webapp is the program of every caller, logic that of whoever judges; without logic nobody answered."""
-ARRIVED = "sentimesh_logic_requests_total"
+REJECTED = "502 of webapp: logic answered 502"
+"""webapp is the program of every caller, logic that of every destination; here no logic has answered."""
+ARRIVED_METRIC = "sentimesh_logic_requests_total"
 
 
 @dataclass(frozen=True, slots=True)
 class EgressCase:
-    """A path at the gateway, the Service it leads to, and the host that its workload calls then."""
+    """A path at the gateway, the Service it leads to, and the host that its workload then calls."""
 
     path: str
     service: str
     host: str
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Read who calls whom and what is known, send everybody, ask the outside."""
-    resources, known = bench.resources(), registry(bench.api, remedy=REMEDY)
-    errands = errands_in_force(resources)
-    outside = outside_in_force(errands, known)
-    names = ", ".join(f"{host} ({known.entries[host]['metadata']['name']})" for host in sorted(known.entries))
-    bench.facts["in force"] = f"{known.where}: REGISTRY_ONLY, sees {', '.join(known.imports)}"
-    bench.facts["entries"] = f"ServiceEntries: {names}"
-    before = _arrived(bench, known, outside)
-    checks = access_checks(bench, passages(errands, known))
-    if before is not None:
-        after = _arrived(bench, known, outside) or 0
-        checks.append(judged_arrivals(len(outside), after - before))
-    if (bench.resources(), registry(bench.api, remedy=REMEDY)) != (resources, known):
-        raise UnsupportedConfig("the configuration was changed while the requests were sent")
-    return checks
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The callers, and the hosts that the mesh knows."""
+
+    cases: tuple[EgressCase, ...]
+    registry: Registry
+
+    @property
+    def external_hosts(self) -> list[str]:
+        """The called hosts that have a ServiceEntry."""
+        return [case.host for case in self.cases if case.host in self.registry.entries]
 
 
-def errands_in_force(resources: Resources) -> list[EgressCase]:
-    """Everybody who judges sentences at the gateway, and who is asked for it behind."""
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The answers, and how many requests arrived at the destinations; None where they cannot be asked."""
+
+    access: Access
+    arrived: int | None
+
+
+def read(resources: Resources) -> Expectation:
+    """The callers and the registry; raises NotConfigured unless some host is known and another is not."""
+    expectation = Expectation(tuple(read_cases(resources)), read_registry(resources, remedy=REMEDY))
+    if not expectation.external_hosts:
+        hosts = ", ".join(case.host for case in expectation.cases)
+        raise NotConfigured(f"none of the called hosts ({hosts}) has a ServiceEntry; {REMEDY}")
+    if all(expectation.registry.knows(case.host) for case in expectation.cases):
+        raise NotConfigured(f"every called host is known to {expectation.registry.where}; {REMEDY}")
+    return expectation
+
+
+def read_cases(resources: Resources) -> list[EgressCase]:
+    """Every path at the gateway that takes sentences, with the host that is called behind it."""
     routes = [(PATH, edge_route(resources, Call("POST", PATH)))]
     try:
-        rewritten = routes_with(resources, "rewrite", "uri")
+        rewritten = gateway_routes_with(resources, "rewrite", "uri")
     except NotConfigured as finding:
-        raise NotConfigured(f"{finding}, so nobody is there who calls outside; {REMEDY}") from None
+        raise NotConfigured(f"{finding}, so no workload calls an external host; {REMEDY}") from None
     routes += [(path, route) for path, route in rewritten if route.spec["rewrite"]["uri"] == PATH]
     return [EgressCase(path, *_called(resources, route)) for path, route in routes]
 
 
-def outside_in_force(errands: Sequence[EgressCase], known: Registry) -> list[str]:
-    """The hosts that are called and have an entry; NotInForce if none is, or if none is refused."""
-    outside = [errand.host for errand in errands if errand.host in known.entries]
-    if not outside:
-        hosts = ", ".join(errand.host for errand in errands)
-        raise NotConfigured(f"none of the hosts that are called ({hosts}) has a ServiceEntry; {REMEDY}")
-    if all(known.knows(errand.host) for errand in errands):
-        raise NotConfigured(f"no host is called that {known.where} does not know; {REMEDY}")
-    return outside
+def facts(expectation: Expectation) -> dict[str, str]:
+    """The Sidecar and the ServiceEntries."""
+    registry = expectation.registry
+    entries = (f"{host} ({entry['metadata']['name']})" for host, entry in sorted(registry.entries.items()))
+    return {
+        "configured": f"{registry.where}: REGISTRY_ONLY, imports {', '.join(registry.imports)}",
+        "entries": f"ServiceEntries: {', '.join(entries)}",
+    }
 
 
-def passages(errands: Sequence[EgressCase], known: Registry) -> list[AccessCase]:
-    """A sentence for everybody, and what must become of it."""
+def measure(context: ProofContext, expectation: Expectation) -> Observed:
+    """Send to every caller, and ask the destinations before and after."""
+    before = _arrived(context, expectation)
+    access = send_cases(context, access_cases(expectation))
+    if before is None:
+        return Observed(access, None)
+    return Observed(access, (_arrived(context, expectation) or 0) - before)
+
+
+def access_cases(expectation: Expectation) -> list[AccessCase]:
+    """A sentence for every caller, and its expected outcome."""
     sentence = sentiment_requests()[0]
     return [
         AccessCase(
-            f"to {errand.host}",
-            errand.service,
-            replace(sentence, path=errand.path),
-            REACHED if known.knows(errand.host) else REFUSED,
+            f"to {case.host}",
+            case.service,
+            replace(sentence, path=case.path),
+            REACHED if expectation.registry.knows(case.host) else REJECTED,
         )
-        for errand in errands
+        for case in expectation.cases
     ]
 
 
-def judged_arrivals(callers: int, arrived: int) -> Check:
-    """Whether the outside got what those sent it who may, and nothing else."""
-    return exact_check("what arrives outside", f"{TIMES * callers:,} requests", f"{arrived:,} requests")
+def judge(expectation: Expectation, observed: Observed) -> list[Check]:
+    """What became of each call, and whether only the allowed ones arrived."""
+    checks = access_checks(access_cases(expectation), observed.access.measurement)
+    if observed.arrived is not None:
+        checks.append(arrivals_check(len(expectation.external_hosts), observed.arrived))
+    return checks
+
+
+def arrivals_check(callers: int, arrived: int) -> Check:
+    """Whether the destinations received the requests of the allowed callers, and no others."""
+    return exact_check("arrived outside", f"{TIMES * callers:,} requests", f"{arrived:,} requests")
 
 
 def _called(resources: Resources, route: Route) -> tuple[str, str]:
-    """The Service that a route leads to, and the host that the container behind it is told to call."""
-    hosts = [str(entry["destination"]["host"]) for entry in route.destinations]
-    service = hosts[0].partition(".")[0] if len(hosts) == 1 else ""
-    found = {
+    """The Service that a route leads to, and the host in the environment of the container behind it."""
+    services = [service_name(entry["destination"]["host"]) for entry in route.destinations]
+    service = services[0] if len(services) == 1 else ""
+    hosts = {
         str(urlsplit(variable["value"]).hostname)
         for container in _containers(resources, service)
         for variable in container.get("env") or ()
         if variable["name"] == ADDRESS
     }
-    if len(found) != 1:
+    if len(hosts) != 1:
         raise UnsupportedConfig(
-            f"{route.where} leads to {len(found)} containers with {ADDRESS}: one is expected"
+            f"{route.where} leads to {len(hosts)} containers with {ADDRESS}: one is expected"
         )
-    return service, found.pop()
+    return service, hosts.pop()
 
 
 def _containers(resources: Resources, service: str) -> Iterator[Mapping[str, Any]]:
@@ -134,20 +162,24 @@ def _containers(resources: Resources, service: str) -> Iterator[Mapping[str, Any
                     yield container
 
 
-def _arrived(bench: ProofContext, known: Registry, hosts: Sequence[str]) -> int | None:
-    """How many requests the outside has been given so far; None where the API does not lead to it."""
-    places = sorted({place for host in hosts for place in known.services_behind(host)})
+def _arrived(context: ProofContext, expectation: Expectation) -> int | None:
+    """How many requests the destinations have received so far; None where the API does not lead to them."""
+    registry = expectation.registry
+    services = {place for host in expectation.external_hosts for place in registry.services_behind(host)}
     total = 0.0
-    for service, namespace in places:
-        with bench.api.elsewhere(namespace) as api:
-            if not any(ready(pod) for pod in api.pods(app=service)):
-                raise UnsupportedConfig(f"no pod of {service} is ready in namespace {namespace}, outside")
-            total += counted(api, service, None, ARRIVED)
-    return int(total) if places else None
+    for service, namespace in sorted(services):
+        with context.api.in_namespace(namespace) as api:
+            if not any(is_ready(pod) for pod in api.pods(app=service)):
+                raise UnsupportedConfig(f"no pod of {service} is ready in the external namespace {namespace}")
+            total += metric_sum(api, service, None, ARRIVED_METRIC)
+    return int(total) if services else None
 
 
 PROOF = Proof(
     scenario="egress",
-    proves="hosts outside are reached if they have a ServiceEntry, and refused if not",
-    prove=prove,
+    proves="external hosts are reached if they have a ServiceEntry, and rejected if not",
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
 )

@@ -1,9 +1,12 @@
-"""Injected faults: one user meets delays and failures that nobody caused, and nobody else does.
+"""Injected faults: one user gets delays and failures that no service causes, and nobody else does.
 
-The route for `end-user: tester` is found like every other: webapp passes the header on, and the proxy beside
-it decides. Delay and abort are drawn independently. An injected delay is told from a slow answer by its
-length: it is a second, and answers take milliseconds. An abort is told from a failure of logic by
-`served-by`: logic has not seen the request. Its status is what webapp's answer says of logic's.
+The route for `end-user: tester` is chosen like any other: webapp propagates the header, and its proxy
+decides. Delay and abort are drawn independently. An injected delay is recognised by its length: it is a
+second, and answers take milliseconds. An abort differs from a failure of logic in `served-by`: logic has not
+seen the request. Its status is the one that webapp reports of logic.
+
+Every fifth request is a control: GET /sentiment takes the same way to webapp, which answers 405 without
+calling logic, so nothing configured delays it.
 """
 
 from __future__ import annotations
@@ -11,37 +14,41 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from loadgen.http1 import Request
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.quality import CONTROL_BOUND_SECONDS, Quality, half_of, quality_of
 from loadgen.measurement.sentiment import PATH, sentiment_requests
 from loadgen.meshstate import Call, CallPath, NotConfigured, Resources, UnsupportedConfig, inner_route
-from loadgen.meshstate.durations import seconds
-from loadgen.meshstate.interference import interference
-from loadgen.meshstate.routes import Route
-from loadgen.proofs.common.measurement_quality import STALL_RATIO, late_sending, timed_out
-from loadgen.proofs.common.proof import Proof, ProofContext, remedy
+from loadgen.meshstate.resources import seconds
+from loadgen.meshstate.traffic_policy import require_no_interference
+from loadgen.proofs.common.proof import Proof, remedy, single_measurement
 from loadgen.statistics.binomial import percent
-from loadgen.statistics.design import Design, design, surely_at_least, trials_for
-from loadgen.statistics.judge import Check, Count, downgrade_to_inconclusive, judge
+from loadgen.statistics.design import almost_surely_at_least, design, trials_for
+from loadgen.statistics.judge import Check, Count, judge_time
+from loadgen.statistics.judge import judge as judge_share
 
 SERVICE = "logic"
 HEADER = "end-user"
 TESTER = "tester"
 OTHER = "somebody"
+CONTROL = "control"
+GROUPS = (TESTER, OTHER, TESTER, OTHER, CONTROL)
+"""Who sends, in the order of sending."""
 REMEDY = remedy("fault-injection")
 
-NOTICED = 0.12
+DETECTED = 0.12
 FEWEST_REQUESTS = 500
 MOST_REQUESTS = 2_000
 MOST_CONNECTIONS = 96
-USUAL_RATE = 200
+USUAL_RATE = 250
 SHORTEST_DELAY_SECONDS = 0.3
-"""An injected delay shorter than this is not told from an answer of a busy machine."""
-LEAST_PART, NEARLY, EXACTLY = 0.25, 0.95, 1.25
-"""Parts of an injected delay: what is slow, and from when to when it is as if delayed by that alone."""
+"""A shorter injected delay is not distinguishable from a slow answer."""
+NEARLY = 0.95
+"""The part of an injected delay from which a request counts as delayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,71 +63,51 @@ class Faults:
 
     @property
     def any(self) -> bool:
-        """Whether it injects anything at all."""
+        """Whether it injects anything."""
         return self.abort_share > 0 or self.delay_share > 0
 
     def __str__(self) -> str:
         """For the report."""
-        parts = [
-            *(
-                [f"{percent(self.delay_share)} delayed by {self.delay_seconds:g} s"]
-                if self.delay_share
-                else []
-            ),
-            *([f"{percent(self.abort_share)} aborted with {self.abort_status}"] if self.abort_share else []),
-        ]
+        parts = []
+        if self.delay_share:
+            parts.append(f"{percent(self.delay_share)} delayed by {self.delay_seconds:g} s")
+        if self.abort_share:
+            parts.append(f"{percent(self.abort_share)} aborted with {self.abort_status}")
         return f"{self.where}: {' and '.join(parts) or 'nothing injected'}"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is in force for the tester and for everybody else."""
+class Expectation:
+    """The faults for the tester, and those for everyone else."""
 
     tester: Faults
     others: Faults
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Read the faults in force, send as the tester and as others in turn, count, judge."""
-    plan = plan_in_force(bench.resources())
-    bench.facts |= {"for the tester": str(plan.tester), "for others": str(plan.others)}
-    planned = load_plan(plan)
-    measurement = bench.send(planned)
-    if plan_in_force(bench.resources()) != plan:
-        raise UnsupportedConfig("the configuration was changed while the requests were sent")
-    return judged(plan, planned.count, measurement)
-
-
-def plan_in_force(resources: Resources) -> Plan:
-    """The faults for the tester, if there are any, and those for others, who are to be spared."""
+def read(resources: Resources) -> Expectation:
+    """The faults for the tester, if there are any, and none for others."""
     tester, others = (_faults(resources, user) for user in (TESTER, OTHER))
     if not tester.any:
         raise NotConfigured(f"nothing is injected for {HEADER}: {TESTER}; {REMEDY}")
     if others.any:
-        raise NotConfigured(f"{others.where} injects faults for everybody, not only for {TESTER}; {REMEDY}")
+        raise NotConfigured(f"{others.where} injects faults for everyone, not only for {TESTER}; {REMEDY}")
     if tester.delay_share and tester.delay_seconds < SHORTEST_DELAY_SECONDS:
         raise UnsupportedConfig(
-            f"{tester.where}: a delay of {tester.delay_seconds:g} s is not told from a slow answer; "
-            f"at least {SHORTEST_DELAY_SECONDS:g} s are needed"
+            f"{tester.where}: a delay of {tester.delay_seconds:g} s is not distinguishable from a slow "
+            f"answer; at least {SHORTEST_DELAY_SECONDS:g} s are needed"
         )
-    return Plan(tester, others)
+    return Expectation(tester, others)
 
 
 def _faults(resources: Resources, user: str) -> Faults:
     headers = {HEADER: user}
-    journey = CallPath(
-        "webapp",
-        Call("POST", PATH, headers),
-        SERVICE,
-        Call("POST", "/analyse/sentiment", headers),
+    path = CallPath(
+        "webapp", Call("POST", PATH, headers), SERVICE, Call("POST", "/analyse/sentiment", headers)
     )
-    route = inner_route(resources, journey)
+    route = inner_route(resources, path)
     if route is None:
         raise NotConfigured(f"no VirtualService routes calls to {SERVICE}; {REMEDY}")
-    bare = Route(route.where, {key: part for key, part in route.spec.items() if key != "fault"})
-    others = interference(resources, bare, journey)
-    if others:
-        raise UnsupportedConfig(f"what is to be expected also depends on {' and '.join(others)}")
+    require_no_interference(resources, route.without("fault"), path)
     fault = route.spec.get("fault") or {}
     abort, delay = fault.get("abort") or {}, fault.get("delay") or {}
     return Faults(
@@ -132,64 +119,100 @@ def _faults(resources: Resources, user: str) -> Faults:
     )
 
 
-def load_plan(plan: Plan) -> LoadPlan:
-    """As many requests of the tester as of others, in turn."""
-    tester = plan.tester
-    wanted = [trials_for(share, NOTICED) for share in (tester.abort_share, tester.delay_share) if share]
-    each = min(max(FEWEST_REQUESTS, *wanted), MOST_REQUESTS)
+def facts(expectation: Expectation) -> dict[str, str]:
+    """The faults."""
+    return {"for the tester": str(expectation.tester), "for others": str(expectation.others)}
+
+
+def load_plan(expectation: Expectation) -> LoadPlan:
+    """As many requests of the tester as of others, in turn, and a control in each round."""
+    tester = expectation.tester
+    needed = [trials_for(share, DETECTED) for share in (tester.abort_share, tester.delay_share) if share]
+    of_tester = math.ceil(min(max(FEWEST_REQUESTS, *needed), MOST_REQUESTS) / 50) * 50
     rate: float = USUAL_RATE
     if tester.delay_share:
-        # Delayed requests hold connections and webapp's threads: half of those are left for the others.
-        rate = min(rate, MOST_CONNECTIONS / (tester.delay_share * tester.delay_seconds))
-    requests = tuple(
-        replace(request, headers=(*request.headers, (HEADER, user)))
-        for request in sentiment_requests()
-        for user in (TESTER, OTHER)
+        # Delayed requests occupy connections and webapp's threads: half of those are left for others.
+        delayed = GROUPS.count(TESTER) / len(GROUPS) * tester.delay_share * tester.delay_seconds
+        rate = min(rate, MOST_CONNECTIONS / 2 / delayed)
+    return LoadPlan(
+        _requests(),
+        of_tester * len(GROUPS) // GROUPS.count(TESTER),
+        MOST_CONNECTIONS,
+        timeout_seconds=15 + tester.delay_seconds,
+        rate=rate,
+        keep_answers=True,
     )
-    timeout_seconds = 15 + tester.delay_seconds
-    count = 2 * math.ceil(each / 50) * 50
-    return LoadPlan(requests, count, MOST_CONNECTIONS, timeout_seconds, rate=rate, keep_answers=True)
 
 
-def is_testers(one: Observation) -> bool:
-    """Whether the tester sent it: requests alternate."""
-    return one.number % 2 == 0
+def _requests() -> tuple[Request, ...]:
+    """Rounds of all groups, each with the next sentences."""
+    sentences = sentiment_requests()
+    rounds = (sentences[index : index + 2] for index in range(0, len(sentences), 2))
+    return tuple(
+        request
+        for pair in rounds
+        for request in (
+            *(
+                replace(sentence, headers=(*sentence.headers, (HEADER, user)))
+                for sentence in pair
+                for user in (TESTER, OTHER)
+            ),
+            Request("GET", PATH),
+        )
+    )
 
 
-def judged(plan: Plan, planned: int, measurement: Measurement) -> list[Check]:
-    """All checks: for the tester the shares in force, for all others nothing at all."""
-    tester, others = _parted(measurement)
-    each, late, stalls = planned // 2, was_delayed(plan), stalled(plan, others)
-    sent_late, none = late_sending(measurement), design(0.0, each)
+def group_of(one: Observation) -> str:
+    """Who sent the request."""
+    return GROUPS[one.number % len(GROUPS)]
+
+
+def of_group(measurement: Measurement, group: str) -> Measurement:
+    """The observations of one group."""
+    planned = measurement.planned * GROUPS.count(group) // len(GROUPS)
+    return Measurement(measurement.where(lambda one: group_of(one) == group), planned=planned)
+
+
+def quality(expectation: Expectation, measurement: Measurement) -> Quality:
+    """By the control requests, for a stall as long as the injected delay."""
+    delay = expectation.tester.delay_seconds
+    return quality_of(
+        measurement,
+        control=lambda one: group_of(one) == CONTROL and one.status is not None,
+        bound_seconds=half_of(delay) if delay else CONTROL_BOUND_SECONDS,
+    )
+
+
+def judge(expectation: Expectation, measurement: Measurement) -> list[Check]:
+    """For the tester the configured shares, for others nothing at all."""
+    faults, busy = expectation.tester, quality(expectation, measurement).busy
+    tester, others = (of_group(measurement, group) for group in (TESTER, OTHER))
     return [
-        _share("tester's aborts", design(plan.tester.abort_share, each), tester, is_abort, stalls),
-        # Requests alternate: what stood still for the others did so for as many of the tester's.
-        _not_late(
-            _delays("tester's delays", design(plan.tester.delay_share, each), tester, late, stalls), sent_late
-        ),
-        *([_status(plan.tester, each, tester)] if plan.tester.abort_share else []),
-        _share("tester's other failures", none, tester, is_other_failure, stalls),
-        _share("others' failures", none, others, lambda one: one.failed, stalls),
-        _not_late(_delays("others' delays", none, others, late, stalls), sent_late),
+        _failures("tester's aborts", faults.abort_share, tester, is_abort, busy),
+        _delays("tester's delays", faults.delay_share, tester, was_delayed(faults), busy),
+        *([_abort_status(faults, tester)] if faults.abort_share else []),
+        _failures("tester's other failures", 0.0, tester, is_other_failure, busy),
+        _failures("others' failures", 0.0, others, lambda one: one.failed, busy),
+        _delays("others' delays", 0.0, others, was_delayed(faults), busy),
     ]
 
 
-def _status(faults: Faults, planned: int, tester: Measurement) -> Check:
-    """Whether every abort has the status in force, as webapp was given it."""
-    aborts = [one for one in tester.observations if is_abort(one)]
-    others = Counter(status for one in aborts if (status := _upstream_status(one)) != faults.abort_status)
-    note = ", ".join(f"{count:,} with {status or 'none'}" for status, count in others.items())
-    return judge(
+def _abort_status(faults: Faults, tester: Measurement) -> Check:
+    """Whether every abort has the configured status, as webapp received it."""
+    aborts = tester.where(is_abort)
+    wrong = Counter(status for one in aborts if (status := _upstream_status(one)) != faults.abort_status)
+    note = ", ".join(f"{count:,} with {status or 'none'}" for status, count in wrong.items())
+    return judge_share(
         f"aborts not with {faults.abort_status}",
         "none",
-        design(0.0, max(1, surely_at_least(planned, faults.abort_share))),
-        Count(others.total(), len(aborts)),
+        design(0.0, max(1, almost_surely_at_least(tester.planned, faults.abort_share))),
+        Count(wrong.total(), len(aborts)),
         note=note,
     )
 
 
 def _upstream_status(one: Observation) -> int | None:
-    """The status that webapp says logic answered; None where it says none."""
+    """The status of logic that webapp reports; None where it reports none."""
     try:
         status = json.loads(one.body)["upstream"]["status"]
     except (ValueError, KeyError, TypeError):
@@ -197,78 +220,69 @@ def _upstream_status(one: Observation) -> int | None:
     return status if isinstance(status, int) else None
 
 
-def stalled(plan: Plan, others: Measurement) -> int:
-    """How many of the others' requests a machine that stood still may have delayed as long as is injected.
-
-    An injected delay has one length. A stall has all of them: where requests took a part of the delay, too,
-    or clearly more, as many as that (times `STALL_RATIO`) may have been delayed by the machine.
-    """
-    injected = plan.tester.delay_seconds
-
-    def otherwise(one: Observation) -> bool:
-        parts = one.latency_seconds / injected if injected else 0.0
-        return one.status is not None and (LEAST_PART < parts < NEARLY or parts > EXACTLY)
-
-    return min(others.count(was_delayed(plan)), STALL_RATIO * others.count(otherwise))
-
-
 def _delays(
-    name: str, wanted: Design, measurement: Measurement, late: Callable[[Observation], bool], stalls: int
+    name: str, share: float, group: Measurement, delayed: Callable[[Observation], bool], busy: str
 ) -> Check:
-    """Whether the wanted share is delayed on purpose; that as many as `stalls` were not is possible."""
-    found = measurement.count(lambda one: late(one) and not one.abandoned)
-    stalls = min(found, stalls)
-    count = Count(found - stalls, len(measurement), stalls + measurement.count(lambda one: one.abandoned))
-    return judge(name, f"{percent(wanted.expected)} of these requests", wanted, count)
+    """The share of delayed requests; a slow machine may have delayed any of them."""
+    return _share(name, share, group, delayed, may_be_slowness=delayed, busy=busy)
 
 
-def _not_late(check: Check, sent_late: str) -> Check:
-    """The check, but too many delays are not held against the mesh if this machine sent late itself.
-
-    Too few are: no machine makes a delay shorter.
-    """
-    measured = check.measured
-    too_many = measured is not None and (measured.count.share or 0.0) > measured.design.expected
-    return downgrade_to_inconclusive(check, sent_late) if too_many else check
-
-
-def was_delayed(plan: Plan) -> Callable[[Observation], bool]:
-    """Whether a request was delayed as injected: it took that long, whatever its answer."""
-    shortest = plan.tester.delay_seconds if plan.tester.delay_share else math.inf
+def was_delayed(faults: Faults) -> Callable[[Observation], bool]:
+    """Whether a request took as long as the injected delay, whatever its answer."""
+    shortest = faults.delay_seconds if faults.delay_share else math.inf
     return lambda one: one.latency_seconds >= shortest * NEARLY
 
 
 def is_abort(one: Observation) -> bool:
-    """Whether webapp says that logic failed, and logic has not seen it."""
+    """Whether webapp reports a failure of logic, and logic has not seen the request."""
     return (
         one.status in {502, 504} and one.version_of("webapp") is not None and one.version_of(SERVICE) is None
     )
 
 
 def is_other_failure(one: Observation) -> bool:
-    """Whether it failed in another way than by an abort."""
+    """Whether it failed other than by an abort."""
     return one.failed and not is_abort(one)
 
 
-def _parted(measurement: Measurement) -> tuple[Measurement, Measurement]:
-    tester = [one for one in measurement.observations if is_testers(one)]
-    others = [one for one in measurement.observations if not is_testers(one)]
-    return Measurement(tester, measurement.seconds), Measurement(others, measurement.seconds)
+def _failures(
+    name: str, share: float, group: Measurement, holds: Callable[[Observation], bool], busy: str
+) -> Check:
+    """The share of such failures; a slow machine may have caused the timeouts among them."""
+    return _share(name, share, group, holds, may_be_slowness=_is_timeout, busy=busy)
 
 
 def _share(
-    name: str, wanted: Design, measurement: Measurement, holds: Callable[[Observation], bool], stalls: int
+    name: str,
+    share: float,
+    group: Measurement,
+    holds: Callable[[Observation], bool],
+    *,
+    may_be_slowness: Callable[[Observation], bool],
+    busy: str,
 ) -> Check:
-    """The share of such requests; as many as `stalls` may have had no answer because of the machine."""
-    given_up = [one for one in measurement.observations if timed_out(one)][:stalls]
-    unknown = measurement.count(lambda one: one.abandoned) + len(given_up)
-    found = measurement.count(lambda one: holds(one) and not one.abandoned) - sum(map(holds, given_up))
-    count = Count(found, len(measurement), unknown)
-    return judge(name, f"{percent(wanted.expected)} of these requests", wanted, count)
+    counted = group.where(lambda one: holds(one) and not one.abandoned)
+    count = Count(len(counted), len(group), group.abandoned)
+    plan = design(share, group.planned)
+    return judge_time(
+        lambda count: judge_share(name, f"{percent(share)} of these requests", plan, count),
+        count,
+        count.without(successes=sum(map(may_be_slowness, counted))),
+        busy,
+    )
+
+
+def _is_timeout(one: Observation) -> bool:
+    """Whether the client or webapp gave up waiting."""
+    return one.timed_out or (one.status == 504 and _upstream_status(one) is None)
 
 
 PROOF = Proof(
     scenario="fault-injection",
-    proves="the tester meets delays and aborts as often as in force, and nobody else meets any",
-    prove=prove,
+    proves="the tester gets delays and aborts as often as configured, and nobody else gets any",
+    read=read,
+    facts=facts,
+    measure=single_measurement(load_plan),
+    judge=judge,
+    quality=quality,
 )

@@ -1,10 +1,9 @@
-"""Header operations: what the gateway does to requests and answers, beyond choosing who serves them.
+"""Header operations: what the gateway does to requests and answers besides routing.
 
-None of it is left to chance, so each operation in force is looked at by itself, in many answers that must
-all show it: headers of the request in what /about says arrived, headers of the response and of CORS in the
-answer, a rewrite by who answers, a redirect by where it points. That something was *removed* or
-*overwritten* says something only if it was there: the request carries it, and the pod, asked directly,
-answers with it.
+None of it is left to chance, so each operation is checked by itself in many answers that must all show it:
+request headers in what /about reports as arrived, response headers and CORS in the answer, a rewrite by who
+answers, a redirect by its location. A header that is *removed* or *overwritten* must have been there: the
+request carries it, and the pod, asked directly, answers with it.
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ from loadgen.http1 import Request
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.sentiment import PATH, sentiment_requests
-from loadgen.meshstate import NotConfigured, Resources, UnsupportedConfig
-from loadgen.meshstate.durations import seconds
-from loadgen.meshstate.gateway_operations import routes_with
-from loadgen.meshstate.pods import ready
-from loadgen.meshstate.routes import Route
+from loadgen.meshstate import NotConfigured, Resources, Route, UnsupportedConfig
+from loadgen.meshstate.pods import is_ready
+from loadgen.meshstate.resources import seconds, service_name
+from loadgen.meshstate.routes import gateway_routes_with
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
-from loadgen.statistics.judge import TRY_AGAIN, Check, exact_check, failed, inconclusive, passed
+from loadgen.statistics.judge import Cause, Check, exact_check, failed, inconclusive, passed
 
 REMEDY = remedy("header-operations")
 OURS = "from-the-caller"
@@ -32,19 +30,25 @@ STRANGER = "https://stranger.example"
 TIMES = 20
 CONNECTIONS = 8
 PORT = 8080
-_KINDS = (
-    ("redirect",),
-    ("rewrite", "uri"),
-    ("headers", "request"),
-    ("headers", "response"),
-    ("corsPolicy",),
-)
+_REDIRECT = ("redirect",)
+_REWRITE = ("rewrite", "uri")
+_REQUEST = ("headers", "request")
+_RESPONSE = ("headers", "response")
+_CORS = ("corsPolicy",)
+_KINDS = {
+    _REDIRECT: "redirect",
+    _REWRITE: "rewrite",
+    _REQUEST: "request",
+    _RESPONSE: "response",
+    _CORS: "cors",
+}
+"""The fields of a route that operate on requests or answers, and what the report calls them."""
 
 Read = Callable[[Observation], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class Property:
     """What every answer to a request must show: `expected`, as `read` takes it from the answer."""
 
     name: str
@@ -54,19 +58,50 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A request, and all that its answers must show."""
+    """A request, and the properties of its answers."""
 
     request: Request
-    expectations: tuple[Expectation, ...] = field(default=())
+    properties: tuple[Property, ...] = field(default=())
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Read every operation in force, send requests that meet them, look."""
-    resources = bench.resources()
-    probes, missing = probes_for(resources, bench)
-    bench.facts["in force"] = ", ".join(
-        sorted({expectation.name.partition(" ")[0] for probe in probes for expectation in probe.expectations})
-    )
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The routes with each kind of operation, with a path that they take, and the kinds that are missing."""
+
+    routes: Mapping[tuple[str, ...], Sequence[tuple[str, Route]]]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The probes, and the answers to their requests in rotation."""
+
+    probes: Sequence[Probe]
+    measurement: Measurement
+
+
+def read(resources: Resources) -> Expectation:
+    """All operations of the gateway; those that it lacks are failed checks, as long as there are others."""
+    routes: dict[tuple[str, ...], Sequence[tuple[str, Route]]] = {}
+    missing: dict[str, str] = {}
+    for kind in _KINDS:
+        try:
+            routes[kind] = gateway_routes_with(resources, *kind)
+        except NotConfigured as finding:
+            missing[".".join(kind)] = f"{finding}; {REMEDY}"
+    if not routes:
+        raise NotConfigured(f"the gateway redirects, rewrites and changes nothing; {REMEDY}")
+    return Expectation(routes, missing)
+
+
+def facts(expectation: Expectation) -> dict[str, str]:
+    """The kinds of operations."""
+    return {"configured": ", ".join(sorted(_KINDS[kind] for kind in expectation.routes))}
+
+
+def measure(context: ProofContext, expectation: Expectation) -> Observed:
+    """Send requests that meet each operation."""
+    probes = probes_for(context, expectation)
     plan = LoadPlan(
         tuple(probe.request for probe in probes),
         TIMES * len(probes),
@@ -74,31 +109,24 @@ def prove(bench: ProofContext) -> Sequence[Check]:
         timeout_seconds=10,
         keep_answers=True,
     )
-    measurement = bench.send(plan)
-    if bench.resources() != resources:
-        raise UnsupportedConfig("the configuration was changed while the requests were sent")
-    return [*judged(probes, measurement), *missing]
+    return Observed(probes, context.send(plan))
 
 
-def probes_for(resources: Resources, bench: ProofContext) -> tuple[list[Probe], list[Check]]:
-    """The probes for what is in force, and a failed check for each kind of operation that is not."""
-    makers: tuple[Callable[[str, Route], Probe], ...] = (
-        lambda path, route: _redirect(path, route, bench.gateway.authority),
-        _rewrite,
-        _request_headers,
-        lambda path, route: _response_headers(path, route, _own_headers(bench, path, route)),
-    )
-    probes: list[Probe] = []
-    missing: list[Check] = []
-    for fields, make in zip(_KINDS, (*makers, None), strict=True):
-        try:
-            for path, route in routes_with(resources, *fields):
-                probes += _cors(path, route) if make is None else [make(path, route)]
-        except NotConfigured as finding:
-            missing.append(failed(".".join(fields), "in force", f"{finding}; {REMEDY}"))
-    if not probes:
-        raise NotConfigured(f"the gateway redirects, rewrites and changes nothing; {REMEDY}")
-    return probes, missing
+def probes_for(context: ProofContext, expectation: Expectation) -> list[Probe]:
+    """The probes of all operations."""
+    makers: dict[tuple[str, ...], Callable[[str, Route], list[Probe]]] = {
+        _REDIRECT: lambda path, route: [_redirect(path, route, context.gateway.authority)],
+        _REWRITE: lambda path, route: [_rewrite(path, route)],
+        _REQUEST: lambda path, route: [_request_headers(path, route)],
+        _RESPONSE: lambda path, route: [_response_headers(path, route, _own_headers(context, path, route))],
+        _CORS: _cors,
+    }
+    return [
+        probe
+        for kind, routes in expectation.routes.items()
+        for path, route in routes
+        for probe in makers[kind](path, route)
+    ]
 
 
 def _redirect(path: str, route: Route, authority: str) -> Probe:
@@ -110,23 +138,23 @@ def _redirect(path: str, route: Route, authority: str) -> Probe:
     return Probe(
         Request("GET", path),
         (
-            Expectation("redirect status", str(spec.get("redirectCode", 301)), lambda one: str(one.status)),
-            Expectation("redirect location", place, lambda one: one.header("location") or ""),
+            Property("redirect status", str(spec.get("redirectCode", 301)), lambda one: str(one.status)),
+            Property("redirect location", place, lambda one: one.header("location") or ""),
         ),
     )
 
 
 def _rewrite(path: str, route: Route) -> Probe:
-    """Rewritten to /about, the service tells who it is; any other path would be answered by 404."""
+    """Rewritten to /about, the service names itself; to any other path it would answer 404."""
     if route.spec["rewrite"]["uri"] != "/about":
         raise UnsupportedConfig(
             f"{route.where} rewrites to {route.spec['rewrite']['uri']}: only /about shows it"
         )
-    service = str(route.destinations[0]["destination"]["host"]).partition(".")[0]
+    service = service_name(route.destinations[0]["destination"]["host"])
     expected = f"/about of {service}"
     return Probe(
         Request("GET", path),
-        (Expectation(f"rewrite {path}", expected, lambda one: f"/about of {_about(one, 'service')}"),),
+        (Property(f"rewrite {path}", expected, lambda one: f"/about of {_about(one, 'service')}"),),
     )
 
 
@@ -135,16 +163,16 @@ def _about(one: Observation, member: str) -> str:
 
 
 def _request_headers(path: str, route: Route) -> Probe:
-    """What arrives of headers that the caller sends, too."""
+    """Operations on request headers; the caller sends each of them, too."""
     if (route.spec.get("rewrite") or {}).get("uri", path) != "/about":
         raise UnsupportedConfig(f"{route.where}: request headers show only where a request ends at /about")
     operations = route.spec["headers"]["request"]
     sent = [*operations.get("set", {}), *operations.get("add", {}), *operations.get("remove", ())]
-    expectations = tuple(
-        Expectation(f"request {name}", expected, _arrived(header))
+    properties = tuple(
+        Property(f"request {name}", expected, _arrived(header))
         for name, header, expected in _expected(operations, dict.fromkeys(sent, OURS))
     )
-    return Probe(Request("GET", path, tuple((header, OURS) for header in sent)), expectations)
+    return Probe(Request("GET", path, tuple((header, OURS) for header in sent)), properties)
 
 
 def _arrived(header: str) -> Read:
@@ -158,12 +186,12 @@ def _arrived(header: str) -> Read:
 
 
 def _response_headers(path: str, route: Route, own: Mapping[str, str]) -> Probe:
-    """What leaves of headers that the pod answers with, too."""
-    expectations = tuple(
-        Expectation(f"response {name}", expected, _left(header))
+    """Operations on response headers; `own` are those of the pod."""
+    properties = tuple(
+        Property(f"response {name}", expected, _left(header))
         for name, header, expected in _expected(route.spec["headers"]["response"], own)
     )
-    return Probe(Request("GET", path), expectations)
+    return Probe(Request("GET", path), properties)
 
 
 def _left(header: str) -> Read:
@@ -171,7 +199,7 @@ def _left(header: str) -> Read:
 
 
 def _expected(operations: Mapping[str, Any], before: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Each operation's name, header, and value after it; `before` are the values without it."""
+    """Each operation's name, header, and resulting value; `before` are the values without it."""
     lower = {name.lower(): value for name, value in before.items()}
     for header, value in (operations.get("set") or {}).items():
         yield f"set {header}", header, _listed(value)
@@ -180,14 +208,14 @@ def _expected(operations: Mapping[str, Any], before: Mapping[str, str]) -> Itera
         yield f"add {header}", header, _listed(", ".join(parts))
     for header in operations.get("remove") or ():
         if header.lower() not in lower:
-            raise UnsupportedConfig(f"{header} is removed, but was not there: that it is absent says nothing")
+            raise UnsupportedConfig(f"{header} is removed, but was not there: its absence proves nothing")
         yield f"remove {header}", header, "absent"
 
 
 def _listed(value: str | None) -> str:
-    """A header's value, in one form whether it came as several fields or as one.
+    """A header's value in the same form whether it came as several fields or as one.
 
-    The attempt that a service writes behind its name is not known beforehand, and not compared.
+    The attempt that a service appends to its name is not predictable, and not compared.
     """
     return (
         "absent"
@@ -196,51 +224,51 @@ def _listed(value: str | None) -> str:
     )
 
 
-def _own_headers(bench: ProofContext, path: str, route: Route) -> Mapping[str, str]:
-    """The headers that the route's pod answers with if it is asked past the gateway."""
+def _own_headers(context: ProofContext, path: str, route: Route) -> Mapping[str, str]:
+    """The headers with which the route's pod answers without the gateway."""
     destination = route.destinations[0]["destination"]
-    labels = {"app": str(destination["host"]).partition(".")[0]}
+    labels = {"app": service_name(destination["host"])}
     if "subset" in destination:
         labels["version"] = destination["subset"]
-    pods = [pod for pod in bench.api.pods(**labels) if ready(pod)]
+    pods = [pod for pod in context.api.pods(**labels) if is_ready(pod)]
     if len(pods) != 1:
         raise UnsupportedConfig(
-            f"{route.where} leads to {len(pods)} pods: one is expected, to be asked directly"
+            f"{route.where} leads to {len(pods)} pods: one is expected, which is asked directly"
         )
     own = (route.spec.get("rewrite") or {}).get("uri", path)
-    return bench.api.pod_headers(pods[0], PORT, own.removeprefix("/"))
+    return context.api.pod_headers(pods[0], PORT, own.removeprefix("/"))
 
 
 def _cors(path: str, route: Route) -> list[Probe]:
-    """A preflight and a request of an allowed origin, and a request of another one."""
+    """A preflight and a request from an allowed origin, and a request from another one."""
     policy = route.spec["corsPolicy"]
     if path != PATH:
-        raise UnsupportedConfig(f"{route.where}: CORS is tried at {PATH} only")
+        raise UnsupportedConfig(f"{route.where}: CORS is checked at {PATH} only")
     origin = _origin(policy, route)
     headers = ("access-control-request-method", policy.get("allowMethods", ["POST"])[0])
     answered = [
-        Expectation("cors preflight", "200", lambda one: str(one.status)),
-        Expectation("cors origin", origin, _left("access-control-allow-origin")),
+        Property("cors preflight", "200", lambda one: str(one.status)),
+        Property("cors origin", origin, _left("access-control-allow-origin")),
     ]
     listed = {"allowMethods": "methods", "allowHeaders": "headers"}
     answered += [
-        Expectation(f"cors {word}", ", ".join(policy[name]), _left(f"access-control-allow-{word}"))
+        Property(f"cors {word}", ", ".join(policy[name]), _left(f"access-control-allow-{word}"))
         for name, word in listed.items()
         if policy.get(name)
     ]
     if "maxAge" in policy:
         age = f"{seconds(policy['maxAge']):.0f}"
-        answered.append(Expectation("cors max-age", age, _left("access-control-max-age")))
+        answered.append(Property("cors max-age", age, _left("access-control-max-age")))
     request = sentiment_requests()[0]
     allowed, other = (
-        Request("POST", path, (*request.headers, ("origin", each)), request.body)
-        for each in (origin, STRANGER)
+        Request("POST", path, (*request.headers, ("origin", value)), request.body)
+        for value in (origin, STRANGER)
     )
     allow = _left("access-control-allow-origin")
     return [
         Probe(Request("OPTIONS", path, (("origin", origin), headers)), tuple(answered)),
-        Probe(allowed, (Expectation("cors allowed origin", origin, allow),)),
-        Probe(other, (Expectation("cors another origin", "absent", allow),)),
+        Probe(allowed, (Property("cors allowed origin", origin, allow),)),
+        Probe(other, (Property("cors another origin", "absent", allow),)),
     ]
 
 
@@ -252,32 +280,34 @@ def _origin(policy: Mapping[str, Sequence[Mapping[str, str]]], route: Route) -> 
     raise UnsupportedConfig(f"{route.where}: no origin is allowed by its exact name")
 
 
-def judged(probes: Sequence[Probe], measurement: Measurement) -> list[Check]:
-    """Whether all answers to each probe show what they must."""
+def judge(expectation: Expectation, observed: Observed) -> list[Check]:
+    """Whether all answers to each probe have its properties, and no kind of operation is missing."""
+    probes = observed.probes
     answers: list[list[Observation]] = [[] for _ in probes]
-    for one in measurement.observations:
+    for one in observed.measurement.observations:
         answers[one.number % len(probes)].append(one)
-    return [
-        _judged(expectation, own)
-        for probe, own in zip(probes, answers, strict=True)
-        for expectation in probe.expectations
+    checks = [
+        _check(prop, own) for probe, own in zip(probes, answers, strict=True) for prop in probe.properties
     ]
+    return [*checks, *(failed(name, "configured", reason) for name, reason in expectation.missing.items())]
 
 
-def _judged(expectation: Expectation, answers: Sequence[Observation]) -> Check:
+def _check(prop: Property, answers: Sequence[Observation]) -> Check:
     if len(answers) < TIMES or any(one.status is None for one in answers):
-        known = sum(one.status is not None for one in answers)
-        return inconclusive(
-            expectation.name, expectation.expected, f"only {known} of {TIMES} answers came; {TRY_AGAIN}"
-        )
-    found = sorted({expectation.read(one) for one in answers})
-    if found == [expectation.expected]:
-        return passed(expectation.name, expectation.expected)
-    return exact_check(expectation.name, expectation.expected, " or ".join(found))
+        answered = sum(one.status is not None for one in answers)
+        reason = f"only {answered} of {TIMES} requests were answered"
+        return inconclusive(prop.name, prop.expected, Cause.TOO_FEW, reason)
+    observed = sorted({prop.read(one) for one in answers})
+    if observed == [prop.expected]:
+        return passed(prop.name, prop.expected)
+    return exact_check(prop.name, prop.expected, " or ".join(observed))
 
 
 PROOF = Proof(
     scenario="header-operations",
     proves="the gateway sets, adds and removes headers, rewrites, redirects and answers CORS",
-    prove=prove,
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
 )

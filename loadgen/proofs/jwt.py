@@ -1,31 +1,33 @@
-"""JWT: who shows a token that the mesh believes, with the right claim, may read; who does not may not.
+"""JWT: a token of the trusted issuer with the right claim lets its bearer read; no other token does.
 
-Whose tokens are believed, and which claim is asked for, is read from what is in force. The tokens are made
-here, with the key of the demonstration: the right one, and others that differ from it in one thing each. A
-token that is no good is refused by 401 whatever is asked for; one that is good but does not say enough, and
-none at all, by 403.
+The trusted issuer and the required claim are read from the configuration. The tokens are made here, with the
+key of the demonstration: the right one, and others that differ from it in one point each. An invalid token
+is rejected with 401 whatever is requested; a valid one without the claim, and none at all, with 403.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from loadgen.http1 import Request
 from loadgen.measurement.sentiment import SENTENCES
-from loadgen.meshstate import NotConfigured, UnsupportedConfig
-from loadgen.meshstate.policies import Policies, holds_for, policies
+from loadgen.meshstate import NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.resources import Object
+from loadgen.meshstate.security import applies_to
 from loadgen.proofs.common.access import (
     DENIED,
+    Access,
     AccessCase,
+    DirectCase,
     access_checks,
-    asked_past_the_gateway,
     check_routes,
-    past_the_gateway_check,
-    wait_for_connections,
+    direct_checks,
+    send_cases,
+    waited,
 )
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.judge import Check
@@ -37,67 +39,97 @@ REMEDY = remedy("jwt")
 FEEDBACK = json.dumps({"sentence": SENTENCES[0], "polarity": 0.6, "correct": True}).encode()
 JSON = (("content-type", "application/json"),)
 LONG_AGO_SECONDS = -3600
-"""Longer ago than Envoy forgives: it allows clocks to differ by a minute."""
-BAD = "401"
+"""Longer ago than Envoy tolerates: it allows clocks to differ by a minute."""
+REJECTED = "401"
 READ = "200 of feedback"
 WRITTEN = "201 of feedback"
+DIRECT_CASES = (DirectCase("read past the gateway, no token", (SERVICE,), PATH, DENIED),)
 _CLAIM = re.compile(r"request\.auth\.claims\[([^\[\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """What is in force: whose tokens are believed, for whom, and the claim that a reader needs."""
+class Expectation:
+    """The trusted issuer and audience, and the claim that a reader needs.
+
+    `policies` are the objects that say so, which must not change meanwhile.
+    """
 
     issuer: str
     audience: str | None
     claim: str
     value: str
+    policies: tuple[Object, ...] = ()
+    changed: float | None = field(default=None, compare=False)
 
-    def said(self, **more: Any) -> dict[str, Any]:
-        """The claims of a token that is good, besides the one that is asked for."""
+    def claims(self, **more: Any) -> dict[str, Any]:
+        """The claims of a valid token, and more."""
         audience = {} if self.audience is None else {"aud": self.audience}
         return claims(**{"issuer": self.issuer, **audience, **more})
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Read whom feedback believes and what it asks for, then try every kind of token."""
-    resources, in_force = bench.resources(), policies(bench.api)
-    guard = guard_in_force(in_force)
-    passages = passages_for(guard)
-    check_routes(resources, passages, remedy=REMEDY)
-    bench.facts["in force"] = f"tokens of {guard.issuer}; to read, {guard.claim} must be {guard.value}"
-    wait_for_connections(bench, in_force)
-    checks = access_checks(bench, passages)
-    answers = asked_past_the_gateway(bench, SERVICE, PATH)
-    checks.append(past_the_gateway_check("read past the gateway, no token", DENIED, answers))
-    if (bench.resources(), policies(bench.api)) != (resources, in_force):
-        raise UnsupportedConfig("the configuration was changed while the requests were sent")
-    return checks
-
-
-def guard_in_force(found: Policies) -> Guard:
-    """Whom feedback believes, and which claim it asks readers for."""
-    rule = _jwt_rule(found)
+def read(resources: Resources) -> Expectation:
+    """Whom feedback trusts, and which claim it requires of readers."""
+    rule = _jwt_rule(resources)
     audiences = rule.get("audiences") or [None]
-    claim, value = _claim(found)
-    return Guard(str(rule["issuer"]), audiences[0], claim, value)
+    claim, value = _claim(resources)
+    expectation = Expectation(
+        str(rule["issuer"]),
+        audiences[0],
+        claim,
+        value,
+        (*resources.request_authentications, *resources.authorization_policies),
+        resources.policies_changed,
+    )
+    check_routes(resources, cases_for(expectation), remedy=REMEDY)
+    return expectation
 
 
-def _jwt_rule(found: Policies) -> Mapping[str, Any]:
+def facts(expectation: Expectation) -> dict[str, str]:
+    """The issuer and the claim."""
+    return {
+        "configured": f"tokens of {expectation.issuer}; "
+        f"to read, {expectation.claim} must be {expectation.value}"
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The cases with their tokens, and the answers."""
+
+    cases: tuple[AccessCase, ...]
+    access: Access
+
+
+def measure(context: ProofContext, expectation: Expectation) -> Tried:
+    """Send every kind of token."""
+    cases = cases_for(expectation)
+    access = send_cases(context, cases, direct=DIRECT_CASES, policies_changed=expectation.changed)
+    return Tried(cases, access)
+
+
+def judge(_: Expectation, tried: Tried) -> list[Check]:
+    """One check for each kind of token."""
+    return [
+        *access_checks(tried.cases, tried.access.measurement),
+        *direct_checks(DIRECT_CASES, tried.access),
+    ]
+
+
+def _jwt_rule(resources: Resources) -> Mapping[str, Any]:
     rules: list[Mapping[str, Any]] = [
         rule
-        for each in found.request_authentication
-        if holds_for(each, SERVICE)
-        for rule in each["spec"].get("jwtRules") or ()
+        for authentication in resources.request_authentications
+        if applies_to(authentication, SERVICE)
+        for rule in authentication["spec"].get("jwtRules") or ()
     ]
     if not rules:
-        raise NotConfigured(f"no RequestAuthentication says whose tokens {SERVICE} believes; {REMEDY}")
+        raise NotConfigured(f"no RequestAuthentication names an issuer that {SERVICE} trusts; {REMEDY}")
     if len(rules) > 1:
-        raise UnsupportedConfig(f"{SERVICE} believes {len(rules)} issuers: one is expected")
+        raise UnsupportedConfig(f"{SERVICE} trusts {len(rules)} issuers: one is expected")
     places = {"fromHeaders", "fromParams", "fromCookies"} & set(rules[0])
     if places:
         raise UnsupportedConfig(
-            f"tokens are looked for in {', '.join(sorted(places))}: that is not done here"
+            f"tokens are read from {', '.join(sorted(places))}, which is not supported here"
         )
     if not _trusts_demo_key(str(rules[0].get("jwks", ""))):
         raise UnsupportedConfig(
@@ -115,49 +147,49 @@ def _trusts_demo_key(jwks: str) -> bool:
     return any((key.get("x"), key.get("y")) == (own["x"], own["y"]) for key in keys)
 
 
-def _claim(found: Policies) -> tuple[str, str]:
-    """The claim that the rule for GET asks for, and the first value that will do."""
-    asked: list[Mapping[str, Any]] = [
+def _claim(resources: Resources) -> tuple[str, str]:
+    """The claim that the rule for GET requires, and the first value that it accepts."""
+    conditions: list[Mapping[str, Any]] = [
         condition
-        for policy in found.authorization
-        if holds_for(policy, SERVICE) and policy["spec"].get("action", "ALLOW") == "ALLOW"
+        for policy in resources.authorization_policies
+        if applies_to(policy, SERVICE) and policy["spec"].get("action", "ALLOW") == "ALLOW"
         for rule in policy["spec"].get("rules") or ()
         if any("GET" in (to.get("operation") or {}).get("methods", ()) for to in rule.get("to") or ())
         for condition in rule.get("when") or ()
     ]
-    if not asked:
-        raise NotConfigured(f"no AuthorizationPolicy asks for a claim to read {SERVICE}; {REMEDY}")
-    key, values = str(asked[0]["key"]), asked[0].get("values") or ()
+    if not conditions:
+        raise NotConfigured(f"no AuthorizationPolicy requires a claim to read {SERVICE}; {REMEDY}")
+    key, values = str(conditions[0]["key"]), conditions[0].get("values") or ()
     name = _CLAIM.fullmatch(key)
-    if len(asked) > 1 or name is None or not values or "*" in values[0]:
-        raise UnsupportedConfig(f"{SERVICE} may be read on conditions that are not evaluated here: {key}")
+    if len(conditions) > 1 or name is None or not values or "*" in values[0]:
+        raise UnsupportedConfig(f"the conditions to read {SERVICE} are not evaluated here: {key}")
     return name[1], str(values[0])
 
 
-def passages_for(guard: Guard) -> tuple[AccessCase, ...]:
-    """Requests with every kind of token, and what must become of each."""
+def cases_for(expectation: Expectation) -> tuple[AccessCase, ...]:
+    """Requests with every kind of token, and the expected outcome of each."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    key, right = demo_key(), {guard.claim: guard.value}
+    key, right = demo_key(), {expectation.claim: expectation.value}
     stranger = ec.generate_private_key(ec.SECP256R1())
-    good = guard.said(**right)
-    old = signed(guard.said(**right, lifetime_seconds=LONG_AGO_SECONDS), key)
-    elsewhere = signed(guard.said(**right, issuer=f"{guard.issuer}.elsewhere"), key)
-    several = signed(guard.said(**{guard.claim: ["other", guard.value]}), key)
-    other = signed(guard.said(**{guard.claim: f"not-{guard.value}"}), key)
+    good = expectation.claims(**right)
+    expired = signed(expectation.claims(**right, lifetime_seconds=LONG_AGO_SECONDS), key)
+    other_issuer = signed(expectation.claims(**right, issuer=f"{expectation.issuer}.elsewhere"), key)
+    several = signed(expectation.claims(**{expectation.claim: ["other", expectation.value]}), key)
+    other_value = signed(expectation.claims(**{expectation.claim: f"not-{expectation.value}"}), key)
     return (
         _reading("no token", None, DENIED),
-        _reading(f"{guard.claim} {guard.value}", signed(good, key), READ),
-        _reading(f"{guard.value} among several", several, READ),
-        _reading(f"another {guard.claim}", other, DENIED),
-        _reading(f"no {guard.claim}", signed(guard.said(), key), DENIED),
-        _reading("not a token", "nonsense", BAD),
-        _reading("signed by another key", signed(good, stranger), BAD),
-        _reading("not signed", unsigned(good), BAD),
-        _reading("another issuer", elsewhere, BAD),
-        _reading("expired", old, BAD),
+        _reading(f"{expectation.claim} {expectation.value}", signed(good, key), READ),
+        _reading(f"{expectation.value} among several", several, READ),
+        _reading(f"another {expectation.claim}", other_value, DENIED),
+        _reading(f"no {expectation.claim}", signed(expectation.claims(), key), DENIED),
+        _reading("not a token", "nonsense", REJECTED),
+        _reading("signed by another key", signed(good, stranger), REJECTED),
+        _reading("not signed", unsigned(good), REJECTED),
+        _reading("another issuer", other_issuer, REJECTED),
+        _reading("expired", expired, REJECTED),
         _writing("no token", None, WRITTEN),
-        _writing("expired", old, BAD),
+        _writing("expired", expired, REJECTED),
     )
 
 
@@ -176,6 +208,10 @@ def _bearer(token: str | None) -> tuple[tuple[str, str], ...]:
 
 PROOF = Proof(
     scenario="jwt",
-    proves="feedback is read with a good token that says the right thing, and written without",
-    prove=prove,
+    proves="feedback is read only with a valid token that has the right claim, and written without",
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
+    findings=lambda _, tried: waited(tried.access),
 )

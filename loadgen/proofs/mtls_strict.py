@@ -1,13 +1,13 @@
-"""Strict mTLS: whoever comes in plain text is refused, and whoever is let in has proven who it is.
+"""Strict mTLS: plain text is refused, and callers inside the mesh are authenticated.
 
-Nothing of it is left to chance. From outside, the API's way to a pod is taken (Kubernetes' `pods/proxy`),
-which comes in plain text, here as on a cluster: each declared port of every pod must refuse it or answer, as
-the mode in force for that port says. A connection from before the policy may be used once more, so the first
-answers are not counted.
+Nothing of it is left to chance. From outside, requests take the API's proxy to a pod (Kubernetes'
+`pods/proxy`), which connects in plain text, locally and on a cluster: each declared port of every pod must
+refuse or answer it, as the mode for that port says. A connection from before the policy may be reused once,
+so the first answers are not counted.
 
-Inside, requests go through the gateway to all services. The sidecars tell a service who calls, by the
-certificate that they have seen (`x-forwarded-client-cert`): logic has it in its log, joined by request id,
-and frontend shows at /about what arrived of an identity that the caller made up.
+Inside, requests go through the gateway to all services. Sidecars tell a service the identity of the caller
+from its certificate (`x-forwarded-client-cert`): logic has it in its log, joined by request id, and frontend
+reports at /about what arrived of an identity that the caller forged.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.sentiment import PATH, sentiment_requests
 from loadgen.meshstate import MeshApi, NotConfigured, Resources, UnsupportedConfig
-from loadgen.meshstate.api import Object
-from loadgen.meshstate.mutual_tls import KIND, STRICT, mode_of
-from loadgen.meshstate.pods import logged, name_of, ready
+from loadgen.meshstate.pods import is_ready, logged, name_of
+from loadgen.meshstate.resources import Object
+from loadgen.meshstate.security import STRICT, mtls_mode
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.design import design
-from loadgen.statistics.judge import TRY_AGAIN, Check, Count, exact_check, inconclusive, judge
+from loadgen.statistics.judge import Cause, Check, Count, exact_check, inconclusive
+from loadgen.statistics.judge import judge as judge_share
 
 REMEDY = remedy("mtls-strict")
 REFUSED, ANSWERED, NOT_REACHED = "refused", "answered", "not reached"
 CERTIFICATE = "x-forwarded-client-cert"
 _NO_CONNECTION = "dial tcp"
-MADE_UP = "spiffe://cluster.local/ns/made-up/sa/made-up"
+FORGED = "spiffe://cluster.local/ns/forged/sa/forged"
 
 BEFORE = 3
-"""Connections that the API may have kept open to a port from before the policy."""
+"""Connections to a port that the API may have kept open since before the policy."""
 TIMES = 5
 ROUNDS = 30
 CONNECTIONS = 8
@@ -43,13 +44,13 @@ REQUESTS = (
     *sentiment_requests(),
     Request("GET", "/"),
     Request("GET", "/feedback"),
-    Request("GET", "/about", ((CERTIFICATE, f"URI={MADE_UP}"),)),
+    Request("GET", "/about", ((CERTIFICATE, f"URI={FORGED}"),)),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PortProbe:
-    """A declared port of a pod, and what it must do with plain text."""
+    """A declared port of a pod, and the expected outcome of plain text."""
 
     pod: str
     service: str
@@ -59,31 +60,37 @@ class PortProbe:
 
     @property
     def name(self) -> str:
-        """The check that it belongs to, with those of the service's other pods."""
+        """The name of its check, shared with the service's other pods."""
         return f"plain text to {self.service}:{self.port}"
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Read the modes in force, knock at every port, send, read who called."""
-    policies = bench.api.objects(*KIND)
-    doors = doors_of(bench.api.pods(), policies)
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The policies, what each port must do with plain text, and the identity of logic's caller."""
+
+    policies: tuple[Object, ...]
+    probes: tuple[PortProbe, ...]
+    caller: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What each port did, the answers inside the mesh, and logic's callers by request id."""
+
+    ports: Sequence[set[str]]
+    measurement: Measurement
+    callers: Mapping[str, str | None]
+
+
+def read(resources: Resources) -> Expectation:
+    """The mode of every declared port; raises NotConfigured without a policy."""
+    policies = resources.peer_authentications
     if not policies:
-        raise NotConfigured(f"namespace {bench.api.namespace} has no PeerAuthentication; {REMEDY}")
-    bench.facts["in force"] = fact(policies)
-    checks = judged_doors(doors, [_knock(bench.api, door) for door in doors])
-    if not any(door.expected == REFUSED for door in doors):
-        checks.insert(0, exact_check("ports that refuse plain text", "some", "none"))
-    plan = LoadPlan(REQUESTS, ROUNDS * len(REQUESTS), CONNECTIONS, timeout_seconds=15, keep_answers=True)
-    measurement = bench.send(plan)
-    checks.append(_inside(plan, measurement))
-    checks.append(judged_callers(bench.resources(), measurement, _callers(bench.api, measurement)))
-    checks.append(judged_claims(measurement))
-    if bench.api.objects(*KIND) != policies:
-        raise UnsupportedConfig("the configuration was changed while the requests were sent")
-    return checks
+        raise NotConfigured(f"namespace {resources.namespace} has no PeerAuthentication; {REMEDY}")
+    return Expectation(policies, tuple(port_probes(resources.pods, policies)), identity(resources, "webapp"))
 
 
-def doors_of(pods: Iterable[Object], policies: Sequence[Object]) -> list[PortProbe]:
+def port_probes(pods: Iterable[Object], policies: Sequence[Object]) -> list[PortProbe]:
     """Every port that a container of a ready pod declares, except the sidecar's own."""
     return [
         PortProbe(
@@ -91,10 +98,10 @@ def doors_of(pods: Iterable[Object], policies: Sequence[Object]) -> list[PortPro
             str(labels.get("app", name_of(pod))),
             port["containerPort"],
             "metrics" if "metrics" in port.get("name", "") else "livez",
-            REFUSED if mode_of(policies, labels, port["containerPort"]) == STRICT else ANSWERED,
+            REFUSED if mtls_mode(policies, labels, port["containerPort"]) == STRICT else ANSWERED,
         )
         for pod in pods
-        if ready(pod)
+        if is_ready(pod)
         for labels in [pod["metadata"].get("labels") or {}]
         for container in pod["spec"]["containers"]
         if container["name"] != "istio-proxy"
@@ -102,127 +109,148 @@ def doors_of(pods: Iterable[Object], policies: Sequence[Object]) -> list[PortPro
     ]
 
 
-def _knock(api: MeshApi, door: PortProbe) -> set[str]:
-    """What became of plain text, each time that it was tried."""
-    attempts = [api.pod_refusal(door.pod, door.port, door.path) for _ in range(BEFORE + TIMES)]
-    return {became(refusal) for refusal in attempts[BEFORE:]}
+def measure(context: ProofContext, expectation: Expectation) -> Observed:
+    """Probe every port, send through the gateway, read the callers from logic's log."""
+    ports = [_probe(context.api, probe) for probe in expectation.probes]
+    plan = LoadPlan(REQUESTS, ROUNDS * len(REQUESTS), CONNECTIONS, timeout_seconds=15, keep_answers=True)
+    measurement = context.send(plan)
+    return Observed(ports, measurement, _callers(context.api, measurement))
 
 
-def became(refusal: str | None) -> str:
-    """What became of plain text, by the API's words for why no answer came.
+def _probe(api: MeshApi, probe: PortProbe) -> set[str]:
+    """The outcomes of plain text to a port."""
+    refusals = [api.pod_refusal(probe.pod, probe.port, probe.path) for _ in range(BEFORE + TIMES)]
+    return {port_outcome(refusal) for refusal in refusals[BEFORE:]}
 
-    A sidecar takes every connection and then closes those that begin in plain text. Where none could even be
-    made (Go's `dial`), something before the sidecar refused it, such as a NetworkPolicy.
+
+def judge(expectation: Expectation, observed: Observed) -> list[Check]:
+    """Every port, the requests inside, and the identities of callers."""
+    checks = port_checks(expectation.probes, observed.ports)
+    if not any(probe.expected == REFUSED for probe in expectation.probes):
+        checks.insert(0, exact_check("ports that refuse plain text", "some", "none"))
+    return [
+        *checks,
+        _inside(observed.measurement),
+        callers_check(expectation.caller, observed.measurement, observed.callers),
+        forged_identity_check(observed.measurement),
+    ]
+
+
+def port_outcome(refusal: str | None) -> str:
+    """The outcome of plain text to a port, by the API's reason for not having an answer.
+
+    A sidecar accepts every connection and then closes those that start in plain text. Where no connection
+    was made at all (Go's `dial`), something before the sidecar refused it, such as a NetworkPolicy.
     """
     if refusal is None:
         return ANSWERED
     return NOT_REACHED if _NO_CONNECTION in refusal else REFUSED
 
 
-def judged_doors(doors: Sequence[PortProbe], found: Sequence[set[str]]) -> list[Check]:
-    """One check for each port of a service (and each expectation, should its pods differ)."""
+def port_checks(probes: Sequence[PortProbe], ports: Sequence[set[str]]) -> list[Check]:
+    """One check for each port of a service (and each expectation, if its pods differ)."""
     outcomes: dict[tuple[str, str], set[str]] = {}
-    for door, outcome in zip(doors, found, strict=True):
-        outcomes.setdefault((door.name, door.expected), set()).update(outcome)
-    return [_judged_door(name, expected, found) for (name, expected), found in sorted(outcomes.items())]
+    for probe, observed in zip(probes, ports, strict=True):
+        outcomes.setdefault((probe.name, probe.expected), set()).update(observed)
+    return [_port_check(name, expected, all_of) for (name, expected), all_of in sorted(outcomes.items())]
 
 
-def _judged_door(name: str, expected: str, found: set[str]) -> Check:
-    if NOT_REACHED in found and found <= {NOT_REACHED, expected}:
-        reason = "the API's server gets no connection to it: does a NetworkPolicy keep it out?"
-        return inconclusive(name, expected, reason)
-    return exact_check(name, expected, " or ".join(sorted(found)))
+def _port_check(name: str, expected: str, outcomes: set[str]) -> Check:
+    if NOT_REACHED in outcomes and outcomes <= {NOT_REACHED, expected}:
+        reason = "the API server gets no connection to it: does a NetworkPolicy keep it out?"
+        return inconclusive(name, expected, Cause.UNREACHABLE, reason)
+    return exact_check(name, expected, " or ".join(sorted(outcomes)))
 
 
-def _inside(plan: LoadPlan, measurement: Measurement) -> Check:
+def _inside(measurement: Measurement) -> Check:
     count = Count(
         measurement.count(lambda one: one.failed and not one.abandoned),
         len(measurement),
-        measurement.count(lambda one: one.abandoned),
+        measurement.abandoned,
     )
-    return judge("failures inside the mesh", "none", design(0.0, plan.count), count)
+    return judge_share("failures inside the mesh", "none", design(0.0, measurement.planned), count)
 
 
 def _callers(api: MeshApi, measurement: Measurement) -> dict[str, str | None]:
-    """Who called logic, by request id, as the log of its pods says."""
-    asked = {one.request_id for one in _sentences(measurement)}
+    """The callers of logic by request id, from the log of its pods."""
+    request_ids = {one.request_id for one in _sentences(measurement)}
     lines = (
         line for pod in api.pods(app="logic") for line in logged(api, pod, newest=2 * len(measurement) + 1000)
     )
     return {
         str(line["request_id"]): line.get("caller")
         for line in lines
-        if "route" in line and line.get("request_id") in asked
+        if "route" in line and line.get("request_id") in request_ids
     }
 
 
 def _sentences(measurement: Measurement) -> list[Observation]:
-    """The answers to sentences: only these have been to logic."""
+    """The answers to sentences: only these requests reach logic."""
     paths = [request.path for request in REQUESTS]
     return [
         one for one in measurement.observations if paths[one.number % len(paths)] == PATH and not one.failed
     ]
 
 
-def judged_callers(
-    resources: Resources, measurement: Measurement, callers: Mapping[str, str | None]
-) -> Check:
-    """Whether every sentence reached logic from somebody with webapp's certificate."""
-    name, expected = "who calls logic", identity(resources, "webapp")
+def callers_check(expected: str, measurement: Measurement, callers: Mapping[str, str | None]) -> Check:
+    """Whether every sentence reached logic from a caller with webapp's certificate."""
+    name = "caller of logic"
     sentences = _sentences(measurement)
     known = [one for one in sentences if one.request_id in callers]
     if not known or len(known) < len(sentences):
-        reason = f"logic's log tells of {len(known)} of {len(sentences)} requests; {TRY_AGAIN}"
-        return inconclusive(name, expected, reason)
-    found = {_within_trust_domain(callers[str(one.request_id)]) for one in known}
-    return exact_check(name, expected, " or ".join(sorted(found)))
+        reason = f"logic's log has {len(known)} of {len(sentences)} requests"
+        return inconclusive(name, expected, Cause.TOO_FEW, reason)
+    observed = {_within_trust_domain(callers[str(one.request_id)]) for one in known}
+    return exact_check(name, expected, " or ".join(sorted(observed)))
 
 
 def _within_trust_domain(caller: str | None) -> str:
-    """A SPIFFE identity without the name of the trust domain, which each mesh has its own of."""
-    return "nobody" if caller is None else caller.removeprefix("spiffe://").partition("/")[2]
+    """A SPIFFE identity without the trust domain, which differs from mesh to mesh."""
+    return "no identity" if caller is None else caller.removeprefix("spiffe://").partition("/")[2]
 
 
 def identity(resources: Resources, service: str) -> str:
-    """The identity of a service's pods within the trust domain: their ServiceAccount's."""
-    found = {
+    """The identity of a service's pods within the trust domain: that of their ServiceAccount."""
+    accounts = {
         str(pod["spec"].get("serviceAccountName", "default"))
-        for pod in (deployment["spec"]["template"] for deployment in resources.deployments)
-        if (pod["metadata"].get("labels") or {}).get("app") == service
+        for pod in (item["spec"]["template"] for item in resources.deployments_with({"app": service}))
     }
-    if len(found) != 1:
-        raise UnsupportedConfig(f"pods of {service} have {len(found)} ServiceAccounts: one is expected")
-    return f"ns/{resources.namespace}/sa/{found.pop()}"
+    if len(accounts) != 1:
+        raise UnsupportedConfig(f"pods of {service} have {len(accounts)} ServiceAccounts: one is expected")
+    return f"ns/{resources.namespace}/sa/{accounts.pop()}"
 
 
-def judged_claims(measurement: Measurement) -> Check:
-    """Whether the gateway put its own identity in the place of one that the caller made up."""
-    name, expected = "an identity made up outside", "taken off"
+def forged_identity_check(measurement: Measurement) -> Check:
+    """Whether the gateway replaced an identity that the caller forged by its own."""
+    name, expected = "forged identity", "removed"
     last = len(REQUESTS) - 1
     answers = [
         one for one in measurement.observations if one.number % len(REQUESTS) == last and one.status == 200
     ]
     if len(answers) < ROUNDS:
-        return inconclusive(name, expected, f"only {len(answers)} of {ROUNDS} answers came; {TRY_AGAIN}")
-    return exact_check(name, expected, " or ".join(sorted({_claim(one) for one in answers})))
+        reason = f"only {len(answers)} of {ROUNDS} requests were answered"
+        return inconclusive(name, expected, Cause.TOO_FEW, reason)
+    return exact_check(name, expected, " or ".join(sorted({_forged_identity(one) for one in answers})))
 
 
-def _claim(one: Observation) -> str:
+def _forged_identity(one: Observation) -> str:
     arrived = json.loads(one.body)["headers"].get(CERTIFICATE)
     if arrived is None:
-        return "no identity at all"
-    return "passed on" if MADE_UP in arrived else "taken off"
+        return "no identity"
+    return "passed on" if FORGED in arrived else "removed"
 
 
-def fact(policies: Sequence[Object]) -> str:
-    """The policies, for the report."""
-    return ", ".join(
-        f"PeerAuthentication {policy['metadata']['name']} {_said(policy.get('spec') or {})}"
-        for policy in sorted(policies, key=lambda each: str(each["metadata"]["name"]))
+def facts(expectation: Expectation) -> dict[str, str]:
+    """The policies."""
+    policies = sorted(expectation.policies, key=lambda policy: str(policy["metadata"]["name"]))
+    phrases = (
+        f"PeerAuthentication {policy['metadata']['name']} {_modes(policy.get('spec') or {})}"
+        for policy in policies
     )
+    return {"configured": ", ".join(phrases)}
 
 
-def _said(spec: Object) -> str:
+def _modes(spec: Object) -> str:
     modes = [str((spec.get("mtls") or {}).get("mode", ""))]
     modes += [f"{port} {mtls.get('mode', '')}" for port, mtls in (spec.get("portLevelMtls") or {}).items()]
     return " ".join(mode for mode in modes if mode)
@@ -230,6 +258,9 @@ def _said(spec: Object) -> str:
 
 PROOF = Proof(
     scenario="mtls-strict",
-    proves="plain text from outside is refused, and who calls inside has proven who it is",
-    prove=prove,
+    proves="plain text from outside is refused, and callers inside are authenticated",
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
 )

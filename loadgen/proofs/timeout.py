@@ -1,160 +1,179 @@
-"""A deadline: whoever calls a version that hangs gets a 504 when the deadline is over, and is free again.
+"""A deadline: the caller of a version that hangs gets a 504 when the deadline expires, and is free again.
 
-What a deadline frees is the caller: webapp's thread, and the connection, which the proxy resets. The pod
-that hangs knows nothing of it and goes on hanging, in a thread; that is measured too, and said.
+A deadline releases the caller: webapp's thread, and the connection, which the proxy resets. The pod that
+hangs is not told and goes on hanging, in a thread; that is measured and reported, too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadgen.measurement.measurement import Measurement
+from loadgen.measurement.quality import Quality
 from loadgen.meshstate import NotConfigured, Resources
 from loadgen.meshstate.attempts import Outcome
-from loadgen.meshstate.metrics import counted
-from loadgen.proofs.common import foreign_traffic
-from loadgen.proofs.common.attempts import observe
-from loadgen.proofs.common.foreign_traffic import Entrance
-from loadgen.proofs.common.measurement_quality import busy
+from loadgen.meshstate.pods import IN_FLIGHT_METRIC, metric_sum
+from loadgen.proofs.common.foreign_traffic import EntryCounter
 from loadgen.proofs.common.prediction import (
     CALL_PATH,
     MARGIN_SECONDS,
     SERVICE,
-    Plan,
-    deadline_check,
+    Prediction,
+    deadline_checks,
     facts,
-    is_answer,
-    is_cut,
-    is_sound,
-    longest_hang,
+    is_success,
+    is_timeout,
+    load_plan,
     outcome,
     prediction_check,
-    read_plan,
+    prediction_quality,
+    read_prediction,
     share_check,
 )
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.design import design
-from loadgen.statistics.judge import Check, Count, downgrade_to_inconclusive, failed, judge, passed
+from loadgen.statistics.judge import (
+    Cause,
+    Check,
+    Count,
+    failed,
+    judge_time,
+    passed,
+    unless,
+)
+from loadgen.statistics.judge import judge as judge_share
 
 REMEDY = remedy("timeout")
-IN_FLIGHT = "sentimesh_http_requests_in_flight"
 POLL_SECONDS = 0.05
 EARLY_SECONDS = 0.05
-"""Envoy reads its clock once in a turn of its loop: under load a deadline may end some milliseconds early."""
+"""Envoy reads its clock once per turn of its event loop: a deadline may expire some milliseconds early."""
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
-    """How long after the last answer webapp and the hanging version had nothing under way; None for never."""
+class Observed:
+    """The answers, and when webapp and the hanging version had nothing in flight any more.
 
+    The times count from the last answer; None is never. `foreign_requests` keep pods busy, too.
+    """
+
+    measurement: Measurement
     caller_seconds: float | None
     hanging_seconds: float | None
+    foreign_requests: int = 0
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Read deadline and odds in force, send, compare; then watch what is still under way."""
-    plan = plan_in_force(bench.resources())
-    bench.facts |= facts(plan)
-    entrance = Entrance.of(bench)
-    planned, measurement, _ = observe(bench, plan, plan_in_force)
-    released = watch(bench, plan)
-    more = entrance.others(bench, measurement)
-    if released.hanging_seconds is not None:
-        bench.facts["afterwards"] = (
-            f"{' and '.join(plan.faulty)} still hung for {released.hanging_seconds:.1f} s: "
-            "a deadline frees the caller, not the pod that hangs"
-        )
-    return judged(plan, planned.count, measurement, released, more)
-
-
-def plan_in_force(resources: Resources) -> Plan:
-    """The plan, if the route has a deadline that hanging requests run into."""
-    plan = read_plan(resources, remedy=REMEDY)
-    whole = plan.policy.whole_seconds
+def read(resources: Resources) -> Prediction:
+    """The prediction, if the route has a deadline that hanging requests exceed."""
+    prediction = read_prediction(resources, remedy=REMEDY)
+    where, whole = prediction.split.where, prediction.policy.whole_seconds
     if whole is None:
-        raise NotConfigured(f"{plan.split.where} has no timeout; {REMEDY}")
-    hangs = longest_hang(plan)
-    if hangs < whole + MARGIN_SECONDS:
-        raise NotConfigured(
-            f"{plan.split.where}: nothing hangs for longer than the timeout and {MARGIN_SECONDS:g} s"
-        )
-    return plan
+        raise NotConfigured(f"{where} has no timeout; {REMEDY}")
+    if prediction.longest_hang < whole + MARGIN_SECONDS:
+        raise NotConfigured(f"{where}: nothing hangs for longer than the timeout and {MARGIN_SECONDS:g} s")
+    return prediction
 
 
-def watch(bench: ProofContext, plan: Plan) -> Release:
-    """Ask the pods' gauges until nothing is under way any more, for as long as the longest hang may take."""
-    began = time.monotonic()
-    limit = longest_hang(plan) + MARGIN_SECONDS
+def measure(context: ProofContext, prediction: Prediction) -> Observed:
+    """Send, then read the pods' gauges until nothing is in flight, for as long as the longest hang."""
+    entry = EntryCounter.read(context.api)
+    measurement = context.send(load_plan(prediction))
+    ended = time.monotonic()
+    limit = prediction.longest_hang + MARGIN_SECONDS
 
-    def seconds_until(idle: Callable[[], bool]) -> float | None:
-        while not idle():
-            if time.monotonic() - began > limit:
+    def seconds_until(is_idle: Callable[[], bool]) -> float | None:
+        while not is_idle():
+            if time.monotonic() - ended > limit:
                 return None
             time.sleep(POLL_SECONDS)
-        return time.monotonic() - began
+        return time.monotonic() - ended
 
-    caller = seconds_until(lambda: counted(bench.api, CALL_PATH.entry, None, IN_FLIGHT) == 0)
-    hanging = seconds_until(
-        lambda: all(counted(bench.api, SERVICE, version, IN_FLIGHT) == 0 for version in plan.faulty)
-    )
-    return Release(caller, hanging)
+    def is_idle(service: str, version: str | None) -> bool:
+        return metric_sum(context.api, service, version, IN_FLIGHT_METRIC) == 0
+
+    caller = seconds_until(lambda: is_idle(CALL_PATH.entry, None))
+    hanging = seconds_until(lambda: all(is_idle(SERVICE, version) for version in prediction.faulty))
+    return Observed(measurement, caller, hanging, entry.foreign_requests(measurement))
 
 
-def judged(
-    plan: Plan, planned: int, measurement: Measurement, released: Release, more: int = 0
-) -> list[Check]:
-    """All checks; `more` requests were sent by others meanwhile, and keep pods busy, too."""
-    late = deadline_check(plan, planned, measurement)
-    slow = busy(measurement, lambda one: is_sound(plan, one))
-    not_at_rest = foreign_traffic.reason(more) or slow
+def findings(prediction: Prediction, observed: Observed) -> dict[str, str]:
+    """For how long the pods went on hanging."""
+    if observed.hanging_seconds is None:
+        return {}
+    return {
+        "afterwards": f"{' and '.join(prediction.faulty)} still hung for {observed.hanging_seconds:.1f} s: "
+        "a deadline releases the caller, not the pod that hangs"
+    }
+
+
+def quality(prediction: Prediction, observed: Observed) -> Quality:
+    """By the answers of sound versions."""
+    return prediction_quality(prediction, observed.measurement, observed.foreign_requests)
+
+
+def judge(prediction: Prediction, observed: Observed) -> list[Check]:
+    """The shares of endings, the deadline kept and not early, and both sides free again."""
+    measurement = observed.measurement
     return [
-        share_check(plan, planned, measurement, "cut with 504", is_cut),
-        share_check(plan, planned, measurement, "successes", is_answer),
-        *([] if late is None else [late]),
-        downgrade_to_inconclusive(_early(plan, planned, measurement), slow),
-        prediction_check(plan, planned, measurement),
-        downgrade_to_inconclusive(_caller(released), not_at_rest),
-        downgrade_to_inconclusive(_hanging(plan, released), not_at_rest),
+        share_check(prediction, measurement, "timed out with 504", is_timeout),
+        share_check(prediction, measurement, "successes", is_success),
+        *deadline_checks(prediction, measurement),
+        _early(prediction, observed),
+        prediction_check(prediction, measurement),
+        _idle(_caller_released(observed), quality(prediction, observed)),
+        _idle(_hang_ended(prediction, observed), quality(prediction, observed)),
     ]
 
 
-def _early(plan: Plan, planned: int, measurement: Measurement) -> Check:
-    """Whether no request was cut before its time."""
-    whole = plan.policy.whole_seconds or 0.0
+def _early(prediction: Prediction, observed: Observed) -> Check:
+    """Whether no request timed out before its deadline."""
+    measurement, whole = observed.measurement, prediction.policy.whole_seconds or 0.0
     early = measurement.count(
         lambda one: outcome(one) is Outcome.TIMED_OUT and one.latency_seconds < whole - EARLY_SECONDS
     )
-    return judge(
-        f"cut before {whole:g} s - {EARLY_SECONDS:g} s",
-        "never",
-        design(0.0, planned),
-        Count(early, len(measurement)),
+    name, plan = f"timed out before {whole:g} s - {EARLY_SECONDS:g} s", design(0.0, measurement.planned)
+    count = Count(early, len(measurement))
+    return judge_time(
+        lambda count: judge_share(name, "never", plan, count),
+        count,
+        count.without(successes=early),
+        quality(prediction, observed).busy,
     )
 
 
-def _caller(released: Release) -> Check:
-    """Whether the caller was free at once after the last answer."""
-    expected = f"webapp has nothing under way within {MARGIN_SECONDS:g} s of the last answer"
-    found = released.caller_seconds
-    if found is not None and found <= MARGIN_SECONDS:
-        return passed("the caller is free", expected)
-    after = "never within the time of a hang" if found is None else f"only after {found:.1f} s"
-    return failed("the caller is free", expected, f"it came to rest {after}")
+def _idle(check: Check, measured: Quality) -> Check:
+    """The check that something is idle: a slow machine and requests of others only delay that."""
+    check = unless(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
+    return unless(check, Cause.BUSY, measured.busy)
 
 
-def _hanging(plan: Plan, released: Release) -> Check:
-    """Whether the hanging pods come to rest when their own hang is over, and nothing piles up."""
-    hangs = longest_hang(plan)
-    expected = f"nothing under way in {' and '.join(plan.faulty)} {hangs:g} s + {MARGIN_SECONDS:g} s later"
-    if released.hanging_seconds is not None:
-        return passed("the hang ends", expected)
-    return failed("the hang ends", expected, "requests are still under way")
+def _caller_released(observed: Observed) -> Check:
+    """Whether the caller was free immediately after the last answer."""
+    expected = f"webapp has nothing in flight {MARGIN_SECONDS:g} s after the last answer"
+    seconds = observed.caller_seconds
+    if seconds is not None and seconds <= MARGIN_SECONDS:
+        return passed("caller released", expected)
+    when = "never during the longest hang" if seconds is None else f"only after {seconds:.1f} s"
+    return failed("caller released", expected, f"webapp was idle {when}")
+
+
+def _hang_ended(prediction: Prediction, observed: Observed) -> Check:
+    """Whether the hanging pods are idle when their last hang is over, so that nothing accumulates."""
+    after = f"{prediction.longest_hang:g} s + {MARGIN_SECONDS:g} s"
+    expected = f"{' and '.join(prediction.faulty)} has nothing in flight {after} after the last answer"
+    if observed.hanging_seconds is not None:
+        return passed("hangs end", expected)
+    return failed("hangs end", expected, "requests are still in flight")
 
 
 PROOF = Proof(
     scenario="timeout",
-    proves="whoever calls a version that hangs gets a 504 at the deadline, and is free again",
-    prove=prove,
+    proves="the caller of a version that hangs gets a 504 at the deadline, and is free again",
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
+    findings=findings,
+    quality=quality,
 )

@@ -1,30 +1,31 @@
-"""User routing: a header says who somebody is, and the mesh decides by it, at its edge and deep inside.
+"""User routing: a header identifies a user's group, and the mesh routes by it, at the edge and inside.
 
-What is sent: the page (GET /), for which the gateway chooses a version of frontend, and sentences (POST
-/sentiment), for which the sidecar of webapp chooses a version of logic. The sidecar sees the header only if
-webapp passes it on: so the second half proves the services' propagation, too.
+The load is the page (GET /), for which the gateway chooses a version of frontend, and sentences (POST
+/sentiment), for which webapp's sidecar chooses a version of logic. The sidecar sees the header only if
+webapp propagates it, so the second half proves the services' propagation, too.
 
-Every few requests the group changes, in a fixed order, so that all groups meet the same mesh at the same
-time. Who belongs to a group must be routed as the group's route says, without exception if that is one
-version; who belongs to none is routed by chance, and judged by the exact interval.
+The group changes every few requests, in a fixed order, so that all groups meet the same mesh at the same
+time. Members of a group must be routed as the group's route says, without exception if that is one version.
+Others are routed by chance, and judged by the exact interval.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from loadgen.http1 import Request
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement
 from loadgen.measurement.sentiment import sentiment_requests
-from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
-from loadgen.meshstate.shares import Shares, shares_at_gateway, shares_in_mesh
+from loadgen.meshstate import Call, NotConfigured, Resources
+from loadgen.meshstate.split import Shares, shares_at_gateway, shares_in_mesh
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.binomial import percent
 from loadgen.statistics.design import design, trials_for
-from loadgen.statistics.judge import Check, Count, judge
+from loadgen.statistics.judge import Check, Count
+from loadgen.statistics.judge import judge as judge_share
 
 HEADER = "user-group"
 MEMBERS = ("internal", "external")
@@ -32,20 +33,20 @@ OTHERS = "others"
 GROUPS = (*MEMBERS, OTHERS)
 REMEDY = remedy("user-routing")
 
-NOTICED_SHARE = 0.06
+DETECTED_SHARE = 0.06
 MEMBERS_REQUESTS = 300
-"""For each group with a route of its own: one answer in 66 from another version would be noticed."""
+"""For each group with a route of its own: one answer in 66 from another version would be detected."""
 CYCLES = 100
 """How often the order of the groups repeats."""
 CONNECTIONS = {"frontend": 16, "logic": 112}
-"""At logic the internal users meet the faulty version, whose hanging requests hold connections."""
+"""At logic internal users get the faulty version, whose hanging requests occupy connections."""
 
 ByGroup = Mapping[str, Shares]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere that decides: the service it chooses a version of, and the request that leads there."""
+    """Where a route decides: the service whose version it chooses, and the request that leads there."""
 
     name: str
     service: str
@@ -62,46 +63,47 @@ def _inside(resources: Resources, headers: Mapping[str, str]) -> Shares:
     return shares_in_mesh(resources, "logic", call, caller="webapp")
 
 
-PLACES = (
-    Place("edge", "frontend", Request("GET", "/"), _at_the_edge),
-    Place("inside", "logic", sentiment_requests()[0], _inside),
-)
+EDGE = Place("edge", "frontend", Request("GET", "/"), _at_the_edge)
+INSIDE = Place("inside", "logic", sentiment_requests()[0], _inside)
+PLACES = (EDGE, INSIDE)
 
 
-def prove(bench: ProofContext) -> Sequence[Check]:
-    """Read who is routed where, send as everybody at both places, judge."""
-    checks: list[Check] = []
-    expected = {place.name: decisions(bench.resources(), place) for place in PLACES}
-    for place in PLACES:
-        wanted = expected[place.name]
-        bench.facts[f"in force, {place.name}"] = "; ".join(_fact(group, wanted[group]) for group in GROUPS)
-        plan = plan_for(place, wanted)
-        checks += judged(place, wanted, plan, bench.send(plan))
-    if {place.name: decisions(bench.resources(), place) for place in PLACES} != expected:
-        raise UnsupportedConfig("the configuration was changed while the requests were sent")
-    return checks
+def read(resources: Resources) -> dict[str, ByGroup]:
+    """The shares of each group at each place."""
+    return {place.name: read_place(resources, place) for place in PLACES}
 
 
-def decisions(resources: Resources, place: Place) -> ByGroup:
-    """What is in force for each group; raises NotInForce if nothing depends on the group."""
-    found = {group: place.shares(resources, headers_of(group)) for group in GROUPS}
-    if all(found[group].shares == found[OTHERS].shares for group in MEMBERS):
-        where = found[OTHERS].where
-        raise NotConfigured(f"{where} routes {place.service} without regard to the header {HEADER}; {REMEDY}")
-    return found
+def read_place(resources: Resources, place: Place) -> ByGroup:
+    """The shares of each group; raises NotConfigured if nothing depends on the group."""
+    shares = {group: place.shares(resources, headers_of(group)) for group in GROUPS}
+    if all(shares[group].shares == shares[OTHERS].shares for group in MEMBERS):
+        where = shares[OTHERS].where
+        raise NotConfigured(f"{where} routes {place.service} regardless of the header {HEADER}; {REMEDY}")
+    return shares
 
 
 def headers_of(group: str) -> Mapping[str, str]:
-    """How somebody of this group shows it."""
+    """The header that identifies a member of the group."""
     return {} if group == OTHERS else {HEADER: group}
 
 
-def plan_for(place: Place, wanted: ByGroup) -> LoadPlan:
+def facts(expectation: Mapping[str, ByGroup]) -> dict[str, str]:
+    """The shares, for the report."""
+    return {
+        f"configured, {place}": "; ".join(
+            f"{group} " + ", ".join(f"{version} {percent(share)}" for version, share in by.shares.items())
+            for group, by in by_group.items()
+        )
+        for place, by_group in expectation.items()
+    }
+
+
+def load_plan(place: Place, by_group: ByGroup) -> LoadPlan:
     """The requests of all groups, in a fixed order that repeats."""
-    each = math.ceil(MEMBERS_REQUESTS / CYCLES)
-    most = max(trials_for(share, NOTICED_SHARE) for share in wanted[OTHERS].shares.values())
-    order = [group for group in MEMBERS for _ in range(each)]
-    order += [OTHERS] * max(each, math.ceil(most / CYCLES))
+    of_members = math.ceil(MEMBERS_REQUESTS / CYCLES)
+    needed = max(trials_for(share, DETECTED_SHARE) for share in by_group[OTHERS].shares.values())
+    order = [group for group in MEMBERS for _ in range(of_members)]
+    order += [OTHERS] * max(of_members, math.ceil(needed / CYCLES))
     requests = tuple(
         replace(place.request, headers=(*place.request.headers, *headers_of(group).items()))
         for group in order
@@ -110,38 +112,48 @@ def plan_for(place: Place, wanted: ByGroup) -> LoadPlan:
     return LoadPlan(requests, count, connections, timeout_seconds=20, purpose=place.name)
 
 
-def judged(place: Place, wanted: ByGroup, plan: LoadPlan, measurement: Measurement) -> list[Check]:
-    """For each group and version whether it got the share in force."""
-    groups = [_group(request) for request in plan.requests]
+def measure(context: ProofContext, expectation: Mapping[str, ByGroup]) -> dict[str, Measurement]:
+    """Send as members of all groups, at one place after the other."""
+    return {place.name: context.send(load_plan(place, expectation[place.name])) for place in PLACES}
+
+
+def judge(expectation: Mapping[str, ByGroup], measurements: Mapping[str, Measurement]) -> list[Check]:
+    """The checks of both places."""
+    return [
+        check
+        for place in PLACES
+        for check in judge_place(place, expectation[place.name], measurements[place.name])
+    ]
+
+
+def judge_place(place: Place, by_group: ByGroup, measurement: Measurement) -> list[Check]:
+    """For each group and version whether it got the configured share."""
+    plan = load_plan(place, by_group)
+    groups = [dict(request.headers).get(HEADER, OTHERS) for request in plan.requests]
     checks = []
     for group in GROUPS:
         own = Measurement(
             [one for one in measurement.observations if groups[one.number % len(groups)] == group]
         )
-        found = own.versions_of(place.service)
+        observed = own.versions_of(place.service)
         planned = plan.count // len(groups) * groups.count(group)
-        for version, share in wanted[group].shares.items():
-            checks.append(
-                judge(
-                    f"{place.name}: {group} to {version}",
-                    f"{percent(share)} of {group}",
-                    design(share, planned),
-                    Count(found.get(version, 0), len(own), found.get(None, 0)),
-                )
+        checks += [
+            judge_share(
+                f"{place.name}: {group} to {version}",
+                f"{percent(share)} of {group}",
+                design(share, planned),
+                Count(observed.get(version, 0), len(own), observed.get(None, 0)),
             )
+            for version, share in by_group[group].shares.items()
+        ]
     return checks
-
-
-def _group(request: Request) -> str:
-    return dict(request.headers).get(HEADER, OTHERS)
-
-
-def _fact(group: str, shares: Shares) -> str:
-    return f"{group} " + ", ".join(f"{version} {percent(share)}" for version, share in shares.shares.items())
 
 
 PROOF = Proof(
     scenario="user-routing",
     proves="each user group gets its version, at the gateway and two hops deeper",
-    prove=prove,
+    read=read,
+    facts=facts,
+    measure=measure,
+    judge=judge,
 )

@@ -1,1 +1,1 @@
-"""The command `loadgen prove`: one proof, several, or all of them in turn."""
+"""The command `loadgen prove`: one proof, several, or all of them."""

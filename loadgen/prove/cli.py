@@ -1,4 +1,4 @@
-"""The command line of `loadgen prove`."""
+"""The command `loadgen prove`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from loadgen.http1.target import reach
 from loadgen.measurement.signals import interrupted_by_signals
 from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, NAMESPACE, mesh_option
 from loadgen.meshstate import MeshApi, MeshLocation
-from loadgen.meshstate.mesh_location import local_url
-from loadgen.meshstate.service_account import ServiceAccount
+from loadgen.meshstate.location import ServiceAccount, local_url
 from loadgen.prove.runner import ProofRunner
 from loadgen.reporting.console import console
 from loadgen.reporting.output import check_writable, write_json, write_text
@@ -27,6 +26,8 @@ from loadgen.statistics.judge import Verdict, overall
 
 if TYPE_CHECKING:
     from loadgen.proofs.common.proof import Proof, Result
+
+    AnyProof = Proof[Any, Any]
 
 EXIT_STATUS = {
     Verdict.PASS: ExitStatus.OK,
@@ -37,7 +38,7 @@ EXIT_STATUS = {
 
 @click.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
-@click.option("--all", "every", is_flag=True, help="Every scenario there is, each on its own overlay.")
+@click.option("--all", "every", is_flag=True, help="Every scenario, each on its own overlay.")
 @click.option(
     "--apply", "applying", is_flag=True, help="Apply the overlay of each SCENARIO before its proof."
 )
@@ -47,7 +48,7 @@ EXIT_STATUS = {
     type=click.Path(path_type=Path),
     default=FOLDER,
     show_default=True,
-    help="Where overlays are, each in a folder named like its scenario.",
+    help="The folder with the overlays, each in a folder named like its scenario.",
 )
 @click.option("--target", type=click.Choice(["localmesh", "cluster"]), default="localmesh", show_default=True)
 @mesh_option
@@ -56,20 +57,20 @@ EXIT_STATUS = {
     metavar="URL",
     envvar=GATEWAY_VARIABLE,
     show_envvar=True,
-    help="The ingress gateway.  [default: as the local mesh says]",
+    help="The ingress gateway.  [default: that of the local mesh]",
 )
-@click.option("--namespace", default=NAMESPACE, show_default=True, help="Where the application is.")
-@click.option("--istio-namespace", default="istio-system", show_default=True, help="Where istiod is.")
+@click.option("--namespace", default=NAMESPACE, show_default=True, help="The namespace of the application.")
+@click.option("--istio-namespace", default="istio-system", show_default=True, help="The namespace of istiod.")
 @click.option("--json", "json_path", metavar="FILE", help="The report as JSON; - for standard output.")
 @click.option("--junit", "junit_path", metavar="FILE", help="The report as JUnit XML.")
 def prove(
     scenarios: tuple[str, ...], json_path: str | None, junit_path: str | None, **options: Any
 ) -> ExitStatus:
-    """Prove that the mesh does what each SCENARIO shows, as it is in force; without one, list them.
+    """Prove that the mesh does what each SCENARIO shows, as configured; without one, list them.
 
-    With --all or --apply, each overlay is applied before its proof, and in the end what was in force before.
-    A cluster is asked through `kubectl proxy` (--mesh), or in a pod of it with that pod's ServiceAccount; it
-    needs --gateway. kubectl applies its overlays, through that proxy.
+    With --all or --apply, each overlay is applied before its proof, and the previous configuration at the
+    end. The API of a cluster is reached through `kubectl proxy` (--mesh), or in a pod with its
+    ServiceAccount; a cluster needs --gateway. kubectl applies its overlays, through that proxy.
 
     Exit status: 0 all passed, 1 a check failed, 2 wrong usage, 3 inconclusive, 4 mesh not reachable.
     """
@@ -80,22 +81,24 @@ def prove(
 
     known = proofs()
     output = console(stderr=json_path == "-")
-    wanted = _wanted(scenarios, known, every=options["every"])
-    if not wanted:
+    selected = _selected(scenarios, known, every=options["every"])
+    if not selected:
         print_scenarios(output, known.values())
         return ExitStatus.OK
     check_writable(json_path, junit_path)
-    overlays = _overlays(wanted, options)
+    overlays = _overlays(selected, options)
     if overlays is not None and options["every"]:
-        wanted = sorted(wanted, key=lambda proof: has_policies(overlays[proof.scenario]))
+        selected = sorted(selected, key=lambda proof: has_policies(overlays[proof.scenario]))
     started = datetime.now(UTC)
     with interrupted_by_signals(), _api(options) as api:
         gateway = _gateway(api, options)
-        mesh = MeshLocation(api.url) if options["target"] == "cluster" else api.whereabouts()
+        mesh = MeshLocation(api.url) if options["target"] == "cluster" else api.location()
         print_mesh(output, mesh)
-        ground = ProofRunner(api, gateway, options["target"], options["istio_namespace"])
+        runner = ProofRunner(api, gateway, options["target"], options["istio_namespace"])
         results = (
-            ground.proven(wanted, output) if overlays is None else ground.in_turn(wanted, overlays, output)
+            runner.run(selected, output)
+            if overlays is None
+            else runner.run_on_overlays(selected, overlays, output)
         )
         report = document(results, mesh=mesh, gateway=gateway.url, started=started)
     if json_path:
@@ -105,29 +108,29 @@ def prove(
     return _exit_status(results)
 
 
-def _wanted(scenarios: Sequence[str], known: Mapping[str, Proof], *, every: bool) -> list[Proof]:
+def _selected(scenarios: Sequence[str], known: Mapping[str, AnyProof], *, every: bool) -> list[AnyProof]:
     if every and scenarios:
-        raise UsageError(f"--all is every scenario there is: leave out {' '.join(scenarios)}, or --all")
+        raise UsageError(f"--all is every scenario: leave out {' '.join(scenarios)}, or --all")
     return list(known.values()) if every else [_known(scenario, known) for scenario in scenarios]
 
 
-def _known(scenario: str, known: Mapping[str, Proof]) -> Proof:
+def _known(scenario: str, known: Mapping[str, AnyProof]) -> AnyProof:
     if scenario in known:
         return known[scenario]
     close = difflib.get_close_matches(scenario, known, n=1)
-    hint = f'did you mean "{close[0]}"?' if close else f"there are: {', '.join(known)}"
-    raise UsageError(f'there is no proof of a scenario "{scenario}"; {hint}')
+    hint = f'did you mean "{close[0]}"?' if close else f"the scenarios are {', '.join(known)}"
+    raise UsageError(f'no scenario is named "{scenario}"; {hint}')
 
 
-def _overlays(wanted: Sequence[Proof], options: Mapping[str, Any]) -> dict[str, Path] | None:
-    """The overlays to apply; None where what is in force is to be proven."""
+def _overlays(selected: Sequence[AnyProof], options: Mapping[str, Any]) -> dict[str, Path] | None:
+    """The overlays to apply; None to prove the current configuration."""
     if not (options["every"] or options["applying"]):
         return None
-    return find_overlays(options["overlays"], [proof.scenario for proof in wanted])
+    return find_overlays(options["overlays"], [proof.scenario for proof in selected])
 
 
 def _api(options: Mapping[str, Any]) -> MeshApi:
-    """The API to ask; a cluster's says nothing about its gateway's address."""
+    """The API of the mesh; that of a cluster does not have the address of its gateway."""
     cluster = options["target"] == "cluster"
     if cluster and not options["gateway"]:
         raise UsageError("--target cluster needs the address of the ingress gateway: --gateway URL")
@@ -138,14 +141,14 @@ def _api(options: Mapping[str, Any]) -> MeshApi:
 
 
 def _gateway(api: MeshApi, options: Mapping[str, Any]) -> Target:
-    """The gateway to send to, once it accepts a connection."""
+    """The gateway, once it accepts a connection."""
     import uvloop
 
     return uvloop.run(reach(Target.from_url(options["gateway"] or api.gateway())))
 
 
 def _exit_status(results: Sequence[Result]) -> ExitStatus:
-    """That of all results together: of a mesh that was not reachable nothing is known."""
+    """The exit status for all results together: nothing is known of a mesh that was not reachable."""
     if any(result.unreachable for result in results):
         return ExitStatus.NOT_REACHABLE
     return EXIT_STATUS[overall(result.verdict for result in results)]

@@ -1,11 +1,11 @@
-"""Running proofs for somebody who watches: printed one by one as they are known."""
+"""Runs proofs and prints each result as soon as it is there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,57 +18,60 @@ if TYPE_CHECKING:
     from loadgen.deploy import Deployer
     from loadgen.proofs.common.proof import Proof, ProofContext, Result
 
+    AnyProof = Proof[Any, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class ProofRunner:
-    """The mesh that is proven on: `target` is localmesh or cluster."""
+    """Runs proofs on one mesh; `target` is localmesh or cluster."""
 
     api: MeshApi
     gateway: Target
     target: str
     istio_namespace: str
 
-    def proven(self, wanted: Sequence[Proof], output: Console) -> list[Result]:
-        """Each proof once, in order, of what is in force."""
-        from loadgen.prove.sequence import prove_as_in_force
+    def run(self, proofs: Sequence[AnyProof], output: Console) -> list[Result]:
+        """Prove the current configuration, one proof after the other."""
+        from loadgen.prove.sequence import prove_current
 
-        return _printed(prove_as_in_force(wanted, self.bench), output)
+        return _printed(prove_current(proofs, self.context), output)
 
-    def in_turn(self, wanted: Sequence[Proof], overlays: Mapping[str, Path], output: Console) -> list[Result]:
-        """Each proof on its own overlay, and a table of all in the end."""
-        from loadgen.prove.sequence import prove_in_turn, put_back
+    def run_on_overlays(
+        self, proofs: Sequence[AnyProof], overlays: Mapping[str, Path], output: Console
+    ) -> list[Result]:
+        """Run each proof on its own overlay, and print a table of all at the end."""
+        from loadgen.prove.sequence import prove_overlays, restored
         from loadgen.reporting.report import print_summary
 
-        stage = self._stage()
-        with put_back(stage, lambda sentence: click.echo(f"loadgen: {sentence}", err=True)):
-            results = _printed(prove_in_turn(wanted, overlays, stage, self.bench), output)
+        deployer = self._deployer()
+        with restored(deployer, lambda sentence: click.echo(f"loadgen: {sentence}", err=True)):
+            results = _printed(prove_overlays(proofs, overlays, deployer, self.context), output)
             print_summary(output, results)
             if any(result.interrupted for result in results):
                 click.echo(
-                    "loadgen: putting back what was in force before; Ctrl-C again ends without that", err=True
+                    "loadgen: restoring the previous configuration; Ctrl-C again ends without that", err=True
                 )
         return results
 
-    def bench(self, proof: Proof) -> ProofContext:
-        """What a proof works with."""
-        from loadgen.proofs.common.live_update import change_cluster, change_localmesh
-        from loadgen.proofs.common.proof import ProofContext
+    def context(self, proof: AnyProof) -> ProofContext:
+        """The context of a proof."""
+        from loadgen.proofs.common.proof import ProofContext, change_cluster, change_localmesh
         from loadgen.reporting.progress import listener
 
         change = change_cluster if self.target == "cluster" else change_localmesh
         return ProofContext(self.api, self.gateway, listener(proof.scenario), change)
 
-    def _stage(self) -> Deployer:
+    def _deployer(self) -> Deployer:
         from loadgen.deploy import ClusterDeployer, LocalmeshDeployer
         from loadgen.deploy.localmesh import TIMEOUT_SECONDS
 
         if self.target == "cluster":
-            return ClusterDeployer(self.api, self.api.elsewhere(self.istio_namespace))
+            return ClusterDeployer(self.api, self.api.in_namespace(self.istio_namespace))
         return LocalmeshDeployer(MeshApi(self.api.url, self.api.namespace, timeout_seconds=TIMEOUT_SECONDS))
 
 
 def _printed(results: Iterator[Result], output: Console) -> list[Result]:
-    """All of them, each printed as soon as it is there, and the legend."""
+    """Print each result as soon as it is there, and the legend; returns all of them."""
     from loadgen.reporting.report import print_legend, print_result
 
     done = []

@@ -1,7 +1,7 @@
-"""Several proofs in a row on one mesh: apply, prove, next; whatever happens to one, all have their turn.
+"""Several proofs one after the other on one mesh; whatever the outcome of one, the next has its turn.
 
-Before an overlay is applied, what the proof before it has left under way has ended: requests that hang are
-counted by the pods when they end, and would be counted for the wrong scenario.
+Before an overlay is applied, all requests of the proof before have ended: pods count requests that hang when
+they end, and would count them for the wrong scenario.
 """
 
 from __future__ import annotations
@@ -11,48 +11,46 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from loadgen.deploy import Deployer
 from loadgen.errors import NotReachable, Refused
 from loadgen.http1 import Target
 from loadgen.meshstate import MeshApi
-from loadgen.meshstate.api import Object
-from loadgen.meshstate.metrics import METRICS_PORT, sample_sum
-from loadgen.meshstate.pods import name_of, running
+from loadgen.meshstate.pods import IN_FLIGHT_METRIC, METRICS_PORT, is_running, name_of, sample_sum
+from loadgen.meshstate.resources import Object
 from loadgen.proofs.common.proof import Proof, ProofContext, Result, run
-from loadgen.statistics.judge import Check, failed, inconclusive
+from loadgen.statistics.judge import Cause, Check, failed, inconclusive
 
-IN_FLIGHT = "sentimesh_http_requests_in_flight"
-REST_SECONDS = 30.0
+IDLE_SECONDS = 30.0
 POLL_SECONDS = 0.1
 
+AnyProof = Proof[Any, Any]
+ContextOf = Callable[[AnyProof], ProofContext]
 Tell = Callable[[str], None]
-"""Says one sentence to whoever watches."""
+"""Prints one sentence for the user."""
 
 
-def prove_as_in_force(
-    proofs: Sequence[Proof], bench_for: Callable[[Proof], ProofContext]
+def prove_current(proofs: Sequence[AnyProof], context_of: ContextOf) -> Iterator[Result]:
+    """Run each proof once on the current configuration and yield its result."""
+    return _until_interrupted(proofs, context_of, lambda proof: run(proof, context_of(proof)))
+
+
+def prove_overlays(
+    proofs: Sequence[AnyProof], overlays: Mapping[str, Path], deployer: Deployer, context_of: ContextOf
 ) -> Iterator[Result]:
-    """Each proof once, of what is in force, one result for each as soon as it is known."""
-    return _until_interrupted(proofs, bench_for, lambda proof: run(proof, bench_for(proof)))
-
-
-def prove_in_turn(
-    proofs: Sequence[Proof],
-    overlays: Mapping[str, Path],
-    stage: Deployer,
-    bench_for: Callable[[Proof], ProofContext],
-) -> Iterator[Result]:
-    """Each proof on its own overlay, one result for each as soon as it is known."""
+    """Run each proof once on its own overlay and yield its result."""
     return _until_interrupted(
-        proofs, bench_for, lambda proof: _proven(proof, overlays[proof.scenario], stage, bench_for)
+        proofs,
+        context_of,
+        lambda proof: _prove_overlay(proof, overlays[proof.scenario], deployer, context_of),
     )
 
 
 def _until_interrupted(
-    proofs: Sequence[Proof], bench_for: Callable[[Proof], ProofContext], prove: Callable[[Proof], Result]
+    proofs: Sequence[AnyProof], context_of: ContextOf, prove: Callable[[AnyProof], Result]
 ) -> Iterator[Result]:
-    """One after the other; Ctrl-C ends the sequence, and of the rest it is said that they did not run."""
+    """Ctrl-C ends the sequence; the results of the remaining proofs say that they did not run."""
     left = list(proofs)
     try:
         while left:
@@ -64,70 +62,70 @@ def _until_interrupted(
     except KeyboardInterrupt:
         pass
     for proof in left:
-        untold = _untold(proof, bench_for(proof).gateway, "not run: ended by Ctrl-C before its turn")
-        yield replace(untold, interrupted=True)
+        reason = "not run: ended by Ctrl-C before its turn"
+        result = _without_verdict(proof, context_of(proof).gateway, Cause.INTERRUPTED, reason)
+        yield replace(result, interrupted=True)
 
 
-def _proven(
-    proof: Proof, overlay: Path, stage: Deployer, bench_for: Callable[[Proof], ProofContext]
-) -> Result:
-    """The verdict on one scenario, applied first; the time of both."""
-    began = time.monotonic()
-    bench = bench_for(proof)
+def _prove_overlay(proof: AnyProof, overlay: Path, deployer: Deployer, context_of: ContextOf) -> Result:
+    """Apply the overlay and run the proof; the duration is that of both."""
+    started = time.monotonic()
+    context = context_of(proof)
     try:
-        refused = _refused(stage, overlay, bench.api)
-        result = run(proof, bench) if refused is None else _result(proof, bench.gateway, refused)
+        refused = _apply(deployer, overlay, context.api)
+        result = run(proof, context) if refused is None else _result(proof, context.gateway, refused)
     except NotReachable as error:
-        result = replace(_untold(proof, bench.gateway, str(error)), unreachable=True)
-    return replace(result, seconds=time.monotonic() - began)
+        result = _without_verdict(proof, context.gateway, Cause.UNREACHABLE, str(error))
+        result = replace(result, unreachable=True)
+    return replace(result, seconds=time.monotonic() - started)
 
 
-def _refused(stage: Deployer, overlay: Path, api: MeshApi) -> Check | None:
-    """The failed check if the overlay is not taken; None once it is in force."""
+def _apply(deployer: Deployer, overlay: Path, api: MeshApi) -> Check | None:
+    """Apply the overlay; returns a failed check if the mesh refuses it."""
     wait_until_idle(api)
     try:
-        stage.apply(overlay)
+        deployer.apply(overlay)
     except Refused as refusal:
         return failed("applied", str(overlay), str(refusal))
     return None
 
 
-def _untold(proof: Proof, gateway: Target, reason: str) -> Result:
-    return _result(proof, gateway, inconclusive("proven", proof.proves, reason))
+def _without_verdict(proof: AnyProof, gateway: Target, cause: Cause, reason: str) -> Result:
+    return _result(proof, gateway, inconclusive("completed", proof.proves, cause, reason))
 
 
-def _result(proof: Proof, gateway: Target, check: Check) -> Result:
-    return Result(proof.scenario, proof.proves, gateway, (check,), {}, ())
+def _result(proof: AnyProof, gateway: Target, check: Check) -> Result:
+    return Result(proof.scenario, proof.proves, gateway, (check,))
 
 
 def wait_until_idle(api: MeshApi) -> None:
-    """Wait until no pod has a request under way, as far as they let themselves be asked."""
-    end = time.monotonic() + REST_SECONDS
+    """Wait until no pod has a request in flight, as far as their metrics can be read."""
+    end = time.monotonic() + IDLE_SECONDS
     with suppress(NotReachable):
-        while _under_way(api) and time.monotonic() < end:
+        while _in_flight(api) and time.monotonic() < end:
             time.sleep(POLL_SECONDS)
 
 
-def _under_way(api: MeshApi) -> float:
-    pods = (name_of(pod) for pod in api.pods() if running(pod) and _tells(pod))
-    return sum(sample_sum(api.pod_text(pod, METRICS_PORT, "metrics"), IN_FLIGHT) for pod in pods)
+def _in_flight(api: MeshApi) -> float:
+    pods = (name_of(pod) for pod in api.pods() if is_running(pod) and _has_metrics(pod))
+    return sum(sample_sum(api.pod_text(pod, METRICS_PORT, "metrics"), IN_FLIGHT_METRIC) for pod in pods)
 
 
-def _tells(pod: Object) -> bool:
+def _has_metrics(pod: Object) -> bool:
     containers = pod["spec"]["containers"]
     ports = (port for container in containers for port in container.get("ports") or ())
     return any(port["containerPort"] == METRICS_PORT for port in ports)
 
 
 @contextmanager
-def put_back(stage: Deployer, tell: Tell) -> Iterator[None]:
-    """Whatever happens meanwhile, what was in force before is in force again in the end."""
-    stage.remember()
+def restored(deployer: Deployer, tell: Tell) -> Iterator[None]:
+    """Restore the previous configuration at the end, whatever happens meanwhile."""
+    deployer.remember()
     try:
         yield
     finally:
         try:
-            if not stage.put_back():
-                tell("nothing was in force before, so the last overlay stays")
+            if not deployer.put_back():
+                tell("there was no configuration before, so the last overlay stays")
         except NotReachable as error:
-            tell(f"what was in force before could not be put back: {error}")
+            tell(f"the previous configuration could not be restored: {error}")

@@ -1,1 +1,1 @@
-"""What was found, for people and for programs: terminal, JSON, JUnit."""
+"""Reports: text, JSON, JUnit."""

@@ -1,4 +1,4 @@
-"""The checks of one scenario as a table, in the first layout that leaves all figures whole."""
+"""The checks of one scenario as a table, in the widest layout that fits the terminal."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
 LEAST_WORDS = 24
-"""Columns below which words are not broken into lines; counts never are."""
+"""The width below which words are not wrapped; counts never are."""
 _AMPLE = 1_000
 _NOTHING = "–"
 
 
 def check_table(checks: Sequence[Check], console: Console, room: int) -> Table:
-    """The widest layout that needs no more than `room` columns; broken anywhere if none does."""
+    """The widest layout that needs at most `room` columns; wrapped anywhere if none does."""
     for table in _layouts(checks):
         if _needed(table, console) <= room:
             return table
@@ -41,7 +41,7 @@ def _layouts(checks: Sequence[Check]) -> Iterator[Table]:
 
 
 def _needed(table: Table, console: Console) -> int:
-    """The columns of a terminal without which something would be cut, or broken that must not be."""
+    """The columns below which text would be cut, or wrapped that must not be."""
     from rich.measure import Measurement
 
     ample = console.options.update_width(_AMPLE)
@@ -56,23 +56,23 @@ def _needed(table: Table, console: Console) -> int:
 
 def _wide(checks: Sequence[Check]) -> Table:
     """One line for each check."""
-    table = _table(2, "observed", "interval", "wanted")
+    table = _table(2, "observed", "interval", "expected")
     table.add_column("count", min_width=_count_width(checks))
     for check in checks:
-        observed, interval, wanted, minimum_detectable_effect = _figures(check.measured)
+        observed, interval, expected, effect = _figures(check.measured)
         table.add_row(
             check.name,
             _verdict(check),
             observed,
             interval,
-            f"{wanted} {minimum_detectable_effect}".strip(),
+            f"{expected} {effect}".strip(),
             _count(check),
         )
     return table
 
 
 def _without_figures(checks: Sequence[Check]) -> Table:
-    """One line for each check, of which none was measured."""
+    """One line for each check, for checks without counts."""
     table = _table(2)
     table.add_column("count", min_width=_count_width(checks))
     for check in checks:
@@ -81,15 +81,15 @@ def _without_figures(checks: Sequence[Check]) -> Table:
 
 
 def _stacked(checks: Sequence[Check], *, gap: int) -> Table:
-    """Two lines for each check: what was counted, and what is noticed, stand in the second."""
+    """Two lines for each check: the count and the minimum detectable effect are in the second."""
     from rich.console import Group
     from rich.padding import Padding
 
-    table = _table(gap, "observed", "interval", "wanted")
+    table = _table(gap, "observed", "interval", "expected")
     table.columns[0].no_wrap = False
     table.columns[0].min_width = max(len(check.name) for check in checks)
     for check in checks:
-        observed, interval, wanted, minimum_detectable_effect = _figures(check.measured)
+        observed, interval, expected, effect = _figures(check.measured)
         count = _count(check)
         second = () if count == _NOTHING else (Padding(count, (0, 0, 0, 2)),)
         table.add_row(
@@ -97,7 +97,7 @@ def _stacked(checks: Sequence[Check], *, gap: int) -> Table:
             _verdict(check),
             observed,
             interval,
-            f"{wanted}\n{minimum_detectable_effect}".strip(),
+            f"{expected}\n{effect}".strip(),
         )
     return table
 
@@ -120,7 +120,7 @@ def _verdict(check: Check) -> Text:
 
 
 def _count(check: Check) -> str:
-    """What was counted; in words what was found where there was nothing to count."""
+    """The count; what was observed, in words, where nothing was counted."""
     if check.measured is None:
         return _NOTHING if check.reason else check.expected
     count = check.measured.count
@@ -129,14 +129,14 @@ def _count(check: Check) -> str:
 
 
 def _count_width(checks: Sequence[Check]) -> int:
-    """What the counts need: all of it, but of words no more than the least."""
+    """The width of the counts; words may be wrapped down to the least width."""
     return max(
         len(_count(check)) if check.measured else min(len(_count(check)), LEAST_WORDS) for check in checks
     )
 
 
 def _figures(measured: Measured | None) -> tuple[str, str, str, str]:
-    """What was observed, the interval, what was wanted, and the deviation that is noticed."""
+    """The observed share, the interval, the expected share, and the minimum detectable effect."""
     if measured is None:
         return (*(_NOTHING,) * 3, "")
     share, plan = measured.count.share, measured.design

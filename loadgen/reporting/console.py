@@ -1,4 +1,4 @@
-"""Where people read: a terminal with colour, or plain text in a pipe or a file."""
+"""Text output: with colour on a terminal, plain in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PIPE_WIDTH = 110
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Standard output or error for people: no colour in a pipe or with NO_COLOR, and no guessing at words."""
+    """A console on standard output or error: no colour in a pipe or with NO_COLOR, no highlighting."""
     from rich.console import Console
 
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
@@ -20,7 +20,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def show(to: Console, *blocks: RenderableType) -> None:
-    """Print blocks with an empty line between them; in a pipe without the spaces that fill a line up."""
+    """Print blocks with an empty line between them; in a pipe without trailing spaces."""
     for number, block in enumerate(blocks):
         if number:
             to.print()

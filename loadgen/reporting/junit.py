@@ -1,4 +1,4 @@
-"""Verdicts for continuous integration: JUnit's XML, one suite for each scenario, one case for each check."""
+"""Verdicts as JUnit XML for continuous integration: a suite for each scenario, a case for each check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ELEMENTS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 
 
 def junit(results: Sequence[Result], *, mesh: MeshLocation) -> str:
-    """The XML; INCONCLUSIVE is an `error`, since what is not known must not look green.
+    """The XML. INCONCLUSIVE is an `error` whose `type` is the cause, since it must not look green.
 
     The mesh is a property of each suite, where the format has a place for it.
     """
@@ -44,6 +44,8 @@ def _suite(result: Result, mesh: MeshLocation) -> ElementTree.Element:
 def _case(scenario: str, check: Check) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=f"loadgen.{scenario}", name=check.name)
     if check.verdict in _ELEMENTS:
-        problem = ElementTree.SubElement(case, _ELEMENTS[check.verdict], type=str(check.verdict))
+        problem = ElementTree.SubElement(
+            case, _ELEMENTS[check.verdict], type=str(check.cause or check.verdict)
+        )
         problem.set("message", f"expected {check.expected}: {check.reason}")
     return case

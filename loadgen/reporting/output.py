@@ -1,4 +1,4 @@
-"""Files that a command leaves behind, and standard output for those called `-`."""
+"""The files that a command writes; `-` is standard output."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def write_text(destination: str, text: str) -> None:
 
 
 def check_writable(*destinations: str | None) -> None:
-    """Refuse a file that cannot be written before the measurement, not after it."""
+    """Raise UsageError for a file that cannot be written, before the measurement and not after it."""
     for destination in destinations:
         if destination in {None, "-"}:
             continue
         folder = Path(str(destination)).parent
         if not folder.is_dir() or Path(str(destination)).is_dir():
             raise UsageError(
-                f"{destination} cannot be written: {folder} is not a folder, or it is one itself"
+                f"{destination} cannot be written: {folder} is not a folder, or it is a folder itself"
             )

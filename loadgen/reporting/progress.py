@@ -1,4 +1,4 @@
-"""How far a measurement is: a bar on a terminal, one plain line elsewhere; always on standard error."""
+"""The progress of a measurement: a bar on a terminal, else one plain line; always on standard error."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ if TYPE_CHECKING:
 
 
 def listener(scenario: str) -> Listener:
-    """The listener that suits where standard error goes."""
+    """The listener for what standard error is."""
     error = console(stderr=True)
     return Bar(scenario, error) if error.is_terminal else Line(scenario, error)
 
 
 @dataclass(slots=True)
 class Line:
-    """One line that says what is sent."""
+    """One line for each measurement."""
 
     scenario: str
     console: Console
 
     def note(self, sentence: str) -> None:
-        """Say it."""
+        """Print it."""
         self.console.print(f"{self.scenario}: {sentence}", soft_wrap=True)
 
     def begin(self, sending: str, planned: int) -> None:  # noqa: ARG002 (the sentence has it)
-        """Say it."""
+        """Print it."""
         self.console.print(f"{self.scenario}: sending {sending}", soft_wrap=True)
 
     def progress(self, done: int) -> None:
-        """Say nothing: a pipe is no place for a moving picture."""
+        """No progress bar when output is not a terminal."""
 
     def end(self) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @dataclass(slots=True)
 class Bar:
-    """A bar that fills up, with the rate and the time left; it disappears when all is there."""
+    """A bar with the rate and the time left; it disappears at the end."""
 
     scenario: str
     console: Console
     _progress: Any = field(default=None, init=False)
 
     def note(self, sentence: str) -> None:
-        """Say it."""
+        """Print it."""
         self.console.print(f"{self.scenario}: {sentence}", soft_wrap=True)
 
     def begin(self, sending: str, planned: int) -> None:
-        """Say what is sent, and draw the empty bar."""
+        """Print what is sent, and draw the empty bar."""
         from rich import progress
 
         self.console.print(f"{self.scenario}: sending {sending}", soft_wrap=True)
@@ -73,9 +73,9 @@ class Bar:
         self._progress.start()
 
     def progress(self, done: int) -> None:
-        """Fill the bar up to here."""
+        """Advance the bar."""
         self._progress.update(self._progress.task_ids[0], completed=done)
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()

@@ -1,8 +1,8 @@
-"""Verdicts for people: one block for each scenario, one line for each check."""
+"""Verdicts as text: one block for each scenario, one line for each check."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loadgen.reporting.check_table import STYLES, check_table
 from loadgen.reporting.console import show
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _INDENT = 2
 
 
-def print_scenarios(console: Console, proofs: Iterable[Proof]) -> None:
-    """The scenarios there are proofs for, with what each proves."""
+def print_scenarios(console: Console, proofs: Iterable[Proof[Any, Any]]) -> None:
+    """Print the scenarios with proofs, and what each proves."""
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -36,13 +36,13 @@ def print_scenarios(console: Console, proofs: Iterable[Proof]) -> None:
 
 
 def print_mesh(console: Console, mesh: MeshLocation) -> None:
-    """Which mesh is going to be judged, in one line however long it is."""
+    """Print which mesh is judged, in one line however long it is."""
     console.print(_line(("mesh  ", "bold"), str(mesh)), soft_wrap=True)
     console.print()
 
 
 def print_result(console: Console, result: Result) -> None:
-    """One scenario: its verdict, what was in force and sent, every check with its figures, and reasons."""
+    """Print one scenario: verdict, configuration, requests, every check with its figures, and reasons."""
     verdict = (str(result.verdict), STYLES[result.verdict])
     blocks = [_line((f"{result.scenario}  ", "bold"), verdict, f"  {result.proves}"), _facts(result)]
     if len(result.checks) > 1 or any(check.measured for check in result.checks):
@@ -53,18 +53,18 @@ def print_result(console: Console, result: Result) -> None:
 
 
 def print_legend(console: Console) -> None:
-    """How to read the columns of the checks, one sentence for each."""
+    """Explain the columns of the checks, one sentence for each."""
     text = (
         f"interval: with {percent(CONFIDENCE)} confidence the true share lies in it; "
-        "a check FAILs if what is wanted lies outside\n"
+        "a check FAILs if the expected share is not in it\n"
         f"± 5.0, for example: a mesh 5 percentage points off FAILs in {100 * POWER:g} of 100 runs; "
-        "a smaller error may pass"
+        "a smaller deviation may pass"
     )
     show(console, _indented(_line((text, "dim"))))
 
 
 def print_summary(console: Console, results: Sequence[Result]) -> None:
-    """One line for each scenario, and one for all: how it ended, how many checks passed, how long it took."""
+    """Print one line for each scenario and one for all: verdict, checks that passed, duration."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -76,28 +76,31 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
         _add_outcome(table, result.scenario, result.verdict, result.checks, result.seconds)
     checks = [check for result in results for check in result.checks]
     seconds = sum(result.seconds for result in results)
-    _add_outcome(table, f"all {len(results)}", overall(each.verdict for each in results), checks, seconds)
+    _add_outcome(table, f"all {len(results)}", overall(result.verdict for result in results), checks, seconds)
     console.print()
     show(console, _indented(table))
 
 
 def _add_outcome(table: Table, name: str, verdict: Verdict, checks: Sequence[Check], seconds: float) -> None:
     passed = sum(check.verdict is Verdict.PASS for check in checks)
-    said = _line((str(verdict), STYLES[verdict]))
-    table.add_row(name, said, f"{passed} of {len(checks)}", f"{seconds:.1f}")
+    table.add_row(
+        name, _line((str(verdict), STYLES[verdict])), f"{passed} of {len(checks)}", f"{seconds:.1f}"
+    )
 
 
 def facts(result: Result) -> dict[str, str]:
-    """What a reader needs beside the checks: what the proof noted, and what was sent and came back."""
-    noted = dict(result.facts)
+    """The facts of the proof, what was sent and answered, and the quality of the measurement."""
+    lines = dict(result.facts)
     for load_plan, measurement in result.measurements:
-        sent, came = _headings(load_plan.purpose)
+        sent, answered = _headings(load_plan.purpose)
         early = f"ended early after {len(measurement):,} of " if measurement.interrupted else ""
-        noted[sent] = f"{early}{load_plan.described(result.gateway, measurement.seconds)}"
+        lines[sent] = f"{early}{load_plan.described(result.gateway, measurement.seconds)}"
         answers = [f"{count:,} × {status}" for status, count in measurement.statuses.items()]
         lost = [f"{count:,} lost ({loss.meaning})" for loss, count in sorted(measurement.losses.items())]
-        noted[came] = ", ".join(answers + lost) or "none"
-    return noted
+        lines[answered] = ", ".join(answers + lost) or "none"
+    if result.quality is not None:
+        lines["quality"] = str(result.quality)
+    return lines
 
 
 def _headings(purpose: str) -> tuple[str, str]:
@@ -123,7 +126,8 @@ def _reasons(checks: Sequence[Check]) -> RenderableType:
     table.add_column()
     for check in checks:
         if check.reason:
-            table.add_row(_line((check.name, STYLES[check.verdict])), check.reason)
+            cause = "" if check.cause is None else f"{check.cause}: "
+            table.add_row(_line((check.name, STYLES[check.verdict])), cause + check.reason)
     return _indented(table)
 
 

@@ -1,4 +1,4 @@
-"""Verdicts for programs: the document that `report.schema.json` describes."""
+"""Verdicts as JSON: the document that `report.schema.json` describes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement
+from loadgen.measurement.quality import LATENESS_BOUND_SECONDS, Quality
 from loadgen.meshstate import MeshLocation
 from loadgen.proofs.common.proof import Result
 from loadgen.statistics.binomial import Interval
@@ -21,7 +22,7 @@ def document(
     """The whole report; shares are in 0..1."""
     return {
         "report": "loadgen prove",
-        "version": 1,
+        "version": 2,
         "verdict": str(overall(result.verdict for result in results)),
         "started": started.isoformat(timespec="seconds"),
         "mesh": mesh.api,
@@ -39,7 +40,8 @@ def _scenario(result: Result) -> dict[str, Any]:
         "proves": result.proves,
         "verdict": str(result.verdict),
         "seconds": round(result.seconds, 3),
-        "facts": result.facts,
+        "facts": dict(result.facts),
+        "quality": None if result.quality is None else _quality(result.quality),
         "measurements": [
             _measurement(load_plan, measurement) for load_plan, measurement in result.measurements
         ],
@@ -60,9 +62,20 @@ def _measurement(load_plan: LoadPlan, measurement: Measurement) -> dict[str, Any
         "sent": len(measurement),
         "at_once": load_plan.connections,
         "seconds": round(measurement.seconds, 3),
+        "lateness_seconds": round(measurement.lateness_seconds, 6),
         "interrupted": measurement.interrupted,
         "statuses": {str(status): count for status, count in measurement.statuses.items()},
         "losses": {str(loss): count for loss, count in sorted(measurement.losses.items())},
+    }
+
+
+def _quality(quality: Quality) -> dict[str, Any]:
+    return {
+        "lateness_seconds": round(quality.lateness_seconds, 6),
+        "lateness_bound_seconds": LATENESS_BOUND_SECONDS,
+        "control_seconds": None if quality.control_seconds is None else round(quality.control_seconds, 6),
+        "control_bound_seconds": quality.control_bound_seconds,
+        "foreign_requests": quality.foreign_requests,
     }
 
 
@@ -71,6 +84,7 @@ def _check(check: Check) -> dict[str, Any]:
         "name": check.name,
         "verdict": str(check.verdict),
         "expected": check.expected,
+        "cause": None if check.cause is None else str(check.cause),
         "reason": check.reason,
         "measured": None if check.measured is None else _measured(check.measured),
     }
@@ -85,8 +99,8 @@ def _measured(measured: Measured) -> dict[str, Any]:
         "interval": _interval(measured.interval),
         "expected_share": measured.design.expected,
         "planned_trials": measured.design.trials,
-        "band": _interval(measured.design.acceptance_region),
-        "noticed": measured.design.minimum_detectable_effect,
+        "acceptance_region": _interval(measured.design.acceptance_region),
+        "minimum_detectable_effect": measured.design.minimum_detectable_effect,
     }
 
 

@@ -1,1 +1,1 @@
-"""What a count says about what was expected: sample sizes, intervals, verdicts; no HTTP, no printing."""
+"""Sample sizes, exact intervals and verdicts; knows no HTTP and prints nothing."""

@@ -1,13 +1,13 @@
-"""Counts of yes-or-no outcomes: exact probabilities and the exact interval for a share.
+"""Counts of binary outcomes: exact probabilities and the exact confidence interval of a share.
 
-If each of n trials says yes with the same chance p, independently, the number of yeses is binomial. Its
-tail probabilities are values of the regularised incomplete beta function, computed here by its continued
-fraction (Abramowitz & Stegun 26.5.8, evaluated after Lentz): exact to about 10 digits.
+If each of n independent trials succeeds with the same probability p, the number of successes is binomial.
+Its tail probabilities are values of the regularised incomplete beta function, computed here by its continued
+fraction (Abramowitz & Stegun 26.5.8, evaluated by Lentz's method): exact to about 10 digits.
 
-The interval is the one of Clopper and Pearson (1934): all p under which the observed count would not be
-in an outer tail of (1 - confidence)/2. It needs no approximation and covers the true share with *at
-least* the stated confidence, for any share and any number of trials (a test sums it up). The price is
-that it is a little wider than it would have to be.
+The interval is the one of Clopper and Pearson (1934): all p for which the observed count is not in an outer
+tail of (1 - confidence)/2. It uses no approximation and covers the true share with *at least* the stated
+confidence, for any share and any number of trials (a test sums it up). In return it is slightly wider than
+necessary.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Interval(NamedTuple):
         return f"{low.removesuffix(' %')}–{high}"
 
     def within(self, other: Interval) -> bool:
-        """Whether all of it lies in the other."""
+        """Whether it is a subset of the other."""
         return other.low <= self.low and self.high <= other.high
 
 
 def percent(share: float, *, aligned: bool = False) -> str:
-    """A share for people: one decimal, more where that would make some look like none, or most like all.
+    """A share for display: one decimal, or more where rounding would show some as none, or most as all.
 
     >>> percent(0.2), percent(0.1975), percent(0.0004), percent(0.99996), percent(0.2, aligned=True)
     ('20 %', '19.8 %', '0.04 %', '99.996 %', '20.0 %')
@@ -72,10 +72,10 @@ def at_least(successes: int, trials: int, share: float) -> float:
 
 
 def clopper_pearson(successes: int, trials: int, confidence: float, *, unknown: int = 0) -> Interval:
-    """The interval for the share, given the successes among the trials.
+    """The confidence interval of the share, given the successes among the trials.
 
-    `unknown` trials (counted in `trials`) may have been successes or not: the interval holds whatever they
-    were. Without trials it is everything from 0 to 1.
+    `unknown` of the trials may have been successes or not: the interval holds in either case. Without trials
+    it is 0 to 1.
     """
     tail = (1 - confidence) / 2
     most = successes + unknown
@@ -85,7 +85,7 @@ def clopper_pearson(successes: int, trials: int, confidence: float, *, unknown: 
 
 
 def _root(rising: Callable[[float], float]) -> float:
-    """Where a rising function of a share crosses zero."""
+    """The zero of an increasing function of a share."""
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2

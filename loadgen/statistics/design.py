@@ -1,22 +1,21 @@
-"""How many trials a check of a share needs, and what it will notice: settled before anything is sent.
+"""How many trials a check of a share needs, and what it detects: fixed before anything is sent.
 
-A check asks: is the share of yeses what it should be (`expected`)? With the exact interval of the
-observed count at `CONFIDENCE` it answers
+A check tests the hypothesis that the true share is the expected one (`expected`). It computes the exact
+confidence interval of the observed share at `CONFIDENCE` and answers
 
 * **FAIL** if the interval does not contain the expected share;
-* **PASS** if it does, and lies within the `acceptance_region`: all that is not ruled out is close to
-  what was expected
-  (and there is data, and a plan under which at least something would have been noticed);
-* **INCONCLUSIVE** otherwise: nothing speaks against the expected share, but not enough speaks for it.
+* **PASS** if it does, and lies within the `acceptance_region`: every share that is not ruled out is close
+  to the expected one (and there is data, and the design can detect some deviation at all);
+* **INCONCLUSIVE** otherwise: the data neither contradicts the expected share nor confirms it.
 
-*False alarms.* If the share is as expected, FAIL has a probability of at most 1 - CONFIDENCE = 1 in 10,000
-(the interval is exact). The band is the union of all intervals that contain the expected share with the
-planned number of trials. So with all planned trials known, INCONCLUSIVE does not occur, and "not PASS" is
-as improbable as FAIL. The band bites when trials are missing or their outcome is unknown.
+*Significance.* If the true share is the expected one, FAIL has a probability of at most 1 - CONFIDENCE = 1
+in 10,000, since the interval is exact. The acceptance region is the union of all intervals that contain the
+expected share with the planned number of trials. With all planned trials known, INCONCLUSIVE therefore does
+not occur. It occurs where trials are missing or their outcome is unknown.
 
-*What is noticed.* `minimum_detectable_effect` is the smallest deviation, up or down, for which FAIL has a
-probability of at least `POWER`. `trials_for` turns this around. The tolerance is thus a result of the
-design: what a check would overlook is printed next to its verdict.
+*Power.* `minimum_detectable_effect` is the smallest deviation, up or down, for which FAIL has a probability
+of at least `POWER`. `trials_for` is the inverse. So the tolerance is a result of the design, and is printed
+next to each verdict.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ from loadgen.statistics.binomial import Interval, at_least, at_most, clopper_pea
 
 CONFIDENCE = 0.9999
 POWER = 0.99
+RARE = 1e-5
+"""The probability that is neglected when a subset of the trials is planned with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +43,22 @@ class Design:
 
 def design(expected: float, trials: int) -> Design:
     """The check of an expected share with this many trials planned."""
-    lowest, highest = _accepted(expected, trials)
+    lowest, highest = _accepted_counts(expected, trials)
     acceptance_region = Interval(
         clopper_pearson(lowest, trials, CONFIDENCE).low, clopper_pearson(highest, trials, CONFIDENCE).high
     )
-    return Design(expected, trials, acceptance_region, _noticed(expected, trials))
+    return Design(expected, trials, acceptance_region, _minimum_detectable_effect(expected, trials))
 
 
 def trials_for(expected: float, deviation: float) -> int:
-    """A number of trials, close to the least, with which a deviation of this size is noticed."""
+    """A number of trials, close to the smallest, that detects a deviation of this size."""
     enough = 1
-    while _noticed(expected, enough) > deviation:
+    while _minimum_detectable_effect(expected, enough) > deviation:
         enough *= 2
     too_few = enough // 2
     while enough - too_few > max(1, enough // 500):
         middle = (enough + too_few) // 2
-        if _noticed(expected, middle) > deviation:
+        if _minimum_detectable_effect(expected, middle) > deviation:
             too_few = middle
         else:
             enough = middle
@@ -65,47 +66,47 @@ def trials_for(expected: float, deviation: float) -> int:
 
 
 def fails_with_probability(share: float, expected: float, trials: int) -> float:
-    """How probable FAIL is if the true share is `share` and all trials are known."""
-    lowest, highest = _accepted(expected, trials)
+    """The probability of FAIL if the true share is `share` and all trials are known."""
+    lowest, highest = _accepted_counts(expected, trials)
     return at_most(lowest - 1, trials, share) + at_least(highest + 1, trials, share)
 
 
 def trials_to_get(successes: int, share: float) -> int:
-    """The least number of trials of which surely so many succeed; the share must not be 0."""
-    greatest = 1
-    while surely_at_least(greatest, share) < successes:
-        greatest *= 2
-    return _least(greatest, lambda trials: surely_at_least(trials, share) >= successes)
+    """The smallest number of trials that yields so many successes almost surely; the share is not 0."""
+    upper = 1
+    while almost_surely_at_least(upper, share) < successes:
+        upper *= 2
+    return _smallest(upper, lambda trials: almost_surely_at_least(trials, share) >= successes)
 
 
-def surely_at_least(trials: int, share: float) -> int:
-    """A number of successes that is reached but for 1 case in 100,000: to plan with a part of the trials."""
-    return _least(trials, lambda successes: at_most(successes, trials, share) >= 1e-5)
+def almost_surely_at_least(trials: int, share: float) -> int:
+    """The number of successes that is missed with a probability of at most `RARE`."""
+    return _smallest(trials, lambda successes: at_most(successes, trials, share) >= RARE)
 
 
-def _accepted(expected: float, trials: int) -> tuple[int, int]:
-    """The least and the greatest count whose interval contains the expected share."""
+def _accepted_counts(expected: float, trials: int) -> tuple[int, int]:
+    """The smallest and the largest count whose interval contains the expected share."""
     tail = (1 - CONFIDENCE) / 2
-    lowest = _least(trials, lambda count: at_most(count, trials, expected) > tail)
-    highest = trials - _least(trials, lambda count: at_least(trials - count, trials, expected) > tail)
+    lowest = _smallest(trials, lambda count: at_most(count, trials, expected) > tail)
+    highest = trials - _smallest(trials, lambda count: at_least(trials - count, trials, expected) > tail)
     return lowest, highest
 
 
-def _noticed(expected: float, trials: int) -> float:
-    """The smallest deviation that FAILs with POWER, whichever way it goes; 1 if there is none.
+def _minimum_detectable_effect(expected: float, trials: int) -> float:
+    """The smallest deviation in either direction that FAILs with POWER; 1 if there is none.
 
-    Where a share cannot deviate far enough on one side to be noticed (towards 0 or 1), the deviation noticed
-    on the other side is greater than all there is on this one, so it holds for both.
+    Where a share cannot deviate far enough in one direction (towards 0 or 1) to be detected, the effect in
+    the other direction is larger than every deviation in this one, so it holds for both.
     """
-    lowest, highest = _accepted(expected, trials)
-    above = _least_share(1 - expected, lambda by: at_least(highest + 1, trials, expected + by) >= POWER)
-    below = _least_share(expected, lambda by: at_most(lowest - 1, trials, expected - by) >= POWER)
-    return max((deviation for deviation in (above, below) if deviation is not None), default=1.0)
+    lowest, highest = _accepted_counts(expected, trials)
+    above = _smallest_effect(1 - expected, lambda by: at_least(highest + 1, trials, expected + by) >= POWER)
+    below = _smallest_effect(expected, lambda by: at_most(lowest - 1, trials, expected - by) >= POWER)
+    return max((effect for effect in (above, below) if effect is not None), default=1.0)
 
 
-def _least(greatest: int, holds: Callable[[int], bool]) -> int:
-    """The least number up to `greatest` for which it holds; it holds there, and for all above the least."""
-    low, high = 0, greatest
+def _smallest(upper: int, holds: Callable[[int], bool]) -> int:
+    """The smallest number up to `upper` for which a monotonic predicate holds; it holds for `upper`."""
+    low, high = 0, upper
     while low < high:
         middle = (low + high) // 2
         if holds(middle):
@@ -115,10 +116,10 @@ def _least(greatest: int, holds: Callable[[int], bool]) -> int:
     return low
 
 
-def _least_share(greatest: float, holds: Callable[[float], bool]) -> float | None:
-    if greatest <= 0 or not holds(greatest):
+def _smallest_effect(upper: float, holds: Callable[[float], bool]) -> float | None:
+    if upper <= 0 or not holds(upper):
         return None
-    low, high = 0.0, greatest
+    low, high = 0.0, upper
     for _ in range(40):
         middle = (low + high) / 2
         if holds(middle):

@@ -30,7 +30,14 @@ KINDS = {
     "destinationrules": "DestinationRule",
     "services": "Service",
     "deployments": "Deployment",
+    "authorizationpolicies": "AuthorizationPolicy",
+    "requestauthentications": "RequestAuthentication",
+    "peerauthentications": "PeerAuthentication",
+    "sidecars": "Sidecar",
+    "serviceentries": "ServiceEntry",
+    "pods": "Pod",
 }
+"""The kinds of a snapshot by their plurals, in the order of the fields of Resources."""
 
 Objects = list[dict[str, Any]]
 

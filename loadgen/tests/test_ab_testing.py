@@ -12,7 +12,7 @@ from loadgen.http1 import Loss
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured, UnsupportedConfig
-from loadgen.proofs.ab_testing import VALUES, Visit, header_in_force, judged, record
+from loadgen.proofs.ab_testing import VALUES, Expectation, Visit, judge, read, record
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
@@ -43,7 +43,10 @@ def verdicts(*tallies: Measurement) -> dict[str, Verdict]:
     visits: dict[str, Visit] = defaultdict(Visit)
     for measurement in tallies:
         record(visits, VALUES, measurement)
-    return {check.name: check.verdict for check in judged(visits, {"v1", "v2"})}
+    return {
+        check.name: check.verdict
+        for check in judge(Expectation("version", {"p-v1": "v1", "p-v2": "v2"}), visits)
+    }
 
 
 def by_value(number: int) -> str:
@@ -53,7 +56,7 @@ def by_value(number: int) -> str:
 class TestInForce:
     def test_the_overlay_hashes_by_a_header(self):
         """The one that the README names."""
-        assert header_in_force(resources(in_force())) == "version"
+        assert read(resources(in_force())).header == "version"
 
     def test_another_header_is_what_gets_proven(self):
         """As edited."""
@@ -61,12 +64,12 @@ class TestInForce:
         policy = named(objects, "DestinationRule", "frontend")["spec"]["trafficPolicy"]
         policy["loadBalancer"]["consistentHash"]["httpHeaderName"] = "visitor"
 
-        assert header_in_force(resources(objects)) == "visitor"
+        assert read(resources(objects)).header == "visitor"
 
     def test_the_base_does_not_hash(self):
         """Nothing to prove."""
         with pytest.raises(NotConfigured, match="hashes frontend consistently"):
-            header_in_force(resources(base()))
+            read(resources(base()))
 
     @pytest.mark.parametrize(
         ("route", "reason"),
@@ -77,7 +80,7 @@ class TestInForce:
                     {"destination": {"host": "frontend", "subset": "v1"}, "weight": 50},
                     {"destination": {"host": "frontend", "subset": "v2"}, "weight": 50},
                 ],
-                "drawn for each request",
+                "draws one for each request",
             ),
         ],
     )
@@ -87,7 +90,7 @@ class TestInForce:
         named(objects, "VirtualService", "ingress")["spec"]["http"][-1]["route"] = route
 
         with pytest.raises(NotConfigured, match=reason):
-            header_in_force(resources(objects))
+            read(resources(objects))
 
     def test_a_hash_of_something_else_is_not_understood(self):
         """Cookies and addresses are not sent here."""
@@ -96,7 +99,7 @@ class TestInForce:
         policy["loadBalancer"]["consistentHash"] = {"useSourceIp": True}
 
         with pytest.raises(UnsupportedConfig, match="useSourceIp"):
-            header_in_force(resources(objects))
+            read(resources(objects))
 
 
 class TestVerdicts:
@@ -114,7 +117,7 @@ class TestVerdicts:
         """Everybody is pinned, and nothing is tested."""
         found = verdicts(answered(lambda _: "v1"))
 
-        assert found["all versions met"] is Verdict.FAIL
+        assert found["all versions reached"] is Verdict.FAIL
         assert found["same value, same pod"] is Verdict.PASS
 
     def test_a_file_that_is_not_there_fails(self):

@@ -14,17 +14,25 @@ from loadgen.http1 import Loss, Request, Target
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import hops
 from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
-from loadgen.meshstate.policies import OLDEST_CONNECTION_SECONDS, Policies, holds_for, seconds_to_wait
+from loadgen.meshstate.security import (
+    OLDEST_CONNECTION_SECONDS,
+    applies_to,
+    last_change,
+    seconds_until_applied,
+)
 from loadgen.proofs.common.access import (
     DENIED,
     TIMES,
+    Access,
     AccessCase,
-    asked_past_the_gateway,
+    DirectCase,
+    access_checks,
+    ask_directly,
     check_routes,
-    judged,
+    direct_check,
     outcome,
-    past_the_gateway_check,
-    wait_for_connections,
+    send_cases,
+    waited,
 )
 from loadgen.proofs.common.proof import ProofContext
 from loadgen.reporting.progress import listener
@@ -80,7 +88,7 @@ class TestVerdicts:
             Observation(number, one.status, one.hops, 0.01, one.loss, body=one.body)
             for number, one in enumerate(answers)
         ]
-        return [check.verdict for check in judged(self.ACCESS_CASES, Measurement(numbered))]
+        return [check.verdict for check in access_checks(self.ACCESS_CASES, Measurement(numbered))]
 
     def test_answers_as_expected_pass(self):
         """Each passage has its own."""
@@ -109,7 +117,7 @@ class TestVerdicts:
         right = [Observation(2 * number, 403, (), 0.01, body=REFUSED.body) for number in range(TIMES)]
         right[7] = Observation(14, 200, hops(b"feedback/v1/f-1"), 0.01)
 
-        (check, _) = judged(self.ACCESS_CASES, Measurement(right))
+        (check, _) = access_checks(self.ACCESS_CASES, Measurement(right))
 
         assert check.verdict is Verdict.FAIL
         assert "200 of feedback or 403 RBAC: access denied" in check.reason
@@ -118,16 +126,16 @@ class TestVerdicts:
 class TestRoutes:
     def test_a_request_that_leads_elsewhere_proves_nothing(self):
         """On the base the page takes what is meant for logic."""
-        passage = AccessCase("to logic", "logic", Request("POST", "/analyse/sentiment"), DENIED)
+        case = AccessCase("to logic", "logic", Request("POST", "/analyse/sentiment"), DENIED)
 
-        with pytest.raises(NotConfigured, match=r"leads? to logic; apply"):
-            check_routes(resources(base()), [passage], remedy="apply it")
+        with pytest.raises(NotConfigured, match=r"should lead to logic; apply"):
+            check_routes(resources(base()), [case], remedy="apply it")
 
     def test_a_request_that_leads_there_is_taken(self):
         """Feedback is routed in the base, too."""
-        passage = AccessCase("to feedback", "feedback", Request("GET", "/feedback"), DENIED)
+        case = AccessCase("to feedback", "feedback", Request("GET", "/feedback"), DENIED)
 
-        check_routes(resources(base()), [passage], remedy="apply it")
+        check_routes(resources(base()), [case], remedy="apply it")
 
 
 class Pods(MeshApi):
@@ -152,7 +160,10 @@ class NoPods(Pods):
         return ()
 
 
-def bench(api: MeshApi) -> ProofContext:
+ABOUT = DirectCase("made-up", ("logic",), "/about", DENIED)
+
+
+def context(api: MeshApi) -> ProofContext:
     return ProofContext(api, Target("gateway", 80), listener("made-up"))
 
 
@@ -160,7 +171,7 @@ class TestPastTheGateway:
     def test_every_ready_pod_is_asked(self):
         """Those that are not ready have nothing to say."""
         with Pods("http://127.0.0.1:1", "sentimesh") as api:
-            assert asked_past_the_gateway(bench(api), "logic", "/about") == {"one": DENIED}
+            assert ask_directly(context(api), ABOUT) == {"one": DENIED}
 
     def test_no_pod_is_nobody_to_ask(self):
         """That nobody answers does not prove that nobody is let in."""
@@ -168,7 +179,7 @@ class TestPastTheGateway:
             NoPods("http://127.0.0.1:1", "sentimesh") as api,
             pytest.raises(UnsupportedConfig, match="logic"),
         ):
-            asked_past_the_gateway(bench(api), "logic", "/about")
+            ask_directly(context(api), ABOUT)
 
     @pytest.mark.parametrize(
         ("answers", "verdict"),
@@ -180,7 +191,7 @@ class TestPastTheGateway:
     )
     def test_all_pods_must_answer_the_same(self, answers: dict[str, str], verdict: Verdict):
         """One that lets somebody in is enough to FAIL."""
-        assert past_the_gateway_check("made-up", DENIED, answers).verdict is verdict
+        assert direct_check(ABOUT, answers).verdict is verdict
 
     def test_a_pods_refusal_is_an_answer(self):
         """Envoy's 403 comes through the API as it is."""
@@ -207,7 +218,7 @@ class TestPastTheGateway:
         with (
             serving(silent) as url,
             MeshApi(url, "sentimesh", timeout_seconds=0.05) as api,
-            pytest.raises(NotReachable, match=r"no answer of pod one:8080 in time: does a NetworkPolicy"),
+            pytest.raises(NotReachable, match=r"got no answer of pod one:8080 in time: does a NetworkPolicy"),
         ):
             api.pod_answer("one", 8080, "about")
 
@@ -227,41 +238,46 @@ class TestConnections:
 
     def test_a_local_mesh_is_not_waited_for(self):
         """Its policies hold for open connections, and its objects have no times."""
-        assert seconds_to_wait(Policies((policy(),)), lambda: NOW) == 0
+        assert last_change([policy()]) is None
+        assert seconds_until_applied(None, lambda: NOW) == 0
 
     def test_the_youngest_change_counts(self):
         """Whether it made a policy or changed one."""
-        found = Policies((policy(self.OLD, self.NEW),), (policy(self.OLD),))
+        changed = last_change([policy(self.OLD, self.NEW), policy(self.OLD)])
 
-        assert found.changed == NOW
-        assert seconds_to_wait(found, lambda: NOW + 8) == OLDEST_CONNECTION_SECONDS - 8
+        assert changed == NOW
+        assert seconds_until_applied(changed, lambda: NOW + 8) == OLDEST_CONNECTION_SECONDS - 8
 
     def test_old_policies_are_known_to_all(self):
         """No connection is older."""
-        assert seconds_to_wait(Policies((policy(self.OLD),)), lambda: NOW) == 0
+        assert seconds_until_applied(last_change([policy(self.OLD)]), lambda: NOW) == 0
 
     def test_a_clock_ahead_of_ours_keeps_nobody_for_longer(self):
         """The cluster's may be another one."""
-        assert seconds_to_wait(Policies((policy(self.NEW),)), lambda: NOW - 500) == OLDEST_CONNECTION_SECONDS
+        assert seconds_until_applied(NOW, lambda: NOW - 500) == OLDEST_CONNECTION_SECONDS
 
-    def test_the_report_says_that_it_was_waited(
+    def test_the_waiting_is_reported(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ):
-        """And for what, already while it is."""
+        """With its reason, already while it lasts; then the requests are sent."""
         slept: list[float] = []
         monkeypatch.setattr(time, "sleep", slept.append)
-        young = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        monkeypatch.setattr(ProofContext, "send", lambda *_: Measurement())
+        case = AccessCase("read", "feedback", Request("GET", "/feedback"), DENIED)
 
         with Pods("http://127.0.0.1:1", "sentimesh") as api:
-            made_up = bench(api)
-            wait_for_connections(made_up, Policies((policy(young),)))
+            access = send_cases(context(api), [case], policies_changed=time.time())
 
-        assert 30 < slept[0] <= OLDEST_CONNECTION_SECONDS
-        assert "until no connection is older than the policies" in made_up.facts["waited"]
+        assert 30 < slept[0] == access.waited_seconds <= OLDEST_CONNECTION_SECONDS
+        assert "until no connection is older than the policies" in waited(access)["waited"]
         assert "made-up: waiting" in capsys.readouterr().err
+
+    def test_no_waiting_is_not_reported(self):
+        """On a local mesh."""
+        assert waited(Access(Measurement())) == {}
 
 
 @pytest.mark.parametrize(("app", "holds"), [(None, True), ("feedback", True), ("logic", False)])
 def test_a_policy_holds_where_its_selector_says(app: str | None, holds: bool):
     """Without one it holds for all."""
-    assert holds_for(policy(app=app), "feedback") is holds
+    assert applies_to(policy(app=app), "feedback") is holds

@@ -8,6 +8,7 @@ from math import comb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from loadgen.statistics.binomial import Interval, at_least, at_most, clopper_pearson, percent
 
@@ -64,6 +65,26 @@ def test_the_interval_covers_the_true_share_as_promised(trials: int, confidence:
             start=Fraction(0),
         )
         assert covered >= confidence
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials"), [(0, 1), (1, 1), (3, 40), (1350, 2700), (540, 2700), (1, 8000), (8000, 8000)]
+)
+@pytest.mark.parametrize("confidence", [0.95, 0.9999])
+def test_intervals_are_those_of_scipy(successes: int, trials: int, confidence: float):
+    """An independent implementation of Clopper and Pearson's method."""
+    exact = stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
+
+    assert clopper_pearson(successes, trials, confidence) == pytest.approx((exact.low, exact.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(3, 40), (540, 2700), (1, 8000)])
+@pytest.mark.parametrize("share", [0.0002, 0.2, 0.9])
+def test_tails_are_those_of_scipy(successes: int, trials: int, share: float):
+    """Of the binomial distribution."""
+    assert at_most(successes, trials, share) == pytest.approx(
+        stats.binom.cdf(successes, trials, share), rel=1e-9
+    )
 
 
 def test_known_intervals():

@@ -10,8 +10,16 @@ from loadgen.http1 import Loss
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured
-from loadgen.proofs.blue_green import STEADY, SWITCH, Colours, Switch, judged, read_colours, switched
-from loadgen.proofs.common.live_update import change_cluster, change_localmesh
+from loadgen.proofs.blue_green import (
+    STEADY,
+    SWITCH,
+    Colours,
+    Switch,
+    judge_switch,
+    read,
+    with_exchanged_weights,
+)
+from loadgen.proofs.common.proof import change_cluster, change_localmesh
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
@@ -39,25 +47,26 @@ def switch(**found: Any) -> Switch:
 
 
 def verdicts(made: Switch) -> list[Verdict]:
-    return [check.verdict for check in judged([made])]
+    return [check.verdict for check in judge_switch(made)]
 
 
 class TestInForce:
     def test_the_overlay_has_a_live_and_an_idle_version(self):
         """100 and 0."""
-        colours = read_colours(resources(in_force()))
+        colours = read(resources(in_force()))
 
         assert (colours.live, colours.idle) == ("v1", "v2")
 
     def test_switched_twice_is_as_before(self):
         """And once is what the second step says."""
-        colours = read_colours(resources(in_force()))
+        colours = read(resources(in_force()))
         green = manifests(*WHOLE, "istio/overlays/blue-green/green")
 
-        once = switched(colours.item, colours.index)
+        once = with_exchanged_weights(colours.item, colours.index)
 
         assert once == named(green, "VirtualService", "ingress")
-        assert switched(once, colours.index) == colours.item
+        assert with_exchanged_weights(once, colours.index) == colours.item
+        assert (colours.switched.live, colours.switched.item) == ("v2", once)
 
     @pytest.mark.parametrize("weights", [(80, 20), (50, 50)])
     def test_a_split_is_not_blue_green(self, weights: tuple[int, int]):
@@ -68,12 +77,12 @@ class TestInForce:
             entry["weight"] = weight
 
         with pytest.raises(NotConfigured):
-            read_colours(resources(objects))
+            read(resources(objects))
 
     def test_the_base_has_nobody_standing_by(self):
         """One destination only."""
         with pytest.raises(NotConfigured):
-            read_colours(resources(base() + manifests("k8s/base/frontend.yaml")))
+            read(resources(base() + manifests("k8s/base/frontend.yaml")))
 
 
 class TestVerdicts:

@@ -1,4 +1,4 @@
-"""The canary's proof: planned from what is in force, judged on tallies that a mesh could have produced."""
+"""The canary's proof: planned from the configuration, judged on made-up measurements."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ import pytest
 from loadgen.http1 import Loss
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
-from loadgen.meshstate import Split, read_split
-from loadgen.proofs.canary import CALL_PATH, PROOF, judged, plan_for
-from loadgen.statistics.judge import Verdict, overall
+from loadgen.proofs.canary import PROOF, Expectation, judge, load_plan, read
+from loadgen.statistics.judge import Cause, Verdict, overall
 from loadgen.tests.stand_in_mesh import Objects, base, canary, logic_route, resources, set_environment
 
 WEBAPP = Hop("webapp", "v1", "webapp-v1-1")
 
 
-def split_of(objects: Objects) -> Split:
-    return read_split(resources(objects), CALL_PATH, remedy="")
+def expected_of(objects: Objects) -> Expectation:
+    return read(resources(objects))
 
 
-CANARY = split_of(canary())
+CANARY = expected_of(canary())
 
 
 @functools.cache
@@ -43,31 +42,31 @@ def drawn(
     *,
     seed: int = 1,
 ) -> Measurement:
-    """A tally of a mesh with these shares and failure shares."""
+    """A measurement on a mesh with these shares and failure shares."""
     dice = random.Random(seed)
     versions = dice.choices(list(shares), list(shares.values()), k=count)
     observations = [
         observed(502 if dice.random() < failing.get(version, 0) else 200, version) for version in versions
     ]
-    return Measurement(observations)
+    return Measurement(observations, planned=count)
 
 
-def verdicts(split: Split, measurement: Measurement, planned: int | None = None) -> dict[str, Verdict]:
+def verdicts(expectation: Expectation, measurement: Measurement) -> dict[str, Verdict]:
     """The verdict of each check."""
-    checks = judged(split, planned or plan_for(split).count, measurement)
-    return {check.name: check.verdict for check in checks}
+    return {check.name: check.verdict for check in judge(expectation, measurement)}
 
 
-def as_in_force(split: Split, *, seed: int = 1) -> Measurement:
-    """What a mesh does that does as it is told."""
-    failing = {version: odds.failing for version, odds in split.odds.items()}
-    return drawn(plan_for(split).count, split.shares, failing, seed=seed)
+def as_configured(expectation: Expectation, *, seed: int = 1) -> Measurement:
+    """A measurement on a mesh that does as configured."""
+    split = expectation.split
+    failing = {version: rates.failing for version, rates in split.fault_rates.items()}
+    return drawn(load_plan(expectation).count, split.shares, failing, seed=seed)
 
 
 class TestPlan:
     def test_enough_requests_for_what_is_to_be_noticed(self):
         """2,700 requests for 80/20; so many at once that hanging ones do not hold the others up."""
-        plan = plan_for(CANARY)
+        plan = load_plan(CANARY)
 
         assert (plan.count, plan.connections, plan.timeout_seconds) == (2700, 112, 18.0)
 
@@ -76,7 +75,7 @@ class TestPlan:
     )
     def test_the_number_adapts_within_bounds(self, weights: dict[str, int]):
         """At least 2,000, at most 8,000, in hundreds."""
-        count = plan_for(split_of(canary(**weights))).count
+        count = load_plan(expected_of(canary(**weights))).count
 
         assert 2000 <= count <= 8000
         assert count % 100 == 0
@@ -86,16 +85,16 @@ class TestPlan:
         objects = canary()
         set_environment(objects, "logic-v2", FAULT_HANG_PERCENT="0")
 
-        assert plan_for(split_of(objects)).connections == 16
+        assert load_plan(expected_of(objects)).connections == 16
 
 
 class TestVerdicts:
     @pytest.mark.parametrize("weights", [{}, {"v1": 50, "v2": 50}, {"v1": 90, "v2": 10}, {"v1": 99, "v2": 1}])
     def test_a_mesh_that_does_as_told_passes(self, weights: dict[str, int]):
         """Whatever the weights are, in each of ten draws."""
-        split = split_of(canary(**weights))
+        split = expected_of(canary(**weights))
 
-        found = [overall(verdicts(split, as_in_force(split, seed=seed)).values()) for seed in range(10)]
+        found = [overall(verdicts(split, as_configured(split, seed=seed)).values()) for seed in range(10)]
 
         assert found == [Verdict.PASS] * 10
 
@@ -118,18 +117,18 @@ class TestVerdicts:
 
     def test_one_failure_of_the_sound_version_is_too_many(self):
         """v1 has no odds to fail; the reason counts whom failing answers name."""
-        measurement = as_in_force(CANARY)
+        measurement = as_configured(CANARY)
         sound = next(i for i, one in enumerate(measurement.observations) if one.version_of("logic") == "v1")
         measurement.observations[sound] = observed(502, "v1")
 
-        checks = {check.name: check for check in judged(CANARY, 2700, measurement)}
+        checks = {check.name: check for check in judge(CANARY, measurement)}
 
         assert checks["only v2 fails"].verdict is Verdict.FAIL
         assert checks["only v2 fails"].reason.endswith("; 1 failing answers name v1")
 
     def test_a_failing_answer_that_names_no_version_is_held_against_the_mesh(self):
         """Nobody can say that it was v2."""
-        measurement = as_in_force(CANARY)
+        measurement = as_configured(CANARY)
         measurement.observations[0] = observed(503, None)
 
         found = verdicts(CANARY, measurement)
@@ -139,10 +138,10 @@ class TestVerdicts:
 
     def test_a_request_without_answer_leaves_open_who_failed_it(self):
         """Not proven is INCONCLUSIVE, and the reason says why."""
-        measurement = as_in_force(CANARY)
+        measurement = as_configured(CANARY)
         measurement.observations[0] = observed(None, None)
 
-        checks = {check.name: check for check in judged(CANARY, 2700, measurement)}
+        checks = {check.name: check for check in judge(CANARY, measurement)}
 
         assert checks["only v2 fails"].verdict is Verdict.INCONCLUSIVE
         assert "who failed 1 is unknown" in checks["only v2 fails"].reason
@@ -150,25 +149,25 @@ class TestVerdicts:
 
     def test_a_request_that_was_not_waited_for_is_not_a_failure(self):
         """Ctrl-C hits the slow version's requests more often: nothing may follow from that."""
-        measurement = as_in_force(CANARY)
+        measurement = as_configured(CANARY)
         measurement.observations[:300] = [Observation(0, None, (), 1.0, Loss.ABANDONED)] * 300
 
         assert set(verdicts(CANARY, measurement).values()) == {Verdict.INCONCLUSIVE}
 
     def test_answers_that_name_no_version_are_counted_and_shown(self):
         """Many of them leave the shares open, however well the others fit."""
-        measurement = as_in_force(CANARY)
+        measurement = as_configured(CANARY)
         measurement.observations[:500] = [observed(200, None) for _ in range(500)]
 
-        checks = {check.name: check for check in judged(CANARY, 2700, measurement)}
+        checks = {check.name: check for check in judge(CANARY, measurement)}
 
         assert checks["share of v2"].verdict is Verdict.INCONCLUSIVE
         assert checks["share of v2"].measured.count.unknown == 500
 
     def test_a_version_that_nothing_routes_to_must_not_answer(self):
         """Neither one without weight nor one that is not in force at all."""
-        split = split_of(canary(v1=100, v2=0))
-        measurement = as_in_force(split)
+        split = expected_of(canary(v1=100, v2=0))
+        measurement = as_configured(split)
         measurement.observations[:2] = [observed(200, "v2"), observed(200, "v7")]
 
         found = verdicts(split, measurement)
@@ -177,7 +176,7 @@ class TestVerdicts:
 
     def test_other_odds_than_in_force_fail(self):
         """A v2 that fails in 45 % instead of 65 % is noticed, and so is the effect on all."""
-        found = verdicts(CANARY, drawn(2700, CANARY.shares, {"v2": 0.45}))
+        found = verdicts(CANARY, drawn(2700, CANARY.split.shares, {"v2": 0.45}))
 
         assert found["failures of v2"] is Verdict.FAIL
         assert found["share of v2"] is Verdict.PASS
@@ -186,9 +185,9 @@ class TestVerdicts:
         """Then there is one check for failures: that there are none."""
         objects = canary()
         set_environment(objects, "logic-v2", FAULT_ERROR_PERCENT="0", FAULT_HANG_PERCENT="0")
-        split = split_of(objects)
+        split = expected_of(objects)
 
-        found = verdicts(split, as_in_force(split))
+        found = verdicts(split, as_configured(split))
 
         assert found == dict.fromkeys(
             ["share of v1", "share of v2", "nothing fails", "failures overall"], Verdict.PASS
@@ -197,7 +196,7 @@ class TestVerdicts:
     @pytest.mark.parametrize("count", [0, 300])
     def test_too_little_data_is_inconclusive(self, count: int):
         """No data, and a measurement that was ended early."""
-        measurement = Measurement(as_in_force(CANARY).observations[:count])
+        measurement = Measurement(as_configured(CANARY).observations[:count], planned=2700)
 
         assert set(verdicts(CANARY, measurement).values()) == {Verdict.INCONCLUSIVE}
 
@@ -205,11 +204,11 @@ class TestVerdicts:
         """With retries on 5xx in force, failures are not judged by weights and odds alone; shares are."""
         objects = canary()
         logic_route(objects)["retries"] = {"attempts": 3, "retryOn": "5xx"}
-        split = split_of(objects)
-        measurement = as_in_force(split)
+        split = expected_of(objects)
+        measurement = as_configured(split)
         measurement.observations[0] = observed(504, None)
 
-        checks = {check.name: check for check in judged(split, 2700, measurement)}
+        checks = {check.name: check for check in judge(split, measurement)}
 
         assert checks["share of v2"].verdict is Verdict.PASS
         assert checks["only v2 fails"].verdict is Verdict.INCONCLUSIVE
@@ -224,16 +223,54 @@ def test_the_proof_says_what_it_proves_in_one_line():
     assert base() != canary()
 
 
-@pytest.mark.parametrize(("slow", "verdict"), [(200, Verdict.INCONCLUSIVE), (0, Verdict.FAIL)])
-def test_what_webapp_gives_up_on_a_slow_machine_is_not_held_against_the_mesh(slow: int, verdict: Verdict):
-    """A 504 of webapp after 10 s: the machine's, where answers that nothing delays took seconds, too."""
-    measurement = as_in_force(CANARY)
+WAITED = Observation(0, 504, (WEBAPP,), 10.2)
+"""webapp gave logic up after its own timeout."""
+
+
+@pytest.mark.parametrize(
+    ("slow", "verdict"), [(200, Verdict.INCONCLUSIVE), (20, Verdict.FAIL), (0, Verdict.FAIL)]
+)
+def test_timeouts_of_webapp_are_a_check_of_time(slow: int, verdict: Verdict):
+    """INCONCLUSIVE where more than 1 in 100 good answers were slow; a few slow ones excuse nothing."""
+    measurement = as_configured(CANARY)
     good = [number for number, one in enumerate(measurement.observations) if one.status == 200]
     for number in good[:slow]:
         measurement.observations[number] = replace(measurement.observations[number], latency_seconds=4.0)
     for number in good[-20:]:
-        measurement.observations[number] = Observation(number, 504, (WEBAPP,), 10.2)
+        measurement.observations[number] = WAITED
 
-    found = verdicts(CANARY, measurement)
+    checks = {check.name: check for check in judge(CANARY, measurement)}
 
-    assert found["only v2 fails"] is verdict
+    assert checks["only v2 fails"].verdict is verdict
+    assert verdict is Verdict.FAIL or checks["only v2 fails"].cause is Cause.BUSY
+
+
+def test_another_failure_fails_on_a_busy_machine_too():
+    """It does not depend on time."""
+    measurement = as_configured(CANARY)
+    measurement.observations = [replace(one, latency_seconds=4.0) for one in measurement.observations]
+    measurement.observations[:2] = [WAITED, observed(503, None)]
+
+    assert verdicts(CANARY, measurement)["only v2 fails"] is Verdict.FAIL
+
+
+def test_the_number_of_failures_with_timeouts_is_a_check_of_time():
+    """Too many failures: because the machine was slow, or because the mesh is wrong."""
+    measurement = as_configured(CANARY)
+    good = [number for number, one in enumerate(measurement.observations) if one.status == 200]
+    for number in good[:300]:
+        measurement.observations[number] = WAITED
+    quiet = verdicts(CANARY, measurement)
+    measurement.observations = [replace(one, latency_seconds=4.0) for one in measurement.observations]
+
+    busy = verdicts(CANARY, measurement)
+
+    assert (quiet["failures overall"], busy["failures overall"]) == (Verdict.FAIL, Verdict.INCONCLUSIVE)
+
+
+def test_slow_answers_alone_leave_every_verdict():
+    """Counts are judged exactly, however busy the machine is."""
+    measurement = as_configured(CANARY)
+    measurement.observations = [replace(one, latency_seconds=4.0) for one in measurement.observations]
+
+    assert set(verdicts(CANARY, measurement).values()) == {Verdict.PASS}

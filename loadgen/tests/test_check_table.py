@@ -10,14 +10,14 @@ from rich.console import Console
 
 from loadgen.reporting.check_table import check_table
 from loadgen.statistics.design import design
-from loadgen.statistics.judge import Check, Count, inconclusive, judge, judge_between, passed
+from loadgen.statistics.judge import Cause, Check, Count, inconclusive, judge, judge_between, passed
 
 RANGE = (design(0.524, 2800), design(0.981, 2800))
 MEASURED = (
     judge("refused or failed when calm", "none", design(0.0, 300), Count(0, 300)),
     judge_between("refused when flooded", "some", RANGE, Count(2460, 2800, 3)),
     judge("share of v2", "20 %", design(0.2, 2700), Count(556, 2700)),
-    inconclusive("slow refusals", "none", "this machine was busy"),
+    inconclusive("slow refusals", "none", Cause.BUSY, "the machine was busy"),
     passed("it comes back", "again after 4 s to 7 s, or the same after a multiple of 4 s"),
 )
 FOUND = (

@@ -1,4 +1,4 @@
-"""The promises of a design, by computation: false alarms, what is noticed, how many trials it takes."""
+"""The properties of a design, by computation: significance, power, number of trials."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from loadgen.statistics.binomial import at_most
 from loadgen.statistics.design import (
     CONFIDENCE,
     POWER,
+    almost_surely_at_least,
     design,
     fails_with_probability,
-    surely_at_least,
     trials_for,
     trials_to_get,
 )
@@ -24,16 +24,16 @@ TRIALS = [100, 452, 2000, 2700, 8000]
 
 
 def probabilities(share: float, expected: float, trials: int) -> dict[Verdict, float]:
-    """How probable each verdict of `judge` is if all planned trials are known."""
+    """The probability of each verdict of `judge` if all planned trials are known."""
     plan = design(expected, trials)
-    found = dict.fromkeys(Verdict, 0.0)
+    by_verdict = dict.fromkeys(Verdict, 0.0)
     spread = 8 * math.sqrt(trials * max(share * (1 - share), 1e-9)) + 1
     lowest, highest = max(0, int(trials * share - spread)), min(trials, int(trials * share + spread))
     for successes in range(lowest, highest + 1):
         probability = at_most(successes, trials, share) - at_most(successes - 1, trials, share)
         if probability > 1e-12:
-            found[judge("", "", plan, Count(successes, trials)).verdict] += probability
-    return found
+            by_verdict[judge("", "", plan, Count(successes, trials)).verdict] += probability
+    return by_verdict
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_is_as_expected_passes(expected: float, trials: int):
 
 @pytest.mark.parametrize("share", [0.1493, 0.2507, 0.25, 0.3, 0.5, 0.0])
 def test_an_80_20_canary_that_is_off_fails(share: float):
-    """75/25, 50/50 and everything 5 points off is noticed with the stated power, with 2,700 requests."""
+    """75/25, 50/50 and everything 5 points off is detected with the stated power, with 2,700 requests."""
     trials = trials_for(0.2, 0.05)
 
     found = probabilities(share, 0.2, trials)
@@ -65,7 +65,7 @@ def test_false_alarms_are_rare_for_all_shares_and_sizes(expected: float, trials:
 
 
 @pytest.mark.parametrize(("expected", "trials"), list(itertools.product(SHARES, TRIALS)))
-def test_everything_farther_off_than_noticed_fails(expected: float, trials: int):
+def test_everything_beyond_the_minimum_detectable_effect_fails(expected: float, trials: int):
     """Up and down, near and far."""
     minimum_detectable_effect = design(expected, trials).minimum_detectable_effect
 
@@ -76,8 +76,8 @@ def test_everything_farther_off_than_noticed_fails(expected: float, trials: int)
 
 
 @pytest.mark.parametrize("expected", SHARES[1:-1])
-def test_what_is_noticed_is_not_exaggerated_downwards(expected: float):
-    """Nine tenths of the noticed deviation are noticed with less than the power, on one side at least."""
+def test_the_minimum_detectable_effect_is_the_smallest(expected: float):
+    """Nine tenths of it are detected with less than the power, in one direction at least."""
     plan = design(expected, 2000)
 
     below, above = (expected + sign * 0.9 * plan.minimum_detectable_effect for sign in (-1, 1))
@@ -90,7 +90,7 @@ def test_what_is_noticed_is_not_exaggerated_downwards(expected: float):
 
 @pytest.mark.parametrize(("expected", "deviation"), list(itertools.product(SHARES, [0.02, 0.05, 0.15])))
 def test_so_many_trials_are_enough_and_hardly_more(expected: float, deviation: float):
-    """The number of trials makes the deviation noticed; nine tenths of it do not."""
+    """The number of trials detects the deviation; 85 % of it do not."""
     trials = trials_for(expected, deviation)
 
     assert (
@@ -100,7 +100,7 @@ def test_so_many_trials_are_enough_and_hardly_more(expected: float, deviation: f
     )
 
 
-def test_the_band_holds_every_interval_that_contains_the_expected_share():
+def test_the_acceptance_region_contains_every_interval_that_contains_the_expected_share():
     """So with all planned trials known, a check is decided."""
     plan = design(0.2, 500)
 
@@ -114,11 +114,11 @@ def test_so_many_trials_get_so_many_successes(successes: int, share: float):
     """And one trial less does not."""
     trials = trials_to_get(successes, share)
 
-    assert surely_at_least(trials - 1, share) < successes <= surely_at_least(trials, share)
+    assert almost_surely_at_least(trials - 1, share) < successes <= almost_surely_at_least(trials, share)
 
 
 def test_a_part_of_the_trials_is_planned_for_cautiously():
     """The number of successes to plan with is missed less often than 1 in 100,000."""
-    enough = surely_at_least(2700, 0.2)
+    enough = almost_surely_at_least(2700, 0.2)
 
     assert at_most(enough - 1, 2700, 0.2) < 1e-5 <= at_most(enough, 2700, 0.2)

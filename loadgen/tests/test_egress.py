@@ -6,60 +6,49 @@ from typing import Any
 
 import pytest
 
-from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
-from loadgen.meshstate.outbound import Registry, registry
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
+from loadgen.meshstate.outbound import Registry, read_registry
 from loadgen.proofs.common.access import TIMES
 from loadgen.proofs.egress import (
     REACHED,
-    REFUSED,
+    REJECTED,
     EgressCase,
-    errands_in_force,
-    judged_arrivals,
-    outside_in_force,
-    passages,
+    Expectation,
+    access_cases,
+    arrivals_check,
+    read,
+    read_cases,
 )
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
-KINDS = {"sidecars": "Sidecar", "serviceentries": "ServiceEntry"}
 JUDGE = "judge.outside.svc.cluster.local"
-ERRANDS = [
+CASES = [
     EgressCase("/sentiment", "webapp", "logic"),
     EgressCase("/ask/known", "ask-known", "judge.example"),
     EgressCase("/ask/unknown", "ask-unknown", JUDGE),
 ]
 
 
-class Written(MeshApi):
-    """An API that has these objects."""
-
-    def __init__(self, objects: Objects) -> None:
-        super().__init__("http://127.0.0.1:1", "sentimesh")
-        self._objects = objects
-
-    def objects(self, _: str, kind: str, query: str = "") -> Any:
-        return tuple(item for item in self._objects if item["kind"] == KINDS[kind])
-
-
 def in_force() -> Objects:
     return manifests(*BASE, "istio/overlays/egress")
 
 
-def read(objects: Objects) -> Registry:
-    return registry(Written(objects), remedy="apply it")
+def registry(objects: Objects) -> Registry:
+    return read_registry(resources(objects), remedy="apply it")
 
 
 def with_sidecar(**spec: Any) -> Registry:
     """What is known if the Sidecar says something else."""
     objects = in_force()
     named(objects, "Sidecar", "default")["spec"] |= spec
-    return read(objects)
+    return registry(objects)
 
 
 class TestRegistry:
     def test_own_services_and_entries_are_known(self):
         """By any of their names; everything else is not."""
-        known = read(in_force())
+        known = registry(in_force())
 
         assert [known.knows(host) for host in ("logic", "logic.sentimesh.svc.cluster.local")] == [True, True]
         assert known.knows("judge.example")
@@ -70,11 +59,11 @@ class TestRegistry:
     def test_an_entry_leads_to_the_services_that_its_endpoints_name(self):
         """Hosts that are really outside are no Services."""
         objects = in_force()
-        assert read(objects).services_behind("judge.example") == [("judge", "outside")]
+        assert registry(objects).services_behind("judge.example") == [("judge", "outside")]
 
         named(objects, "ServiceEntry", "judge")["spec"]["endpoints"] = [{"address": "192.0.2.1"}]
 
-        assert read(objects).services_behind("judge.example") == []
+        assert registry(objects).services_behind("judge.example") == []
 
     @pytest.mark.parametrize("hosts", [["*/*"], ["outside/*"], [f"outside/{JUDGE}"], []])
     def test_what_the_sidecar_imports_is_known(self, hosts: list[str]):
@@ -95,7 +84,7 @@ class TestRegistry:
         spec |= {} if policy is None else {"outboundTrafficPolicy": policy}
 
         with pytest.raises(NotConfigured, match="lets every call out"):
-            read(objects)
+            registry(objects)
 
     def test_the_block_without_a_mode_lets_nothing_out(self):
         """Its first value is REGISTRY_ONLY."""
@@ -104,7 +93,7 @@ class TestRegistry:
     def test_without_a_sidecar_nothing_is_in_force(self):
         """On the base."""
         with pytest.raises(NotConfigured, match="no Sidecar"):
-            read(base())
+            registry(base())
 
     @pytest.mark.parametrize(
         "spec", [{"egress": [{"hosts": ["./*", "~/x.example"]}]}, {"workloadSelector": {"labels": {}}}]
@@ -115,15 +104,15 @@ class TestRegistry:
             with_sidecar(**spec)
 
 
-class TestErrands:
+class TestCases:
     def test_each_path_leads_to_a_workload_that_calls_a_host(self):
         """Both containers of the courier, by the port that the Service leads to."""
-        assert errands_in_force(resources(in_force())) == ERRANDS
+        assert read_cases(resources(in_force())) == CASES
 
     def test_on_the_base_nobody_calls_outside(self):
         """Nothing is rewritten there."""
-        with pytest.raises(NotConfigured, match="nobody is there"):
-            errands_in_force(resources(base()))
+        with pytest.raises(NotConfigured, match="no workload calls an external host"):
+            read_cases(resources(base()))
 
     def test_a_workload_without_an_address_is_not_understood(self):
         """Whom it calls is not known then."""
@@ -132,29 +121,36 @@ class TestErrands:
             container["env"] = []
 
         with pytest.raises(UnsupportedConfig, match="0 containers with LOGIC_URL"):
-            errands_in_force(resources(objects))
+            read_cases(resources(objects))
 
-    def test_known_hosts_are_reached_and_unknown_ones_refused(self):
-        """As in force, and not by their names."""
-        found = passages(ERRANDS, read(in_force()))
+    def test_known_hosts_are_reached_and_unknown_ones_rejected(self):
+        """As configured, and not by their names."""
+        cases = access_cases(Expectation(tuple(CASES), registry(in_force())))
 
-        assert [each.expected for each in found] == [REACHED, REACHED, REFUSED]
-        assert [each.request.path for each in found] == ["/sentiment", "/ask/known", "/ask/unknown"]
+        assert [case.expected for case in cases] == [REACHED, REACHED, REJECTED]
+        assert [case.request.path for case in cases] == ["/sentiment", "/ask/known", "/ask/unknown"]
 
-    def test_without_the_entry_nothing_is_in_force(self):
-        """No host outside may be called at all."""
+    def test_the_overlay_has_an_external_host_that_is_known(self):
+        """And one that is not."""
+        assert read(resources(in_force())).external_hosts == ["judge.example"]
+
+    def test_without_the_entry_nothing_is_configured(self):
+        """No external host may be called at all."""
         objects = [item for item in in_force() if item["kind"] != "ServiceEntry"]
 
         with pytest.raises(NotConfigured, match="has a ServiceEntry"):
-            outside_in_force(ERRANDS, read(objects))
+            read(resources(objects))
 
-    def test_without_an_unknown_host_nothing_is_in_force(self):
-        """Nobody would be refused."""
-        with pytest.raises(NotConfigured, match="no host is called that"):
-            outside_in_force(ERRANDS, with_sidecar(egress=[{"hosts": ["*/*"]}]))
+    def test_without_an_unknown_host_nothing_is_configured(self):
+        """No call would be rejected."""
+        objects = in_force()
+        named(objects, "Sidecar", "default")["spec"] |= {"egress": [{"hosts": ["*/*"]}]}
+
+        with pytest.raises(NotConfigured, match="every called host is known"):
+            read(resources(objects))
 
     def test_what_arrives_is_what_was_let_out(self):
         """Nothing more, nothing less."""
-        found = [judged_arrivals(1, arrived).verdict for arrived in (TIMES, 2 * TIMES, 0)]
+        verdicts = [arrivals_check(1, arrived).verdict for arrived in (TIMES, 2 * TIMES, 0)]
 
-        assert found == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL]
+        assert verdicts == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL]

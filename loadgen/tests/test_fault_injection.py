@@ -1,9 +1,10 @@
-"""The proof of injected faults: what is in force for whom, and made-up tallies judged by it."""
+"""The proof of injected faults: what is configured for whom, and made-up measurements."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,51 +12,93 @@ from loadgen.http1 import Loss
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured, UnsupportedConfig
-from loadgen.proofs.fault_injection import Plan, judged, load_plan, plan_in_force
-from loadgen.statistics.judge import Verdict
+from loadgen.proofs.fault_injection import CONTROL, GROUPS, OTHER, TESTER, judge, load_plan, read
+from loadgen.statistics.judge import Cause, Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
 
 PATCH = "istio/overlays/fault-injection/virtualservice-logic-faults-for-tester.yaml"
 WEBAPP = Hop("webapp", "v1", "webapp-v1-1")
 LOGIC = Hop("logic", "v1", "logic-v1-1")
+COUNT = 2500
 
 
 def overlay() -> Objects:
     return manifests(*BASE, PATCH)
 
 
-def plan() -> Plan:
-    return plan_in_force(resources(overlay()))
+EXPECTATION = read(resources(manifests(*BASE, PATCH)))
+ROUND = len(GROUPS)
+
+
+def numbers(group: str) -> list[int]:
+    """The numbers of a group's requests."""
+    return [number for number in range(COUNT) if GROUPS[number % ROUND] == group]
 
 
 def measurement() -> Measurement:
-    """What a mesh does that does as told: of every 20 of the tester's requests 5 abort and 8 are late."""
-    observations = []
-    for number in range(2000):
-        turn = number // 2 % 20
-        late = 1.01 if number % 2 == 0 and turn % 5 < 2 else 0.01
-        aborted = number % 2 == 0 and turn < 5
-        hops = (WEBAPP,) if aborted else (WEBAPP, LOGIC)
-        body = b'{"upstream": {"service": "logic", "status": 503}}' if aborted else b""
-        observations.append(Observation(number, 502 if aborted else 200, hops, late, body=body))
-    return Measurement(observations)
+    """A mesh that does as configured: of every 20 of the tester's requests 5 are aborted and 8 are late."""
+    observations = [Observation(number, 200, (WEBAPP, LOGIC), 0.01) for number in range(COUNT)]
+    for number in numbers(CONTROL):
+        observations[number] = Observation(number, 405, (WEBAPP,), 0.01)
+    for turn, number in enumerate(numbers(TESTER)):
+        late = 1.01 if turn % 5 < 2 else 0.01
+        if turn % 20 < 5:
+            body = b'{"upstream": {"service": "logic", "status": 503}}'
+            observations[number] = Observation(number, 502, (WEBAPP,), late, body=body)
+        else:
+            observations[number] = replace(observations[number], latency_seconds=late)
+    return Measurement(observations, planned=COUNT)
 
 
-def verdicts(found: Measurement) -> dict[str, Verdict]:
-    return {check.name: check.verdict for check in judged(plan(), 2000, found)}
+def changed(numbers: Iterable[int], **values: Any) -> Measurement:
+    """The measurement with some of its observations changed."""
+    made = measurement()
+    for number in numbers:
+        made.observations[number] = replace(made.observations[number], **values)
+    return made
+
+
+def slower(made: Measurement, seconds: float) -> Measurement:
+    """The measurement on a machine that takes so much longer for everything."""
+    slow = [replace(one, latency_seconds=one.latency_seconds + seconds) for one in made.observations]
+    return replace(made, observations=slow)
+
+
+def verdicts(made: Measurement) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in judge(EXPECTATION, made)}
+
+
+def failing(made: Measurement) -> set[str]:
+    return {name for name, verdict in verdicts(made).items() if verdict is Verdict.FAIL}
+
+
+FIRST_OF_OTHERS = GROUPS.index(OTHER)
+SPARED = 23 * ROUND
+"""The number of a request of the tester that is neither delayed nor aborted."""
 
 
 def test_the_overlay_is_read_as_its_page_says():
     """Shares, status and length for the tester, nothing for others; webapp's threads suffice."""
-    found = plan()
+    plan = load_plan(EXPECTATION)
 
-    assert (found.tester.abort_share, found.tester.abort_status) == (0.25, 503)
-    assert (found.tester.delay_share, found.tester.delay_seconds) == (0.4, 1.0)
-    assert not found.others.any
-    assert load_plan(found).rate == pytest.approx(200)
+    assert (EXPECTATION.tester.abort_share, EXPECTATION.tester.abort_status) == (0.25, 503)
+    assert (EXPECTATION.tester.delay_share, EXPECTATION.tester.delay_seconds) == (0.4, 1.0)
+    assert not EXPECTATION.others.any
+    assert plan.rate == pytest.approx(250)
 
 
-def test_the_shares_in_force_pass():
+def test_every_group_sends_its_own_requests():
+    """The tester and others the same sentences, with another header; the control none at all."""
+    plan = load_plan(EXPECTATION)
+    users = [dict(request.headers).get("end-user") for request in plan.requests]
+
+    assert users == [TESTER, OTHER, TESTER, OTHER, None] * (len(plan.requests) // ROUND)
+    assert [request.method for request in plan.requests[:ROUND]] == ["POST"] * 4 + ["GET"]
+    assert plan.requests[0].body == plan.requests[1].body != plan.requests[2].body
+    assert plan.count % ROUND == 0
+
+
+def test_the_configured_shares_pass():
     """All checks."""
     assert set(verdicts(measurement()).values()) == {Verdict.PASS}
 
@@ -63,45 +106,36 @@ def test_the_shares_in_force_pass():
 @pytest.mark.parametrize(
     ("number", "change", "check"),
     [
-        (1, {"status": 502}, "others' failures"),
-        (1, {"latency_seconds": 1.2}, "others' delays"),
-        (38, {"status": 502}, "tester's other failures"),
-        (38, {"status": 503, "hops": ()}, "tester's other failures"),
+        (FIRST_OF_OTHERS, {"status": 502}, "others' failures"),
+        (FIRST_OF_OTHERS, {"latency_seconds": 1.2}, "others' delays"),
+        (SPARED, {"status": 502}, "tester's other failures"),
+        (SPARED, {"status": 503, "hops": ()}, "tester's other failures"),
     ],
 )
 def test_one_request_that_should_be_spared_fails(number: int, change: dict, check: str):
     """Others' failures and delays, and failures of the tester's that logic took part in."""
-    found = measurement()
-    found.observations[number] = replace(found.observations[number], **change)
-
-    assert {name for name, verdict in verdicts(found).items() if verdict is Verdict.FAIL} == {check}
+    assert failing(changed([number], **change)) == {check}
 
 
 @pytest.mark.parametrize("body", [b'{"upstream": {"service": "logic", "status": 500}}', b"oh"])
 def test_one_abort_with_another_status_fails(body: bytes):
-    """What webapp was answered is the status in force, in every abort."""
-    found = measurement()
-    found.observations[0] = replace(found.observations[0], body=body)
-
-    assert {name for name, verdict in verdicts(found).items() if verdict is Verdict.FAIL} == {
-        "aborts not with 503"
-    }
+    """webapp reports the configured status of every abort."""
+    assert failing(changed([0], body=body)) == {"aborts not with 503"}
 
 
 def test_a_mesh_without_faults_fails():
-    """Nothing of what is in force is observed."""
-    found = Measurement([Observation(number, 200, (WEBAPP, LOGIC), 0.01) for number in range(2000)])
+    """Nothing of what is configured is observed."""
+    made = changed(numbers(TESTER), status=200, hops=(WEBAPP, LOGIC), latency_seconds=0.01)
 
-    assert verdicts(found)["tester's aborts"] is Verdict.FAIL
-    assert verdicts(found)["tester's delays"] is Verdict.FAIL
+    assert {"tester's aborts", "tester's delays"} <= failing(made)
 
 
 def test_no_data_proves_nothing():
     """Neither right nor wrong."""
-    assert set(verdicts(Measurement()).values()) == {Verdict.INCONCLUSIVE}
+    assert set(verdicts(Measurement(planned=COUNT)).values()) == {Verdict.INCONCLUSIVE}
 
 
-def test_faults_that_are_not_there_or_for_all_are_said():
+def test_faults_that_are_missing_or_for_everyone_are_reported():
     """On the base, without a percentage, and without the match."""
     without_percentage, for_all, short = overlay(), overlay(), overlay()
     for part in ("abort", "delay"):
@@ -110,93 +144,74 @@ def test_faults_that_are_not_there_or_for_all_are_said():
     logic_route(short)["fault"]["delay"]["fixedDelay"] = "20ms"
 
     with pytest.raises(NotConfigured, match="nothing is injected"):
-        plan_in_force(resources(base()))
+        read(resources(base()))
     with pytest.raises(NotConfigured, match="nothing is injected"):
-        plan_in_force(resources(without_percentage))
-    with pytest.raises(NotConfigured, match="for everybody"):
-        plan_in_force(resources(for_all))
-    with pytest.raises(UnsupportedConfig, match="not told from a slow answer"):
-        plan_in_force(resources(short))
+        read(resources(without_percentage))
+    with pytest.raises(NotConfigured, match="for everyone"):
+        read(resources(for_all))
+    with pytest.raises(UnsupportedConfig, match="not distinguishable from a slow answer"):
+        read(resources(short))
 
 
-def test_a_machine_that_stands_still_delays_nobody_on_purpose():
-    """Where others took half of the delay, too, a longer one may be a stall: unknown, not wrong."""
-    found = measurement()
-    for number, latency in ((1, 0.6), (3, 1.2)):
-        found.observations[number] = replace(found.observations[number], latency_seconds=latency)
+class TestBusyMachine:
+    """Control requests, which nothing delays, tell a slow machine from a wrong mesh."""
 
-    assert verdicts(found)["others' delays"] is Verdict.INCONCLUSIVE
+    def test_delays_for_everyone_fail_where_controls_are_fast(self):
+        """The machine was quick: the mesh delays whom it should spare."""
+        made = changed([*numbers(TESTER), *numbers(OTHER)], latency_seconds=1.01)
 
+        assert failing(made) == {"tester's delays", "others' delays"}
 
-def test_delays_for_everybody_are_no_stall():
-    """All of one length, and far more than were delayed in part."""
-    found = Measurement([replace(one, latency_seconds=1.01) for one in measurement().observations])
-    found.observations[1] = replace(found.observations[1], latency_seconds=0.6)
+    def test_delays_for_everyone_are_open_where_controls_are_slow(self):
+        """It may have been the machine. Aborts do not depend on time."""
+        checks = {check.name: check for check in judge(EXPECTATION, slower(measurement(), 1.0))}
 
-    assert verdicts(found)["others' delays"] is Verdict.FAIL
+        assert checks["others' delays"].cause is checks["tester's delays"].cause is Cause.BUSY
+        assert checks["tester's aborts"].verdict is Verdict.PASS
 
+    def test_the_right_share_is_open_where_controls_are_slow(self):
+        """The machine may have added delays that the mesh did not inject."""
+        made = changed(numbers(CONTROL), latency_seconds=0.6)
 
-def test_what_delays_the_others_may_have_delayed_the_tester():
-    """Too many of the tester's are late, but a busy machine has made others late, too: unknown, not wrong."""
-    found = measurement()
-    for number in range(0, 2000, 8):
-        for one, latency in ((number, 1.3), (number + 1, 1.3), (number + 3, 0.6)):
-            found.observations[one] = replace(found.observations[one], latency_seconds=latency)
+        assert verdicts(made)["tester's delays"] is Verdict.INCONCLUSIVE
+        assert verdicts(made)["others' delays"] is Verdict.PASS
 
-    assert verdicts(found)["tester's delays"] is Verdict.INCONCLUSIVE
+    def test_too_few_delays_fail_however_slow_the_machine_is(self):
+        """No machine makes a delay shorter."""
+        made = changed(numbers(TESTER), latency_seconds=0.01)
 
+        assert verdicts(replace(made, lateness_seconds=0.3))["tester's delays"] is Verdict.FAIL
 
-def test_delays_of_the_tester_alone_are_no_stall():
-    """Where nobody else is late, each that is late was delayed on purpose, and there are too many."""
-    found = measurement()
-    for number in range(0, 2000, 8):
-        found.observations[number] = replace(found.observations[number], latency_seconds=1.01)
+    def test_a_few_slow_controls_excuse_nothing(self):
+        """Up to 1 in 100: no stall as long as the delay leaves so few."""
+        made = changed([*numbers(OTHER)[:7]], latency_seconds=1.1)
+        for number in numbers(CONTROL)[:4]:
+            made.observations[number] = replace(made.observations[number], latency_seconds=0.6)
 
-    assert verdicts(found)["tester's delays"] is Verdict.FAIL
+        assert verdicts(made)["others' delays"] is Verdict.FAIL
 
+    @pytest.mark.parametrize(("slow", "verdict"), [(3.0, Verdict.INCONCLUSIVE), (0.01, Verdict.FAIL)])
+    def test_lost_answers_are_open_where_controls_are_slow(self, slow: float, verdict: Verdict):
+        """Where controls were fast, a lost answer is the mesh's."""
+        made = slower(measurement(), slow)
+        for number in numbers(OTHER)[:200]:
+            made.observations[number] = Observation(number, None, (), 16.0, Loss.TIMEOUT)
 
-def test_a_machine_far_too_slow_is_not_held_against_the_mesh():
-    """Nearly everybody is late, most of them by far more than is injected, hardly anybody in part."""
-    found = measurement()
-    dice = random.Random(1)
-    found.observations = [
-        replace(one, latency_seconds=one.latency_seconds + dice.uniform(0.5, 6)) for one in found.observations
-    ]
+        assert verdicts(made)["others' failures"] is verdict
 
-    assert verdicts(found)["others' delays"] is Verdict.INCONCLUSIVE
-    assert verdicts(found)["tester's delays"] is Verdict.INCONCLUSIVE
+    def test_other_failures_are_exact_however_slow_the_machine_is(self):
+        """They do not depend on time."""
+        made = slower(changed([FIRST_OF_OTHERS], status=503, hops=()), 3.0)
 
+        assert verdicts(made)["others' failures"] is Verdict.FAIL
 
-@pytest.mark.parametrize(("slow", "verdict"), [(3.0, Verdict.INCONCLUSIVE), (0.01, Verdict.FAIL)])
-def test_what_a_slow_machine_does_not_answer_is_not_held_against_the_mesh(slow: float, verdict: Verdict):
-    """Where others had to wait long for their answers; where those were fast, a lost one is a finding."""
-    found = Measurement(
-        [replace(one, latency_seconds=one.latency_seconds + slow) for one in measurement().observations]
-    )
-    for number in range(1, 400, 2):
-        found.observations[number] = Observation(number, None, (), 16.0, Loss.TIMEOUT)
+    def test_the_reason_has_the_figure_and_its_bound(self):
+        """And ends with the remedy."""
+        made = replace(changed(numbers(OTHER), latency_seconds=1.01), lateness_seconds=0.3)
 
-    assert verdicts(found)["others' failures"] is verdict
+        checks = {check.name: check for check in judge(EXPECTATION, made)}
 
-
-def test_a_machine_that_sends_late_itself_makes_no_delay_a_finding():
-    """Where loadgen could not keep to its schedule, too many delays are open; too few still fail."""
-    delayed = [replace(one, latency_seconds=1.01) for one in measurement().observations]
-    spared = [replace(one, latency_seconds=0.01) for one in measurement().observations]
-
-    too_many, too_few = (verdicts(Measurement(each, late_seconds=0.3)) for each in (delayed, spared))
-
-    assert too_many["others' delays"] is too_many["tester's delays"] is Verdict.INCONCLUSIVE
-    assert too_few["tester's delays"] is Verdict.FAIL
-
-
-def test_what_to_do_is_said_where_the_machine_was_busy():
-    """In a few words, at the end."""
-    delayed = [replace(one, latency_seconds=1.01) for one in measurement().observations]
-
-    checks = {check.name: check for check in judged(plan(), 2000, Measurement(delayed, late_seconds=0.3))}
-
-    assert checks["others' delays"].reason.endswith(
-        "this machine sent 1 of 100 requests more than 300 ms late; "
-        "the machine was busy: try again when it is calm"
-    )
+        assert checks["others' delays"].reason.endswith(
+            "1 in 100 requests was sent more than 300 ms late, the bound is 50 ms; "
+            "run it again when the machine is less busy"
+        )

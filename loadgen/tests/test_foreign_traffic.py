@@ -8,14 +8,11 @@ from typing import Any
 import pytest
 
 from loadgen.errors import NotReachable
-from loadgen.http1 import Target
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.meshstate import MeshApi
-from loadgen.proofs.common.foreign_traffic import own_lines
-from loadgen.proofs.common.proof import ProofContext
-from loadgen.reporting.progress import listener
+from loadgen.proofs.common.foreign_traffic import EntryCounter, own_log_lines
 
-TALLY = Measurement([Observation(0, 200, (), 0.01, request_id="mine"), Observation(1, None, (), 0.01)])
+SENT = Measurement([Observation(0, 200, (), 0.01, request_id="mine"), Observation(1, None, (), 0.01)])
 
 
 class OnePodEach(MeshApi):
@@ -40,23 +37,53 @@ class OnePodEach(MeshApi):
 
 
 @pytest.fixture
-def bench() -> ProofContext:
-    return ProofContext(OnePodEach("http://127.0.0.1:1", "shop"), Target("gateway", 80), listener("retry"))
+def api() -> OnePodEach:
+    return OnePodEach("http://127.0.0.1:1", "shop")
 
 
-def test_only_outcomes_of_own_requests_are_told(bench: ProofContext) -> None:
+def test_only_outcomes_of_own_requests_are_told(api: OnePodEach) -> None:
     """Of every version that is asked for; a request that was lost without an id claims no line."""
-    lines = own_lines(bench, "logic", ["v1", "v2"], TALLY)
+    lines = own_log_lines(api, "logic", ["v1", "v2"], SENT)
 
     assert lines == [
         {"request_id": "mine", "outcome": "error", "pod": f"logic-{version}"} for version in ("v1", "v2")
     ]
 
 
-def test_a_log_that_cannot_be_read_is_no_empty_one(
-    bench: ProofContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_that_cannot_be_read_is_no_empty_one(api: OnePodEach, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known then, which is not the same as that nothing came."""
     monkeypatch.setattr(OnePodEach, "readable", False)
 
-    assert own_lines(bench, "logic", ["v2"], TALLY) is None
+    assert own_log_lines(api, "logic", ["v2"], SENT) is None
+
+
+class Counting(MeshApi):
+    """One pod of webapp that has answered so many sentences, then so many, …; None cannot be read."""
+
+    def __init__(self, *answered: int | None) -> None:
+        super().__init__("http://127.0.0.1:1", "shop")
+        self._answered = list(answered)
+
+    def pods(self, **_: str) -> Any:
+        return [{"metadata": {"name": "webapp-v1-1"}, "status": {"phase": "Running"}}]
+
+    def pod_text(self, *_: Any) -> str:
+        answered = self._answered.pop(0)
+        if answered is None:
+            raise NotReachable("no metrics")
+        return (
+            f'sentimesh_http_requests_total{{route="/sentiment",status="200"}} {answered}.0\n'
+            'sentimesh_http_requests_total{route="/about",status="200"} 7.0\n'
+        )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "foreign"), [(10, 12, 0), (10, 17, 5), (10, 11, 0), (None, 17, 0), (10, None, 0)]
+)
+def test_foreign_requests_are_those_beyond_the_ones_sent(
+    before: int | None, after: int | None, foreign: int
+) -> None:
+    """Two were sent; where the counter cannot be read, nothing is known."""
+    entry = EntryCounter.read(Counting(before, after))
+
+    assert entry.foreign_requests(SENT) == foreign

@@ -11,7 +11,7 @@ from loadgen.http1 import Target
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
 from loadgen.proofs.common.proof import ProofContext
-from loadgen.proofs.header_operations import TIMES, Probe, judged, probes_for
+from loadgen.proofs.header_operations import TIMES, Expectation, Observed, Probe, judge, probes_for, read
 from loadgen.reporting.progress import listener
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
@@ -40,17 +40,23 @@ def route(objects: Objects, name: str) -> dict[str, Any]:
     return next(each for each in routes if each.get("name") == name)
 
 
-def read(objects: Objects) -> tuple[list[Probe], list[str]]:
+def without_cors() -> Objects:
+    objects = in_force()
+    del route(objects, "sentiment")["corsPolicy"]
+    return objects
+
+
+def probes_of(objects: Objects) -> tuple[list[Probe], list[str]]:
     with OnePod("http://127.0.0.1:1", "sentimesh") as api:
-        bench = ProofContext(api, Target("gateway", 80), listener("header-operations"))
-        probes, missing = probes_for(resources(objects), bench)
-    return probes, [check.name for check in missing]
+        context = ProofContext(api, Target("gateway", 80), listener("header-operations"))
+        expectation = read(resources(objects))
+        return probes_for(context, expectation), list(expectation.missing)
 
 
 def expected(objects: Objects) -> dict[str, str]:
     """What is expected of each operation."""
-    probes, _ = read(objects)
-    return {each.name: each.expected for probe in probes for each in probe.expectations}
+    probes, _ = probes_of(objects)
+    return {each.name: each.expected for probe in probes for each in probe.properties}
 
 
 class TestExpectations:
@@ -90,7 +96,7 @@ class TestExpectations:
     def test_the_base_operates_on_nothing(self):
         """Which is not in force."""
         with pytest.raises(NotConfigured):
-            read(base())
+            probes_of(base())
 
     @pytest.mark.parametrize(
         ("name", "field", "missing"),
@@ -101,10 +107,23 @@ class TestExpectations:
         objects = in_force()
         del route(objects, name)[field]
 
-        probes, failed = read(objects)
+        probes, failed = probes_of(objects)
 
         assert failed == [missing]
         assert probes
+
+    def test_what_is_missing_fails_by_its_field(self):
+        """With what to apply."""
+        expectation = Expectation({}, {"corsPolicy": "no route has it; apply it"})
+
+        (check,) = judge(expectation, Observed([], Measurement()))
+
+        assert (check.name, check.verdict) == ("corsPolicy", Verdict.FAIL)
+        assert check.reason.endswith("apply it")
+
+    def test_the_same_configuration_is_the_same_expectation(self):
+        """So that a change while requests are sent is noticed, and nothing else."""
+        assert read(resources(in_force())) == read(resources(in_force())) != read(resources(without_cors()))
 
     def test_removing_what_was_not_there_says_nothing(self):
         """That a header is absent proves its removal only if the pod sends it."""
@@ -112,7 +131,7 @@ class TestExpectations:
         route(objects, "page")["headers"]["response"]["remove"] = ["x-never-there"]
 
         with pytest.raises(UnsupportedConfig, match="x-never-there"):
-            read(objects)
+            probes_of(objects)
 
     def test_a_route_behind_another_one_is_not_understood(self):
         """No request of the proof would reach it."""
@@ -121,10 +140,10 @@ class TestExpectations:
         routes.insert(0, {"match": [{"uri": {"prefix": "/who"}}], "route": routes[-1]["route"]})
 
         with pytest.raises(UnsupportedConfig):
-            read(objects)
+            probes_of(objects)
 
 
-PROBES, _ = read(in_force())
+PROBES, _ = probes_of(in_force())
 ARRIVED = {"x-came-by": "gateway", "x-seen-by": "from-the-caller,gateway"}
 ABOUT = {"service": "frontend", "headers": ARRIVED}
 
@@ -136,7 +155,8 @@ class TestVerdicts:
         one = Observation(
             0, status, (), 0.01, head=f"{head}\r\n\r\n".encode(), body=json.dumps(body).encode()
         )
-        checks = judged([PROBES[index]], Measurement([one] * count))
+        observed = Observed([PROBES[index]], Measurement([one] * count))
+        checks = judge(Expectation({}, {}), observed)
         return {check.name: check.verdict for check in checks}
 
     def test_a_redirect_to_where_it_should_passes(self):

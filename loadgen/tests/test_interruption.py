@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +13,19 @@ import pytest
 from loadgen.http1 import Request, Target
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.signals import interrupted_by_signals
-from loadgen.meshstate import MeshApi, Resources
+from loadgen.meshstate import Resources
 from loadgen.proofs import blue_green
-from loadgen.proofs.common.proof import Proof, ProofContext, Result, run
-from loadgen.prove.sequence import prove_as_in_force
+from loadgen.proofs.common.proof import ProofContext, Result, run
+from loadgen.prove.sequence import prove_current
 from loadgen.reporting.progress import listener
-from loadgen.statistics.judge import Check, Verdict, passed
+from loadgen.statistics.judge import Check, Verdict
 from loadgen.tests.commands import REPORT_SCHEMA, ended, start, wait_until
+from loadgen.tests.made_up import EmptyNamespace, holds, made_up
 from loadgen.tests.servers import answer, closed_port, read_request, serving
 from loadgen.tests.stand_in_mesh import BASE, REPOSITORY, StandInMesh, manifests, resources
 
 OVERLAYS = str(REPOSITORY / "istio" / "overlays")
+ENDED = "ended by Ctrl-C; run it again to the end"
 PAGE = answer(200, headers="served-by: frontend/v1/frontend-v1-1\r\n")
 
 
@@ -57,26 +59,18 @@ class Interrupting:
             await writer.drain()
 
 
-def bench(gateway: str, api: Any = None) -> ProofContext:
-    api = api or MeshApi(f"http://127.0.0.1:{closed_port()}", "sentimesh")
+def context(gateway: str, api: Any = None) -> ProofContext:
+    api = api or EmptyNamespace(f"http://127.0.0.1:{closed_port()}", "sentimesh")
     return ProofContext(
         api, Target.from_url(gateway), listener("made-up"), lambda api, item: api.change(item)
     )
 
 
-def proof(prove: Callable[[ProofContext], Sequence[Check]], name: str = "made-up") -> Proof:
-    return Proof(name, "something", prove)
-
-
-def holds(_: ProofContext) -> list[Check]:
-    return [passed("a check", "that it holds")]
-
-
-def in_phases(bench: ProofContext) -> list[Check]:
+def in_phases(context: ProofContext) -> list[Check]:
     """Three measurements, and a check that passes."""
     for purpose in ("first", "second", "third"):
-        bench.send(LoadPlan((Request(),), 100, 4, 5, purpose=purpose))
-    return holds(bench)
+        context.send(LoadPlan((Request(),), 100, 4, 5, purpose=purpose))
+    return holds(context)
 
 
 def said(result: Result) -> tuple[Verdict, str, bool]:
@@ -90,10 +84,10 @@ def test_no_later_phase_begins(at: int, number: int):
     gateway = Interrupting(at, number)
     with serving(gateway) as url:
         began = time.monotonic()
-        result = run(proof(in_phases), bench(url))
+        result = run(made_up(in_phases), context(url))
         seconds = time.monotonic() - began
 
-    assert said(result) == (Verdict.INCONCLUSIVE, "ended by Ctrl-C", True)
+    assert said(result) == (Verdict.INCONCLUSIVE, ENDED, True)
     assert len(result.measurements) == at // 100 + 1
     assert result.measurements[-1][1].interrupted
     assert gateway.received < at + 8
@@ -108,9 +102,9 @@ def test_waiting_ends_too():
         time.sleep(60)
         return holds(_)
 
-    assert said(run(proof(waits), bench("http://127.0.0.1:1"))) == (
+    assert said(run(made_up(waits), context("http://127.0.0.1:1"))) == (
         Verdict.INCONCLUSIVE,
-        "ended by Ctrl-C",
+        ENDED,
         True,
     )
 
@@ -121,25 +115,25 @@ def test_what_was_done_keeps_its_verdict_and_the_rest_is_said_not_to_have_run():
     def interrupted(_: ProofContext) -> list[Check]:
         raise KeyboardInterrupt
 
-    proofs = [proof(holds, "first"), proof(interrupted, "second"), proof(holds, "third")]
+    proofs = [made_up(holds, "first"), made_up(interrupted, "second"), made_up(holds, "third")]
 
-    found = list(prove_as_in_force(proofs, lambda _: bench("http://127.0.0.1:1")))
+    found = list(prove_current(proofs, lambda _: context("http://127.0.0.1:1")))
 
     assert [each.verdict for each in found] == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]
-    assert found[1].checks[0].reason == "ended by Ctrl-C"
-    assert found[2].checks[0].reason == "not run: ended by Ctrl-C before its turn"
+    assert found[1].checks[0].reason == ENDED
+    assert found[2].checks[0].reason == ("not run: ended by Ctrl-C before its turn; run it again to the end")
 
 
 def test_what_is_to_happen_meanwhile_does_not_happen_any_more():
     """Requests that are cut off do not count as those after which a route is switched."""
     switched: list[bool] = []
 
-    def switching(bench: ProofContext) -> list[Check]:
-        bench.send(LoadPlan((Request(),), 100, 8, 5), meanwhile=(24, lambda: switched.append(True)))
-        return holds(bench)
+    def switching(context: ProofContext) -> list[Check]:
+        context.send(LoadPlan((Request(),), 100, 8, 5), meanwhile=(24, lambda: switched.append(True)))
+        return holds(context)
 
     with serving(Interrupting(20)) as url:
-        result = run(proof(switching), bench(url))
+        result = run(made_up(switching), context(url))
 
     assert result.interrupted
     assert len(result.measurements[0][1]) >= 24
@@ -166,13 +160,13 @@ def test_blue_green_ends_in_the_middle_of_a_switch_and_puts_the_route_back():
     """Neither the rounds nor the second switch follow; the last change is to what was in force."""
     api, steady, switch = Switched(), blue_green.STEADY.count, blue_green.SWITCH.count
     gateway = Interrupting(steady + switch // 2)
-    colours = blue_green.read_colours(api.found)
+    colours = blue_green.read(api.found)
     with serving(gateway) as url:
-        result = run(blue_green.PROOF, bench(url, api))
+        result = run(blue_green.PROOF, context(url, api))
 
-    assert said(result) == (Verdict.INCONCLUSIVE, "ended by Ctrl-C", True)
+    assert said(result) == (Verdict.INCONCLUSIVE, ENDED, True)
     assert gateway.received < steady + switch // 2 + 40
-    assert api.changes == [blue_green.switched(colours.item, colours.index), colours.item]
+    assert api.changes == [colours.switched.item, colours.item]
 
 
 def test_ctrl_c_among_several_proofs_on_their_overlays():
@@ -187,11 +181,11 @@ def test_ctrl_c_among_several_proofs_on_their_overlays():
 
     canary, retry = outcome.json(REPORT_SCHEMA)["scenarios"]
     assert outcome.status == 3
-    assert canary["checks"][0]["reason"] == "ended by Ctrl-C"
+    assert canary["checks"][0]["reason"] == ENDED
     assert canary["measurements"][0]["interrupted"] is True
     assert retry["checks"][0]["reason"].startswith("not run")
     assert [sorted(order) for order in mesh.applied] == [["kustomizations"], ["file", "text"]]
-    assert "putting back what was in force before; Ctrl-C again ends without that" in outcome.err
+    assert "restoring the previous configuration; Ctrl-C again ends without that" in outcome.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

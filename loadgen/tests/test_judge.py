@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from loadgen.statistics.design import design
-from loadgen.statistics.judge import Count, Verdict, downgrade_to_inconclusive, judge, judge_between, overall
+from loadgen.statistics.design import Design, design
+from loadgen.statistics.judge import (
+    Cause,
+    Check,
+    Count,
+    Verdict,
+    as_inconclusive,
+    failed,
+    inconclusive,
+    judge,
+    judge_between,
+    judge_time,
+    overall,
+    passed,
+    unless,
+)
 
 PLAN = design(0.2, 2700)
 
@@ -26,7 +40,7 @@ PLAN = design(0.2, 2700)
     ],
 )
 def test_a_count_gets_its_verdict(count: Count, verdict: Verdict):
-    """Inside the band with the expected share is PASS, without it FAIL, too wide INCONCLUSIVE."""
+    """Within the acceptance region is PASS, without the expected share FAIL, too wide INCONCLUSIVE."""
     check = judge("share", "20 %", PLAN, count)
 
     assert check.verdict is verdict
@@ -45,7 +59,7 @@ def test_none_expected_allows_none():
 
 
 @pytest.mark.parametrize("count", [Count(0, 0), Count(2, 3), Count(3, 3, unknown=0)])
-def test_a_plan_that_notices_nothing_never_passes(count: Count):
+def test_a_design_that_detects_nothing_never_passes(count: Count):
     """With a handful of trials planned every outcome fits: that is no proof."""
     plan = design(0.65, 3)
 
@@ -60,35 +74,118 @@ def test_too_little_data_says_what_is_missing():
     assert check.reason.startswith("too little data (270 of 2,700 planned, 7 of unknown outcome): ")
 
 
-def test_what_to_do_about_too_little_data_is_said_in_the_end():
-    """After the note of the proof that asks."""
+def test_the_remedy_for_too_little_data_comes_last():
+    """After the note."""
     check = judge("share", "20 %", PLAN, Count(50, 270), note="three are odd")
 
-    assert check.reason.endswith("; three are odd; try again when the machine is calm")
+    assert check.reason.endswith("; three are odd; run it again when the application answers every request")
 
 
 @pytest.mark.parametrize(
-    ("count", "verdict", "reason"),
+    ("count", "cause"),
     [
-        (Count(540, 2700), Verdict.PASS, ""),
-        (Count(700, 2700), Verdict.INCONCLUSIVE, "; it was the weather"),
+        (Count(0, 0), Cause.TOO_FEW),
+        (Count(54, 270), Cause.TOO_FEW),
+        (Count(440, 2700, unknown=250), Cause.UNKNOWN_OUTCOMES),
+        (Count(0, 2700, unknown=2700), Cause.UNKNOWN_OUTCOMES),
+        (Count(540, 2700), None),
+        (Count(700, 2700), None),
     ],
 )
-def test_an_excuse_opens_what_failed_and_nothing_else(count: Count, verdict: Verdict, reason: str):
-    """What was found is still said; without an excuse the verdict stands."""
-    check = judge("share", "20 %", PLAN, count)
+def test_an_inconclusive_check_has_a_cause_and_no_other(count: Count, cause: Cause | None):
+    """So that programs can tell why."""
+    assert judge("share", "20 %", PLAN, count).cause is cause
 
-    found = downgrade_to_inconclusive(check, "it was the weather")
 
-    assert found.verdict is verdict
-    assert found.reason == check.reason + reason
-    assert downgrade_to_inconclusive(check, "") == check
+@pytest.mark.parametrize(
+    ("verdict", "cause"),
+    [(Verdict.INCONCLUSIVE, None), (Verdict.PASS, Cause.BUSY), (Verdict.FAIL, Cause.BUSY)],
+)
+def test_a_check_cannot_be_made_otherwise(verdict: Verdict, cause: Cause | None):
+    """Whatever makes it."""
+    with pytest.raises(ValueError, match="INCONCLUSIVE has a cause"):
+        Check("share", verdict, "20 %", cause=cause)
+
+
+def test_every_inconclusive_check_ends_with_the_remedy():
+    """Of its cause."""
+    for cause in Cause:
+        assert inconclusive("share", "20 %", cause, "a reason").reason == f"a reason; {cause.remedy}"
+
+
+def test_what_was_observed_is_still_reported_without_a_verdict():
+    """The cause and its remedy follow."""
+    check = judge("share", "20 %", PLAN, Count(700, 2700))
+
+    opened = as_inconclusive(check, Cause.FOREIGN_TRAFFIC, "others sent 5 requests meanwhile")
+
+    assert (opened.verdict, opened.cause) == (Verdict.INCONCLUSIVE, Cause.FOREIGN_TRAFFIC)
+    assert opened.reason == (
+        f"{check.reason}; others sent 5 requests meanwhile; run it again when nothing else sends requests"
+    )
+
+
+class TestTime:
+    """What a check says of which a slow machine may have caused some outcomes."""
+
+    NONE = design(0.0, 2700)
+
+    @pytest.mark.parametrize(
+        ("plan", "count", "affected", "verdict"),
+        [
+            pytest.param(PLAN, 540, 0, Verdict.PASS, id="nothing affected"),
+            pytest.param(PLAN, 540, 3, Verdict.PASS, id="right whatever the affected ones were"),
+            pytest.param(PLAN, 540, 200, Verdict.INCONCLUSIVE, id="too many affected"),
+            pytest.param(PLAN, 800, 300, Verdict.INCONCLUSIVE, id="too many, as slow machines make it"),
+            pytest.param(PLAN, 800, 20, Verdict.FAIL, id="too many whatever the affected ones were"),
+            pytest.param(PLAN, 400, 400, Verdict.FAIL, id="too few in spite of a slow machine"),
+            pytest.param(NONE, 0, 0, Verdict.PASS, id="none"),
+            pytest.param(NONE, 5, 5, Verdict.INCONCLUSIVE, id="some, all of them affected"),
+            pytest.param(NONE, 5, 4, Verdict.FAIL, id="one that does not depend on time"),
+        ],
+    )
+    def test_only_a_verdict_that_slowness_cannot_have_caused_stands(
+        self, plan: Design, count: int, affected: int, verdict: Verdict
+    ):
+        """Anything else is INCONCLUSIVE: a busy machine neither fails a mesh nor passes it."""
+        counted = Count(count, 2700)
+
+        def check(count: Count) -> Check:
+            return judge("slow", "", plan, count)
+
+        busy = judge_time(check, counted, counted.without(successes=affected), "the machine was busy")
+        quiet = judge_time(check, counted, counted.without(successes=affected), "")
+
+        assert busy.verdict is verdict
+        assert busy.cause is (Cause.BUSY if verdict is Verdict.INCONCLUSIVE else None)
+        assert busy.measured == quiet.measured == check(counted).measured
+        assert quiet == check(counted)
+
+    def test_failures_may_be_affected_as_well(self):
+        """Where a slow machine lowers the share."""
+        counted = Count(2690, 2700)
+
+        check = judge_time(
+            lambda count: judge("successes", "", design(1.0, 2700), count),
+            counted,
+            counted.without(failures=10),
+            "busy",
+        )
+
+        assert check.cause is Cause.BUSY
+
+    def test_without_a_count_only_fail_is_excused(self):
+        """If there is a reason."""
+        wrong, right = failed("idle", "at once", "it took long"), passed("idle", "at once")
+
+        assert unless(wrong, Cause.BUSY, "slow").cause is Cause.BUSY
+        assert (unless(wrong, Cause.BUSY, ""), unless(right, Cause.BUSY, "slow")) == (wrong, right)
 
 
 def test_no_data_says_so():
     """Without any trial there is no interval to talk about."""
     assert judge("share", "20 %", PLAN, Count(0, 0)).reason == (
-        "no data (2,700 planned); try again when the machine is calm"
+        "no data (2,700 planned); run it again when the application answers every request"
     )
 
 

@@ -5,28 +5,28 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from loadgen.meshstate import NotConfigured, UnsupportedConfig
-from loadgen.meshstate.policies import Policies
+from loadgen.meshstate import NotConfigured, Resources, UnsupportedConfig
 from loadgen.proofs.common.access import DENIED
-from loadgen.proofs.jwt import BAD, READ, WRITTEN, guard_in_force, passages_for
-from loadgen.tests.stand_in_mesh import manifests, named
+from loadgen.proofs.jwt import READ, REJECTED, WRITTEN, cases_for, read
+from loadgen.tests.stand_in_mesh import BASE, manifests, named, resources
 from loadgen.tokens import ISSUER, public_keys
 
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 
 
-def in_force(change: Change = lambda *_: None) -> Policies:
+def in_force(change: Change = lambda *_: None) -> Resources:
     """The overlay's policies; `change` gets the spec of the RequestAuthentication and of the policy."""
-    objects = manifests("istio/overlays/jwt")
+    objects = manifests(*BASE, "istio/overlays/jwt")
     authentication = named(objects, "RequestAuthentication", "feedback")
     authorization = named(objects, "AuthorizationPolicy", "feedback")
     change(authentication["spec"], authorization["spec"])
-    return Policies((authorization,), (authentication,))
+    return resources(objects)
 
 
 def said(token: str) -> dict[str, Any]:
@@ -37,10 +37,10 @@ def said(token: str) -> dict[str, Any]:
     return found
 
 
-def readers(found: Policies) -> dict[str, str]:
+def readers(found: Resources) -> dict[str, str]:
     """The token of each passage that reads, by what it is; without those that are none."""
     out = {}
-    for passage in passages_for(guard_in_force(found)):
+    for passage in cases_for(read(found)):
         bearer = dict(passage.request.headers).get("authorization", "")
         if passage.request.method == "GET" and "." in bearer:
             out[passage.name.removeprefix("read, ")] = bearer.removeprefix("Bearer ")
@@ -50,10 +50,10 @@ def readers(found: Policies) -> dict[str, str]:
 class TestInForce:
     def test_the_overlay_is_read_as_its_page_says(self):
         """One issuer, and the claim that moderators have."""
-        guard = guard_in_force(in_force())
+        expectation = read(in_force())
 
-        assert (guard.issuer, guard.audience) == (ISSUER, None)
-        assert (guard.claim, guard.value) == ("group", "moderator")
+        assert (expectation.issuer, expectation.audience) == (ISSUER, None)
+        assert (expectation.claim, expectation.value) == ("group", "moderator")
 
     def test_edited_issuer_audience_and_claim_are_what_tokens_say(self):
         """What is in force is what gets proven."""
@@ -69,7 +69,7 @@ class TestInForce:
     def test_without_an_issuer_nothing_is_in_force(self):
         """As on the base."""
         with pytest.raises(NotConfigured, match="RequestAuthentication"):
-            guard_in_force(Policies(in_force().authorization))
+            read(replace(in_force(), request_authentications=()))
 
     def test_without_the_claim_nothing_is_in_force(self):
         """Neither without the policy nor with one that lets everybody read."""
@@ -77,9 +77,9 @@ class TestInForce:
         def everybody(_: dict[str, Any], authorization: dict[str, Any]) -> None:
             del authorization["rules"][1]["when"]
 
-        for found in (Policies((), in_force().request_authentication), in_force(everybody)):
+        for found in (replace(in_force(), authorization_policies=()), in_force(everybody)):
             with pytest.raises(NotConfigured, match="AuthorizationPolicy"):
-                guard_in_force(found)
+                read(found)
 
     @pytest.mark.parametrize(
         ("change", "reason"),
@@ -95,14 +95,14 @@ class TestInForce:
     def test_what_tokens_cannot_be_made_for_is_not_understood(self, change: Change, reason: str):
         """INCONCLUSIVE, with what is in the way."""
         with pytest.raises(UnsupportedConfig, match=reason):
-            guard_in_force(in_force(change))
+            read(in_force(change))
 
     def test_keys_of_somebody_else_are_not_understood(self):
         """Nobody can sign for them here."""
         other = json.dumps(public_keys(ec.generate_private_key(ec.SECP256R1())))
 
         with pytest.raises(UnsupportedConfig, match="not the demonstration's"):
-            guard_in_force(in_force(lambda one, _: one["jwtRules"][0].update(jwks=other)))
+            read(in_force(lambda one, _: one["jwtRules"][0].update(jwks=other)))
 
 
 class TestTokens:
@@ -129,9 +129,9 @@ class TestTokens:
 
     def test_every_outcome_is_expected_of_something(self):
         """Read, written, refused for what a token says and for what it is."""
-        assert {passage.expected for passage in passages_for(guard_in_force(in_force()))} == {
+        assert {passage.expected for passage in cases_for(read(in_force()))} == {
             DENIED,
-            BAD,
+            REJECTED,
             READ,
             WRITTEN,
         }

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from loadgen.meshstate.mesh_location import DEFAULT_URL, local_url
+from loadgen.meshstate.location import DEFAULT_URL, local_url
 from loadgen.tests.commands import REPORT_SCHEMA, ended, run, start
 from loadgen.tests.stand_in_mesh import StandInMesh
 

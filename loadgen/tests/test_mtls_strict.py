@@ -7,31 +7,28 @@ from typing import Any
 
 import pytest
 
-from loadgen.http1 import Target
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.sentiment import PATH
-from loadgen.meshstate import MeshApi, NotConfigured, UnsupportedConfig
-from loadgen.meshstate.mutual_tls import mode_of
-from loadgen.proofs.common.proof import ProofContext
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
+from loadgen.meshstate.security import mtls_mode
 from loadgen.proofs.mtls_strict import (
     ANSWERED,
     CERTIFICATE,
-    MADE_UP,
+    FORGED,
     NOT_REACHED,
     REFUSED,
     REQUESTS,
     ROUNDS,
     PortProbe,
-    became,
-    doors_of,
-    fact,
+    callers_check,
+    facts,
+    forged_identity_check,
     identity,
-    judged_callers,
-    judged_claims,
-    judged_doors,
-    prove,
+    port_checks,
+    port_outcome,
+    port_probes,
+    read,
 )
-from loadgen.reporting.progress import listener
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, manifests, named, resources
 
@@ -57,15 +54,15 @@ def pod(name: str, *, is_ready: bool = True, app: str = "logic") -> dict[str, An
 class TestModes:
     def test_the_overlay_is_strict_but_for_metrics(self):
         """The namespace's policy, and the port that the other one excepts."""
-        assert mode_of(OVERLAY, LABELS, 8080) == "STRICT"
-        assert mode_of(OVERLAY, LABELS, 9102) == "PERMISSIVE"
-        assert mode_of(OVERLAY, {"app": "stranger"}, 9102) == "STRICT"
+        assert mtls_mode(OVERLAY, LABELS, 8080) == "STRICT"
+        assert mtls_mode(OVERLAY, LABELS, 9102) == "PERMISSIVE"
+        assert mtls_mode(OVERLAY, {"app": "stranger"}, 9102) == "STRICT"
 
     def test_nothing_written_is_permissive(self):
         """Istio's default; UNSET and an empty object are nothing written."""
         unset = [policy("a", {"mtls": {"mode": "UNSET"}}), policy("b", {"selector": {"matchLabels": LABELS}})]
 
-        assert mode_of([], LABELS, 8080) == mode_of(unset, LABELS, 8080) == "PERMISSIVE"
+        assert mtls_mode([], LABELS, 8080) == mtls_mode(unset, LABELS, 8080) == "PERMISSIVE"
 
     def test_a_selector_comes_before_the_namespace(self):
         """Its port before the whole of it."""
@@ -76,8 +73,8 @@ class TestModes:
         }
         policies = [policy("default", {"mtls": {"mode": "STRICT"}}), policy("own", own)]
 
-        assert [mode_of(policies, LABELS, port) for port in (8080, 1)] == ["DISABLE", "PERMISSIVE"]
-        assert mode_of(policies, {"app": "webapp"}, 8080) == "STRICT"
+        assert [mtls_mode(policies, LABELS, port) for port in (8080, 1)] == ["DISABLE", "PERMISSIVE"]
+        assert mtls_mode(policies, {"app": "webapp"}, 8080) == "STRICT"
 
     def test_of_two_policies_the_older_counts(self):
         """By creation time, as Istio has it."""
@@ -85,13 +82,13 @@ class TestModes:
         for each, time in zip(policies, ("2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z"), strict=True):
             each["metadata"]["creationTimestamp"] = time
 
-        assert mode_of(policies, LABELS, 8080) == "DISABLE"
+        assert mtls_mode(policies, LABELS, 8080) == "DISABLE"
 
 
-class TestDoors:
+class TestPorts:
     def test_every_port_of_ready_pods_is_one(self):
         """But not those of the sidecar."""
-        found = doors_of([pod("a"), pod("b", is_ready=False)], OVERLAY)
+        found = port_probes([pod("a"), pod("b", is_ready=False)], OVERLAY)
 
         assert found == [
             PortProbe("a", "logic", 8080, "livez", REFUSED),
@@ -100,10 +97,10 @@ class TestDoors:
 
     def test_all_pods_must_do_as_the_mode_says(self):
         """One that answers is enough to fail."""
-        doors = doors_of([pod("a"), pod("b")], OVERLAY)
+        probes = port_probes([pod("a"), pod("b")], OVERLAY)
 
-        right = judged_doors(doors, [{REFUSED}, {ANSWERED}] * 2)
-        wrong = judged_doors(doors, [{REFUSED}, {ANSWERED}, {REFUSED, ANSWERED}, {ANSWERED}])
+        right = port_checks(probes, [{REFUSED}, {ANSWERED}] * 2)
+        wrong = port_checks(probes, [{REFUSED}, {ANSWERED}, {REFUSED, ANSWERED}, {ANSWERED}])
 
         assert {check.name: check.verdict for check in right} == {
             "plain text to logic:8080": Verdict.PASS,
@@ -123,7 +120,7 @@ class TestDoors:
     )
     def test_no_connection_is_no_refusal_by_the_mesh(self, refusal: str | None, outcome: str):
         """A sidecar takes every connection before it can tell what comes on it."""
-        assert became(refusal) == outcome
+        assert port_outcome(refusal) == outcome
 
     @pytest.mark.parametrize(
         ("found", "verdict"),
@@ -135,29 +132,23 @@ class TestDoors:
     )
     def test_a_port_that_is_not_reached_proves_nothing(self, found: set[str], verdict: Verdict):
         """What a NetworkPolicy keeps out, mTLS was not asked about; one answer too many is still a FAIL."""
-        (check,) = judged_doors([PortProbe("a", "logic", 8080, "livez", REFUSED)], [found])
+        (check,) = port_checks([PortProbe("a", "logic", 8080, "livez", REFUSED)], [found])
 
         assert check.verdict is verdict
 
     def test_without_a_policy_nothing_is_in_force(self):
         """Every port then takes both, and nothing has to be sent to know it."""
 
-        class Bare(MeshApi):
-            def objects(self, *_: str) -> Any:
-                return []
-
-            def pods(self, **_: str) -> Any:
-                return [pod("a")]
-
-        bench = ProofContext(Bare("http://127.0.0.1:1", "x"), Target("gateway", 80), listener("mtls-strict"))
         with pytest.raises(NotConfigured, match="has no PeerAuthentication; apply the overlay"):
-            prove(bench)
+            read(resources(manifests(*BASE)))
 
     def test_the_report_says_the_modes(self):
         """By policy, ports by their numbers."""
-        assert fact(OVERLAY) == (
-            "PeerAuthentication default STRICT, PeerAuthentication metrics 9102 PERMISSIVE"
-        )
+        expectation = read(resources([*manifests(*BASE), *OVERLAY]))
+
+        assert facts(expectation) == {
+            "configured": "PeerAuthentication default STRICT, PeerAuthentication metrics 9102 PERMISSIVE"
+        }
 
 
 def measurement(claim: str | None = "URI=spiffe://cluster.local/ns/istio-system/sa/gateway") -> Measurement:
@@ -180,7 +171,8 @@ class TestIdentities:
         return manifests(*BASE)
 
     def verdict(self, found: dict[str, str | None]) -> Verdict:
-        return judged_callers(resources(self.objects()), measurement(), found).verdict
+        expected = identity(resources(self.objects()), "webapp")
+        return callers_check(expected, measurement(), found).verdict
 
     def test_webapp_is_who_calls_logic(self):
         """By the ServiceAccount in force, in whatever trust domain."""
@@ -218,14 +210,14 @@ class TestIdentities:
         with pytest.raises(UnsupportedConfig, match="2 ServiceAccounts"):
             identity(resources(objects), "logic")
 
-    @pytest.mark.parametrize("claim", [f"URI={MADE_UP}", f"URI={MADE_UP},By=frontend;URI=gateway", None])
+    @pytest.mark.parametrize("claim", [f"URI={FORGED}", f"URI={FORGED},By=frontend;URI=gateway", None])
     def test_a_made_up_identity_that_arrives_fails(self, claim: str | None):
         """Alone or before the right one; and so does no identity at all."""
-        assert judged_claims(measurement(claim)).verdict is Verdict.FAIL
+        assert forged_identity_check(measurement(claim)).verdict is Verdict.FAIL
 
     def test_a_made_up_identity_that_is_taken_off_passes(self):
         """The gateway's own is there in its place; too few answers say nothing."""
         few = Measurement(measurement().observations[:100])
 
-        assert judged_claims(measurement()).verdict is Verdict.PASS
-        assert judged_claims(few).verdict is Verdict.INCONCLUSIVE
+        assert forged_identity_check(measurement()).verdict is Verdict.PASS
+        assert forged_identity_check(few).verdict is Verdict.INCONCLUSIVE

@@ -26,7 +26,7 @@ class TestVerdicts:
 
         assert outcome.status == 0
         assert outcome.out.splitlines()[2].startswith("canary  PASS  ")
-        assert "in force  VirtualService sentimesh/logic, spec.http[0]: v1 80 %, v2 20 %" in outcome.out
+        assert "configured  VirtualService sentimesh/logic, spec.http[0]: v1 80 %, v2 20 %" in outcome.out
         assert "share of v2       PASS" in outcome.out
         assert outcome.err == f"canary: sending 2,700 × POST {mesh.url}/sentiment, 112 at once\n"
 
@@ -36,7 +36,7 @@ class TestVerdicts:
             outcome = run("prove", "canary", "--mesh", mesh.url)
 
         assert outcome.status == 1
-        assert "share of v2       wanted 20 %, but the true share is in " in outcome.out
+        assert "share of v2       expected 20 %, but the true share is in " in outcome.out
 
     def test_pass_when_manifest_and_traffic_are_both_50_50(self):
         """What is expected comes from what is in force, not from the proof."""
@@ -82,7 +82,7 @@ class TestVerdicts:
             outcome = run("prove", "canary", "--mesh", mesh.url)
 
         assert outcome.status == 3
-        assert "the configuration was changed while the requests were sent" in outcome.out
+        assert "config-changed: the configuration was changed while the requests were sent" in outcome.out
 
     def test_what_is_reported_of_a_deployment_is_no_change(self):
         """After a deployment its last old pods end; what is wanted is the same."""
@@ -220,10 +220,7 @@ class TestScenarios:
         outcome = run("prove", "canery")
 
         assert outcome.status == 2
-        assert (
-            outcome.err
-            == 'loadgen: error: there is no proof of a scenario "canery"; did you mean "canary"?\n'
-        )
+        assert outcome.err == 'loadgen: error: no scenario is named "canery"; did you mean "canary"?\n'
 
     def test_a_cluster_needs_the_gateways_address(self):
         """Its API does not tell it."""

@@ -1,4 +1,4 @@
-"""What people see of a verdict, word for word."""
+"""The text of a report, word for word."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from rich.console import Console
 from loadgen.http1 import Loss, Request, Target
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.quality import Quality
 from loadgen.measurement.served_by import Hop
 from loadgen.proofs.common.proof import Result
 from loadgen.reporting.progress import Bar
 from loadgen.reporting.report import print_legend, print_result
 from loadgen.statistics.design import design
-from loadgen.statistics.judge import Check, Count, failed, inconclusive, judge
+from loadgen.statistics.judge import Cause, Check, Count, failed, inconclusive, judge
 
 GATEWAY = Target("127.0.0.1", 8080)
-SHIPMENT = LoadPlan((Request("POST", "/sentiment"),), 2700, 112, 18.0)
+PLAN = LoadPlan((Request("POST", "/sentiment"),), 2700, 112, 18.0)
 TABLE = """\
 canary  FAIL  that it holds
 
-  in force  v1 80 %, v2 20 %
-  sent      2,700 × POST http://127.0.0.1:8080/sentiment, 112 at once, 9.6 s
-  answers   2,350 × 200, 349 × 502, 1 lost (connection reset by the peer)
+  configured  v1 80 %, v2 20 %
+  sent        2,700 × POST http://127.0.0.1:8080/sentiment, 112 at once, 9.6 s
+  answers     2,350 × 200, 349 × 502, 1 lost (connection reset by the peer)
+  quality     99 % sent at most 1.2 ms late (bound 50 ms), 99 % of control answers within 18 ms (bound 250 ms)
 
-  check             verdict       observed     interval      wanted  count
+  check             verdict       observed     interval    expected  count
   share of v2       PASS            20.6 %  17.7–23.8 %  20 % ± 5.0  556 of 2,700, 1 unknown
   failures of v2    PASS            61.4 %  53.2–69.2 %  65 % ±14.5  350 of 570
   only v2 fails     FAIL             0.1 %  0.003–0.6 %   0 % + 0.2  3 of 2,700
   failures overall  INCONCLUSIVE         –            –           –  –
 
-  only v2 fails     wanted 0 %, but the true share is in 0.003–0.6 %; 3 name v1
-  failures overall  nobody knows
+  only v2 fails     expected 0 %, but the true share is in 0.003–0.6 %; 3 name v1
+  failures overall  unsupported-config: retries; apply the overlay of the scenario, unedited
 """
 HOPS = (Hop("logic", "v2", "logic-v2-1"),)
 
@@ -45,11 +47,13 @@ def measurement(*, interrupted: bool = False) -> Measurement:
     return Measurement([*good, *bad, Observation(0, None, (), 18.0, Loss.RESET)], 9.63, interrupted)
 
 
-def printed(*checks: Check, measured: Measurement | None = None, colour: bool = False) -> str:
+def printed(
+    *checks: Check, measured: Measurement | None = None, colour: bool = False, quality: Quality | None = None
+) -> str:
     """The report of one scenario with these checks."""
-    measurements = () if measured is None else ((SHIPMENT, measured),)
+    measurements = () if measured is None else ((PLAN, measured),)
     result = Result(
-        "canary", "that it holds", GATEWAY, checks, {"in force": "v1 80 %, v2 20 %"}, measurements
+        "canary", "that it holds", GATEWAY, checks, {"configured": "v1 80 %, v2 20 %"}, measurements, quality
     )
     file = io.StringIO()
     print_result(Console(file=file, width=110, force_terminal=colour, highlight=False, markup=False), result)
@@ -57,13 +61,14 @@ def printed(*checks: Check, measured: Measurement | None = None, colour: bool = 
 
 
 def test_every_check_has_a_line_with_its_figures():
-    """Verdict, share, interval, what was wanted and is noticed, counts; reasons below."""
+    """Verdict, shares, interval, minimum detectable effect, counts; reasons below, with their causes."""
     report = printed(
         judge("share of v2", "20 %", design(0.2, 2700), Count(556, 2700, 1)),
         judge("failures of v2", "65 %", design(0.65, 453), Count(350, 570)),
         judge("only v2 fails", "none", design(0.0, 2700), Count(3, 2700), note="3 name v1"),
-        inconclusive("failures overall", "13 %", "nobody knows"),
+        inconclusive("failures overall", "13 %", Cause.UNSUPPORTED_CONFIG, "retries"),
         measured=measurement(),
+        quality=Quality(0.0012, 0.018),
     )
 
     assert [line.rstrip() for line in report.splitlines()] == [*TABLE.splitlines(), ""]
@@ -71,12 +76,12 @@ def test_every_check_has_a_line_with_its_figures():
 
 def test_a_check_without_figures_is_its_reason():
     """There is no table of dashes."""
-    assert printed(failed("in force", "a split", "there is none; apply it")).split("\n") == [
+    assert printed(failed("configured", "a split", "there is none; apply it")).split("\n") == [
         "canary  FAIL  that it holds",
         "",
-        "  in force  v1 80 %, v2 20 %",
+        "  configured  v1 80 %, v2 20 %",
         "",
-        "  in force  there is none; apply it",
+        "  configured  there is none; apply it",
         "",
         "",
     ]
@@ -88,13 +93,13 @@ def test_a_measurement_that_was_ended_early_says_so():
         judge("share", "", design(0.2, 2700), Count(5, 27)), measured=measurement(interrupted=True)
     )
 
-    assert "sent      ended early after 2,700 of 2,700 × POST" in report
+    assert "sent        ended early after 2,700 of 2,700 × POST" in report
     assert "too little data (27 of 2,700 planned)" in report
 
 
 def test_verdicts_are_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch):
     """Green, red and yellow; with NO_COLOR no colour even there."""
-    check = failed("in force", "a split", "there is none")
+    check = failed("configured", "a split", "there is none")
 
     assert "\x1b[1;31mFAIL" in printed(check, colour=True)
     assert "\x1b" not in printed(check)
@@ -111,9 +116,9 @@ def test_the_legend_explains_the_columns():
 
     assert file.getvalue().splitlines() == [
         "  interval: with 99.99 % confidence the true share lies in it; "
-        "a check FAILs if what is wanted lies outside",
+        "a check FAILs if the expected share is not in it",
         "  ± 5.0, for example: a mesh 5 percentage points off FAILs in 99 of 100 runs; "
-        "a smaller error may pass",
+        "a smaller deviation may pass",
     ]
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from loadgen.errors import NotReachable, Refused
 from loadgen.http1 import Target
-from loadgen.meshstate import MeshApi
-from loadgen.proofs.common.proof import Proof, ProofContext, Result
-from loadgen.prove.sequence import prove_in_turn, put_back, wait_until_idle
+from loadgen.proofs.common.proof import ProofContext, Result
+from loadgen.prove.sequence import prove_overlays, restored, wait_until_idle
 from loadgen.reporting.progress import listener
-from loadgen.statistics.judge import Check, Verdict, passed
+from loadgen.statistics.judge import Cause, Check, Verdict
+from loadgen.tests.made_up import EmptyNamespace, holds, made_up
 from loadgen.tests.servers import closed_port
 
 
@@ -63,18 +63,14 @@ class FakeApi:
         return f"sentimesh_http_requests_in_flight {self.under_way.pop(0)}\n"
 
 
-def holds(_: ProofContext) -> list[Check]:
-    return [passed("a check", "that it holds")]
-
-
 def proven(stage: FakeStage, **proofs: Callable[[ProofContext], list[Check]]) -> list[Result]:
     """The results of these proofs, each with an overlay of its name."""
-    api = MeshApi(f"http://127.0.0.1:{closed_port()}", "sentimesh")
-    wanted = [Proof(name, "something", prove) for name, prove in proofs.items()]
+    api = EmptyNamespace(f"http://127.0.0.1:{closed_port()}", "sentimesh")
+    made = [made_up(prove, name) for name, prove in proofs.items()]
     overlays = {name: Path(name) for name in proofs}
     return list(
-        prove_in_turn(
-            wanted,
+        prove_overlays(
+            made,
             overlays,
             stage,
             lambda proof: ProofContext(api, Target("127.0.0.1", 1), listener(proof.scenario)),
@@ -117,6 +113,7 @@ def test_a_mesh_that_does_not_answer_is_not_a_verdict_on_the_scenario():
 
     assert outcomes(found) == {"first": Verdict.INCONCLUSIVE, "second": Verdict.PASS}
     assert [result.unreachable for result in found] == [True, False]
+    assert found[0].checks[0].cause is Cause.UNREACHABLE
 
 
 def test_a_pod_that_cannot_be_asked_is_no_verdict_on_the_overlay():
@@ -140,13 +137,14 @@ def test_ctrl_c_leaves_the_rest_unproven():
         "third": Verdict.INCONCLUSIVE,
     }
     assert "Ctrl-C" in found[2].checks[0].reason
+    assert found[1].checks[0].cause is found[2].checks[0].cause is Cause.INTERRUPTED
 
 
 def test_what_was_in_force_before_is_put_back_even_after_an_error():
     """Remembered before the first overlay, applied after the last."""
     stage = FakeStage(refused={"an-overlay": RuntimeError()})
 
-    with pytest.raises(RuntimeError), put_back(stage, print):
+    with pytest.raises(RuntimeError), restored(stage, print):
         stage.apply(Path("an-overlay"))
 
     assert stage.applied == ["remember", "before"]
@@ -155,7 +153,7 @@ def test_what_was_in_force_before_is_put_back_even_after_an_error():
 @pytest.mark.parametrize(
     ("stage", "sentence"),
     [
-        (FakeStage(refused={"before": NotReachable("it is gone")}), "could not be put back: it is gone"),
+        (FakeStage(refused={"before": NotReachable("it is gone")}), "could not be restored: it is gone"),
         (FakeStage(remembered=False), "the last overlay stays"),
     ],
 )
@@ -163,7 +161,7 @@ def test_what_cannot_be_put_back_is_said(stage: FakeStage, sentence: str):
     """In one sentence, and the verdicts stand."""
     said: list[str] = []
 
-    with put_back(stage, said.append):
+    with restored(stage, said.append):
         pass
 
     assert len(said) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from loadgen.errors import NotReachable
 from loadgen.meshstate import MeshApi
-from loadgen.meshstate.service_account import ServiceAccount
+from loadgen.meshstate.location import ServiceAccount
 from loadgen.tests.authority import write_authority
 from loadgen.tests.servers import Received, json_answer, read_request, serving
 

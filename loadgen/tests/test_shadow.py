@@ -11,18 +11,10 @@ import pytest
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured, UnsupportedConfig
-from loadgen.proofs.common import quiescence
-from loadgen.proofs.common.mirrored_writes import judged_writes
-from loadgen.proofs.common.quiescence import Activity, quiet_seconds, settled
-from loadgen.proofs.shadow import (
-    Trials,
-    compared,
-    judged,
-    plan_for,
-    read_shadow,
-    report,
-)
-from loadgen.statistics.judge import Verdict
+from loadgen.proofs.common import copies as copies_module
+from loadgen.proofs.common.copies import Activity, Writes, quiet_seconds, settled, write_checks
+from loadgen.proofs.shadow import Copies, Observed, compared, findings, judge, load_plan, read
+from loadgen.statistics.judge import Check, Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manifests, resources
 
 COUNT = 500
@@ -32,7 +24,7 @@ def in_force() -> Objects:
     return manifests(*BASE, "istio/overlays/shadow")
 
 
-SHADOW = read_shadow(resources(in_force()))
+SHADOW = read(resources(in_force()))
 
 
 def answered(version: str = "v1", status: int = 200) -> Measurement:
@@ -42,11 +34,12 @@ def answered(version: str = "v1", status: int = 200) -> Measurement:
         [
             Observation(number, status, hops, 0.01, request_id=str(number), body=b'{"polarity": 0.5}')
             for number in range(COUNT)
-        ]
+        ],
+        planned=COUNT,
     )
 
 
-def tried(share: float = 1.0, *, seed: int = 1, polarity: float = 0.5) -> Trials:
+def copied(share: float = 1.0, *, seed: int = 1, polarity: float = 0.5) -> Copies:
     """What v2 counts and logs of the copies of a share, if it fails as its odds say."""
     dice = random.Random(seed)
     records: dict[str, list[dict[str, Any]]] = {}
@@ -55,11 +48,18 @@ def tried(share: float = 1.0, *, seed: int = 1, polarity: float = 0.5) -> Trials
             (outcome,) = dice.choices(["error", "hang", "answered"], [33, 32, 35])
             records[str(number)] = [{"outcome": outcome, "polarity": polarity}]
     ends = [lines[0]["outcome"] for lines in records.values()]
-    return Trials({name: ends.count(name) for name in ("answered", "error", "hang")}, records)
+    return Copies({name: ends.count(name) for name in ("answered", "error", "hang")}, records)
 
 
-def verdicts(measurement: Measurement, trials: Trials) -> dict[str, Verdict]:
-    return {check.name: check.verdict for check in judged(SHADOW, COUNT, measurement, trials)}
+WRITES = Writes(Measurement([Observation(number, 201, (), 0.01) for number in range(1000)]), 1000, 1000)
+
+
+def checks_of(measurement: Measurement, copies: Copies) -> list[Check]:
+    return list(judge(SHADOW, Observed(measurement, copies, WRITES)))
+
+
+def verdicts(measurement: Measurement, copies: Copies) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in checks_of(measurement, copies)}
 
 
 class TestInForce:
@@ -71,7 +71,7 @@ class TestInForce:
     def test_the_base_mirrors_nothing(self):
         """Which is not in force."""
         with pytest.raises(NotConfigured, match="mirrors nothing"):
-            read_shadow(resources(base()))
+            read(resources(base()))
 
     @pytest.mark.parametrize("change", [{"mirrorPercentage": {"value": 0}}, {"mirror": None}])
     def test_no_share_is_no_mirror(self, change: dict[str, Any]):
@@ -83,7 +83,7 @@ class TestInForce:
             del route["mirror"]
 
         with pytest.raises(NotConfigured):
-            read_shadow(resources(objects))
+            read(resources(objects))
 
     def test_a_list_of_mirrors_is_read_too(self):
         """`mirrors` with one entry and its percentage."""
@@ -92,7 +92,7 @@ class TestInForce:
         route["mirrors"] = [{"destination": route.pop("mirror"), "percentage": {"value": 25}}]
         del route["mirrorPercentage"]
 
-        assert read_shadow(resources(objects)).mirror.share == 0.25
+        assert read(resources(objects)).mirror.share == 0.25
 
     def test_a_mirror_to_the_version_of_the_users_is_not_understood(self):
         """Copies could not be told from originals."""
@@ -100,109 +100,109 @@ class TestInForce:
         logic_route(objects)["mirror"]["subset"] = "v1"
 
         with pytest.raises(UnsupportedConfig):
-            read_shadow(resources(objects))
+            read(resources(objects))
 
     def test_a_small_share_asks_for_more_requests(self):
         """Within bounds."""
         objects = in_force()
         logic_route(objects)["mirrorPercentage"]["value"] = 50
 
-        assert 400 <= plan_for(SHADOW).count < plan_for(read_shadow(resources(objects))).count <= 2500
+        assert 400 <= load_plan(SHADOW).count < load_plan(read(resources(objects))).count <= 2500
 
 
 class TestVerdicts:
     def test_a_mesh_that_does_as_told_passes(self):
         """In each of ten draws."""
-        found = [set(verdicts(answered(), tried(seed=seed)).values()) for seed in range(10)]
+        found = [set(verdicts(answered(), copied(seed=seed)).values()) for seed in range(10)]
 
         assert found == [{Verdict.PASS}] * 10
 
     def test_missing_copies_fail(self):
         """At 100 % a single one that did not come is too much."""
-        assert verdicts(answered(), tried(0.99))["copies to v2"] is Verdict.FAIL
+        assert verdicts(answered(), copied(0.99))["copies to v2"] is Verdict.FAIL
 
     def test_no_copy_at_all_fails(self):
         """And what would be said of the copies is inconclusive."""
-        found = verdicts(answered(), tried(0.0))
+        found = verdicts(answered(), copied(0.0))
 
         assert found["copies to v2"] is Verdict.FAIL
         assert found["copies joined by id"] is Verdict.INCONCLUSIVE
 
     def test_users_on_the_mirrored_version_or_with_failures_fail(self):
         """Either breaks the promise of a shadow."""
-        found = verdicts(answered("v2", 502), tried())
+        found = verdicts(answered("v2", 502), copied())
 
         assert found["users see failures"] is found["users served by v1"] is Verdict.FAIL
 
     def test_other_traffic_leaves_the_copies_open(self):
         """More came than was sent: somebody else sends, too."""
-        trials = tried()
-        trials = Trials({**trials.outcomes, "answered": COUNT}, trials.records)
+        copies = copied()
+        copies = Copies({**copies.outcomes, "answered": COUNT}, copies.records)
 
-        assert verdicts(answered(), trials)["copies to v2"] is Verdict.INCONCLUSIVE
+        assert verdicts(answered(), copies)["copies to v2"] is Verdict.INCONCLUSIVE
 
     def test_copies_of_requests_that_others_sent_leave_the_join_open(self):
         """With the reason; nothing that only pods tell is a PASS then, and what users see is judged."""
-        trials = tried()
-        arrived = {**trials.outcomes, "error": trials.outcomes["error"] + 300}
+        copies = copied()
+        arrived = {**copies.outcomes, "error": copies.outcomes["error"] + 300}
 
-        checks = judged(SHADOW, COUNT, answered(), Trials(arrived, trials.records, others=310))
+        checks = checks_of(answered(), Copies(arrived, copies.records, foreign_requests=310))
 
         reasons = {check.name: check.reason for check in checks if check.verdict is Verdict.INCONCLUSIVE}
         assert set(reasons) == {"copies to v2", "failures of v2", "copies joined by id"}
         assert all(
-            each.startswith("others sent requests meanwhile: 310 more than this proof; try again")
-            for each in reasons.values()
+            reason.startswith("others sent 310 requests meanwhile; run it again")
+            for reason in reasons.values()
         )
         assert {check.verdict for check in checks} == {Verdict.PASS, Verdict.INCONCLUSIVE}
 
     @pytest.mark.parametrize("others", [0, 299])
     def test_more_copies_without_a_request_than_others_sent_fail(self, others: int):
         """A mesh that gives copies ids of their own is not excused by somebody who sends a little."""
-        trials = tried()
-        arrived = {**trials.outcomes, "error": trials.outcomes["error"] + 300}
+        copies = copied()
+        arrived = {**copies.outcomes, "error": copies.outcomes["error"] + 300}
 
-        found = verdicts(answered(), Trials(arrived, trials.records, others=others))
+        found = verdicts(answered(), Copies(arrived, copies.records, foreign_requests=others))
 
         assert found["copies joined by id"] is Verdict.FAIL
 
     def test_a_request_copied_twice_fails_whoever_else_sends(self):
         """Its id is the proof's own."""
-        trials = tried()
-        assert trials.records is not None
-        twice = {**trials.records, "7": [*trials.records["7"]] * 2}
+        copies = copied()
+        assert copies.records is not None
+        twice = {**copies.records, "7": [*copies.records["7"]] * 2}
 
-        found = verdicts(answered(), Trials(trials.outcomes, twice, others=50))
+        found = verdicts(answered(), Copies(copies.outcomes, twice, foreign_requests=50))
 
         assert found["copies joined by id"] is Verdict.FAIL
 
     def test_copies_under_way_leave_them_open(self):
         """What has not arrived yet is not missing."""
-        trials = tried()
+        copies = copied()
 
-        found = verdicts(answered(), Trials(trials.outcomes, trials.records, complete=False))
+        found = verdicts(answered(), Copies(copies.outcomes, copies.records, complete=False))
 
         assert found["copies to v2"] is Verdict.INCONCLUSIVE
 
     def test_a_request_copied_twice_fails(self):
         """Each copy belongs to one request."""
-        trials = tried()
-        assert trials.records is not None
-        twice = {**trials.records, "7": [*trials.records["7"]] * 2}
+        copies = copied()
+        assert copies.records is not None
+        twice = {**copies.records, "7": [*copies.records["7"]] * 2}
 
-        assert verdicts(answered(), Trials(trials.outcomes, twice))["copies joined by id"] is Verdict.FAIL
+        assert verdicts(answered(), Copies(copies.outcomes, twice))["copies joined by id"] is Verdict.FAIL
 
     def test_a_copy_without_its_request_fails(self):
         """An id that no user's answer has."""
-        trials = tried()
-        assert trials.records is not None
-        fewer = {name: lines for name, lines in trials.records.items() if name != "7"}
+        copies = copied()
+        assert copies.records is not None
+        fewer = {name: lines for name, lines in copies.records.items() if name != "7"}
 
-        assert verdicts(answered(), Trials(trials.outcomes, fewer))["copies joined by id"] is Verdict.FAIL
+        assert verdicts(answered(), Copies(copies.outcomes, fewer))["copies joined by id"] is Verdict.FAIL
 
     def test_an_unreadable_log_leaves_the_join_open(self):
         """The counters alone say the rest."""
-        found = verdicts(answered(), Trials(tried().outcomes, None))
+        found = verdicts(answered(), Copies(copied().outcomes, None))
 
         assert found.pop("copies joined by id") is Verdict.INCONCLUSIVE
         assert set(found.values()) == {Verdict.PASS}
@@ -210,14 +210,13 @@ class TestVerdicts:
 
 def test_the_report_counts_other_polarities():
     """Of those requests that both versions have answered."""
-    trials = tried(polarity=-0.5)
+    copies = copied(polarity=-0.5)
 
-    comparison = compared(answered(), trials)
+    comparison = compared(answered(), copies)
+    report = findings(SHADOW, Observed(answered(), copies, WRITES))["report"]
 
-    assert comparison.other_polarities == trials.outcomes["answered"] > 0
-    assert f"{trials.outcomes['answered']:,} of them with another polarity than v1" in report(
-        SHADOW, comparison
-    )
+    assert comparison.other_polarities == copies.outcomes["answered"] > 0
+    assert f"{copies.outcomes['answered']:,} of them with another polarity than v1" in report
 
 
 @pytest.mark.parametrize(
@@ -227,7 +226,7 @@ def test_each_feedback_is_stored_once(stored: int, verdict: Verdict):
     """Neither lost nor twice."""
     measurement = Measurement([Observation(number, 201, (), 0.01) for number in range(1000)])
 
-    checks = judged_writes(SHADOW.writes, measurement, copies=1000, stored=stored)
+    checks = write_checks(SHADOW.writes, Writes(measurement, 1000, stored))
 
     assert [check.verdict for check in checks] == [Verdict.PASS, verdict]
 
@@ -245,7 +244,7 @@ def test_feedback_of_others_is_stored_as_well(copies: int, stored: int, verdict:
     """Each of theirs arrives twice, too; a mesh whose copies are stored has no such number of them."""
     measurement = Measurement([Observation(number, 201, (), 0.01) for number in range(1000)])
 
-    share, once = judged_writes(SHADOW.writes, measurement, copies=copies, stored=stored)
+    share, once = write_checks(SHADOW.writes, Writes(measurement, copies, stored))
 
     assert (share.verdict, once.verdict) == (Verdict.INCONCLUSIVE, verdict)
 
@@ -254,8 +253,8 @@ class TestSettling:
     @pytest.fixture(autouse=True)
     def _no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ticks = itertools.count(0, 0.1)
-        monkeypatch.setattr(quiescence.time, "monotonic", lambda: next(ticks))
-        monkeypatch.setattr(quiescence.time, "sleep", lambda _: None)
+        monkeypatch.setattr(copies_module.time, "monotonic", lambda: next(ticks))
+        monkeypatch.setattr(copies_module.time, "sleep", lambda _: None)
 
     def test_enough_and_nothing_under_way_is_settled(self):
         """Whatever comes first waits for the other."""

@@ -1,4 +1,4 @@
-"""What is in force, read from the repository's own manifests and from changed ones."""
+"""Splits and what interferes with them, read from the repository's manifests and from edited ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from loadgen.meshstate import FaultRates, NotConfigured, Split, UnsupportedConfig, read_split
+from loadgen.proofs import canary as canary_proof
 from loadgen.proofs.canary import CALL_PATH
 from loadgen.tests.stand_in_mesh import Objects, base, canary, logic_route, named, resources, set_environment
 
@@ -14,8 +15,13 @@ SEED = FaultRates(33, 32, 3)
 
 
 def split_of(objects: Objects) -> Split:
-    """The split of logic in force."""
+    """The split of logic."""
     return read_split(resources(objects), CALL_PATH, remedy="apply it")
+
+
+def interference_of(objects: Objects) -> tuple[str, ...]:
+    """What else changes which requests fail."""
+    return canary_proof.read(resources(objects)).interference
 
 
 class TestWeights:
@@ -25,8 +31,8 @@ class TestWeights:
 
         assert split.where == "VirtualService sentimesh/logic, spec.http[0]"
         assert split.shares == {"v1": 0.8, "v2": 0.2}
-        assert split.odds == {"v1": FaultRates(0, 0, 3), "v2": SEED}
-        assert split.interference == ()
+        assert split.fault_rates == {"v1": FaultRates(0, 0, 3), "v2": SEED}
+        assert interference_of(canary()) == ()
 
     @pytest.mark.parametrize(
         ("weights", "shares"),
@@ -85,7 +91,7 @@ class TestNothingToProve:
         objects = canary()
         named(objects, "VirtualService", "logic")["spec"]["http"] = [{"directResponse": {"status": 503}}]
 
-        with pytest.raises(NotConfigured, match="says directResponse instead of a route"):
+        with pytest.raises(NotConfigured, match="has directResponse instead of a route"):
             split_of(objects)
 
     @pytest.mark.parametrize(
@@ -93,6 +99,7 @@ class TestNothingToProve:
         [
             ({"host": "logic", "subset": "v3"}, "logic subset v3, but no DestinationRule has that subset"),
             ({"host": "mind"}, "mind, but there is no such Service"),
+            ({"host": "mind", "subset": "v2"}, "mind subset v2, but there is no such Service"),
         ],
     )
     def test_a_destination_that_is_missing(self, destination: dict[str, str], sentence: str):
@@ -135,7 +142,7 @@ class TestNotUnderstood:
         ]
 
         with pytest.raises(
-            UnsupportedConfig, match="Deployment logic-v2: FAULT_ERROR_PERCENT is not a number"
+            UnsupportedConfig, match="Deployment logic-v2: the value of FAULT_ERROR_PERCENT is not a number"
         ):
             split_of(objects)
 
@@ -156,10 +163,10 @@ class TestOdds:
         set_environment(objects, "logic-v1", FAULT_ERROR_PERCENT="5")
         set_environment(objects, "logic-v2", FAULT_HANG_PERCENT="0", HANG_SECONDS="1.5")
 
-        odds = split_of(objects).odds
+        rates = split_of(objects).fault_rates
 
-        assert odds == {"v1": FaultRates(5, 0, 3), "v2": FaultRates(33, 0, 1.5)}
-        assert odds["v2"].failing == 0.33
+        assert rates == {"v1": FaultRates(5, 0, 3), "v2": FaultRates(33, 0, 1.5)}
+        assert rates["v2"].failing == 0.33
 
 
 class TestInterference:
@@ -171,7 +178,7 @@ class TestInterference:
                 "retries on gateway-error, 5xx in ",
             ),
             ({"retries": {"attempts": 1, "retryOn": "500,503"}}, "retries on 500,503 in "),
-            ({"retries": {"attempts": 1, "perTryTimeout": "2s"}}, "a timeout for each try (2s) in "),
+            ({"retries": {"attempts": 1, "perTryTimeout": "2s"}}, "a timeout for each attempt (2s) in "),
             ({"timeout": "1s"}, "a timeout (1s) in "),
             ({"fault": {"abort": {"httpStatus": 503, "percentage": {"value": 10}}}}, "a fault (abort) in "),
             ({"fault": {"delay": {"fixedDelay": "1s", "percentage": {"value": 100}}}}, "a fault (delay) in "),
@@ -182,7 +189,7 @@ class TestInterference:
         objects = canary()
         logic_route(objects).update(policy)
 
-        assert split_of(objects).interference == (f"{phrase}VirtualService sentimesh/logic, spec.http[0]",)
+        assert interference_of(objects) == (f"{phrase}VirtualService sentimesh/logic, spec.http[0]",)
 
     @pytest.mark.parametrize(
         "policy",
@@ -199,7 +206,7 @@ class TestInterference:
         objects = canary()
         logic_route(objects).update(policy)
 
-        assert split_of(objects).interference == ()
+        assert interference_of(objects) == ()
 
     def test_retries_at_the_gateway_count_by_what_webapp_answers(self):
         """webapp turns logic's 500 into a 502, which gateway-error repeats."""
@@ -208,7 +215,7 @@ class TestInterference:
         ingress[0]["retries"] = {"attempts": 2, "retryOn": "gateway-error"}
         ingress[1]["timeout"] = "1s"
 
-        assert split_of(objects).interference == (
+        assert interference_of(objects) == (
             "retries on gateway-error in VirtualService sentimesh/ingress, spec.http[0]",
         )
 
@@ -219,4 +226,4 @@ class TestInterference:
         rule = named(objects, "DestinationRule", "logic")
         rule["spec"]["subsets"][1]["trafficPolicy"] = {kind: {}}
 
-        assert split_of(objects).interference == (f"{kind} in DestinationRule sentimesh/logic",)
+        assert interference_of(objects) == (f"{kind} in DestinationRule sentimesh/logic",)

@@ -9,11 +9,10 @@ import pytest
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured
-from loadgen.proofs.user_routing import GROUPS, HEADER, PLACES, decisions, judged, plan_for
+from loadgen.proofs.user_routing import EDGE, GROUPS, HEADER, PLACES, judge_place, load_plan, read_place
 from loadgen.statistics.judge import Verdict, overall
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
-EDGE, INSIDE = PLACES
 WHOLE = (*BASE, "k8s/base/frontend.yaml", "istio/overlays/user-routing")
 SHARES = {"internal": {"v2": 1.0}, "external": {"v1": 1.0}, "others": {"v1": 0.9, "v2": 0.1}}
 
@@ -25,7 +24,7 @@ def in_force() -> Objects:
 def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Measurement:
     """What a mesh answers that routes the groups with these shares, at the edge."""
     dice = random.Random(seed)
-    plan = plan_for(EDGE, decisions(resources(in_force()), EDGE))
+    plan = load_plan(EDGE, read_place(resources(in_force()), EDGE))
     observations = []
     for number in range(plan.count):
         group = dict(plan.requests[number % len(plan.requests)].headers).get(HEADER, "others")
@@ -35,15 +34,15 @@ def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Measurement:
 
 
 def verdicts(measurement: Measurement) -> dict[str, Verdict]:
-    wanted = decisions(resources(in_force()), EDGE)
-    checks = judged(EDGE, wanted, plan_for(EDGE, wanted), measurement)
+    by_group = read_place(resources(in_force()), EDGE)
+    checks = judge_place(EDGE, by_group, measurement)
     return {check.name.removeprefix("edge: "): check.verdict for check in checks}
 
 
 @pytest.mark.parametrize("place", PLACES, ids=[place.name for place in PLACES])
 def test_the_overlay_says_who_gets_what(place):
     """Members one version each, others both."""
-    found = decisions(resources(in_force()), place)
+    found = read_place(resources(in_force()), place)
 
     assert {group: dict(found[group].shares) for group in GROUPS} == SHARES
 
@@ -51,8 +50,8 @@ def test_the_overlay_says_who_gets_what(place):
 @pytest.mark.parametrize("place", PLACES, ids=[place.name for place in PLACES])
 def test_the_base_decides_nothing(place):
     """What is the same for everybody is not in force."""
-    with pytest.raises(NotConfigured, match="without regard to the header"):
-        decisions(resources(base() + manifests("k8s/base/frontend.yaml")), place)
+    with pytest.raises(NotConfigured, match="regardless of the header"):
+        read_place(resources(base() + manifests("k8s/base/frontend.yaml")), place)
 
 
 def test_a_service_that_no_route_leads_to_is_not_in_force():
@@ -63,7 +62,7 @@ def test_a_service_that_no_route_leads_to_is_not_in_force():
     ]
 
     with pytest.raises(NotConfigured, match="leads to webapp, not frontend"):
-        decisions(resources(objects), EDGE)
+        read_place(resources(objects), EDGE)
 
 
 def test_a_mesh_that_does_as_told_passes():

@@ -7,6 +7,7 @@ catalog what Istio makes of an object, so a warning never disagrees with the tra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
@@ -14,6 +15,7 @@ from localmesh.analysis.destinations import destinations
 from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
 from localmesh.analysis.local_meanings import local_meanings
+from localmesh.analysis.never_matching import never_matching
 from localmesh.analysis.policies import policies
 from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
@@ -35,6 +37,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     injection,
     local_meanings,
     missing_delegates,
+    never_matching,
     policies,
     principals,
     required_objects,
@@ -44,6 +47,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
 )
 
 
+@lru_cache(maxsize=2)  # a change compares the warnings about the mesh before and after it
 def analyze(catalog: Catalog) -> tuple[Problem, ...]:
     """All warnings about a mesh, in the order of the checks."""
     return tuple(problem for check in CHECKS for problem in check(catalog))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from localmesh.catalog import MESH, Catalog, Proxy, ProxyKind, Server, SidecarScope, VirtualService
-from localmesh.catalog.hosts import intersection
-from localmesh.catalog.http_routes import HttpMatch, HttpRoute
+from localmesh.catalog.hosts import intersection, is_wildcard
+from localmesh.catalog.http_routes import HttpMatch
 from localmesh.catalog.virtual_services import match_applies
 
 _HTTP_DEFAULT_PORT = 80
@@ -18,12 +18,12 @@ _HTTP_DEFAULT_PORT = 80
 class Callers:
     """The sidecars of a namespace that see the same of the mesh, or the proxies of a gateway.
 
-    `labels` are those of the pods; None stands for pods that are not in the manifests.
+    `labels` are those of the pods, as far as they are in the manifests.
     """
 
     namespace: str
     scope: SidecarScope
-    labels: tuple[Mapping[str, str], ...] | None
+    labels: tuple[Mapping[str, str], ...]
     gateway: str = ""
 
     def __str__(self) -> str:
@@ -34,27 +34,22 @@ class Callers:
 class Listener:
     """A port for which callers have the routes of a VirtualService, and the gateway name they serve it by.
 
-    A port of None is not known: the gateway that names it is not in the manifests.
+    A port of None is not known: the gateway that names it is not in the manifests. Labels of None are those
+    that a match asks for.
     """
 
     callers: Callers
     port: int | None
     gateway: str = MESH
+    labels: Mapping[str, str] | None = None
 
-    def has(self, route: HttpRoute) -> bool:
-        """Whether the callers have a route for at least one of its matches."""
-        return any(self._applies(match) for match in route.matches or [None])
-
-    def _applies(self, match: HttpMatch | None) -> bool:
+    def applies(self, match: HttpMatch | None) -> bool:
+        """Whether the callers have a route for a match."""
         if self.port is None or match is None:
             return True
-        labels = self.callers.labels
-        return any(
-            match_applies(
-                match, port=self.port, gateway=self.gateway, namespace=self.callers.namespace, labels=each
-            )
-            for each in ([match.get("sourceLabels") or {}] if labels is None else labels)
-        )
+        namespace = self.callers.namespace
+        labels = (match.get("sourceLabels") or {}) if self.labels is None else self.labels
+        return match_applies(match, port=self.port, gateway=self.gateway, namespace=namespace, labels=labels)
 
 
 class AllCallers:
@@ -69,15 +64,16 @@ class AllCallers:
 
     @cached_property
     def sidecars(self) -> list[Callers]:
-        """The sidecars, those that see the same together."""
+        """The sidecars, grouped by what they see."""
         scopes: dict[tuple[str, int], SidecarScope] = {}
-        labels: dict[tuple[str, int], list[Mapping[str, str]]] = {}
+        labels: dict[tuple[str, int], dict[frozenset[tuple[str, str]], Mapping[str, str]]] = {}
         for workload in self._catalog.workloads:
             if self._catalog.is_injected(workload):
                 scope = self._scope(workload.namespace, workload.labels)
                 scopes[workload.namespace, id(scope)] = scope
-                labels.setdefault((workload.namespace, id(scope)), []).append(workload.labels)
-        return [Callers(key[0], scope, tuple(labels[key])) for key, scope in scopes.items()]
+                distinct = labels.setdefault((workload.namespace, id(scope)), {})
+                distinct[frozenset(workload.labels.items())] = workload.labels
+        return [Callers(key[0], scope, tuple(labels[key].values())) for key, scope in scopes.items()]
 
     @cached_property
     def _gateways(self) -> list[tuple[Callers, tuple[Server, ...]]]:
@@ -110,10 +106,12 @@ class AllCallers:
     def _of_sidecars(self, virtual_service: VirtualService) -> Iterator[Listener]:
         if MESH not in virtual_service.gateways:
             return
-        callers = [each for each in self.sidecars if id(virtual_service) in self._visible[id(each)]]
-        for each in callers if self.sidecars else [self._assumed(virtual_service)]:
-            for port in sorted(mesh_ports(virtual_service, each.scope)):
-                yield Listener(each, port)
+        seeing = [callers for callers in self.sidecars if id(virtual_service) in self._visible[id(callers)]]
+        for callers in seeing if self.sidecars else [self._assumed(virtual_service)]:
+            distinct = callers.labels if virtual_service.depends_on_source_labels else callers.labels[:1]
+            for port in sorted(mesh_ports(virtual_service, callers.scope)):
+                for labels in distinct or (None,):
+                    yield Listener(callers, port, labels=labels)
 
     def _of_gateways(self, virtual_service: VirtualService) -> Iterator[Listener]:
         for callers, servers in self._gateways:
@@ -124,11 +122,12 @@ class AllCallers:
                 if server.gateway in virtual_service.gateways and intersection(
                     open_hosts, virtual_service.hosts
                 ):
-                    yield Listener(callers, server.number, server.gateway)
+                    yield Listener(callers, server.number, server.gateway, callers.labels[0])
 
     def _assumed(self, virtual_service: VirtualService) -> Callers:
         namespace = virtual_service.namespace
-        return Callers(namespace, self._scope(namespace, {}), None)
+        # without a Sidecar, which would be for known callers
+        return Callers(namespace, self._scope(namespace, {}, ProxyKind.GATEWAY), ())
 
     def _scope(
         self, namespace: str, labels: Mapping[str, str], kind: ProxyKind = ProxyKind.SIDECAR
@@ -146,7 +145,9 @@ def mesh_ports(virtual_service: VirtualService, scope: SidecarScope) -> set[int]
     ports: set[int] = set()
     for host in virtual_service.hosts:
         named = scope.called_by(host)
-        ports.update(port.number for service in named for port in service.ports if port.protocol.may_be_http)
+        for service in named:
+            if not is_wildcard(host) or scope.routed_by(service.host) is virtual_service:
+                ports.update(port.number for port in service.ports if port.protocol.may_be_http)
         if not named:
             ports.add(_HTTP_DEFAULT_PORT)
     return ports

@@ -28,11 +28,13 @@ def destinations(catalog: Catalog) -> Iterator[Problem]:
     callers, reports = AllCallers(catalog), _Reports(catalog)
     for virtual_service in catalog.virtual_services:
         listeners = callers.listeners(virtual_service)
-        for route, of_route in zip(virtual_service.http, virtual_service.destinations, strict=True):
-            having = [listener for listener in listeners if listener.has(route)]
+        having: dict[int, list[Listener]] = {}
+        for listener in listeners:
+            for index in {index for index, _ in virtual_service.routes_for(listener.applies)}:
+                having.setdefault(index, []).append(listener)
+        for index, of_route in enumerate(virtual_service.destinations):
             for destination in of_route:
-                used = having or [callers.unknown(virtual_service)]
-                reports.add(destination, of_route, used)
+                reports.add(destination, of_route, having.get(index) or [callers.unknown(virtual_service)])
     yield from reports.problems()
 
 
@@ -153,7 +155,7 @@ class _Reports:
     def _why_not(self, destination: RouteDestination, callers: list[Callers]) -> tuple[str, str]:
         """Why callers have no such subset, and what to do about it."""
         host, where = destination.host, _namespaces(callers)
-        used = {rule for each in callers if (rule := self._catalog.rule_for(host, each.namespace))}
+        used = {rule for caller in callers if (rule := self._catalog.rule_for(host, caller.namespace))}
         subsets = {_subject(rule): [subset.name for subset in rule.subsets] for rule in used}
         known = [f"{subject} has {listed(names)}" for subject, names in sorted(subsets.items())]
         unused = [
@@ -178,7 +180,7 @@ class _Reports:
 
 
 def _effect(report: _Report, concerned: list[Callers]) -> str:
-    """What becomes of requests, and whose."""
+    """What requests to a missing destination get, and whose requests these are."""
     all_callers = {id(listener.callers) for listener in report.listeners}
     partly = all_callers - {id(callers) for callers in concerned}
     who = listed(dict.fromkeys(map(str, concerned))) if partly else "callers"
@@ -194,7 +196,7 @@ def _effect(report: _Report, concerned: list[Callers]) -> str:
 
 
 def _namespaces(callers: Iterable[Callers]) -> str:
-    names = sorted({each.namespace for each in callers})
+    names = sorted({caller.namespace for caller in callers})
     return f"{'namespace' if len(names) == 1 else 'namespaces'} {listed(names)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.catalog import Catalog
-from localmesh.catalog.injection import NAMESPACE_LABEL, is_asked
+from localmesh.catalog.injection import NAMESPACE_LABEL, is_enabled
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.kubernetes import NAMESPACE, SERVICE_ACCOUNT
 from localmesh.kinds.persistent_volume_claim import PERSISTENT_VOLUME_CLAIM
@@ -16,7 +16,7 @@ from localmesh.problems.fields import listed
 
 
 def injection(catalog: Catalog) -> Iterator[Problem]:
-    """Pods that have a sidecar here and would have none on a cluster, where nothing asks for it.
+    """Pods that have a sidecar here and would have none on a cluster, where nothing enables it.
 
     Only namespaces in the manifests are looked at: any other may have the label in the cluster.
     """
@@ -26,7 +26,7 @@ def injection(catalog: Catalog) -> Iterator[Problem]:
             for workload in catalog.workloads
             if workload.namespace == namespace.name
             and catalog.is_injected(workload)
-            and not is_asked(namespace.labels, workload.labels)
+            and not is_enabled(namespace.labels, workload.labels)
         ]
         if concerned:
             yield _without_label(namespace, concerned)

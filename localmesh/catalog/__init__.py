@@ -9,7 +9,7 @@ from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads, with_default_gateways
-from localmesh.catalog.injection import is_refused
+from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
@@ -25,9 +25,16 @@ from localmesh.catalog.security import (
     policies_for,
     request_authentications,
 )
-from localmesh.catalog.service_entries import service_entries
-from localmesh.catalog.service_index import ServiceIndex
-from localmesh.catalog.services import Endpoint, Protocol, Resolution, Service, ServicePort, services
+from localmesh.catalog.services import (
+    Endpoint,
+    Protocol,
+    Resolution,
+    Service,
+    ServiceIndex,
+    ServicePort,
+    service_entries,
+    services,
+)
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
@@ -129,7 +136,7 @@ class Catalog:
     def is_injected(self, workload: Workload) -> bool:
         """Whether the pods of a workload get a sidecar: unless their namespace or pod template says no."""
         namespace = self.objects.named(NAMESPACE, "", workload.namespace)
-        return not is_refused(namespace.labels if namespace else {}, workload.labels, workload.annotations)
+        return not is_disabled(namespace.labels if namespace else {}, workload.labels, workload.annotations)
 
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
         """The AuthorizationPolicies that apply to a proxy's workload."""
@@ -149,7 +156,9 @@ class Catalog:
 
     def workloads_by_host(self) -> Mapping[str, tuple[Workload, ...]]:
         """The workloads whose pods are behind each Service that has any, by the Service's host."""
-        return self._service_index.by_host((*self.workloads, *(each.workload for each in self.gateways)))
+        return self._service_index.by_host(
+            (*self.workloads, *(gateway.workload for gateway in self.gateways))
+        )
 
     def with_pods(self, pods: Iterable[Pod]) -> Catalog:
         """The same mesh with other pods, as after a change of their readiness."""
@@ -190,7 +199,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
 def _named_hosts(routed: Iterable[VirtualService], rules: Iterable[DestinationRule]) -> set[str]:
     """The hosts that routes and rules are for, and those that routes lead to."""
     hosts = {rule.host for rule in rules}
-    return hosts.union(*(each.hosts for each in routed), *(each.destination_hosts for each in routed))
+    return hosts.union(*(vs.hosts for vs in routed), *(vs.destination_hosts for vs in routed))
 
 
 def _workloads(

@@ -1,36 +1,43 @@
-"""Where everything of a mesh listens: every pod, its sidecar, the gateways.
+"""Addresses: where every pod, sidecar and gateway of a mesh listens.
 
-The same layout serves the running mesh, on ports of the loopback, and the offline view, at made-up pod
-addresses; which of the two is decided by the `AddressAllocator` handed in.
+The `AddressAllocator` decides whether these are ports of the loopback, for a running mesh, or made-up pod
+addresses, for translation without running anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from localmesh.catalog import LOOPBACK, Address, GatewayWorkload, Inbound, Pod, Proxy, ProxyKind, Service
-from localmesh.catalog.injection import is_refused
+from localmesh.catalog import (
+    LOOPBACK,
+    Address,
+    Catalog,
+    GatewayWorkload,
+    Inbound,
+    Pod,
+    Proxy,
+    ProxyKind,
+    Service,
+)
 from localmesh.catalog.workload import Workload
-from localmesh.kinds.kubernetes import NAMESPACE
-from localmesh.manifests import Resource, of_kind
 
 
 class AddressAllocator(Protocol):
-    """Gives out names and addresses; the same answer for the same question."""
+    """Assigns names and addresses, always the same ones to the same pod and port."""
 
     def pod(self, workload: Workload, ordinal: int) -> str:
         """The name of a workload's pod."""
 
     def application(self, pod: str, port: int, *, movable: bool) -> Address:
-        """Where a pod's process listens for a container port; `movable`: it can be told another number."""
+        """Where the process of a pod listens for a container port; if `movable` the number is free."""
 
     def inbound(self, pod: str, port: int) -> Address:
         """Where a pod's sidecar listens for a container port."""
 
     def outbound(self, pod: str) -> Address:
-        """Where a pod's sidecar takes the pod's own requests."""
+        """Where a pod's sidecar accepts the pod's own requests."""
 
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:
         """The name of a gateway's pod."""
@@ -76,7 +83,7 @@ class SyntheticAllocator:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPod:
-    """A pod that is to run: `ports` maps container ports to the real ones; `proxy` is its sidecar."""
+    """A pod of the desired state: `ports` maps container ports to the real ones; `proxy` is its sidecar."""
 
     workload: Workload
     ordinal: int
@@ -113,17 +120,12 @@ def _reached_at(pod: Pod, host: str | None) -> Pod:
     return replace(pod, addresses=addresses)
 
 
-def plan_pods(
-    workloads: Iterable[Workload],
-    services_of: Callable[[str, Mapping[str, str]], Iterable[Service]],
-    is_injected: Callable[[Workload], bool],
-    addresses: AddressAllocator,
-) -> list[PlannedPod]:
-    """Every pod of the workloads, with all its addresses; `services_of` says what sends to their labels."""
+def plan_pods(catalog: Catalog, addresses: AddressAllocator) -> list[PlannedPod]:
+    """Every pod of the workloads, with all its addresses."""
     return [
-        _place(workload, ordinal, ports, is_injected(workload), addresses)
-        for workload in workloads
-        for ports in [_container_ports(workload, services_of(workload.namespace, workload.labels))]
+        _planned_pod(workload, ordinal, ports, catalog.is_injected(workload), addresses)
+        for workload in catalog.workloads
+        for ports in [_container_ports(workload, catalog.services_of(workload.namespace, workload.labels))]
         for ordinal in range(workload.replicas)
     ]
 
@@ -154,20 +156,10 @@ def _place_gateway(gateway: GatewayWorkload, ordinal: int, addresses: AddressAll
     return PlannedGateway(workload, ordinal, proxy, _pod(workload, name, listen, has_sidecar=False))
 
 
-def injection(namespaces: Iterable[Resource]) -> Callable[[Workload], bool]:
-    """Which workloads get a sidecar: all but those whose namespace or pod template says no."""
-    labels = {each.name: each.labels for each in of_kind(namespaces, NAMESPACE)}
-
-    def is_injected(workload: Workload) -> bool:
-        return not is_refused(labels.get(workload.namespace, {}), workload.labels, workload.annotations)
-
-    return is_injected
-
-
 def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[int, bool]:
-    """The container ports that count, each with whether the manifest declares it.
+    """The container ports, each with whether the manifest declares it.
 
-    Declaring a port is a courtesy in Kubernetes: a Service may send to any number.
+    Declaring a port is optional in Kubernetes: a Service may send to any number.
     """
     ports = dict.fromkeys(workload.declared_ports, True)
     for service in services:
@@ -177,7 +169,7 @@ def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[in
     return ports
 
 
-def _place(
+def _planned_pod(
     workload: Workload, ordinal: int, ports: Mapping[int, bool], injected: bool, addresses: AddressAllocator
 ) -> PlannedPod:
     name = addresses.pod(workload, ordinal)
@@ -200,7 +192,7 @@ def _place(
         inbound=inbound,
         outbound=addresses.outbound(key),
     )
-    reachable = {each.container_port: each.listen for each in inbound} if injected else applications
+    reachable = {port.container_port: port.listen for port in inbound} if injected else applications
     pod = _pod(workload, name, reachable, has_sidecar=injected)
     return PlannedPod(
         workload=workload,
@@ -214,7 +206,7 @@ def _place(
 
 
 def _pod(workload: Workload, name: str, addresses: Mapping[int, Address], *, has_sidecar: bool) -> Pod:
-    """The pod as endpoints see it, not ready yet."""
+    """The pod as an endpoint, not ready yet."""
     return Pod(
         name=name,
         namespace=workload.namespace,

@@ -1,4 +1,4 @@
-"""What ConfigMaps and Secrets hold."""
+"""The data of ConfigMaps and Secrets."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class ConfigData:
     entries: Mapping[tuple[ConfigKind, str, str], Mapping[str, bytes]] = field(default_factory=dict)
 
     def of(self, kind: ConfigKind, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """The content of one of them, None when there is none of that name."""
+        """The data of one of them; None if it does not exist."""
         return self.entries.get((kind, namespace, name))
 
 
 def config_data(resources: Iterable[Resource]) -> ConfigData:
-    """The content of all ConfigMaps and Secrets among `resources`; ManifestError for bad base64."""
+    """The data of all ConfigMaps and Secrets. Raises ManifestError for invalid base64."""
     entries: dict[tuple[ConfigKind, str, str], Mapping[str, bytes]] = {}
     for resource in resources:
         if resource.is_a(CONFIG_MAP):

@@ -1,4 +1,4 @@
-"""Containers of a pod: what is run, with which environment, ports and mounts."""
+"""Containers of a pod: their commands, environment, ports and mounts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.probe import Action, Handlers, Probe
-from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Mount, mounts
 from localmesh.problems import FieldPath
+from localmesh.problems.problem import ProblemCollector
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerPort:
-    """A declared port; the process behind it listens on another, free one."""
+    """A declared port; the process listens on another, free port instead."""
 
     number: int
     name: str = ""
@@ -24,14 +24,14 @@ class ContainerPort:
 
 @dataclass(frozen=True, slots=True)
 class FieldReference:
-    """A value of the pod itself, such as `metadata.name`."""
+    """A field of the pod itself, such as `metadata.name`."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceReference:
-    """A request or limit of a container (None: of the same one), divided and rounded up."""
+    """A request or limit of a container (None: the same one), divided by `divisor` and rounded up."""
 
     resource: str
     divisor: str = "1"
@@ -50,7 +50,7 @@ class KeyReference:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An environment variable: a text that may hold `$(VAR)`, or, when that is empty, a source."""
+    """An environment variable: a text that may contain `$(VAR)`, or a source if the text is empty."""
 
     name: str
     value: str = ""
@@ -69,7 +69,7 @@ class VariableImport:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container as the manifest has it; an empty `command` means that the image would decide.
+    """One container as the manifest describes it; without a `command` that of the image applies.
 
     `requests` and `limits` are Kubernetes quantities by resource name.
     """
@@ -92,11 +92,11 @@ class Container:
 
 
 def container(
-    body: Mapping[str, Any], path: FieldPath, volumes: Collection[str], refusals: Refusals
+    body: Mapping[str, Any], path: FieldPath, volumes: Collection[str], collector: ProblemCollector
 ) -> Container:
     """The container written at `path`; `volumes` are the names of the pod's volumes."""
     ports = tuple(map(_port, body.get("ports") or ()))
-    handlers = Handlers(refusals, {port.name: port.number for port in ports if port.name})
+    handlers = Handlers(collector, {port.name: port.number for port in ports if port.name})
     resources = body.get("resources") or {}
     return Container(
         name=body["name"],
@@ -107,7 +107,7 @@ def container(
         variables=tuple(map(_variable, body.get("env") or ())),
         imports=tuple(map(_import, body.get("envFrom") or ())),
         ports=ports,
-        mounts=mounts(body, path, volumes, refusals),
+        mounts=mounts(body, path, volumes, collector),
         startup=handlers.probe(body, "startupProbe", path),
         readiness=handlers.probe(body, "readinessProbe", path),
         liveness=handlers.probe(body, "livenessProbe", path),

@@ -1,7 +1,7 @@
-"""Delegation: a root VirtualService hands the routes below a match to another one.
+"""Delegation: a root VirtualService leaves the routes below a match to another one.
 
-The rules are those of Istio, "Virtual Service", `Delegate`: the delegate's match must lie within the
-root's, else that delegate route is left out; what the delegate leaves unset it takes from the root.
+The rules are those of Istio, "Virtual Service", `Delegate`: a route of the delegate whose match is not within
+the root's is left out; what the delegate does not set it inherits from the root.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MATCH_MAPS = ("headers", "withoutHeaders", "queryParams")
 
 
 def merge_route(root: RouteBlock, delegate: RouteBlock) -> RouteBlock | None:
-    """A route of a delegate as it stands below `root`; None if it contradicts the root."""
+    """A route of a delegate merged into its root; None if it contradicts the root."""
     matches = _merge_matches(root.get("match") or [], delegate.get("match") or [])
     if matches is None:
         return None

@@ -1,4 +1,4 @@
-"""DestinationRules: which one holds for a caller and a host, and its policy per subset and port."""
+"""DestinationRules: which one applies to a caller and a host, and its policy by subset and port."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Policy = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """A named part of a host's endpoints, chosen by labels, with its own traffic policy if it has one."""
+    """A named subset of the endpoints of a host, with an optional traffic policy of its own."""
 
     name: str
     labels: Mapping[str, str]
@@ -51,7 +51,7 @@ class DestinationRule:
         return next((subset for subset in self.subsets if subset.name == name), None)
 
     def policy_for(self, port: int, subset: Subset | None = None) -> Policy:
-        """The traffic policy in force for a port and subset.
+        """The traffic policy of a port and subset.
 
         Port-level settings replace everything for their port; a subset's blocks replace the rule's
         block by block (Istio, "Destination Rule", `TrafficPolicy.portLevelSettings` and `Subset`).
@@ -67,7 +67,7 @@ class DestinationRule:
 
 
 def _for_port(policy: Policy | None, port: int) -> tuple[Policy | None, bool]:
-    """The policy for a port without its `portLevelSettings`, and whether those decided."""
+    """The policy for a port without its `portLevelSettings`, and whether it came from there."""
     if policy is None:
         return None, False
     for setting in policy.get("portLevelSettings") or ():
@@ -108,19 +108,19 @@ def _merge(first: DestinationRule, other: DestinationRule) -> DestinationRule:
 
 
 class RuleIndex:
-    """DestinationRules found by caller and host without walking all of them."""
+    """DestinationRules by caller and host."""
 
     def __init__(self, rules: Iterable[DestinationRule]) -> None:
         self.rules = tuple(rules)
-        self._own = _ByHost(rule for rule in self.rules if _holds_at_home(rule))
+        self._own = _ByHost(rule for rule in self.rules if _applies_at_home(rule))
         self._exported = _ByHost(rule for rule in self.rules if not _is_private(rule))
 
     def rule_for(self, *, host: str, caller: str, owner: str | None) -> DestinationRule | None:
         """The rule that a proxy in namespace `caller` applies to `host`, a Service of namespace `owner`.
 
         Looked up in the caller's namespace, then among what the Service's namespace exports, then among
-        what the root namespace exports; in each the most specific host counts (Istio, "Destination Rule",
-        `exportTo`). A rule that is not exported to its own namespace does not hold there.
+        what the root namespace exports; in each of these the most specific host wins (Istio, "Destination
+        Rule", `exportTo`). A rule that is not exported to its own namespace does not apply there.
         """
         rule = self._own.find(caller, host)
         if rule is not None:
@@ -136,11 +136,11 @@ def _is_private(rule: DestinationRule) -> bool:
     return len(rule.export_to) == 1 and rule.export_to[0] in (".", rule.namespace)
 
 
-def _holds_at_home(rule: DestinationRule) -> bool:
-    """Whether callers of the rule's namespace look at it before all others.
+def _applies_at_home(rule: DestinationRule) -> bool:
+    """Whether the rule takes precedence for callers in its own namespace.
 
-    In the root namespace that is only a private rule: a catch-all there is meant for the mesh, and would
-    hide all others from the ingress gateway.
+    In the root namespace only a private rule does: a catch-all there is meant for the mesh, and would hide
+    all others from the ingress gateway.
     """
     if rule.namespace == ROOT_NAMESPACE:
         return _is_private(rule)

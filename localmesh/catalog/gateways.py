@@ -12,7 +12,7 @@ from typing import Any
 
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.default_gateways import ORIGIN, SYSTEM_NAMESPACE, default_gateways
-from localmesh.catalog.injection import is_refused
+from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Service
 from localmesh.catalog.workload import Workload, workload
@@ -145,7 +145,7 @@ def _is_gateway(deployment: Resource, namespace: Mapping[str, str]) -> bool:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     templates = (name.strip() for name in annotations.get(TEMPLATES_ANNOTATION, "").split(","))
     if GATEWAY_TEMPLATE in templates:
-        return not is_refused(namespace, labels, annotations)
+        return not is_disabled(namespace, labels, annotations)
     containers = (template.get("spec") or {}).get("containers") or ()
     return any((container.get("args") or [])[:2] == _ROUTER for container in containers)
 

@@ -23,33 +23,36 @@ def is_wildcard(host: str) -> bool:
 
 
 def is_within(host: str, pattern: str) -> bool:
-    """Whether every name that `host` means is also meant by `pattern`."""
+    """Whether every name that `host` matches is also matched by `pattern` (istiod: `SubsetOf`)."""
     if not is_wildcard(pattern):
         return host == pattern
     return host.lstrip("*").endswith(pattern[1:])
 
 
 def intersection(server_hosts: Iterable[str], hosts: Iterable[str]) -> list[str]:
-    """The more specific host of each pair that overlaps, in order, each once.
+    """The more specific host of every pair that overlaps, in order, without duplicates.
 
-    That is how a Gateway server's hosts limit a VirtualService's (Istio, "Gateway", `Server.hosts`).
+    So the hosts of a Gateway server limit those of a VirtualService (Istio, "Gateway", `Server.hosts`).
 
     >>> intersection(["*.example.com"], ["a.example.com", "b.org"])
     ['a.example.com']
     """
     hosts = list(hosts)
-    found: dict[str, None] = {}
+    common: dict[str, None] = {}
     for server_host in server_hosts:
         for host in hosts:
             if is_within(server_host, host):
-                found[server_host] = None
+                common[server_host] = None
             elif is_within(host, server_host):
-                found[host] = None
-    return list(found)
+                common[host] = None
+    return list(common)
 
 
 def most_specific(host: str, patterns: Iterable[str]) -> str | None:
-    """The pattern that names `host` most exactly: the host itself, else the longest wildcard, else None."""
+    """The most specific pattern that covers `host`: the host itself, else the longest wildcard, else None.
+
+    istiod: pkg/config/host, `MostSpecificHostMatch`.
+    """
     best: str | None = None
     for pattern in patterns:
         if pattern == host:

@@ -1,7 +1,7 @@
-"""Which pods get a sidecar, here and on a cluster: Istio's page "Installing the Sidecar".
+"""Which pods get a sidecar, here and on a cluster (Istio, "Installing the Sidecar").
 
-There, a pod gets none if its own label or its namespace's says no; it gets one if one of them says yes; and
-none if neither says anything. Here what says nothing counts as yes: most samples come without a Namespace.
+On a cluster a pod gets none if its own label or its namespace's disables injection, one if either enables it,
+and none if neither says anything. Here the last case counts as enabled, as most samples have no Namespace.
 """
 
 from __future__ import annotations
@@ -15,26 +15,19 @@ POD_LABEL = "sidecar.istio.io/inject"
 Labels = Mapping[str, str]
 
 
-def is_refused(namespace: Labels, pod: Labels, pod_annotations: Labels) -> bool:
-    """Whether a pod gets no sidecar whatever else is said; the annotation is the label's predecessor."""
+def is_disabled(namespace: Labels, pod: Labels, pod_annotations: Labels) -> bool:
+    """Whether injection is disabled for a pod; the annotation is the older form of the pod's label."""
     own = pod.get(POD_LABEL, pod_annotations.get(POD_LABEL))
     return namespace.get(NAMESPACE_LABEL) == "disabled" or own == "false"
 
 
-def is_asked_for_all(namespace: Labels) -> bool:
-    """Whether a namespace asks for sidecars; `istio-injection` decides where both labels are."""
+def is_enabled(namespace: Labels, pod: Labels) -> bool:
+    """Whether a pod for which injection is not disabled gets a sidecar on a cluster.
+
+    The pod's own labels count only in a namespace that has neither of the two labels.
+    """
     if NAMESPACE_LABEL in namespace:
         return namespace[NAMESPACE_LABEL] == "enabled"
-    return bool(namespace.get(REVISION_LABEL))
-
-
-def is_asked(namespace: Labels, pod: Labels) -> bool:
-    """Whether a pod that is not refused gets a sidecar on a cluster, too.
-
-    Its own labels are looked at only in a namespace that has neither of the two.
-    """
-    if is_asked_for_all(namespace):
-        return True
-    if NAMESPACE_LABEL in namespace or REVISION_LABEL in namespace:
-        return False
+    if REVISION_LABEL in namespace:
+        return bool(namespace[REVISION_LABEL])
     return pod.get(POD_LABEL) == "true" or bool(pod.get(REVISION_LABEL))

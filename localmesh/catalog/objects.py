@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from localmesh.kinds import Kind
@@ -21,7 +22,7 @@ class Objects:
 
     def beside(self, resources: Iterable[Resource]) -> Objects:
         """These objects and others."""
-        return Objects([*(each for of_kind in self._by_kind.values() for each in of_kind), *resources])
+        return Objects([*itertools.chain.from_iterable(self._by_kind.values()), *resources])
 
     def of(self, *kinds: Kind) -> list[Resource]:
         """The objects of these kinds; where Istio has to choose between two, the older one counts."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localmesh.catalog.refusals import Refusals
 from localmesh.problems import FieldPath
 from localmesh.problems.codes import invalid
+from localmesh.problems.problem import ProblemCollector
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class HttpGet:
 
 @dataclass(frozen=True, slots=True)
 class TcpSocket:
-    """Succeeds when the port takes a connection."""
+    """Succeeds when the port accepts a connection."""
 
     port: int
     host: str | None = None
@@ -32,7 +32,7 @@ class TcpSocket:
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Succeeds when the command, run beside the container's own, exits with 0."""
+    """Succeeds when the command, run next to the container's own, exits with status 0."""
 
     command: tuple[str, ...]
 
@@ -42,9 +42,9 @@ Action = HttpGet | TcpSocket | Execute
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How, how often and how stubbornly a container is asked; ports are the declared ones.
+    """A probe of a container; its ports are the declared ones.
 
-    `termination_grace_seconds` is the probe's own grace period, None for the pod's.
+    `termination_grace_seconds` overrides the grace period of the pod.
     """
 
     action: Action
@@ -60,11 +60,11 @@ class Probe:
 class Handlers:
     """Reads the probes and hooks of one container, whose ports can be named."""
 
-    refusals: Refusals
+    collector: ProblemCollector
     port_numbers: Mapping[str, int] = field(default_factory=dict)
 
     def probe(self, container: Mapping[str, Any], key: str, path: FieldPath) -> Probe | None:
-        """The probe under `key`, None where there is none or localmesh has not its kind."""
+        """The probe under `key`; None if there is none or its handler is not supported."""
         body = container.get(key)
         if body is None:
             return None
@@ -82,10 +82,10 @@ class Handlers:
         )
 
     def pre_stop(self, container: Mapping[str, Any], path: FieldPath) -> Action | None:
-        """What is done before the container is told to stop; None for nothing, also instead of a sleep.
+        """The action before the container is stopped; None if there is none, and for a sleep.
 
-        A sleep waits until no proxy sends requests to the pod any more. Here every proxy has acknowledged
-        that before a pod is stopped.
+        A sleep waits until no proxy sends requests to the pod. Here every proxy acknowledges that before a
+        pod is stopped.
         """
         body = (container.get("lifecycle") or {}).get("preStop")
         if not body or body.get("sleep") is not None:
@@ -111,7 +111,7 @@ class Handlers:
             path=get.get("path") or "/",
             scheme=get.get("scheme") or "HTTP",
             host=get.get("host") or None,
-            headers=tuple((each["name"], each["value"]) for each in get.get("httpHeaders") or ()),
+            headers=tuple((header["name"], header["value"]) for header in get.get("httpHeaders") or ()),
         )
 
     def _port(self, port: int | str | None, path: FieldPath) -> int | None:
@@ -123,5 +123,5 @@ class Handlers:
             return int(port)
         found, known = f'"{port}"', ", ".join(self.port_numbers) or "none"
         expected = "a port of the container"
-        self.refusals.add(invalid.UNKNOWN_NAME, path, found=found, expected=expected, known=known)
+        self.collector.add(invalid.UNKNOWN_NAME, path, found=found, expected=expected, known=known)
         return None

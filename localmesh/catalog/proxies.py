@@ -1,4 +1,4 @@
-"""Proxies and the pods behind them: who asks for configuration, and where things listen."""
+"""Proxies, pods, and the addresses at which they listen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where something listens."""
+    """A host and port at which something listens."""
 
     host: str
     port: int
@@ -23,7 +23,7 @@ class Address:
 
 
 class ProxyKind(Enum):
-    """What a proxy stands in front of."""
+    """Whether a proxy is the sidecar of a pod or a gateway."""
 
     SIDECAR = "sidecar"
     GATEWAY = "gateway"
@@ -31,7 +31,7 @@ class ProxyKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A container port of a sidecar's pod: where the sidecar listens for it, where the application does."""
+    """A container port of a pod with a sidecar, and where the sidecar and the application listen for it."""
 
     container_port: int
     listen: Address
@@ -54,16 +54,16 @@ class Proxy:
 
     @property
     def identity(self) -> str:
-        """The SPIFFE identity that it proves to others."""
+        """The SPIFFE identity in its certificate."""
         return identity(self.namespace, self.service_account)
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod as endpoints see it.
+    """A pod as an endpoint of Services.
 
-    `addresses`: container port → where the mesh reaches it (the sidecar's inbound listener, or the
-    application itself where the pod has no sidecar); `port_names`: container port name → number.
+    `addresses`: container port → where the mesh reaches it: the inbound listener of the sidecar,
+    or the application itself in a pod without one; `port_names`: container port name → number.
     """
 
     name: str
@@ -85,10 +85,10 @@ class Pod:
         return identity(self.namespace, self.service_account)
 
     def container_port(self, target: int | str) -> int | None:
-        """The container port that a Service's `targetPort` means here; None if no port has that name."""
+        """The container port of a Service's `targetPort`; None if no port has that name."""
         return target if isinstance(target, int) else self.port_names.get(target)
 
     def address(self, target: int | str) -> Address | None:
-        """Where the mesh reaches a `targetPort` of this pod, if it declares it."""
+        """Where the mesh reaches a `targetPort` of this pod; None if the pod does not declare it."""
         number = self.container_port(target)
         return None if number is None else self.addresses.get(number)

@@ -1,21 +1,23 @@
-"""Kubernetes Services, and the protocol that Istio reads off each of their ports."""
+"""Services of Kubernetes and hosts of ServiceEntries, and the pods behind them (Istio, "Service Entry")."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
+from typing import Protocol as TypingProtocol
 
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.hosts import service_host
 from localmesh.catalog.objects import Objects
 from localmesh.kinds.service import SERVICE
+from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.manifests import Resource
 
 
 class Protocol(Enum):
-    """What Istio takes a port to speak (Istio, "Protocol Selection")."""
+    """The protocol of a port as Istio selects it (Istio, "Protocol Selection")."""
 
     HTTP = "HTTP"
     HTTP2 = "HTTP2"
@@ -26,17 +28,17 @@ class Protocol(Enum):
 
     @property
     def is_http(self) -> bool:
-        """Declared to be HTTP of some version."""
+        """Whether it is declared to be HTTP of any version."""
         return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
 
     @property
     def may_be_http(self) -> bool:
-        """HTTP routes apply: declared HTTP, or detected on the connection."""
+        """Whether HTTP routes apply: declared to be HTTP, or detected on the connection."""
         return self.is_http or self is Protocol.SNIFFED
 
     @property
     def is_http2(self) -> bool:
-        """Declared to be HTTP/2, so upstream connections speak it too."""
+        """Whether it is declared to be HTTP/2, so that upstream connections use it too."""
         return self in (Protocol.HTTP2, Protocol.GRPC)
 
 
@@ -93,7 +95,7 @@ class ServicePort:
 
 
 class Resolution(Enum):
-    """How endpoints are found: the pods that a selector means, or as a ServiceEntry says."""
+    """How endpoints are found: the pods that a selector matches, or as a ServiceEntry specifies."""
 
     PODS = "PODS"
     STATIC = "STATIC"
@@ -112,7 +114,7 @@ class Endpoint:
     weight: int = 1
 
     def port(self, port: ServicePort) -> int:
-        """The number at which it serves a port of its entry."""
+        """The number of the endpoint's own port for a port of its entry."""
         return self.ports.get(port.name) or int(port.target)
 
 
@@ -130,7 +132,7 @@ class Service:
     export_to: tuple[str, ...]
     resolution: Resolution = Resolution.PODS
     is_external: bool = False
-    """Whether it is outside the mesh, so that nobody proves an identity there."""
+    """Whether it is outside the mesh, where endpoints have no identity."""
     endpoints: tuple[Endpoint, ...] = ()
     is_entry: bool = False
     subject: str = field(default="", compare=False)
@@ -187,3 +189,91 @@ def _port(port: Mapping[str, Any]) -> ServicePort:
             number=number,
         ),
     )
+
+
+def service_entries(objects: Objects) -> Iterator[Service]:
+    """A Service for every host of every ServiceEntry, oldest first."""
+    for entry in objects.of(SERVICE_ENTRY):
+        for host in entry.spec.get("hosts") or ():
+            yield _entry_host(entry, host.lower())
+
+
+def _entry_host(entry: Resource, host: str) -> Service:
+    spec: Mapping[str, Any] = entry.spec
+    resolution = Resolution(spec.get("resolution", "NONE"))
+    selector = dict((spec.get("workloadSelector") or {}).get("labels") or {})
+    endpoints = tuple(_endpoint(endpoint) for endpoint in spec.get("endpoints") or ())
+    if not endpoints and resolution in (Resolution.DNS, Resolution.DNS_ROUND_ROBIN):
+        endpoints = (Endpoint(host),)
+    return Service(
+        namespace=entry.namespace,
+        name=host,
+        host=host,
+        ports=tuple(_entry_port(port) for port in spec.get("ports") or ()),
+        selector=selector,
+        addresses=(),
+        headless=False,
+        export_to=tuple(spec.get("exportTo") or ()),
+        resolution=Resolution.PODS if selector else resolution,
+        is_external=spec.get("location", "MESH_EXTERNAL") == "MESH_EXTERNAL",
+        endpoints=endpoints,
+        is_entry=True,
+        subject=entry.place.subject,
+    )
+
+
+def _entry_port(port: Mapping[str, Any]) -> ServicePort:
+    number = int(port["number"])
+    protocol = protocol_of(name=port.get("protocol", "").lower() or port.get("name", ""), number=number)
+    return ServicePort(port.get("name", ""), number, int(port.get("targetPort") or number), protocol)
+
+
+def _endpoint(endpoint: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(
+        address=endpoint.get("address", ""),
+        ports={name: int(number) for name, number in (endpoint.get("ports") or {}).items()},
+        labels=dict(endpoint.get("labels") or {}),
+        weight=int(endpoint.get("weight") or 1),
+    )
+
+
+class Labelled(TypingProtocol):
+    """A pod or workload: what the selector of a Service is compared with."""
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels, or those of its pods."""
+
+
+Selected = TypeVar("Selected", bound=Labelled)
+
+
+class ServiceIndex:
+    """Services by one label of their selector, which every pod behind them must have."""
+
+    def __init__(self, services: Iterable[Service]) -> None:
+        self._by_label: dict[tuple[str, str, str], list[Service]] = {}
+        for service in services:
+            if service.selector:
+                label = min(service.selector.items())
+                self._by_label.setdefault((service.namespace, *label), []).append(service)
+
+    def services_of(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
+        """The Services that select pods with these labels, by host."""
+        candidates = (
+            service for label in labels.items() for service in self._by_label.get((namespace, *label), ())
+        )
+        selecting = [service for service in candidates if service.selects(namespace, labels)]
+        return sorted(selecting, key=lambda service: service.host)
+
+    def by_host(self, pods: Iterable[Selected]) -> Mapping[str, tuple[Selected, ...]]:
+        """The pods or workloads behind each Service that has any, in their order."""
+        behind: dict[str, list[Selected]] = {}
+        for pod in pods:
+            for service in self.services_of(pod.namespace, pod.labels):
+                behind.setdefault(service.host, []).append(pod)
+        return {host: tuple(selected) for host, selected in behind.items()}

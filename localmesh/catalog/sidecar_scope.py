@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from localmesh.catalog.hosts import is_wildcard, is_within, overlap
+from localmesh.catalog.hosts import is_wildcard, is_within, most_specific, overlap
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Service
@@ -110,14 +110,30 @@ class SidecarScope:
     allows_unknown: bool = True
     _by_host: Mapping[str, Service] = field(init=False, compare=False, repr=False)
     _callable_by_host: Mapping[str, Service] = field(init=False, compare=False, repr=False)
+    _owners: Mapping[str, VirtualService] = field(init=False, compare=False, repr=False)
+    _wildcards: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        owners: dict[str, VirtualService] = {}
+        for virtual_service in self.virtual_services:
+            for host in virtual_service.hosts:
+                owners.setdefault(host, virtual_service)
+        object.__setattr__(self, "_owners", owners)
+        object.__setattr__(self, "_wildcards", tuple(filter(is_wildcard, owners)))
         object.__setattr__(self, "_by_host", {service.host: service for service in self.services})
         object.__setattr__(self, "_callable_by_host", {service.host: service for service in self.callable})
 
     def service(self, host: str) -> Service | None:
         """The Service of that host, with the ports that the proxy has clusters for; None if it has none."""
         return self._by_host.get(host)
+
+    def routed_by(self, host: str) -> VirtualService | None:
+        """The VirtualService that names the host of a Service most exactly; of equals the oldest.
+
+        istiod: pilot/pkg/model/sidecar.go, `computeWildcardHostVirtualServiceIndex`.
+        """
+        pattern = host if host in self._owners else most_specific(host, self._wildcards)
+        return self._owners[pattern] if pattern else None
 
     def called_by(self, host: str) -> list[Service]:
         """The Services that the proxy may call by a fully qualified host, which may be a wildcard."""

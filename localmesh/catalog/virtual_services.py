@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ from localmesh.manifests import Resource
 from localmesh.problems import FieldPath
 
 MESH = "mesh"
+_MAPS = ("headers", "withoutHeaders", "queryParams")
+_PSEUDO = ("method", "authority", "scheme")
+"""The conditions of a match beside its path that Envoy decides on."""
 _DESTINATIONS = ("route", "mirror", "mirrors")
 """The fields of a route that hold destinations."""
 
@@ -61,6 +64,29 @@ class VirtualService:
     def visible_from(self, namespace: str) -> bool:
         """Whether proxies of that namespace get this object (Istio, "Virtual Service", `exportTo`)."""
         return exported(self.export_to, self.namespace, namespace)
+
+    def routes_for(
+        self, applies: Callable[[HttpMatch | None], bool]
+    ) -> Iterator[tuple[int, HttpMatch | None]]:
+        """The routes that a proxy has, one for each match that applies to it, with their indexes in `http`.
+
+        Nothing follows a catch-all, as it would never be reached.
+        """
+        for index, route in enumerate(self.http):
+            for match in route.matches or [None]:
+                if applies(match):
+                    yield index, match
+                    if is_catch_all(match):
+                        return
+
+
+def is_catch_all(match: HttpMatch | None) -> bool:
+    """Whether a match takes every request (istiod: route.go, `IsCatchAllRoute`)."""
+    if match is None:
+        return True
+    uri = match.get("uri") or {"prefix": "/"}
+    every_path = uri.get("prefix") == "/" or uri.get("regex") == ".*"
+    return every_path and not any(match.get(name) for name in _MAPS) and not any(n in match for n in _PSEUDO)
 
 
 def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
@@ -148,7 +174,9 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
         http=tuple(http_route(route) for route, _ in routes),
         export_to=tuple(spec.get("exportTo") or ()),
         order=resource.order,
-        destination_hosts=tuple(sorted({each.host for of_route in destinations for each in of_route})),
+        destination_hosts=tuple(
+            sorted({destination.host for of_route in destinations for destination in of_route})
+        ),
         depends_on_source_labels=any(
             match.get("sourceLabels") for route, _ in routes for match in route.get("match") or ()
         ),

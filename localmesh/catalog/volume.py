@@ -1,4 +1,4 @@
-"""Volumes of a pod and where containers mount them."""
+"""Volumes of a pod, and where containers mount them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog.config_data import ConfigKind
-from localmesh.catalog.refusals import Refusals
 from localmesh.problems import FieldPath
 from localmesh.problems.codes import invalid
+from localmesh.problems.problem import ProblemCollector
 
 _DEFAULT_MODE = 0o644
 
 
 @dataclass(frozen=True, slots=True)
 class EmptyDirectory:
-    """A folder that lives as long as the pod."""
+    """A folder that is removed with the pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A folder that outlives the pod and is shared by all that name the same claim."""
+    """A folder that is kept and that all pods with the same claim share."""
 
     name: str
     read_only: bool = False
@@ -38,7 +38,7 @@ class KeyFile:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFiles:
-    """The keys of a ConfigMap or Secret as files; `items` None stands for all of them."""
+    """The keys of a ConfigMap or Secret as files; without `items` all of them."""
 
     kind: ConfigKind
     name: str
@@ -49,7 +49,7 @@ class ConfigFiles:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A named volume and what it holds."""
+    """A named volume and its source."""
 
     name: str
     source: EmptyDirectory | Claim | ConfigFiles
@@ -57,7 +57,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """Where a container sees a volume; `sub_path` may still hold `$(VAR)` references."""
+    """Where a container mounts a volume; `sub_path` may contain `$(VAR)` references."""
 
     volume: str
     path: str
@@ -65,16 +65,16 @@ class Mount:
     read_only: bool = False
 
 
-def volumes(spec: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> tuple[Volume, ...]:
+def volumes(spec: Mapping[str, Any], path: FieldPath, collector: ProblemCollector) -> tuple[Volume, ...]:
     """The volumes of a pod spec."""
     return tuple(
-        _volume(body, path / "volumes" / index, refusals)
+        _volume(body, path / "volumes" / index, collector)
         for index, body in enumerate(spec.get("volumes") or ())
     )
 
 
 def mounts(
-    container: Mapping[str, Any], path: FieldPath, known: Collection[str], refusals: Refusals
+    container: Mapping[str, Any], path: FieldPath, known: Collection[str], collector: ProblemCollector
 ) -> tuple[Mount, ...]:
     """The mounts of a container; `known` are the names of the pod's volumes."""
     sound = []
@@ -82,17 +82,17 @@ def mounts(
         here = path / "volumeMounts" / index
         if body["name"] not in known:
             found, listed = f'"{body["name"]}"', ", ".join(known) or "none"
-            refusals.add(
+            collector.add(
                 invalid.UNKNOWN_NAME, here / "name", found=found, expected="a volume of the pod", known=listed
             )
             continue
-        _require_inside(body.get("subPath") or "", here / "subPath", refusals)
-        _require_inside(body.get("subPathExpr") or "", here / "subPathExpr", refusals)
+        _require_inside(body.get("subPath") or "", here / "subPath", collector)
+        _require_inside(body.get("subPathExpr") or "", here / "subPathExpr", collector)
         sound.append(
             Mount(
                 volume=body["name"],
                 path="/" + body["mountPath"].strip("/"),
-                # Only subPathExpr expands variables: a `$` in subPath is doubled to stay itself.
+                # Only subPathExpr expands variables: a `$` in subPath is doubled to stay as it is.
                 sub_path=body.get("subPathExpr") or (body.get("subPath") or "").replace("$", "$$"),
                 read_only=bool(body.get("readOnly")),
             )
@@ -100,34 +100,34 @@ def mounts(
     return tuple(sound)
 
 
-def _volume(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> Volume:
+def _volume(body: Mapping[str, Any], path: FieldPath, collector: ProblemCollector) -> Volume:
     name = body["name"]
     if (config_map := body.get("configMap")) is not None:
-        _require_items_inside(config_map, path / "configMap", refusals)
+        _require_items_inside(config_map, path / "configMap", collector)
         return Volume(name, _config_files("ConfigMap", config_map.get("name") or "", config_map))
     if (secret := body.get("secret")) is not None:
-        _require_items_inside(secret, path / "secret", refusals)
+        _require_items_inside(secret, path / "secret", collector)
         return Volume(name, _config_files("Secret", secret.get("secretName") or "", secret))
     if (claim := body.get("persistentVolumeClaim")) is not None:
         return Volume(name, Claim(claim["claimName"], bool(claim.get("readOnly"))))
-    return Volume(name, EmptyDirectory())  # a volume that names no kind is an emptyDir in Kubernetes
+    return Volume(name, EmptyDirectory())  # a volume without a source is an emptyDir in Kubernetes
 
 
 def leaves_volume(path: str) -> bool:
-    """Whether a path within a volume would lead out of it, which Kubernetes refuses."""
+    """Whether a path within a volume leads out of it, which Kubernetes rejects."""
     return path.startswith("/") or ".." in path.split("/")
 
 
-def _require_items_inside(body: Mapping[str, Any], path: FieldPath, refusals: Refusals) -> None:
+def _require_items_inside(body: Mapping[str, Any], path: FieldPath, collector: ProblemCollector) -> None:
     for index, item in enumerate(body.get("items") or ()):
-        _require_inside(item["path"], path / "items" / index / "path", refusals)
+        _require_inside(item["path"], path / "items" / index / "path", collector)
 
 
-def _require_inside(value: str, path: FieldPath, refusals: Refusals) -> None:
+def _require_inside(value: str, path: FieldPath, collector: ProblemCollector) -> None:
     if leaves_volume(value):
         found, expected = f'"{value}"', "a relative path without .."
         remedy = "write a path inside the volume"
-        refusals.add(invalid.OUT_OF_RANGE, path, found=found, expected=expected, remedy=remedy)
+        collector.add(invalid.OUT_OF_RANGE, path, found=found, expected=expected, remedy=remedy)
 
 
 def _config_files(kind: ConfigKind, name: str, body: Mapping[str, Any]) -> ConfigFiles:

@@ -1,4 +1,4 @@
-"""Workloads: what a Deployment wants to have running."""
+"""Workloads: the pod templates of Deployments."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localmesh.catalog.container import Container, container
-from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import Volume, volumes
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath, Place, Problem
+from localmesh.problems.problem import ProblemCollector
 
-_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no vowels, so that no words appear
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in Kubernetes: without vowels, so that no words appear
 _NAME_LENGTH = 5
 _TEMPLATE = FieldPath("spec", "template", "spec")
 _DEFAULT_GRACE_SECONDS = 30
@@ -23,11 +23,11 @@ _DEFAULT_SERVICE_ACCOUNT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment: a pod template and how many pods are wanted from it.
+    """A Deployment: a pod template and the number of its pods.
 
-    `restart_key` changes when, and only when, a pod made from the template would differ, as in
-    Kubernetes where a changed template means new pods. `problems` say why pods cannot be run as
-    processes; a workload that has some can still be translated, only not started.
+    `restart_key` changes if and only if the template changes, which means new pods, as in Kubernetes.
+    `problems` are reasons why the pods cannot be run as processes; a workload with problems can still be
+    translated.
     """
 
     namespace: str
@@ -40,7 +40,7 @@ class Workload:
     volumes: tuple[Volume, ...]
     termination_grace_seconds: float
     one_at_a_time: bool
-    """Whether old pods end before new ones start (strategy Recreate)."""
+    """Whether old pods are stopped before new ones start (strategy Recreate)."""
     restart_key: str
     resource: Resource = field(compare=False, repr=False)
     problems: tuple[Problem, ...] = ()
@@ -52,14 +52,16 @@ class Workload:
 
     @property
     def declared_ports(self) -> tuple[int, ...]:
-        """The numbers of all declared TCP ports, each once, in the order of the manifest."""
-        ports = (port for each in self.containers for port in each.ports if port.protocol == "TCP")
+        """The numbers of all declared TCP ports in the order of the manifest, without duplicates."""
+        ports = (port for container in self.containers for port in container.ports if port.protocol == "TCP")
         return tuple(dict.fromkeys(port.number for port in ports))
 
     @property
     def port_names(self) -> Mapping[str, int]:
         """The numbers of all declared ports that have a name, by the name."""
-        return {port.name: port.number for each in self.containers for port in each.ports if port.name}
+        return {
+            port.name: port.number for container in self.containers for port in container.ports if port.name
+        }
 
     def pod_name(self, ordinal: int) -> str:
         """The name of the `ordinal`-th pod: the workload's and five characters made from its template."""
@@ -73,14 +75,14 @@ class Workload:
 
 
 def workload(deployment: Resource) -> Workload:
-    """The workload of a Deployment that has been read without an error, so holds nothing unsupported."""
+    """The workload of a Deployment that has been loaded, so contains nothing unsupported."""
     template = deployment.spec.get("template") or {}
     metadata = template.get("metadata") or {}
     spec = template.get("spec") or {}
     replicas = deployment.spec.get("replicas")
     grace_seconds = spec.get("terminationGracePeriodSeconds")
-    refusals = Refusals(deployment.place)
-    declared_volumes = tuple(each["name"] for each in spec.get("volumes") or ())
+    collector = ProblemCollector(deployment.place)
+    declared_volumes = tuple(volume["name"] for volume in spec.get("volumes") or ())
     return Workload(
         namespace=deployment.namespace,
         name=deployment.name,
@@ -91,15 +93,15 @@ def workload(deployment: Resource) -> Workload:
         or spec.get("serviceAccount")
         or _DEFAULT_SERVICE_ACCOUNT,
         containers=tuple(
-            container(body, _TEMPLATE / "containers" / index, declared_volumes, refusals)
+            container(body, _TEMPLATE / "containers" / index, declared_volumes, collector)
             for index, body in enumerate(spec.get("containers") or ())
         ),
-        volumes=volumes(spec, _TEMPLATE, refusals),
+        volumes=volumes(spec, _TEMPLATE, collector),
         termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
         one_at_a_time=(deployment.spec.get("strategy") or {}).get("type") == "Recreate",
         restart_key=_restart_key(template),
         resource=deployment,
-        problems=tuple(refusals.problems),
+        problems=tuple(collector.problems),
     )
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "up": "Start a mesh in the foreground.",
     "serve": "Run the control plane for pods that are started elsewhere.",
     "sidecar": "Run the Envoy of one such pod.",
+    "validate": "Validate manifests without starting anything.",
     "apply": "Add objects to the running mesh, or change them.",
     "delete": "Remove objects from the running mesh.",
     "get": "List the objects of the running mesh.",
@@ -91,7 +92,7 @@ def cli() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line and returns its exit status. Expected errors end in a message."""
     try:
-        cli(arguments, prog_name="localmesh", standalone_mode=False)
+        status = cli(arguments, prog_name="localmesh", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort:
@@ -100,7 +101,7 @@ def run(arguments: list[str] | None = None) -> int:
         status, message = _outcome(error)
         click.echo(message, err=True)
         return status
-    return 0
+    return status or 0
 
 
 def _outcome(error: click.ClickException | LocalmeshError) -> tuple[int, str]:

@@ -143,21 +143,21 @@ async def serve_api(mesh: Mesh, at: Address, names: Collection[str] = ()) -> Asy
 
 def announce(mesh: Mesh, url: str, state: str) -> None:
     """Prints what runs, its state and the addresses."""
-    proxies = len(mesh.plan.proxies)
-    click.echo(f"localmesh: {len(mesh.members)} pods, {proxies} Envoys, {state}", err=True)
+    proxies = len(mesh.desired_state.proxies)
+    click.echo(f"localmesh: {len(mesh.pods)} pods, {proxies} Envoys, {state}", err=True)
     lines = [
         (name, address if port == "http" else f"{address} ({port})")
         for name, ports in gateways(mesh).items()
         for port, address in ports.items()
     ]
     lines.append(("API", url))
-    if mesh.plan.ignored:
-        kinds = sorted({resource.kind for resource in mesh.plan.ignored})
+    if mesh.desired_state.ignored:
+        kinds = sorted({resource.kind for resource in mesh.desired_state.ignored})
         lines.append(("ignored", f"{', '.join(kinds)}: no effect without a cluster"))
     width = max(len(name) for name, _ in lines) + 2
     for name, text in lines:
         click.echo(f"  {name:<{width}}{text}", err=True)
-    if not mesh.members:
+    if not mesh.pods:
         click.echo("localmesh: warning: the manifests have no Deployment, so that no pod runs", err=True)
 
 

@@ -37,8 +37,8 @@ def proxy_config(
     """
     sources = Sources(kustomizations, files)
     if sources:
-        from localmesh.explain.offline import UnknownWorkloadError
-        from localmesh.explain.offline import proxy_config as offline
+        from localmesh.explain.from_manifests import UnknownWorkloadError
+        from localmesh.explain.from_manifests import proxy_config as offline
         from localmesh.xds.config_dump import config_dump
 
         try:

@@ -78,7 +78,7 @@ class ServeOptions:
     "api_names",
     multiple=True,
     metavar="NAME",
-    help="A host name of the API, besides loopback addresses. May be repeated.",
+    help="A host name of the API, in addition to loopback addresses. May be repeated.",
 )
 @click.option(
     "--gateway-url",
@@ -144,7 +144,7 @@ async def _run(loaded: LoadResult, mesh: Mesh, options: ServeOptions) -> int:
 
 def missing(mesh: Mesh) -> str:
     """The names of the pods and gateways that are not ready; they may be started at any time."""
-    pods = [name for (_, name), pod in sorted(mesh.members.items()) if not pod.ready]
+    pods = [name for (_, name), pod in sorted(mesh.pods.items()) if not pod.ready]
     gateways = [name for (_, name), gateway in sorted(mesh.gateways.items()) if not gateway.ready]
     return ", ".join(pods + gateways)
 

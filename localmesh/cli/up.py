@@ -109,7 +109,7 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
 
 async def _run_command(command: Sequence[str], url: str, mesh: Mesh) -> int:
     """Runs a command beside the mesh, with the terminal and the environment of the caller."""
-    environment = {**os.environ, URL_VARIABLE: url, **mesh.mark}
+    environment = {**os.environ, URL_VARIABLE: url, **mesh.owner_environment}
     try:
         process = await asyncio.create_subprocess_exec(*command, env=environment)
     except OSError as error:

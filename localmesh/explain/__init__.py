@@ -1,1 +1,1 @@
-"""What happens to a request, and which rule decided: from configuration alone."""
+"""What happens to a request and which rule decides it, from the configuration alone."""

@@ -1,8 +1,8 @@
-"""Follows an imagined request through a proxy's configuration, without Envoy.
+"""Simulates a request: follows it through a proxy's configuration, without Envoy.
 
 The order of decisions is Envoy's: route configuration, virtual host (Envoy, "HTTP route components",
-`VirtualHost.domains`), first route that matches, cluster. The same calls are put to real Envoys in the
-tests, so that what is said here is what happens there.
+`VirtualHost.domains`), the first route that matches, cluster. The tests send the same requests to real
+Envoys, so that the simulation cannot differ from them unnoticed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as its sender writes it; `authority` may bear a port, which else is `port`."""
+    """A request as its sender writes it; `port` applies if `authority` does not have one."""
 
     authority: str
     path: str = "/"
@@ -32,9 +32,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Where a call arrives: names on the way, and either clusters by weight or an answer's status.
+    """The decisions about a call: names on the way, and either clusters by weight or a status.
 
-    An empty `virtual_host` or `route` means that nothing matched, which Envoy answers with 404.
+    An empty `virtual_host` or `route` means that none matched, which Envoy answers with 404.
     """
 
     route_configuration: str
@@ -54,7 +54,7 @@ _REDIRECTS = {
 
 
 def simulate(config: ProxyConfig, call: Call) -> Hit:
-    """Where a call leaving through a sidecar, or entering a gateway (at its target port), arrives."""
+    """The decisions about a call that leaves through a sidecar, or enters a gateway at a target port."""
     host, port = _split(call.authority, call.port)
     routes = {routes["name"]: routes for routes in config.routes}
     name = str(port) if config.scopes else f"http.{call.port}"
@@ -72,12 +72,12 @@ def simulate(config: ProxyConfig, call: Call) -> Hit:
 
 
 def _split(authority: str, port: int) -> tuple[str, int]:
-    host, colon, written = authority.rpartition(":")
-    return (host.lower(), int(written)) if colon else (authority.lower(), port)
+    host, colon, number = authority.rpartition(":")
+    return (host.lower(), int(number)) if colon else (authority.lower(), port)
 
 
 def _virtual_host(virtual_hosts: Iterable[Json], host: str) -> Json | None:
-    """Exact names first, then the longest suffix (`*.b`), then the longest prefix (`a.*`), then `*`."""
+    """The best match: an exact name, then the longest suffix (`*.b`), the longest prefix (`a.*`), and `*`."""
     best: tuple[tuple[int, int], Json] | None = None
     for virtual_host in virtual_hosts:
         for domain in virtual_host["domains"]:
@@ -119,10 +119,12 @@ def _matches(match: Json, call: Call) -> bool:
         return False
     pseudo = {":method": call.method, ":authority": call.authority, ":scheme": "http"}
     headers = {name.lower(): value for name, value in call.headers.items()} | pseudo
-    if not all(_value_matches(each, headers.get(each["name"].lower())) for each in match.get("headers", ())):
-        return False
     query = dict(reversed(parse_qsl(parts.query, keep_blank_values=True)))
-    return all(_value_matches(each, query.get(each["name"])) for each in match.get("queryParameters", ()))
+    return all(
+        _value_matches(matcher, headers.get(matcher["name"].lower())) for matcher in match.get("headers", ())
+    ) and all(
+        _value_matches(matcher, query.get(matcher["name"])) for matcher in match.get("queryParameters", ())
+    )
 
 
 def _path_matches(match: Json, path: str) -> bool:
@@ -137,7 +139,7 @@ def _path_matches(match: Json, path: str) -> bool:
 
 
 def _value_matches(matcher: Json, value: str | None) -> bool:
-    """One header or parameter; a missing one can only fail, unless its absence is asked for."""
+    """Whether a header or parameter matches; a missing one does not, unless the match is inverted."""
     inverted = bool(matcher.get("invertMatch"))
     if "presentMatch" in matcher:
         return (value is not None) != inverted

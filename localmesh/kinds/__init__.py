@@ -1,7 +1,11 @@
 """Kinds: one record for each kind, in the file that is named after it.
 
-To add a kind, add a file with its record; it is found by looking into this folder. What objects of the kind
-become is the business of `catalog` and `translate`.
+To add a kind:
+
+1. Add a file here with its record; the registry finds it. Rules that several kinds share are in `rules/`.
+2. If no schema is shipped for it, run `scripts/generate_schemas.py`.
+3. Add a module to `catalog`, and one to `translate` if need be, for what its objects become.
+4. Add case files to `localmesh/tests/manifests/cases`, and the kind to `tests/kinds/test_fields.py` there.
 """
 
 from localmesh.kinds.kind import Kind, Rule, Status

@@ -64,23 +64,23 @@ def rules(root: Field) -> Iterator[Problem]:
 
 
 def _block(entry: Field, inner: str) -> Iterator[Problem]:
-    found = entry.get(inner)
-    if not any(len(value) for _, value in found.entries()):
+    block = entry.get(inner)
+    if not any(len(value) for _, value in block.entries()):
         yield entry.problem(
             invalid.BAD_POLICY,
             found=f"an empty {inner}",
             expected=f"a field of {inner}",
             remedy=f"add a field of {inner}, or remove the entry",
         )
-    for name, values in found.entries():
+    for name, values in block.entries():
         yield from _values(
             values, _check_of(name.removeprefix("not")[:1].lower() + name.removeprefix("not")[1:])
         )
-    accounts = len(found.get("serviceAccounts")) + len(found.get("notServiceAccounts"))
+    accounts = len(block.get("serviceAccounts")) + len(block.get("notServiceAccounts"))
     others = ("principals", "notPrincipals", "namespaces", "notNamespaces")
-    if accounts and any(len(found.get(other)) for other in others):
+    if accounts and any(len(block.get(other)) for other in others):
         words = "serviceAccounts and principals or namespaces"
-        yield found.problem(invalid.EXCLUSIVE_FIELDS, found=words, expected=words)
+        yield block.problem(invalid.EXCLUSIVE_FIELDS, found=words, expected=words)
 
 
 def _condition(condition: Field) -> Iterator[Problem]:

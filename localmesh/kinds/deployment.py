@@ -37,17 +37,17 @@ def selector(root: Field) -> Iterator[Problem]:
     """The selector matches the labels of the template."""
     spec = root.get("spec")
     wanted = spec.get("selector", "matchLabels")
-    found = spec.get("template", "metadata", "labels")
+    template = spec.get("template", "metadata", "labels")
     yield from label_problems(wanted)
-    yield from label_problems(found)
+    yield from label_problems(template)
     if not len(wanted) and not len(spec.get("selector", "matchExpressions")):
         yield spec.get("selector").problem(
             invalid.EMPTY_BLOCK, expected="matchLabels and matchExpressions", found="an empty selector"
         )
-    labels = found.value if isinstance(found.value, dict) else {}
+    labels = template.value if isinstance(template.value, dict) else {}
     if any(labels.get(key) != label.value for key, label in wanted.entries()):
-        place = found or wanted
-        yield place.problem(invalid.SELECTOR_MISMATCH, wanted=_shown(wanted), found=_shown(found))
+        place = template or wanted
+        yield place.problem(invalid.SELECTOR_MISMATCH, wanted=_shown(wanted), found=_shown(template))
 
 
 def _shown(labels: Field) -> str:

@@ -6,7 +6,7 @@ Its `Gateway` has the name of Istio's and is another kind: only group and name t
 from localmesh.kinds.kind import Kind, Status
 
 _GROUP = "gateway.networking.k8s.io"
-_REASON = "it reads Istio's own Gateway and VirtualService"
+_REASON = "use Istio's Gateway and VirtualService"
 
 GATEWAY_CLASS = Kind(
     group=_GROUP,

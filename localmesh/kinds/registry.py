@@ -11,18 +11,18 @@ from pathlib import Path
 from localmesh.kinds.kind import Kind, Status
 
 FOREIGN_GROUPS: Mapping[str, str] = {
-    "argoproj.io": "Argo Rollouts acts on it, which runs on a cluster",
-    "flagger.app": "Flagger acts on it, which runs on a cluster",
-    "gateway.networking.k8s.io": "it reads Istio's own Gateway and VirtualService",
+    "argoproj.io": "it is for Argo Rollouts, which runs on a cluster",
+    "flagger.app": "it is for Flagger, which runs on a cluster",
+    "gateway.networking.k8s.io": "use Istio's Gateway and VirtualService",
 }
 """API groups of other projects, with the reason why their kinds are not supported."""
 
 
 def _kinds() -> Iterator[Kind]:
     """The kinds that the modules of this package define, in alphabetical order of the modules."""
-    for found in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        name = f"{__package__}.{found.name}"
-        if not found.ispkg and name != __name__:
+    for info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        name = f"{__package__}.{info.name}"
+        if not info.ispkg and name != __name__:
             yield from (
                 kind for kind in vars(importlib.import_module(name)).values() if isinstance(kind, Kind)
             )
@@ -38,7 +38,7 @@ def group_of(api_version: str) -> str:
 
 
 def kind_of(api_version: str, name: str) -> Kind | None:
-    """The kind of an object, whether or not its version is served."""
+    """The kind of an object, even if its version is not served."""
     return KINDS.get((group_of(api_version), name))
 
 

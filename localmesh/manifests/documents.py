@@ -82,8 +82,8 @@ def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
         reader.problems.append(_malformed(error, text, file))
     except UnicodeEncodeError as error:
         reader.problems.append(syntax.MALFORMED.at(Place(file), reason=error.reason))
-    except _RefusedError as refused:
-        reader.problems.append(refused.problem)
+    except _RejectedError as rejected:
+        reader.problems.append(rejected.problem)
     return Reading(tuple(documents), tuple(reader.problems))
 
 
@@ -99,7 +99,7 @@ def _malformed(error: yaml.YAMLError, text: str, file: str) -> Problem:
     )
 
 
-class _RefusedError(Exception):
+class _RejectedError(Exception):
     """A document is YAML that kubectl rejects."""
 
     def __init__(self, problem: Problem) -> None:
@@ -137,7 +137,7 @@ class _Reader:
         if kind is ScalarEvent:
             value: Any = self._scalar(event)
         elif not levels:
-            raise self._refused(event, f"nested deeper than {DEEPEST} levels")
+            raise self._rejected(event, f"nested deeper than {DEEPEST} levels")
         elif kind is MappingStartEvent:
             value = self._mapping(levels - 1)
         else:
@@ -167,9 +167,9 @@ class _Reader:
         """Applies `<<: *anchor`: adds the keys of the other mapping that are not set."""
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
-                raise self._refused(event, "<< merges mappings only")
-            for key, each in source.items():
-                mapping.setdefault(key, each)
+                raise self._rejected(event, "<< merges mappings only")
+            for key, inner in source.items():
+                mapping.setdefault(key, inner)
 
     def _sequence(self, levels: int) -> list[Any]:
         sequence = []
@@ -179,10 +179,10 @@ class _Reader:
 
     def _key(self, event: Event) -> str:
         if type(event) is not ScalarEvent:
-            raise self._refused(event, "a key must be a scalar (render templates first)")
+            raise self._rejected(event, "a key must be a scalar (render templates first)")
         key = self._scalar(event)
         if key is None:
-            raise self._refused(event, "a key must not be null")
+            raise self._rejected(event, "a key must not be null")
         if isinstance(key, bool):
             return "true" if key else "false"
         return str(key)
@@ -197,20 +197,20 @@ class _Reader:
             return value
         expected = _TYPES_OF_TAGS.get(event.tag)
         if expected is None or not isinstance(value, expected):
-            raise self._refused(event, f"the tag {event.tag.replace(_TAG, '!!')} does not match {word!r}")
+            raise self._rejected(event, f"the tag {event.tag.replace(_TAG, '!!')} does not match {word!r}")
         return value
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
-            raise self._refused(event, f"the alias refers to &{event.anchor}, which is not defined before it")
+            raise self._rejected(event, f"the alias refers to &{event.anchor}, which is not defined yet")
         value, size = self._anchors[event.anchor]
         self._values += size
         if self._values > MOST_VALUES:
-            raise self._refused(event, f"aliases expand to more than {MOST_VALUES:,} values")
+            raise self._rejected(event, f"aliases expand to more than {MOST_VALUES:,} values")
         return value
 
-    def _refused(self, event: Event, reason: str) -> _RefusedError:
-        return _RefusedError(syntax.MALFORMED.at(Place(self._file, line=_line(event)), reason=reason))
+    def _rejected(self, event: Event, reason: str) -> _RejectedError:
+        return _RejectedError(syntax.MALFORMED.at(Place(self._file, line=_line(event)), reason=reason))
 
 
 def _line(event: Any) -> int:

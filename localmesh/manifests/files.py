@@ -14,6 +14,8 @@ from localmesh.problems.codes import syntax
 STANDARD_INPUT = "-"
 NAME_OF_STANDARD_INPUT = "<stdin>"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""The names of the file that makes a folder a kustomization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +29,21 @@ class Text:
 def read_files(paths: Sequence[Path]) -> Reading:
     """Reads files, folders (their YAML and JSON files, without subfolders) and `-` (standard input)."""
     return Reading.of_all(
-        read_text(found.text, found.file) if isinstance(found, Text) else Reading(problems=(found,))
-        for found in _found(paths)
+        read_text(item.text, item.file) if isinstance(item, Text) else Reading(problems=(item,))
+        for item in _texts(paths)
     )
 
 
 def texts(paths: Sequence[Path]) -> list[Text]:
     """The unparsed texts of the same sources. Raises ManifestError for those that cannot be read."""
-    found = list(_found(paths))
-    problems = [each for each in found if isinstance(each, Problem)]
+    items = list(_texts(paths))
+    problems = [item for item in items if isinstance(item, Problem)]
     if problems:
         raise ManifestError(problems)
-    return [each for each in found if isinstance(each, Text)]
+    return [item for item in items if isinstance(item, Text)]
 
 
-def _found(paths: Sequence[Path]) -> Iterator[Text | Problem]:
+def _texts(paths: Sequence[Path]) -> Iterator[Text | Problem]:
     for path in paths:
         try:
             if path.is_dir():
@@ -63,9 +65,28 @@ def _text(path: Path) -> Text:
 def _in_folder(folder: Path) -> Iterator[Text | Problem]:
     files = sorted(file for file in folder.iterdir() if file.suffix in _SUFFIXES and file.is_file())
     if files:
-        yield from _found(files)
+        yield from _texts(files)
     else:
         yield _unreadable(folder, "it contains no .yaml, .yml or .json file", "name a folder of manifests")
+
+
+def manifest_files(path: Path) -> Iterator[Path]:
+    """The file itself, or the YAML and JSON files of a folder and its subfolders.
+
+    Left out are hidden folders and the files of kustomize, which are not manifests.
+    """
+    if not path.is_dir():
+        yield path
+        return
+    for file in sorted(path.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if (
+            file.suffix in _SUFFIXES
+            and file.name not in KUSTOMIZATION_NAMES
+            and file.is_file()
+            and not hidden
+        ):
+            yield file
 
 
 def without_objects(names: Sequence[str]) -> Problem:

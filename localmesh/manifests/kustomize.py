@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localmesh.manifests.documents import Reading, read_text
-from localmesh.manifests.kustomize_errors import summarize
-from localmesh.manifests.kustomize_files import malformed_files
+from localmesh.manifests.kustomize_errors import malformed_files, summarize
 from localmesh.problems import ManifestError, Place, Problem
 from localmesh.problems.codes import syntax
 
@@ -77,15 +76,15 @@ def _command(directory: Path) -> list[str]:
     # After the PATH: `make` installs a kubectl here on machines that have none.
     places = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent)))
     names = (chosen,) if chosen else ("kustomize", "kubectl")
-    found = next((path for name in names if (path := shutil.which(name, path=places))), None)
-    if found is None:
+    program = next((path for name in names if (path := shutil.which(name, path=places))), None)
+    if program is None:
         missing = (
             f"{CHOSEN} names {chosen}, which is not a program"
             if chosen
             else "neither kustomize nor kubectl is on the PATH"
         )
         raise ManifestError([syntax.KUSTOMIZE_MISSING.at(Place(str(directory)), found=missing)])
-    return [found, "kustomize" if "kubectl" in Path(found).name else "build"]
+    return [program, "kustomize" if "kubectl" in Path(program).name else "build"]
 
 
 def _failed(directory: Path, reason: str, remedy: str) -> Problem:

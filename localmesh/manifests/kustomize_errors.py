@@ -1,4 +1,4 @@
-"""Summaries of the errors of kustomize and kubectl.
+"""Why kustomize or kubectl could not build a folder.
 
 Their message is a chain of causes that starts with our wrapper and repeats itself; users need its last link.
 """
@@ -8,8 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from localmesh.manifests.documents import Reading, read_text
+from localmesh.manifests.patches import kustomization_file
 
 _LOGGED = re.compile(r'err=(?:<\n(?P<block>.*?)\n >|(?P<quoted>".*"))\s*$', re.DOTALL)
 _LINK = re.compile(
@@ -78,12 +83,12 @@ def summarize(said: str) -> tuple[str, str]:
     """The relevant message and what to do, from everything that was written to standard error."""
     chain = _message(said)
     for known in _KNOWN:
-        if found := known.sign.search(chain):
-            parts = {name: _from_here(text) for name, text in found.groupdict().items()}
+        if match := known.sign.search(chain):
+            parts = {name: _relative(text) for name, text in match.groupdict().items()}
             return known.sentence.format_map(parts), known.remedy
     while link := _LINK.match(chain):
         chain = chain[link.end() :]
-    return _from_here(chain) or "it failed without a message", "correct the kustomization"
+    return _relative(chain) or "it failed without a message", "correct the kustomization"
 
 
 def _message(said: str) -> str:
@@ -97,6 +102,53 @@ def _message(said: str) -> str:
     return " ".join(" ".join(lines).split())
 
 
-def _from_here(text: str) -> str:
+def _relative(text: str) -> str:
     """The text with paths relative to the working folder."""
     return text.replace(f"{Path.cwd().resolve()}{os.sep}", "").strip()
+
+
+# -- files that are not YAML ---------------------------------------------------------------------------
+
+_LISTS = ("resources", "components", "patches", "patchesJson6902", "patchesStrategicMerge")
+
+
+def malformed_files(directory: Path) -> Reading:
+    """The problems of the files of a kustomization, and of those it builds on, that are not YAML.
+
+    kustomize reports at most the name of such a file, and often not the line.
+    """
+    return Reading(problems=Reading.of_all(_readings(directory, set())).problems)
+
+
+def _readings(directory: Path, seen: set[Path]) -> Iterator[Reading]:
+    file = kustomization_file(directory)
+    if file is None or directory.resolve() in seen:
+        return
+    seen.add(directory.resolve())
+    reading = _read(file)
+    yield reading
+    for document in reading.documents:
+        for path in _paths_in(document.body, directory):
+            if path.is_dir():
+                yield from _readings(path, seen)
+            elif path.is_file():
+                yield _read(path)
+
+
+def _read(file: Path) -> Reading:
+    try:
+        return read_text(file.read_text(encoding="utf-8"), os.path.relpath(file))
+    except (OSError, UnicodeDecodeError):
+        return Reading()  # the message of kustomize tells why
+
+
+def _paths_in(kustomization: Any, directory: Path) -> Iterator[Path]:
+    if not isinstance(kustomization, dict):
+        return
+    for name in _LISTS:
+        entries = kustomization.get(name)
+        for entry in entries if isinstance(entries, list) else ():
+            written = entry.get("path") if isinstance(entry, dict) else entry
+            # a text of several lines is an inline patch, which was read with its file
+            if isinstance(written, str) and "\n" not in written:
+                yield directory / written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import yaml
 
 from localmesh.manifests.documents import Document
@@ -36,11 +38,12 @@ class _Nodes:
 
     def starting_on(self, line: int) -> yaml.Node | None:
         if line not in self._by_line:
-            for node in self._following:
-                start = node.start_mark.line + 1 if node is not None else 0
-                self._by_line[start] = node
-                if start == line:
-                    break
+            with contextlib.suppress(yaml.YAMLError):  # reported where the text is read
+                for node in self._following:
+                    start = node.start_mark.line + 1 if node is not None else 0
+                    self._by_line[start] = node
+                    if start == line:
+                        break
         return self._by_line.get(line)
 
 

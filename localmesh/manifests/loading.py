@@ -41,24 +41,24 @@ def identities(
     Raises ManifestError for what cannot be read or is not an object.
     """
     read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
-    problems, found = list(read.problems), list[Resource]()
+    problems, resources = list(read.problems), list[Resource]()
     for candidate in (candidate for document in read.documents for candidate in objects(document)):
         wrong = list(object_problems(candidate))
         problems += wrong
         if not wrong:
-            found.append(resource(candidate, len(found), Patches(), namespace))
-    if not (problems or found):
+            resources.append(resource(candidate, len(resources), Patches(), namespace))
+    if not (problems or resources):
         problems.append(without_objects([str(path) for path in (*kustomizations, *files)]))
     if problems:
         raise ManifestError(problems)
-    return found
+    return resources
 
 
-def load_texts(found: Sequence[Text]) -> LoadResult:
+def load_texts(files: Sequence[Text]) -> LoadResult:
     """The objects of files that were read elsewhere. Raises ManifestError with every problem."""
     with _uncollected():
-        read = Reading.of_all(read_text(each.text, each.file) for each in found)
-        return _with_objects(_loaded(read), [each.file for each in found])
+        read = Reading.of_all(read_text(file.text, file.file) for file in files)
+        return _with_objects(_loaded(read), [file.file for file in files])
 
 
 def load_text(text: str, file: str = "<stdin>") -> LoadResult:
@@ -102,8 +102,8 @@ def _loaded(read: Reading) -> LoadResult:
     resources: list[Resource] = []
     for document in read.documents:
         for candidate in objects(document):
-            if found := list(object_problems(candidate)):
-                problems.extend(positions.located(problem, candidate.source) for problem in found)
+            if faults := list(object_problems(candidate)):
+                problems.extend(positions.located(problem, candidate.source) for problem in faults)
                 continue
             item = resource(candidate, len(resources), patches)
             sources[item.place] = candidate.source

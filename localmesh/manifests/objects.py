@@ -8,6 +8,7 @@ from typing import Any
 
 from localmesh.kinds import group_of, kind_of
 from localmesh.manifests.documents import Document
+from localmesh.manifests.files import KUSTOMIZATION_NAMES
 from localmesh.manifests.origins import origin, without_origin
 from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Source
@@ -58,7 +59,7 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
 
 
 def _remedy(candidate: Object, wrong: list[str]) -> str:
-    if candidate.source.document.file.endswith(("kustomization.yaml", "kustomization.yml")):
+    if candidate.source.document.file.endswith(KUSTOMIZATION_NAMES):
         return "name the folder with -k instead of reading this file with -f"
     return f"add {listed(wrong)}, or remove the file if it is not a manifest"
 

@@ -1,4 +1,4 @@
-"""Which file an object came from and what patched it, as kustomize's annotations tell it."""
+"""The file an object came from and what patched it, from the annotations of kustomize."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _PATCHING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The file an object was written in and the kustomizations that patched it, as seen from here."""
+    """The file of an object and the kustomizations that patched it, relative to the working folder."""
 
     file: str
     patched_by: tuple[str, ...]
 
 
 def origin(body: Mapping[str, Any], folder: Path, patches: Patches) -> Origin | None:
-    """Where kustomize says an object is from; `folder` is what its annotations are relative to."""
+    """The origin of an object; the annotations of kustomize are relative to `folder`."""
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
         return None
     annotations = metadata.get("annotations")
     if not isinstance(annotations, dict) or ORIGIN not in annotations:
         return None
-    told = _told(annotations[ORIGIN])
-    steps = _told(annotations.get(TRANSFORMATIONS, "[]"))
+    source = _parsed(annotations[ORIGIN])
+    steps = _parsed(annotations.get(TRANSFORMATIONS, "[]"))
     renamed = any(step["configuredBy"]["kind"] in _RENAMING for step in steps)
     name = None if renamed else str(metadata.get("name", ""))
     group = group_of(str(body.get("apiVersion")))
@@ -54,26 +54,26 @@ def origin(body: Mapping[str, Any], folder: Path, patches: Patches) -> Origin | 
         if step["configuredBy"]["kind"] in _PATCHING
     ]
     patched_by = [
-        each for each in dict.fromkeys(folders) if patches.touch(each, group, str(body.get("kind")), name)
+        path for path in dict.fromkeys(folders) if patches.touch(path, group, str(body.get("kind")), name)
     ]
-    file = told.get("path") or told.get("configuredIn") or ""
+    file = source.get("path") or source.get("configuredIn") or ""
     return Origin(
-        file=f"{told['repo']}/{file}" if "repo" in told else _from_here(_joined(folder, file)),
-        patched_by=tuple(map(_from_here, patched_by)),
+        file=f"{source['repo']}/{file}" if "repo" in source else _relative(_joined(folder, file)),
+        patched_by=tuple(map(_relative, patched_by)),
     )
 
 
 @lru_cache(maxsize=256)
-def _told(annotation: str) -> Any:
+def _parsed(annotation: str) -> Any:
     return yaml.load(annotation, Loader=yaml.CSafeLoader)
 
 
 def _joined(folder: Path, path: str) -> Path:
-    # By letter and not by file system: the folder that kustomize ran in is gone by now.
+    # Without the file system: the folder in which kustomize ran was removed by now.
     return Path(os.path.normpath(folder / path))
 
 
-def _from_here(path: Path) -> str:
+def _relative(path: Path) -> str:
     return os.path.relpath(path, Path.cwd().resolve())
 
 

@@ -17,15 +17,14 @@ import yaml
 
 from localmesh.kinds import group_of
 from localmesh.manifests.documents import Document, read_text
+from localmesh.manifests.files import KUSTOMIZATION_NAMES
 from localmesh.manifests.lines import YamlLines, child
 from localmesh.problems import FieldPath
-
-_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 def kustomization_file(folder: Path) -> Path | None:
     """The file that makes a folder a kustomization, whichever of its names it has."""
-    return next((folder / name for name in _NAMES if (folder / name).is_file()), None)
+    return next((folder / name for name in KUSTOMIZATION_NAMES if (folder / name).is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class Patches:
 
 
 def _patches(folder: Path) -> Iterator[Patch]:
-    file = kustomization_file(folder) or folder / _NAMES[0]
+    file = kustomization_file(folder) or folder / KUSTOMIZATION_NAMES[0]
     text = file.read_text(encoding="utf-8")
     kustomization = yaml.load(text, Loader=yaml.CSafeLoader)
     root = yaml.compose(text, Loader=yaml.CSafeLoader)

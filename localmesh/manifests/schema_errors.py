@@ -126,7 +126,7 @@ def _some(known: Mapping[str, Any]) -> str:
 
 
 def _close_match(name: str, known: Iterable[str]) -> str | None:
-    by_lower = {each.lower(): each for each in known}
+    by_lower = {field.lower(): field for field in known}
     close = get_close_matches(name.lower().replace("_", "").replace("-", ""), by_lower, n=1, cutoff=0.75)
     return by_lower[close[0]] if close else None
 
@@ -177,11 +177,11 @@ def _wrong_type(failure: Failure) -> Iterator[Problem]:
     if failure.nodes[-1].get("format") == "go-duration" and value is not None:
         yield from _bad_duration(failure)
         return
-    expected = [each for each in failure.detail.types if each != "null"]
+    expected = [name for name in failure.detail.types if name != "null"]
     yield failure.problem(
         invalid.WRONG_TYPE,
         type=_type_name(value),
-        expected=listed([_TYPES[each] for each in expected], "or"),
+        expected=listed([_TYPES[name] for name in expected], "or"),
         remedy=_retyped(value, expected),
     )
 
@@ -201,7 +201,7 @@ def _type_name(value: object) -> str:
 
 
 def _retyped(value: object, expected: Sequence[str]) -> str:
-    remedy = f"write {listed([_TYPES[each] for each in expected], 'or')}"
+    remedy = f"write {listed([_TYPES[name] for name in expected], 'or')}"
     match value:
         case None:
             remedy = "set a value, or remove the field"
@@ -261,8 +261,9 @@ def _bad_duration(failure: Failure) -> Iterator[Problem]:
 
 
 def _other(failure: Failure) -> Iterator[Problem]:
-    form = failure.nodes[-1].get("pattern") if failure.nodes else None
-    expected = f"a value that matches {form}" if form else "another value"
+    node = failure.nodes[-1] if failure.nodes else {}
+    form = node.get("pattern")
+    expected = node.get("title") or (f"a value that matches {form}" if form else "another value")
     yield failure.problem(invalid.OUT_OF_RANGE, expected=expected, remedy="correct the value")
 
 

@@ -21,6 +21,9 @@ class FieldPath(tuple[str | int, ...]):
     def __new__(cls, *segments: str | int) -> FieldPath:  # noqa: D102 - the class says it
         return super().__new__(cls, segments)
 
+    def __getnewargs__(self) -> tuple[str | int, ...]:  # problems pass between processes
+        return tuple(self)
+
     def __truediv__(self, segment: str | int) -> FieldPath:
         return FieldPath(*self, segment)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from localmesh.errors import InvalidInputError
 from localmesh.problems.paths import FieldPath
+
+_WHOLE_OBJECT = FieldPath()
 
 
 class Severity(StrEnum):
@@ -85,6 +87,32 @@ class Problem:
         return replace(self, place=place)
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of problem: its number and title, and the templates of its message and its remedy."""
+
+    number: str
+    title: str
+    message: str
+    fix: str
+
+    @property
+    def severity(self) -> Severity:
+        """SM2xx are warnings: Istio accepts the object, and it does not work."""
+        return Severity.WARNING if self.number.startswith("SM2") else Severity.ERROR
+
+    def at(self, place: Place, path: FieldPath = _WHOLE_OBJECT, **values: object) -> Problem:
+        """A problem of this kind at a place; `values` fill the templates."""
+        return Problem(
+            code=self.number,
+            place=place,
+            path=path,
+            message=self.message.format_map(values),
+            fix=self.fix.format_map(values),
+            severity=self.severity,
+        )
+
+
 class ManifestError(InvalidInputError):
     """The manifests cannot be used; carries every problem that was found."""
 
@@ -105,3 +133,15 @@ def _position(problem: Problem) -> tuple[object, ...]:
     place = problem.place
     path = tuple((isinstance(part, str), part) for part in problem.path)
     return (place.file, place.line or 0, place.kind, place.namespace, place.name, path, problem.code)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCollector:
+    """The problems found so far in the object at `place`, so that all of them are reported at once."""
+
+    place: Place
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, code: Code, path: FieldPath, **values: object) -> None:
+        """Add a problem; `values` fill the code's templates."""
+        self.problems.append(code.at(self.place, path, **values))

@@ -1,4 +1,4 @@
-"""What an apply changes: objects added, changed and removed."""
+"""The difference between two sets of objects, and how unchanged objects are recognised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ObjectKey = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Objects by what happened to them, each as ``Kind namespace/name``."""
+    """The added, changed and removed objects, each as ``Kind namespace/name``."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -25,53 +25,53 @@ class Changes:
 
 
 def key(resource: Resource) -> ObjectKey:
-    """What makes two manifests mean the same object."""
+    """What identifies an object."""
     return (resource.group, resource.kind, resource.namespace, resource.name)
 
 
 def changes(before: Mapping[ObjectKey, Resource], after: Mapping[ObjectKey, Resource]) -> Changes:
-    """How to get from one set of objects to another, of which the second was `carry_over` by the first."""
-    pairs = [(before.get(each), resource) for each, resource in after.items()]
+    """The difference between two sets of objects, the second being the result of `carry_over`."""
+    pairs = [(before.get(identity), resource) for identity, resource in after.items()]
     return Changes(
         added=tuple(new.place.subject for old, new in pairs if old is None),
         changed=tuple(
             new.place.subject for old, new in pairs if old is not None and new.body is not old.body
         ),
-        removed=tuple(before[each].place.subject for each in before if each not in after),
+        removed=tuple(old.place.subject for identity, old in before.items() if identity not in after),
     )
 
 
 def merged(before: Iterable[Resource], added: Iterable[Resource]) -> list[Resource]:
-    """The objects of `before` with those of `added` put in or in place of them."""
-    found = {key(resource): resource for resource in before}
-    return list((found | {key(resource): resource for resource in added}).values())
+    """The objects of `before`, with those of `added` added or replaced."""
+    objects = {key(resource): resource for resource in before}
+    return list((objects | {key(resource): resource for resource in added}).values())
 
 
 def carry_over(
     before: Mapping[ObjectKey, Resource], resources: Iterable[Resource]
 ) -> dict[ObjectKey, Resource]:
-    """The objects by what makes them the same, each with its place in time.
+    """The new objects by identity, with the age of the previous ones.
 
-    Older objects win in Istio, and a changed one stays as old. An object that is as it was before has the
-    very body that it had, by which everybody can recognise it without looking into it.
+    In Istio older objects win, and a changed object keeps its age. An unchanged object keeps its body object,
+    so that the caches recognise it by identity, without comparing contents.
     """
     youngest = max((resource.order for resource in before.values()), default=-1)
-    found: dict[ObjectKey, Resource] = {}
+    objects: dict[ObjectKey, Resource] = {}
     for resource in resources:
-        each = key(resource)
-        known = before.get(each)
+        identity = key(resource)
+        known = before.get(identity)
         if known is None:
             youngest += 1
-            found[each] = replace(resource, order=youngest)
-        elif known is resource:  # as it is for all that another apply does not name
-            found[each] = known
+            objects[identity] = replace(resource, order=youngest)
+        elif known is resource:  # as for all objects that a partial apply does not contain
+            objects[identity] = known
         elif known.body != resource.body:
-            found[each] = replace(resource, order=known.order)
+            objects[identity] = replace(resource, order=known.order)
         elif known.place != resource.place:
-            found[each] = replace(resource, order=known.order, body=known.body)
+            objects[identity] = replace(resource, order=known.order, body=known.body)
         else:
-            found[each] = known
-    return found
+            objects[identity] = known
+    return objects
 
 
 def counts(resources: Iterable[Resource]) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""What a set of resources asks for: pods, proxies and the catalog, before anything runs."""
+"""The desired state of a mesh: its catalog, pods and proxies, before anything runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from localmesh.catalog.addressing import (
     AddressAllocator,
     PlannedGateway,
     PlannedPod,
-    injection,
     plan_gateways,
     plan_pods,
 )
@@ -26,7 +25,7 @@ PodKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """A mesh as it is to be; `catalog` has no pods yet."""
+    """The mesh that a set of resources describes; `catalog` has no pods yet."""
 
     resources: tuple[Resource, ...]
     ignored: tuple[Resource, ...]
@@ -37,13 +36,13 @@ class DesiredState:
 
     @property
     def proxies(self) -> list[Proxy]:
-        """Every proxy there is to be, gateways last."""
+        """All proxies, gateways last."""
         sidecars = [pod.proxy for pod in self.pods.values() if pod.proxy is not None]
         return [*sidecars, *(gateway.proxy for gateway in self.gateways.values())]
 
 
 EMPTY = DesiredState((), (), build(()), {}, {}, ConfigData())
-"""The plan of nothing."""
+"""The desired state without any object."""
 
 
 def plan(
@@ -52,29 +51,29 @@ def plan(
     addresses: AddressAllocator,
     before: DesiredState | None = None,
 ) -> DesiredState:
-    """The plan of these resources. Raises ManifestError for what cannot be run as processes.
+    """The desired state of these resources. Raises ManifestError for pods that cannot be run.
 
-    From the plan of `before` is taken over what is made of objects that have not changed.
+    What is made of objects that have not changed is taken from `before`.
     """
     resources = tuple(resources)
     catalog = build(resources, before.catalog if before is not None else None)
     config = config_data(resources)
-    problems = [problem for each in catalog.workloads for problem in _problems(each, config)]
+    problems = [problem for workload in catalog.workloads for problem in _problems(workload, config)]
     if problems:
         raise ManifestError(problems)
-    pods = plan_pods(catalog.workloads, catalog.services_of, injection(resources), addresses)
-    placed = {(pod.workload.namespace, pod.name): pod for pod in pods}
+    pods = plan_pods(catalog, addresses)
+    planned = {(pod.workload.namespace, pod.name): pod for pod in pods}
     running = before.pods if before is not None else {}
     gateways = plan_gateways(catalog.gateways, addresses)
     return DesiredState(
         resources=resources,
         ignored=tuple(ignored),
         catalog=catalog,
-        pods={key: pod if pod != running.get(key) else running[key] for key, pod in placed.items()},
+        pods={key: pod if pod != running.get(key) else running[key] for key, pod in planned.items()},
         gateways={(gateway.proxy.namespace, gateway.proxy.name): gateway for gateway in gateways},
         config=config,
     )
 
 
-def _problems(of: Workload, config: ConfigData) -> tuple[Problem, ...]:
-    return of.problems + configuration_problems(of, config)
+def _problems(workload: Workload, config: ConfigData) -> tuple[Problem, ...]:
+    return workload.problems + configuration_problems(workload, config)

@@ -1,4 +1,4 @@
-"""The running whole: brought from one plan to another, or not at all."""
+"""The running mesh. Applies a new desired state atomically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from localmesh.runtime.changes import Changes, ObjectKey, carry_over, changes
 from localmesh.runtime.desired_state import EMPTY, DesiredState, PodKey, plan
 from localmesh.runtime.processes.envoy import node_id
 from localmesh.runtime.processes.process_runtime import ProcessRuntime
-from localmesh.runtime.protocols import Running, RunningProxy, RunningWorkload, Runtime
+from localmesh.runtime.protocols import MeshPart, RunningPod, RunningProxy, Runtime
 from localmesh.translate import ProxyConfig, TranslationCache, intercepts, translate
 from localmesh.xds import AdsServer, Encoder, Snapshot
 from localmesh.xds.certificate_authority import DEFAULT_LIFETIME, CertificateAuthority
@@ -46,24 +46,24 @@ class MeshSettings:
 
 
 class Mesh:
-    """All pods and proxies of one mesh; use as an asynchronous context manager.
+    """All pods and proxies of one mesh; an asynchronous context manager.
 
-    `ground` says where its members run, as processes if nothing else is given. `generation` counts the
-    applies that took effect.
+    `runtime` says where pods and proxies run; by default as processes of this machine. `generation` counts
+    the changes that were applied.
     """
 
-    def __init__(self, settings: MeshSettings, ground: Runtime | None = None) -> None:
+    def __init__(self, settings: MeshSettings, runtime: Runtime | None = None) -> None:
         self.settings = settings
         self.generation = 0
-        self.plan: DesiredState = EMPTY
-        self.members: dict[PodKey, RunningWorkload] = {}
+        self.desired_state: DesiredState = EMPTY
+        self.pods: dict[PodKey, RunningPod] = {}
         self.gateways: dict[PodKey, RunningProxy] = {}
-        self._ground: Runtime = ground or ProcessRuntime(
+        self._runtime: Runtime = runtime or ProcessRuntime(
             settings.state_folder, settings.working_directory, settings.ingress_ports
         )
         self._ads = AdsServer()
         self._encoder = Encoder()
-        self._memory = TranslationCache()
+        self._cache = TranslationCache()
         self._authority = CertificateAuthority(settings.certificate_lifetime)
         self._objects: Mapping[ObjectKey, Resource] = {}
         self._warnings: tuple[DesiredState, tuple[Problem, ...]] | None = None
@@ -74,60 +74,60 @@ class Mesh:
         self._rotation: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._ground.open(self._ads, self._readiness_changed.set)
+        await self._runtime.open(self._ads, self._readiness_changed.set)
         self._follower = start_task(self._follow_readiness(), "following the readiness of pods")
         self._rotation = start_task(self._rotate_in_time(), "rotating certificates")
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         await stop_tasks(self._rotation, self._follower)
-        # without gateways no client waits for an answer any more: pods get a short grace period
+        # Without gateways no client waits for an answer any more: pods get a short grace period.
         await _stop_all(gateway.stop() for gateway in self.gateways.values())
-        await _stop_all(member.stop(_LAST_GRACE_SECONDS) for member in self.members.values())
+        await _stop_all(pod.stop(_LAST_GRACE_SECONDS) for pod in self.pods.values())
         await self._ads.stop()
-        await self._ground.close()
+        await self._runtime.close()
 
     @property
     def ready(self) -> bool:
-        """Whether it was given manifests, and every pod and proxy is ready."""
-        parts: list[Running] = [*self.members.values(), *self.gateways.values()]
+        """Whether manifests have been applied, and every pod and gateway is ready."""
+        parts: list[MeshPart] = [*self.pods.values(), *self.gateways.values()]
         return self.generation > 0 and all(part.ready for part in parts)
 
     @property
-    def mark(self) -> Mapping[str, str]:
-        """Environment for programs that are to end with the mesh, whatever happens to it."""
-        return self._ground.mark
+    def owner_environment(self) -> Mapping[str, str]:
+        """Environment for programs that have to end with the mesh, even if it is killed."""
+        return self._runtime.owner_environment
 
     def synced(self, proxy: Proxy) -> bool:
-        """Whether a proxy has acknowledged what it was sent."""
+        """Whether a proxy has acknowledged the configuration that was sent to it."""
         return self._ads.synced(node_id(proxy))
 
     def config_of(self, proxy: Proxy) -> ProxyConfig:
-        """What a proxy has been told."""
-        return translate(self._catalog(self.plan), proxy)
+        """The current configuration of a proxy."""
+        return translate(self._catalog(self.desired_state), proxy)
 
     def warnings(self) -> tuple[Problem, ...]:
-        """What Istio accepts in the current configuration and cannot work, computed once for each."""
-        if self._warnings is None or self._warnings[0] is not self.plan:
-            self._warnings = (self.plan, by_place(analyze(self.plan.catalog)))
+        """What Istio accepts in the current configuration and cannot work; computed once for each state."""
+        if self._warnings is None or self._warnings[0] is not self.desired_state:
+            self._warnings = (self.desired_state, by_place(analyze(self.desired_state.catalog)))
         return self._warnings[1]
 
-    def entrance(self, member: RunningWorkload, port: int) -> Address | None:
-        """Where somebody outside the mesh reaches a container port of a pod, as in a cluster.
+    def external_address(self, pod: RunningPod, port: int) -> Address | None:
+        """Where a client outside the mesh reaches a container port of a pod, as in a cluster.
 
-        That is its sidecar, in plain text, where a Service sends HTTP to the port, else the application.
-        Istio's sidecars stand before all ports; `is_shut` says what they would do at the others.
+        That is the sidecar, in plain text, if a Service sends HTTP to the port, else the application.
+        Istio's sidecars intercept all other ports, too; `requires_mtls` says what they would do there.
         """
-        proxy, real = member.placed.proxy, member.placed.ports.get(port)
-        if real is None or member.pod.host is None:
+        proxy, real_port = pod.planned.proxy, pod.planned.ports.get(port)
+        if real_port is None or pod.application.host is None:
             return None
-        if proxy is not None and intercepts(self._catalog(self.plan), proxy, port):
-            return member.as_endpoint(member.placed).addresses[port]
-        return Address(member.pod.host, real)
+        if proxy is not None and intercepts(self._catalog(self.desired_state), proxy, port):
+            return pod.as_endpoint(pod.planned).addresses[port]
+        return Address(pod.application.host, real_port)
 
-    def is_shut(self, member: RunningWorkload, port: int) -> bool:
-        """Whether a container port that no sidecar here listens for would take nothing but mTLS."""
-        catalog, proxy = self._catalog(self.plan), member.placed.proxy
+    def requires_mtls(self, pod: RunningPod, port: int) -> bool:
+        """Whether Istio would accept mTLS only at a container port that no sidecar intercepts here."""
+        catalog, proxy = self._catalog(self.desired_state), pod.planned.proxy
         if proxy is None or intercepts(catalog, proxy, port):
             return False
         return catalog.peer_authentications.mode(proxy.namespace, proxy.labels, port) is MutualTls.STRICT
@@ -138,68 +138,67 @@ class Mesh:
         ignored: Iterable[Resource] = (),
         review: Callable[[Catalog], None] | None = None,
     ) -> Changes:
-        """Makes the mesh what these resources say; returns when every proxy has acknowledged.
+        """Makes these resources the configuration; returns when every proxy has acknowledged it.
 
-        `review` is called in a thread before anything is changed, and may refuse the mesh by an exception.
-        Raises ManifestError, PodFailedError, EnvoyError, RejectedError or NotAcknowledgedError; then what
-        was in force before is still in force.
+        `review` is called in a thread before anything changes, and may refuse the change by an exception.
+        Raises ManifestError, PodFailedError, EnvoyError, RejectedError or NotAcknowledgedError; the previous
+        configuration then still applies.
         """
         async with self._applying:
             objects = carry_over(self._objects, resources)
-            wanted = plan(objects.values(), ignored, self._ground.addresses, self.plan)
+            desired = plan(objects.values(), ignored, self._runtime.addresses, self.desired_state)
             if review is not None:
-                await asyncio.to_thread(review, wanted.catalog)
-            found = changes(self._objects, objects)
-            await self._become(wanted)
+                await asyncio.to_thread(review, desired.catalog)
+            changed = changes(self._objects, objects)
+            await self._transition_to(desired)
             self._objects = objects
             self.generation += 1
-            # what is in force is no garbage: to look through it would cost the next apply 40 ms with
-            # 1,000 Services
+            # Exclude the live configuration from garbage collection: with 1,000 Services, looking
+            # through it would add 40 ms to the next apply.
             gc.freeze()
-            return found
+            return changed
 
     async def rotate_certificates(self) -> None:
-        """Gives every proxy a new certificate and key; no connection ends. Raises NotAcknowledgedError."""
-        self._authority.rotate()
-        await self._roll_out(self.plan)
+        """Issues a new certificate and key to every proxy, without ending connections.
 
-    async def _become(self, wanted: DesiredState) -> None:
-        """New pods first, then the routes to them, then the end of what is no longer wanted."""
-        before = self.plan
-        gone = [key for key in self.members if key not in wanted.pods]
-        early, late = _in_turn(
-            [pod for key, pod in wanted.pods.items() if key not in self.members], gone, self
-        )
+        Raises NotAcknowledgedError.
+        """
+        self._authority.rotate()
+        await self._roll_out(self.desired_state)
+
+    async def _transition_to(self, desired: DesiredState) -> None:
+        """Starts new pods, then sends the routes to them, then stops pods that are no longer wanted."""
+        before = self.desired_state
+        removed = [key for key in self.pods if key not in desired.pods]
+        added = [pod for key, pod in desired.pods.items() if key not in self.pods]
+        early, late = _start_order(added, [self.pods[key] for key in removed])
         try:
-            await self._start(wanted, early)
-            await self._roll_out(wanted)
+            await self._start(desired, early)
+            await self._roll_out(desired)
         except BaseException:
             await self._undo(before)
             raise
-        await self._stop(gone, [key for key in self.gateways if key not in wanted.gateways])
-        await self._start(wanted, late)
-        await self._roll_out(wanted)
-        for key, member in self.members.items():
-            member.placed = wanted.pods[key]
+        await self._stop(removed, [key for key in self.gateways if key not in desired.gateways])
+        await self._start(desired, late)
+        await self._roll_out(desired)
+        for key, pod in self.pods.items():
+            pod.planned = desired.pods[key]
 
-    async def _start(self, wanted: DesiredState, pods: list[PlannedPod]) -> None:
-        catalog = self._catalog(wanted)
-        members = {
-            (pod.workload.namespace, pod.name): self._ground.member(pod, wanted.config) for pod in pods
-        }
+    async def _start(self, desired: DesiredState, planned: list[PlannedPod]) -> None:
+        catalog = self._catalog(desired)
+        pods = {(pod.workload.namespace, pod.name): self._runtime.pod(pod, desired.config) for pod in planned}
         gateways = {
-            key: self._ground.gateway(gateway)
-            for key, gateway in wanted.gateways.items()
+            key: self._runtime.gateway(gateway)
+            for key, gateway in desired.gateways.items()
             if key not in self.gateways
         }
-        self.members |= members
+        self.pods |= pods
         self.gateways |= gateways
-        if self.plan is EMPTY:
-            self.plan = wanted
-        for proxy in [*(m.placed.proxy for m in members.values()), *(g.proxy for g in gateways.values())]:
-            if proxy is not None:
-                self._ads.expect(node_id(proxy), self._snapshot(catalog, proxy))
-        parts: list[Running] = [*members.values(), *gateways.values()]
+        if self.desired_state is EMPTY:
+            self.desired_state = desired
+        for proxy in _proxies(pods.values(), gateways.values()):
+            self._ads.expect(node_id(proxy), self._snapshot(catalog, proxy))
+        parts: list[MeshPart] = [*pods.values(), *gateways.values()]
         try:
             async with asyncio.TaskGroup() as group:
                 for part in parts:
@@ -207,47 +206,46 @@ class Mesh:
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
 
-    async def _stop(self, pods: list[PodKey], gateways: list[PodKey]) -> None:
-        stopping = [self.members.pop(key) for key in pods]
-        leaving = [self.gateways.pop(key) for key in gateways]
-        parts: list[Running] = [*stopping, *leaving]
+    async def _stop(self, pod_keys: list[PodKey], gateway_keys: list[PodKey]) -> None:
+        pods = [self.pods.pop(key) for key in pod_keys]
+        gateways = [self.gateways.pop(key) for key in gateway_keys]
+        parts: list[MeshPart] = [*pods, *gateways]
         await asyncio.gather(*(part.stop() for part in parts))
-        for proxy in [*(member.placed.proxy for member in stopping), *(each.proxy for each in leaving)]:
-            if proxy is not None:
-                self._ads.forget(node_id(proxy))
+        for proxy in _proxies(pods, gateways):
+            self._ads.forget(node_id(proxy))
 
     async def _undo(self, before: DesiredState) -> None:
-        self.plan = before
-        new_pods = [key for key in self.members if key not in before.pods]
+        self.desired_state = before
+        new_pods = [key for key in self.pods if key not in before.pods]
         new_gateways = [key for key in self.gateways if key not in before.gateways]
         if before is not EMPTY:
             await attempt(lambda: self._roll_out(before), "restoring the previous configuration")
         await self._stop(new_pods, new_gateways)
 
-    async def _roll_out(self, wanted: DesiredState) -> None:
+    async def _roll_out(self, desired: DesiredState) -> None:
         async with self._rolling_out:
-            self.plan = wanted
-            catalog = self._catalog(wanted)
-            snapshots = {node_id(proxy): self._snapshot(catalog, proxy) for proxy in self._running(wanted)}
+            self.desired_state = desired
+            catalog = self._catalog(desired)
+            snapshots = {node_id(proxy): self._snapshot(catalog, proxy) for proxy in self._running(desired)}
             await self._ads.roll_out(snapshots)
-            self._memory.forget_unused()
+            self._cache.forget_unused()
             self._encoder.forget_unused()
 
-    def _running(self, wanted: DesiredState) -> list[Proxy]:
-        """The proxies that run, as the plan has them; those that it does not want any more are left alone."""
-        sidecars = [wanted.pods[key].proxy for key in self.members if key in wanted.pods]
-        gateways = [wanted.gateways[key].proxy for key in self.gateways if key in wanted.gateways]
+    def _running(self, desired: DesiredState) -> list[Proxy]:
+        """The running proxies as `desired` has them, without those that are about to be stopped."""
+        sidecars = [desired.pods[key].proxy for key in self.pods if key in desired.pods]
+        gateways = [desired.gateways[key].proxy for key in self.gateways if key in desired.gateways]
         return [proxy for proxy in (*sidecars, *gateways) if proxy is not None]
 
     def _snapshot(self, catalog: Catalog, proxy: Proxy) -> Snapshot:
-        config = translate(catalog, proxy, self._memory)
+        config = translate(catalog, proxy, self._cache)
         return self._encoder.snapshot(config, secrets(self._authority, proxy.identity))
 
     def _catalog(self, of: DesiredState) -> Catalog:
-        """The plan's catalog with its pods as they are now."""
+        """The catalog of a desired state, with its pods as they are now."""
         pods = (
-            self.members[key].as_endpoint(placed) if key in self.members else placed.as_endpoint(ready=False)
-            for key, placed in of.pods.items()
+            self.pods[key].as_endpoint(planned) if key in self.pods else planned.as_endpoint(ready=False)
+            for key, planned in of.pods.items()
         )
         gateways = (
             planned.as_endpoint(ready=running.ready, host=running.host)
@@ -257,15 +255,15 @@ class Mesh:
         return of.catalog.with_pods((*pods, *gateways))
 
     async def _follow_readiness(self) -> None:
-        """Endpoints follow the readiness of pods for as long as the mesh runs."""
+        """Sends new endpoints whenever the readiness of a pod changes."""
         while True:
             await self._readiness_changed.wait()
             self._readiness_changed.clear()
             # a proxy that is not connected gets the endpoints when it connects again
-            await attempt(lambda: self._roll_out(self.plan), "updating endpoints")
+            await attempt(lambda: self._roll_out(self.desired_state), "updating endpoints")
 
     async def _rotate_in_time(self) -> None:
-        """Certificates are replaced when half of their life is over, for as long as the mesh runs."""
+        """Replaces certificates when half of their lifetime is over."""
         while True:
             due = self._authority.renewal_due
             wait = due - datetime.now(UTC) if due else self._authority.lifetime / 2
@@ -281,22 +279,25 @@ async def _stop_all(stops: Iterable[Coroutine[Any, Any, None]]) -> None:
             _log.error("stopping a part of the mesh failed", exc_info=error)
 
 
-def _in_turn(
-    wanted: list[PlannedPod], gone: list[PodKey], mesh: Mesh
+def _start_order(
+    added: list[PlannedPod], removed: list[RunningPod]
 ) -> tuple[list[PlannedPod], list[PlannedPod]]:
-    """Pods to start before the old ones end, and those that must wait for them (strategy Recreate)."""
-    ending = {
-        (mesh.members[key].placed.workload.namespace, mesh.members[key].placed.workload.name) for key in gone
-    }
+    """Pods to start before the old ones stop, and those to start after them (strategy Recreate)."""
+    replaced = {(pod.planned.workload.namespace, pod.planned.workload.name) for pod in removed}
     late = [
         pod
-        for pod in wanted
-        if pod.workload.one_at_a_time and (pod.workload.namespace, pod.workload.name) in ending
+        for pod in added
+        if pod.workload.one_at_a_time and (pod.workload.namespace, pod.workload.name) in replaced
     ]
-    return [pod for pod in wanted if pod not in late], late
+    return [pod for pod in added if pod not in late], late
+
+
+def _proxies(pods: Iterable[RunningPod], gateways: Iterable[RunningProxy]) -> list[Proxy]:
+    sidecars = [pod.planned.proxy for pod in pods if pod.planned.proxy is not None]
+    return [*sidecars, *(gateway.proxy for gateway in gateways)]
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error of a group, looked for through groups within it."""
+    """The first error of a group, which may be inside nested groups."""
     first = errors.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first

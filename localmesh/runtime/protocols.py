@@ -1,7 +1,7 @@
-"""What runs of a mesh: pods with their sidecars, gateways, and the ground that all of it stands on.
+"""What a running mesh consists of, and the runtime that starts and stops it.
 
-The ground is the one place that knows where members run: as processes of this machine (`process_ground`) or
-in containers that somebody else has started (`served`). All the rest of localmesh is the same for both.
+A `Runtime` knows where pods run: as processes of this machine (`processes`) or in containers that are
+started elsewhere (`external`). The rest of localmesh is the same for both.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from localmesh.catalog import Address, Proxy
-from localmesh.catalog import Pod as Endpoint
+from localmesh.catalog import Address, Pod, Proxy
 from localmesh.catalog.addressing import AddressAllocator, PlannedGateway, PlannedPod
 from localmesh.catalog.config_data import ConfigData
 from localmesh.runtime.workloads import ContainerStatus, PodState
@@ -28,52 +27,52 @@ class RunningProxy(Protocol):
 
     @property
     def proxy(self) -> Proxy:
-        """Whose it is."""
+        """The proxy that it runs."""
 
     @property
     def ready(self) -> bool:
-        """Whether it takes requests."""
+        """Whether it accepts requests."""
 
     @property
     def restarts(self) -> int:
-        """How often it was started again, as far as that is known."""
+        """How often it has been restarted, as far as that is known."""
 
     @property
     def admin(self) -> Address | None:
-        """Where people may look into it; None where they cannot from here."""
+        """The address of Envoy's admin interface; None if it cannot be reached from here."""
 
     @property
     def log_file(self) -> Path | None:
-        """Its log; None where it is not kept by the mesh."""
+        """Its log; None if the mesh does not keep it."""
 
     @property
     def host(self) -> str | None:
-        """The address at which its ports are reached, where that is not the one at which it listens."""
+        """The address at which its ports are reached, if that is not the one on which it listens."""
 
     def url(self, listen: Address, scheme: str = "http") -> str:
-        """Where people reach an address at which a gateway listens."""
+        """Where people reach an address on which a gateway listens."""
 
     async def start(self) -> None:
-        """Begins with it."""
+        """Starts the proxy; returns when it is ready."""
 
     async def stop(self) -> None:
-        """Ends with it."""
+        """Stops the proxy."""
 
 
-class RunningPod(Protocol):
-    """The application of one pod."""
+class RunningApplication(Protocol):
+    """The containers of one pod, without its sidecar."""
 
     @property
     def host(self) -> str | None:
-        """The address at which its ports are reached now; None while it is not known."""
+        """The address at which its ports are reached; None while it is not known."""
 
     @property
     def ready(self) -> bool:
-        """Whether it may be sent requests."""
+        """Whether it may receive requests."""
 
     @property
     def state(self) -> PodState:
-        """Where it is in its life."""
+        """The phase of its life."""
 
     @property
     def restarts(self) -> int:
@@ -81,77 +80,81 @@ class RunningPod(Protocol):
 
     @property
     def containers(self) -> tuple[ContainerStatus, ...]:
-        """Each container as it is now."""
+        """The current status of each container."""
 
     @property
     def log_file(self) -> Path | None:
-        """What it has written; None where that is not kept by the mesh."""
+        """Its log; None if the mesh does not keep it."""
 
     async def start(self) -> None:
-        """Begins with it; returns before it is ready."""
+        """Starts the containers; returns before they are ready."""
 
     async def until_ready(self, timeout_seconds: float) -> None:
-        """Waits until it is ready, for as long as that is worth waiting for."""
+        """Waits until it is ready, at most for that time."""
 
     async def stop(self, grace_seconds: float) -> None:
-        """Ends with it."""
+        """Stops the containers."""
 
 
 @dataclass(slots=True)
-class RunningWorkload:
-    """One running pod and its sidecar, if it has one."""
+class RunningPod:
+    """One running pod: its application and its sidecar, if it has one."""
 
-    placed: PlannedPod
-    pod: RunningPod
-    envoy: RunningProxy | None = field(default=None)
+    planned: PlannedPod
+    application: RunningApplication
+    sidecar: RunningProxy | None = field(default=None)
 
     @property
     def ready(self) -> bool:
-        """Whether it may be sent requests: the application and its sidecar both."""
-        return self.pod.ready and (self.envoy is None or self.envoy.ready)
+        """Whether it may receive requests: both the application and the sidecar are ready."""
+        return self.application.ready and (self.sidecar is None or self.sidecar.ready)
 
-    def as_endpoint(self, placed: PlannedPod) -> Endpoint:
-        """The pod as translation sees it now, with what `placed` says of it."""
-        return placed.as_endpoint(ready=self.ready, host=self.pod.host)
+    def as_endpoint(self, planned: PlannedPod) -> Pod:
+        """The pod as translation sees it now; `planned` may be that of another desired state."""
+        return planned.as_endpoint(ready=self.ready, host=self.application.host)
 
     async def start(self) -> None:
-        """Starts both and returns when both are ready. Raises what either raises, the other still running."""
-        await self.pod.start()
+        """Starts both and returns when both are ready.
+
+        Raises the error of the first that fails; the other one continues to run.
+        """
+        await self.application.start()
         async with asyncio.TaskGroup() as group:
-            if self.envoy is not None:
-                group.create_task(self.envoy.start())
-            group.create_task(self.pod.until_ready(_READY_SECONDS))
+            if self.sidecar is not None:
+                group.create_task(self.sidecar.start())
+            group.create_task(self.application.until_ready(_READY_SECONDS))
 
     async def stop(self, longest_grace_seconds: float = _LONGEST_GRACE_SECONDS) -> None:
         """Stops the application, then the sidecar, through which its last requests still pass."""
-        await self.pod.stop(min(self.placed.workload.termination_grace_seconds, longest_grace_seconds))
-        if self.envoy is not None:
-            await self.envoy.stop()
+        grace_seconds = self.planned.workload.termination_grace_seconds
+        await self.application.stop(min(grace_seconds, longest_grace_seconds))
+        if self.sidecar is not None:
+            await self.sidecar.stop()
 
 
-Running = RunningWorkload | RunningProxy
+MeshPart = RunningPod | RunningProxy
 """A part of the mesh that can be started and stopped."""
 
 
 class Runtime(Protocol):
-    """Where members run, and at which addresses."""
+    """Where pods and proxies run, and at which addresses."""
 
     @property
     def addresses(self) -> AddressAllocator:
-        """Where everything listens."""
+        """The addresses of pods and gateways."""
 
     @property
-    def mark(self) -> Mapping[str, str]:
-        """Environment for programs that are to end with the mesh, whatever happens to it."""
+    def owner_environment(self) -> Mapping[str, str]:
+        """Environment for programs that have to end with the mesh, even if it is killed."""
 
     async def open(self, ads: AdsServer, on_change: Callable[[], None]) -> None:
-        """Starts `ads` where the proxies find it; `on_change` is told whenever readiness may have changed."""
+        """Starts `ads` where proxies connect; `on_change` is called when readiness may have changed."""
 
     async def close(self) -> None:
-        """Lets go of everything, after the members were stopped."""
+        """Releases all resources, after pods and gateways have been stopped."""
 
-    def member(self, placed: PlannedPod, config: ConfigData) -> RunningWorkload:
-        """A member that is not started yet."""
+    def pod(self, planned: PlannedPod, config: ConfigData) -> RunningPod:
+        """A pod, not started yet."""
 
     def gateway(self, planned: PlannedGateway) -> RunningProxy:
-        """A gateway that is not started yet."""
+        """A pod of a gateway, not started yet."""

@@ -1,6 +1,6 @@
-"""What is running, over HTTP on the loopback: for load generators, other tools and localmesh's own commands.
+"""The HTTP API of a running mesh, for loadgen, other tools and localmesh's own commands.
 
-`/api` and `/apis` answer as a Kubernetes API server does; `/mesh` is what only localmesh has.
+`/api` and `/apis` answer as a Kubernetes API server does; `/mesh` exists only in localmesh.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from localmesh.errors import InvalidRequestError, LocalmeshError
-from localmesh.explain.offline import UnknownWorkloadError, find
+from localmesh.explain.from_manifests import UnknownWorkloadError, find
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
@@ -47,7 +47,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
-    """The API of a running mesh; it answers under loopback addresses, and under `names` besides."""
+    """The API of a running mesh; it accepts loopback addresses and `names` as host names."""
     app = web.Application(client_max_size=64 * 1024**2, middlewares=[_errors_as_status, _local_callers_only])
     app[MESH] = mesh
     app[_NAMES] = _LOOPBACK_NAMES | set(names)
@@ -90,16 +90,16 @@ async def _errors_as_status(request: web.Request, handler: Handler) -> web.Strea
 
 @web.middleware
 async def _local_callers_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keeps web pages out: applying manifests starts programs, and a browser reaches the loopback too.
+    """Refuses web pages: applying manifests starts programs, and a browser can reach the loopback.
 
-    A page of another origin can neither send JSON without a preflight, which is not answered, nor, by
-    making its own name resolve to the loopback, send a Host that is a loopback name.
+    A page of another origin cannot send JSON without a preflight request, which is not answered. If its host
+    name resolves to the loopback, it still sends that name as Host.
     """
     host = request.host.rpartition(":")[0] or request.host
     if host not in request.app[_NAMES]:
-        return _refused(403, "Forbidden", f"the API answers under a loopback address only, not as {host}")
+        return _refused(403, "Forbidden", f"{host} is not a name of this API: use a loopback address")
     if request.method == "POST" and request.content_type != "application/json":
-        return _refused(415, "UnsupportedMediaType", "send application/json")
+        return _refused(415, "UnsupportedMediaType", "the content type must be application/json")
     return await handler(request)
 
 
@@ -123,7 +123,7 @@ async def _mesh(request: web.Request) -> web.Response:
 
 async def _proxy_config(request: web.Request) -> web.Response:
     mesh = request.app[MESH]
-    proxy = find(mesh.plan.proxies, request.match_info["workload"])
+    proxy = find(mesh.desired_state.proxies, request.match_info["workload"])
     return web.json_response(config_dump(mesh.config_of(proxy)))
 
 
@@ -133,7 +133,7 @@ async def _apply(request: web.Request) -> web.Response:
     try:
         order = ApplyRequest.parse(await _json(request))
         given = await asyncio.to_thread(order.load)
-        current = mesh.plan
+        current = mesh.desired_state
         loaded = order.combined(current, given)
         warnings: list[Problem] = []
         start = asyncio.get_running_loop().time()
@@ -152,8 +152,8 @@ async def _apply(request: web.Request) -> web.Response:
             "removed": changes.removed,
             "ignored": [resource.place.subject for resource in given.ignored],
             "generation": mesh.generation,
-            "proxies": len(mesh.plan.proxies),
-            "missing": sorted(proxy.name for proxy in mesh.plan.proxies if not mesh.synced(proxy)),
+            "proxies": len(mesh.desired_state.proxies),
+            "missing": sorted(proxy.name for proxy in mesh.desired_state.proxies if not mesh.synced(proxy)),
             "seconds": round(seconds, 4),
             "warnings": [str(warning) for warning in warnings],
             "gateways": gateways(mesh),
@@ -169,8 +169,8 @@ async def _json(request: web.Request) -> Any:
 
 
 async def _manifests(request: web.Request) -> web.Response:
-    """All objects in force, also those that mean nothing here, as text that `POST /mesh/apply` takes."""
-    plan = request.app[MESH].plan
+    """All applied objects, also ignored ones, as a text for `POST /mesh/apply`."""
+    plan = request.app[MESH].desired_state
     text = "\n---\n".join(json.dumps(kubernetes.body(each)) for each in (*plan.resources, *plan.ignored))
     return web.json_response({"text": text})
 
@@ -179,15 +179,15 @@ async def _rotate_certificates(request: web.Request) -> web.Response:
     """Issues a new certificate to every proxy, without interrupting connections."""
     mesh = request.app[MESH]
     await mesh.rotate_certificates()
-    return web.json_response({"proxies": len(mesh.plan.proxies)})
+    return web.json_response({"proxies": len(mesh.desired_state.proxies)})
 
 
 async def _pods(request: web.Request) -> web.Response:
     namespace = request.match_info.get("namespace")
     selector = request.query.get("labelSelector", "")
     found = [
-        kubernetes.pod(member)
-        for key, member in sorted(request.app[MESH].members.items())
+        kubernetes.pod(pod)
+        for key, pod in sorted(request.app[MESH].pods.items())
         if namespace is None or key[0] == namespace
     ]
     return web.json_response(
@@ -199,25 +199,25 @@ async def _pods(request: web.Request) -> web.Response:
 
 async def _pod(request: web.Request) -> web.Response:
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
-    member = request.app[MESH].members.get((namespace, name))
-    if member is None:
+    pod = request.app[MESH].pods.get((namespace, name))
+    if pod is None:
         return _not_found("pods", name)
-    return web.json_response(kubernetes.pod(member))
+    return web.json_response(kubernetes.pod(pod))
 
 
 async def _pod_log(request: web.Request) -> web.Response:
-    """The application's log, of `tailLines` or of all lines; replicas of one workload share it here."""
+    """The application's log, the last `tailLines` or all; replicas of a workload share one log here."""
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
-    member = request.app[MESH].members.get((namespace, name))
-    if member is None:
+    pod = request.app[MESH].pods.get((namespace, name))
+    if pod is None:
         return _not_found("pods", name)
     newest = request.query.get("tailLines", "")
     if newest and not newest.isdecimal():
         return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
-    file = member.pod.log_file
+    file = pod.application.log_file
     if file is None or not file.exists():
-        missing = "is not there" if file else "is not kept by the mesh, which has not started it"
-        return _refused(404, "NotFound", f"the log of pod {name} {missing}: ask whoever runs its container")
+        missing = "does not exist" if file else "is not kept by the mesh, which has not started it"
+        return _refused(404, "NotFound", f"the log of pod {name} {missing}: look at the container's own log")
     lines = await asyncio.to_thread(_last_lines, file, int(newest) if newest else None)
     return web.Response(text="".join(lines), content_type="text/plain")
 
@@ -230,17 +230,17 @@ def _last_lines(file: Path, newest: int | None) -> deque[str]:
 async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     namespace = request.match_info["namespace"]
     name, _, port = request.match_info["pod"].partition(":")
-    member = request.app[MESH].members.get((namespace, name))
-    if member is None:
+    pod = request.app[MESH].pods.get((namespace, name))
+    if pod is None:
         return _not_found("pods", name)
-    declared = kubernetes.container_port(member.placed.pod, port)
-    address = request.app[MESH].entrance(member, declared) if declared is not None else None
+    declared = kubernetes.container_port(pod.planned.pod, port)
+    address = request.app[MESH].external_address(pod, declared) if declared is not None else None
     if declared is None or address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
-    if request.app[MESH].is_shut(member, declared):
-        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: it takes nothing but mTLS")
+    if request.app[MESH].requires_mtls(pod, declared):
+        return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: only mTLS is accepted")
     url = f"http://{address}/{request.match_info['path']}"
-    # Left to itself, the client would ask for compressed answers on behalf of callers who did not.
+    # By default aiohttp's client would request compressed answers, also for callers that do not accept them.
     wanted = {"accept-encoding": request.headers.get("accept-encoding", "identity")}
     try:
         async with request.app[_CLIENT].get(url, params=request.query, headers=wanted) as answer:
@@ -271,7 +271,7 @@ async def _object(request: web.Request) -> web.Response:
 
 
 def _matching(request: web.Request) -> list[Any]:
-    plan = request.app[MESH].plan
+    plan = request.app[MESH].desired_state
     return kubernetes.objects(
         (*plan.resources, *plan.ignored),
         group=request.match_info.get("group", ""),

@@ -1,7 +1,7 @@
-"""The running mesh in the words of the Kubernetes API: the same objects, lists and refusals.
+"""The running mesh in the form of the Kubernetes API: objects, lists and Status (Kubernetes, "API Concepts").
 
-So a program that reads what is in force needs one client, here as on a cluster (Kubernetes, "API
-Concepts"). Read-only: `apply` is localmesh's own.
+A program that reads the configuration needs one client for localmesh and for a cluster. This part of the
+API is read-only; `apply` is localmesh's own.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from localmesh.catalog.proxies import Pod as Endpoint
+from localmesh.catalog import Pod
+from localmesh.catalog.container import Container
 from localmesh.kinds import KINDS
 from localmesh.manifests import Resource
-from localmesh.runtime.protocols import RunningWorkload
+from localmesh.runtime.protocols import RunningPod
 from localmesh.runtime.workloads import PodState, pod_uid
 
 Json = dict[str, Any]
@@ -35,12 +36,12 @@ def objects(
 
 
 def object_list(kind: str, api_version: str, items: Iterable[Mapping[str, Any]]) -> Json:
-    """A List as the API server answers it."""
+    """A List."""
     return {"apiVersion": api_version, "kind": kind, "metadata": {}, "items": list(items)}
 
 
 def refusal(status: int, reason: str, message: str) -> Json:
-    """A Status object: why a request was refused."""
+    """A Status object that says why a request was refused."""
     return {
         "apiVersion": "v1",
         "kind": "Status",
@@ -53,61 +54,67 @@ def refusal(status: int, reason: str, message: str) -> Json:
 
 
 def body(resource: Resource) -> Json:
-    """An object as it was applied, with its namespace filled in."""
+    """An object as it was applied, with its namespace."""
     metadata = dict(resource.body.get("metadata") or {})
     if resource.namespace:
         metadata["namespace"] = resource.namespace
     return {**resource.body, "metadata": metadata}
 
 
-def pod(member: RunningWorkload) -> Json:
+def pod(running: RunningPod) -> Json:
     """A running pod."""
-    workload = member.placed.workload
-    labels = dict(workload.labels)
-    statuses: list[Json] = [
-        {
-            "name": each.name,
-            "ready": each.ready,
-            "started": each.started,
-            "restartCount": each.restarts,
-            "state": {"running": {}} if each.running else {"waiting": {"reason": member.pod.state.value}},
-        }
-        for each in member.pod.containers
-    ]
-    if member.envoy is not None:
-        sidecar = {"name": "istio-proxy", "ready": member.envoy.ready, "started": member.envoy.ready}
-        statuses.append({**sidecar, "restartCount": member.envoy.restarts, "state": {"running": {}}})
+    workload = running.planned.workload
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": member.placed.name,
+            "name": running.planned.name,
             "namespace": workload.namespace,
-            "uid": pod_uid(workload.namespace, member.placed.name),
-            "labels": labels,
+            "uid": pod_uid(workload.namespace, running.planned.name),
+            "labels": dict(workload.labels),
             "annotations": dict(workload.annotations),
         },
         "spec": {
             "serviceAccountName": workload.service_account,
-            "containers": [_container(each.name, each.image, each.ports) for each in workload.containers],
+            "containers": [_container(container) for container in workload.containers],
         },
         "status": {
-            "phase": _PHASES.get(member.pod.state, "Running"),
-            "podIP": member.pod.host or "",
-            "conditions": [{"type": "Ready", "status": "True" if member.ready else "False"}],
-            "containerStatuses": statuses,
+            "phase": _PHASES.get(running.application.state, "Running"),
+            "podIP": running.application.host or "",
+            "conditions": [{"type": "Ready", "status": "True" if running.ready else "False"}],
+            "containerStatuses": _container_statuses(running),
         },
     }
 
 
-def _container(name: str, image: str, ports: Iterable[Any]) -> Json:
+def _container(container: Container) -> Json:
     return {
-        "name": name,
-        "image": image,
+        "name": container.name,
+        "image": container.image,
         "ports": [
-            {"name": port.name, "containerPort": port.number, "protocol": port.protocol} for port in ports
+            {"name": port.name, "containerPort": port.number, "protocol": port.protocol}
+            for port in container.ports
         ],
     }
+
+
+def _container_statuses(running: RunningPod) -> list[Json]:
+    waiting = {"waiting": {"reason": running.application.state.value}}
+    statuses: list[Json] = [
+        {
+            "name": container.name,
+            "ready": container.ready,
+            "started": container.started,
+            "restartCount": container.restarts,
+            "state": {"running": {}} if container.running else waiting,
+        }
+        for container in running.application.containers
+    ]
+    if running.sidecar is not None:
+        ready = running.sidecar.ready
+        sidecar = {"name": "istio-proxy", "ready": ready, "started": ready}
+        statuses.append({**sidecar, "restartCount": running.sidecar.restarts, "state": {"running": {}}})
+    return statuses
 
 
 def has_labels(of: Mapping[str, Any], selector: str) -> bool:
@@ -117,6 +124,6 @@ def has_labels(of: Mapping[str, Any], selector: str) -> bool:
     return all(labels.get(key.strip()) == value.lstrip("=").strip() for key, _, value in wanted)
 
 
-def container_port(endpoint: Endpoint, port: str) -> int | None:
+def container_port(pod: Pod, port: str) -> int | None:
     """A port of a pod by number or name."""
-    return endpoint.container_port(int(port) if port.isdigit() else port)
+    return pod.container_port(int(port) if port.isdigit() else port)

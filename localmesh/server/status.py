@@ -11,7 +11,7 @@ from localmesh.catalog import Address, Server
 from localmesh.catalog.default_gateways import HOSTS, HTTP_TARGET_PORT
 from localmesh.runtime.changes import counts
 from localmesh.runtime.mesh import Mesh
-from localmesh.runtime.protocols import RunningWorkload
+from localmesh.runtime.protocols import RunningPod
 
 Json = dict[str, Any]
 _HTTP_PORT = 80
@@ -25,15 +25,15 @@ def status(mesh: Mesh) -> Json:
         "generation": mesh.generation,
         "stateFolder": str(mesh.settings.state_folder.resolve()),
         "gateways": gateways(mesh),
-        "pods": [_pod(mesh, member) for _, member in sorted(mesh.members.items())],
+        "pods": [_pod(mesh, pod) for _, pod in sorted(mesh.pods.items())],
         "proxies": [_proxy(mesh, name) for name in sorted(mesh.gateways)],
         "notIntercepted": [
             f"{service.host}:{port.number} ({port.protocol.value})"
-            for service in mesh.plan.catalog.services
+            for service in mesh.desired_state.catalog.services
             for port in service.ports
             if not port.protocol.may_be_http and service.host not in HOSTS
         ],
-        "ignored": dict(counts(mesh.plan.ignored)),
+        "ignored": dict(counts(mesh.desired_state.ignored)),
         "warnings": [str(warning) for warning in mesh.warnings()],
     }
 
@@ -46,9 +46,10 @@ def gateways(mesh: Mesh) -> Json:
     A gateway has its workload's name, followed by the namespace where an earlier one has that name; pods
     after the first have their own names.
     """
-    servers = {(gateway.namespace, gateway.name): gateway.servers for gateway in mesh.plan.catalog.gateways}
+    workloads = mesh.desired_state.catalog.gateways
+    servers = {(gateway.namespace, gateway.name): gateway.servers for gateway in workloads}
     out: Json = {}
-    for key, planned in mesh.plan.gateways.items():
+    for key, planned in mesh.desired_state.gateways.items():
         running, workload = mesh.gateways.get(key), planned.workload
         if running is None:
             continue
@@ -72,21 +73,21 @@ def _port_name(server: Server, http: int) -> str:
     return "http" if server.target_port == http else f"http-{server.number}"
 
 
-def _pod(mesh: Mesh, member: RunningWorkload) -> Json:
-    workload = member.placed.workload
-    proxy = member.placed.proxy
+def _pod(mesh: Mesh, pod: RunningPod) -> Json:
+    workload = pod.planned.workload
+    proxy = pod.planned.proxy
     return {
         "namespace": workload.namespace,
-        "name": member.placed.name,
+        "name": pod.planned.name,
         "workload": workload.name,
-        "state": member.pod.state.value,
-        "ready": member.ready,
-        "restarts": member.pod.restarts,
-        "ports": {str(declared): real for declared, real in member.placed.ports.items()},
+        "state": pod.application.state.value,
+        "ready": pod.ready,
+        "restarts": pod.application.restarts,
+        "ports": {str(declared): real for declared, real in pod.planned.ports.items()},
         "proxySynced": mesh.synced(proxy) if proxy is not None else None,
-        "envoyAdmin": _url(member.envoy.admin) if member.envoy is not None else None,
-        "log": _path(member.pod.log_file),
-        "proxyLog": _path(member.envoy.log_file) if member.envoy is not None else None,
+        "envoyAdmin": _url(pod.sidecar.admin) if pod.sidecar is not None else None,
+        "log": _path(pod.application.log_file),
+        "proxyLog": _path(pod.sidecar.log_file) if pod.sidecar is not None else None,
     }
 
 

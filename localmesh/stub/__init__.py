@@ -1,1 +1,1 @@
-"""The built-in stub: what runs in place of a container whose manifest names no command."""
+"""The stub that runs in place of a container without a command."""

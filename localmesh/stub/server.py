@@ -1,14 +1,14 @@
-"""An HTTP/1.1 server that says who it is and what it was asked.
+"""An HTTP/1.1 server that answers with its identity and the request.
 
-Run as `python server.py IDENTITY`, a JSON object with workload, version, pod, namespace, service,
-container, image and ports (declared → real). One process answers on all of its ports, with JSON: its
-identity, the declared port, the method, the path and the headers it saw. Anywhere in the path
-`/status/503` chooses the status and `/delay/0.5` waits that many seconds first; a path that begins
-with `/call/AUTHORITY/…` is passed on to that authority, through HTTP_PROXY as any other program
-would, and the answer is put into its own under `upstream`. It writes a line of JSON for every request.
+Run as `python server.py IDENTITY`, a JSON object with workload, version, pod, namespace, service, container,
+image and ports (declared → real). One process answers on all of its ports, with JSON: its identity, the
+declared port, the method, the path and the headers of the request. `/status/503` anywhere in the path sets
+the status, `/delay/0.5` waits that many seconds first. A path that starts with `/call/AUTHORITY/…` calls
+that authority, through HTTP_PROXY as other programs do, and adds its answer as `upstream`. Every request is
+logged as one line of JSON.
 
-Written on bare sockets and threads because one runs per pod: http.server or asyncio would double
-both the memory and the time to start.
+It uses plain sockets and threads because one runs per pod: http.server or asyncio would double both the
+memory and the start-up time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DRAIN_SECONDS = 30.0
 _STATUS = re.compile(r"/status/([2-5]\d\d)(?=[/?]|$)")
 _DELAY = re.compile(r"/delay/(\d{1,4}(?:\.\d+)?)(?=[/?]|$)")
 _CALL = re.compile(r"/call/([^/?]+)(/.*)?")
-_NOT_PASSED_ON = re.compile(
+_NOT_FORWARDED = re.compile(
     r"connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|host|content-length"
     r"|x-envoy-.*|x-forwarded-.*"
 )
@@ -38,20 +38,20 @@ _NOT_PASSED_ON = re.compile(
 Headers = dict[str, str]
 
 
-class Malformed(Exception):  # noqa: N818 - says what the request is
-    """The peer does not speak HTTP/1.1."""
+class Malformed(Exception):  # noqa: N818 - the adjective describes the request
+    """The request is not valid HTTP/1.1."""
 
 
 class Request:
-    """One request as it came in; names of headers in lower case, repeated ones joined by commas."""
+    """One request; header names are in lower case, repeated headers are joined by commas."""
 
     def __init__(self, method: str, path: str, version: str, headers: Headers, body: bytes) -> None:
         self.method = method
         self.path = path
         self.headers = headers
         self.body = body
-        asked = headers.get("connection", "").lower()
-        self.keep_alive = asked == "keep-alive" if version == "HTTP/1.0" else asked != "close"
+        connection = headers.get("connection", "").lower()
+        self.keep_alive = connection == "keep-alive" if version == "HTTP/1.0" else connection != "close"
 
 
 class Stub:
@@ -61,11 +61,11 @@ class Stub:
         self.identity = {key: value for key, value in identity.items() if key != "ports"}
         self.listeners = {int(declared): _listener(real) for declared, real in identity["ports"].items()}
         self.draining = False
-        self.requests_under_way = 0
+        self.requests_in_progress = 0
         self._lock = threading.Lock()
 
     def serve(self) -> None:
-        """Answer until SIGTERM, then finish what is under way."""
+        """Answers until SIGTERM, then completes the requests in progress."""
         signals = {signal.SIGTERM, signal.SIGINT}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         for port, listener in self.listeners.items():
@@ -75,7 +75,7 @@ class Stub:
         for listener in self.listeners.values():
             listener.close()
         deadline = time.monotonic() + _DRAIN_SECONDS
-        while self.requests_under_way and time.monotonic() < deadline:
+        while self.requests_in_progress and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def _accept(self, port: int, listener: socket.socket) -> None:
@@ -83,15 +83,15 @@ class Stub:
             try:
                 connection, _peer = listener.accept()
             except OSError:
-                continue  # out of file descriptors, or closed in order to drain
+                continue  # out of file descriptors, or closed to drain
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._converse, args=(port, connection), daemon=True).start()
+            threading.Thread(target=self._serve_connection, args=(port, connection), daemon=True).start()
 
-    def _converse(self, port: int, connection: socket.socket) -> None:
+    def _serve_connection(self, port: int, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as reader:
             try:
                 while line := reader.readline(_LARGEST_HEAD):
-                    with self._under_way():
+                    with self._in_progress():
                         request = read_request(line, reader, connection)
                         keep_alive = request.keep_alive and not self.draining
                         connection.sendall(self.answer(port, request, keep_alive))
@@ -100,20 +100,20 @@ class Stub:
             except Malformed as error:
                 connection.sendall(response(400, {"error": str(error)}, {"connection": "close"}))
             except OSError:
-                return  # the peer has gone
+                return  # the client has disconnected
 
     @contextmanager
-    def _under_way(self) -> Iterator[None]:
+    def _in_progress(self) -> Iterator[None]:
         with self._lock:
-            self.requests_under_way += 1
+            self.requests_in_progress += 1
         try:
             yield
         finally:
             with self._lock:
-                self.requests_under_way -= 1
+                self.requests_in_progress -= 1
 
     def answer(self, port: int, request: Request, keep_alive: bool = True) -> bytes:
-        """The whole response to one request, after the delay it asks for."""
+        """The response to one request, after the delay in its path."""
         own = self.identity
         hop = f"{own.get('service') or '-'}/{own.get('version') or '-'}/{own.get('pod') or '-'}"
         if attempt := request.headers.get("x-envoy-attempt-count"):
@@ -126,8 +126,8 @@ class Stub:
             "headers": request.headers,
         }
         status = 200
-        if call := _CALL.match(request.path):
-            status, upstream, upstream_hops = pass_on(call[1], call[2] or "/", request)
+        if upstream_call := _CALL.match(request.path):
+            status, upstream, upstream_hops = call(upstream_call[1], upstream_call[2] or "/", request)
             content["upstream"] = upstream
             hop = ", ".join(filter(None, (hop, upstream_hops)))
         else:
@@ -135,11 +135,11 @@ class Stub:
                 time.sleep(float(delay[1]))
             if chosen := _STATUS.search(request.path):
                 status = int(chosen[1])
-        self._note(port, request, status)
+        self._log(port, request, status)
         headers = {"served-by": hop} if keep_alive else {"served-by": hop, "connection": "close"}
         return response(status, content, headers, with_body=request.method != "HEAD")
 
-    def _note(self, port: int, request: Request, status: int) -> None:
+    def _log(self, port: int, request: Request, status: int) -> None:
         line = {
             "pod": self.identity.get("pod"),
             "port": port,
@@ -149,11 +149,11 @@ class Stub:
             "status": status,
             "request_id": request.headers.get("x-request-id"),
         }
-        os.write(sys.stdout.fileno(), f"{json.dumps(line)}\n".encode())  # whole lines, from all threads
+        os.write(sys.stdout.fileno(), f"{json.dumps(line)}\n".encode())  # in one write
 
 
 def read_request(line: bytes, reader: Any, connection: socket.socket) -> Request:
-    """The request that begins with `line`. Raises Malformed."""
+    """The request that starts with `line`. Raises Malformed."""
     words = line.decode("latin-1").split()
     if len(words) != 3 or words[2] not in {"HTTP/1.1", "HTTP/1.0"}:
         raise Malformed("this is not a request line of HTTP/1.1")
@@ -163,7 +163,7 @@ def read_request(line: bytes, reader: Any, connection: socket.socket) -> Request
         size += len(line)
         name, colon, value = line.decode("latin-1").partition(":")
         if not colon or size > _LARGEST_HEAD:
-            raise Malformed("the head is too large or cut short")
+            raise Malformed("the head is too large or incomplete")
         name, value = name.strip().lower(), value.strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if headers.get("expect", "").lower() == "100-continue":
@@ -198,12 +198,12 @@ def response(status: int, content: dict[str, Any], headers: Headers, with_body: 
     return "\r\n".join((*lines, "", "")).encode("latin-1") + (body if with_body else b"")
 
 
-def pass_on(authority: str, path: str, request: Request) -> tuple[int, Any, str]:
-    """Call another service as part of answering: its status, its content and its `served-by`."""
+def call(authority: str, path: str, request: Request) -> tuple[int, Any, str]:
+    """Calls another service; returns its status, its content and its `served-by`."""
     from http.client import HTTPConnection, HTTPException
 
     proxy = os.environ.get("HTTP_PROXY") or os.environ.get("http_proxy") or ""
-    headers = {name: value for name, value in request.headers.items() if not _NOT_PASSED_ON.fullmatch(name)}
+    headers = {name: value for name, value in request.headers.items() if not _NOT_FORWARDED.fullmatch(name)}
     headers["host"] = authority
     target = f"http://{authority}{path}" if proxy else path
     connection = HTTPConnection(proxy.removeprefix("http://").rstrip("/") or authority, timeout=3600)
@@ -227,7 +227,7 @@ def _listener(port: int) -> socket.socket:
 
 
 def main() -> None:
-    """Serve the identity given as the only argument."""
+    """Runs the stub with the identity in the only argument."""
     try:
         identity = json.loads(sys.argv[1])
         stub = Stub(identity)

@@ -1,1 +1,1 @@
-"""What Envoys count and how it is exposed."""
+"""Telemetry: the statistics of the Envoys and how they are exposed."""

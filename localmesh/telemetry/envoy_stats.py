@@ -1,10 +1,10 @@
-"""What an Envoy counts, and how its counters are named where Prometheus reads them."""
+"""The statistics of an Envoy, and the labels that they have in Prometheus."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# A cluster's name has dots of its own: it ends where statistics begin that no name of a host can contain.
+# The name of a cluster contains dots: it ends where a prefix of statistics begins, which no host contains.
 _FAMILIES = (
     r"(?:external\.|internal\.|retry\.)?upstream_|circuit_breakers\.|outlier_detection\.|membership_|lb_"
 )
@@ -14,13 +14,13 @@ _TAGS = {
     "envoy.response_code_class": r"_rq_((\d))xx$",
     "envoy.http_conn_manager_prefix": r"^http\.((.+?)\.)(?:downstream_|rq_)",
 }
-"""Label and pattern: the first group is cut out of the name, the second is the label's value."""
+"""Labels and patterns: the first group is removed from the name, the second is the value of the label."""
 
 
 def stats_config(*, of_each_cluster: bool) -> dict[str, Any]:
-    """The bootstrap's `stats_config`; with the counters of each outbound cluster, or without as in Istio.
+    """The bootstrap's `stats_config`, with statistics of each outbound cluster, or without as in Istio.
 
-    With 1,000 Services they take most of the memory. With them the name of the cluster is a label.
+    With 1,000 Services they take most of the memory. The name of the cluster is a label.
     """
     if of_each_cluster:
         tags = [{"tag_name": name, "regex": pattern} for name, pattern in _TAGS.items()]

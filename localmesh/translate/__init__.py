@@ -43,7 +43,7 @@ STEPS: Mapping[ProxyKind, tuple[type[Step], ...]] = {
         SecurityPolicies,
     ),
 }
-"""The steps of a translation; parts of one kind stand in the configuration in the order of the steps."""
+"""The steps of a translation. Their order is the order of listeners, clusters and so on in the result."""
 
 
 class _Merge(NamedTuple):

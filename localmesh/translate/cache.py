@@ -28,11 +28,11 @@ class Part(Hashable, Protocol[Result_co]):
 
 
 class Cacheable(Protocol):
-    """Inputs as a frozen tuple, which is compared with that of the last time, and what results from them."""
+    """Inputs as a frozen tuple, to be compared with those of the last time, and the result for them."""
 
     @property
     def key(self) -> Hashable:
-        """Whom the result is for: a proxy, or proxies with something in common; the cache keeps one each."""
+        """Whom the result is for: a proxy, or all proxies of a group. The cache keeps one result for each."""
 
     def build(self, parts: PartCache) -> ProxyConfig:
         """A part of a configuration, computed from the fields alone."""
@@ -73,7 +73,7 @@ class _Entry(NamedTuple):
 
 
 class TranslationCache:
-    """The last result of each step, for each of its keys."""
+    """The latest result of each step for each of its keys."""
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, _Entry] = {}
@@ -82,7 +82,7 @@ class TranslationCache:
     def build(self, step: Cacheable) -> ProxyConfig:
         """The result of a step.
 
-        Steps are compared, not hashed: comparing tuples of unchanged objects takes nanoseconds for each.
+        Steps are compared, not hashed: comparing tuples of unchanged objects takes nanoseconds per object.
         """
         key = type(step), step.key
         self._used.add(key)

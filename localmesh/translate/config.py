@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ProxyConfig:
-    """A proxy's configuration as Envoy's documented JSON, each list in the order in which Istio has it.
+    """A proxy's configuration as Envoy's documented JSON, with lists in the order that Istio uses.
 
     `routes` are delivered over RDS; `scopes` say which of them a sidecar uses for which port.
     `further_routes` are not delivered, but shown with the others: the inbound ones, which are inside their
@@ -30,7 +30,7 @@ class ProxyConfig:
     policies: tuple[Json, ...] = ()
 
     def sharing(self, before: ProxyConfig) -> ProxyConfig:
-        """The same configuration, in which each list that equals the one of `before` is that very object."""
+        """The same configuration; lists that equal those of `before` are the same objects as there."""
         lists = {name: _shared(getattr(before, name), getattr(self, name)) for name in _LISTS}
         if all(lists[name] is getattr(before, name) for name in _LISTS):
             return before
@@ -43,7 +43,9 @@ _LISTS = tuple(field.name for field in fields(ProxyConfig))
 def merged(fragments: Iterable[ProxyConfig]) -> ProxyConfig:
     """All fragments as one configuration: each list has what the fragments have, in their order."""
     fragments = tuple(fragments)
-    return ProxyConfig(**{name: _joined(getattr(each, name) for each in fragments) for name in _LISTS})
+    return ProxyConfig(
+        **{name: _joined(getattr(fragment, name) for fragment in fragments) for name in _LISTS}
+    )
 
 
 def _joined(lists: Iterable[tuple[Json, ...]]) -> tuple[Json, ...]:

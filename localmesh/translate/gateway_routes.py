@@ -61,13 +61,15 @@ class GatewayRoutes(NamedTuple):
             own = RouteContext(self.key[0], server.number, server.gateway)
             routes = parts.build_each(
                 VirtualServiceRoutes.of(
-                    each, contexts.setdefault((server.gateway, each), own), self.destinations
+                    virtual_service,
+                    contexts.setdefault((server.gateway, virtual_service), own),
+                    self.destinations,
                 )
-                for each, _ in bound
+                for virtual_service, _ in bound
             )
-            for (_, common), of_common in zip(bound, routes, strict=True):
-                for host in common if of_common.routes else ():
-                    hosts.setdefault(host, _Host(host, server.number)).routes.append(of_common)
+            for (_, common), common_routes in zip(bound, routes, strict=True):
+                for host in common if common_routes.routes else ():
+                    hosts.setdefault(host, _Host(host, server.number)).routes.append(common_routes)
             _require_tls(hosts, server)
         if not hosts:
             name = virtual_host_name("blackhole", servers[0].number)
@@ -76,15 +78,15 @@ class GatewayRoutes(NamedTuple):
         return parts.build_each(virtual_hosts)
 
     def _bound(self, server: Server) -> list[tuple[VirtualService, list[str]]]:
-        """The VirtualServices bound to a server, each with the hosts that both have."""
+        """The VirtualServices bound to a server, with the hosts that both have in common."""
         namespace = self.key[0].namespace
         bound = (
-            each
-            for each in self.virtual_services
-            if server.gateway in each.gateways and each.visible_from(namespace)
+            virtual_service
+            for virtual_service in self.virtual_services
+            if server.gateway in virtual_service.gateways and virtual_service.visible_from(namespace)
         )
-        pairs = ((each, intersection(server.hosts_for(each.namespace), each.hosts)) for each in bound)
-        return [(each, common) for each, common in pairs if common]
+        pairs = ((vs, intersection(server.hosts_for(vs.namespace), vs.hosts)) for vs in bound)
+        return [(vs, common) for vs, common in pairs if common]
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ class Position(Flag):
     OUTBOUND = auto()
     GATEWAY = auto()
     SERVER = INBOUND | GATEWAY
-    """Where requests come in from the network."""
+    """The listeners that accept requests from the network."""
     ALL = INBOUND | OUTBOUND | GATEWAY
 
 
@@ -70,13 +70,15 @@ class HttpFilter:
 
 def http_filters(position: Position) -> list[Json]:
     """The filters of a listener, in order."""
-    return [each.in_listener() for each in HTTP_FILTERS if position in each.position]
+    return [filter_.in_listener() for filter_ in HTTP_FILTERS if position in filter_.position]
 
 
 def per_filter_config(route: HttpRoute) -> Json:
     """What an HTTP route of a VirtualService sets for the filters, by filter; empty if it sets nothing."""
     settings = {
-        each.name: each.route_settings(route) for each in HTTP_FILTERS if each.route_settings is not None
+        filter_.name: filter_.route_settings(route)
+        for filter_ in HTTP_FILTERS
+        if filter_.route_settings is not None
     }
     return {name: config for name, config in settings.items() if config is not None}
 

@@ -1,7 +1,7 @@
 """What a sidecar does for its own application: a listener, a route and a cluster for each port with HTTP.
 
 istiod: pilot/pkg/networking/core/listener_inbound.go. Istio's sidecar catches connections to all ports with
-one listener; without root each port needs a listener of its own.
+one listener; without root each port needs a separate listener.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Json = dict[str, Any]
 
 def intercepts(catalog: Catalog, proxy: Proxy, port: int) -> bool:
     """Whether a sidecar listens for a container port of its pod."""
-    return any(each.inbound.container_port == port and each.may_be_http for each in _ports(catalog, proxy))
+    ports = _ports(catalog, proxy)
+    return any(own.inbound.container_port == port and own.may_be_http for own in ports)
 
 
 class InboundPorts(NamedTuple):

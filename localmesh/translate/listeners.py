@@ -44,8 +44,8 @@ class OutboundListener(NamedTuple):
 def _outbound_listener(address: Address) -> Json:
     """A listener that chooses the route configuration by the port in the authority of a request.
 
-    A header with the authority followed by ``:80`` has the port as its second part, whether the caller has
-    written one or not. It is set before the scope is chosen and removed before the request leaves.
+    A header has the authority followed by ``:80``: its second part is the port, whether the authority has one
+    or not. It is set before the scope is chosen and removed before the request leaves.
     """
     authority: Json = {
         "append": {

@@ -1,4 +1,8 @@
-"""A match condition as an Envoy route match (Istio, "Virtual Service", `HTTPMatchRequest`)."""
+"""A match condition as an Envoy route match.
+
+Istio, "Virtual Service", `HTTPMatchRequest`; istiod: pilot/pkg/networking/core/route/route.go,
+`TranslateRouteMatch`.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +16,31 @@ _PSEUDO_HEADERS = (("method", ":method"), ("authority", ":authority"), ("scheme"
 
 
 def route_match(match: Mapping[str, Any] | None) -> Json:
-    """The Envoy match of one `match` entry; None means every request.
+    """The Envoy match of one `match` entry; None matches every request.
 
-    Header conditions are sorted by name, then come method, authority and scheme, as Istio writes them.
+    Header conditions are sorted by name and followed by method, authority and scheme, as in Istio.
     """
     if match is None:
         return {"prefix": "/"}
-    out = _path(match.get("uri"))
-    out["caseSensitive"] = not match.get("ignoreUriCase", False)
-    headers = [_header(name, value) for name, value in (match.get("headers") or {}).items()]
-    headers += [_without_header(name, value) for name, value in (match.get("withoutHeaders") or {}).items()]
-    headers.sort(key=lambda header: str(header["name"]))
-    headers += [_header(header, match[field]) for field, header in _PSEUDO_HEADERS if field in match]
-    if headers:
-        out["headers"] = headers
-    parameters = sorted((match.get("queryParams") or {}).items())
-    if parameters:
-        out["queryParameters"] = [_header(name, value) for name, value in parameters]
-    return out
+    named = [
+        *(_header(name, value) for name, value in (match.get("headers") or {}).items()),
+        *(_without_header(name, value) for name, value in (match.get("withoutHeaders") or {}).items()),
+    ]
+    headers = [
+        *sorted(named, key=lambda header: str(header["name"])),
+        *(_header(header, match[field]) for field, header in _PSEUDO_HEADERS if field in match),
+    ]
+    parameters = [_header(name, value) for name, value in sorted((match.get("queryParams") or {}).items())]
+    return {
+        **_path(match.get("uri")),
+        "caseSensitive": not match.get("ignoreUriCase", False),
+        **({"headers": headers} if headers else {}),
+        **({"queryParameters": parameters} if parameters else {}),
+    }
 
 
 def is_catch_all(match: Mapping[str, Any]) -> bool:
-    """Whether an Envoy route match takes every request, so that no route after it is reached."""
+    """Whether an Envoy route match matches every request, so that no later route is reached."""
     every_path = match.get("prefix") == "/" or match.get("safeRegex", {}).get("regex") == ".*"
     return every_path and not match.get("headers") and not match.get("queryParameters")
 
@@ -56,14 +63,13 @@ def _path(uri: StringMatch) -> Json:
 
 
 def _header(name: str, value: StringMatch) -> Json:
-    if not value or value.get("regex") == "*":  # that star is no regex but Istio's word for presence
+    if not value or value.get("regex") == "*":  # for Istio this is not a regex: the header is present
         return {"name": name, "presentMatch": True}
     return {"name": name, "stringMatch": string_match(value)}
 
 
 def _without_header(name: str, value: StringMatch) -> Json:
-    header = {**_header(name, value), "invertMatch": True}
-    if "stringMatch" in header:
-        # a request without the header does not have the forbidden value, so it must match
-        header["treatMissingHeaderAsEmpty"] = True
-    return header
+    header = _header(name, value)
+    # a request without the header does not have the excluded value, so it must match
+    missing = {"treatMissingHeaderAsEmpty": True} if "stringMatch" in header else {}
+    return {**header, "invertMatch": True, **missing}

@@ -124,7 +124,7 @@ def _alternatives(rule: Rule, side: str, syntax: _Syntax, matchers: Mapping[str,
         if when["key"] in matchers
         for condition in syntax.conditions(when, "values", matchers[when["key"]])
     ]
-    blocks = [each.get(name) or {} for each in rule.get(side) or ()] or [{}]
+    blocks = [entry.get(name) or {} for entry in rule.get(side) or ()] or [{}]
     return [
         syntax.all_conditions(
             [

@@ -1,7 +1,7 @@
-"""What one value in an AuthorizationPolicy matches, in Envoy's words.
+"""The matchers of single values in an AuthorizationPolicy.
 
-Values are exact, ``prefix*``, ``*suffix``, or ``*`` for anything that is there
-(istiod: pilot/pkg/security/authz/matcher and model/generator.go).
+A value is exact, ``prefix*``, ``*suffix``, or ``*`` for anything that is present
+(istiod: pilot/pkg/security/authz/matcher and pilot/pkg/security/authz/model/generator.go).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from localmesh.translate.jwt import PAYLOAD
 
 Json = dict[str, Any]
 
-_SOMETHING: Json = {"safeRegex": {"regex": ".+"}}
+_PRESENT: Json = {"safeRegex": {"regex": ".+"}}
 _SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
 _TEMPLATE = re.compile(r"\{\*\*?\}")
 _NESTED_NAMES = re.compile(r"(?:\[[^\[\]]*\])+")
 
 
 def string(value: str, prefix: str = "") -> Json:
-    """A string; `prefix` stands before what is written, except before a lone star."""
+    """A string; `prefix` is put before the value, unless that is a star alone."""
     if value == "*":
-        return _SOMETHING
+        return _PRESENT
     if value.startswith("*"):
         rest = value[1:]
         return {"safeRegex": {"regex": f"{prefix}.*{_quoted(rest)}"}} if prefix else {"suffix": rest}
@@ -35,7 +35,7 @@ def string(value: str, prefix: str = "") -> Json:
 
 
 def header(name: str, value: str, *, ignore_case: bool = False) -> Json:
-    """A header's value; a lone star: that it is there."""
+    """The value of a header; a star alone: the header is present."""
     if value == "*":
         return {"name": name, "presentMatch": True}
     case = {"ignoreCase": True} if ignore_case else {}
@@ -43,12 +43,12 @@ def header(name: str, value: str, *, ignore_case: bool = False) -> Json:
 
 
 def host(value: str) -> Json:
-    """The authority that was asked for, in capitals or not."""
+    """The authority of the request, regardless of case."""
     return {"header": header(":authority", value, ignore_case=True)}
 
 
 def path(value: str) -> Json:
-    """The path without its query; ``{*}`` stands for one segment of it and ``{**}`` for any number."""
+    """The path without its query; ``{*}`` matches one segment and ``{**}`` any number of them."""
     if not _TEMPLATE.search(value):
         return {"urlPath": {"path": string(value)}}
     return {
@@ -63,41 +63,41 @@ def path(value: str) -> Json:
     }
 
 
-def port(value: str, real_ports: Mapping[int, int]) -> Json:
-    """The port that was called: a policy names the container's, the proxy listens on another one."""
+def port(value: str, listen_ports: Mapping[int, int]) -> Json:
+    """The port that was called: a policy names the container port, but the proxy listens on another one."""
     number = int(value)
-    return {"destinationPort": real_ports.get(number, number)}
+    return {"destinationPort": listen_ports.get(number, number)}
 
 
 def address_range(value: str) -> Json:
-    """An address or a range of them."""
+    """An address or a range of addresses."""
     address, slash, length = value.partition("/")
     whole = 128 if ":" in address else 32
     return {"addressPrefix": address, "prefixLen": int(length) if slash else whole}
 
 
 def principal(value: str) -> Json:
-    """The caller's identity, written without ``spiffe://``."""
+    """The identity of the caller, which has no ``spiffe://`` in a policy."""
     return _authenticated(string(value, SPIFFE))
 
 
 def namespace(value: str) -> Json:
-    """The namespace in the caller's identity."""
+    """The namespace in the identity of the caller."""
     pattern = ".*".join(map(_quoted, value.split("*")))
     return _authenticated({"safeRegex": {"regex": f".*/ns/{pattern}/.*"}})
 
 
 def service_account(value: str, own_namespace: str) -> Json:
-    """The ServiceAccount in the caller's identity: ``name`` or ``namespace/name``."""
-    where, slash, name = value.partition("/")
+    """The ServiceAccount in the identity of the caller: ``name`` or ``namespace/name``."""
+    namespace, slash, name = value.partition("/")
     if not slash:
-        where, name = own_namespace, value
-    pattern = f"spiffe://.+/ns/{_quoted(where)}/(.+/|)sa/{_quoted(name)}(/.+)?"
+        namespace, name = own_namespace, value
+    pattern = f"spiffe://.+/ns/{_quoted(namespace)}/(.+/|)sa/{_quoted(name)}(/.+)?"
     return _authenticated({"safeRegex": {"regex": pattern}})
 
 
 def trust_domain(value: str) -> Json:
-    """The trust domain in the caller's identity."""
+    """The trust domain in the identity of the caller."""
     if value == "*":
         return _authenticated({"prefix": SPIFFE})
     if "*" not in value:
@@ -108,17 +108,16 @@ def trust_domain(value: str) -> Json:
 
 
 def request_principals(values: Sequence[str]) -> Json:
-    """Whom a token speaks of: ``issuer/subject``."""
-    pairs = [_issuer_and_subject(value) for value in values]
-    found = [
+    """The principal of a token: ``issuer/subject``."""
+    principals = [
         {"andIds": {"ids": [_claim_is("iss", issuer), _claim_is("sub", subject)]}}
-        for issuer, subject in pairs
+        for issuer, subject in map(_issuer_and_subject, values)
     ]
-    return found[0] if len(found) == 1 else {"orIds": {"ids": found}}
+    return principals[0] if len(principals) == 1 else {"orIds": {"ids": principals}}
 
 
 def claim(names: Sequence[str], values: Sequence[str]) -> Json:
-    """A claim of the token, nested if there are several names: one of the values, or a list with one."""
+    """A claim of the token, nested if there are several names: one of the values, or a list that has one."""
     matchers = [{"stringMatch": string(value)} for value in values]
     value = matchers[0] if len(matchers) == 1 else {"orMatch": {"valueMatchers": matchers}}
     either = {"orMatch": {"valueMatchers": [{"listMatch": {"oneOf": value}}, value]}}
@@ -126,29 +125,29 @@ def claim(names: Sequence[str], values: Sequence[str]) -> Json:
 
 
 def bracketed(key: str) -> list[str]:
-    """The names in brackets behind a condition's key.
+    """The names in brackets after the key of a condition.
 
     >>> bracketed("request.auth.claims[realm][roles]"), bracketed("source.ip")
     (['realm', 'roles'], [])
     """
     before, bracket, _ = key.partition("[")
-    written = key[len(before) :]
-    if not bracket or not written.endswith("]"):
+    names = key[len(before) :]
+    if not bracket or not names.endswith("]"):
         return []
-    # anything else within the outer brackets is one name, such as that of a claim that is a URL
-    return written[1:-1].split("][") if _NESTED_NAMES.fullmatch(written) else [written[1:-1]]
+    # anything else within the outer brackets is one name, for example a claim that is a URL
+    return names[1:-1].split("][") if _NESTED_NAMES.fullmatch(names) else [names[1:-1]]
 
 
 def _issuer_and_subject(value: str) -> tuple[Json, Json]:
     if value == "*":
-        return _SOMETHING, _SOMETHING
-    issuer, slash, subject = value.rpartition("/")  # an issuer may be a URL
+        return _PRESENT, _PRESENT
+    issuer, slash, subject = value.rpartition("/")  # an issuer can be a URL
     if slash:
         return string(issuer) if issuer.startswith("*") else {"exact": issuer}, _subject(value, subject)
     if value.startswith("*"):
-        return _SOMETHING, {"suffix": value[1:]}
+        return _PRESENT, {"suffix": value[1:]}
     if value.endswith("*"):
-        return {"prefix": value[:-1]}, _SOMETHING
+        return {"prefix": value[:-1]}, _PRESENT
     return {"exact": value}, {"exact": ""}
 
 
@@ -172,5 +171,5 @@ def _authenticated(name: Json) -> Json:
 
 
 def _quoted(text: str) -> str:
-    """A text as a regular expression for itself, escaped as Go does it."""
+    """A regular expression that matches a text literally, escaped as in Go."""
     return _SPECIAL.sub(r"\\\1", text)

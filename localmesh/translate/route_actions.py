@@ -100,7 +100,7 @@ def mirror_policies(mirrors: Iterable[Mirror], cluster_of: Callable[[Destination
             "cluster": cluster_of(mirror.destination),
             "runtimeFraction": {"defaultValue": share},
             "traceSampled": False,
-            # since Istio 1.28 the copy's Host is unchanged: the application cannot tell it from the original
+            # since Istio 1.28 the copy's Host is unchanged: the application cannot distinguish them
             "disableShadowHostSuffixAppend": True,
         }
         for mirror in mirrors

@@ -5,7 +5,7 @@ istiod: pilot/pkg/networking/core/route/route.go, `BuildHTTPRoutesForVirtualServ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from localmesh.translate.formats import duration, outbound_cluster
 from localmesh.translate.hashing import hash_for_destination, hash_for_service, hash_policies
 from localmesh.translate.http_filters import per_filter_config
 from localmesh.translate.keys import Source
-from localmesh.translate.matches import is_catch_all, route_match
+from localmesh.translate.matches import route_match
 from localmesh.translate.retries import retry_policy
 from localmesh.translate.route_actions import (
     HeaderOperations,
@@ -75,25 +75,20 @@ class VirtualServiceRoutes(NamedTuple):
         return cls(virtual_service, context, rules, services)
 
     def build(self) -> Routes:
-        """The routes up to the first catch-all: what follows it is never reached."""
-        routes: list[Json] = []
-        for route in self._routes():
-            routes.append(route)
-            if is_catch_all(route["match"]):
-                break
-        return Routes(tuple(routes))
-
-    def _routes(self) -> Iterator[Json]:
+        """The routes."""
         hosts = self.virtual_service.destination_hosts
         targets = _Targets(
             self.context,
             rules=dict(zip(hosts, self.rules, strict=True)),
             services=dict(zip(hosts, self.services, strict=False)),
         )
-        for route in self.virtual_service.http:
-            for match in route.matches or [None]:
-                if self.context.applies(match):
-                    yield _route(route, match, self.virtual_service, targets)
+        virtual_service = self.virtual_service
+        return Routes(
+            tuple(
+                _route(virtual_service.http[index], match, virtual_service, targets)
+                for index, match in virtual_service.routes_for(self.context.applies)
+            )
+        )
 
 
 class DefaultRoute(NamedTuple):
@@ -203,13 +198,14 @@ def _action(route: HttpRoute, operations: HeaderOperations, targets: _Targets) -
 def _destinations(route: HttpRoute, targets: _Targets) -> Json:
     """Where requests go: to a cluster or to several by weight; with the hashing and retries for these."""
     is_single = len(route.destinations) == 1
-    chosen = [each for each in route.destinations if is_single or each.weight]
-    hashes = [targets.consistent_hash(each.destination) for each in chosen]
+    chosen = [weighted for weighted in route.destinations if is_single or weighted.weight]
+    hashes = [targets.consistent_hash(weighted.destination) for weighted in chosen]
     retries = retry_policy(route.retries, consistent_hash=is_single and hashes[0] is not None)
     if is_single:
         clusters: Json = {"cluster": targets.cluster(chosen[0].destination)}
     else:
-        clusters = {"weightedClusters": {"clusters": [_weighted_cluster(each, targets) for each in chosen]}}
+        weighted_clusters = [_weighted_cluster(weighted, targets) for weighted in chosen]
+        clusters = {"weightedClusters": {"clusters": weighted_clusters}}
     return {**hash_policies(hashes), **clusters, **({"retryPolicy": retries} if retries else {})}
 
 

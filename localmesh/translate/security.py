@@ -19,7 +19,7 @@ from localmesh.translate.rbac import rbac_filter
 
 Json = dict[str, Any]
 
-_NAMES = {each.slot: each.name for each in (JWT, *RBAC.values())}
+_NAMES = {filter_.slot: filter_.name for filter_ in (JWT, *RBAC.values())}
 
 
 class SecurityPolicies(NamedTuple):
@@ -51,8 +51,8 @@ class SecurityPolicies(NamedTuple):
             filters[rbac] = rbac_filter(action, policies, self.listen)
         return ProxyConfig(
             policies=tuple(
-                {"name": each.slot, "typedConfig": {"@type": each.type, **(settings or {})}}
-                for each, settings in filters.items()
+                {"name": filter_.slot, "typedConfig": {"@type": filter_.type, **(settings or {})}}
+                for filter_, settings in filters.items()
             )
         )
 
@@ -66,7 +66,10 @@ def with_policies(listener: Json, slots: Iterable[Json]) -> Json:
     """A listener as Istio writes it: with the policies in it instead of slots."""
     policies = filled(slots)
     chains = [
-        {**chain, "filters": [_with_policies(each, policies) for each in chain["filters"]]}
+        {
+            **chain,
+            "filters": [_with_policies(network_filter, policies) for network_filter in chain["filters"]],
+        }
         for chain in listener["filterChains"]
     ]
     return {**listener, "filterChains": chains}
@@ -74,7 +77,7 @@ def with_policies(listener: Json, slots: Iterable[Json]) -> Json:
 
 def _with_policies(network_filter: Json, policies: list[Json]) -> Json:
     manager = network_filter["typedConfig"]
-    others = [each for each in manager["httpFilters"] if "configDiscovery" not in each]
+    others = [http_filter for http_filter in manager["httpFilters"] if "configDiscovery" not in http_filter]
     has_slots = len(others) < len(manager["httpFilters"])
     filters = [*policies, *others] if has_slots else others
     return {**network_filter, "typedConfig": {**manager, "httpFilters": filters}}

@@ -128,7 +128,7 @@ def gateway_socket() -> Json:
 
 
 def tls_inspector() -> Json:
-    """The listener filter that tells TLS from plain text."""
+    """The listener filter that distinguishes TLS from plain text."""
     return {
         "name": "envoy.filters.listener.tls_inspector",
         "typedConfig": {

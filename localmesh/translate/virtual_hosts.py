@@ -80,19 +80,20 @@ class OutboundRoutes(NamedTuple):
         services = {
             service.host: service
             for service in self.scope.callable
-            if (found := service.port(port)) is not None and found.protocol.may_be_http
+            if (service_port := service.port(port)) is not None and service_port.protocol.may_be_http
         }
         context = RouteContext(self.source, port, MESH)
         virtual_services = self._virtual_services(port, services)
         routes = parts.build_each(
-            VirtualServiceRoutes.of(each, context, self.destinations) for each in virtual_services
+            VirtualServiceRoutes.of(virtual_service, context, self.destinations)
+            for virtual_service in virtual_services
         )
-        hosts = _HostNames(port, self.source.namespace)
+        hosts = _HostNames(port, self.source.namespace, self.scope)
         virtual_hosts = [
             host
-            for each, of_each in zip(virtual_services, routes, strict=True)
-            if of_each.routes
-            for host in hosts.of_virtual_service(each, of_each, services, virtual_services)
+            for virtual_service, its_routes in zip(virtual_services, routes, strict=True)
+            if its_routes.routes
+            for host in hosts.of_virtual_service(virtual_service, its_routes, services)
         ]
         plain = [service for service in services.values() if not hosts.is_routed(service)]
         defaults = parts.build_each(self._default_route(service, port) for service in plain)
@@ -106,9 +107,9 @@ class OutboundRoutes(NamedTuple):
         if port == _HTTP_DEFAULT_PORT:
             return self.scope.virtual_services
         return [
-            each
-            for each in self.scope.virtual_services
-            if any(_names_one_of(host, services) for host in each.hosts)
+            virtual_service
+            for virtual_service in self.scope.virtual_services
+            if any(_names_one_of(host, services) for host in virtual_service.hosts)
         ]
 
     def _default_route(self, service: Service, port: int) -> DefaultRoute:
@@ -140,7 +141,7 @@ class VirtualHost(NamedTuple):
 
     def build(self) -> Json:
         """The virtual host."""
-        routes = (route for each in self.routes for route in each.routes)
+        routes = (route for group in self.routes for route in group.routes)
         return {
             "name": self.name,
             "domains": list(self.domains),
@@ -164,11 +165,11 @@ def route_configuration(name: str, virtual_hosts: list[Json]) -> Json:
 class _HostNames:
     """The virtual hosts of one port: the first that claims a name or domain keeps it.
 
-    Envoy accepts each of them only once.
+    Envoy accepts a name or domain only once.
     """
 
-    def __init__(self, port: int, namespace: str) -> None:
-        self._port, self._namespace = port, namespace
+    def __init__(self, port: int, namespace: str, scope: SidecarScope) -> None:
+        self._port, self._namespace, self._scope = port, namespace, scope
         self._names: set[str] = set()
         self._domains: set[str] = set()
         self._routed: set[str] = set()
@@ -186,16 +187,15 @@ class _HostNames:
         virtual_service: VirtualService,
         routes: Routes,
         services: Mapping[str, Service],
-        virtual_services: Sequence[VirtualService],
     ) -> Iterator[VirtualHost]:
-        """The virtual hosts of a VirtualService, among all Services and VirtualServices on the port."""
+        """The virtual hosts of a VirtualService, among all Services on the port."""
         chosen: list[Service] = []
         others: list[str] = []
         for host in virtual_service.hosts:
             if is_wildcard(host):
                 inside = [service for service in services.values() if overlap(host, service.host)]
                 chosen += [
-                    each for each in inside if _most_specific(each, virtual_services) is virtual_service
+                    service for service in inside if self._scope.routed_by(service.host) is virtual_service
                 ]
                 others += [] if inside else [host]
             elif host in services:
@@ -236,19 +236,6 @@ def _names_one_of(host: str, services: Mapping[str, Service]) -> bool:
     return is_wildcard(host) and any(overlap(host, service) for service in services)
 
 
-def _most_specific(service: Service, virtual_services: Iterable[VirtualService]) -> VirtualService | None:
-    """The VirtualService whose host names the Service most exactly; of equals the oldest."""
-    best: tuple[int, VirtualService] | None = None
-    for virtual_service in virtual_services:
-        for host in virtual_service.hosts:
-            if not overlap(host, service.host):
-                continue
-            length = len(host) if is_wildcard(host) else len(service.host) + 1
-            if best is None or length > best[0]:
-                best = (length, virtual_service)
-    return best[1] if best else None
-
-
 def _domains(service: Service, namespace: str) -> list[str]:
     """All names by which pods of a namespace can call a Service.
 
@@ -262,7 +249,7 @@ def _domains(service: Service, namespace: str) -> list[str]:
         names += [service.name, f"{short}.svc", short]
     else:
         names += [short, f"{short}.svc"]
-    if service.headless:  # the pods of a headless Service have names of their own below it
+    if service.headless:  # the pods of a headless Service have their own names below it
         names += [f"*.{name}" for name in names]
     return names + list(service.addresses)
 

@@ -1,4 +1,4 @@
-"""Delivery: configuration as protobuf, served to the proxies over ADS with ACK and NACK."""
+"""Delivery of configuration: encoded as protobuf and served to the proxies over ADS with ACK and NACK."""
 
 from localmesh.xds.messages import canonical
 from localmesh.xds.server import AdsServer, ConnectionPolicy, NotAcknowledgedError

@@ -1,6 +1,6 @@
-"""Who is who in the mesh: a certificate authority, and a certificate for every ServiceAccount.
+"""The certificate authority of the mesh, which issues a certificate for every ServiceAccount.
 
-Keys never leave memory and the proxies' own stream: a mesh that starts anew makes new ones.
+Keys exist only in memory and on the proxies' own streams; a mesh that starts again creates new ones.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Certificate:
 
 
 class CertificateAuthority:
-    """A certificate authority of one mesh; `lifetime` is that of the certificates that it gives out."""
+    """The certificate authority of one mesh; `lifetime` is that of the certificates that it issues."""
 
     def __init__(
         self, lifetime: timedelta = DEFAULT_LIFETIME, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -47,15 +47,15 @@ class CertificateAuthority:
 
     @property
     def root(self) -> str:
-        """The certificate that all of the mesh trust, in PEM."""
+        """The root certificate that all proxies trust, in PEM."""
         return self._root.public_bytes(Encoding.PEM).decode()
 
     @property
     def renewal_due(self) -> datetime | None:
-        """When to rotate: once half of the first certificate's life is over; None without any."""
+        """When to rotate: at half of the lifetime of the oldest certificate; None if there are none."""
         if not self._issued:
             return None
-        return min(each.not_after for each in self._issued.values()) - self.lifetime / 2
+        return min(certificate.not_after for certificate in self._issued.values()) - self.lifetime / 2
 
     def certificate(self, identity: str) -> Certificate:
         """The certificate of a SPIFFE identity: the same until `rotate`."""
@@ -64,9 +64,9 @@ class CertificateAuthority:
         return self._issued[identity]
 
     def rotate(self) -> None:
-        """Makes every certificate that is asked for from now on a new one, with a new key.
+        """Issues new certificates, with new keys, from the next request for each identity on.
 
-        The old ones stay valid until they expire, so that neither side need be told first.
+        The old ones stay valid until they expire, so proxies can get the new ones in any order.
         """
         self._issued = {}
 
@@ -80,7 +80,7 @@ class CertificateAuthority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            # without a subject the name must be critical (RFC 5280, 4.2.1.6)
+            # must be critical in a certificate without a subject (RFC 5280, 4.2.1.6)
             .add_extension(x509.SubjectAlternativeName([name]), critical=True)
             .sign(self._key, hashes.SHA256())
         )

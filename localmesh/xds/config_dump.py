@@ -1,4 +1,4 @@
-"""A proxy's configuration as people and comparisons read it: Envoy's JSON, as `istioctl` prints it."""
+"""A proxy's configuration as JSON for people and for comparisons, in the form that `istioctl` prints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localmesh.xds.messages import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUT
 
 
 def config_dump(config: ProxyConfig) -> dict[str, list[dict[str, Any]]]:
-    """All parts of a configuration: camelCase, what is at its default left out, sorted as delivered."""
+    """All parts of a configuration, with camelCase names, without defaults, in the order of delivery."""
     return {
         "listeners": [
             canonical(LISTENER, with_policies(listener, config.policies)) for listener in config.listeners

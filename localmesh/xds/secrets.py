@@ -1,4 +1,4 @@
-"""Certificates as Envoy's secrets."""
+"""Certificates as Envoy secrets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Json = dict[str, Any]
 
 
 def secrets(authority: CertificateAuthority, identity: str) -> tuple[Json, ...]:
-    """What a proxy of this identity is to show, and what it is to check others by.
+    """The secrets of a proxy with this identity: its own certificate, and the root to verify others with.
 
-    The same object until the certificates are rotated.
+    They are the same object until the certificates are rotated.
     """
     return _secrets(authority.certificate(identity), authority.root)
 

@@ -31,11 +31,11 @@ _REQUEST = "envoy.service.discovery.v3.DiscoveryRequest"
 
 
 ConnectionPolicy = Callable[[str, str], Awaitable[bool]]
-"""Whether the caller at an address may ask for what a proxy, by its name, is told; keys are among it."""
+"""Whether a client at an address may get the configuration of a named proxy, which includes its keys."""
 
 
 class NotAcknowledgedError(LocalmeshError):
-    """Proxies did not answer in time; `proxies` names them."""
+    """Proxies have not acknowledged their configuration in time; `proxies` names them."""
 
     def __init__(self, proxies: list[str], seconds: float) -> None:
         self.proxies = proxies
@@ -55,9 +55,9 @@ class AdsServer:
     async def start(
         self, host: str = "127.0.0.1", port: int = 0, admits: ConnectionPolicy | None = None
     ) -> int:
-        """Listens on a port, 0: any free one, and returns it. `admits` decides who may ask for a proxy."""
+        """Listens on a port (0 for any free one) and returns it; `admits` decides about each new stream."""
         self._admits = admits
-        # two servers that share a port would each get half of the proxies
+        # if two servers shared a port, each would get half of the proxies
         server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         handler: grpc.RpcMethodHandler[Message, Message] = grpc.stream_stream_rpc_method_handler(
             self._stream,
@@ -81,30 +81,31 @@ class AdsServer:
         return session is not None and session.acknowledged(CLUSTER) and session.acknowledged(LISTENER)
 
     def expect(self, proxy: str, snapshot: Snapshot) -> None:
-        """Has a snapshot ready for a proxy that is about to connect."""
+        """Provides the snapshot for a proxy that is about to connect."""
         self._snapshots[proxy] = snapshot
 
     def forget(self, proxy: str) -> None:
-        """Drops a proxy that is not of the mesh any more.
+        """Removes a proxy that is no longer part of the mesh.
 
-        Its stream ends: an Envoy that somebody else runs goes on, and is told again only if it asks again.
+        Its stream ends. An Envoy that localmesh has not started keeps running; it gets a configuration again
+        if it connects again.
         """
         self._snapshots.pop(proxy, None)
         session = self._sessions.pop(proxy, None)
         if session is not None:
             session.end()
 
-    async def refusal(self, proxy: str) -> RejectedError:
-        """Waits until a proxy has connected and refused something."""
+    async def rejection(self, proxy: str) -> RejectedError:
+        """Waits until a proxy has connected and rejected a configuration."""
         async with self._connected:
             await self._connected.wait_for(lambda: proxy in self._sessions)
-        return await self._sessions[proxy].refusal()
+        return await self._sessions[proxy].rejection()
 
     async def roll_out(self, snapshots: Mapping[str, Snapshot], *, timeout_seconds: float = 10) -> None:
-        """Brings proxies to new snapshots; returns when the last has acknowledged.
+        """Updates proxies to new snapshots; returns when all have acknowledged them.
 
-        RejectedError with the first refusal: then every proxy is brought back to what it had.
-        NotAcknowledgedError if one does not answer in time.
+        Raises RejectedError with the first rejection, after a rollback of all proxies to their previous
+        snapshots. Raises NotAcknowledgedError if a proxy does not answer in time.
         """
         before = {proxy: self._snapshots[proxy] for proxy in snapshots if proxy in self._snapshots}
         try:
@@ -122,7 +123,7 @@ class AdsServer:
             self._snapshots[proxy] = snapshot
             session = self._sessions.get(proxy)
             if session is not None and before is not None and (again or before != snapshot):
-                tasks[asyncio.create_task(_bring(session, before, snapshot, again=again))] = proxy
+                tasks[asyncio.create_task(_update(session, before, snapshot, again=again))] = proxy
         if not tasks:
             return
         done, pending = await asyncio.wait(
@@ -171,7 +172,7 @@ class AdsServer:
             return None
         snapshot = self._snapshots.get(proxy)
         if snapshot is None:
-            return None  # not of this mesh
+            return None  # not a proxy of this mesh
         session = Session(proxy, snapshot, outbox.put_nowait)
         async with self._connected:
             self._sessions[proxy] = session
@@ -180,23 +181,23 @@ class AdsServer:
 
 
 def _host(peer: str) -> str:
-    """The address in gRPC's name of a peer, such as ``ipv4:172.18.0.3:55012`` or ``ipv6:%5B::1%5D:55012``."""
+    """The address of a gRPC peer such as ``ipv4:172.18.0.3:55012`` or ``ipv6:%5B::1%5D:55012``."""
     return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
-async def _bring(session: Session, before: Snapshot, after: Snapshot, *, again: bool) -> None:
-    """Rolls one proxy from one snapshot to another, make before break.
+async def _update(session: Session, before: Snapshot, after: Snapshot, *, again: bool) -> None:
+    """Updates one proxy from one snapshot to another, make before break.
 
-    New clusters come first, with their endpoints, then what refers to them, and only then do the
-    clusters go that nothing refers to any more: at no moment does a route name a missing cluster.
+    New clusters are sent first, with their endpoints, then what refers to them. Clusters that nothing refers
+    to any more are removed last, so that no route ever names a missing cluster.
     """
-    # certificates first, whoever uses them then; policies before the routes that they guard
+    # certificates before what uses them; policies before the routes that they protect
     await session.push(SECRET, after.of(SECRET), again=again)
     old, new = before.of(CLUSTER), after.of(CLUSTER)
     clusters_changed = again or old != new
     if clusters_changed:
-        # Envoy acknowledges clusters only when they are warm, and a new or changed one is warm only when
-        # it has got endpoints: those follow at once, also where they are the same as before
+        # Envoy acknowledges clusters only when they are warm, and a new or changed one is warm only when it
+        # has endpoints: these follow immediately, even if they are the same as before
         session.send(CLUSTER, Resources({**old, **new}), again=again)
         session.send(ENDPOINTS, after.of(ENDPOINTS), again=True)
         await session.settled(CLUSTER)

@@ -1,4 +1,4 @@
-"""A proxy's configuration as it is sent: per type, named resources in binary form, with a version."""
+"""A proxy's configuration in the form in which it is sent: named, encoded resources of each type."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Json = dict[str, Any]
 
 
 class Resources(dict[str, bytes]):
-    """Named resources of one type in binary form; never changed once made."""
+    """Encoded resources of one type, by name; not changed after they have been created."""
 
     @cached_property
     def version(self) -> str:
-        """A short digest, which changes exactly when the resources do."""
+        """A short digest of the resources."""
         digest = hashlib.blake2b(digest_size=8)
         for name in sorted(self):
             digest.update(name.encode())
@@ -38,7 +38,7 @@ class Resources(dict[str, bytes]):
         return digest.hexdigest()
 
     def of_names(self, names: frozenset[str]) -> Resources:
-        """Those of these names; the same object where that is all of them."""
+        """The resources with these names; the same object if that is all of them."""
         if self.keys() <= names:
             return self
         return Resources({name: self[name] for name in sorted(names) if name in self})
@@ -49,7 +49,7 @@ _NONE = Resources()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All resources of one proxy."""
+    """All resources of one proxy, by type."""
 
     resources: Mapping[str, Resources]
 
@@ -58,7 +58,7 @@ class Snapshot:
         return self.resources.get(type_url, _NONE)
 
     def with_resources(self, type_url: str, resources: Resources) -> Snapshot:
-        """The same snapshot with other resources of one type."""
+        """A copy with other resources of one type."""
         return Snapshot({**self.resources, type_url: resources})
 
 
@@ -66,19 +66,17 @@ _UNREAD = frozenset({"metadata", "decorator"})
 
 
 def as_sent(host: Json) -> Json:
-    """A virtual host without what nobody reads here: its routes' metadata and their names in traces.
+    """A virtual host without fields that nothing reads here: its routes' metadata and names in traces.
 
-    Istio's own telemetry reads the one, tracing the other. With 1,000 Services an Envoy takes a third of
-    the time of an update for them (bench/scale.py).
+    In Istio its own telemetry reads the former, and tracing the latter. With 1,000 Services they cost Envoy
+    a third of the time of an update (bench/scale.py).
     """
-    routes = [
-        {key: value for key, value in route.items() if key not in _UNREAD} for route in host.get("routes", ())
-    ]
+    routes = [{key: route[key] for key in route if key not in _UNREAD} for route in host.get("routes", ())]
     return {**host, "routes": routes}
 
 
 class Encoder:
-    """Makes snapshots, and of a document that is the same object as before the same bytes without work."""
+    """Encodes configurations; a document that is the same object as before is not encoded again."""
 
     def __init__(self) -> None:
         self._documents: dict[int, tuple[Json, bytes]] = {}
@@ -87,7 +85,7 @@ class Encoder:
         self._encoded_since = 0
 
     def snapshot(self, config: ProxyConfig, secrets: tuple[Json, ...] = ()) -> Snapshot:
-        """The snapshot of one proxy's configuration and the certificates that go with it."""
+        """The snapshot of one proxy's configuration and its certificates."""
         return Snapshot(
             {
                 CLUSTER: self._resources(CLUSTER, config.clusters),
@@ -101,27 +99,27 @@ class Encoder:
         )
 
     def forget_unused(self) -> None:
-        """Drops what no snapshot made since the last call needed."""
+        """Drops what no snapshot has needed since the last call."""
         self._types, self._types_used = self._types_used, {}
         if self._encoded_since > len(self._documents) // 2:
             self._forget_documents()
 
     def _forget_documents(self) -> None:
-        """Drops documents that are gone; not after every change, as that means to look at all of them."""
+        """Drops documents that are gone; not after every change, because it visits all of them."""
         documents = [document for known, _ in self._types.values() for document in known]
         hosts = [host for document in documents for host in document.get("virtualHosts") or ()]
         living = {id(document) for document in (*documents, *hosts)}
-        self._documents = {each: known for each, known in self._documents.items() if each in living}
+        self._documents = {key: entry for key, entry in self._documents.items() if key in living}
         self._encoded_since = 0
 
     def _resources(self, type_url: str, documents: tuple[Json, ...], *, key: str = "name") -> Resources:
-        # kept together with what it was made of, so that no other object can come to have the same id
-        found = self._types_used.get(id(documents)) or self._types.get(id(documents))
-        if found is None:
+        # stored together with the documents, so that no other object can get the same id meanwhile
+        entry = self._types_used.get(id(documents)) or self._types.get(id(documents))
+        if entry is None:
             encoded = {document[key]: self._encode(type_url, document) for document in documents}
-            found = documents, Resources(encoded)
-        self._types_used[id(documents)] = found
-        return found[1]
+            entry = documents, Resources(encoded)
+        self._types_used[id(documents)] = entry
+        return entry[1]
 
     def _encode(self, type_url: str, document: Json) -> bytes:
         known = self._documents.get(id(document))

@@ -1,1 +1,1 @@
-"""What every service shares: settings, headers, health, metrics, logs, errors, upstream calls, gunicorn."""
+"""Shared code of all services: settings, headers, health, metrics, logs, errors, upstream calls, gunicorn."""

@@ -1,4 +1,4 @@
-"""The application every service starts from: a Flask app that knows who it is and frames every request."""
+"""The Flask application that every service starts from, with identity, health, metrics, logs and errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import flask
 from services.chassis import body, health, logs, problem, propagation, request_context
 from services.chassis.hop import HEADER, Hop, served_by
 from services.chassis.metrics import UNMATCHED, Metrics
-from services.chassis.peer_identity import caller
 from services.chassis.settings import Settings
 
 _EXTENSION = "sentimesh"
@@ -24,34 +23,34 @@ log = logging.getLogger("services.request")
 
 @dataclass(frozen=True, slots=True)
 class Chassis:
-    """What belongs to one service's application besides its routes.
+    """What the application of a service holds besides its routes.
 
-    `makes_spans` says whether the service makes spans of its own, and so writes its calls' trace context;
-    `trace_id` reads the trace of the request with this WSGI environment; `resources` are closed at the end.
+    `creates_spans` says whether the service creates spans, and so writes the trace context of its calls;
+    `trace_id` reads the trace id of a WSGI environment; `resources` are closed when the worker exits.
     """
 
     service: str
     settings: Settings
     metrics: Metrics
-    makes_spans: bool = False
+    creates_spans: bool = False
     trace_id: Callable[[Mapping[str, Any]], str | None] = propagation.trace_id
     readiness: health.Readiness = field(default_factory=health.Readiness)
     resources: ExitStack = field(default_factory=ExitStack)
 
     def hop(self, attempt: int | None = None) -> Hop:
-        """This workload's own element of `served-by`."""
+        """The element of this workload in `served-by`."""
         return Hop(self.service, self.settings.version, self.settings.pod, attempt)
 
 
 def create(service: str, settings: Settings, *, faults: Mapping[str, object] | None = None) -> flask.Flask:
-    """An application with health routes, metrics, `served-by`, problem answers and a log, for routes to join.
+    """Create an application with health routes, metrics, `served-by`, problem answers and logs.
 
-    `faults` are the deliberate ones, for `/about`; a service that has any says so in its name.
+    `faults` are the deliberate ones, for `/about`; the name of a service with faults says so.
     """
     name = f"{service} {settings.version}" + (" (deliberately buggy)" if faults else "")
     logs.identify(service=service, version=settings.version, pod=settings.pod, name=name)
     app = flask.Flask(service, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = body.MOST_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = body.MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order they are documented in
     chassis = _chassis(app, service, settings)
     app.extensions[_EXTENSION] = chassis
@@ -63,7 +62,7 @@ def create(service: str, settings: Settings, *, faults: Mapping[str, object] | N
 
 
 def chassis_of(app: flask.Flask) -> Chassis:
-    """What `create` has put beside the routes of `app`."""
+    """The chassis of an application that `create` made."""
     return cast(Chassis, app.extensions[_EXTENSION])
 
 
@@ -71,38 +70,40 @@ def _chassis(app: flask.Flask, service: str, settings: Settings) -> Chassis:
     metrics = Metrics(service, settings.version, settings.pod)
     if settings.otlp_endpoint is None:
         return Chassis(service, settings, metrics)
-    # OpenTelemetry takes memory and half a second to load: only whoever wants spans pays for it.
+    # OpenTelemetry takes memory and half a second to load, so it is imported only when spans are exported.
     from services.chassis import tracing
 
-    chassis = Chassis(service, settings, metrics, makes_spans=True, trace_id=tracing.trace_id)
-    # What is not sent yet is sent when the service stops.
+    chassis = Chassis(service, settings, metrics, creates_spans=True, trace_id=tracing.trace_id)
+    # Export the remaining spans when the service stops.
     chassis.resources.callback(tracing.instrument(app, service, settings).shutdown)
     return chassis
 
 
 def _frame_requests(app: flask.Flask, chassis: Chassis) -> None:
-    """Begin and end every request of `app` the same way, also those that fail."""
+    """Add the steps before and after every request of `app`, including those that fail."""
 
     def begin() -> None:
-        request_context.begin(flask.request.environ, trace_context=not chassis.makes_spans)
+        request_context.begin(flask.request.environ, trace_context=not chassis.creates_spans)
         chassis.metrics.in_flight.inc()
 
     def end(response: flask.Response) -> flask.Response:
-        own = request_context.current()
-        response.headers[HEADER] = served_by(chassis.hop(own.attempt), own.upstream)
-        response.headers["x-request-id"] = own.request_id
+        context = request_context.current()
+        response.headers[HEADER] = served_by(chassis.hop(context.attempt), context.upstream)
+        response.headers["x-request-id"] = context.request_id
         rule = flask.request.url_rule
         route = rule.rule if rule else UNMATCHED
-        seconds = perf_counter() - own.started
+        seconds = perf_counter() - context.started
         chassis.metrics.answered(flask.request.method, route, response.status_code, seconds)
         level = logging.DEBUG if route in health.PATHS else logging.INFO
         if log.isEnabledFor(level):
             trace_id = chassis.trace_id(flask.request.environ)
-            log.log(level, "request", extra={"fields": _line(own, route, response, seconds, trace_id)})
+            log.log(
+                level, "request", extra={"fields": _log_fields(context, route, response, seconds, trace_id)}
+            )
         return response
 
     def leave(_: BaseException | None) -> None:
-        if "call" in flask.g:
+        if request_context.current_or_none():
             chassis.metrics.in_flight.dec()
 
     app.before_request(begin)
@@ -110,24 +111,24 @@ def _frame_requests(app: flask.Flask, chassis: Chassis) -> None:
     app.teardown_request(leave)
 
 
-def _line(
-    own: request_context.RequestContext,
+def _log_fields(
+    context: request_context.RequestContext,
     route: str,
     response: flask.Response,
     seconds: float,
     trace_id: str | None,
 ) -> dict[str, object]:
-    """What the log says about a request."""
+    """The fields of the log line about a request."""
     fields: dict[str, object] = {
         "method": flask.request.method,
         "route": route,
         "status": response.status_code,
         "duration_ms": round(seconds * 1000, 2),
-        "request_id": own.request_id,
+        "request_id": context.request_id,
         "trace_id": trace_id,
-        "caller": caller(flask.request.environ),
+        "caller": request_context.peer_identity(flask.request.environ),
         "served_by": response.headers[HEADER],
     }
     if route == UNMATCHED:
         fields["path"] = flask.request.path
-    return {**fields, **own.notes}
+    return {**fields, **context.notes}

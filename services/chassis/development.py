@@ -1,9 +1,9 @@
-"""For pods of `skaffold dev`: run a service from a copy of its code, and again whenever that copy changes.
+"""Runs a service from a copy of its code in pods of `skaffold dev`, and restarts it when the copy changes.
 
     python -m services.chassis.development /live gunicorn --config … 'services.logic.app:create_app()'
 
-gunicorn's own --reload keeps what its master process has loaded, the chassis among it, and ends for good
-when the code cannot be imported; a new process knows no such thing.
+gunicorn's --reload keeps the modules that its master process has loaded, including the chassis, and exits for
+good when the code cannot be imported. A new process has neither problem.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 _COMPILED = "__pycache__"
-_LOOK_SECONDS = 0.3
+_POLL_SECONDS = 0.3
 _STOP_SECONDS = 2.0
 
 State = Mapping[Path, tuple[int, int]]
@@ -27,13 +27,13 @@ State = Mapping[Path, tuple[int, int]]
 
 
 def copy_once(source: Path, folder: Path) -> None:
-    """Copy the code unless it is there: after a restart of the container the edited copy counts.
+    """Copy the code into an empty folder; after a restart of the container, the edited copy is kept.
 
-    Compiled files stay behind: an image trusts them without a look at their source.
+    Compiled files are not copied: those of the image are used without checking their source.
     """
     if any(folder.iterdir()):
         return
-    # Each entry for itself: the folder is a volume, whose own mode and times belong to somebody else.
+    # Copy each entry: the folder itself is a volume, whose mode and times this process may not change.
     for entry in source.iterdir():
         if entry.name == _COMPILED:
             continue
@@ -44,22 +44,22 @@ def copy_once(source: Path, folder: Path) -> None:
 
 
 def state(folder: Path) -> State:
-    """What is in a folder now, compiled files aside."""
-    found: dict[Path, tuple[int, int]] = {}
-    for place, folders, files in os.walk(folder):
+    """The current files of a folder, without compiled ones."""
+    current: dict[Path, tuple[int, int]] = {}
+    for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name != _COMPILED]
         for name in files:
-            path = Path(place, name)
+            path = Path(parent, name)
             try:
-                told = path.stat()
+                status = path.stat()
             except FileNotFoundError:
-                continue  # gone since it was listed
-            found[path] = (told.st_mtime_ns, told.st_size)
-    return found
+                continue  # deleted since it was listed
+            current[path] = (status.st_mtime_ns, status.st_size)
+    return current
 
 
 class Runner:
-    """Keeps a command running in a folder of code, with that code as it is."""
+    """Keeps a command running on the current code of a folder."""
 
     def __init__(self, folder: Path, command: Sequence[str]) -> None:
         self._folder = folder
@@ -67,27 +67,27 @@ class Runner:
         self._running: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
-        """Run the command, again after each change, until a signal ends this process."""
-        signal.signal(signal.SIGTERM, self._leave)
+        """Run the command, restarting it after each change, until a signal ends this process."""
+        signal.signal(signal.SIGTERM, self._exit)
         while True:
             before = state(self._folder)
             self._start()
             changed = self._wait_for_a_change(before)
             self._stop()
-            _say(f"{changed.relative_to(self._folder)} has changed: starting again")
+            _log(f"{changed.relative_to(self._folder)} changed: restarting")
 
     def _start(self) -> None:
-        # What a leaving pod waits for is traffic that still comes; here the next process takes it.
+        # A terminating pod delays its shutdown for late traffic; here the next process serves that.
         environment = {**os.environ, "SHUTDOWN_DELAY_SECONDS": "0", "PYTHONDONTWRITEBYTECODE": "1"}
         self._running = subprocess.Popen(self._command, cwd=self._folder, env=environment)
 
     def _wait_for_a_change(self, before: State) -> Path:
-        told = False
+        reported = False
         while (now := state(self._folder)) == before:
-            if self._running and self._running.poll() is not None and not told:
-                _say(f"it has ended with status {self._running.returncode}: waiting for a change of the code")
-                told = True
-            time.sleep(_LOOK_SECONDS)
+            if self._running and self._running.poll() is not None and not reported:
+                _log(f"exited with status {self._running.returncode}: waiting for a change of the code")
+                reported = True
+            time.sleep(_POLL_SECONDS)
         return min(path for path, _ in now.items() ^ before.items())
 
     def _stop(self) -> None:
@@ -100,17 +100,17 @@ class Runner:
             self._running.kill()
             self._running.wait()
 
-    def _leave(self, _: int, __: FrameType | None) -> None:
+    def _exit(self, _: int, __: FrameType | None) -> None:
         self._stop()
         raise SystemExit(0)
 
 
-def _say(what: str) -> None:
-    sys.stderr.write(f"development: {what}\n")
+def _log(message: str) -> None:
+    sys.stderr.write(f"development: {message}\n")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the command that follows the folder, from a copy of the current folder in it."""
+    """Copy the current folder to the folder of the first argument, and run the rest as a command there."""
     folder, *command = arguments
     copy_once(Path.cwd(), Path(folder))
     Runner(Path(folder), command).run()

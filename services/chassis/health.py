@@ -1,4 +1,4 @@
-"""Health: is the process alive, may traffic come, and who is it."""
+"""Health: is the process alive, is it ready for traffic, and which workload is it?"""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from services.chassis.problem import Problem
 PATHS = frozenset({"/livez", "/readyz", "/about"})
 
 Check = Callable[[], str | None]
-"""A condition for traffic: None when it holds, otherwise one sentence on what is missing."""
+"""A readiness check: returns None if it passes, otherwise one sentence about what is missing."""
 
 
 @dataclass(slots=True)
 class Readiness:
-    """Whether traffic may come: every check holds and the process is not stopping."""
+    """Whether the service is ready for traffic: every check passes and the process is not stopping."""
 
     checks: list[Check] = field(default_factory=list)
     stopping: bool = False
 
     def missing(self) -> str | None:
-        """Why no traffic may come, in one sentence; None when it may."""
+        """Why the service is not ready, in one sentence; None if it is."""
         if self.stopping:
-            return "The service is stopping and finishes what it has begun."
+            return "The service is stopping and finishes the requests in progress."
         return next((reason for check in self.checks if (reason := check())), None)
 
 
 def routes(readiness: Readiness, about: Mapping[str, Any]) -> flask.Blueprint:
-    """`/livez`, `/readyz` and `/about`: the routes that no fault touches."""
+    """The routes `/livez`, `/readyz` and `/about`, which are exempt from faults."""
     blueprint = flask.Blueprint("health", __name__)
 
     @blueprint.get("/livez")
@@ -45,8 +45,8 @@ def routes(readiness: Readiness, about: Mapping[str, Any]) -> flask.Blueprint:
         return {"status": "ready"}
 
     @blueprint.get("/about", endpoint="about")
-    def tell() -> Mapping[str, Any]:
-        # The headers as they arrived: what the mesh has set, added and removed on the way shows here.
+    def describe() -> Mapping[str, Any]:
+        # The headers as received, to see what the mesh set, added and removed on the way.
         return {**about, "headers": {name.lower(): value for name, value in flask.request.headers}}
 
     return blueprint

@@ -1,4 +1,4 @@
-"""The `served-by` header: which workload answered, and through whom, one element per hop, outermost first."""
+"""The `served-by` header: the workloads that answered a request, one element per hop, outermost first."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 HEADER = "served-by"
 
-# A longer chain than any mesh of this application has; it bounds what an upstream can make us repeat.
-MOST_HOPS = 32
+# Longer than any chain of this application; it limits what an upstream can add to our answers.
+MAX_HOPS = 32
 
 _ELEMENT = re.compile(r"[\w.-]+/[\w.-]+/[\w.-]+(;attempt=[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One workload that answered; `attempt` is the try that the proxy in front of it counted, if one did."""
+    """One workload that answered; `attempt` is the number its proxy counted, if it has a proxy."""
 
     service: str
     version: str
@@ -30,21 +30,21 @@ class Hop:
 
 
 def attempt(text: object) -> int | None:
-    """The try, from 1, that an `x-envoy-attempt-count` header counts; None when it is absent or no number."""
+    """The attempt, from 1, in an `x-envoy-attempt-count` header; None if it is absent or not a number."""
     if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 9:
         return int(text) or None
     return None
 
 
 def elements(header: str | None) -> list[str]:
-    """The elements of a `served-by` header that an upstream sent; what is not well formed is left out."""
+    """The well-formed elements of a `served-by` header that an upstream sent."""
     if not header:
         return []
     return [element for element in map(str.strip, header.split(",")) if _ELEMENT.fullmatch(element)][
-        :MOST_HOPS
+        :MAX_HOPS
     ]
 
 
 def served_by(own: Hop, upstream: Iterable[str] = ()) -> str:
-    """The value of `served-by`: this hop, then what the upstreams it called said of themselves."""
+    """The value of `served-by`: this hop, then the elements of the upstreams that it called."""
     return ", ".join((str(own), *upstream))

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard output, each naming the workload."""
+"""Logs: one JSON object per line on standard output, each with the identity of the workload."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _identity: dict[str, str] = {}
 
 
 def identify(**identity: str) -> None:
-    """Name the workload that this process is, for every line from now on."""
+    """Set the identity of this workload, which every further line contains."""
     _identity.clear()
     _identity.update(identity)
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON; `extra={"fields": {...}}` adds members."""
+    """Formats a log record as one line of JSON; `extra={"fields": {...}}` adds members."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
+        """Returns the line without a line break."""
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, Any] = {
             "time": f"{seconds}.{int(record.msecs):03d}Z",
@@ -37,11 +37,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Send everything this process logs, from `level` on, to standard output as JSON."""
-    # No line shows them, so no record need find them out.
+    """Write everything that this process logs, from `level` up, to standard output as JSON."""
+    # The lines do not contain these, so the records need not collect them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # Connections opened and requests sent, at debug: our own line about the request says more in less.
+    # At debug, urllib3 logs connections and requests, which our own line about the request already covers.
     logging.getLogger("urllib3").setLevel(logging.INFO)

@@ -1,7 +1,7 @@
-"""The second port: `/metrics` and `/livez` from threads of their own, which answer while all others hang.
+"""The second port: `/metrics` and `/livez`, served by separate threads that answer even if all others hang.
 
-Liveness belongs here and readiness does not: a service whose threads are all taken should get no more
-requests for a while, but to start it anew would throw away what it is about to answer.
+Liveness is served here and readiness is not: a service whose threads are all busy should get no more requests
+for a while, but a restart would discard the requests in progress.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _ALIVE = b'{"status":"alive"}\n'
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    # A thread for each connection: whoever connects and says nothing must not keep a probe waiting.
+    # One thread per connection, so that an idle client does not delay a probe.
     daemon_threads = True
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = 5  # seconds, after which whoever says nothing is cut off
+    timeout = 5  # seconds, after which an idle client is disconnected
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
-        """Log nothing: scrapes and probes are no news."""
+        """Do not log scrapes and probes."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket for metrics; raises OSError where the port is taken."""
+    """Open the socket for metrics; raises OSError if the port is in use."""
     return socket.create_server((host, port), backlog=16)
 
 
 def serve(listener: socket.socket, registry: CollectorRegistry) -> None:
-    """Answer `GET /metrics` and `GET /livez` on `listener`, from threads that end with the process."""
+    """Serve `GET /metrics` and `GET /livez` on `listener`, in daemon threads."""
     metrics = make_wsgi_app(registry)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -60,7 +60,7 @@ def serve(listener: socket.socket, registry: CollectorRegistry) -> None:
     server.server_name, server.server_port = address[:2]
     server.setup_environ()
     server.set_app(application)
-    # The interval only says how soon shutdown() would be noticed, which nothing calls: waking up costs CPU.
+    # The interval only affects shutdown(), which is never called; polling more often would cost CPU.
     loop = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 60}, name="metrics", daemon=True
     )

@@ -1,4 +1,4 @@
-"""Problem answers: every error leaves as `application/problem+json` (RFC 9457), never as a stack trace."""
+"""Problem answers: every error is sent as `application/problem+json` (RFC 9457), never as a stack trace."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 import flask
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from services.chassis import request_context
+
 MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """A request that cannot be answered as asked: status, sentence and further members of the answer."""
+    """Ends the current request with an error: status, detail and further members of the problem."""
 
     def __init__(self, status: int, detail: str, **members: object) -> None:
         super().__init__(detail)
@@ -24,21 +26,22 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
 
 def title(status: int) -> str:
-    """A status in words, such as "Bad Gateway"."""
+    """The reason phrase of a status, such as "Bad Gateway"."""
     return HTTPStatus(status).phrase
 
 
 def document(status: int, detail: str, members: Mapping[str, object] | None = None) -> str:
-    """The body of a problem answer; its title is the status in words."""
-    told = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
-    return json.dumps({**told, **(members or {})})
+    """The body of a problem answer, with the reason phrase as its title."""
+    standard = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
+    return json.dumps({**standard, **(members or {})})
 
 
 def install(app: flask.Flask, service: str) -> None:
-    """Make `app` answer every error as a problem that names the service and the request."""
+    """Make `app` answer every error with a problem that names the service and the request."""
 
     def answer(status: int, detail: str, members: Mapping[str, object]) -> flask.Response:
-        request_id = flask.g.call.request_id if "call" in flask.g else None
+        context = request_context.current_or_none()
+        request_id = context.request_id if context else None
         body = document(status, detail, {"service": service, "request_id": request_id, **members})
         return flask.Response(body, status, content_type=MEDIA_TYPE)
 
@@ -50,7 +53,7 @@ def install(app: flask.Flask, service: str) -> None:
         if error.code is None or error.code < 400:
             return response
         own = answer(error.code, error.description or HTTPStatus(error.code).description, {})
-        # What the status demands besides, such as Allow with a 405, stays.
+        # Keep the headers that the status requires, such as Allow with a 405.
         for name, value in response.headers:
             if name.lower() not in {"content-type", "content-length"}:
                 own.headers[name] = value

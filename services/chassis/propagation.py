@@ -1,4 +1,4 @@
-"""Propagation: which headers of a request go out again with the calls that it causes, and why."""
+"""Header propagation: which headers of a request are sent with the calls that it causes, and why."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Propagated:
-    """A header that is passed on, and what breaks without it.
+    """A propagated header, and the reason for it.
 
-    A trace context is passed on unchanged as long as the sidecars make the spans; a service that makes
-    spans of its own (tracing.py) writes it anew, with its own span as the parent.
+    Trace context is propagated unchanged as long as only the sidecars create spans. A service that creates
+    spans (tracing.py) writes the trace context itself, with its own span as the parent.
     """
 
     name: str
@@ -27,39 +27,41 @@ class Propagated:
 
 PROPAGATED: tuple[Propagated, ...] = (
     Propagated(
-        "x-request-id", "ties access logs together; the mesh samples and this application fails by it"
+        "x-request-id", "correlates access logs; decides on trace sampling and on the deliberate faults"
     ),
     Propagated(
-        "x-b3-traceid", "B3: the trace; without it every hop is a trace of its own", trace_context=True
+        "x-b3-traceid",
+        "B3: the trace id; without it, every hop would be a separate trace",
+        trace_context=True,
     ),
-    Propagated("x-b3-spanid", "B3: the caller's span", trace_context=True),
-    Propagated("x-b3-parentspanid", "B3: the caller's caller", trace_context=True),
+    Propagated("x-b3-spanid", "B3: the span of the caller", trace_context=True),
+    Propagated("x-b3-parentspanid", "B3: the parent of that span", trace_context=True),
     Propagated(
-        "x-b3-sampled", "B3: sampled or not; absent means undecided, and stays absent", trace_context=True
+        "x-b3-sampled", "B3: the sampling decision; if absent, it stays undecided", trace_context=True
     ),
-    Propagated("x-b3-flags", "B3: 1 asks for a trace whatever the sampling says", trace_context=True),
-    Propagated("b3", "B3 in a single header", trace_context=True),
-    Propagated("traceparent", "W3C: trace, caller's span and flags", trace_context=True),
-    Propagated("tracestate", "W3C: what tracing systems add to it", trace_context=True),
-    Propagated("baggage", "W3C: the application's own values, for every hop"),
-    Propagated("x-ot-span-context", "OpenTracing proxies keep their context in it"),
-    Propagated("user-group", "routing by user group holds for every hop, not only at the gateway"),
-    Propagated("end-user", "routing and faults for one user hold for every hop"),
+    Propagated("x-b3-flags", "B3: 1 forces a trace (debug)", trace_context=True),
+    Propagated("b3", "B3 as a single header", trace_context=True),
+    Propagated("traceparent", "W3C: trace id, parent span id and flags", trace_context=True),
+    Propagated("tracestate", "W3C: vendor-specific additions", trace_context=True),
+    Propagated("baggage", "W3C: values of the application, for every hop"),
+    Propagated("x-ot-span-context", "the context of OpenTracing proxies"),
+    Propagated("user-group", "so that routing by user group works at every hop, not only at the gateway"),
+    Propagated("end-user", "so that routing and faults for one user work at every hop"),
 )
 
-_WITH_TRACE_CONTEXT = tuple((each.key, each.name) for each in PROPAGATED)
-_WITHOUT_TRACE_CONTEXT = tuple((each.key, each.name) for each in PROPAGATED if not each.trace_context)
+_WITH_TRACE_CONTEXT = tuple((header.key, header.name) for header in PROPAGATED)
+_WITHOUT_TRACE_CONTEXT = tuple((header.key, header.name) for header in PROPAGATED if not header.trace_context)
 
-# What may stand in a header field: no control characters, and nothing that is not one byte.
+# A valid field value: no control characters, and only single bytes.
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+")
 
 
 def forwarded(environ: Mapping[str, object], *, trace_context: bool = True) -> dict[str, str]:
-    """The headers that calls made for the request in `environ` carry, unchanged; empty ones count as absent.
+    """The headers to send with calls for the request in `environ`, unchanged; empty ones count as absent.
 
-    No value is judged: a malformed or half trace context goes out as it came, so that the proxies, who own
-    the trace, decide the same about it at every hop. A header sent twice arrives joined by a comma, and
-    leaves so.
+    Values are not validated: a malformed or incomplete trace context is propagated as received, so that the
+    proxies, which own the trace, treat it the same way at every hop. A header that was sent twice arrives
+    joined by a comma, and is sent like that.
     """
     outgoing: dict[str, str] = {}
     for key, name in _WITH_TRACE_CONTEXT if trace_context else _WITHOUT_TRACE_CONTEXT:
@@ -70,7 +72,7 @@ def forwarded(environ: Mapping[str, object], *, trace_context: bool = True) -> d
 
 
 def trace_id(environ: Mapping[str, object]) -> str | None:
-    """The trace that the request in `environ` says it belongs to, as it stands there, for the log."""
+    """The trace id in the headers of the request in `environ`, as received, for the log."""
     parent = environ.get("HTTP_TRACEPARENT")
     if isinstance(parent, str):
         fields = parent.split("-")

@@ -1,7 +1,8 @@
-"""The request being served: what every part of the chassis needs to know of it, gathered once."""
+"""The current request: its id, its attempt, its caller, and what goes into its answer and its log line."""
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +15,17 @@ from services.chassis import hop
 from services.chassis.propagation import forwarded
 
 _REQUEST_ID = "x-request-id"
+_CLIENT_CERTIFICATE = "HTTP_X_FORWARDED_CLIENT_CERT"
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_URI = "uri="
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request under way: who it is, what goes out with the calls it causes, and who answered those.
+    """One request in progress.
 
-    `headers` are for outgoing calls, `upstream` collects `served-by` elements, `notes` are more fields for
-    its line in the log, `started` is a reading of the performance counter in seconds.
+    `headers` are sent with calls to upstreams, `upstream` collects their `served-by` elements, `notes` are
+    further fields of the log line, `started` is a reading of the performance counter in seconds.
     """
 
     request_id: str
@@ -32,21 +36,41 @@ class RequestContext:
     notes: dict[str, object] = field(default_factory=dict)
 
     def note(self, **fields: object) -> None:
-        """Add fields to the line that the log gets about this request."""
+        """Add fields to the log line of this request."""
         self.notes.update(fields)
 
 
 def begin(environ: Mapping[str, Any], *, trace_context: bool) -> RequestContext:
-    """Begin to serve the request in this WSGI environment; without an `x-request-id` it gets a fresh one."""
+    """Create the context of the request in this WSGI environment, with a new id if it has none."""
     headers = forwarded(environ, trace_context=trace_context)
     request_id = headers.get(_REQUEST_ID)
     if request_id is None:
         request_id = headers[_REQUEST_ID] = str(uuid.uuid4())
-    call = RequestContext(request_id, hop.attempt(environ.get("HTTP_X_ENVOY_ATTEMPT_COUNT")), headers)
-    flask.g.call = call
-    return call
+    attempt = hop.attempt(environ.get("HTTP_X_ENVOY_ATTEMPT_COUNT"))
+    flask.g.request_context = RequestContext(request_id, attempt, headers)
+    return current()
 
 
 def current() -> RequestContext:
-    """The call that this thread is serving; raises outside of one."""
-    return cast(RequestContext, flask.g.call)
+    """The context of the request that this thread serves; raises outside of one."""
+    return cast(RequestContext, flask.g.request_context)
+
+
+def current_or_none() -> RequestContext | None:
+    """The context of the request that this thread serves, if `begin` was called for it."""
+    return cast("RequestContext | None", flask.g.get("request_context"))
+
+
+def peer_identity(environ: Mapping[str, object]) -> str | None:
+    """The SPIFFE URI of the caller's certificate; None without mutual TLS or without a sidecar.
+
+    Envoy's `x-forwarded-client-cert` has one element per proxy on the way; the last one describes the
+    connection itself. A sidecar removes the header from plain-text requests, so a caller cannot forge it.
+    """
+    header = environ.get(_CLIENT_CERTIFICATE)
+    if not isinstance(header, str):
+        return None
+    # The subject of a certificate is quoted and may contain anything, commas included.
+    *_, last = _QUOTED.sub("", header).split(",")
+    pairs = (pair.strip() for pair in last.split(";"))
+    return next((pair[len(_URI) :] for pair in pairs if pair.lower().startswith(_URI)), None) or None

@@ -1,4 +1,4 @@
-"""What gunicorn does differently for this application: how it serves, stops, refuses and logs."""
+"""Extensions of gunicorn for this application: serving, stopping, rejecting malformed requests, logging."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ from services.chassis import logs, problem
 from services.chassis.application import Chassis, chassis_of
 from services.chassis.hop import HEADER, served_by
 
-_STAY_MILLISECONDS = 20
+_WAIT_MILLISECONDS = 20
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Threads that serve requests, stop in order, and refuse what is not HTTP with a problem."""
+    """Serves requests in threads, drains before it stops, and rejects malformed requests with a problem."""
 
     @property
     def chassis(self) -> Chassis:
-        """What belongs to the application this worker serves."""
+        """The chassis of the application that this worker serves."""
         return chassis_of(self.app.wsgi())
 
     def handle(self, conn: TConn) -> object:
-        """Serve `conn`, and stay with it for a moment: a proxy mostly sends its next request right away.
+        """Serve `conn`, then wait briefly for its next request, which a proxy often sends at once.
 
-        Handing the connection back to the worker's loop and taking it again costs 0.15 to 0.2 ms of CPU for
-        every request, half of what a small answer takes in all. As long as there is a thread for every
-        connection, nobody waits for a thread that stays.
+        Returning the connection to the worker's loop and taking it again costs 0.15 to 0.2 ms of CPU per
+        request, half of the total cost of a small answer. As long as there is a thread for every connection,
+        no other connection has to wait for this thread.
         """
         keep = super().handle(conn)
-        while keep is True and self.alive and self.nr_conns <= self.cfg.threads and _speaks(conn):
+        while keep is True and self.alive and self.nr_conns <= self.cfg.threads and _has_request(conn):
             keep = super().handle(conn)
         return keep
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """On SIGTERM: fail readiness, serve on for the delay, then finish what has begun and no more."""
-        # A signal may interrupt anything, also what holds a lock: the loop does the rest, in its own time.
-        self.method_queue.defer(self._leave, sig, frame)
+        """On SIGTERM: fail readiness, keep serving for the delay, then finish the requests in progress."""
+        # A signal may interrupt code that holds a lock, so the loop does the rest.
+        self.method_queue.defer(self._begin_shutdown, sig, frame)
 
-    def _leave(self, sig: int, frame: object) -> None:
+    def _begin_shutdown(self, sig: int, frame: object) -> None:
         chassis = self.chassis
         if chassis.readiness.stopping:
             return
         chassis.readiness.stopping = True
-        # The loop goes on meanwhile: whoever has not heard yet that this pod leaves is served.
+        # The loop continues meanwhile: clients that do not know yet that this pod is stopping are served.
         delay = chassis.settings.shutdown_delay_seconds
         drain = threading.Timer(delay, self.method_queue.defer, (self._drain, sig, frame))
         drain.daemon = True
         drain.start()
 
     def _drain(self, sig: int, frame: object) -> None:
-        """Accept who has connected already, and refuse all others, so that they ask elsewhere.
+        """Accept the connections that are waiting, and refuse new ones, so that clients try another pod.
 
-        gunicorn would leave the port open without accepting: connections would come about, wait, and be reset
-        in the end, which a proxy does not retry as it does a refused one.
+        gunicorn would keep the port open without accepting: connections would be established, wait, and be
+        reset at the end. A proxy does not retry these, but it does retry a refused connection.
         """
         for listener in self.sockets:
-            waiting = select.poll()
-            waiting.register(listener, select.POLLIN)
+            backlog = select.poll()
+            backlog.register(listener, select.POLLIN)
             for _ in range(self.cfg.backlog):
-                if not waiting.poll(0):
+                if not backlog.poll(0):
                     break
                 self.accept(listener)
         self.set_accept_enabled(False)
@@ -72,14 +72,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().handle_exit(sig, frame)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what is no HTTP request: gunicorn decides and logs as ever, only the form is ours."""
-        refusal = _Refusal()
-        super().handle_error(req, refusal, addr, exc)
+        """Answer a malformed request with a problem; gunicorn chooses the status and logs as usual."""
+        answer = _StatusRecorder()
+        super().handle_error(req, answer, addr, exc)
         service = self.chassis.service
-        detail = "The request cannot be read as HTTP; the log of the service says why."
-        body = problem.document(refusal.status, detail, {"service": service, "request_id": None}).encode()
+        detail = "The request is not valid HTTP; the log of the service has the reason."
+        body = problem.document(answer.status, detail, {"service": service, "request_id": None}).encode()
         head = (
-            f"HTTP/1.1 {refusal.status} {problem.title(refusal.status)}\r\n"
+            f"HTTP/1.1 {answer.status} {problem.title(answer.status)}\r\n"
             f"Connection: close\r\n"
             f"Content-Type: {problem.MEDIA_TYPE}\r\n"
             f"Content-Length: {len(body)}\r\n"
@@ -88,17 +88,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         client.sendall(head.encode() + body)
 
 
-def _speaks(conn: TConn) -> bool:
-    """Whether the next request on this connection is there, or comes within a moment."""
+def _has_request(conn: TConn) -> bool:
+    """Whether the next request on this connection has arrived, or arrives within the wait."""
     if conn.parser.unreader.buf.getvalue():
         return True
     poll = select.poll()
     poll.register(conn.sock, select.POLLIN)
-    return bool(poll.poll(_STAY_MILLISECONDS))
+    return bool(poll.poll(_WAIT_MILLISECONDS))
 
 
-class _Refusal:
-    """Stands in for a client's connection, and keeps the status of what gunicorn writes to it."""
+class _StatusRecorder:
+    """Replaces the connection of a client, and records the status that gunicorn writes to it."""
 
     status = 400
 
@@ -110,10 +110,10 @@ class _Refusal:
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]
-    """Gunicorn's messages in the form of all others; no access log of its own, the application has one."""
+    """Writes gunicorn's messages in our log format; the application replaces the access log."""
 
     def setup(self, cfg: Config) -> None:
-        """Take over logging for the whole process."""
+        """Configure logging for the whole process."""
         self.cfg = cfg
         self._access_log_enabled = False
         logs.configure(cfg.loglevel)

@@ -1,1 +1,1 @@
-"""The service that keeps what people say about the judgements."""
+"""The service that stores users' feedback on judgements."""

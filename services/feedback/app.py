@@ -1,4 +1,4 @@
-"""feedback: keeps what people say about the judgements."""
+"""feedback: stores users' feedback on judgements."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _FILE = "feedback.sqlite3"
 
 
 def database_url(text: str) -> sql.URL:
-    """The address of an SQLite file or of a PostgreSQL database, which is spoken to through psycopg."""
-    expected = "an address such as postgresql://user:password@host/database or sqlite:////folder/file"
+    """Parse the URL of an SQLite file or of a PostgreSQL database, which is accessed through psycopg."""
+    expected = "a URL such as postgresql://user:password@host/database or sqlite:////folder/file"
     try:
         url = sql.make_url(text)
     except (sql.exc.ArgumentError, ValueError):
@@ -33,12 +33,12 @@ def database_url(text: str) -> sql.URL:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackSettings(Settings):
-    """What feedback reads from its environment."""
+    """The settings of feedback."""
 
     data_dir: str = variable(
         "DATA_DIR",
         str,
-        f"Folder of the SQLite file `{_FILE}`; made if it is missing.",
+        f"Folder of the SQLite file `{_FILE}`; created if it is missing.",
         default="build/feedback",
     )
     database_url: sql.URL | None = variable(  # noqa: RUF009 - a dataclass field like all others
@@ -51,18 +51,18 @@ class FeedbackSettings(Settings):
 
     @property
     def database(self) -> sql.URL:
-        """The database to use."""
+        """The URL of the database to use."""
         file = Path(self.data_dir) / _FILE
         return self.database_url or sql.URL.create("sqlite", database=str(file))
 
 
 def create_app(settings: FeedbackSettings | None = None) -> flask.Flask:
-    """The feedback of these settings; without any, those of the environment."""
+    """Create the service with these settings, by default those of the environment."""
     settings = settings or settings_or_exit(FeedbackSettings, "feedback", os.environ)
     app = application.create("feedback", settings)
     chassis = application.chassis_of(app)
     storage = Storage(settings.database, connections=settings.threads)
     chassis.resources.callback(storage.close)
-    chassis.readiness.checks.append(storage.missing)
+    chassis.readiness.checks.append(storage.unavailability)
     app.register_blueprint(routes.routes(storage, chassis.metrics))
     return app

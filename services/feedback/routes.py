@@ -1,4 +1,4 @@
-"""`POST /feedback` and `GET /feedback`: whether a judgement was right, told and read."""
+"""`POST /feedback` and `GET /feedback`: store and list whether judgements were right."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from services.chassis.settings import whole_number
 from services.feedback.storage import Feedback, Storage, Stored
 
 OPERATION = "POST /feedback"
-USUAL_LIMIT = 100
-MOST_LIMIT = 1000
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
 TOTAL = "x-total-count"
 
 
 def routes(storage: Storage, metrics: Metrics) -> flask.Blueprint:
-    """The routes of `/feedback`, kept in `storage`."""
+    """The routes of `/feedback`, on top of `storage`."""
     blueprint = flask.Blueprint("feedback", __name__)
     outcomes = metrics.outcomes(
         "sentimesh_feedback_requests",
-        "Well-formed feedback; a duplicate repeats a request that is stored already.",
+        "Well-formed feedback; a duplicate repeats a request that is already stored.",
         "stored",
         "duplicate",
     )
 
     @blueprint.post("/feedback")
-    def tell() -> tuple[Mapping[str, Any], int]:
-        told = body.json_object()
-        feedback = Feedback(body.sentence(told), body.polarity(told), body.truth(told, "correct"))
-        own = request_context.current()
-        stored, new = storage.add(feedback, request_id=own.request_id, operation=OPERATION)
+    def create() -> tuple[Mapping[str, Any], int]:
+        document = body.json_object()
+        feedback = Feedback(
+            body.sentence(document), body.polarity(document), body.boolean(document, "correct")
+        )
+        context = request_context.current()
+        stored, new = storage.add(feedback, request_id=context.request_id, operation=OPERATION)
         outcome = "stored" if new else "duplicate"
         outcomes[outcome].inc()
-        own.note(outcome=outcome)
+        context.note(outcome=outcome)
         return _document(stored), 201
 
     @blueprint.get("/feedback")
-    def read() -> flask.Response:
+    def list_newest() -> flask.Response:
         newest = storage.newest(_limit())
         answer = flask.jsonify([_document(stored) for stored in newest])
         answer.headers[TOTAL] = str(storage.count())
@@ -51,9 +53,9 @@ def routes(storage: Storage, metrics: Metrics) -> flask.Blueprint:
 
 
 def _limit() -> int:
-    text = flask.request.args.get("limit", str(USUAL_LIMIT))
+    text = flask.request.args.get("limit", str(DEFAULT_LIMIT))
     try:
-        return whole_number(1, MOST_LIMIT)(text)
+        return whole_number(1, MAX_LIMIT)(text)
     except ValueError as error:
         raise Problem(422, f'"limit" is "{text}", expected {error}.') from None
 

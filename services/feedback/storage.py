@@ -1,4 +1,4 @@
-"""Where feedback is kept: a table in SQLite or PostgreSQL, in which a repeated request stands once."""
+"""Storage of feedback: a table in SQLite or PostgreSQL that stores a repeated request only once."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from services.chassis.problem import Problem
 
 log = logging.getLogger(__name__)
 
-_MOST_KEY_CHARACTERS = 128
+_MAX_KEY_CHARACTERS = 128
 
-# Seconds that a writer waits for the others, or for the database to take a connection.
-_PATIENCE = 10
+# How many seconds a writer waits for other writers, or for a connection to the database.
+_TIMEOUT_SECONDS = 10
 
-# Any number that nobody else locks in this database.
+# An arbitrary key for advisory locks; no other application uses it in this database.
 _CREATION_LOCK = 0x73656E74
 
 _TABLE = sql.Table(
     "feedback",
     sql.MetaData(),
     sql.Column("id", sql.Integer, primary_key=True),
-    sql.Column("request_id", sql.String(_MOST_KEY_CHARACTERS), nullable=False),
+    sql.Column("request_id", sql.String(_MAX_KEY_CHARACTERS), nullable=False),
     sql.Column("operation", sql.String(32), nullable=False),
     sql.Column("sentence", sql.Text, nullable=False),
     sql.Column("polarity", sql.Float, nullable=False),
@@ -50,7 +50,7 @@ _EARLIER = sql.select(*_STORED).where(*(_TABLE.c[name] == sql.bindparam(name) fo
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a person said about a judgement: whether this polarity of this sentence is right."""
+    """A user's feedback: whether this polarity of this sentence is right."""
 
     sentence: str
     polarity: float
@@ -59,21 +59,21 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Stored(Feedback):
-    """Feedback as it is kept; a higher `id` is newer, `created_at` is in UTC."""
+    """Stored feedback; a higher `id` is newer, `created_at` is in UTC."""
 
     id: int
     created_at: datetime
 
 
 class Unavailable(Problem):
-    """The database cannot be reached, is busy for too long, or cannot be written to."""
+    """The database cannot be reached, is locked for too long, or cannot be written."""
 
     def __init__(self) -> None:
         super().__init__(503, "The database of feedback is not available.")
 
 
 class Storage:
-    """The feedback in one database; safe to use from many threads, and from several processes at once."""
+    """The feedback in one database; safe for concurrent use by threads and processes."""
 
     def __init__(self, url: sql.URL, *, connections: int) -> None:
         self._engine = _engine(url, connections)
@@ -85,8 +85,8 @@ class Storage:
         self._creating = threading.Lock()
         self._writing = threading.Lock()
 
-    def missing(self) -> str | None:
-        """Why nothing can be stored, in one sentence; None when it can."""
+    def unavailability(self) -> str | None:
+        """A readiness check: returns one sentence if the database is unavailable, None otherwise."""
         try:
             with self._connection() as connection:
                 connection.execute(sql.select(1))
@@ -95,11 +95,11 @@ class Storage:
         return None
 
     def add(self, feedback: Feedback, *, request_id: str, operation: str) -> tuple[Stored, bool]:
-        """Store `feedback`, unless this operation of this request is; what is stored, and whether now."""
+        """Store `feedback` once per operation and request; returns what is stored, and whether it is new."""
         key = {"request_id": _key(request_id), "operation": operation}
         row = {"sentence": feedback.sentence, "polarity": feedback.polarity, "correct": feedback.correct}
         with self._connection() as connection:
-            with self._turn():
+            with self._write_lock():
                 added = connection.execute(self._insert, {**key, **row, "created_at": datetime.now(UTC)})
                 stored = added.one_or_none()
             if stored is not None:
@@ -107,27 +107,27 @@ class Storage:
             return _stored(connection.execute(_EARLIER, key).one()), False
 
     def newest(self, limit: int) -> list[Stored]:
-        """The newest feedback, at most `limit` of it, newest first."""
+        """The newest `limit` entries, newest first."""
         with self._connection() as connection:
             rows = connection.execute(sql.select(*_STORED).order_by(_TABLE.c.id.desc()).limit(limit)).all()
         return [_stored(row) for row in rows]
 
     def count(self) -> int:
-        """How many feedbacks are stored."""
+        """The number of stored entries."""
         with self._connection() as connection:
             return connection.execute(sql.select(sql.func.count()).select_from(_TABLE)).scalar_one()
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         self._engine.dispose()
 
-    def _turn(self) -> AbstractContextManager[object]:
-        """The right to write: SQLite has one writer at a time, and the others sleep longer than need be."""
+    def _write_lock(self) -> AbstractContextManager[object]:
+        """A lock for SQLite, which allows one writer at a time; its own waiting sleeps longer than needed."""
         return self._writing if self._sqlite else nullcontext()
 
     @contextmanager
     def _connection(self) -> Iterator[sql.Connection]:
-        """A connection to a database with the table, on which each statement is a transaction of its own."""
+        """A connection to a database that has the table; each statement is a separate transaction."""
         try:
             self._create()
             with self._engine.connect() as connection:
@@ -138,7 +138,7 @@ class Storage:
             raise Unavailable from error
 
     def _create(self) -> None:
-        """Create the table unless it is there; every process may, also at the same time."""
+        """Create the table if it is missing; several processes may do so at the same time."""
         with self._creating:
             if self._created:
                 return
@@ -149,33 +149,33 @@ class Storage:
                 connection.execution_options(isolation_level="SERIALIZABLE").begin(),
             ):
                 if not self._sqlite:
-                    # In PostgreSQL, IF NOT EXISTS fails when two sessions find the table missing at once.
+                    # In PostgreSQL, IF NOT EXISTS fails if two sessions create the table at the same time.
                     connection.execute(sql.select(sql.func.pg_advisory_xact_lock(_CREATION_LOCK)))
                 connection.execute(CreateTable(_TABLE, if_not_exists=True))
             self._created = True
 
 
 def _insert_into(table: sql.Table, url: sql.URL) -> Any:
-    """An INSERT in the dialect of this database: the one with ON CONFLICT."""
+    """The INSERT with ON CONFLICT of the dialect of this database."""
     if url.get_backend_name() == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
         return sqlite_insert(table)
-    # Each dialect takes 2 MB: only the one in use is loaded.
+    # Each dialect takes 2 MB of memory, so only the one in use is imported.
     from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
     return postgresql_insert(table)
 
 
 def _engine(url: sql.URL, connections: int) -> sql.Engine:
-    """An engine that connects when it is first used, so that it can be made before a fork."""
+    """An engine that connects on first use, so that it can be created before the fork."""
     if url.get_backend_name() == "sqlite":
         engine = sql.create_engine(
             url,
             isolation_level="AUTOCOMMIT",
             pool_size=connections,
             max_overflow=0,
-            connect_args={"timeout": _PATIENCE},
+            connect_args={"timeout": _TIMEOUT_SECONDS},
         )
         sql.event.listen(engine, "connect", _prepare_sqlite)
         return engine
@@ -185,28 +185,28 @@ def _engine(url: sql.URL, connections: int) -> sql.Engine:
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": _PATIENCE},
+        connect_args={"connect_timeout": _TIMEOUT_SECONDS},
     )
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    """Let readers and one writer work at the same time.
+    """Allow readers concurrently with one writer.
 
-    With NORMAL a killed process loses nothing that it acknowledged; only a machine that loses power may.
+    With NORMAL, a killed process loses nothing that it acknowledged; only a power failure may.
     """
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _key(request_id: str) -> str:
-    """`request_id` in a form that an index takes, however long it is."""
-    if len(request_id) <= _MOST_KEY_CHARACTERS:
+    """`request_id`, or its hash if it is too long for the index."""
+    if len(request_id) <= _MAX_KEY_CHARACTERS:
         return request_id
     return "sha256:" + hashlib.sha256(request_id.encode()).hexdigest()
 
 
 def _stored(row: Sequence[Any]) -> Stored:
     sentence, polarity, correct, number, created_at = row
-    # SQLite keeps no time zone: what it gives back is the UTC that was put in.
+    # SQLite stores no time zone: the value is in UTC, as it was written.
     known = created_at.astimezone(UTC) if created_at.tzinfo else created_at.replace(tzinfo=UTC)
     return Stored(sentence, polarity, correct, number, known)

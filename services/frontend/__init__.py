@@ -1,1 +1,1 @@
-"""The service that serves the page."""
+"""The service that serves the page and its files."""

@@ -1,4 +1,4 @@
-"""frontend: the page, in the look of its version."""
+"""frontend: the page, in the design of its version."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from services.frontend import page, routes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendSettings(Settings):
-    """What frontend reads from its environment."""
+    """The settings of frontend."""
 
     def contradictions(self) -> Iterable[str]:
-        """What is wrong with values that are each right alone."""
+        """One sentence for each invalid combination of valid values."""
         yield from super(FrontendSettings, self).contradictions()
         if self.version not in page.THEME_COLORS:
             known = " or ".join(page.THEME_COLORS)
-            yield f'SERVICE_VERSION is "{self.version}", expected {known}: those have a page'
+            yield f'SERVICE_VERSION is "{self.version}", expected {known}, the versions that have a page'
 
 
 def create_app(settings: FrontendSettings | None = None) -> flask.Flask:
-    """The frontend of these settings; without any, those of the environment."""
+    """Create the service with these settings, by default those of the environment."""
     settings = settings or settings_or_exit(FrontendSettings, "frontend", os.environ)
     app = application.create("frontend", settings)
     served_by = str(application.chassis_of(app).hop())

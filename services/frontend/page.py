@@ -1,4 +1,4 @@
-"""The page and its files: built once at start, for one version only, and kept in memory."""
+"""The page and its files: built once at start, for one version, and held in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 THEME_COLORS: Mapping[str, str] = {"v1": "#eceae4", "v2": "#d6dcf7"}
-"""The versions that have a page, each with the colour that a phone's browser frames it in."""
+"""The versions that have a page, each with its colour for the browser's user interface."""
 
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
@@ -24,7 +24,7 @@ _MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of the page; `digest` changes with its content."""
+    """A file of the page; `digest` identifies its content."""
 
     content: bytes
     media_type: str
@@ -33,7 +33,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A version's page, the policy under which a browser runs it, and its files by name."""
+    """The page of one version, its content security policy, and its files by name."""
 
     html: str
     security_policy: str
@@ -41,7 +41,7 @@ class Page:
 
 
 def build(version: str, served_by: str) -> Page:
-    """The page of `version`; `served_by` stands in it, since its scripts cannot read its headers."""
+    """Build the page of `version`; it contains `served_by` because its script cannot read the header."""
     environment = Environment(
         loader=PackageLoader("services.frontend"), autoescape=True, undefined=StrictUndefined
     )
@@ -50,7 +50,7 @@ def build(version: str, served_by: str) -> Page:
         version=version,
         served_by=served_by,
         theme_color=THEME_COLORS[version],
-        guard_js=Markup(guard_js),  # noqa: S704 - a file of our own, and never with anything filled in
+        guard_js=Markup(guard_js),  # noqa: S704 - a file of this package, without any variables
         guard_css=Markup(guard_css),  # noqa: S704
     )
     return Page(html, _security_policy(guard_js, guard_css), _assets(version))
@@ -65,9 +65,9 @@ def _folder(name: str) -> Traversable:
 
 
 def _assets(version: str) -> Mapping[str, Asset]:
-    """The files of this version: those that all versions share, and its own."""
-    found = [*(_folder("static") / "common").iterdir(), *(_folder("static") / version).iterdir()]
-    return {file.name: _asset(file) for file in found}
+    """The files of this version: the common ones and its own."""
+    files = [*(_folder("static") / "common").iterdir(), *(_folder("static") / version).iterdir()]
+    return {file.name: _asset(file) for file in files}
 
 
 def _asset(file: Traversable) -> Asset:
@@ -77,7 +77,7 @@ def _asset(file: Traversable) -> Asset:
 
 
 def _security_policy(script: str, style: str) -> str:
-    """Only what comes from here runs: files of this origin, and the two snippets that stand in the page."""
+    """Allow only files of this origin and the two inline snippets of the page."""
     return "; ".join(
         (
             "default-src 'none'",

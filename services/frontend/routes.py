@@ -1,4 +1,4 @@
-"""`GET /` and `GET /static/VERSION/FILE`: the page and its files; files of another version are not there."""
+"""`GET /` and `GET /static/VERSION/FILE`: the page and its files, but no files of other versions."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from services.chassis.problem import Problem
 from services.frontend.page import Asset, Page
 
 
-def routes(page: Page, version: str) -> flask.Blueprint:
-    """The routes of `page`."""
+def routes(page: Page, own_version: str) -> flask.Blueprint:
+    """The routes of `page`, which is that of `own_version`."""
     blueprint = flask.Blueprint("page", __name__)
 
     @blueprint.get("/")
     def show() -> flask.Response:
         answer = flask.Response(page.html, content_type="text/html; charset=utf-8")
-        # Which version comes is decided anew each time: a kept page would hide that.
+        # Every request may reach another version; a cached page would hide that.
         answer.headers["Cache-Control"] = "no-store"
         answer.headers["Content-Security-Policy"] = page.security_policy
         answer.headers["Referrer-Policy"] = "same-origin"
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
-    @blueprint.get("/static/<asked>/<name>")
-    def file(asked: str, name: str) -> flask.Response:
-        if asked != version:
-            raise Problem(404, f'This is frontend {version}; it has no files of version "{asked}".')
+    @blueprint.get("/static/<version>/<name>")
+    def file(version: str, name: str) -> flask.Response:
+        if version != own_version:
+            raise Problem(404, f'This is frontend {own_version}; it has no files of version "{version}".')
         if name not in page.assets:
-            raise Problem(404, f'Frontend {version} has no file "{name}".')
+            raise Problem(404, f'Frontend {own_version} has no file "{name}".')
         return _answer(page.assets[name])
 
     @blueprint.get("/favicon.ico")
@@ -38,10 +38,10 @@ def routes(page: Page, version: str) -> flask.Blueprint:
 
 
 def _answer(asset: Asset) -> flask.Response:
-    """The file, or the word that the browser has it already."""
+    """The file, or 304 if the browser already has it."""
     answer = flask.Response(asset.content, content_type=asset.media_type)
     answer.set_etag(asset.digest)
-    # The path names the version, not the content: a browser keeps the file, but asks whether it holds.
+    # The path names the version, not the content: browsers cache the file, but must revalidate it.
     answer.headers["Cache-Control"] = "no-cache"
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.make_conditional(flask.request)

@@ -1,1 +1,1 @@
-"""The service that judges sentences."""
+"""The service that computes the polarity of sentences."""

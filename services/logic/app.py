@@ -1,4 +1,4 @@
-"""logic: says how positive a sentence is; where FAULT_* are set it is deliberately buggy, and says so."""
+"""logic: computes how positive a sentence is; with FAULT_* set, it is deliberately buggy and says so."""
 
 from __future__ import annotations
 
@@ -19,26 +19,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogicSettings(Settings):
-    """What logic reads from its environment."""
+    """The settings of logic."""
 
     fault_error_percent: float = variable(
-        "FAULT_ERROR_PERCENT", number(0, 100), "Of 100 requests, how many fail at once with 500.", default=0.0
+        "FAULT_ERROR_PERCENT",
+        number(0, 100),
+        "Percentage of requests that fail at once with 500.",
+        default=0.0,
     )
     fault_hang_percent: float = variable(
         "FAULT_HANG_PERCENT",
         number(0, 100),
-        "Of 100 requests, how many hang and then fail with 500.",
+        "Percentage of requests that hang and then fail with 500.",
         default=0.0,
     )
     hang_seconds: float = variable(
-        "HANG_SECONDS", number(0, 3600), "How long those hang, in seconds.", default=3.0
+        "HANG_SECONDS", number(0, 3600), "How many seconds the hanging requests take.", default=3.0
     )
     fault_seed: str = variable(
-        "FAULT_SEED", str, "Another seed strikes other requests; the odds stay.", default="sentimesh"
+        "FAULT_SEED", str, "Selects which requests fail; the percentages stay the same.", default="sentimesh"
     )
 
     def contradictions(self) -> Iterable[str]:
-        """What is wrong with values that are each right alone."""
+        """One sentence for each invalid combination of valid values."""
         yield from super(LogicSettings, self).contradictions()
         total = self.fault_error_percent + self.fault_hang_percent
         if total > 100:
@@ -46,7 +49,7 @@ class LogicSettings(Settings):
 
 
 def create_app(settings: LogicSettings | None = None) -> flask.Flask:
-    """The logic of these settings; without any, those of the environment."""
+    """Create the service with these settings, by default those of the environment."""
     settings = settings or settings_or_exit(LogicSettings, "logic", os.environ)
     faults = Faults(
         error_percent=settings.fault_error_percent,

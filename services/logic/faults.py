@@ -1,4 +1,4 @@
-"""The deliberate bug: which requests fail or hang, decided by their id alone, so that every run repeats."""
+"""The deliberate faults: which requests fail or hang, decided by their id alone and so reproducible."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 
 class Outcome(Enum):
-    """What becomes of one request."""
+    """How a request ends."""
 
     ANSWERED = "answered"
     ERROR = "error"
@@ -17,7 +17,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The odds: how many of 100 requests fail at once, and how many hang for a while and then fail."""
+    """The percentages of requests that fail at once, and that hang for a while and then fail."""
 
     error_percent: float
     hang_percent: float
@@ -25,11 +25,11 @@ class Faults:
     seed: str
 
     def __bool__(self) -> bool:
-        """Whether any request is to fail."""
+        """Whether any request fails."""
         return self.error_percent + self.hang_percent > 0
 
     def outcome(self, request_id: str, attempt: int) -> Outcome:
-        """The outcome of this attempt at this request: the same in every run and pod with the same seed."""
+        """The outcome of this attempt of this request, the same in every run and pod with the same seed."""
         digest = blake2b(f"{self.seed}\0{request_id}\0{attempt}".encode(), digest_size=8).digest()
         percentile = int.from_bytes(digest) / 2**64 * 100
         if percentile < self.error_percent:
@@ -39,7 +39,7 @@ class Faults:
         return Outcome.ANSWERED
 
     def about(self) -> dict[str, object]:
-        """What `/about` says of them; empty where there are none."""
+        """The faults for `/about`; empty if there are none."""
         if not self:
             return {}
         return {

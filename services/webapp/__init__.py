@@ -1,1 +1,1 @@
-"""The service that takes sentences from the page."""
+"""The service that receives sentences from the page."""

@@ -1,4 +1,4 @@
-"""webapp: takes a sentence from the page and has it judged by logic."""
+"""webapp: receives sentences from the page and asks logic for their polarity."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from services.webapp import sentiment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebappSettings(Settings):
-    """What webapp reads from its environment."""
+    """The settings of webapp."""
 
-    logic_url: str = variable("LOGIC_URL", http_url, "Address of logic.", default="http://logic")
+    logic_url: str = variable("LOGIC_URL", http_url, "URL of logic.", default="http://logic")
     upstream_timeout_seconds: float = variable(
         "UPSTREAM_TIMEOUT_SECONDS",
         number(0.001, 600),
-        "How long logic may take, before the answer is 504.",
+        "How long logic may take before the answer is 504.",
         default=10.0,
     )
 
 
 def create_app(settings: WebappSettings | None = None) -> flask.Flask:
-    """The webapp of these settings; without any, those of the environment."""
+    """Create the service with these settings, by default those of the environment."""
     settings = settings or settings_or_exit(WebappSettings, "webapp", os.environ)
     app = application.create("webapp", settings)
     chassis = application.chassis_of(app)

@@ -1,4 +1,4 @@
-"""`POST /sentiment`: a sentence comes in, its polarity goes out."""
+"""`POST /sentiment`: returns the polarity of a sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.chassis.upstream import Upstream
 
 
 def routes(logic: Upstream) -> flask.Blueprint:
-    """The route `/sentiment`, judged by `logic`."""
+    """The route `/sentiment`, which calls `logic`."""
     blueprint = flask.Blueprint("sentiment", __name__)
 
     @blueprint.post("/sentiment")

@@ -1,8 +1,7 @@
-"""Cases: a folder with an input, and with what Istio made of it.
+"""Cases: folders with an input and the recorded output of Istio.
 
-The head of an `input.yaml` says in its first line what the case is about, and with `# on: MESH` what the
-input is added to: a file of `meshes/` by its name, or a folder that kustomize builds. Without that line it
-is the mesh `shop`.
+The first line of an `input.yaml` says what the case is about. A line `# on: MESH` names what the input is
+added to: a file of `meshes/`, or a folder that kustomize builds. The default is the mesh `shop`.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Case:
 
     @property
     def recorded(self) -> Path:
-        """What Istio made of them."""
+        """The recorded output of Istio."""
         return self.folder / "istio.yaml"
 
     @property
@@ -57,13 +56,13 @@ class Case:
 
     @property
     def baseline(self) -> str | None:
-        """The case that shows this one's mesh alone; None for such a case itself."""
+        """The case of the mesh alone; None for such a case itself."""
         folder = self.mesh.rpartition("/")[0]
         name = _BASELINES.get(folder, "overlay-base" if self.mesh == _BASE else f"mesh-{self.mesh}")
         return None if name == self.name else name
 
     def resources(self) -> tuple[Resource, ...]:
-        """Every object of the case, with those of its mesh. Raises ManifestError."""
+        """All objects of the case and of its mesh. Raises ManifestError."""
         return _resources(self)
 
     def _head(self) -> list[str]:
@@ -80,25 +79,23 @@ def _resources(case: Case) -> tuple[Resource, ...]:
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """All cases, those that show a mesh alone before those on top of it."""
-    found = [Case(path.parent) for path in CASES.glob("*/input.yaml")]
-    return tuple(sorted(found, key=_place))
+    """All cases; those of a mesh alone come before those that add to it."""
+    return tuple(sorted((Case(path.parent) for path in CASES.glob("*/input.yaml")), key=_position))
 
 
-def _place(case: Case) -> tuple[bool, str, str]:
-    """Cases of one mesh stand together, so that its pods are kept from one to the next."""
+def _position(case: Case) -> tuple[bool, str, str]:
+    """The sort key: cases of one mesh are neighbours, so that the recorder keeps its pods."""
     return "/" in case.mesh, case.baseline or case.name, "" if case.baseline is None else case.name
 
 
 def named(name: str) -> Case:
-    """The case of that name. Raises LookupError."""
-    (found, *_) = matching(name)
-    return found
+    """The case with that name. Raises LookupError."""
+    return matching(name)[0]
 
 
 def matching(pattern: str) -> list[Case]:
-    """The cases whose names fit a shell's pattern. Raises LookupError if there are none."""
-    found = [case for case in cases() if fnmatchcase(case.name, pattern)]
-    if not found:
+    """The cases whose names match a shell pattern. Raises LookupError if there are none."""
+    matches = [case for case in cases() if fnmatchcase(case.name, pattern)]
+    if not matches:
         raise LookupError(f'there is no case "{pattern}" in {CASES.relative_to(ROOT)}')
-    return found
+    return matches

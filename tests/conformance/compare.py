@@ -1,4 +1,4 @@
-"""Field by field: where localmesh says something else than Istio said."""
+"""The comparison, field by field, of localmesh's configuration with Istio's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GATEWAY = "istio-ingressgateway.istio-system"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field; `path` is empty where a whole element is missing on one side."""
+    """A field that differs; `path` is empty if a whole element is missing on one side."""
 
     case: str
     element: Name
@@ -33,20 +33,20 @@ class Difference:
 
 @cache
 def differences(case: Case) -> tuple[Difference, ...]:
-    """All differences of a case. Raises NotRecordedError and, for an input that is refused, ManifestError."""
+    """All differences of a case. Raises NotRecordedError or, for a refused input, ManifestError."""
     return tuple(_differences(case.name, *compared(case)))
 
 
 @cache
 def compared(case: Case) -> tuple[Elements, Elements]:
-    """What Istio said and what localmesh says, as far as it is compared.
+    """The elements of Istio and of localmesh that are compared.
 
-    Istio's gateway runs even where no Gateway asks for it; nobody can call it then.
+    Istio's gateway runs even if no Gateway selects it; it cannot be called then, and is left out.
     """
     istio, ours = read(case).elements, localmesh_elements(case.resources())
     proxies = {name.proxy for name in ours}
-    counting = {name: each for name, each in istio.items() if name.proxy != _GATEWAY or name.proxy in proxies}
-    return counting, ours
+    relevant = {name: istio[name] for name in istio if name.proxy != _GATEWAY or name.proxy in proxies}
+    return relevant, ours
 
 
 def _differences(case: str, istio: Elements, ours: Elements) -> Iterator[Difference]:
@@ -60,11 +60,11 @@ def _differences(case: str, istio: Elements, ours: Elements) -> Iterator[Differe
 
 
 def _short(value: Any) -> Any:
-    return value if value == ABSENT else "(there)"
+    return value if value == ABSENT else "(present)"
 
 
 def fields(left: Any, right: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The innermost fields in which two values differ; lists of different lengths differ as a whole.
+    """The innermost fields that differ; lists of different lengths differ as a whole.
 
     >>> list(fields({"a": [{"b": 1}], "c": 2}, {"a": [{"b": 3}]}))
     [('a[0].b', 1, 3), ('c', 2, '(absent)')]
@@ -83,7 +83,7 @@ def fields(left: Any, right: Any, path: str = "") -> Iterator[tuple[str, Any, An
 
 
 def field_count(value: Any) -> int:
-    """How many innermost fields there are.
+    """The number of innermost fields.
 
     >>> field_count({"a": [{"b": 1}, 2], "c": {}})
     3

@@ -1,4 +1,4 @@
-"""Differences that are meant, with their reasons: `deviations.yaml`, where `*` stands for anything."""
+"""Intended differences with their reasons, from `deviations.yaml`; there `*` matches anything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHOLE = "(whole)"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Fields of elements by one name, in certain cases; `WHOLE` is an element that one side has not got."""
+    """Fields of elements with matching names in some cases; `WHOLE`: one side does not have the element."""
 
     part: str
     name: str
@@ -45,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """What localmesh does otherwise than Istio, why, and where that shows."""
+    """What localmesh does differently from Istio, why, and where that is visible."""
 
     what: str
     reason: str
@@ -54,22 +54,24 @@ class Deviation:
 
 @cache
 def deviations() -> tuple[Deviation, ...]:
-    """All of them, as they are written down."""
-    written = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return tuple(Deviation(each["what"], each["reason"], tuple(_places(each["where"]))) for each in written)
+    """All deviations in the file."""
+    entries = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return tuple(
+        Deviation(entry["what"], entry["reason"], tuple(_places(entry["where"]))) for entry in entries
+    )
 
 
 def _places(where: Iterable[Mapping[str, Any]]) -> Iterable[Place]:
-    for each in where:
-        for case in each.get("cases", ["*"]):
-            for field in each.get("fields", [WHOLE]):
-                yield Place(each["part"], each["name"], field, case, each.get("proxy", "*"))
+    for entry in where:
+        for case in entry.get("cases", ["*"]):
+            for field in entry.get("fields", [WHOLE]):
+                yield Place(entry["part"], entry["name"], field, case, entry.get("proxy", "*"))
 
 
 def unexplained(differences: Iterable[Difference]) -> list[Difference]:
-    """Differences that nobody meant."""
+    """The differences that no deviation covers."""
     places = [place for deviation in deviations() for place in deviation.places]
-    return [each for each in differences if not any(place.covers(each) for place in places)]
+    return [difference for difference in differences if not any(place.covers(difference) for place in places)]
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -1,8 +1,8 @@
 """A proxy's configuration in comparable pieces: virtual hosts, clusters, load assignments, listener ports.
 
-Both sides go through here, Istio's and localmesh's, in the canonical form of Envoy's JSON. What says
-nothing about behaviour (names of statistics, access logs) and what only the place decides (addresses of
-pods and Services) is taken out.
+Both Istio's and localmesh's configuration is divided here, in the canonical form of Envoy's JSON. Fields
+that do not affect behaviour (names of statistics, access logs) and that depend on the cluster (addresses of
+pods and Services) are removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CONTROL_PLANE_PORT = re.compile(r"^15\d\d\d$")
 
 
 class Name(NamedTuple):
-    """What an element is called: ``client.shop``, ``routes``, ``80 web.shop.svc.cluster.local:80``."""
+    """The name of an element: ``client.shop``, ``routes``, ``80 web.shop.svc.cluster.local:80``."""
 
     proxy: str
     part: str
@@ -42,8 +42,8 @@ PARTS = {
     "clusters": "load balancing, limits, ejection, protocols, discovery, TLS towards endpoints",
     "endpoints": "the pods behind each cluster with their ports, weights, localities and health, and whether "
     "they are called with mTLS",
-    "listeners": "of every port of the application or gateway that takes HTTP: its filter chains with their "
-    "TLS, the filters for tokens and authorization, and how connections are treated",
+    "listeners": "for every HTTP port of the application or gateway: the filter chains with their TLS, the "
+    "filters for tokens and authorization, and the settings of connections",
 }
 """What is compared, by part."""
 
@@ -65,14 +65,14 @@ def _virtual_host(host: Json) -> Json:
     out: Json = reduced({key: value for key, value in host.items() if key != "name"})
     out["domains"] = [domain for domain in host["domains"] if not _ADDRESS.match(domain)]
     for route in out.get("routes", ()):
-        # Istio goes through a Go map here: the order changes from one push to the next and means nothing
+        # Istio iterates over a Go map here: the order changes from one push to the next and has no meaning
         if "queryParameters" in route["match"]:
             route["match"]["queryParameters"].sort(key=lambda parameter: parameter["name"])
     return out
 
 
 def cluster_elements(proxy: str, clusters: Iterable[Json]) -> Iterator[tuple[Name, Any]]:
-    """Each cluster of the mesh, without the control plane's."""
+    """The clusters, without those of the control plane."""
     for cluster in clusters:
         if not _CONTROL_PLANE.search(cluster["name"]):
             settings = {key: value for key, value in cluster.items() if key != "name"}
@@ -82,9 +82,9 @@ def cluster_elements(proxy: str, clusters: Iterable[Json]) -> Iterator[tuple[Nam
 def endpoint_elements(
     proxy: str, assignments: Iterable[Json], workloads: Container[str]
 ) -> Iterator[tuple[Name, Any]]:
-    """Whom each cluster reaches: localities, weights, health, and whether with mTLS.
+    """The endpoints of each cluster: localities, weights, health, and whether they are called with mTLS.
 
-    Pods of the workloads, ``web-v1.shop``, are called by these; all others by their addresses.
+    Pods of the workloads have the workload's name, ``web-v1.shop``; other endpoints have their addresses.
     """
     for assignment in assignments:
         if not _CONTROL_PLANE.search(assignment["clusterName"]):
@@ -97,7 +97,9 @@ def _locality(group: Json, workloads: Container[str]) -> Json:
         "locality": group.get("locality", {}),
         "weight": group.get("loadBalancingWeight"),
         "priority": group.get("priority", 0),
-        "endpoints": sorted((_endpoint(each, workloads) for each in group.get("lbEndpoints", ())), key=str),
+        "endpoints": sorted(
+            (_endpoint(endpoint, workloads) for endpoint in group.get("lbEndpoints", ())), key=str
+        ),
     }
 
 
@@ -115,9 +117,9 @@ def _endpoint(endpoint: Json, workloads: Container[str]) -> Json:
 
 
 def listener_elements(proxy: str, port: int, chains: Iterable[Json]) -> Iterator[tuple[Name, Any]]:
-    """How a port may be called, what each request must pass, and how connections are treated.
+    """The filter chains of a port, its security filters, and the settings of its connections.
 
-    These are three elements where all filter chains agree on the latter two, as Istio's do.
+    These are three elements if all filter chains agree on the latter two, as those of Istio do.
     """
     chains = list(chains)
     managers = [chain["filters"][-1]["typedConfig"] for chain in chains]
@@ -134,7 +136,7 @@ def _chain(chain: Json) -> Json:
 
 
 def _policies(manager: Json) -> list[Json]:
-    return [reduced(each) for each in manager["httpFilters"] if each["name"] in SECURITY_FILTERS]
+    return [reduced(item) for item in manager["httpFilters"] if item["name"] in SECURITY_FILTERS]
 
 
 def _connections(manager: Json) -> Json:
@@ -152,18 +154,18 @@ def _agreed(proxy: str, name: str, values: list[Any]) -> Iterator[tuple[Name, An
 
 
 def reduced(value: Any) -> Any:
-    """The same JSON without what does not decide behaviour; where secrets and clusters come from is `ADS`."""
+    """The same JSON without fields that do not affect behaviour; the source of resources becomes `ADS`."""
     if isinstance(value, list):
-        return [reduced(each) for each in value]
+        return [reduced(item) for item in value]
     if isinstance(value, Mapping):
         return {
-            key: "ADS" if _is_source(each) else reduced(each)
-            for key, each in value.items()
+            key: "ADS" if _is_source(below) else reduced(below)
+            for key, below in value.items()
             if key not in _SILENT
         }
     return value
 
 
 def _is_source(value: Any) -> bool:
-    """Istio's agent hands secrets to its Envoy over a socket of its own; that is the same stream to Envoy."""
+    """Whether a value is a source of resources; in Istio the agent serves secrets over its own socket."""
     return isinstance(value, Mapping) and ("ads" in value or "apiConfigSource" in value)

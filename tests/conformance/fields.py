@@ -1,4 +1,4 @@
-"""Which fields of Istio's kinds the cases use."""
+"""The fields of Istio's kinds, and the cases that use them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
         ("VirtualService", "spec.http[].fault.delay.exponentialDelay"),
     }
 )
-"""Fields of the schemas that Istio's own validation refuses, and localmesh with it."""
+"""Fields of the schemas that Istio's own validation refuses, and so does localmesh."""
 
 
 @cache
 def fates() -> dict[Field, str]:
-    """Every field of Istio's kinds with what becomes of it: translated, refused, or without meaning."""
+    """Every field of Istio's kinds with its status: translated, unsupported or ineffective."""
     out = {}
     for line in _FATES.read_text(encoding="utf-8").splitlines():
         kind, path, fate = re.split(r" |: ", line, maxsplit=2)
@@ -40,7 +40,7 @@ def fates() -> dict[Field, str]:
 
 
 def folded(path: str) -> str:
-    """A field of a traffic policy by one name, whether it stands in a rule, a subset or below a port.
+    """One name for a field of a traffic policy, whether it is in a rule, in a subset or below a port.
 
     >>> folded("spec.subsets[].trafficPolicy.portLevelSettings[].tls.mode")
     'spec.trafficPolicy.tls.mode'
@@ -50,12 +50,12 @@ def folded(path: str) -> str:
 
 @cache
 def uses() -> dict[Field, list[str]]:
-    """The names of the cases that use each field; own kinds of a mesh's objects count with each case."""
-    found: dict[Field, list[str]] = {}
+    """The names of the cases that use each field; the objects of a mesh count for each of its cases."""
+    names: dict[Field, list[str]] = {}
     for case in cases():
-        for field in sorted({field for each in case.resources() for field in _used(each)}):
-            found.setdefault(field, []).append(case.name)
-    return found
+        for field in sorted({field for resource in case.resources() for field in _used(resource)}):
+            names.setdefault(field, []).append(case.name)
+    return names
 
 
 def _used(resource: Resource) -> Iterator[Field]:

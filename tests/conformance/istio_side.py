@@ -1,4 +1,4 @@
-"""What Istio told a proxy, from `istioctl proxy-config all -o json`, in comparable pieces."""
+"""The configuration that Istio gives a proxy, from `istioctl proxy-config all -o json`, in elements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conformance.elements import (
 )
 
 _MANAGER = "envoy.filters.network.http_connection_manager"
-_CAUGHT = "virtualInbound"
+_INTERCEPTED = "virtualInbound"
 _PARTS = {
     "Routes": "dynamic_route_configs",
     "Clusters": "dynamic_active_clusters",
@@ -34,41 +34,41 @@ class Dump:
 
     @property
     def routes(self) -> list[Json]:
-        """Every route configuration that a listener uses: those in it, and those it asks for by name.
+        """The route configurations that listeners use: those inside them, and those that they name.
 
-        A listener that is gone keeps its own for a while, until its connections have ended.
+        Envoy keeps the routes of a removed listener until its connections have ended.
         """
         managers = [manager for listener in self.listeners for manager in _managers(listener)]
         inline = [manager["route_config"] for manager in managers if "route_config" in manager]
-        asked = {manager["rds"]["route_config_name"] for manager in managers if "rds" in manager}
-        told = [each for each in self.told_routes if each["name"] in asked]
-        return [_untyped(each) for each in (*inline, *told) if each.get("name")]
+        named = {manager["rds"]["route_config_name"] for manager in managers if "rds" in manager}
+        delivered = [routes for routes in self.rds_routes if routes["name"] in named]
+        return [_untyped(routes) for routes in (*inline, *delivered) if routes.get("name")]
 
     @property
-    def told_routes(self) -> list[Json]:
-        """Every route configuration that was delivered on its own."""
+    def rds_routes(self) -> list[Json]:
+        """The route configurations that were delivered over RDS."""
         return [each["route_config"] for each in self._entries("Routes")]
 
     @property
     def clusters(self) -> list[Json]:
-        """Every cluster that the control plane told."""
+        """The clusters that were delivered over CDS."""
         return [_untyped(each["cluster"]) for each in self._entries("Clusters")]
 
     @property
     def endpoints(self) -> list[Json]:
-        """Every load assignment."""
+        """The load assignments."""
         return [_untyped(each["endpoint_config"]) for each in self._entries("Endpoints")]
 
     @property
     def listeners(self) -> list[Json]:
-        """Every listener that takes connections."""
+        """The listeners that accept connections."""
         return [
             each["active_state"]["listener"] for each in self._entries("Listeners") if "active_state" in each
         ]
 
     @property
     def is_warming(self) -> bool:
-        """Whether a new listener still waits for its routes."""
+        """Whether a new listener is still waiting for its routes."""
         return any("warming_state" in each for each in self._entries("Listeners"))
 
     def _entries(self, part: str) -> Iterator[Json]:
@@ -78,7 +78,7 @@ class Dump:
 
 
 def _untyped(message: Json) -> Json:
-    """A message of a known type, without saying so."""
+    """A message without its type."""
     return {key: value for key, value in message.items() if key != "@type"}
 
 
@@ -90,14 +90,14 @@ def _managers(listener: Json) -> Iterator[Json]:
 
 
 def istio_elements(proxy: str, dump: Dump, workloads: Container[str]) -> Elements:
-    """The comparable pieces of one proxy's configuration; `workloads` are those that have pods."""
+    """The elements of one proxy's configuration; `workloads` are those that have pods."""
     clusters = [canonical(CLUSTER, each) for each in dump.clusters]
-    told = {each["name"] for each in clusters if each.get("type") == "EDS"}
+    eds_clusters = {item["name"] for item in clusters if item.get("type") == "EDS"}
     assignments = (canonical(ENDPOINTS, each) for each in dump.endpoints)
     found: Elements = {}
     found.update(route_elements(proxy, (canonical(ROUTE, each) for each in dump.routes)))
     found.update(cluster_elements(proxy, clusters))
-    assignments = (each for each in assignments if each.get("clusterName") in told)
+    assignments = (item for item in assignments if item.get("clusterName") in eds_clusters)
     found.update(endpoint_elements(proxy, assignments, workloads))
     for port, chains in _ports(dump):
         found.update(listener_elements(proxy, port, chains))
@@ -105,37 +105,37 @@ def istio_elements(proxy: str, dump: Dump, workloads: Container[str]) -> Element
 
 
 def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
-    """The ports of a sidecar's own application, or of a gateway, that take HTTP; with their filter chains.
+    """The HTTP ports of a sidecar's application, or of a gateway, with their filter chains.
 
-    Istio's sidecar has one listener that catches everything; its chains say which port they are for.
+    Istio's sidecar has one listener for all intercepted connections; its filter chains match the port.
     """
     by_port: dict[int, list[Json]] = {}
     for listener in dump.listeners:
-        is_caught = listener["name"] == _CAUGHT
-        if listener.get("traffic_direction") != ("INBOUND" if is_caught else "OUTBOUND"):
+        is_intercepted = listener["name"] == _INTERCEPTED
+        if listener.get("traffic_direction") != ("INBOUND" if is_intercepted else "OUTBOUND"):
             continue
         for chain in listener.get("filter_chains", ()):
-            port = _caught(chain) if is_caught else _gateway(listener)
+            port = _matched_port(chain) if is_intercepted else _gateway(listener)
             if port and chain["filters"][-1]["name"] == _MANAGER:
                 by_port.setdefault(port, []).append(_known(chain))
     yield from sorted(by_port.items())
 
 
-def _caught(chain: Json) -> int | None:
-    """The port that a chain of the catching listener is for; None for what no Service sends to."""
+def _matched_port(chain: Json) -> int | None:
+    """The port that a filter chain of that listener matches; None if no Service sends to it."""
     port: int | None = chain.get("filter_chain_match", {}).get("destination_port")
     return port
 
 
 def _gateway(listener: Json) -> int | None:
-    """A gateway's port; None for a sidecar's outbound listener, which does not bind to its port."""
+    """The port of a gateway's listener; None for a sidecar's outbound one, which is not bound to its port."""
     binds = listener.get("bind_to_port", True)
     port: int = listener["address"]["socket_address"]["port_value"]
     return port if binds and listener["name"] != "virtualOutbound" else None
 
 
 def _known(chain: Json) -> Json:
-    """A filter chain in canonical form, without filters and loggers that only Istio's Envoy knows."""
+    """A filter chain in canonical form, without filters and access logs that only Istio's Envoy has."""
     manager = chain["filters"][-1]["typed_config"]
     kept = {
         key: value for key, value in manager.items() if key not in ("access_log", "tracing", "route_config")

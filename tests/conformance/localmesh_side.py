@@ -1,4 +1,4 @@
-"""What localmesh makes of a case, in comparable pieces."""
+"""The configuration that localmesh makes of a case, in elements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import Any
 
 from localmesh.catalog import Proxy, ProxyKind
-from localmesh.explain.offline import proxies
+from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
 from localmesh.translate.security import with_policies
@@ -27,7 +27,7 @@ _INBOUND = "inbound_"
 
 
 def localmesh_elements(resources: Iterable[Resource]) -> Elements:
-    """The configuration of one pod of every workload, and of the gateways."""
+    """The elements of one pod of each workload, and of the gateways."""
     resources = tuple(resources)
     catalog, known = proxies(resources)
     workloads = frozenset(f"{each.name}.{each.namespace}" for each in resources if each.kind == "Deployment")
@@ -41,12 +41,12 @@ def localmesh_elements(resources: Iterable[Resource]) -> Elements:
 
 
 def name_of(proxy: Proxy) -> str:
-    """What a proxy is called here: its workload and namespace."""
+    """The name of a proxy in the comparison: its workload and namespace."""
     return f"{proxy.workload}.{proxy.namespace}"
 
 
 def _documents(config: ProxyConfig) -> Iterator[tuple[str, Json]]:
-    """Every part of a configuration with its type."""
+    """The parts of a configuration with their types."""
     parts = {
         ROUTE: (*config.routes, *config.further_routes),
         CLUSTER: config.clusters,
@@ -60,9 +60,9 @@ def _documents(config: ProxyConfig) -> Iterator[tuple[str, Json]]:
 def _pieces(
     kind: str, document: str, workloads: frozenset[str], of: ProxyKind
 ) -> tuple[tuple[str, str, str, Any], ...]:
-    """The elements of one document, without their proxy's name.
+    """The elements of one document, without the name of the proxy.
 
-    Most of what proxies are told is the same in many cases, and printing it takes nearly all the time.
+    Most documents are the same in many cases, and almost all of the time is spent on printing them.
     """
     printed = canonical(kind, json.loads(document))
     elements = _LISTED[kind]([printed]) if kind in _LISTED else ()

@@ -1,4 +1,4 @@
-"""The page docs/conformance.md, made from the cases (`make golden` writes it)."""
+"""The page docs/conformance.md, generated from the cases by `make golden`."""
 
 from __future__ import annotations
 
@@ -19,75 +19,75 @@ _NAMED_CASES = 2
 _INTRODUCTION = """\
 # localmesh and Istio, compared
 
-<!-- Made from tests/conformance by `make golden`. -->
+<!-- Generated from tests/conformance by `make golden`. -->
 
-Istio is the reference: what localmesh tells its Envoys is compared, field by field, with what a real Istio
-tells its own for the same manifests.
+Istio is the reference: the configuration that localmesh gives its Envoys is compared, field by field, with
+the configuration that a real Istio gives its own for the same manifests.
 
 | | |
 |---|---|
 | Istio | {version} |
 | cases | {cases} |
-| proxies, of all cases together | {proxies} |
+| proxies in all cases | {proxies} |
 | elements (virtual hosts, clusters, load assignments, ports) | {elements} |
 | fields compared | {fields} |
-| differences, all of them meant | {differences}, in [{deviations} deviations](#deviations) |
+| differences, all of them intended | {differences}, in [{deviations} deviations](#deviations) |
 
 ## How it is compared
 
-Each case is a folder of [tests/conformance/cases](../tests/conformance/cases): `input.yaml`, added to a small
-mesh of [tests/conformance/meshes](../tests/conformance/meshes) or to an overlay, and `istio.yaml`, what Istio
-made of it.
-`make test` translates the same input and compares; no cluster is needed for that.
+Each case is a folder of [tests/conformance/cases](../tests/conformance/cases) with an `input.yaml`, which is
+added to a small mesh of [tests/conformance/meshes](../tests/conformance/meshes) or to an overlay, and an
+`istio.yaml` with the recorded output of Istio.
+`make test` translates the same input and compares the results, without a cluster.
 
 ```console
-$ python -m tests.conformance.record                # records all cases anew from the cluster in KUBECONFIG
-$ python -m tests.conformance.record 'overlay-*'    # or some
+$ python -m tests.conformance.record                # records all cases from the cluster in KUBECONFIG
+$ python -m tests.conformance.record 'overlay-*'    # or some of them
 ```
 
-The recorder applies a case with stand-ins for its pods, waits until istiod holds exactly its objects, sets a
-mark and waits until every proxy carries it.
-Then it keeps of `istioctl proxy-config all` what decides behaviour; a recording holds only what differs from
-the mesh alone.
+The recorder applies a case with pods that do nothing, waits until istiod has exactly its objects, sets a
+mark and waits until every proxy has it.
+From `istioctl proxy-config all` it then keeps the fields that affect behaviour. A recording contains only the
+differences from the mesh alone.
 
-Compared are, of one pod of every workload and of the ingress gateway:
+For one pod of every workload and for the ingress gateway, the comparison covers:
 
 {parts}
 
-Left out on both sides are names of statistics, access logs, tracing, metadata for telemetry, and addresses
-that the cluster gives out.
-Not compared is what has another shape in localmesh, because a process without root cannot be caught: outbound
-listeners (there is one explicit proxy port) and ports that do not speak HTTP.
-The Istio that was recorded runs upstream's Envoy, with the filters switched off that only Istio's own build
-has (ALPN, metadata exchange, its statistics).
+Excluded on both sides are names of statistics, access logs, tracing, metadata for telemetry, and addresses
+that the cluster assigns.
+Not compared are the parts that differ in localmesh because intercepting connections requires root: outbound
+listeners (there is one explicit proxy port) and ports without HTTP.
+The recorded Istio runs upstream's Envoy, without the filters that only Istio's own build has (ALPN, metadata
+exchange, its statistics).
 """
 
 
 def page() -> str:
-    """The whole page."""
-    sections = [_numbers(), _deviations(), _fields(), _refused(), _cases()]
+    """The complete page."""
+    sections = [_numbers(), _deviations(), _fields(), _unsupported(), _cases()]
     return "\n".join("\n".join(section) + "\n" for section in sections)
 
 
 def _numbers() -> Iterator[str]:
-    elements = [compared(case)[0] for case in cases()]
+    elements_of_cases = [compared(case)[0] for case in cases()]
     yield _INTRODUCTION.format(
         version=read(cases()[0]).istio,
-        cases=len(elements),
-        proxies=sum(len({name.proxy for name in each}) for each in elements),
-        elements=sum(map(len, elements)),
-        fields=_field_count(elements),
+        cases=len(elements_of_cases),
+        proxies=sum(len({name.proxy for name in elements}) for elements in elements_of_cases),
+        elements=sum(map(len, elements_of_cases)),
+        fields=_field_count(elements_of_cases),
         differences=sum(len(differences(case)) for case in cases()),
         deviations=len(deviations()),
         parts="\n".join(f"- **{part}**: {meaning}" for part, meaning in PARTS.items()),
     ).rstrip("\n")
 
 
-def _field_count(elements: Iterable[Elements]) -> int:
-    """All fields of all elements; most elements are one and the same in many cases."""
+def _field_count(elements_of_cases: Iterable[Elements]) -> int:
+    """The number of fields of all elements; most elements are the same object in many cases."""
     known: dict[int, int] = {}
     total = 0
-    for value in (value for each in elements for value in each.values()):
+    for value in (value for elements in elements_of_cases for value in elements.values()):
         if id(value) not in known:
             known[id(value)] = field_count(value)
         total += known[id(value)]
@@ -98,7 +98,7 @@ def _deviations() -> Iterator[str]:
     yield "## Deviations\n"
     yield (
         "From [tests/conformance/deviations.yaml](../tests/conformance/deviations.yaml); "
-        "one that no longer differs fails the tests.\n"
+        "the tests fail if one is obsolete.\n"
     )
     yield "| what | why | cases |"
     yield "|---|---|---|"
@@ -111,14 +111,14 @@ def _showing(deviation: Deviation) -> list[str]:
 
 
 def _shows(case: Case, deviation: Deviation) -> bool:
-    return any(place.covers(each) for each in differences(case) for place in deviation.places)
+    return any(place.covers(difference) for difference in differences(case) for place in deviation.places)
 
 
 def _fields() -> Iterator[str]:
     yield "## Fields supported\n"
     yield (
         "With the cases that use them. "
-        "A field of a traffic policy counts wherever it stands: in a rule, a subset, or below a port."
+        "A field of a traffic policy counts in any position: in a rule, in a subset, or below a port."
     )
     for kind in dict.fromkeys(kind for kind, _ in fates()):
         yield f"\n### {kind}\n\n| field | cases |\n|---|---|"
@@ -127,16 +127,16 @@ def _fields() -> Iterator[str]:
                 yield f"| `{path}` | {_few(uses().get((kind, path), [])) or 'Istio refuses it'} |"
 
 
-def _refused() -> Iterator[str]:
-    yield "## Fields refused\n"
-    yield "localmesh says so, with file, resource and field; nothing is silently dropped.\n"
+def _unsupported() -> Iterator[str]:
+    yield "## Unsupported fields\n"
+    yield "localmesh rejects them and names file, object and field; it drops nothing silently.\n"
     yield "| kind | fields |"
     yield "|---|---|"
     for kind in dict.fromkeys(kind for kind, _ in fates()):
-        refused = [f"`{path}`" for (of, path), fate in fates().items() if of == kind and fate == "refused"]
+        fields = [f"`{path}`" for (of, path), fate in fates().items() if (of, fate) == (kind, "unsupported")]
         only = [f"`{path}` other than {', '.join(known)}" for path, known in _only(kind).items()]
-        if refused or only:
-            yield f"| {kind} | {', '.join([*refused, *only])} |"
+        if fields or only:
+            yield f"| {kind} | {', '.join([*fields, *only])} |"
 
 
 def _only(kind: str) -> dict[str, tuple[str, ...]]:
@@ -152,7 +152,7 @@ def _cases() -> Iterator[str]:
 
 
 def _few(names: Iterable[str]) -> str:
-    """Some of the cases, and how many there are besides."""
+    """Some of the cases, and the number of others."""
     names = list(names)
     if len(names) == len(cases()):
         return "all"

@@ -1,6 +1,6 @@
-"""The file beside a case's input: what Istio made of it, as far as it is not what the mesh alone gives.
+"""The file with the recorded output of Istio, as far as it differs from that of the mesh alone.
 
-An element is written once for all proxies that have it; a case that shows a mesh alone is written whole.
+An element is written once for all proxies that have it. The file of a mesh alone is complete.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _HEAD = "# Recorded by `python -m tests.conformance.record`; not written by hand
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What Istio told every proxy, and which Istio."""
+    """The configuration of every proxy, and the version of Istio."""
 
     istio: str
     elements: Elements
 
 
 class NotRecordedError(LookupError):
-    """A case has no recording yet; the message says how to make one."""
+    """A case has no recording; the message says how to make one."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(f"{case.name} is not recorded: python -m tests.conformance.record {case.name}")
@@ -37,26 +37,26 @@ class NotRecordedError(LookupError):
 
 @cache
 def read(case: Case) -> Recording:
-    """The recording of a case, whole. Raises NotRecordedError."""
+    """The complete recording of a case. Raises NotRecordedError."""
     if not case.recorded.exists():
         raise NotRecordedError(case)
     document = yaml.load(case.recorded.read_text(encoding="utf-8"), Loader=_LOADER)
     elements = dict(read(named(case.baseline)).elements) if case.baseline else {}
     for gone in document.get("gone", ()):
-        for lost in _names(gone):
-            elements.pop(lost, None)
+        for name in _names(gone):
+            elements.pop(name, None)
     for changed in document.get("changed", ()):
         elements |= dict.fromkeys(_names(changed), changed["is"])
     return Recording(document["istio"], elements)
 
 
 def write(case: Case, recording: Recording) -> None:
-    """Writes a recording beside its case's input; those that build upon it keep their meaning."""
-    above = [each for each in cases() if each.baseline == case.name and each.recorded.exists()]
-    kept = [(each, read(each)) for each in above] if case.recorded.exists() else []
+    """Writes the recording of a case; recordings that build on it are rewritten with the same content."""
+    dependents = [other for other in cases() if other.baseline == case.name and other.recorded.exists()]
+    kept = [(other, read(other)) for other in dependents] if case.recorded.exists() else []
     _write(case, recording)
-    for each, whole in kept:
-        _write(each, whole)
+    for other, complete in kept:
+        _write(other, complete)
 
 
 def _write(case: Case, recording: Recording) -> None:
@@ -78,14 +78,14 @@ _WHERE = ("proxies", "part", "name")
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes equal values each time anew instead of naming them."""
+    """Writes equal values in full instead of as aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _grouped(elements: Elements) -> Iterable[Json]:
-    """One entry per part, name and value, with the proxies that have it."""
+    """One entry for each part, name and value, with the proxies that have it."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for name, value in elements.items():
         key = (name.part, name.name, json.dumps(value, sort_keys=True))

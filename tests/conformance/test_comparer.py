@@ -1,4 +1,4 @@
-"""The comparer itself: it finds what differs, writes what it reads, and excuses only what is written down."""
+"""The comparison itself: it finds differences, and only recorded deviations cover them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUTE_WEIGHTS = "route-weights"
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Case:
-    """The case of weights in a folder of its own, to be changed."""
+    """A copy of the case of weights, to be changed."""
     original = named(ROUTE_WEIGHTS)
     folder = tmp_path / ROUTE_WEIGHTS
     folder.mkdir()
@@ -31,7 +31,7 @@ def edited(tmp_path: Path) -> Case:
 
 
 def test_a_changed_weight_is_found(edited: Case) -> None:
-    """The comparison must be able to fail: one number in the input is enough."""
+    """The comparison can fail: one number in the input is enough."""
     edited.input.write_text(edited.input.read_text().replace("weight: 30", "weight: 31"))
 
     found = unexplained(differences(edited))
@@ -42,7 +42,7 @@ def test_a_changed_weight_is_found(edited: Case) -> None:
 
 
 def test_a_missing_object_is_found(edited: Case) -> None:
-    """An input without its VirtualService is not what was recorded."""
+    """An input without its VirtualService differs from the recording."""
     edited.input.write_text("# Nothing.\n")
 
     assert unexplained(differences(edited))
@@ -61,7 +61,7 @@ def test_a_recording_is_read_as_it_was_written(edited: Case) -> None:
 
 
 def test_a_case_without_recording_says_how_to_record_it(edited: Case) -> None:
-    """The message is the command."""
+    """The message has the command."""
     edited.recorded.unlink()
     recorded.read.cache_clear()
 
@@ -79,13 +79,13 @@ def test_a_case_without_recording_says_how_to_record_it(edited: Case) -> None:
     ],
 )
 def test_values_of_another_type_length_or_order_differ(left: Any, right: Any, path: str) -> None:
-    """Nothing is taken for equal that Envoy would not."""
+    """Values are equal only if they are to Envoy."""
     found = [each[0] for each in fields(left, right)]
 
     assert found[0] == path
 
 
-def test_a_deviation_excuses_its_own_place_alone() -> None:
+def test_a_deviation_covers_only_its_own_place() -> None:
     """Another field, case, part or proxy is not covered."""
     difference = Difference(
         "a-case", Name("client.shop", "clusters", "outbound|80||web"), "type", "EDS", "STATIC"
@@ -103,8 +103,8 @@ def test_a_deviation_excuses_its_own_place_alone() -> None:
         assert not place.covers(dataclasses.replace(difference, **other))
 
 
-def test_addresses_of_the_cluster_are_no_domains() -> None:
-    """A Service's own address is given out anew in each cluster."""
+def test_addresses_of_the_cluster_are_not_compared_as_domains() -> None:
+    """The address of a Service is different in each cluster."""
     domains = ["web", "web.shop", "10.96.3.4", "10.96.3.4:80", "2001:2::3", "[2001:2::3]:80", "*"]
     host = {"name": "web:80", "domains": domains, "routes": []}
 
@@ -113,7 +113,7 @@ def test_addresses_of_the_cluster_are_no_domains() -> None:
     assert found[Name("client.shop", "routes", "80 web:80")]["domains"] == ["web", "web.shop", "*"]
 
 
-def test_routes_of_a_listener_that_is_gone_do_not_count() -> None:
+def test_routes_of_a_removed_listener_are_ignored() -> None:
     """Envoy keeps them until the last connection has ended."""
     manager = {
         "name": "envoy.filters.network.http_connection_manager",

@@ -1,4 +1,4 @@
-"""localmesh says what Istio says: recorded from a real Istio, compared field by field."""
+"""localmesh's configuration equals that of a real Istio, recorded and compared field by field."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ LEAST_CASES = 80
 
 
 @pytest.mark.parametrize("case", cases(), ids=[case.name for case in cases()])
-def test_localmesh_says_what_istio_says(case: Case) -> None:
-    """Every field of every proxy is as Istio has it, or its deviation is written down."""
+def test_the_configuration_equals_that_of_istio(case: Case) -> None:
+    """Every field of every proxy is as in Istio, or covered by a deviation."""
     unexpected = unexplained(differences(case))
 
     assert not unexpected, "\n".join(
         [
             *map(str, unexpected),
-            f"mend localmesh, or write the deviation into tests/conformance/deviations.yaml; if the input "
-            f"was changed, record it anew: python -m tests.conformance.record {case.name}",
+            f"fix localmesh, or add the deviation to tests/conformance/deviations.yaml; if the input has "
+            f"changed, record it again: python -m tests.conformance.record {case.name}",
         ]
     )
 
 
 def test_every_deviation_still_differs() -> None:
-    """A deviation that is none any more would hide the next one."""
-    found = [difference for case in cases() for difference in differences(case)]
+    """An obsolete deviation would hide the next difference."""
+    current = [difference for case in cases() for difference in differences(case)]
 
-    idle = [
+    obsolete = [
         f"{deviation.what} {place}"
         for deviation in deviations()
         for place in deviation.places
-        if not any(place.covers(difference) for difference in found)
+        if not any(place.covers(difference) for difference in current)
     ]
 
-    assert idle == []
+    assert obsolete == []
 
 
 def test_there_are_enough_cases_and_all_are_of_one_istio() -> None:
-    """A mixture of versions would say nothing about any."""
+    """Recordings of different versions could not be compared."""
     versions = {read(case).istio for case in cases()}
 
     assert len(versions) == 1
@@ -54,14 +54,14 @@ def test_there_are_enough_cases_and_all_are_of_one_istio() -> None:
 
 
 def test_every_recording_has_an_input() -> None:
-    """A recording without its input would be compared with nothing."""
+    """A recording without an input would never be compared."""
     folders = {path.name for path in CASES.iterdir()}
 
     assert folders == {case.name for case in cases()}
 
 
 def test_every_overlay_is_a_case() -> None:
-    """What the project itself ships is compared first of all, except what another controller translates."""
+    """The overlays of this project are compared, except those for other controllers."""
     overlays = {path.parent.name for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")}
 
     cases_of_overlays = {f"overlay-{name}" for name in overlays - FOR_CONTROLLERS}
@@ -70,14 +70,14 @@ def test_every_overlay_is_a_case() -> None:
 
 
 def test_every_field_that_is_translated_is_in_a_case() -> None:
-    """Nothing is said to work that was never compared."""
+    """A field counts as supported only if it has been compared."""
     unseen = {field for field, fate in fates().items() if fate == "translated" and field not in uses()}
 
     assert unseen == REFUSED_BY_ISTIO
 
 
 def test_the_page_on_conformance_is_golden(update_golden: bool) -> None:
-    """The page is what cases, recordings and deviations say; `make golden` writes it anew."""
+    """The page is generated from cases, recordings and deviations; `make golden` rewrites it."""
     if update_golden:
         PAGE.write_text(page(), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The recorder: what the cluster gets for a case; and on a cluster, that recording twice gives the same."""
+"""The recorder: what it applies for a case, and, on a cluster, that two recordings are equal."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ spec: {mtls: {mode: STRICT}}
 """
 
 
-def test_a_pod_is_replaced_by_one_that_only_stands_there() -> None:
-    """Labels, ports, account and number stay; program, environment and probes go."""
+def test_a_pod_is_replaced_by_one_that_does_nothing() -> None:
+    """Labels, ports, ServiceAccount and replicas are kept; command, environment and probes are removed."""
     found = {each["kind"]: each for each in objects(load_text(MANIFEST).resources, "pause:1")}
 
     spec = found["Deployment"]["spec"]
@@ -58,8 +58,8 @@ def test_a_pod_is_replaced_by_one_that_only_stands_there() -> None:
     assert set(container) == {"name", "image", "imagePullPolicy", "ports"}
 
 
-def test_only_what_istio_looks_at_is_applied() -> None:
-    """A namespace with sidecars for what is in it, never one for Istio's own; no ConfigMaps."""
+def test_only_objects_that_istio_reads_are_applied() -> None:
+    """A namespace with injection for the objects in it, but not Istio's own; no ConfigMaps."""
     found = objects(load_text(MANIFEST).resources, "pause:1")
 
     assert [(each["kind"], each["metadata"]["name"]) for each in found] == [
@@ -73,7 +73,7 @@ def test_only_what_istio_looks_at_is_applied() -> None:
 @pytest.mark.cluster
 @pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="there is no cluster in KUBECONFIG")
 def test_a_case_recorded_again_is_the_same(tmp_path: Path) -> None:
-    """Nothing in a recording depends on the run; `PAUSE_IMAGE` names another image for the pods."""
+    """A recording does not depend on the run; `PAUSE_IMAGE` sets another image for the pods."""
     original = named("route-weights")
     again = Case(tmp_path / original.name)
     again.folder.mkdir()

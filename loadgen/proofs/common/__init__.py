@@ -1,1 +1,1 @@
-"""What proofs are made of: the frame of them all, and those that several share."""
+"""What several proofs share: the frame, and models of what the mesh does."""

@@ -1,8 +1,8 @@
-"""Who is let in: requests that a policy lets pass or refuses, and answers that say which.
+"""Who is let in: requests that a policy admits or denies, and answers that say which.
 
-A policy leaves nothing to chance, so each request is sent a few times and every answer must be the same:
-that of the services that were meant to give it, or Envoy's own refusal. The answers of services say who
-gave them (`served-by`), and Envoy's say why, so a wrong address cannot be taken for a refusal.
+A policy leaves nothing to chance, so each request is sent several times and every answer must be the same:
+that of the expected services, or Envoy's denial. Answers of services name their origin (`served-by`), those
+of Envoy give a reason, so a wrong address is not mistaken for a denial.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from loadgen.http1 import Request
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
-from loadgen.meshstate.pods import name_of, ready
-from loadgen.meshstate.policies import Policies, seconds_to_wait
-from loadgen.meshstate.routes import qualified
-from loadgen.meshstate.shares import edge_route
+from loadgen.meshstate.pods import is_ready, name_of
+from loadgen.meshstate.resources import qualified
+from loadgen.meshstate.routes import edge_route
+from loadgen.meshstate.security import seconds_until_applied
 from loadgen.proofs.common.proof import ProofContext
-from loadgen.statistics.judge import TRY_AGAIN, Check, exact_check, inconclusive
+from loadgen.statistics.judge import Cause, Check, exact_check, inconclusive
 
 DENIED = "403 RBAC: access denied"
-"""What Envoy answers to whom an AuthorizationPolicy refuses."""
+"""Envoy's answer to a request that an AuthorizationPolicy denies."""
 TIMES = 20
 PORT = 8080
 _CONNECTIONS = 8
-_LONGEST_WORDS = 80
+_LONGEST_TEXT = 80
 
 
 @dataclass(frozen=True, slots=True)
 class AccessCase:
-    """A request through the gateway to a service, and what must become of it, as `outcome` says it."""
+    """A request through the gateway to a service, and its expected outcome in the words of `outcome`."""
 
     name: str
     service: str
@@ -42,28 +42,47 @@ class AccessCase:
     expected: str
 
 
-def outcome(one: Observation) -> str:
-    """The status and who answered it: services by their names, or whoever else by their words.
+@dataclass(frozen=True, slots=True)
+class DirectCase:
+    """A request without an identity, straight to the pods of services, and its expected outcome."""
 
-    A service that was refused by another one says so behind it.
+    name: str
+    services: tuple[str, ...]
+    path: str
+    expected: str
+    port: int = PORT
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The answers to access cases, and those of each pod to direct cases, by name of the case."""
+
+    measurement: Measurement
+    direct: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    waited_seconds: float = 0.0
+
+
+def outcome(one: Observation) -> str:
+    """The status and the services that answered, or the text of an answer that is not a service's.
+
+    A service that was denied access by another one says so at the end.
     """
     if one.status == 401:
-        return "401"  # Envoy's words for why differ from version to version
+        return "401"  # Envoy's reasons differ from version to version.
     if not one.hops:
-        return spoken(one.status or 0, one.body.decode("utf-8", errors="replace"))
-    found = f"{one.status} of {', '.join(hop.service for hop in one.hops)}"
-    return found + _upstream(one)
+        return with_text(one.status or 0, one.body.decode("utf-8", errors="replace"))
+    return f"{one.status} of {', '.join(hop.service for hop in one.hops)}{_upstream(one)}"
 
 
-def spoken(status: int, text: str) -> str:
-    """A status with the words that came with it, if they are few.
+def with_text(status: int, text: str) -> str:
+    """The status of an error with its text, if that is short.
 
-    >>> spoken(403, "RBAC: access denied"), spoken(200, "<!doctype html>…")
+    >>> with_text(403, "RBAC: access denied"), with_text(200, "<!doctype html>…")
     ('403 RBAC: access denied', '200')
     """
-    words = text.strip()
-    few = status >= 400 and 0 < len(words) <= _LONGEST_WORDS and "\n" not in words
-    return f"{status} {words}" if few else str(status)
+    stripped = text.strip()
+    short = status >= 400 and 0 < len(stripped) <= _LONGEST_TEXT and "\n" not in stripped
+    return f"{status} {stripped}" if short else str(status)
 
 
 def _upstream(one: Observation) -> str:
@@ -76,81 +95,97 @@ def _upstream(one: Observation) -> str:
         return ""
 
 
-def check_routes(resources: Resources, passages: Sequence[AccessCase], *, remedy: str) -> None:
-    """Raise NotInForce unless the gateway routes each request to its service."""
-    for passage in passages:
-        request = passage.request
+def check_routes(resources: Resources, cases: Sequence[AccessCase], *, remedy: str) -> None:
+    """Raise NotConfigured unless the gateway routes each request to its service."""
+    for case in cases:
+        request = case.request
         headers = {name.lower(): value for name, value in request.headers}
         route = edge_route(resources, Call(request.method, request.path, headers))
         hosts = {
             qualified(str(entry["destination"]["host"]), resources.namespace) for entry in route.destinations
         }
-        if hosts != {qualified(passage.service, resources.namespace)}:
+        if hosts != {qualified(case.service, resources.namespace)}:
             raise NotConfigured(
-                f"{route.where} takes {request.method} {request.path}, which is to lead to "
-                f"{passage.service}; {remedy}"
+                f"{route.where} takes {request.method} {request.path}, which should lead to "
+                f"{case.service}; {remedy}"
             )
 
 
-def wait_for_connections(bench: ProofContext, found: Policies) -> None:
-    """Wait until no connection in the mesh is older than the policies, which it may not know yet."""
-    seconds = seconds_to_wait(found)
+def send_cases(
+    context: ProofContext,
+    cases: Sequence[AccessCase],
+    *,
+    direct: Sequence[DirectCase] = (),
+    policies_changed: float | None = None,
+) -> Access:
+    """Wait until no connection is older than the policies, then send every case."""
+    seconds = seconds_until_applied(policies_changed)
     if seconds:
-        waited = f"{math.ceil(seconds)} s, until no connection is older than the policies"
-        bench.listener.note(f"waiting {waited}")
+        context.listener.note(f"waiting {_waiting(seconds)}")
         time.sleep(seconds)
-        bench.facts["waited"] = waited
-
-
-def access_checks(bench: ProofContext, passages: Sequence[AccessCase]) -> list[Check]:
-    """Send each request some times, and compare."""
     plan = LoadPlan(
-        tuple(passage.request for passage in passages),
-        TIMES * len(passages),
+        tuple(case.request for case in cases),
+        TIMES * len(cases),
         _CONNECTIONS,
         timeout_seconds=10,
         keep_answers=True,
     )
-    return judged(passages, bench.send(plan))
+    measurement = context.send(plan)
+    return Access(
+        measurement, {case.name: ask_directly(context, case) for case in direct}, waited_seconds=seconds
+    )
 
 
-def judged(passages: Sequence[AccessCase], measurement: Measurement) -> list[Check]:
-    """Whether all answers to each request are as they must be."""
-    answers: list[list[Observation]] = [[] for _ in passages]
-    for one in measurement.observations:
-        answers[one.number % len(passages)].append(one)
-    return [_judged(passage, own) for passage, own in zip(passages, answers, strict=True)]
+def waited(access: Access) -> dict[str, str]:
+    """The waiting, for the report."""
+    return {"waited": _waiting(access.waited_seconds)} if access.waited_seconds else {}
 
 
-def _judged(passage: AccessCase, answers: Sequence[Observation]) -> Check:
-    came = [one for one in answers if one.status is not None]
-    found = sorted({outcome(one) for one in came})
-    if found and found != [passage.expected]:
-        return exact_check(passage.name, passage.expected, " or ".join(found))
-    if len(came) < TIMES:
-        return inconclusive(
-            passage.name, passage.expected, f"only {len(came)} of {TIMES} answers came; {TRY_AGAIN}"
-        )
-    return exact_check(passage.name, passage.expected, passage.expected)
+def _waiting(seconds: float) -> str:
+    return f"{math.ceil(seconds)} s, until no connection is older than the policies"
 
 
-def asked_past_the_gateway(
-    bench: ProofContext, service: str, path: str, *, port: int = PORT
-) -> dict[str, str]:
-    """What each ready pod of a service answers to a caller without an identity, by the pod's name.
+def ask_directly(context: ProofContext, case: DirectCase) -> dict[str, str]:
+    """The answer of each ready pod of the services to a caller without an identity, by name of the pod.
 
-    The API's way to a pod is such a caller: plain text, from outside of the mesh. A caller in the mesh
-    comes with its certificate.
+    The API's proxy to a pod is such a caller: plain text from outside the mesh. A caller in the mesh has a
+    certificate.
     """
-    pods = [pod for pod in bench.api.pods(app=service) if ready(pod)]
-    if not pods:
-        raise UnsupportedConfig(f"no pod of {service} is ready to be asked")
-    return {
-        name_of(pod): spoken(*bench.api.pod_answer(name_of(pod), port, path.removeprefix("/")))
-        for pod in pods
-    }
+    answers: dict[str, str] = {}
+    for service in case.services:
+        pods = [name_of(pod) for pod in context.api.pods(app=service) if is_ready(pod)]
+        if not pods:
+            raise UnsupportedConfig(f"no pod of {service} is ready")
+        for pod in pods:
+            path = case.path.removeprefix("/")
+            answers[pod] = with_text(*context.api.pod_answer(pod, case.port, path))
+    return answers
 
 
-def past_the_gateway_check(name: str, expected: str, answers: dict[str, str]) -> Check:
-    """Whether every pod that was asked without an identity answered the same, as it must."""
-    return exact_check(name, expected, " or ".join(sorted(set(answers.values()))) or None)
+def access_checks(cases: Sequence[AccessCase], measurement: Measurement) -> list[Check]:
+    """Whether all answers to each request are the expected one."""
+    answers: list[list[Observation]] = [[] for _ in cases]
+    for one in measurement.observations:
+        answers[one.number % len(cases)].append(one)
+    return [_access_check(case, own) for case, own in zip(cases, answers, strict=True)]
+
+
+def _access_check(case: AccessCase, answers: Sequence[Observation]) -> Check:
+    answered = [one for one in answers if one.status is not None]
+    outcomes = sorted({outcome(one) for one in answered})
+    if outcomes and outcomes != [case.expected]:
+        return exact_check(case.name, case.expected, " or ".join(outcomes))
+    if len(answered) < TIMES:
+        reason = f"only {len(answered)} of {TIMES} requests were answered"
+        return inconclusive(case.name, case.expected, Cause.TOO_FEW, reason)
+    return exact_check(case.name, case.expected, case.expected)
+
+
+def direct_checks(cases: Sequence[DirectCase], access: Access) -> list[Check]:
+    """Whether every pod that was asked without an identity gave the expected answer."""
+    return [direct_check(case, access.direct[case.name]) for case in cases]
+
+
+def direct_check(case: DirectCase, answers: Mapping[str, str]) -> Check:
+    """The check of one case, by the answers of its pods."""
+    return exact_check(case.name, case.expected, " or ".join(sorted(set(answers.values()))) or None)

@@ -1,9 +1,9 @@
-"""Proofs that foretell: every answer is compared with what its request id, the odds and the policy allow.
+"""Predicting single answers: each one is compared with what its request id, fault rates and policy allow.
 
-The versions' deliberate failures are decided by a hash of seed, request id and try, and webapp's answers
-carry the request id. So beside the shares, each answer can be checked on its own: it must come from the try
-that was foretold, or be the failure that was. A single one that is not FAILs. One that took longer than a
-deadline in force may have been slowed down by the machine and not by the hash: it counts as unknown.
+A hash of seed, request id and attempt decides the deliberate failures of a version, and webapp's answers
+carry the request id. So each answer can be checked, besides the shares: it must be of the predicted attempt,
+or the predicted failure. One that is not FAILs. An answer that took longer than a deadline may have been
+late because of the machine, so its outcome is unknown.
 """
 
 from __future__ import annotations
@@ -15,59 +15,42 @@ from functools import cached_property
 
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.measurement.quality import CONTROL_BOUND_SECONDS, Quality, half_of, quality_of
 from loadgen.measurement.sentiment import PATH, sentiment_requests
-from loadgen.meshstate import (
-    Call,
-    CallPath,
-    NotConfigured,
-    Resources,
-    Split,
-    UnsupportedConfig,
-    inner_route,
-    read_split,
-)
+from loadgen.meshstate import Call, CallPath, NotConfigured, Resources, Split, inner_route, read_split
 from loadgen.meshstate.attempts import (
     Ending,
     Outcome,
     Policy,
-    held_seconds,
-    least_and_most,
+    occupied_seconds,
     policy_of,
-    predicted,
+    predicted_endings,
+    share_bounds,
 )
-from loadgen.meshstate.interference import interference
-from loadgen.meshstate.routes import Route
-from loadgen.proofs.common.measurement_quality import STALL_RATIO, timed_out
+from loadgen.meshstate.traffic_policy import require_no_interference
 from loadgen.statistics.binomial import percent
 from loadgen.statistics.design import design, trials_for
-from loadgen.statistics.judge import (
-    BUSY,
-    Check,
-    Count,
-    Verdict,
-    downgrade_to_inconclusive,
-    judge,
-    judge_between,
-)
+from loadgen.statistics.judge import Check, Count, judge, judge_between, judge_time
 
 SERVICE = "logic"
 CALL_PATH = CallPath("webapp", Call("POST", PATH), SERVICE, Call("POST", "/analyse/sentiment"))
 
-NOTICED = 0.08
+DETECTED = 0.08
+"""The deviation of a share of successes that the number of requests is chosen for."""
 FEWEST_REQUESTS = 600
 MOST_REQUESTS = 4_000
 USUAL_RATE = 120
-"""Requests a second that leave the application room on two busy cores: what queues is slow."""
-HELD_THREADS = 64
-"""How many threads of a version hanging tries may hold on average: half of what its Deployment has."""
+"""Requests a second at which the application does not queue on two busy cores."""
+OCCUPIED_THREADS = 64
+"""How many threads of a version hanging attempts may occupy on average: half of what its Deployment has."""
 MOST_CONNECTIONS = 112
 MARGIN_SECONDS = 1.0
-"""How late an answer may come after the deadline: machines are busy, and hangs are longer than that."""
+"""How much later than the deadline an answer may come: longer than machines stall, shorter than hangs."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is in force: the split with its odds, and the route's policy."""
+class Prediction:
+    """The split with its fault rates and the route's policy: all that decides how a request ends."""
 
     split: Split
     policy: Policy
@@ -75,78 +58,88 @@ class Plan:
     @cached_property
     def faulty(self) -> tuple[str, ...]:
         """The versions that get requests and are made to fail."""
-        shares, odds = self.split.shares, self.split.odds
-        return tuple(version for version in shares if shares[version] and odds[version].failing)
+        shares, rates = self.split.shares, self.split.fault_rates
+        return tuple(version for version in shares if shares[version] and rates[version].failing)
+
+    @property
+    def shortest_deadline(self) -> float:
+        """The shortest deadline of an attempt or of a request, in seconds; infinite without any."""
+        deadlines = (self.policy.try_seconds, self.policy.whole_seconds)
+        return min((deadline for deadline in deadlines if deadline is not None), default=math.inf)
+
+    @property
+    def soonest_timeout(self) -> float:
+        """How long a request takes at least of which every attempt times out, in seconds."""
+        attempts = self.policy.attempts if self.policy.retries_timeouts else 1
+        each = math.inf if self.policy.try_seconds is None else attempts * self.policy.try_seconds
+        return min(each, math.inf if self.policy.whole_seconds is None else self.policy.whole_seconds)
+
+    @property
+    def longest_hang(self) -> float:
+        """For how long an attempt may occupy a thread of a faulty version, in seconds."""
+        rates = (self.split.fault_rates[version] for version in self.faulty)
+        return max((one.hang_seconds for one in rates if one.hang_percent), default=0.0)
 
     def share(self, holds: Callable[[Ending], bool], policy: Policy | None = None) -> tuple[float, float]:
-        """The least and the greatest share of requests with such an end, under this policy or another."""
+        """The lower and upper bound of the share of such endings, under this policy or another."""
         low = high = 0.0
         for version, share in self.split.shares.items():
-            least, most = least_and_most(policy or self.policy, self.split.odds[version], holds)
-            low, high = low + share * least, high + share * most
+            lower, upper = share_bounds(policy or self.policy, self.split.fault_rates[version], holds)
+            low, high = low + share * lower, high + share * upper
         return low, high
 
-    def ends(self, version: str, request_id: str) -> frozenset[Ending]:
-        """The ends to which a request at a version can come."""
-        return predicted(self.policy, self.split.odds[version], request_id)
+    def endings(self, version: str, request_id: str) -> frozenset[Ending]:
+        """The possible endings of a request at a version."""
+        return predicted_endings(self.policy, self.split.fault_rates[version], request_id)
 
 
-def read_plan(resources: Resources, *, remedy: str) -> Plan:
-    """What is in force on the way to logic; NotUnderstood if more plays a part."""
+def read_prediction(resources: Resources, *, remedy: str) -> Prediction:
+    """The prediction for calls to logic; raises UnsupportedConfig if other policies play a part."""
     split = read_split(resources, CALL_PATH, remedy=remedy)
     route = inner_route(resources, CALL_PATH)
     if route is None:
         raise NotConfigured(f"no route leads to {SERVICE}; {remedy}")
-    bare = Route(
-        route.where, {key: part for key, part in route.spec.items() if key not in {"timeout", "retries"}}
-    )
-    others = interference(resources, bare, CALL_PATH)
-    if others:
-        raise UnsupportedConfig(f"what is to be expected also depends on {' and '.join(others)}")
-    plan = Plan(split, policy_of(route))
-    if not plan.faulty:
+    require_no_interference(resources, route.without("timeout", "retries"), CALL_PATH)
+    prediction = Prediction(split, policy_of(route))
+    if not prediction.faulty:
         raise NotConfigured(f"{route.where}: no version that gets requests is made to fail; {remedy}")
-    return plan
+    return prediction
 
 
-def load_plan(plan: Plan) -> LoadPlan:
-    """How many requests, and how fast: hanging tries must leave the version threads for the others."""
-    low, _ = plan.share(is_answer)
-    count = min(max(FEWEST_REQUESTS, trials_for(low, NOTICED)), MOST_REQUESTS)
-    held = max(
-        plan.split.shares[version] * held_seconds(plan.policy, plan.split.odds[version])
-        for version in plan.faulty
+def load_plan(prediction: Prediction) -> LoadPlan:
+    """How many requests, and how fast: hanging attempts must leave threads of the version to the others."""
+    low, _ = prediction.share(is_success)
+    count = min(max(FEWEST_REQUESTS, trials_for(low, DETECTED)), MOST_REQUESTS)
+    occupied = max(
+        prediction.split.shares[version]
+        * occupied_seconds(prediction.policy, prediction.split.fault_rates[version])
+        for version in prediction.faulty
     )
-    rate = min(USUAL_RATE, HELD_THREADS / held) if held else USUAL_RATE
-    longest = max(odds.hang_seconds for odds in plan.split.odds.values()) * plan.policy.attempts
+    rate = min(USUAL_RATE, OCCUPIED_THREADS / occupied) if occupied else USUAL_RATE
+    rates = prediction.split.fault_rates.values()
+    longest = max(one.hang_seconds for one in rates) * prediction.policy.attempts
     return LoadPlan(
         sentiment_requests(), math.ceil(count / 100) * 100, MOST_CONNECTIONS, 15 + longest, rate=rate
     )
 
 
-def longest_hang(plan: Plan) -> float:
-    """For how long a request may keep a thread of a faulty version, in seconds."""
-    odds = (plan.split.odds[version] for version in plan.faulty)
-    return max((one.hang_seconds for one in odds if one.hang_percent), default=0.0)
+def is_success(ending: Ending) -> bool:
+    """Whether the caller got an answer."""
+    return ending.outcome is Outcome.ANSWERED
 
 
-def is_answer(end: Ending) -> bool:
-    """Whether the caller got what it asked for."""
-    return end.outcome is Outcome.ANSWERED
+def is_success_of_retry(ending: Ending) -> bool:
+    """Whether the caller got an answer from a second or later attempt."""
+    return is_success(ending) and ending.attempts > 1
 
 
-def is_late_answer(end: Ending) -> bool:
-    """Whether the caller got it from a second or later try."""
-    return is_answer(end) and end.attempts > 1
-
-
-def is_cut(end: Ending) -> bool:
+def is_timeout(ending: Ending) -> bool:
     """Whether a deadline ended the request."""
-    return end.outcome is Outcome.TIMED_OUT
+    return ending.outcome is Outcome.TIMED_OUT
 
 
 def outcome(one: Observation) -> Outcome | None:
-    """What an answer of webapp says of logic's; None for whatever logic and its deadlines do not explain."""
+    """What webapp's answer says about logic's; None for what neither logic nor a deadline explains."""
     named = one.version_of(SERVICE) is not None
     if one.status == 200 and named:
         return Outcome.ANSWERED
@@ -155,148 +148,148 @@ def outcome(one: Observation) -> Outcome | None:
     return Outcome.TIMED_OUT if one.status == 504 and not named else None
 
 
+def is_control(prediction: Prediction, one: Observation) -> bool:
+    """Whether it is an answer of a version that is not made to fail: nothing configured delays it."""
+    return one.status == 200 and one.version_of(SERVICE) not in {*prediction.faulty, None}
+
+
+def prediction_quality(
+    prediction: Prediction, measurement: Measurement, foreign_requests: int = 0
+) -> Quality:
+    """The quality by the answers of sound versions, for the shortest deadline."""
+    deadline = prediction.shortest_deadline
+    return quality_of(
+        measurement,
+        control=lambda one: is_control(prediction, one),
+        bound_seconds=CONTROL_BOUND_SECONDS if math.isinf(deadline) else half_of(deadline),
+        foreign_requests=foreign_requests,
+    )
+
+
 def share_check(
-    plan: Plan, planned: int, measurement: Measurement, name: str, holds: Callable[[Ending], bool]
+    prediction: Prediction, measurement: Measurement, name: str, holds: Callable[[Ending], bool]
 ) -> Check:
-    """The share of requests with such an end against the one computed from odds and policy.
+    """The share of requests with such an ending against the one computed from fault rates and policy."""
+    low, high = prediction.share(holds)
+    share = percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
+    plans = (design(low, measurement.planned), design(high, measurement.planned))
+    waited = measurement.where(lambda one: not one.abandoned)
+    ended_so = [_ended_so(one, holds) for one in waited]
+    slow = [may_be_slowness(prediction, one) for one in waited]
+    count = Count(sum(ended_so), len(measurement), measurement.abandoned)
+    if_slow = count.without(
+        successes=sum(so and affected for so, affected in zip(ended_so, slow, strict=True)),
+        failures=sum(affected and not so for so, affected in zip(ended_so, slow, strict=True)),
+    )
+    return judge_time(
+        lambda count: judge_between(name, f"{share} of all requests", plans, count),
+        count,
+        if_slow,
+        prediction_quality(prediction, measurement).busy,
+    )
 
-    It does not FAIL where ends to which a slow machine may have led explain it, as far as that was slow.
+
+def may_be_slowness(prediction: Prediction, one: Observation) -> bool:
+    """Whether a slow machine may have led to this ending.
+
+    It is not the predicted one, or a timeout that came so late that it may be of a sound version: a timeout
+    does not name its version.
     """
-    low, high = plan.share(holds)
-    wanted = percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
-    plans = (design(low, planned), design(high, planned))
-    found = measurement.count(lambda one: _ends_so(one, holds))
-    unknown = measurement.count(lambda one: one.abandoned)
-
-    def judged(without: int, more_unknown: int) -> Check:
-        count = Count(found - without, len(measurement), unknown + more_unknown)
-        return judge_between(name, f"{wanted} of all requests", plans, count)
-
-    stalls = stalled(plan, measurement)
-    odd = [_ends_so(one, holds) for one in measurement.observations if _may_be_a_stalls(plan, one)]
-    by_chance = min(stalls, sum(odd))
-    open_ends = by_chance + min(stalls, len(odd) - sum(odd))
-    explained = judged(by_chance, open_ends).verdict is not Verdict.FAIL
-    return downgrade_to_inconclusive(judged(0, 0), BUSY if explained else "")
+    if as_predicted(prediction, one) is None:
+        return True
+    return outcome(one) is Outcome.TIMED_OUT and one.latency_seconds >= prediction.soonest_timeout
 
 
-def _ends_so(one: Observation, holds: Callable[[Ending], bool]) -> bool:
-    """Whether the end that was observed is such a one; of one that was cut it does not say the tries."""
-    found = outcome(one)
-    return found is not None and holds(Ending(found, one.attempt_of(SERVICE) or 1))
+def _ended_so(one: Observation, holds: Callable[[Ending], bool]) -> bool:
+    """Whether the observed ending is such a one; a timeout does not say after how many attempts."""
+    ended = outcome(one)
+    return ended is not None and holds(Ending(ended, one.attempt_of(SERVICE) or 1))
 
 
-def _may_be_a_stalls(plan: Plan, one: Observation) -> bool:
-    """Whether a slow machine may have led to such an end; one that was cut may be the sound version's."""
-    if one.status is None:
-        return timed_out(one)
-    return outcome(one) is Outcome.TIMED_OUT or as_predicted(plan, one) is None
-
-
-def stalled(plan: Plan, measurement: Measurement) -> int:
-    """How many requests a slow machine may have led into a deadline.
-
-    The evidence is what nothing delays: answers of sound versions that took half of a deadline, or more.
-    """
-    deadline = _shortest_deadline(plan)
-    slow = measurement.count(lambda one: is_sound(plan, one) and one.latency_seconds >= deadline / 2)
-    return STALL_RATIO * slow
-
-
-def is_sound(plan: Plan, one: Observation) -> bool:
-    """Whether it is the answer of a version that is not made to fail."""
-    return one.status == 200 and one.version_of(SERVICE) not in {*plan.faulty, None}
-
-
-def prediction_check(plan: Plan, planned: int, measurement: Measurement) -> Check:
+def prediction_check(prediction: Prediction, measurement: Measurement) -> Check:
     """Whether every answer is one that its request id allows."""
-    wrong = unknown = 0
-    for one in measurement.observations:
-        verdict = as_predicted(plan, one)
-        wrong += verdict is False
-        unknown += verdict is None
-    count = Count(wrong, len(measurement), unknown)
-    return judge("other than foretold", "none: every answer is the one foretold", design(0.0, planned), count)
+    verdicts = [as_predicted(prediction, one) for one in measurement.observations]
+    count = Count(verdicts.count(False), len(measurement), verdicts.count(None))
+    return judge(
+        "other than predicted", "no answer but the predicted one", design(0.0, measurement.planned), count
+    )
 
 
-def as_predicted(plan: Plan, one: Observation) -> bool | None:
-    """Whether an answer is as foretold; None if that cannot be said."""
+def as_predicted(prediction: Prediction, one: Observation) -> bool | None:
+    """Whether an answer is a predicted one; None if that is unknown."""
     if one.status is None or one.request_id is None:
         return None
-    found = outcome(one)
+    ended = outcome(one)
     version, number, request_id = one.version_of(SERVICE), one.attempt_of(SERVICE), one.request_id
-    if found is Outcome.TIMED_OUT:
-        fits = any(is_cut(end) for faulty in plan.faulty for end in plan.ends(faulty, request_id))
-    elif found is None or version not in plan.split.odds or version is None or number is None:
+    if ended is Outcome.TIMED_OUT:
+        fits = any(
+            is_timeout(ending)
+            for faulty in prediction.faulty
+            for ending in prediction.endings(faulty, request_id)
+        )
+    elif ended is None or version is None or number is None or version not in prediction.split.shares:
         fits = False
     else:
-        fits = Ending(found, number) in plan.ends(version, request_id)
-    # After so long a deadline may have cut a try that was merely slow.
-    return fits or (None if one.latency_seconds >= _shortest_deadline(plan) else False)
+        fits = Ending(ended, number) in prediction.endings(version, request_id)
+    # After that much time a deadline may have ended an attempt that was only slow.
+    return fits or (None if one.latency_seconds >= prediction.shortest_deadline else False)
 
 
-def _shortest_deadline(plan: Plan) -> float:
-    deadlines = (plan.policy.try_seconds, plan.policy.whole_seconds)
-    return min((each for each in deadlines if each is not None), default=math.inf)
-
-
-def most_tries_check(plan: Plan, planned: int, measurement: Measurement) -> Check:
-    """Whether no answer comes from a try beyond those allowed."""
-    allowed = plan.policy.attempts if plan.policy.repeats_errors or plan.policy.repeats_cuts else 1
+def most_attempts_check(prediction: Prediction, measurement: Measurement) -> Check:
+    """Whether no answer comes from an attempt beyond those allowed."""
+    policy = prediction.policy
+    allowed = policy.attempts if policy.retries_errors or policy.retries_timeouts else 1
     beyond = measurement.count(lambda one: (one.attempt_of(SERVICE) or 1) > allowed)
     name = f"more than {allowed} {'attempts' if allowed > 1 else 'attempt'}"
-    return judge(name, "never", design(0.0, planned), Count(beyond, len(measurement)))
+    return judge(name, "never", design(0.0, measurement.planned), Count(beyond, len(measurement)))
 
 
-def deadline_check(plan: Plan, planned: int, measurement: Measurement) -> Check | None:
-    """Whether no request took longer than the route's deadline and a margin; None without a deadline.
+def deadline_checks(prediction: Prediction, measurement: Measurement) -> list[Check]:
+    """Whether no request took longer than the route's deadline and a margin; nothing without a deadline.
 
-    A deadline that is not kept is not kept for most requests that run into it. A few late answers among many
-    in time may be a machine that stood still: they are unknown; so are more where answers of sound versions
-    were as late. A request that was lost while others were answered in time is late for certain.
+    A request that was lost is late if it was waited for that long.
     """
-    whole = plan.policy.whole_seconds
+    whole = prediction.policy.whole_seconds
     if whole is None:
-        return None
-    waited = [one for one in measurement.observations if not one.abandoned]
-    late = [one for one in waited if one.latency_seconds > whole + MARGIN_SECONDS]
-    ran_into_it = sum(one.latency_seconds >= whole for one in waited)
-    stalls = sum(one.status is not None for one in late)
-    if 2 * len(late) > ran_into_it:
-        slow = sum(is_sound(plan, one) and one.latency_seconds > MARGIN_SECONDS for one in waited)
-        stalls = min(stalls + sum(map(timed_out, late)), STALL_RATIO * slow)
-    unknown = len(measurement) - len(waited) + stalls
-    name = f"later than {whole:g} s + {MARGIN_SECONDS:g} s"
-    return judge(name, "never", design(0.0, planned), Count(len(late) - stalls, len(measurement), unknown))
+        return []
+    late = measurement.count(lambda one: not one.abandoned and one.latency_seconds > whole + MARGIN_SECONDS)
+    name, plan = f"later than {whole:g} s + {MARGIN_SECONDS:g} s", design(0.0, measurement.planned)
+    count = Count(late, len(measurement), measurement.abandoned)
+    busy = prediction_quality(prediction, measurement).busy
+    return [
+        judge_time(
+            lambda count: judge(name, "never", plan, count), count, count.without(successes=late), busy
+        )
+    ]
 
 
-def facts(plan: Plan) -> dict[str, str]:
-    """What is in force, for the report."""
-    weights = ", ".join(f"{version} {percent(share)}" for version, share in plan.split.shares.items())
+def facts(prediction: Prediction) -> dict[str, str]:
+    """The configuration, for the report."""
+    weights = ", ".join(f"{version} {percent(share)}" for version, share in prediction.split.shares.items())
     faults = [
-        f"of {version}'s tries {odds.error_percent:g} % fail at once, {odds.hang_percent:g} % after "
-        f"{odds.hang_seconds:g} s"
-        for version, odds in plan.split.odds.items()
-        if odds.failing
+        f"of {version}'s attempts {rates.error_percent:g} % fail at once, {rates.hang_percent:g} % after "
+        f"{rates.hang_seconds:g} s"
+        for version, rates in prediction.split.fault_rates.items()
+        if rates.failing
     ]
     return {
-        "in force": f"{plan.split.where}: {weights}",
-        "policy": _policy_in_words(plan.policy),
+        "configured": f"{prediction.split.where}: {weights}",
+        "policy": _described(prediction.policy),
         "faults": "; ".join(faults),
     }
 
 
-def _policy_in_words(policy: Policy) -> str:
+def _described(policy: Policy) -> str:
     parts = []
     if policy.attempts > 1:
-        repeated = [
-            *(["failures"] if policy.repeats_errors else []),
-            *(["tries cut by their deadline"] if policy.repeats_cuts else []),
+        retried = [
+            *(["failures"] if policy.retries_errors else []),
+            *(["attempts that time out"] if policy.retries_timeouts else []),
         ]
-        what = " and ".join(repeated) or "neither failures nor tries cut by their deadline"
+        what = " and ".join(retried) or "neither failures nor attempts that time out"
         parts.append(f"{policy.attempts - 1} retries, of {what}")
     if policy.try_seconds is not None:
-        parts.append(f"each try at most {policy.try_seconds:g} s")
+        parts.append(f"at most {policy.try_seconds:g} s for each attempt")
     if policy.whole_seconds is not None:
-        parts.append(f"all together at most {policy.whole_seconds:g} s")
+        parts.append(f"at most {policy.whole_seconds:g} s for all together")
     return ", ".join(parts) or "no retries of failures, no deadline"

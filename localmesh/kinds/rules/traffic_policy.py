@@ -132,6 +132,13 @@ def _cookie(cookie: Field) -> Iterator[Problem]:
             expected="the name of the cookie",
             remedy="write the name of the cookie",
         )
+    for attribute in cookie.get("attributes").items():
+        if attribute.get("name").text == "":
+            yield attribute.get("name").problem(
+                invalid.BAD_LOAD_BALANCER,
+                expected="the name of the cookie attribute",
+                remedy="write the name of the attribute, or remove the entry",
+            )
     yield from entry_names(cookie.get("attributes"), what="the cookie attribute")
     ttl = cookie.get("ttl")
     lifetime = nanoseconds(ttl.text) if ttl.text is not None else 0

@@ -1,6 +1,6 @@
 """SM1xx: what Kubernetes or Istio reject as invalid."""
 
-from localmesh.problems.codes.code import Code
+from localmesh.problems.problem import Code
 
 UNKNOWN_FIELD = Code(
     "SM101",

@@ -1,6 +1,6 @@
 """SM0xx: what cannot be read."""
 
-from localmesh.problems.codes.code import Code
+from localmesh.problems.problem import Code
 
 UNREADABLE = Code(
     "SM001",

@@ -1,6 +1,6 @@
 """SM3xx: what works on Kubernetes with Istio and localmesh does not support yet."""
 
-from localmesh.problems.codes.code import Code
+from localmesh.problems.problem import Code
 
 FIELD_NOT_SUPPORTED = Code(
     "SM301",

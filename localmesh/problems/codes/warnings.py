@@ -1,6 +1,6 @@
 """SM2xx: what Kubernetes and Istio accept and what cannot work as written: warnings."""
 
-from localmesh.problems.codes.code import Code
+from localmesh.problems.problem import Code
 
 MISSING_HOST = Code(
     "SM201",
@@ -147,8 +147,14 @@ PORT_NOT_IN_SERVICE = Code(
     "{found} is not a port of {service}, which has {known}; {effect}",
     "use one of these ports, or add the port to the Service",
 )
-CONFLICTING_SERVERS = Code(
+NEVER_MATCHES = Code(
     "SM225",
+    "A value never matches",
+    "{found} never matches: {reason}",
+    "{remedy}",
+)
+CONFLICTING_SERVERS = Code(
+    "SM226",
     "A server of a Gateway is ignored",
     "port {found} of {gateway} is already served by {older}: {reason}, so this server is ignored",
     "use another port or other hosts, or merge the servers",

@@ -1,1 +1,1 @@
-"""A mesh whose pods somebody else has started, in containers for instance: found at given addresses."""
+"""A mesh whose pods are started elsewhere, for example in containers, and found at given addresses."""

@@ -1,8 +1,8 @@
-"""One Envoy beside an application that somebody else has started: kept running, asked how it is.
+"""Keeps one Envoy running beside an application that is started elsewhere.
 
-What Istio's agent is in the container `istio-proxy`: it starts Envoy, and says on a port of its own whether
-Envoy takes requests (`/healthz/ready`) and what it has counted (`/stats/prometheus`). Envoy's own
-administration stays on the loopback of the pod.
+It does what Istio's agent does in the container `istio-proxy`: it starts Envoy and serves, on its own port,
+whether Envoy is ready (`/healthz/ready`) and its statistics (`/stats/prometheus`). Envoy's admin interface
+stays on the loopback of the pod.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads import FreePorts
 
 STATS_PATH = "/stats/prometheus"
-"""Where an Envoy's counters are, as in Istio; those that never counted anything are left out."""
+"""The path of an Envoy's statistics, as in Istio; unused ones are omitted."""
 _RESTART_PAUSE_SECONDS = 0.5
 _PATHS = {HEALTH_PATH: "/ready", STATS_PATH: "/stats/prometheus?usedonly"}
 _ADMIN = web.AppKey("admin", Address)
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SidecarSettings:
-    """Whose Envoy it is, where its control plane is, and where it says how it is."""
+    """The proxy, its control plane, and the address of the health check."""
 
     proxy: Proxy
     control_plane: Address
@@ -48,19 +48,19 @@ async def keep_running(settings: SidecarSettings) -> None:
     """Keeps one Envoy running until cancelled. Raises StartError or StateFolderInUseError."""
     free_ports = FreePorts()
     admin = Address(LOOPBACK, free_ports.take())
-    place = EnvoyFiles(
+    files = EnvoyFiles(
         control_plane=settings.control_plane,
         admin=admin,
         state_folder=settings.state_folder,
-        log_file=Path("/dev/stderr"),  # whoever has started this keeps its log
+        log_file=Path("/dev/stderr"),  # the log of the container
         environment={"PATH": os.environ.get("PATH", "")},
-        counts_each_cluster=True,  # what it counts is served, so somebody may read it
+        counts_each_cluster=True,  # the statistics are served, so they may be read
     )
     try:
         async with ProcessSupervisor(settings.state_folder) as processes, _health(settings.health, admin):
             while True:
-                envoy = await Envoy.start(settings.proxy, place, processes)
-                _log.warning("%s; it is started again", await envoy.ended())
+                envoy = await Envoy.start(settings.proxy, files, processes)
+                _log.warning("%s; it is restarted", await envoy.ended())
                 await asyncio.sleep(_RESTART_PAUSE_SECONDS)
     finally:
         free_ports.close()

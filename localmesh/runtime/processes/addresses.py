@@ -11,19 +11,19 @@ from localmesh.runtime.workloads.ports import FreePorts
 
 
 class LoopbackAllocator:
-    """Free ports of the loopback; `ingress_ports` fixes those of Istio's ingress gateway, by target port."""
+    """Allocates loopback ports; `ingress_ports` fixes those of Istio's ingress gateway by target port."""
 
     def __init__(self, free_ports: FreePorts, ingress_ports: Mapping[int, int] | None = None) -> None:
         self._free_ports = free_ports
         self._ingress_ports = dict(ingress_ports or {})
-        self._given: dict[tuple[str, str, int], Address] = {}
+        self._allocated: dict[tuple[str, str, int], Address] = {}
 
     def pod(self, workload: Workload, ordinal: int) -> str:
-        """The name that Kubernetes could have given."""
+        """A name as Kubernetes generates it."""
         return workload.pod_name(ordinal)
 
     def application(self, pod: str, port: int, *, movable: bool) -> Address:
-        """A free port, or the number itself where the process cannot be told another."""
+        """A free port, or the number itself if the process cannot be given another one."""
         return self._address("application", pod, port) if movable else Address(LOOPBACK, port)
 
     def inbound(self, pod: str, port: int) -> Address:
@@ -35,7 +35,7 @@ class LoopbackAllocator:
         return self._address("outbound", pod, 0)
 
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:
-        """The name that Kubernetes could have given."""
+        """A name as Kubernetes generates it."""
         return workload.pod_name(ordinal)
 
     def gateway(self, workload: Workload, ordinal: int, port: int) -> Address:
@@ -47,6 +47,6 @@ class LoopbackAllocator:
 
     def _address(self, what: str, whose: str, port: int) -> Address:
         key = (what, whose, port)
-        if key not in self._given:
-            self._given[key] = Address(LOOPBACK, self._free_ports.take())
-        return self._given[key]
+        if key not in self._allocated:
+            self._allocated[key] = Address(LOOPBACK, self._free_ports.take())
+        return self._allocated[key]

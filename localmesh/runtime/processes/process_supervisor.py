@@ -1,4 +1,4 @@
-"""All processes of one mesh: none of them outlives it, whatever happens to it."""
+"""All processes of one mesh; none outlives the mesh, even if it is killed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # some Pythons do not
 
 
 class StateFolderInUseError(LocalmeshError):
-    """Another running mesh keeps its state in the same folder."""
+    """Another running mesh uses the same state folder."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:
         self.folder = folder
@@ -36,10 +36,10 @@ class StateFolderInUseError(LocalmeshError):
 
 
 class ProcessSupervisor:
-    """Starts processes and sees to their end: an asynchronous context manager.
+    """Starts processes and makes sure that they end; an asynchronous context manager.
 
-    Opening it ends what an earlier mesh with the same state folder has left behind; closing it stops
-    everything; and should localmesh be killed, its watchdog ends everything at once.
+    Opening it ends processes that an earlier mesh left behind in the state folder; closing it stops all
+    processes. If localmesh is killed, its watchdog ends them at once.
     """
 
     def __init__(self, state_folder: Path) -> None:
@@ -64,12 +64,12 @@ class ProcessSupervisor:
         return tuple(self._running.values())
 
     @property
-    def mark(self) -> dict[str, str]:
-        """Environment that marks a process as this mesh's, so that it is ended with it by all means."""
+    def owner_environment(self) -> dict[str, str]:
+        """Environment that marks a process as part of this mesh, so that it ends with it in any case."""
         return {watchdog.VARIABLE: self._token}
 
     async def open(self) -> None:
-        """Take the state folder and clean up in it. Raises StateFolderInUseError."""
+        """Locks the state folder and cleans it up. Raises StateFolderInUseError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._owner_file, earlier = _take(self._folder)
         await self._end_leftovers(earlier.get("token"))
@@ -80,25 +80,25 @@ class ProcessSupervisor:
         self._keeper = start_task(self._keep_watchdog(), "replacing the watchdog")
 
     async def start(self, command: Command) -> Process:
-        """Start a process that ends no later than this table. Raises StartError."""
-        environment = {**command.environment, **self.mark}
+        """Starts a process that ends at the latest with the mesh. Raises StartError."""
+        environment = {**command.environment, **self.owner_environment}
         begin_log = self._is_of_an_earlier_mesh(command.log_file)
         whole = replace(command, environment=environment)
         started = await process.start(whole, self._forget, begin_log=begin_log)
         self._running[started.pid] = started
-        self._tell_watchdog("+", started.pid)
+        self._notify_watchdog("+", started.pid)
         self._record(started)
         return started
 
     def _is_of_an_earlier_mesh(self, log_file: Path) -> bool:
-        """Whether a log of the state folder is written to for the first time."""
+        """Whether this mesh has not yet written to a log of the state folder."""
         if log_file in self._logs or not log_file.is_relative_to(self._folder.parent):
             return False
         self._logs.add(log_file)
         return True
 
     async def run(self, command: Command, timeout_seconds: float) -> int | None:
-        """Run a command to its end and return its exit status; None when the time was up first."""
+        """Runs a command and returns its exit status; None after a timeout."""
         started = await self.start(command)
         try:
             return await asyncio.wait_for(started.wait(), timeout_seconds)
@@ -108,8 +108,8 @@ class ProcessSupervisor:
             await started.stop(0)
 
     async def close(self, grace_seconds: float = 2) -> None:
-        """Stop every process, and what may have slipped out of their groups."""
-        await asyncio.gather(*(each.stop(grace_seconds) for each in self.running))
+        """Stops all processes, and children that have left their groups."""
+        await asyncio.gather(*(running.stop(grace_seconds) for running in self.running))
         await stop_tasks(self._keeper)
         if self._watchdog is not None:
             await _dismiss(self._watchdog)
@@ -122,7 +122,7 @@ class ProcessSupervisor:
         try:
             start_time = psutil.Process(started.pid).create_time()
         except psutil.NoSuchProcess:
-            return  # ended already: nothing to clean up
+            return  # it has already ended: nothing to clean up
         record = {"name": started.command.name, "pid": started.pid, "started": start_time}
         self._record_file(started.pid).write_text(json.dumps(record), encoding="utf-8")
 
@@ -131,21 +131,21 @@ class ProcessSupervisor:
 
     def _forget(self, ended: Process) -> None:
         self._running.pop(ended.pid, None)
-        self._tell_watchdog("-", ended.pid)
+        self._notify_watchdog("-", ended.pid)
         self._record_file(ended.pid).unlink(missing_ok=True)
 
-    def _tell_watchdog(self, action: str, group: int) -> None:
+    def _notify_watchdog(self, action: str, group: int) -> None:
         if self._watchdog is not None and self._watchdog.stdin is not None:
             self._watchdog.stdin.write(f"{action}{group}\n".encode())
 
     async def _keep_watchdog(self) -> None:
-        """Replace a watchdog that somebody has killed."""
+        """Replaces a watchdog that was killed."""
         while self._watchdog is not None:
             await self._watchdog.wait()
             await asyncio.sleep(_WATCHDOG_PAUSE_SECONDS)
             self._watchdog = await _start_watchdog(self._token)
             for group in self._running:
-                self._tell_watchdog("+", group)
+                self._notify_watchdog("+", group)
 
     async def _end_leftovers(self, token: str | None) -> None:
         groups = [record["pid"] for record in self._records() if _is_same_process(record)]
@@ -163,7 +163,7 @@ class ProcessSupervisor:
 
 
 def _take(folder: Path) -> tuple[IO[str], dict[str, Any]]:
-    """The locked owner file and what the previous owner left in it; the lock ends with its holder."""
+    """The locked owner file and its previous content; the lock ends with the process."""
     file = (folder / "owner").open("a+", encoding="utf-8")
     file.seek(0)
     earlier = _record(file.read())
@@ -176,7 +176,7 @@ def _take(folder: Path) -> tuple[IO[str], dict[str, Any]]:
 
 
 def _record(text: str) -> dict[str, Any]:
-    """What was noted; nothing where a kill has cut it short."""
+    """The content of a record; empty if it was cut off by a kill."""
     try:
         record = json.loads(text)
     except ValueError:
@@ -193,8 +193,8 @@ def _is_same_process(record: dict[str, Any]) -> bool:
 
 
 async def _start_watchdog(token: str) -> asyncio.subprocess.Process:
-    # By its bare file name, so that its command line does not say localmesh: `pkill -9 -f localmesh`
-    # must not kill the one that cleans up afterwards.
+    # By its bare file name, so that its command line does not contain localmesh: `pkill -9 -f localmesh`
+    # must not kill the process that cleans up afterwards.
     script = Path(watchdog.__file__)
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -209,7 +209,7 @@ async def _start_watchdog(token: str) -> asyncio.subprocess.Process:
 
 
 async def _dismiss(watching: asyncio.subprocess.Process) -> None:
-    """Let a watchdog do its work and wait for its end."""
+    """Lets a watchdog clean up and waits for its end."""
     if watching.stdin is not None:
         watching.stdin.close()
     await watching.wait()

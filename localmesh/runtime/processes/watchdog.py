@@ -1,14 +1,14 @@
-"""Kills what a mesh leaves behind when it dies, however it dies.
+"""Ends the processes of a mesh that has died, even by `kill -9`.
 
-Run by localmesh as `python -I -S watchdog.py TOKEN`, in a session of its own. It reads one process
-group a line from standard input, `+GROUP` for a new one and `-GROUP` for one that has ended, and
-does nothing until that pipe closes: which it does when localmesh ends, be it by `kill -9`. Then it
-ends those groups and, on Linux, every process whose environment carries TOKEN, so that daemons which
-left their group are found as well: SIGTERM first, SIGKILL to what is left half a second later.
+localmesh runs it as `python -I -S watchdog.py TOKEN`, in its own session. It reads one process group per
+line from standard input, `+GROUP` for a new one and `-GROUP` for one that has ended, and does nothing until
+the pipe closes, which happens when localmesh ends in any way. Then it ends those groups and, on Linux, every
+process whose environment contains TOKEN, so that daemons that left their group are found as well: first by
+SIGTERM, half a second later by SIGKILL.
 
-This rather than PR_SET_PDEATHSIG, which needs code between fork and exec (a deadlock waiting to
-happen next to gRPC's threads), reaches only the direct child, and does not exist on macOS.
-It imports little because it is in memory for as long as the mesh.
+PR_SET_PDEATHSIG is no alternative: it needs code between fork and exec, which may deadlock with gRPC's
+threads, reaches only the direct child, and does not exist on macOS. The watchdog imports little because it
+stays in memory as long as the mesh.
 """
 
 # pathlib and contextlib would cost memory for as long as the mesh runs
@@ -24,15 +24,15 @@ _TERMINATE, _KILL = 15, 9  # the module signal would cost as much memory as all 
 _GRACE_SECONDS = 0.5
 _GIVE_UP_SECONDS = 10.0
 _POLL_SECONDS = 0.01
-_QUIET_POLLS = 4  # a child caught between fork and exec shows its mark only a moment later
+_QUIET_POLLS = 4  # a child between fork and exec shows its environment a moment later
 
 
 def main() -> None:
-    """Wait for the end of localmesh, then for the end of all it had started."""
+    """Waits for the end of localmesh, then ends all that it had started."""
     groups: set[int] = set()
     for line in sys.stdin:
         if not line.endswith("\n"):
-            break  # cut short by the end of localmesh: half a number would be another group's
+            break  # cut off by the end of localmesh: half a number would be another group's
         group = int(line[1:])
         if line[0] == "+":
             groups.add(group)
@@ -42,11 +42,11 @@ def main() -> None:
 
 
 def end_all(groups: set[int], mark: bytes) -> None:
-    """End every process of `groups` and every one that carries `mark`."""
+    """Ends every process of `groups` and every one whose environment contains `mark`."""
     import time
 
     begin = time.monotonic()
-    told: set[int] = set()
+    signalled: set[int] = set()
     quiet = 0
     while quiet < _QUIET_POLLS and (passed := time.monotonic() - begin) < _GIVE_UP_SECONDS:
         members = _members(groups, mark)
@@ -54,9 +54,9 @@ def end_all(groups: set[int], mark: bytes) -> None:
         for process in members:
             if passed > _GRACE_SECONDS:
                 _send(process, _KILL)
-            elif process not in told:
+            elif process not in signalled:
                 _send(process, _TERMINATE)
-        told |= members
+        signalled |= members
         time.sleep(_POLL_SECONDS)
 
 
@@ -82,14 +82,14 @@ def _members_by_proc(groups: set[int], mark: bytes) -> set[int]:
                 state, _parent, group = stat.read().rpartition(b")")[2].split()[:3]
             if state in b"ZX":
                 continue
-            if int(group) in groups or _carries(name, mark):
+            if int(group) in groups or _contains(name, mark):
                 members.add(int(name))
         except (OSError, ValueError):
-            continue  # ended meanwhile, or another user's
+            continue  # it has ended, or is another user's
     return members
 
 
-def _carries(process: str, mark: bytes) -> bool:
+def _contains(process: str, mark: bytes) -> bool:
     with open(f"/proc/{process}/environ", "rb") as environment:
         return mark in environment.read().split(b"\0")
 

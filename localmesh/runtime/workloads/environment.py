@@ -1,8 +1,8 @@
-"""How the process runs that stands for a container: its words, its environment, its folder.
+"""How a container runs as a process: its command, its environment, its folder.
 
-The process gets nothing of the caller's environment but what programs need in order to start at all
-(PATH, locale, time zone, where Python finds its modules and libraries): no token or password of the
-person who runs localmesh reaches a pod. Set besides, and first of all overridden by the manifest:
+Of the caller's environment the process gets only what programs need to start (PATH, locale, time zone, the
+paths of Python's modules and libraries), so that tokens and passwords of the person who runs localmesh do
+not reach pods. These variables are added, unless the manifest sets them:
 
 HOSTNAME                the pod's name, as in Kubernetes
 HOST                    127.0.0.1, for programs that take their address from it
@@ -12,23 +12,25 @@ HTTP_PROXY, NO_PROXY    the sidecar, in both spellings, for pods that have one
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localmesh import stub
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.container import Container
-from localmesh.catalog.refusals import Refusals
 from localmesh.catalog.volume import leaves_volume
 from localmesh.catalog.workload import Workload
-from localmesh.problems import ManifestError, Problem
-from localmesh.runtime.workloads.expansion import expand
+from localmesh.problems import FieldPath, ManifestError, Problem
+from localmesh.problems.codes import unsupported
+from localmesh.problems.problem import ProblemCollector
 from localmesh.runtime.workloads.facts import PodFacts
-from localmesh.runtime.workloads.rewriting import Rewriting
-from localmesh.runtime.workloads.stub_command import stub_command
+from localmesh.runtime.workloads.rewriting import Rewriting, expand
 from localmesh.runtime.workloads.variables import Variables
 
+_STUB = Path(stub.__file__).with_name("server.py")
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 _WITHOUT_PROXY = "127.0.0.1,localhost"
@@ -37,7 +39,7 @@ _EITHER_SPELLING = (("HTTP_PROXY", "http_proxy"), ("NO_PROXY", "no_proxy"))
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A container ready to be run as a process; `rewriting` serves commands run beside it."""
+    """A container ready to run as a process; `rewriting` is for its probes and hooks."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
@@ -48,34 +50,55 @@ class Launch:
 def launch(facts: PodFacts, container: Container, caller: Mapping[str, str]) -> Launch:
     """How to run a container; `caller` is the environment of localmesh itself.
 
-    Raises ManifestError with everything that the manifest refers to and that does not exist.
+    Raises ManifestError for references of the manifest to something that does not exist.
     """
-    refusals = Refusals(facts.workload.place)
-    variables = Variables(facts, container, refusals)
+    collector = ProblemCollector(facts.workload.place)
+    variables = Variables(facts, container, collector)
     variables.fill()
-    if refusals.problems:
-        raise ManifestError(refusals.problems)
+    if collector.problems:
+        raise ManifestError(collector.problems)
     rewriting = Rewriting(facts.ports, _mounted_folders(facts, container, variables.values))
     environment = _environment(facts, variables, rewriting, caller)
-    # References are filled with what the container would see and the whole is rewritten once: the
-    # other way round a folder under /tmp would be rewritten again where /tmp is mounted.
+    # References are expanded to what the container would see, and the result is rewritten once: the
+    # other way round, a folder under /tmp would be rewritten again if /tmp is mounted.
     words = tuple(
         rewriting.word(expand(word, variables.values)) for word in (*container.command, *container.arguments)
     )
     if not container.command:
-        words = stub_command(facts, container)
-    directory = Path(rewriting.path(container.working_directory))
-    is_mounted = container.working_directory and str(directory) != container.working_directory
-    return Launch(words, environment, directory if is_mounted else facts.working_directory, rewriting)
+        words = _stub_command(facts, container)
+    return Launch(words, environment, _working_directory(facts, container, rewriting), rewriting)
+
+
+def _working_directory(facts: PodFacts, container: Container, rewriting: Rewriting) -> Path:
+    """The container's workingDir: in a volume, or a folder of this machine, relative to the usual one.
+
+    A stub runs in the usual folder. Raises ManifestError for a folder that exists only in the image.
+    """
+    usual = facts.working_directory
+    folder = usual / rewriting.path(container.working_directory)
+    is_mounted = str(folder) != str(usual / container.working_directory)
+    if not container.working_directory or not container.command:
+        return usual
+    if is_mounted or folder.is_dir():
+        return folder
+    index = facts.workload.containers.index(container)
+    problem = unsupported.VALUE_NOT_SUPPORTED.at(
+        facts.workload.place,
+        FieldPath("spec", "template", "spec", "containers", index, "workingDir"),
+        found=f'"{container.working_directory}"',
+        expected=f"volumes and folders of this machine (commands run in {usual})",
+        remedy="remove the field for local runs, write a folder relative to that one, or mount a volume",
+    )
+    raise ManifestError([problem])
 
 
 def configuration_problems(workload: Workload, config: ConfigData) -> tuple[Problem, ...]:
-    """What the containers of a workload refer to in vain: keys, ConfigMaps, Secrets, fields."""
+    """References of a workload's containers to missing keys, ConfigMaps, Secrets or fields."""
     facts = PodFacts(workload, 0, {}, Path("/"), Path("/"), config=config)
-    refusals = Refusals(workload.place)
+    collector = ProblemCollector(workload.place)
     for container in workload.containers:
-        Variables(facts, container, refusals).fill()
-    return tuple(refusals.problems)
+        Variables(facts, container, collector).fill()
+    return tuple(collector.problems)
 
 
 def _mounted_folders(facts: PodFacts, container: Container, values: Mapping[str, str]) -> dict[str, Path]:
@@ -104,7 +127,7 @@ def _environment(
     }
     given |= _proxy(facts, written)
     search_path = written.get("PATH") or caller.get("PATH") or _DEFAULT_PATH
-    # First the folder of this very Python: `gunicorn` in a command means the one beside it.
+    # The folder of this Python comes first: `gunicorn` in a command means the one beside it.
     return given | written | {"PATH": f"{Path(sys.executable).parent}:{search_path}"}
 
 
@@ -118,3 +141,28 @@ def _proxy(facts: PodFacts, written: Mapping[str, str]) -> dict[str, str]:
         if not any(name in written for name in names)
         for name in names
     }
+
+
+def _stub_command(facts: PodFacts, container: Container) -> tuple[str, ...]:
+    """The stub on the container's ports; by its file and without site-packages it starts in half the time."""
+    workload = facts.workload
+    identity = {
+        "workload": workload.name,
+        "version": workload.labels.get("version", ""),
+        "pod": facts.name,
+        "namespace": workload.namespace,
+        "service": workload.labels.get("app", workload.name),
+        "container": container.name,
+        "image": container.image,
+        "ports": {port: facts.real_port(port) for port in _served(facts, container)},
+    }
+    return (sys.executable, "-I", "-S", str(_STUB), json.dumps(identity))
+
+
+def _served(facts: PodFacts, container: Container) -> list[int]:
+    """The declared ports; for the first stub of a pod also those that only a Service names."""
+    ports = [port.number for port in container.ports if port.protocol == "TCP"]
+    stubs = [other for other in facts.workload.containers if not other.command]
+    if container is stubs[0]:
+        ports += [port for port in facts.ports if port not in facts.workload.declared_ports]
+    return ports

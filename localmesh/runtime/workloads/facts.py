@@ -1,30 +1,30 @@
-"""What is settled about a pod before it starts: its name, ports and folders."""
+"""A pod before it starts: its name, ports and folders."""
 
 from __future__ import annotations
 
+import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from localmesh.catalog.config_data import ConfigData
-from localmesh.catalog.volume import Claim, Volume
+from localmesh.catalog.volume import Claim, ConfigFiles, KeyFile, Volume, leaves_volume
 from localmesh.catalog.workload import Workload
 
 _NAMESPACE_OF_UIDS = uuid.UUID("7d0c4f3a-9f5e-4a38-8d68-5b1d2f6c1f10")
 
 NODE_NAME = "localmesh"
-"""What `spec.nodeName` is for every pod."""
+"""The `spec.nodeName` of every pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """One pod of a workload: which one, where its files are, and which ports it was given.
+    """One pod of a workload: which one, where its files are, and its ports.
 
-    `ports` maps declared to real ports. `outbound_proxy` is the URL of the sidecar's port for
-    outgoing requests, None for a pod without sidecar. `working_directory` is where its processes
-    run unless their manifest says otherwise. `capacity` is what a container without a limit may use,
-    as quantities by resource name.
+    `ports` maps declared to real ports. `outbound_proxy` is the URL of the sidecar for outgoing requests,
+    None for a pod without a sidecar. Processes run in `working_directory` unless the manifest has a
+    workingDir. `capacity` is the limit of containers that have none, as quantities by resource name.
     """
 
     workload: Workload
@@ -38,7 +38,7 @@ class PodFacts:
 
     @property
     def name(self) -> str:
-        """The pod's name: the same for the same template and ordinal, in every run."""
+        """The pod's name: the same in every run for a template and ordinal."""
         return self.workload.pod_name(self.ordinal)
 
     @property
@@ -48,7 +48,7 @@ class PodFacts:
 
     @property
     def folder(self) -> Path:
-        """The pod's own files, which end with it."""
+        """The pod's own files, which are removed with it."""
         return self.state_folder / "pods" / self.workload.namespace / self.name
 
     @property
@@ -62,16 +62,47 @@ class PodFacts:
         return self.folder / "tmp"
 
     def volume_folder(self, volume: Volume) -> Path:
-        """Where the content of a volume is."""
+        """The folder with the content of a volume."""
         if isinstance(volume.source, Claim):
             return self.state_folder / "claims" / self.workload.namespace / volume.source.name
         return self.folder / "volumes" / volume.name
 
     def real_port(self, declared: int) -> int:
-        """The port to connect to; one that is not declared is itself."""
+        """The real port of a declared one; any other port itself."""
         return self.ports.get(declared, declared)
 
 
 def pod_uid(namespace: str, name: str) -> str:
     """The unique id of a pod, made from its name."""
     return str(uuid.uuid5(_NAMESPACE_OF_UIDS, f"{namespace}/{name}"))
+
+
+def make_folders(facts: PodFacts) -> None:
+    """Creates a pod's folders, empty except for claims, which keep the files of earlier pods."""
+    remove_folders(facts)
+    for folder in (facts.home, facts.temporary):
+        folder.mkdir(parents=True)
+    for volume in facts.workload.volumes:
+        folder = facts.volume_folder(volume)
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(volume.source, ConfigFiles):
+            _write_files(facts, volume, volume.source)
+
+
+def remove_folders(facts: PodFacts) -> None:
+    """Removes the pod's own files."""
+    shutil.rmtree(facts.folder, ignore_errors=True)
+
+
+def _write_files(facts: PodFacts, volume: Volume, source: ConfigFiles) -> None:
+    data = facts.config.of(source.kind, facts.workload.namespace, source.name) or {}
+    for item in _items(source, data):
+        file = facts.volume_folder(volume) / item.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data[item.key])
+        file.chmod(source.mode if item.mode is None else item.mode)
+
+
+def _items(source: ConfigFiles, data: Iterable[str]) -> Iterator[KeyFile]:
+    items = (KeyFile(key, key) for key in data) if source.items is None else source.items
+    return (item for item in items if item.key in data and not leaves_volume(item.path))

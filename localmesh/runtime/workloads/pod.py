@@ -1,8 +1,9 @@
-"""A pod: the containers of one replica, run as processes under one name."""
+"""A pod: the containers of one replica, as processes."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,15 +16,19 @@ from localmesh.catalog import LOOPBACK
 from localmesh.errors import LocalmeshError
 from localmesh.runtime.processes.process import Command
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
+from localmesh.runtime.workloads.container_supervisor import ContainerSupervisor, End, Supervised
 from localmesh.runtime.workloads.environment import launch
-from localmesh.runtime.workloads.facts import PodFacts
+from localmesh.runtime.workloads.facts import PodFacts, make_folders, remove_folders
 from localmesh.runtime.workloads.ports import is_free
-from localmesh.runtime.workloads.supervisor import End, Supervised, Supervisor
-from localmesh.runtime.workloads.volumes import make_folders, remove_folders
+
+REPORT_AFTER_SECONDS = 5.0
+"""A pod that is not ready after that time says what it waits for."""
+
+_log = logging.getLogger(__name__)
 
 
 class PodState(StrEnum):
-    """Where a pod is in its life, in words of `kubectl get pods`."""
+    """The state of a pod, in the words of `kubectl get pods`."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -34,7 +39,7 @@ class PodState(StrEnum):
 
 
 class PodFailedError(LocalmeshError):
-    """A pod has not become ready; says why, with the end of its log."""
+    """A pod did not become ready; the message has the reason and the end of its log."""
 
     def __init__(self, pod: str, reason: str, log_file: Path, last_lines: tuple[str, ...] = ()) -> None:
         self.pod = pod
@@ -47,7 +52,7 @@ class PodFailedError(LocalmeshError):
 
 @dataclass(frozen=True, slots=True)
 class ContainerStatus:
-    """One container at a moment; `last_end` says how its previous run ended."""
+    """The status of one container; `last_end` says how its previous run ended."""
 
     name: str
     running: bool
@@ -61,8 +66,8 @@ class ContainerStatus:
 class Pod:
     """One running replica.
 
-    `on_change(pod)` is called on the event loop whenever its state or restarts have changed, among
-    others before `stop` ends anything, so that endpoints can go first.
+    `on_change(pod)` is called on the event loop whenever the state or the number of restarts has changed,
+    also before `stop` stops any process, so that endpoints can be removed first.
     """
 
     def __init__(
@@ -77,17 +82,17 @@ class Pod:
         self._log_folder = log_folder
         self._on_change = on_change
         self._changed = asyncio.Event()
-        self._supervisors: tuple[Supervisor, ...] = ()
+        self._supervisors: tuple[ContainerSupervisor, ...] = ()
         self._terminating = False
         self._stopped = False
-        self._told = (PodState.PENDING, 0)
+        self._reported = (PodState.PENDING, 0)
 
     def __repr__(self) -> str:
         return f"<Pod {self.namespace}/{self.name} {self.state}>"
 
     @property
     def name(self) -> str:
-        """The name: the same for the same template and ordinal."""
+        """The name: always the same for a template and ordinal."""
         return self.facts.name
 
     @property
@@ -97,65 +102,69 @@ class Pod:
 
     @property
     def host(self) -> str:
-        """The address at which its ports are reached."""
+        """The address of its ports."""
         return LOOPBACK
 
     @property
     def log_file(self) -> Path:
-        """The one file that all replicas of the workload append to."""
+        """The file to which all replicas of the workload append."""
         return self._log_folder / self.namespace / f"{self.facts.workload.name}.log"
 
     @property
     def ready(self) -> bool:
-        """Whether the pod may be sent requests."""
+        """Whether the pod may receive requests."""
         return self.state is PodState.READY
 
     @property
     def restarts(self) -> int:
         """How often its containers have been restarted."""
-        return sum(each.restarts for each in self._supervisors)
+        return sum(supervisor.restarts for supervisor in self._supervisors)
 
     @property
     def state(self) -> PodState:
-        """Where the pod is in its life."""
+        """The current state."""
         if self._stopped:
             return PodState.STOPPED
         if self._terminating:
             return PodState.TERMINATING
-        if any(each.backing_off for each in self._supervisors):
+        if any(supervisor.backing_off for supervisor in self._supervisors):
             return PodState.CRASH_LOOP
-        if not self._supervisors or not all(each.running for each in self._supervisors):
+        if not self._supervisors or not all(supervisor.running for supervisor in self._supervisors):
             return PodState.PENDING
-        return PodState.READY if all(each.ready for each in self._supervisors) else PodState.RUNNING
+        return (
+            PodState.READY if all(supervisor.ready for supervisor in self._supervisors) else PodState.RUNNING
+        )
 
     @property
     def containers(self) -> tuple[ContainerStatus, ...]:
-        """Each container as it is now."""
+        """The status of each container."""
         return tuple(
             ContainerStatus(
-                name=each.container.name,
-                running=each.running,
-                started=each.started,
-                ready=each.ready,
-                restarts=each.restarts,
-                pid=each.process.pid if each.process is not None else None,
-                last_end=each.last_end,
+                name=supervisor.container.name,
+                running=supervisor.running,
+                started=supervisor.started,
+                ready=supervisor.ready,
+                restarts=supervisor.restarts,
+                pid=supervisor.process.pid if supervisor.process is not None else None,
+                last_end=supervisor.last_end,
             )
-            for each in self._supervisors
+            for supervisor in self._supervisors
         )
 
     async def start(self) -> None:
-        """Make the pod's folders and start its containers; returns before they are ready.
+        """Creates the pod's folders and starts its containers; returns before they are ready.
 
-        Raises ManifestError for configuration that is missing, PodFailedError when another program
-        listens on one of its ports.
+        Raises ManifestError for missing configuration, PodFailedError if another program listens on one of
+        its ports.
         """
         workload = self.facts.workload
-        launches = [(each, launch(self.facts, each, os.environ)) for each in workload.containers]
+        launches = [
+            (container, launch(self.facts, container, os.environ)) for container in workload.containers
+        ]
         self._require_free_ports()
         make_folders(self.facts)
         self._supervisors = tuple(
-            Supervisor(
+            ContainerSupervisor(
                 Supervised(
                     container=container,
                     command=Command(
@@ -177,11 +186,13 @@ class Pod:
             supervisor.start()
 
     async def until_ready(self, timeout_seconds: float, tolerated_restarts: int = 2) -> None:
-        """Return when the pod is ready. Raises PodFailedError when it is not in time, or dies too often.
+        """Returns when the pod is ready. Raises PodFailedError if it is not in time, or ends too often.
 
-        A few restarts are tolerated because programs may wait for others in this way; a command that
-        cannot be executed at all is not tried twice.
+        A few restarts are tolerated because programs may wait for others in this way; a command that cannot
+        be executed is not tried twice. After a few seconds the log says what the pod waits for.
         """
+        loop = asyncio.get_running_loop()
+        report = loop.call_later(REPORT_AFTER_SECONDS, self._report_waiting, timeout_seconds)
         try:
             async with asyncio.timeout(timeout_seconds):
                 while not self.ready:
@@ -190,60 +201,70 @@ class Pod:
                     await self._changed.wait()
         except TimeoutError:
             raise self._late(timeout_seconds) from None
+        finally:
+            report.cancel()
 
     def leave(self) -> None:
-        """Mark the pod as terminating: it takes no new requests but still answers those under way."""
+        """Marks the pod as terminating: it gets no new requests but completes those in progress."""
         if not self._terminating:
             self._terminating = True
             self._notify()
 
     async def stop(self, grace_seconds: float | None = None) -> None:
-        """Leave, end all containers within the grace period (None: the manifest's), remove its files."""
+        """Stops all containers within the grace period (None: the manifest's) and removes its files."""
         self.leave()
         if grace_seconds is None:
             grace_seconds = self.facts.workload.termination_grace_seconds
-        await asyncio.gather(*(each.stop(grace_seconds) for each in self._supervisors))
+        await asyncio.gather(*(supervisor.stop(grace_seconds) for supervisor in self._supervisors))
         await asyncio.to_thread(remove_folders, self.facts)
         self._stopped = True
         self._notify()
 
     def _notify(self) -> None:
         self._changed.set()
-        if (told := (self.state, self.restarts)) != self._told:
-            self._told = told
+        if (current := (self.state, self.restarts)) != self._reported:
+            self._reported = current
             self._on_change(self)
 
     def _require_free_ports(self) -> None:
         for declared, real in self.facts.ports.items():
             if not is_free(real):
                 reason = (
-                    f"cannot start: port {real} on {LOOPBACK}, given out for its port {declared}, is taken"
+                    f"cannot start: port {real} on {LOOPBACK}, allocated for its port {declared}, is in use"
                 )
                 raise self._failed(f"{reason} by another program")
 
     def _raise_if_hopeless(self, tolerated_restarts: int) -> None:
         if self._terminating:
             raise self._failed("was stopped before it was ready")
-        for each in self._supervisors:
-            end = each.last_end
-            if end is None or not each.backing_off:
+        for supervisor in self._supervisors:
+            end = supervisor.last_end
+            if end is None or not supervisor.backing_off:
                 continue
-            if end.hopeless or each.restarts >= tolerated_restarts:
-                times = f" ({each.restarts + 1} times)" if each.restarts else ""
+            if end.hopeless or supervisor.restarts >= tolerated_restarts:
+                times = f" ({supervisor.restarts + 1} times)" if supervisor.restarts else ""
                 raise self._failed(
-                    f"is not ready: container {each.container.name}: {end.reason}{times}", end.last_lines
+                    f"is not ready: container {supervisor.container.name}: {end.reason}{times}",
+                    end.last_lines,
                 )
 
     def _late(self, timeout_seconds: float) -> PodFailedError:
-        waiting = next((each for each in self._supervisors if not each.ready), None)
+        waiting = next((supervisor for supervisor in self._supervisors if not supervisor.ready), None)
         reason = f"is not ready after {timeout_seconds:g} s"
         if waiting is None:
             return self._failed(reason)
         if waiting.process is None:
             lines = waiting.last_end.last_lines if waiting.last_end else ()
             return self._failed(f"{reason}: container {waiting.container.name} does not run", lines)
-        said = f": container {waiting.container.name}: {waiting.last_failure}" if waiting.last_failure else ""
-        return self._failed(f"{reason}{said}", tuple(waiting.process.last_lines()))
+        details = f"container {waiting.container.name}: {waiting.waiting_for}"
+        return self._failed(f"{reason}: {details}", tuple(waiting.process.last_lines()))
+
+    def _report_waiting(self, timeout_seconds: float) -> None:
+        """Logs which containers are not ready, and why, before the time is up."""
+        for supervisor in self._supervisors:
+            if supervisor.waiting_for is not None:
+                name = f"pod {self.namespace}/{self.name}, container {supervisor.container.name}"
+                _log.warning("%s: waiting for %s (up to %g s)", name, supervisor.waiting_for, timeout_seconds)
 
     def _failed(self, reason: str, last_lines: tuple[str, ...] = ()) -> PodFailedError:
         return PodFailedError(f"{self.namespace}/{self.name}", reason, self.log_file, last_lines)

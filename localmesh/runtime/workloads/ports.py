@@ -1,4 +1,4 @@
-"""Free ports for pods and proxies."""
+"""Allocates free ports for pods and proxies."""
 
 from __future__ import annotations
 
@@ -18,35 +18,34 @@ _FIRST_EPHEMERAL_ELSEWHERE = 49_152  # macOS, and what IANA reserves for the pur
 
 
 class NoFreePortError(LocalmeshError):
-    """Every port that localmesh may use is taken."""
+    """All ports that localmesh may use are in use."""
 
 
 class FreePorts:
-    """Gives out ports of 127.0.0.1, none of them twice, and none that another mesh of this machine gives out.
+    """Allocates ports of 127.0.0.1, each once, and none that another mesh on this machine allocates.
 
-    They are below the range from which the kernel serves outgoing connections: a port out of that
-    range could be taken by any connection while a pod that has it restarts. They are below Kubernetes'
-    node ports, too: kube-proxy turns those away before a listener sees them, and binding them succeeds
-    all the same, so that on a machine with a cluster a pod would never become ready. They come in blocks; the
-    first port of a block is held for as long as the others are given out, so that two meshes never share
-    one, not even while a process that has a port restarts. A program that is not a mesh can still take a
-    port before it is used; `is_free` tells that apart from other failures.
+    They are below the range that the kernel uses for outgoing connections: any connection could take a port
+    of that range while the pod that has it restarts. They are also below Kubernetes' node ports: kube-proxy
+    intercepts connections to those, although binding them succeeds, so that on a machine with a cluster a pod
+    would never become ready. Ports are allocated in blocks. The first port of a block stays bound as long as
+    the others are allocated, so that two meshes never share one, even while the process of a port restarts.
+    Another program can still take a port before it is used; `is_free` distinguishes that from other failures.
     """
 
     def __init__(self) -> None:
         self._given: set[int] = set()
         first = min(_first_ephemeral(), _FIRST_NODE_PORT)
         self._blocks = range(_LOWEST, (first if first > _LOWEST + 1_000 else _HIGHEST) - _BLOCK, _BLOCK)
-        # Not a secret: it only spares looking at blocks that are probably taken.
+        # Not a secret: a random start avoids blocks that are probably in use.
         self._start = random.randrange(len(self._blocks))  # noqa: S311
-        self._looked_at = 0
+        self._tried = 0
         self._ports: list[int] = []
         self._claims: list[socket.socket] = []
-        # One that is dropped without `close`, as for a single port, must not hold its block for ever.
+        # An allocator that is dropped without `close`, as for a single port, must release its block.
         self._release = weakref.finalize(self, _close_all, self._claims)
 
     def take(self) -> int:
-        """A port that nobody listens on and that was not given out before. Raises NoFreePortError."""
+        """A port on which nothing listens and that has not been allocated yet. Raises NoFreePortError."""
         while True:
             for port in self._ports:
                 if port not in self._given and is_free(port):
@@ -55,18 +54,18 @@ class FreePorts:
             self._claim_a_block()
 
     def give_back(self, port: int) -> None:
-        """Allow a port to be given out again."""
+        """Allows a port to be allocated again."""
         self._given.discard(port)
 
     def close(self) -> None:
-        """Let other meshes have the ports."""
+        """Releases all ports."""
         self._release()
 
     def _claim_a_block(self) -> None:
-        while self._looked_at < len(self._blocks):
-            first = self._blocks[(self._start + self._looked_at) % len(self._blocks)]
-            self._looked_at += 1
-            # without SO_REUSEADDR, so that nobody else can bind it as long as this socket is open
+        while self._tried < len(self._blocks):
+            first = self._blocks[(self._start + self._tried) % len(self._blocks)]
+            self._tried += 1
+            # without SO_REUSEADDR, so that no other process can bind it while this socket is open
             claim = socket.socket()
             try:
                 claim.bind((LOOPBACK, first))
@@ -91,7 +90,7 @@ def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as servers do: TIME_WAIT is no hindrance
+        )  # as servers do: TIME_WAIT does not matter
         try:
             probe.bind((LOOPBACK, port))
         except OSError:

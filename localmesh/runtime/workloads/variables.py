@@ -1,4 +1,4 @@
-"""The environment that a container's manifest asks for, as the container itself would see it."""
+"""The environment variables of a container's manifest, with the values that the container would see."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from localmesh.catalog.config_data import ConfigKind
 from localmesh.catalog.container import (
@@ -16,13 +17,17 @@ from localmesh.catalog.container import (
     Variable,
     VariableImport,
 )
-from localmesh.catalog.refusals import Refusals
 from localmesh.problems import FieldPath
 from localmesh.problems.codes import unsupported, warnings
-from localmesh.runtime.workloads.expansion import expand
+from localmesh.problems.problem import ProblemCollector
 from localmesh.runtime.workloads.facts import NODE_NAME, PodFacts
-from localmesh.runtime.workloads.quantities import quantity
+from localmesh.runtime.workloads.rewriting import expand
 
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+))(?P<suffix>[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?"
+)
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _SUBSCRIPT = re.compile(r"metadata\.(?P<map>labels|annotations)\['(?P<key>[^']+)'\]")
 _VARIABLE_NAME = re.compile(r"[\x20-\x3c\x3e-\x7e]+")  # what Kubernetes allows: printable, no `=`
 _SUPPORTED_FIELDS = (
@@ -33,20 +38,20 @@ _SUPPORTED_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """Fills the variables of one container; what cannot be filled is noted in `refusals`.
+    """Resolves the variables of one container; what cannot be resolved is added to `collector`.
 
-    `from_pod` names those that are values of the pod itself; all others were written by somebody, so
-    that ports and paths in them may have to be rewritten.
+    `from_pod` has the names of those that are fields of the pod; in all others ports and paths may have to
+    be rewritten.
     """
 
     facts: PodFacts
     container: Container
-    refusals: Refusals
+    collector: ProblemCollector
     values: dict[str, str] = field(default_factory=dict)
     from_pod: set[str] = field(default_factory=set)
 
     def fill(self) -> None:
-        """First the imports, then each variable, which sees those before it (as in the kubelet)."""
+        """Resolves the imports, then each variable, which can refer to earlier ones (as in the kubelet)."""
         path = self._path()
         for index, variable_import in enumerate(self.container.imports):
             self.values.update(self._imported(variable_import, path / "envFrom" / index))
@@ -117,7 +122,7 @@ class Variables:
         bounds = {"limits": container.limits or {}, "requests": container.requests or {}}
         amount = bounds.get(section, {}).get(resource)
         if amount is None and section == "limits":
-            amount = self.facts.capacity.get(resource)  # without a limit: the whole node's
+            amount = self.facts.capacity.get(resource)  # without a limit: that of the whole node
         try:
             return str(math.ceil(quantity(amount or "0") / quantity(reference.divisor)))
         except (ValueError, ZeroDivisionError):
@@ -125,7 +130,7 @@ class Variables:
             return ""
 
     def _named(self, name: str | None) -> Container:
-        others = (each for each in self.facts.workload.containers if each.name == name)
+        others = (other for other in self.facts.workload.containers if other.name == name)
         return next(others, self.container)
 
     def _data(self, kind: ConfigKind, name: str) -> Mapping[str, bytes] | None:
@@ -135,13 +140,31 @@ class Variables:
         problem = warnings.MISSING_OBJECT.at(
             self.facts.workload.place, path, found=f'"{name}"', kind=kind, hint=""
         )
-        self.refusals.problems.append(problem.as_error())  # may be translated, cannot be run
+        self.collector.problems.append(problem.as_error())  # it can be translated, but not run
 
     def _unsupported(self, path: FieldPath, found: str, expected: str) -> None:
-        self.refusals.add(
+        self.collector.add(
             unsupported.VALUE_NOT_SUPPORTED,
             path,
             found=f'"{found}"',
             expected=expected,
-            remedy="take one of those, or write the value itself",
+            remedy="use one of those, or write the value itself",
         )
+
+
+def quantity(text: str) -> Fraction:
+    """The value of a Kubernetes quantity such as `250m` or `64Mi`. Raises ValueError for anything else.
+
+    >>> quantity("250m"), quantity("64Mi"), quantity("2e3")
+    (Fraction(1, 4), Fraction(67108864, 1), Fraction(2000, 1))
+    """
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{text}" is not a quantity')
+    suffix = match["suffix"] or ""
+    if suffix in _BINARY:
+        factor = Fraction(1024) ** _BINARY[suffix]
+    else:
+        exponent = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:] or 0)
+        factor = Fraction(10) ** exponent
+    return Fraction(match["number"]) * factor

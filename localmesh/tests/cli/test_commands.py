@@ -66,7 +66,7 @@ def test_pass_when_status_names_pods_proxies_and_gateway(shell: Shell) -> None:
 
 
 def test_pass_when_apply_f_adds_and_changes_and_leaves_the_rest(shell: Shell) -> None:
-    """With -f alone objects are put in, as kubectl does."""
+    """With -f alone objects are added, as by kubectl."""
     finished = shell("apply", "-f", shell.write("route.yaml", routed(v1=1, v2=1)))
 
     assert finished.stdout.splitlines()[0] == "changed  VirtualService shop/web"
@@ -76,7 +76,7 @@ def test_pass_when_apply_f_adds_and_changes_and_leaves_the_rest(shell: Shell) ->
 
 
 def test_pass_when_apply_f_is_checked_beside_what_runs(shell: Shell) -> None:
-    """A route alone is no reason to warn: its Service and subsets are in the mesh; a wrong one is."""
+    """No warning for a route whose Service and subsets are in the mesh; one for a wrong subset."""
     good = shell("apply", "--strict", "-f", shell.write("route.yaml", routed(v1=50, v2=50)))
     bad = shell("apply", "--strict", "-f", shell.write("route.yaml", routed(v9=1)))
 
@@ -99,8 +99,8 @@ def test_pass_when_a_warning_names_the_line(shell: Shell, monkeypatch: pytest.Mo
         assert finished.stderr.startswith("route.yaml:10: warning SM203: VirtualService shop/web\n")
 
 
-def test_pass_when_a_whole_mesh_is_sent_and_warned_of(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With -k and a mesh elsewhere, warnings are told here, once, with the files that are here."""
+def test_pass_when_a_mesh_is_sent_with_its_warnings(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With -k and a mesh elsewhere, warnings are printed by the command, once, with its own file names."""
     monkeypatch.setenv(
         "LOCALMESH_URL", json.loads((shell.folder / ".localmesh/mesh.json").read_text())["url"]
     )
@@ -114,7 +114,7 @@ def test_pass_when_a_whole_mesh_is_sent_and_warned_of(shell: Shell, monkeypatch:
 
 
 def test_pass_when_apply_says_what_it_ignores(shell: Shell) -> None:
-    """A Telemetry changes nothing, and that is said."""
+    """A Telemetry has no effect, and the output says so."""
     telemetry = (
         """{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: shop}}"""
     )
@@ -127,7 +127,7 @@ def test_pass_when_apply_says_what_it_ignores(shell: Shell) -> None:
     ]
 
 
-def test_pass_when_get_lists_what_is_in_force(shell: Shell) -> None:
+def test_pass_when_get_lists_applied_objects(shell: Shell) -> None:
     """All of Istio; one kind by its short name, as YAML that can be applied again."""
     everything = shell("get")
     virtual_service = shell("get", "vs", "web", "-o", "yaml")
@@ -144,8 +144,8 @@ def test_pass_when_get_lists_what_is_in_force(shell: Shell) -> None:
     assert (again.returncode, again.stdout.splitlines()[0]) == (0, "nothing changed")
 
 
-def test_fail_when_get_is_asked_for_what_is_no_kind(shell: Shell) -> None:
-    """One line; a kind of which there is nothing is told as such."""
+def test_fail_when_get_is_asked_for_an_unknown_kind(shell: Shell) -> None:
+    """One line; a kind without objects is not an error."""
     unknown, pods, none = shell("get", "foo"), shell("get", "pods"), shell("get", "sidecars")
 
     assert (unknown.returncode, pods.returncode, none.returncode) == (2, 2, 0)
@@ -154,8 +154,8 @@ def test_fail_when_get_is_asked_for_what_is_no_kind(shell: Shell) -> None:
     assert none.stderr == "no sidecars found\n"
 
 
-def test_pass_when_delete_takes_out_what_a_file_names(shell: Shell) -> None:
-    """By kind and name, and nothing else; a second time it is not there, status 1."""
+def test_pass_when_delete_removes_the_objects_of_a_file(shell: Shell) -> None:
+    """By kind and name, and nothing else; the second time the object is missing, exit status 1."""
     extra = shell.write("extra.yaml", V1.replace("web-v1", "extra"))
     shell("apply", "-f", extra)
 
@@ -188,7 +188,7 @@ def test_pass_when_delete_names_objects_as_kubectl_does(shell: Shell, arguments:
 
 
 def test_pass_when_delete_says_where_the_object_is(shell: Shell) -> None:
-    """A file that names no namespace means `default`; where the name exists is told."""
+    """A file that names no namespace means `default`; the message names the namespace of the object."""
     service = "{apiVersion: v1, kind: Service, metadata: {name: web}}"
 
     finished = shell("delete", "-f", shell.write("service.yaml", service))
@@ -237,6 +237,21 @@ def test_pass_when_get_and_logs_are_limited_to_a_namespace(shell: Shell) -> None
     assert 'there is no log of "web-v1"; there are: none' in no_logs.stderr
 
 
+def test_pass_when_delete_warns_of_routes_that_need_what_is_gone(shell: Shell) -> None:
+    """The warnings are about the mesh that is left, and say what callers get."""
+    rule = shell.write("rule.yaml", BASE.split("---")[1])
+    shell("apply", "-f", shell.write("route.yaml", routed(v1=1)))
+
+    deleted = shell("delete", "-f", rule)
+    restored = shell("apply", "-f", rule)
+
+    assert deleted.returncode == 0
+    assert "warning SM203: VirtualService shop/web\n" in deleted.stderr
+    assert "there is no DestinationRule for it; callers get 503\n" in deleted.stderr
+    assert deleted.stderr.count("warning") == 1
+    assert "SM203" not in restored.stderr
+
+
 def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
     """An empty file and an empty pipe are named; exit status 2."""
     empty = shell("apply", "-f", shell.write("empty.yaml", "# nothing yet\n"))
@@ -244,7 +259,9 @@ def test_fail_when_apply_gets_nothing(shell: Shell) -> None:
 
     assert (empty.returncode, pipe.returncode) == (2, 2)
     assert empty.stderr.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n")
-    assert pipe.stderr.startswith("<stdin>: error SM001\n  cannot be read: no object comes in")
+    assert pipe.stderr.startswith(
+        "<stdin>: error SM001\n  cannot be read: standard input contains no objects"
+    )
 
 
 def test_pass_when_apply_reads_standard_input(shell: Shell) -> None:
@@ -266,7 +283,7 @@ def test_pass_when_apply_k_removes_what_is_not_named(shell: Shell) -> None:
 
 
 def test_fail_when_apply_gets_a_bad_weight_and_keep_the_old_state(shell: Shell) -> None:
-    """Exit status 2, the file, resource and field; what was in force stays."""
+    """Exit status 2, the file, resource and field; the previous configuration still applies."""
     before = json.loads(shell("status", "--json").stdout)["generation"]
 
     finished = shell("apply", "-f", shell.write("bad.yaml", routed(v1=-5)))
@@ -335,10 +352,10 @@ def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["garbage", "127.0.0.1:7080", "http://127.0.0.1:7080/mesh"])
-def test_fail_when_the_named_address_is_none(
+def test_fail_when_the_address_is_malformed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    """A forgotten scheme is told as what it is."""
+    """The message shows what an address looks like."""
     monkeypatch.setenv("LOCALMESH_URL", address)
 
     finished = Shell(tmp_path)("status")
@@ -347,7 +364,7 @@ def test_fail_when_the_named_address_is_none(
     assert f'LOCALMESH_URL is "{address}", expected an address like http://127.0.0.1:7080' in finished.stderr
 
 
-def test_fail_when_nothing_is_named(tmp_path: Path) -> None:
+def test_fail_when_there_are_no_manifests(tmp_path: Path) -> None:
     """Usage errors end with status 2."""
     finished = Shell(tmp_path)("up")
 

@@ -1,4 +1,4 @@
-"""`localmesh up` as its users meet it: a process with a terminal, signals and an exit status."""
+"""`localmesh up` as a process: signals, output and exit status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 20
 
 
 def poll_until(condition: Callable[[], object], what: str) -> None:
-    """Waits for a condition, and says what was waited for when it does not come."""
+    """Waits for a condition; the error says for which."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"still waiting for {what}"
@@ -33,7 +33,7 @@ def poll_until(condition: Callable[[], object], what: str) -> None:
 
 
 class Up:
-    """A `localmesh up` in a folder of its own."""
+    """A `localmesh up` in its own folder."""
 
     def __init__(self, folder: Path, manifests: str) -> None:
         self.folder = folder
@@ -71,7 +71,7 @@ class Up:
             return False
 
     def left(self) -> list[str]:
-        """Command lines of processes that still know this folder."""
+        """Command lines of processes that use this folder."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -86,7 +86,7 @@ class Up:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Up]:
-    """A shop with one version; what a failing test leaves running is ended."""
+    """A shop with one version; its processes are killed even after a failed test."""
     up = Up(tmp_path, BASE + V1 + routed(v1=1))
     yield up
     for process in psutil.process_iter():
@@ -98,8 +98,8 @@ def shop(tmp_path: Path) -> Iterator[Up]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_everything_in_good_order(shop: Up, number: signal.Signals) -> None:
-    """Ctrl-C, kill and a closed terminal end the mesh without a trace."""
+def test_a_signal_stops_everything(shop: Up, number: signal.Signals) -> None:
+    """Ctrl-C, kill and a closed terminal stop all processes."""
     process = shop.start()
 
     process.send_signal(number)
@@ -121,8 +121,8 @@ def test_kill_9_leaves_nothing_running(shop: Up) -> None:
     poll_until(lambda: not shop.left(), "the last process")
 
 
-def test_the_end_of_the_parent_is_the_end_of_the_mesh(shop: Up) -> None:
-    """With --end-with-parent a killed make or shell takes the mesh with it."""
+def test_the_mesh_ends_with_its_parent(shop: Up) -> None:
+    """With --end-with-parent a killed make or shell stops the mesh."""
     parent = shop.start("--end-with-parent", prefix=("sh", "-c", '"$0" "$@"; exit $?'))
 
     os.kill(parent.pid, signal.SIGKILL)
@@ -147,7 +147,7 @@ def test_a_command_runs_in_the_mesh_and_gives_it_its_exit_status(shop: Up, statu
 
 
 @pytest.mark.parametrize("option", ["--gateway-port", "--api-port"])
-def test_a_port_that_is_taken_is_told_before_anything_starts(shop: Up, option: str) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(shop: Up, option: str) -> None:
     """One line names the port and the option; exit status 1; nothing is left behind."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -161,8 +161,8 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(shop: Up, option: s
     assert not shop.state.exists()
 
 
-def test_another_api_port_is_told_to_other_shells(shop: Up) -> None:
-    """As a line to copy; a command that runs in the mesh finds it anyway."""
+def test_another_api_port_is_printed_for_other_shells(shop: Up) -> None:
+    """As a line to copy; a command that runs in the mesh has it in its environment."""
     process = shop.start()
     url = json.loads((shop.state / "mesh.json").read_text())["url"]
 
@@ -173,8 +173,8 @@ def test_another_api_port_is_told_to_other_shells(shop: Up) -> None:
     assert "export" not in shop.run("--", "true").stderr
 
 
-def test_a_mesh_begins_its_logs_anew(shop: Up) -> None:
-    """What an earlier one wrote into the same state folder is gone; within a mesh nothing is."""
+def test_a_mesh_truncates_old_logs(shop: Up) -> None:
+    """Only those of an earlier mesh with the same state folder."""
     log = shop.state / "logs" / "shop" / "web-v1.log"
     log.parent.mkdir(parents=True)
     log.write_text("of the mesh before\n")
@@ -185,7 +185,7 @@ def test_a_mesh_begins_its_logs_anew(shop: Up) -> None:
     assert "of the mesh before" not in log.read_text()
 
 
-def test_a_port_that_is_none_is_refused(shop: Up) -> None:
+def test_an_invalid_port_is_refused(shop: Up) -> None:
     """Wrong usage: one line, exit status 2."""
     finished = shop.run("--gateway-port", "99999")
 
@@ -193,18 +193,18 @@ def test_a_port_that_is_none_is_refused(shop: Up) -> None:
     assert "99999 is not in the range 0<=x<=65535" in finished.stderr
 
 
-def test_a_missing_envoy_is_told_before_anything_starts(shop: Up, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An Envoy that cannot be run is named with the variable that names it."""
+def test_a_missing_envoy_is_reported_at_once(shop: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variable and its value."""
     monkeypatch.setenv("LOCALMESH_ENVOY", "/nowhere/envoy")
 
     finished = shop.run()
 
-    expected = "localmesh: LOCALMESH_ENVOY names /nowhere/envoy, which is no program that can be run"
+    expected = "localmesh: LOCALMESH_ENVOY is /nowhere/envoy, which is not an executable file"
     assert (finished.returncode, finished.stderr.splitlines()[-1]) == (1, expected)
     assert not shop.state.exists()
 
 
-def test_a_service_that_dies_at_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_program_that_fails_at_start_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     """The reason and the last lines of the log; exit status 1; nothing left behind."""
     up = Up(tmp_path, BASE + V1 + DYING_V2 + routed(v1=1))
 
@@ -231,7 +231,7 @@ def test_bad_manifests_start_nothing(tmp_path: Path) -> None:
     assert not up.state.exists()
 
 
-def test_what_istio_accepts_but_cannot_work_is_a_warning_and_strict_refuses_it(tmp_path: Path) -> None:
+def test_what_cannot_work_is_a_warning_and_an_error_with_strict(tmp_path: Path) -> None:
     """A route to a missing subset starts with a warning and answers 503; with --strict nothing starts."""
     up = Up(tmp_path, BASE + V1 + routed(v9=1))
     ask = "import os, json, sys, urllib.request, urllib.error\n"
@@ -249,8 +249,8 @@ def test_what_istio_accepts_but_cannot_work_is_a_warning_and_strict_refuses_it(t
     assert "error" in strict.stderr
 
 
-def test_two_meshes_with_one_state_folder_do_not_meet(shop: Up) -> None:
-    """The second is refused and names the folder; the first goes on."""
+def test_a_second_mesh_with_the_same_state_folder_is_refused(shop: Up) -> None:
+    """The second is refused with the name of the folder; the first continues."""
     first = shop.start()
     try:
         second = shop.run()

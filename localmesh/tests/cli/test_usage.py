@@ -1,4 +1,4 @@
-"""Commands without a mesh: what wrong usage, empty input and an early Ctrl-C end in."""
+"""Commands without a mesh: wrong usage, empty input and an early Ctrl-C."""
 
 from __future__ import annotations
 
@@ -103,10 +103,8 @@ def test_wrong_usage_is_one_line(arguments: list[str], said: str, capsys: pytest
     assert re.search(r"\(see localmesh( \w+)? --help\)$", line)
 
 
-def test_a_folder_alone_is_taken_for_a_kustomization(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`up DIR` names a command to run; where DIR exists, -k was forgotten."""
+def test_a_folder_without_an_option_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The argument of `up` is a command; if it is a folder, -k is missing."""
     (tmp_path / "shop").mkdir()
 
     status = run(["up", "shop"])
@@ -120,7 +118,7 @@ def test_a_folder_alone_is_taken_for_a_kustomization(
 def test_a_file_without_objects_is_refused(
     arguments: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As an empty folder is: it is named, exit status 2, nothing is started."""
+    """The message names it; exit status 2, nothing is started."""
     (tmp_path / "empty.yaml").write_text(text)
 
     status = run([*arguments, "-f", "empty.yaml"])
@@ -134,7 +132,7 @@ def test_a_file_without_objects_is_refused(
 def test_empty_standard_input_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A pipe that brings nothing is said to."""
+    """The message says that there was no input."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
 
     status = run(["up", "-f", "-"])
@@ -145,7 +143,7 @@ def test_empty_standard_input_is_refused(
     )
 
 
-def test_a_state_folder_that_cannot_be_is_told_in_one_line(
+def test_an_unusable_state_folder_is_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Before anything is started; exit status 2."""
@@ -161,8 +159,8 @@ def test_a_state_folder_that_cannot_be_is_told_in_one_line(
     )
 
 
-def test_taken_ports_are_named_together_as_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Options of localmesh, or variables of make."""
+def test_ports_in_use_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the options of localmesh, or the variables of make."""
     monkeypatch.setattr("localmesh.cli.foreground.is_free", lambda _port: False)
 
     with pytest.raises(PortInUseError) as by_option:
@@ -176,16 +174,16 @@ def test_taken_ports_are_named_together_as_they_were_given(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("last", "shown"), [(0, []), (1, ["c\n"]), (9, ["a\n", "b\n", "c\n"])])
-def test_as_many_lines_as_asked_for(tmp_path: Path, last: int, shown: list[str]) -> None:
-    """None means none."""
+def test_the_tail_has_as_many_lines_as_requested(tmp_path: Path, last: int, shown: list[str]) -> None:
+    """Zero means none."""
     log = tmp_path / "web.log"
     log.write_text("a\nb\nc\n")
 
     assert list(lines_of(log, last=last, follow=False)) == shown
 
 
-def test_a_log_that_begins_anew_is_followed_from_its_beginning(tmp_path: Path) -> None:
-    """Another mesh with the same state folder throws away what stood there."""
+def test_a_truncated_log_is_followed_from_its_beginning(tmp_path: Path) -> None:
+    """Another mesh with the same state folder truncates it."""
     log = tmp_path / "web.log"
     log.write_text("of the mesh before\n")
     lines = lines_of(log, last=1, follow=True)
@@ -196,8 +194,8 @@ def test_a_log_that_begins_anew_is_followed_from_its_beginning(tmp_path: Path) -
     assert (before, next(lines)) == ("of the mesh before\n", "new\n")
 
 
-def test_ctrl_c_while_python_imports_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first tenths of a second are imports; the exit status is a shell's."""
+def test_ctrl_c_during_imports_prints_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports take the first tenths of a second; the exit status is that of a shell."""
     whole_import = builtins.__import__
 
     def interrupted(name: str, *rest: Any) -> Any:
@@ -214,8 +212,8 @@ def test_ctrl_c_while_python_imports_is_no_traceback(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("entry_point", ["localmesh.cli", "loadgen.cli"])
-def test_the_entry_point_itself_takes_no_time_to_import(entry_point: str) -> None:
-    """What it needs besides is imported inside of `main`."""
+def test_importing_the_entry_point_takes_no_time(entry_point: str) -> None:
+    """All other imports are inside `main`."""
     script = f"import sys, {entry_point}; print({{'click', 'typing'}} & set(sys.modules))"
 
     finished = subprocess.run(
@@ -225,8 +223,8 @@ def test_the_entry_point_itself_takes_no_time_to_import(entry_point: str) -> Non
     assert finished.stdout == "set()\n"
 
 
-def test_the_version_names_what_is_imitated(capsys: pytest.CaptureFixture[str]) -> None:
-    """localmesh, Istio and Envoy, as the documents, the requirements and the recordings have them."""
+def test_the_version_names_istio_and_envoy(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same versions as in the documents, the requirements and the recordings."""
     status = run(["--version"])
 
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""One table of calls: followed through the configuration alone, and put to real Envoys."""
+"""One table of calls: simulated with the configuration alone, and sent to real Envoys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from localmesh.catalog import Address
-from localmesh.explain.offline import find, proxy_config
+from localmesh.explain.from_manifests import find, proxy_config
 from localmesh.explain.simulate import Call, simulate
 from localmesh.manifests import load
 from localmesh.runtime.mesh import Mesh, MeshSettings
@@ -23,7 +23,7 @@ WEB = "web.shop.svc.cluster.local"
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A call from a proxy and what is to come of it: the route's name, and a version or a status."""
+    """A call from a proxy and its expected outcome: the route's name, and versions or a status."""
 
     sender: str
     call: Call
@@ -85,7 +85,7 @@ IDS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_a_simulated_call_takes_the_expected_route(row: Row) -> None:
-    """Followed through the configuration, a call meets the route and clusters of its row."""
+    """The simulation finds the route and clusters of the row."""
     config = proxy_config(load(files=[MANIFESTS]).resources, row.sender)
 
     hit = simulate(config, row.call)
@@ -99,7 +99,7 @@ def test_a_simulated_call_takes_the_expected_route(row: Row) -> None:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Row, tuple[int, str]]:
-    """Status and version that each row's call got from real Envoys and stubs."""
+    """The status and version that each call got from real Envoys and stubs."""
     return asyncio.run(_ask_all(tmp_path_factory.mktemp("mesh")))
 
 
@@ -111,7 +111,7 @@ async def _ask_all(folder: Path) -> Mapping[Row, tuple[int, str]]:
 
 
 async def _ask(row: Row, mesh: Mesh, session: aiohttp.ClientSession) -> tuple[int, str]:
-    proxy = find(mesh.plan.proxies, row.sender)
+    proxy = find(mesh.desired_state.proxies, row.sender)
     headers = {**row.call.headers, "Host": row.call.authority}
     if proxy.outbound is not None:
         url, via = f"http://{row.call.authority}{row.call.path}", f"http://{proxy.outbound}"
@@ -129,8 +129,8 @@ async def _ask(row: Row, mesh: Mesh, session: aiohttp.ClientSession) -> tuple[in
 @pytest.mark.mesh
 @pytest.mark.xdist_group("calls")
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
-def test_a_real_envoy_answers_the_same_call_alike(row: Row, answers: Mapping[Row, tuple[int, str]]) -> None:
-    """A real Envoy gives the status of the row, from a version that the row allows."""
+def test_a_real_envoy_answers_the_call_as_simulated(row: Row, answers: Mapping[Row, tuple[int, str]]) -> None:
+    """A real Envoy returns the status of the row, from a version that the row allows."""
     status, version = answers[row]
 
     assert status == row.status
@@ -138,7 +138,7 @@ def test_a_real_envoy_answers_the_same_call_alike(row: Row, answers: Mapping[Row
 
 
 def test_the_table_covers_every_named_route() -> None:
-    """A route that no call meets would prove nothing."""
+    """A route that no call uses would not be tested."""
     routes = set(_route_names(MANIFESTS.read_text()))
 
     assert {row.route for row in ROWS} >= routes

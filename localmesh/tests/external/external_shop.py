@@ -141,7 +141,7 @@ class Shop:
             return str(answer.read().decode())
 
     def refusal(self, url: str) -> tuple[int, str]:
-        """The status and message of an answer that is no good one."""
+        """The status and message of an error."""
         try:
             self.get(url)
         except urllib.error.HTTPError as error:

@@ -1,4 +1,4 @@
-"""Who gets what a proxy is told, keys among it: the caller at the address of its pod, and nobody else."""
+"""A proxy's configuration, with its private key, is sent only to the address of its pod."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregate
 NODE = "sidecar~web-v1-0.shop"
 
 
-async def answered(port: int, node: str) -> bool:
-    """Whether a caller on the loopback that says it is this proxy gets anything."""
+async def is_answered(port: int, node: str) -> bool:
+    """Whether a caller on the loopback that claims to be this proxy gets an answer."""
     request = message_class("envoy.service.discovery.v3.DiscoveryRequest")(
         node={"id": node}, type_url=CLUSTER
     )
@@ -40,46 +40,46 @@ async def answered(port: int, node: str) -> bool:
         return await call.read() is not grpc.aio.EOF
 
 
-def asked(host: str, node: str = NODE) -> bool:
-    """The same, of a mesh whose pod is at `host`."""
+def is_answered_at(host: str, node: str = NODE) -> bool:
+    """Whether it gets one from a mesh whose pod is at `host`."""
 
     async def run() -> bool:
         ports = FreePorts()
         port = ports.take()
-        places = Inventory(
+        inventory = Inventory(
             (PodEntry("shop/web-v1", "web-v1-0", host),),
             (GatewayEntry("istio-system/istio-ingressgateway", "ingress-0", host),),
         )
-        ground, ads = ExternalRuntime(places, Address("127.0.0.1", port)), AdsServer()
-        await ground.open(ads, lambda: None)
+        runtime, ads = ExternalRuntime(inventory, Address("127.0.0.1", port)), AdsServer()
+        await runtime.open(ads, lambda: None)
         try:
-            made = plan(load_text(BASE + V1).resources, (), ground.addresses)
-            ground.member(made.pods["shop", "web-v1-0"], ConfigData())
+            desired = plan(load_text(BASE + V1).resources, (), runtime.addresses)
+            runtime.pod(desired.pods["shop", "web-v1-0"], ConfigData())
             ads.expect(NODE, Snapshot({CLUSTER: Resources()}))
             async with asyncio.timeout(10):
-                return await answered(port, node)
+                return await is_answered(port, node)
         finally:
             await ads.stop()
-            await ground.close()
+            await runtime.close()
             ports.close()
 
     return asyncio.run(run())
 
 
 def test_the_pod_itself_is_answered() -> None:
-    """It calls from the address that its place has."""
-    assert asked("127.0.0.1")
+    """It calls from the address of its inventory entry."""
+    assert is_answered_at("127.0.0.1")
 
 
-def test_a_caller_from_elsewhere_is_refused_and_told_of(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever says to be a pod that is at another address gets nothing."""
+def test_a_caller_at_another_address_is_refused_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Claiming to be a pod does not help."""
     with caplog.at_level(logging.WARNING):
-        answer = asked("192.0.2.1")
+        answer = is_answered_at("192.0.2.1")
 
     assert not answer
-    assert f"127.0.0.1 asked for what {NODE} is told, which is at 192.0.2.1" in caplog.text
+    assert f"127.0.0.1 asked for the configuration of {NODE}, which is at 192.0.2.1" in caplog.text
 
 
-def test_a_proxy_that_is_not_of_the_mesh_is_refused() -> None:
-    """A name that no pod has."""
-    assert not asked("127.0.0.1", "sidecar~nobody.shop")
+def test_an_unknown_proxy_is_refused() -> None:
+    """No pod of the mesh has that name."""
+    assert not is_answered_at("127.0.0.1", "sidecar~nobody.shop")

@@ -1,4 +1,4 @@
-"""What `localmesh serve` says of a mesh whose pods come late."""
+"""What `localmesh serve` prints about a mesh whose pods start late."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class Part:
 
 @dataclass
 class LateMesh:
-    """Ready when it has been asked so many times."""
+    """Ready after it has been asked that many times."""
 
     asked_before_ready: int
-    members: dict[tuple[str, str], Part] = field(default_factory=dict)
+    pods: dict[tuple[str, str], Part] = field(default_factory=dict)
     gateways: dict[tuple[str, str], Part] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
-        """Whether all of it is."""
+        """Whether everything is ready."""
         self.asked_before_ready -= 1
         return self.asked_before_ready < 0
 
 
 def test_what_is_missing_is_named() -> None:
-    """Pods first, then gateways; not those that are there."""
+    """Pods first, then gateways, without those that are ready."""
     mesh = LateMesh(
         1, {("shop", "b"): Part(False), ("shop", "a"): Part(True)}, {("istio", "gate"): Part(False)}
     )
@@ -44,7 +44,7 @@ def test_what_is_missing_is_named() -> None:
     assert missing(cast("Mesh", mesh)) == "b, gate"
 
 
-def test_that_all_is_ready_is_said_once_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_readiness_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Not before."""
     mesh = LateMesh(2)
 

@@ -1,4 +1,4 @@
-"""serve and sidecar with what they cannot use: one clear line, exit status 2, nothing started."""
+"""Wrong calls of serve and sidecar: a clear message, exit status 2, nothing is started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOCALMESH = Path(sys.executable).with_name("localmesh")
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A localmesh command in a folder with manifests and a file of places that is wrong."""
+    """A localmesh command in a folder with manifests and an invalid inventory."""
     (folder / "mesh.yaml").write_text(BASE + V1 + routed(v1=1))
     (folder / "bad.yaml").write_text("pods: [{workload: web-v1, name: web-v1-0, host: web}]")
     return subprocess.run(
@@ -27,10 +27,10 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (("serve", "-f", "mesh.yaml"), "Missing option '--pods'"),
         (("serve", "--pods", "bad.yaml"), "no manifests: give -k DIR (a kustomization) or -f FILE"),
-        (("serve", "-f", "mesh.yaml", "--pods", "none.yaml"), "none.yaml: cannot be read: No such file"),
+        (("serve", "-f", "mesh.yaml", "--pods", "none.yaml"), "cannot be read: No such file"),
         (
             ("serve", "-f", "mesh.yaml", "--pods", "bad.yaml"),
-            'bad.yaml: pods[0].workload is "web-v1", expected a Deployment as namespace/name',
+            'pods[0].workload: found "web-v1", expected a workload as namespace/name',
         ),
         (("serve", "-k", "istio/overlays/canari", "--pods", "bad.yaml"), "pods[0].workload"),
         (("sidecar", "web-v1-0.shop"), "Missing option '--control-plane'"),
@@ -45,7 +45,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("sidecar", "web-v1-0.shop", "--control-plane", "localmesh:99999"), '"localmesh:99999", expected'),
     ],
 )
-def test_a_bad_call_ends_with_a_line_and_status_2(
+def test_a_wrong_call_has_a_message_and_exit_status_2(
     tmp_path: Path, arguments: tuple[str, ...], line: str
 ) -> None:
     """What was found and what was expected."""

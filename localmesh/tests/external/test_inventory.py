@@ -1,4 +1,4 @@
-"""The file that says where the pods of a served mesh are: what is read, and what is wrong with it."""
+"""The inventory of external pods: its defaults, and the problems of a wrong file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.runtime.external.inventory import InventoryError, read_inventory
+from localmesh.problems import ManifestError
+from localmesh.runtime.external.inventory import read_inventory
 
 GOOD = """
 pods:
@@ -23,96 +24,117 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-def test_what_is_not_given_is_as_usual(tmp_path: Path) -> None:
-    """The application on its own port, the sidecar ten thousand higher, Istio's numbers for the others."""
-    usual, own = read_inventory(written(tmp_path, GOOD)).pods
+def test_missing_ports_have_defaults(tmp_path: Path) -> None:
+    """The application has its container port, the sidecar ten thousand more, the rest Istio's numbers."""
+    default, own = read_inventory(written(tmp_path, GOOD)).pods
 
-    assert (usual.application_port(8080), usual.inbound_port(8080)) == (8080, 18080)
-    assert (usual.outbound, usual.health) == (15001, 15021)
+    assert (default.application_port(8080), default.inbound_port(8080)) == (8080, 18080)
+    assert (default.outbound, default.health) == (15001, 15021)
     assert (own.application_port(8080), own.inbound_port(8080), own.inbound_port(9102)) == (
         21000,
         21001,
         19102,
     )
-    assert usual.log == Path("/var/log/pods/web-0.log")
+    assert default.log == Path("/var/log/pods/web-0.log")
     assert own.log is None
 
 
-def test_a_port_too_high_to_go_up_goes_down(tmp_path: Path) -> None:
-    """There is always a port."""
-    usual, _ = read_inventory(written(tmp_path, GOOD)).pods
+def test_the_sidecar_of_a_high_port_listens_below_it(tmp_path: Path) -> None:
+    """Ports end at 65535."""
+    default, _ = read_inventory(written(tmp_path, GOOD)).pods
 
-    assert usual.inbound_port(60_000) == 50_000
+    assert default.inbound_port(60_000) == 50_000
 
 
 def test_a_gateway_listens_on_its_target_port_or_another(tmp_path: Path) -> None:
-    """8080 unless the file says otherwise."""
+    """The target port unless the file has another one."""
     (gateway,) = read_inventory(written(tmp_path, GOOD)).gateways
 
     assert (gateway.port(8080), gateway.port(8443)) == (8081, 8443)
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "line", "problem"),
     [
-        ("", "the file is nothing, expected a mapping with pods, gateways"),
-        ("pods: []", "pods is empty, expected where each pod is"),
-        ("pods: {a: b}", "pods is \"{'a': 'b'}\", expected a list"),
-        ("pods: [web]", 'pods[0] is "web", expected a mapping with workload, name'),
-        ("gates: []", 'the file is "gates", expected one of pods, gateways'),
-        ("pods: [{workload: web, name: a, host: b}]", 'pods[0].workload is "web", expected a Deployment as'),
-        ("pods: [{workload: a/b, name: A_B, host: b}]", 'pods[0].name is "A_B", expected lower-case letters'),
-        ("pods: [{workload: a/b, name: c}]", "pods[0].host is nothing, expected a text"),
+        ("", "", "cannot be read: it holds 0 YAML documents, expected one"),
+        ("pods: []", ":1", "pods: found [], expected at least 1 entries"),
+        ("gateways: []", ":1", 'the field "pods" is missing'),
+        ("pods: {a: b}", ":1", 'pods: found {a: "b"}, which is a mapping, expected a list'),
+        ("pods: [web]", ":1", 'pods[0]: found "web", which is a string, expected a mapping'),
+        (
+            "pods: [{workload: a/b, name: c, host: d}]\ngates: []",
+            ":2",
+            'gates: "gates" is not a field here; the fields are gateways and pods',
+        ),
+        (
+            "pods:\n  - {workload: web, name: a, host: b}",
+            ":2",
+            'pods[0].workload: found "web", expected a workload as namespace/name',
+        ),
+        (
+            "pods: [{workload: a/b, name: A_B, host: b}]",
+            ":1",
+            'pods[0].name: found "A_B", expected lower-case letters, digits, dashes and dots',
+        ),
+        ("pods: [{workload: a/b, name: c}]", ":1", 'pods[0]: the field "host" is missing'),
         (
             "pods: [{workload: a/b, name: c, host: 'd:80'}]",
-            'pods[0].host is "d:80", expected a name or an IPv4',
+            ":1",
+            'pods[0].host: found "d:80", expected a name or an IPv4 address without a port',
         ),
         (
             "pods: [{workload: a/b, name: c, host: d, outbound: 0}]",
-            'pods[0].outbound is "0", expected a port from 1 to 65535',
+            ":1",
+            "pods[0].outbound: found 0, expected a number from 1 to 65535",
         ),
         (
             "pods: [{workload: a/b, name: c, host: d, inbound: {8080: true}}]",
-            'pods[0].inbound.8080 is "True", expected a port',
+            ":1",
+            "pods[0].inbound[8080]: found true, which is a boolean, expected a whole number",
+        ),
+        (
+            "pods: [{workload: a/b, name: c, host: d, inbound: {http: 1}}]",
+            ":1",
+            "pods[0].inbound: found {http: 1}, expected port numbers as keys",
         ),
         (
             "pods: [{workload: a/b, name: c, host: d}, {workload: a/e, name: c, host: f}]",
-            'pods: "a/c" is given 2 times, expected once',
+            ":1",
+            'pods[1].name: the pod "a/c" is already used at pods[0]',
         ),
         (
-            "pods: [{workload: a/b, name: c, host: d}]\ngateways: [{workload: a/e, name: e}]",
-            "gateways[0].host is nothing",
+            "pods: [{workload: a/b, name: c, host: d}]\ngateways: [{workload: e/f, name: g}]",
+            ":2",
+            'gateways[0]: the field "host" is missing',
         ),
-        ("pods: [", "is no YAML"),
+        ("pods: [", ":2", "not YAML"),
     ],
 )
-def test_each_problem_is_one_line_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
-    """The file, the path in it, what was found and what was expected."""
+def test_a_problem_has_its_place(tmp_path: Path, text: str, line: str, problem: str) -> None:
+    """The file with the line, the path in it, what was found and what was expected."""
     file = written(tmp_path, text)
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(ManifestError) as error:
         read_inventory(file)
 
-    assert str(error.value).startswith(f"{file}: {problem}")
-    assert len(str(error.value).splitlines()) == 1
+    assert str(error.value).startswith(f"{file}{line}: error SM")
+    assert problem in str(error.value)
+    assert str(error.value).count("error SM") == 1
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
-    """Two bad entries, two lines."""
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    """Two wrong entries, two problems."""
     file = written(
         tmp_path, "pods: [{workload: a/b, name: c, host: d, heath: 1}, {workload: e, name: f, host: g}]"
     )
 
-    with pytest.raises(InventoryError) as error:
+    with pytest.raises(ManifestError) as error:
         read_inventory(file)
 
-    assert [line.split(" is ")[0].removeprefix(f"{file}: ") for line in str(error.value).splitlines()] == [
-        "pods[0]",
-        "pods[1].workload",
-    ]
+    assert [str(problem.path) for problem in error.value.problems] == ["pods[0].heath", "pods[1].workload"]
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """With its name."""
-    with pytest.raises(InventoryError, match=r"nowhere\.yaml: cannot be read: No such file or directory"):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """With the reason."""
+    with pytest.raises(ManifestError, match=r"nowhere\.yaml.*\n.*cannot be read: No such file or directory"):
         read_inventory(tmp_path / "nowhere.yaml")

@@ -1,4 +1,4 @@
-"""When the Envoy of a place is ready: what it says counts, and on a busy machine it may say it late."""
+"""The readiness of an external Envoy: its own report counts, and may be late on a busy machine."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ PROXY = Proxy(kind=ProxyKind.GATEWAY, namespace="istio-system", workload="gate",
 
 @dataclass
 class Ads:
-    """The configuration server, as far as it is asked."""
+    """A stand-in for the configuration server."""
 
     is_synced: bool = True
 
     def synced(self, proxy: str) -> bool:
-        """Whether the proxy has acknowledged what it was sent last."""
+        """Whether the proxy has acknowledged its last configuration."""
         return proxy.startswith("gateway") and self.is_synced
 
 
 @dataclass
 class Health:
-    """What the proxy answers about itself, and whether in time: the client that asks it."""
+    """A stand-in for the HTTP client: what the health check answers, and whether in time."""
 
     status: int = 200
     is_late: bool = False
 
     @asynccontextmanager
     async def get(self, url: str) -> AsyncIterator[Health]:
-        """Its answer, or none."""
+        """The answer of the health check."""
         assert url == f"http://gate:15021{HEALTH_PATH}"
         if self.is_late:
             raise aiohttp.ServerTimeoutError
@@ -46,49 +46,49 @@ class Health:
 
 
 def proxy_of(ads: Ads, health: Health) -> ExternalProxy:
-    """A proxy that is asked only when the test asks it."""
+    """A proxy whose readiness the test checks by hand."""
     watch = Watch(cast("AdsServer", ads), cast("aiohttp.ClientSession", health), lambda: None)
     return ExternalProxy(PROXY, GatewayEntry(workload="shop/gate", name="gate", host="gate"), watch)
 
 
-def asked(proxy: ExternalProxy) -> bool:
+def check(proxy: ExternalProxy) -> bool:
     """Whether it is ready now."""
     proxy.ready = asyncio.run(proxy.is_ready())
     return proxy.ready
 
 
 def test_a_proxy_is_ready_with_its_first_configuration() -> None:
-    """Not before, whatever it says; what comes later it may acknowledge late."""
+    """Not before, whatever it reports; later configurations may be acknowledged late."""
     ads = Ads(is_synced=False)
     proxy = proxy_of(ads, Health())
 
-    before = asked(proxy)
+    before = check(proxy)
     ads.is_synced = True
-    with_it = asked(proxy)
+    with_it = check(proxy)
     ads.is_synced = False
-    later = asked(proxy)
+    later = check(proxy)
 
     assert (before, with_it, later) == (False, True, True)
 
 
-def test_a_late_answer_is_no_end() -> None:
-    """Four in a row are."""
+def test_a_late_answer_does_not_end_readiness() -> None:
+    """Four late answers in a row do."""
     health = Health()
     proxy = proxy_of(Ads(), health)
-    assert asked(proxy)
+    assert check(proxy)
 
     health.is_late = True
-    found = [asked(proxy) for _ in range(4)]
+    results = [check(proxy) for _ in range(4)]
 
-    assert found == [True, True, True, False]
+    assert results == [True, True, True, False]
 
 
-def test_a_proxy_that_says_no_is_not_ready() -> None:
-    """At once."""
+def test_a_failing_health_check_ends_readiness() -> None:
+    """Immediately."""
     health = Health()
     proxy = proxy_of(Ads(), health)
-    assert asked(proxy)
+    assert check(proxy)
 
     health.status = 503
 
-    assert not asked(proxy)
+    assert not check(proxy)

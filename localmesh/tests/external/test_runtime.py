@@ -1,4 +1,4 @@
-"""What cannot be asked of a container that somebody else has started."""
+"""Which probes work for a container that localmesh has not started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localmesh.runtime.desired_state import plan
 from localmesh.runtime.external.addresses import NotInInventoryError
 from localmesh.runtime.external.inventory import Inventory, PodEntry
 from localmesh.runtime.external.runtime import ExternalRuntime
-from localmesh.runtime.protocols import RunningWorkload
+from localmesh.runtime.protocols import RunningPod
 from localmesh.tests.mesh.shop import V1
 from localmesh.xds import AdsServer
 
@@ -21,32 +21,32 @@ COMMAND = '{exec: {command: ["true"]}}'
 GET = "{httpGet: {path: /, port: 8080}}"
 
 
-def member_with(probe: str) -> RunningWorkload:
-    """The member of a pod with this readiness probe, not started."""
+def pod_with(probe: str) -> RunningPod:
+    """A pod with this readiness probe, not started."""
 
-    async def run() -> RunningWorkload:
-        places = Inventory((PodEntry("shop/web-v1", "web-v1-0", "web"),))
-        ground, ads = ExternalRuntime(places, Address("127.0.0.1", 0)), AdsServer()
-        await ground.open(ads, lambda: None)
+    async def run() -> RunningPod:
+        inventory = Inventory((PodEntry("shop/web-v1", "web-v1-0", "web"),))
+        runtime, ads = ExternalRuntime(inventory, Address("127.0.0.1", 0)), AdsServer()
+        await runtime.open(ads, lambda: None)
         try:
             manifest = V1.replace("8080}]", f"8080}}], readinessProbe: {probe}")
-            made = plan(load_text(manifest).resources, (), ground.addresses)
-            return ground.member(made.pods["shop", "web-v1-0"], ConfigData())
+            desired = plan(load_text(manifest).resources, (), runtime.addresses)
+            return runtime.pod(desired.pods["shop", "web-v1-0"], ConfigData())
         finally:
             await ads.stop()
-            await ground.close()
+            await runtime.close()
 
     return asyncio.run(run())
 
 
-def test_a_probe_over_the_network_is_asked() -> None:
-    """From where the control plane is, as a kubelet asks."""
-    assert member_with(GET).placed.name == "web-v1-0"
+def test_a_network_probe_is_accepted() -> None:
+    """It is sent from where the control plane runs, as by a kubelet."""
+    assert pod_with(GET).planned.name == "web-v1-0"
 
 
-def test_a_probe_that_is_a_command_is_refused() -> None:
-    """With the Deployment, the container and what to write instead."""
+def test_an_exec_probe_is_refused() -> None:
+    """The message names the Deployment, the container and the alternative."""
     expected = "Deployment shop/web-v1: a probe of container web is a command.*use httpGet"
 
     with pytest.raises(NotInInventoryError, match=expected):
-        member_with(COMMAND)
+        pod_with(COMMAND)

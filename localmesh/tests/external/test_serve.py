@@ -33,7 +33,7 @@ def test_requests_go_where_the_manifests_say(running: Shop) -> None:
 
 
 def test_it_announces_the_addresses_that_it_was_given(running: Shop) -> None:
-    """Where gateway and API are published elsewhere, people are told that, and not where they listen."""
+    """The given URLs of gateway and API are printed instead of their own addresses."""
     log = (running.folder / "serve.log").read_text()
 
     assert re.search(r"istio-ingressgateway +http://gateway\.example\n", log)
@@ -53,7 +53,7 @@ def test_apply_from_elsewhere_changes_the_routes(running: Shop) -> None:
 
 
 def test_apply_k_from_elsewhere_is_built_there(running: Shop) -> None:
-    """The kustomization is no folder of the mesh's."""
+    """The mesh does not have the folder of the kustomization."""
     finished = running.become(BASE + V1 + V2 + routed(v1=1))
 
     assert finished.returncode == 0, finished.stderr
@@ -72,8 +72,8 @@ def test_bad_manifests_from_elsewhere_name_the_file(running: Shop) -> None:
     assert "spec.http[0].route[0].weight" in finished.stderr
 
 
-def test_more_pods_than_there_are_places_are_refused(running: Shop) -> None:
-    """What cannot be found is told, and nothing changes."""
+def test_more_replicas_than_entries_are_refused(running: Shop) -> None:
+    """With the entries that there are; nothing changes."""
     before = running.status()["generation"]
     (running.folder / "elsewhere").mkdir(exist_ok=True)
     two = V1.replace("selector:", "replicas: 2\n  selector:", 1)
@@ -82,8 +82,8 @@ def test_more_pods_than_there_are_places_are_refused(running: Shop) -> None:
     finished = running.run("apply", "-f", "two.yaml")
 
     assert finished.returncode == 1
-    assert "Deployment shop/web-v1 wants 2 pods" in finished.stderr
-    assert "of 1 where to find them (web-v1-0)" in finished.stderr
+    assert "Deployment shop/web-v1 has 2 replicas" in finished.stderr
+    assert "contains 1 of them (web-v1-0)" in finished.stderr
     assert running.status()["generation"] == before
 
 
@@ -112,7 +112,7 @@ def test_the_api_tells_of_pods_as_for_any_mesh(running: Shop) -> None:
     assert running.get(f"{pods}/web-v1-0/log") == (running.folder / "web-v1.log").read_text()
 
 
-def test_a_log_that_nobody_keeps_is_refused_with_a_word(running: Shop) -> None:
+def test_a_log_that_the_mesh_does_not_keep_is_an_error(running: Shop) -> None:
     """Through the API and on the command line."""
     finished = running.run("logs", "web-v2")
     status, message = running.refusal(f"{running.api}/api/v1/namespaces/shop/pods/web-v2-0/log")
@@ -124,7 +124,7 @@ def test_a_log_that_nobody_keeps_is_refused_with_a_word(running: Shop) -> None:
 
 
 def test_a_sidecar_says_whether_it_is_ready_and_what_it_counts(running: Shop) -> None:
-    """On a port of its own, as Istio's does."""
+    """On its own port, as Istio's sidecar does."""
     health = f"http://127.0.0.1:{running.places['v1']['health']}"
 
     assert running.get(f"{health}/healthz/ready") == "LIVE\n"
@@ -185,7 +185,7 @@ def test_a_pod_that_is_wanted_again_is_taken_in_again(tmp_path: Path) -> None:
         assert mesh.answers(5) == {"v2": 5}
 
 
-def test_a_control_plane_that_is_started_anew_takes_over(tmp_path: Path) -> None:
+def test_a_restarted_control_plane_takes_over(tmp_path: Path) -> None:
     """Meanwhile requests go on; afterwards proxies have what the new one says, with its certificates."""
     with shop(tmp_path) as mesh:
         first = mesh.serve()

@@ -19,12 +19,12 @@ from localmesh.formats.durations import is_duration, nanoseconds
     ],
 )
 def test_a_duration_has_a_length(text: str, length: int) -> None:
-    """Parts add up, fractions count, a sign may lead."""
+    """The sum of its parts, with fractions and an optional sign."""
     assert nanoseconds(text) == length
 
 
 @pytest.mark.parametrize("text", ["", "5", "s", "5 s", "5sec", "1d", "1s ", "one", "9" * 30 + "h"])
-def test_what_go_cannot_read_is_no_duration(text: str) -> None:
+def test_what_go_cannot_parse_is_not_a_duration(text: str) -> None:
     """Numbers need units, and there is no unit for days."""
     assert nanoseconds(text) is None
 
@@ -33,6 +33,6 @@ def test_what_go_cannot_read_is_no_duration(text: str) -> None:
     ("text", "accepted"),
     [("1ms", True), ("1h", True), ("0s", False), ("-1s", False), ("999us", False), ("1.5ms", False)],
 )
-def test_istio_takes_whole_milliseconds_from_one(text: str, accepted: bool) -> None:
-    """No timeout is said by leaving the field away."""
+def test_istio_accepts_whole_milliseconds(text: str, accepted: bool) -> None:
+    """At least one; without the field there is no timeout."""
     assert is_duration(text) is accepted

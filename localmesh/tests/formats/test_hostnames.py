@@ -1,4 +1,4 @@
-"""Hosts, wildcards, overlaps."""
+"""Host names, wildcards and overlaps."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from localmesh.formats.hostnames import is_address, is_domain, is_wildcard_domai
     "host", ["logic", "logic.shop", "a.b.svc.cluster.local", "*", "*.example.com", "*-v1.example.com", "a."]
 )
 def test_names_and_wildcards_in_the_first_label_are_hosts(host: str) -> None:
-    """As Istio's webhook has it."""
+    """As in Istio's validation."""
     assert is_wildcard_domain(host)
 
 
@@ -17,17 +17,17 @@ def test_names_and_wildcards_in_the_first_label_are_hosts(host: str) -> None:
     "host",
     ["", "a:80", "http://a", "a/b", "a b", "a.*.com", "-a", "a..b", "1.2.3.4", "a" * 64, "a." * 130 + "com"],
 )
-def test_ports_paths_and_inner_wildcards_are_no_hosts(host: str) -> None:
-    """Addresses neither: their last label is a number."""
+def test_ports_paths_and_inner_wildcards_are_not_hosts(host: str) -> None:
+    """Nor are addresses, whose last label is a number."""
     assert not is_wildcard_domain(host)
 
 
 def test_a_domain_has_no_wildcard() -> None:
-    """A gateway's name is one, for example."""
+    """Unlike a host."""
     assert (is_domain("public"), is_domain("*.com"), is_domain("")) == (True, False, False)
 
 
-def test_addresses_of_both_families_are_known() -> None:
+def test_addresses_of_both_families_are_addresses() -> None:
     """Hosts of a VirtualService may be addresses."""
     assert [is_address(text) for text in ("10.0.0.1", "::1", "10.0.0", "logic")] == [True, True, False, False]
 

@@ -6,8 +6,8 @@ from localmesh.formats.regexes import LONGEST, regex_fault
 
 
 @pytest.mark.parametrize("pattern", [".*", "^(.*?;)?(user=jason)(;.*)?$", "(?i)^/API", r"\d+", "é"])
-def test_re2_patterns_are_taken(pattern: str) -> None:
-    """Also with flags and classes."""
+def test_re2_patterns_are_accepted(pattern: str) -> None:
+    """With flags and character classes."""
     assert regex_fault(pattern) is None
 
 
@@ -23,6 +23,6 @@ def test_re2_patterns_are_taken(pattern: str) -> None:
         ("\ud800", "not valid text"),
     ],
 )
-def test_what_re2_refuses_has_a_reason(pattern: str, reason: str) -> None:
-    """The reason is RE2's own where it has one."""
+def test_what_re2_rejects_has_a_reason(pattern: str, reason: str) -> None:
+    """That of RE2 if there is one."""
     assert reason in (regex_fault(pattern) or "")

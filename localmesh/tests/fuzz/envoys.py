@@ -1,4 +1,4 @@
-"""Asking a real Envoy whether it takes configurations: many in one run, halved when it does not."""
+"""Validation of configurations by a real Envoy: many in one run, and in halves if it rejects them."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ _MANAGER = (
 )
 
 
-def refused(configs: Sequence[Sequence[ProxyConfig]], folder: Path) -> dict[int, str]:
-    """The examples that Envoy refuses, by their index, each with its sentence."""
-    sentence = _refusal([config for example in configs for config in example], folder)
-    if sentence is None:
+def rejections(configs: Sequence[Sequence[ProxyConfig]], folder: Path) -> dict[int, str]:
+    """The messages of Envoy about the examples that it rejects, by their index."""
+    message = _rejection([config for example in configs for config in example], folder)
+    if message is None:
         return {}
     if len(configs) == 1:
-        return {0: sentence}
+        return {0: message}
     half = len(configs) // 2
-    found = refused(configs[:half], folder)
-    return found | {half + index: said for index, said in refused(configs[half:], folder).items()}
+    upper = rejections(configs[half:], folder)
+    return rejections(configs[:half], folder) | {half + index: upper[index] for index in upper}
 
 
-def _refusal(configs: Sequence[ProxyConfig], folder: Path) -> str | None:
+def _rejection(configs: Sequence[ProxyConfig], folder: Path) -> str | None:
     file = folder / "bootstrap.json"
     file.write_text(json.dumps(bootstrap(configs)), encoding="utf-8")
     command = [str(binary()), "--mode", "validate", "--config-path", str(file), "--log-level", "error"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    # it may print the whole configuration, line by line, before its complaint
+    # it sometimes prints the whole configuration, line by line, before its message
     return (
         None if finished.returncode == 0 else (finished.stdout + finished.stderr).strip().rpartition("\n")[2]
     )
 
 
 def bootstrap(configs: Sequence[ProxyConfig]) -> Json:
-    """All of the configurations as static resources under names of their own."""
+    """All configurations as static resources with distinct names."""
     numbers = count(10_000)
     listeners, clusters = [], []
     for number, config in enumerate(configs):
@@ -65,7 +65,7 @@ def bootstrap(configs: Sequence[ProxyConfig]) -> Json:
 
 
 def _listener(number: int, routes: Json, port: int) -> Json:
-    """A listener with these routes in it: delivered alone they would not be looked at."""
+    """A listener that contains these routes: Envoy does not validate them otherwise."""
     address = Address("127.0.0.1", port)
     manager = {
         "@type": _MANAGER,

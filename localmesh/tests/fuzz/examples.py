@@ -1,4 +1,4 @@
-"""Meshes of one made-up VirtualService and DestinationRule, and what localmesh makes of them."""
+"""Meshes with one generated VirtualService or DestinationRule, and their translation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from localmesh.explain.offline import proxies
+from localmesh.explain.from_manifests import proxies
 from localmesh.kinds import Kind
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
@@ -50,7 +50,7 @@ def _object(kind: Kind, spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": kind.api_versions[0],
         "kind": kind.name,
-        "metadata": {"name": "made", "namespace": "shop"},
+        "metadata": {"name": "generated", "namespace": "shop"},
         "spec": spec,
     }
 
@@ -59,24 +59,24 @@ def _objects(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
     return objects(kind).map(lambda spec: _object(kind, spec))
 
 
-MADE = {kind.name: _objects(kind) for kind in (VIRTUAL_SERVICE, DESTINATION_RULE)}
+GENERATED = {kind.name: _objects(kind) for kind in (VIRTUAL_SERVICE, DESTINATION_RULE)}
 
 
-def configurations(made: dict[str, Any]) -> tuple[ProxyConfig, ...] | None:
-    """What every proxy would be told, None if localmesh refuses; all else that happens is a bug."""
+def configurations(generated: dict[str, Any]) -> tuple[ProxyConfig, ...] | None:
+    """The configurations of all proxies, or None if localmesh refuses the object; other errors are bugs."""
     try:
-        loaded = load_text(f"{MESH}---\n{json.dumps(made, ensure_ascii=False)}")
+        loaded = load_text(f"{MESH}---\n{json.dumps(generated, ensure_ascii=False)}")
     except ManifestError as error:
-        told = str(error)
+        message = str(error)
     else:
         return _translated(loaded)
-    assert told
+    assert message
     return None
 
 
 def _translated(loaded: LoadResult) -> tuple[ProxyConfig, ...]:
-    catalog, found = proxies(loaded.resources)
-    configs = tuple(translate(catalog, proxy) for proxy in found)
+    catalog, known = proxies(loaded.resources)
+    configs = tuple(translate(catalog, proxy) for proxy in known)
     encoder = Encoder()
     for config in configs:
         encoder.snapshot(config)

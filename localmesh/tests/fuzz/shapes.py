@@ -1,4 +1,4 @@
-"""Objects as the schemas allow them, with values that people write: most are nearly right, some are not."""
+"""Objects that the schemas allow, with typical values: most are almost valid, some are not."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Schema = Mapping[str, Any]
 Strategy = st.SearchStrategy[Any]
 
 ODD_SHARE = 15
-"""One value in about so many is one that may well be wrong."""
+"""About one value in this many is likely to be wrong."""
 
 
-# hypothesis is fond of the ends of a range, so that seldom is a number in the middle of one
-_SELDOM = st.integers(0, ODD_SHARE).map(lambda number: number == ODD_SHARE // 2)
+# hypothesis prefers the ends of a range, so a number in the middle of it is rare
+_RARELY = st.integers(0, ODD_SHARE).map(lambda number: number == ODD_SHARE // 2)
 
 
 class _Values:
-    """Values that are right in most places of a name, and some that are not."""
+    """Values that are right for most fields with a name, and some that are not."""
 
     def __init__(self, right: list[Any], odd: list[Any]) -> None:
         self.right, self.odd = right, odd
 
     def strategy(self) -> Strategy:
-        """One of them, seldom an odd one."""
-        return _SELDOM.flatmap(
-            lambda seldom: st.sampled_from(self.odd if seldom and self.odd else self.right)
+        """One of them, and rarely an odd one."""
+        return _RARELY.flatmap(
+            lambda rarely: st.sampled_from(self.odd if rarely and self.odd else self.right)
         )
 
 
@@ -118,7 +118,7 @@ EXCLUSIVE: Mapping[str, list[list[str]]] = {
     "redirect": [["port", "derivePort"], ["uri", "prefixRewrite"]],
     "fault": [["abort", "delay"]],
 }
-"""Fields of which one is taken at most, by the name of what they are in; twice is twice as likely."""
+"""Groups of fields of which at most one is set, by the name of their parent; a repeated one is likelier."""
 TOGETHER: Mapping[str, set[str]] = {
     "uriRegexRewrite": {"match", "rewrite"},
     "redirect": {"authority"},
@@ -135,7 +135,7 @@ TOGETHER: Mapping[str, set[str]] = {
     "subsets": {"name"},
     "attributes": {"name"},
 }
-"""Fields that are always there, by the name of what they are in."""
+"""Fields that are always set, by the name of their parent."""
 ROUTE_ONLY = {
     "fault",
     "rewrite",
@@ -146,11 +146,11 @@ ROUTE_ONLY = {
     "retries",
     "timeout",
 }
-"""Fields of a route that go with destinations only."""
+"""Fields of a route that are valid only with destinations."""
 UNIQUE = {"hosts", "subsets", "exportTo"}
-"""Lists in which nothing stands twice."""
+"""Lists without duplicates."""
 RARE = {"delegate", "exportTo", "tls", "sourceNamespace", "http2Error", "exponentialDelay", "minimumRingSize"}
-"""Fields that make nearly every object invalid or empty, and so are seldom taken."""
+"""Fields that make almost every object invalid or empty, and so are rarely set."""
 
 
 _KINDS = {kind.name: kind for kind in (VIRTUAL_SERVICE, DESTINATION_RULE)}
@@ -164,7 +164,7 @@ def objects(kind: Kind) -> Strategy:
 
 
 def _values(schema: Schema, path: tuple[str, ...]) -> Strategy:
-    known = _KINDS[path[0]].supported_values.get(_written(path))
+    known = _KINDS[path[0]].supported_values.get(_field(path))
     if known:
         return st.sampled_from(known)
     if "enum" in schema:
@@ -186,7 +186,7 @@ def _identity(value: Any) -> str:
     return str(value.get("name", value)) if isinstance(value, dict) else str(value)
 
 
-def _written(path: tuple[str, ...]) -> str:
+def _field(path: tuple[str, ...]) -> str:
     return ".".join(path[1:]).replace(".[]", "[]")
 
 
@@ -223,7 +223,7 @@ def _mapping(schema: Schema, path: tuple[str, ...]) -> Strategy:
     fields = {
         name: _values(below, (*path, name))
         for name, below in schema["properties"].items()
-        if _written((*path, name)) not in unsupported
+        if _field((*path, name)) not in unsupported
     }
     name = next(part for part in reversed(path) if part != "[]")
     groups = _alternatives(schema) + EXCLUSIVE.get(name, [])
@@ -231,7 +231,7 @@ def _mapping(schema: Schema, path: tuple[str, ...]) -> Strategy:
 
 
 def _alternatives(schema: Schema) -> list[list[str]]:
-    """Groups of fields of which one at most may be there."""
+    """Groups of fields of which at most one can be set."""
     choices = [schema["oneOf"]] if "oneOf" in schema else []
     choices += [each["oneOf"] for each in schema.get("allOf", ()) if "oneOf" in each]
     return [[name for each in group for name in each.get("required", ())] for group in choices]
@@ -241,9 +241,9 @@ def _alternatives(schema: Schema) -> list[list[str]]:
 def _some_of(
     draw: st.DrawFn, fields: Mapping[str, Strategy], wanted: set[str], groups: list[list[str]]
 ) -> dict[str, Any]:
-    names = [name for name in fields if name not in RARE or draw(_SELDOM)]
+    names = [name for name in fields if name not in RARE or draw(_RARELY)]
     taken: set[str] = set()
-    for group in () if draw(_SELDOM) else groups:
+    for group in () if draw(_RARELY) else groups:
         one = draw(st.sampled_from([name for name in group if name in fields] or [""]))
         names = [name for name in names if name == one or name not in group]
         taken.add(one)

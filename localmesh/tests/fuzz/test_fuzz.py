@@ -1,6 +1,6 @@
-"""Whatever the schemas allow: localmesh refuses it in words, or a real Envoy takes what it is made into.
+"""For any object that the schemas allow: localmesh refuses it with a message, or Envoy accepts the result.
 
-`make fuzz` tries until 2,000 examples are accepted; here it is a share, the same one every time.
+`make fuzz` tries until 1,000 examples of each kind are accepted; without it, a fixed small number.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from localmesh.tests.fuzz.envoys import refused
-from localmesh.tests.fuzz.examples import MADE, configurations
+from localmesh.tests.fuzz.envoys import rejections
+from localmesh.tests.fuzz.examples import GENERATED, configurations
 from localmesh.translate import ProxyConfig
 
 WANTED = "LOCALMESH_FUZZ"
-"""The environment variable that names how many accepted examples of each kind are wanted."""
+"""The environment variable with the number of accepted examples of each kind."""
 SHARE = 30
 BATCH = 50
 
 
 @pytest.mark.mesh
-@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("kind", GENERATED)
 def test_envoy_takes_what_localmesh_accepts(kind: str, tmp_path: Path) -> None:
-    """None of the accepted examples is refused by Envoy, and nothing but words comes of the others."""
+    """Envoy rejects none of the accepted examples, and the others give an error message."""
     wanted = int(os.environ.get(WANTED, SHARE))
     start = random.randrange(10**6) if WANTED in os.environ else 0
 
@@ -37,14 +37,14 @@ def test_envoy_takes_what_localmesh_accepts(kind: str, tmp_path: Path) -> None:
         accepted |= _batch(kind, start + tried)
         tried += BATCH
 
-    print(f"{kind} from seed {start}: {len(accepted):,} accepted of {tried:,}")  # noqa: T201 - a figure to note
+    print(f"{kind} from seed {start}: {len(accepted):,} accepted of {tried:,}")  # noqa: T201 - for the record
     texts = list(accepted)
-    said = refused(list(accepted.values()), tmp_path)
-    assert not said, "\n\n".join(f"{texts[index]}\n  {sentence}" for index, sentence in said.items())
+    errors = rejections(list(accepted.values()), tmp_path)
+    assert not errors, "\n\n".join(f"{texts[index]}\n  {error}" for index, error in errors.items())
 
 
 def _batch(kind: str, number: int) -> dict[str, tuple[ProxyConfig, ...]]:
-    """The accepted ones of some examples, as JSON, each with what the proxies would be told."""
+    """The accepted examples of a batch, as JSON, each with the configurations of the proxies."""
     accepted: dict[str, tuple[ProxyConfig, ...]] = {}
 
     @seed(number)
@@ -55,11 +55,11 @@ def _batch(kind: str, number: int) -> dict[str, tuple[ProxyConfig, ...]]:
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(MADE[kind])
-    def try_one(made: dict[str, Any]) -> None:
-        found = configurations(made)
-        if found is not None:
-            accepted[json.dumps(made["spec"], sort_keys=True)] = found
+    @given(GENERATED[kind])
+    def try_one(generated: dict[str, Any]) -> None:
+        configs = configurations(generated)
+        if configs is not None:
+            accepted[json.dumps(generated["spec"], sort_keys=True)] = configs
 
     try_one()
     return accepted

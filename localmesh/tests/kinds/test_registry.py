@@ -16,7 +16,7 @@ def test_kinds_are_found_from_their_files() -> None:
     assert KINDS["", "Pod"] is POD
 
 
-def test_two_groups_may_have_a_kind_of_one_name() -> None:
+def test_two_groups_may_share_the_name_of_a_kind() -> None:
     """Istio and the Gateway API both have a Gateway."""
     assert kind_of("networking.istio.io/v1", "Gateway") is GATEWAY
     assert kind_of("gateway.networking.k8s.io/v1", "Gateway") is KUBERNETES_GATEWAY
@@ -25,7 +25,7 @@ def test_two_groups_may_have_a_kind_of_one_name() -> None:
 
 
 def test_only_some_versions_are_served() -> None:
-    """The rest of the group belongs to the kind all the same."""
+    """Other versions of the group are known as well."""
     assert served_kind("networking.istio.io/v1beta1", "Gateway") is GATEWAY
     assert served_kind("networking.istio.io/v2", "Gateway") is None
     assert kind_of("networking.istio.io/v2", "Gateway") is GATEWAY

@@ -1,4 +1,4 @@
-"""A Gateway of the Gateway API beside Istio's: of one name, and never taken for the other."""
+"""The Gateway API's Gateway has the name of Istio's and is never mistaken for it."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 
 from localmesh.catalog import build
 from localmesh.catalog.objects import Objects
+from localmesh.cli.objects import Reference, kind_named, matching
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.gateway_api import KUBERNETES_GATEWAY
 from localmesh.manifests import Resource, load, load_text, of_kind
@@ -38,7 +39,7 @@ def _gateway(group: str, order: int = 0, spec: Any = SPEC) -> Resource:
 
 
 def test_a_resource_is_of_one_kind_only() -> None:
-    """Whatever its name."""
+    """Group and name decide."""
     resources = [_gateway(ISTIO), _gateway(OTHER)]
 
     assert of_kind(resources, GATEWAY) == resources[:1]
@@ -72,7 +73,7 @@ def test_one_is_added_without_changing_the_other() -> None:
     assert (found.added, found.changed, found.removed) == (("Gateway shop/edge",), (), ())
 
 
-def test_they_are_counted_apart() -> None:
+def test_they_are_counted_separately() -> None:
     """With the group where the name alone would not say which."""
     assert counts([_gateway(ISTIO)]) == {"Gateway": 1}
     assert counts([_gateway(ISTIO), _gateway(OTHER)]) == {f"Gateway.{ISTIO}": 1, f"Gateway.{OTHER}": 1}
@@ -88,6 +89,14 @@ def test_the_api_lists_those_of_the_group_in_the_path(group: str) -> None:
     assert [resource.group for resource in listed] == [group]
 
 
+def test_commands_find_those_of_the_group_that_is_named() -> None:
+    """`localmesh get gw` and `localmesh delete gw edge` mean Istio's."""
+    references = [Reference.of(dict(_gateway(group).body)) for group in (OTHER, ISTIO)]
+
+    assert matching(references, kind_named("gw"), "edge") == references[1:]
+    assert matching(references, KUBERNETES_GATEWAY, "edge") == references[:1]
+
+
 def test_loading_refuses_the_one_that_is_not_supported() -> None:
     """It is not a second definition of the other, which is valid."""
     with pytest.raises(ManifestError) as caught:
@@ -99,7 +108,7 @@ def test_loading_refuses_the_one_that_is_not_supported() -> None:
 def test_a_problem_is_located_in_the_object_of_its_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both stand in one file, which kustomize names without a line."""
+    """Both are in one file, for which kustomize reports no line."""
     monkeypatch.chdir(tmp_path)
     Path("edge.yaml").write_text(BOTH.replace('hosts: ["*"]', "hosts: []"))
     Path("kustomization.yaml").write_text("resources: [edge.yaml]\n")

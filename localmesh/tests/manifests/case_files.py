@@ -1,7 +1,7 @@
-"""Reading the case files: small manifests with the expected problem on the line that causes it.
+"""The case files: small manifests with the expected problem on the line that causes it.
 
-`subset: v3 # E: SM203 part of the message` expects an error, `# W:` a warning; the comment lines at the
-top say what the case is about and become the text of docs/errors.md.
+`subset: v3 # E: SM203 part of the message` expects an error, `# W:` a warning. The comment at the top
+explains the case and becomes the text of docs/errors.md.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING}
 
 @dataclass(frozen=True)
 class Expectation:
-    """A problem that must be told of one line."""
+    """A problem that is expected on a line."""
 
     line: int
     severity: Severity
     code: str
     words: str
 
-    def fits(self, problem: Problem) -> bool:
+    def matches(self, problem: Problem) -> bool:
         """Whether a problem is the expected one."""
         found = (problem.place.line, problem.severity, problem.code)
         return found == (self.line, self.severity, self.code) and self.words in problem.message
@@ -43,12 +43,12 @@ class Case:
 
     @property
     def text(self) -> str:
-        """The file as it is."""
+        """The text of the file."""
         return self.path.read_text(encoding="utf-8")
 
     @property
     def explanation(self) -> str:
-        """What the comment at the top says."""
+        """The comment at the top."""
         lines = self.text.splitlines()
         top = lines[: next(number for number, line in enumerate(lines) if not line.startswith("# "))]
         return " ".join(line.removeprefix("# ") for line in top)
@@ -62,7 +62,7 @@ class Case:
 
     @property
     def expected(self) -> list[Expectation]:
-        """The problems that the comments ask for."""
+        """The problems that the comments expect."""
         return [
             Expectation(number, _SEVERITIES[found["severity"]], found["code"], found["words"] or "")
             for number, line in enumerate(self.text.splitlines(), start=1)
@@ -76,7 +76,7 @@ def cases() -> list[Case]:
 
 
 def problems(text: str, file: str) -> tuple[Problem, ...]:
-    """Everything that is told about a manifest."""
+    """All errors or warnings about a manifest."""
     try:
         return analyze_manifests(load_text(text, file))
     except ManifestError as error:

@@ -1,4 +1,4 @@
-"""Whatever comes in: problems or resources, never a traceback."""
+"""Any input yields problems or resources, never a traceback."""
 
 import json
 from typing import Any
@@ -34,35 +34,35 @@ KINDS = st.sampled_from(
 
 
 def _outcome(text: str) -> LoadResult | ManifestError:
-    """What a user would see; anything but these two is our own fault."""
+    """What a user would see; any other exception is a bug."""
     try:
         return load_text(text)
     except ManifestError as error:
-        told = error
-    assert str(told)
-    return told
+        problems = error
+    assert str(problems)
+    return problems
 
 
 @QUICK
 @given(st.text())
-def test_any_text_is_answered(text: str) -> None:
-    """Also what is no YAML at all."""
+def test_any_text_yields_a_result(text: str) -> None:
+    """Even if it is not YAML."""
     assert isinstance(_outcome(text), LoadResult | ManifestError)
 
 
 @QUICK
 @given(VALUES)
-def test_any_value_is_answered(value: Any) -> None:
+def test_any_value_yields_a_result(value: Any) -> None:
     """Numbers, lists, mappings without a kind."""
     assert isinstance(_outcome(json.dumps(value)), LoadResult | ManifestError)
 
 
 @QUICK
 @given(KINDS, VALUES, VALUES, st.dictionaries(KEYS, VALUES, max_size=2))
-def test_any_object_of_a_known_kind_is_answered(
+def test_any_object_of_a_known_kind_yields_a_result(
     kind: tuple[str, str], metadata: Any, spec: Any, more: dict[str, Any]
 ) -> None:
-    """Whatever stands in the place of metadata and spec."""
+    """With arbitrary metadata and spec."""
     body = {"apiVersion": kind[0], "kind": kind[1], "metadata": metadata, "spec": spec, **more}
 
     assert isinstance(_outcome(json.dumps(body)), LoadResult | ManifestError)
@@ -83,8 +83,8 @@ def _replaced(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
 
 @QUICK
 @given(st.data())
-def test_a_case_with_one_value_exchanged_is_answered(data: st.DataObject) -> None:
-    """Close to what people write, so that deep rules are reached with wrong types."""
+def test_a_case_with_one_value_replaced_yields_a_result(data: st.DataObject) -> None:
+    """Close to real manifests, so that nested rules see wrong types."""
     import yaml
 
     case = data.draw(st.sampled_from([case for case in cases() if "sm00" not in case.path.stem]))

@@ -1,4 +1,4 @@
-"""docs/errors.md: what problems link to."""
+"""docs/errors.md, the page to which problems link."""
 
 from localmesh.problems.codes import CODES
 from localmesh.tests.manifests.errors_page import PAGE, WITHOUT_MANIFEST, page
@@ -6,7 +6,7 @@ from localmesh.tests.manifests.test_cases import WITHOUT_MANIFEST as WITHOUT_CAS
 
 
 def test_the_errors_page_is_golden(update_golden: bool) -> None:
-    """The page is what the codes and their cases say; `make golden` writes it anew."""
+    """The page matches the codes and their cases; `make golden` updates it."""
     if update_golden:
         PAGE.write_text(page(), encoding="utf-8")
 
@@ -14,7 +14,7 @@ def test_the_errors_page_is_golden(update_golden: bool) -> None:
 
 
 def test_every_code_has_a_section() -> None:
-    """The link at the end of each problem leads somewhere."""
+    """The link at the end of every problem has a target."""
     headings = {line.removeprefix("## ") for line in PAGE.read_text(encoding="utf-8").splitlines()}
 
     assert set(CODES) <= headings

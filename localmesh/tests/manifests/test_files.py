@@ -13,8 +13,8 @@ def _bodies(*paths: Path) -> list[object]:
     return [document.body for document in read_files(paths).documents]
 
 
-def test_a_folder_means_its_manifests_in_order_of_name(tmp_path: Path) -> None:
-    """YAML and JSON, and nothing from folders below."""
+def test_a_folder_stands_for_its_manifests_sorted_by_name(tmp_path: Path) -> None:
+    """YAML and JSON files, without subfolders."""
     (tmp_path / "b.yaml").write_text("b: 1")
     (tmp_path / "a.json").write_text('{"a": 1}')
     (tmp_path / "c.txt").write_text("c: 1")
@@ -24,7 +24,7 @@ def test_a_folder_means_its_manifests_in_order_of_name(tmp_path: Path) -> None:
     assert _bodies(tmp_path) == [{"a": 1}, {"b": 1}]
 
 
-def test_a_dash_means_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dash_stands_for_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """For pipes."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a: 1")))
 
@@ -33,8 +33,8 @@ def test_a_dash_means_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (document.file, document.body) == ("<stdin>", {"a": 1})
 
 
-def test_what_cannot_be_read_is_told_for_all_files(tmp_path: Path) -> None:
-    """Missing files, other encodings, folders without manifests; the rest is read."""
+def test_unreadable_files_are_all_reported(tmp_path: Path) -> None:
+    """Missing files, wrong encodings, folders without manifests; the other files are read."""
     (tmp_path / "good.yaml").write_text("a: 1")
     (tmp_path / "latin.yaml").write_bytes("a: é".encode("latin-1"))
     (tmp_path / "empty").mkdir()

@@ -1,4 +1,4 @@
-"""Building kustomizations, and knowing where each object came from."""
+"""Kustomizations are built, and every object has its origin."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ LABELS = '[{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}]'
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A base with two objects, and an overlay that patches one of them; the working folder."""
+    """A working folder with a base of two objects, and an overlay that patches one of them."""
     _write(tmp_path / "base", "service.yaml", SERVICE)
     _write(tmp_path / "base", "account.yaml", ACCOUNT)
     _write(
@@ -53,18 +53,18 @@ def _of(loaded: LoadResult, kind: str) -> Resource:
     return found
 
 
-def _refusal(*kustomizations: Path) -> str:
+def _error_of(*kustomizations: Path) -> str:
     with pytest.raises(ManifestError) as caught:
         load(kustomizations=kustomizations)
     return str(caught.value)
 
 
 def test_files_that_are_not_yaml_are_named_with_their_lines(project: Path) -> None:
-    """All of them at once, in the folder itself and in those it builds on, before kustomize's own words."""
+    """All of them, in the folder itself and in those it builds on, instead of the message of kustomize."""
     (project / "overlay" / "patch.yaml").write_text("apiVersion: v1\nkind: [Service\nmetadata: {}\n")
     (project / "base" / "account.yaml").write_text('kind: "ServiceAccount\n')
 
-    said = _refusal(project / "overlay")
+    said = _error_of(project / "overlay")
 
     assert "overlay/patch.yaml:" in said
     assert "base/account.yaml:1: error SM002" in said
@@ -72,36 +72,36 @@ def test_files_that_are_not_yaml_are_named_with_their_lines(project: Path) -> No
 
 
 def test_a_kustomization_that_is_not_yaml_is_named_with_its_line(project: Path) -> None:
-    """The kustomization's own file is looked at first."""
+    """The file of the kustomization is checked first."""
     (project / "overlay" / "kustomization.yaml").write_text("resources:\n- ../base\npatches: [a\n")
 
-    assert "overlay/kustomization.yaml:3: error SM002" in _refusal(project / "overlay")
+    assert "overlay/kustomization.yaml:3: error SM002" in _error_of(project / "overlay")
 
 
-def test_an_object_knows_its_file_and_what_patched_it(project: Path) -> None:
-    """The file is the base's, as seen from the working folder; the patch is the overlay's."""
+def test_an_object_has_its_file_and_what_patched_it(project: Path) -> None:
+    """The file of the base, relative to the working folder, and the folder of the overlay."""
     service = _of(load(kustomizations=[Path("overlay")]), "Service")
 
     assert (service.place.file, service.place.patched_by) == ("base/service.yaml", ("overlay",))
 
 
-def test_only_what_a_patch_is_for_counts_as_patched(project: Path) -> None:
-    """kustomize itself marks every object that went through the overlay."""
+def test_only_targets_of_patches_count_as_patched(project: Path) -> None:
+    """kustomize itself marks every object of the overlay."""
     account = _of(load(kustomizations=[Path("overlay")]), "ServiceAccount")
 
     assert (account.place.file, account.place.patched_by) == ("base/account.yaml", ())
 
 
-def test_the_annotations_of_kustomize_are_gone(project: Path) -> None:
-    """An object without annotations has none afterwards."""
+def test_the_annotations_of_kustomize_are_removed(project: Path) -> None:
+    """An object without annotations of its own has none."""
     service = _of(load(kustomizations=[Path("overlay")]), "Service")
 
     assert service.annotations == {}
     assert service.body["metadata"] == {"name": "logic", "namespace": "shop", "labels": {"a": "b"}}
 
 
-def test_own_annotations_stay(project: Path) -> None:
-    """Only kustomize's are taken off."""
+def test_other_annotations_are_kept(project: Path) -> None:
+    """Only those of kustomize are removed."""
     text = SERVICE.replace("name: logic", "name: logic\n  annotations: {owner: us}")
     _write(project / "base", "service.yaml", text)
 
@@ -109,21 +109,21 @@ def test_own_annotations_stay(project: Path) -> None:
 
 
 def test_a_problem_of_an_unpatched_object_has_its_line(project: Path) -> None:
-    """Although kustomize wrote the object anew, the field is found in its file."""
+    """The field is found in its file, although kustomize rewrote the object."""
     _write(project / "base", "service.yaml", SERVICE.replace("port: 80", "port: 808080"))
 
-    refusal = _refusal(Path("base"))
+    error = _error_of(Path("base"))
 
-    assert refusal.startswith("base/service.yaml:8: error SM114: Service shop/logic\n")
+    assert error.startswith("base/service.yaml:8: error SM114: Service shop/logic\n")
 
 
 def test_a_problem_that_no_patch_caused_is_in_the_file_of_the_object(project: Path) -> None:
     """With the line of the field there, although the object was patched."""
     _write(project / "base", "service.yaml", SERVICE.replace("port: 80", "port: 808080"))
 
-    refusal = _refusal(Path("overlay"))
+    error = _error_of(Path("overlay"))
 
-    assert refusal.startswith("base/service.yaml:8: error SM114: Service shop/logic (patched by overlay)\n")
+    assert error.startswith("base/service.yaml:8: error SM114: Service shop/logic (patched by overlay)\n")
 
 
 BAD_TYPE = "apiVersion: v1\nkind: Service\nmetadata: {name: logic}\nspec:\n  type: clusterip\n"
@@ -166,7 +166,7 @@ def test_a_problem_that_a_patch_caused_is_in_the_patch(
     _write(project / "overlay", "kustomization.yaml", f"resources: [../base]\n{patches}")
     _write(project / "overlay", "bad.yaml", patch)
 
-    first, *_ = _refusal(Path("overlay")).splitlines()
+    first, *_ = _error_of(Path("overlay")).splitlines()
 
     name = "my-logic" if "my-" in patches else "logic"
     assert first == f"{position}: Service shop/{name} (patch of base/service.yaml)"
@@ -178,14 +178,14 @@ def test_the_last_patch_that_set_the_field_counts(project: Path) -> None:
     _write(project / "top", "kustomization.yaml", "resources: [../overlay]\npatches: [{path: top.yaml}]\n")
     _write(project / "top", "top.yaml", BAD_TYPE.replace("  type", "  selector: {a: b}\n  type"))
 
-    assert _refusal(Path("overlay")).startswith("overlay/patch.yaml:5: error SM104")
-    assert _refusal(Path("top")).startswith("top/top.yaml:6: error SM104")
+    assert _error_of(Path("overlay")).startswith("overlay/patch.yaml:5: error SM104")
+    assert _error_of(Path("top")).startswith("top/top.yaml:6: error SM104")
 
     twice = "resources: [../overlay]\npatches: [{path: other.yaml}, {path: top.yaml}]\n"
     _write(project / "top", "other.yaml", BAD_TYPE)
     _write(project / "top", "kustomization.yaml", twice)
 
-    assert _refusal(Path("top")).startswith("top/top.yaml:6: error SM104")
+    assert _error_of(Path("top")).startswith("top/top.yaml:6: error SM104")
 
 
 def test_entries_that_kustomize_merges_by_name_are_found_in_the_patch(project: Path) -> None:
@@ -220,7 +220,7 @@ def test_no_line_is_claimed_where_patches_moved_the_entries(project: Path) -> No
     patches = f"patches: [{{target: {{kind: Service}}, patch: '{inserted}'}}]"
     _write(project / "overlay", "kustomization.yaml", f"resources: [../base]\n{patches}\n")
 
-    heads = [line for line in _refusal(Path("overlay")).splitlines() if "SM114: " in line]
+    heads = [line for line in _error_of(Path("overlay")).splitlines() if "SM114: " in line]
 
     assert heads == ["base/service.yaml: error SM114: Service shop/logic (patched by overlay)"] * 2
 
@@ -237,7 +237,7 @@ def test_no_line_is_claimed_where_patches_moved_the_entries(project: Path) -> No
         "targets: [{select: {kind: Service}, fieldPaths: [metadata.name]}]}]",
     ],
 )
-def test_every_way_to_patch_is_seen(project: Path, patches: str) -> None:
+def test_every_type_of_patch_is_recognized(project: Path, patches: str) -> None:
     """By target, by pattern, in the old form, renamed, and by replacement."""
     _write(project / "overlay", "kustomization.yaml", f"resources: [../base]\n{patches}\n")
 
@@ -246,8 +246,8 @@ def test_every_way_to_patch_is_seen(project: Path, patches: str) -> None:
     assert service.place.patched_by == ("overlay",)
 
 
-def test_generated_objects_are_from_the_kustomization(project: Path) -> None:
-    """They stand in no file of their own."""
+def test_generated_objects_are_in_the_file_of_the_kustomization(project: Path) -> None:
+    """They have no file of their own."""
     text = "configMapGenerator: [{name: settings, literals: [A=b]}]\n"
     _write(project / "overlay", "kustomization.yaml", text)
 
@@ -256,8 +256,8 @@ def test_generated_objects_are_from_the_kustomization(project: Path) -> None:
     assert settings.place.file == "overlay/kustomization.yaml"
 
 
-def test_the_users_kustomization_is_only_read(project: Path) -> None:
-    """Nothing is written beside it."""
+def test_building_changes_no_files(project: Path) -> None:
+    """Neither the kustomization nor anything near it."""
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
 
     build_kustomization(Path("overlay"))
@@ -287,29 +287,29 @@ def test_the_users_kustomization_is_only_read(project: Path) -> None:
         ("resources: [../empty]", "there is no kustomization.yaml in empty"),
     ],
 )
-def test_what_kustomize_refuses_is_told_in_its_words(project: Path, kustomization: str, said: str) -> None:
-    """One line that names the culprit; nothing of the way it was called."""
+def test_errors_of_kustomize_are_summarized(project: Path, kustomization: str, said: str) -> None:
+    """In one line that names the cause, without our wrapper."""
     _write(project / "overlay", "kustomization.yaml", kustomization)
 
     (project / "empty").mkdir()
 
-    lines = _refusal(Path("overlay")).splitlines()
+    lines = _error_of(Path("overlay")).splitlines()
 
     assert lines[:2] == ["overlay: error SM004", f"  kustomize says: {said}"]
     assert len(lines) == 3
 
 
-def test_folders_without_a_kustomization_are_told_together(project: Path) -> None:
-    """All problems at once, here too."""
+def test_folders_without_a_kustomization_are_all_reported(project: Path) -> None:
+    """All problems at once."""
     (project / "empty").mkdir()
 
-    refusal = _refusal(Path("empty"), Path("nowhere"))
+    error = _error_of(Path("empty"), Path("nowhere"))
 
-    assert refusal.count("fix: name a folder with a kustomization.yaml") == 2
+    assert error.count("fix: name a folder with a kustomization.yaml") == 2
 
 
 def test_the_program_can_be_chosen(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment variable comes before the PATH."""
+    """The environment variable takes precedence over the PATH."""
     places = os.pathsep.join((os.environ["PATH"], str(Path(sys.executable).parent)))
     program = shutil.which("kubectl", path=places) or shutil.which("kustomize", path=places) or ""
     renamed = project / Path(program).name
@@ -321,16 +321,16 @@ def test_the_program_can_be_chosen(project: Path, monkeypatch: pytest.MonkeyPatc
     assert "kind: Service" in build_kustomization(Path("base")).text
 
 
-def test_without_any_program_the_user_learns_what_to_install(
+def test_a_missing_kustomize_is_a_problem_with_a_remedy(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One clear problem, no traceback."""
+    """One problem that says what to install, without a traceback."""
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
 
-    refusal = _refusal(Path("base"))
+    error = _error_of(Path("base"))
 
-    assert refusal == (
+    assert error == (
         "base: error SM005\n"
         "  neither kustomize nor kubectl is on the PATH\n"
         "  fix: install kustomize or kubectl, or set the environment variable SENTIMESH_KUSTOMIZE "

@@ -1,4 +1,4 @@
-"""The essence of kustomize's refusals."""
+"""Errors of kustomize are summarized."""
 
 from pathlib import Path
 
@@ -22,15 +22,15 @@ CHAIN = (
         'E1121 12:06:51.953035 27111 run.go:72] "command failed" err=<\n\t{}\n >\n',
     ],
 )
-def test_every_frame_is_taken_off(frame: str) -> None:
-    """kustomize and kubectl print the same sentence in different ways."""
+def test_the_log_prefix_is_removed(frame: str) -> None:
+    """kustomize and kubectl print the same message in different forms."""
     said = frame.format(CHAIN + "no such thing as a free lunch")
 
     assert summarize(said) == ("no such thing as a free lunch", "correct the kustomization")
 
 
-def test_files_are_named_as_seen_from_here() -> None:
-    """Absolute paths are kustomize's, relative ones are the user's."""
+def test_paths_are_relative_to_the_working_folder() -> None:
+    """kustomize prints absolute paths, users write relative ones."""
     missing = Path.cwd() / "overlay" / "nothing.yaml"
 
     sentence, remedy = summarize(f"Error: {CHAIN}evalsymlink failure on '{missing}' : "
@@ -40,7 +40,7 @@ def test_files_are_named_as_seen_from_here() -> None:
     assert remedy == "create the file, or correct its name in the kustomization"
 
 
-def test_an_address_that_cannot_be_fetched_is_named() -> None:
+def test_a_url_that_cannot_be_fetched_is_named() -> None:
     """With the reason."""
     said = (
         f"Error: {CHAIN}accumulation err='accumulating resources from 'https://example.com/a': "
@@ -50,6 +50,6 @@ def test_an_address_that_cannot_be_fetched_is_named() -> None:
     assert summarize(said)[0] == "https://example.com/a cannot be fetched: connection refused"
 
 
-def test_silence_is_told_too() -> None:
-    """A killed kustomize says nothing."""
+def test_an_empty_message_has_a_replacement() -> None:
+    """A killed kustomize prints nothing."""
     assert summarize("") == ("it failed without a message", "correct the kustomization")

@@ -1,4 +1,4 @@
-"""From files to resources, or all problems at once."""
+"""Loading yields resources, or all problems at once."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def _problems(text: str) -> list[str]:
     return [f"{problem.place.position} {problem.code} {problem.path}" for problem in caught.value.problems]
 
 
-def test_a_resource_has_what_others_ask_it_for() -> None:
+def test_a_resource_has_the_fields_of_its_object() -> None:
     """Identity, labels, spec, place and order."""
     text = (
         "# a comment\napiVersion: apps/v1\nkind: Deployment\n"
@@ -36,14 +36,14 @@ def test_a_resource_has_what_others_ask_it_for() -> None:
 
 
 def test_an_object_without_namespace_is_in_default() -> None:
-    """Cluster-wide objects are in none."""
+    """Cluster-scoped objects are in none."""
     text = f"{SERVICE}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n"
 
     assert [resource.namespace for resource in load_text(text).resources] == ["default", ""]
 
 
 def test_a_config_map_has_data() -> None:
-    """Empty where there is none."""
+    """Empty if it has none."""
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {A: b}\n"
 
     (config,) = load_text(text).resources
@@ -52,7 +52,7 @@ def test_a_config_map_has_data() -> None:
     assert (config.data, service.data) == ({"A": "b"}, {})
 
 
-def test_lists_are_unpacked_with_the_lines_of_their_items() -> None:
+def test_items_of_a_list_are_objects_with_their_lines() -> None:
     """As kubectl get -o yaml prints them."""
     text = (
         "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: a}\n"
@@ -62,8 +62,8 @@ def test_lists_are_unpacked_with_the_lines_of_their_items() -> None:
     assert _problems(text) == ["a.yaml:8 SM114 spec.ports[0].port"]
 
 
-def test_nulls_are_fields_that_are_not_there() -> None:
-    """So that nobody after us has to ask for both."""
+def test_null_fields_are_absent() -> None:
+    """So that later code need not handle both."""
     text = f"{SERVICE}status: null\n".replace("{name: logic}", "{name: logic, labels: null}")
 
     (found,) = load_text(text).resources
@@ -76,8 +76,8 @@ def test_nulls_are_fields_that_are_not_there() -> None:
     }
 
 
-def test_kinds_without_a_meaning_here_are_listed_apart() -> None:
-    """Ignored, and not forgotten."""
+def test_objects_of_ignored_kinds_are_listed_separately() -> None:
+    """They are not dropped."""
     text = (
         f"{SERVICE}---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: logic}}\n"
         "spec: {minAvailable: 1, selector: {matchLabels: {app: logic}}}\n"
@@ -89,15 +89,15 @@ def test_kinds_without_a_meaning_here_are_listed_apart() -> None:
     assert [resource.kind for resource in loaded.ignored] == ["PodDisruptionBudget"]
 
 
-def test_ignored_kinds_are_checked_all_the_same() -> None:
-    """What a cluster would refuse is refused here."""
+def test_objects_of_ignored_kinds_are_validated() -> None:
+    """What a cluster would reject is rejected here."""
     text = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a}\nspec: {minAvailabel: 1}\n"
 
     assert _problems(text) == ["a.yaml:4 SM101 spec.minAvailabel"]
 
 
-def test_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
-    """Whether they cannot be read, have the wrong shape or make no sense."""
+def test_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
+    """Syntax errors, schema errors and semantic errors."""
     (tmp_path / "a.yaml").write_text("a: [\n")
     (tmp_path / "b.yaml").write_text(SERVICE.replace("ports", "prots"))
     (tmp_path / "c.yaml").write_text(SERVICE.replace("80", "0").replace("logic", "other"))
@@ -109,8 +109,8 @@ def test_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert codes == ["SM002", "SM101", "SM114", "SM001", "SM004"]
 
 
-def test_the_same_object_in_two_files_is_told_with_both(tmp_path: Path) -> None:
-    """The second names the first."""
+def test_an_object_in_two_files_is_reported_with_both(tmp_path: Path) -> None:
+    """The problem of the second names the first."""
     (tmp_path / "a.yaml").write_text(SERVICE)
     (tmp_path / "b.yaml").write_text(f"# again\n{SERVICE}")
 
@@ -123,7 +123,7 @@ def test_the_same_object_in_two_files_is_told_with_both(tmp_path: Path) -> None:
 
 
 def test_the_order_of_the_input_is_kept() -> None:
-    """It stands for the creation time, which decides between objects in Istio."""
+    """It stands for the creation time, by which Istio decides between objects."""
     text = "---\n".join(SERVICE.replace("logic", name) for name in ("c", "a", "b"))
 
     found = [(resource.order, resource.name) for resource in load_text(text).resources]
@@ -144,14 +144,14 @@ def test_warnings_do_not_stop_the_load() -> None:
     assert [(warning.code, warning.place.line) for warning in analyze_manifests(loaded)] == [("SM206", 5)]
 
 
-def test_nothing_loads_as_nothing() -> None:
-    """No documents, no problem of ours."""
+def test_an_empty_text_has_no_objects() -> None:
+    """And no problems."""
     assert load_text("# only a comment\n") == LoadResult(())
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])
 def test_every_served_version_of_istio_is_read(version: str) -> None:
-    """Old manifests need not be rewritten."""
+    """Old manifests need no changes."""
     text = (
         f"apiVersion: networking.istio.io/{version}\nkind: DestinationRule\nmetadata: {{name: a}}\n"
         f"spec: {{host: logic}}\n---\n{SERVICE}"

@@ -1,4 +1,4 @@
-"""Manifests in the shape of well-known projects: they must load as they are."""
+"""Manifests like those of well-known projects load unchanged."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
-def test_manifests_of_others_load_without_a_word(file: Path) -> None:
-    """No error, no warning."""
+def test_manifests_of_others_load_without_problems(file: Path) -> None:
+    """Neither errors nor warnings."""
     loaded = load(files=[file])
 
     assert loaded.resources
@@ -21,7 +21,7 @@ def test_manifests_of_others_load_without_a_word(file: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["k8s/base", "istio/base", "istio/overlays/canary"])
-def test_our_own_manifests_load_without_a_word(folder: str) -> None:
+def test_our_own_manifests_load_without_problems(folder: str) -> None:
     """The base alone, with Istio, and with the first overlay."""
     loaded = load(kustomizations=[ROOT / folder])
 

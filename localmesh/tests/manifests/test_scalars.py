@@ -1,4 +1,4 @@
-"""Unquoted words of YAML, as kubectl reads them."""
+"""Unquoted scalars of YAML, as kubectl reads them."""
 
 import pytest
 
@@ -37,7 +37,7 @@ from localmesh.manifests.scalars import plain_scalar
         ("-", "-"),
     ],
 )
-def test_a_word_has_the_value_that_kubernetes_sees(word: str, value: object) -> None:
+def test_a_scalar_has_its_value_in_kubernetes(word: str, value: object) -> None:
     """go-yaml and PyYAML differ here: exponents, times, dates, y and n."""
     found = plain_scalar(word)
 

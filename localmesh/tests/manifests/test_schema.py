@@ -1,4 +1,4 @@
-"""The shipped schemas, and what is made of their errors."""
+"""The shipped schemas, and the problems for their errors."""
 
 import json
 from importlib.resources import files
@@ -38,7 +38,7 @@ def test_every_kind_has_a_schema_and_every_schema_a_kind() -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_schema_works(kind: str) -> None:
-    """It compiles, and an unknown field is found."""
+    """It compiles, and reports an unknown field."""
     body = {"apiVersion": "", "kind": "", "metadata": {"name": "a"}, "nonsense": 1}
 
     found = [str(problem.path) for problem in schema_problems(body, kind, Place("a.yaml"))]
@@ -48,7 +48,7 @@ def test_every_schema_works(kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["istio.json", "kubernetes.json"])
 def test_the_source_of_the_schemas_is_named(name: str) -> None:
-    """Their licence asks for it, and so does the next update."""
+    """As their licence requires, and for the next update."""
     notice = (files("localmesh.manifests") / "schemas" / "NOTICE").read_text(encoding="utf-8")
 
     assert "scripts/generate_schemas.py" in _schemas(name)["$comment"]
@@ -78,14 +78,14 @@ def test_the_source_of_the_schemas_is_named(name: str) -> None:
         ({"ports": [{}]}, "add spec.ports[0].port"),
     ],
 )
-def test_the_remedy_fits_the_mistake(spec: dict[str, Any], remedy: str) -> None:
-    """Misspelt, at the wrong depth, of the wrong type."""
+def test_the_remedy_depends_on_the_mistake(spec: dict[str, Any], remedy: str) -> None:
+    """Misspelled fields, wrong indentation, wrong types."""
     problems = _problems("Service", spec=spec, metadata={"name": "a"})
 
     assert [problem.fix for problem in problems] == [remedy]
 
 
-def test_a_misspelt_field_is_not_missing_as_well() -> None:
+def test_a_misspelled_field_is_not_missing_as_well() -> None:
     """One mistake, one problem."""
     (problem,) = _problems("Service", spec={"ports": [{"prot": 80}]})
 
@@ -123,7 +123,7 @@ def test_a_misspelt_field_is_not_missing_as_well() -> None:
     ],
 )
 def test_rules_of_custom_resources_are_in_their_schemas(kind: str, spec: dict[str, Any], told: str) -> None:
-    """What the API server checks by expressions, a schema says where it can."""
+    """Schemas contain the expressions of the API server that they can express."""
     body = {"apiVersion": "", "kind": "", "metadata": {"name": "a"}, "spec": spec}
 
     problems = schema_problems(body, kind, Place("a.yaml"))

@@ -1,4 +1,4 @@
-"""The HTTP interface of a running mesh: the paths and words of the Kubernetes API, and localmesh's own."""
+"""The HTTP API of a running mesh: the paths of the Kubernetes API, and localmesh's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Asking = Callable[[aiohttp.ClientSession], Awaitable[Any]]
 
 
 def ask(folder: Path, asking: Asking, manifests: str = BASE + V1 + V2 + routed(v1=1)) -> Any:
-    """What `asking` gets from the API of a mesh; it is given a session with the API's address as base."""
+    """The result of `asking`, which gets a session whose base URL is the API of a mesh."""
 
     async def run() -> Any:
         async with mesh_of(folder, manifests) as mesh:
@@ -47,8 +47,8 @@ async def post(session: aiohttp.ClientSession, path: str, **options: Any) -> tup
         return answer.status, await answer.json()
 
 
-def test_objects_are_found_where_a_kubernetes_api_server_has_them(tmp_path: Path) -> None:
-    """One object, the list of a namespace, the list of all; what is not there is a Status of 404."""
+def test_objects_have_the_paths_of_a_kubernetes_api_server(tmp_path: Path) -> None:
+    """One object, the list of a namespace, the list of all; a missing object is a Status with 404."""
     prefix = "/apis/networking.istio.io/v1"
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
@@ -83,10 +83,10 @@ def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
             await get(session, through),
             await get(session, f"{through}:8080/proxy/metrics?a=b"),
             await get(session, f"{through}:1/proxy/metrics"),
-            await get(session, "/api/v1/namespaces/shop/pods/nobody:8080/proxy/"),
+            await get(session, "/api/v1/namespaces/shop/pods/unknown:8080/proxy/"),
         ]
 
-    listed, one, through, no_port, nobody = ask(tmp_path, asking)
+    listed, one, through, no_port, unknown = ask(tmp_path, asking)
 
     pod = listed[1]["items"][0]
     assert len(listed[1]["items"]) == 1
@@ -96,11 +96,11 @@ def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
     assert [each["name"] for each in pod["status"]["containerStatuses"]] == ["web", "istio-proxy"]
     assert through[1]["path"] == "/metrics?a=b"
     assert (no_port[0], "declares no port 1" in no_port[1]["message"]) == (400, True)
-    assert nobody[0] == 404
+    assert unknown[0] == 404
 
 
-def test_a_pod_is_asked_for_no_other_encoding_than_the_caller_takes(tmp_path: Path) -> None:
-    """Otherwise a caller would get compressed metrics that it did not ask for."""
+def test_a_pod_is_asked_for_the_encoding_that_the_caller_accepts(tmp_path: Path) -> None:
+    """Otherwise a caller would get compressed metrics that it cannot read."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
         listed = await get(session, "/api/v1/namespaces/shop/pods")
@@ -116,7 +116,7 @@ def test_a_pod_is_asked_for_no_other_encoding_than_the_caller_takes(tmp_path: Pa
 
 
 def test_a_pod_is_reached_through_its_sidecar_as_in_a_cluster(tmp_path: Path) -> None:
-    """The API is outside the mesh: where only mTLS is taken, it gets no answer."""
+    """The API is outside the mesh: where only mTLS is accepted, it gets an error."""
     strict = """---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -134,8 +134,8 @@ spec: {mtls: {mode: STRICT}}
     assert (status, refusal["reason"]) == (503, "ServiceUnavailable")
 
 
-def test_a_port_that_no_service_sends_to_is_shut_where_only_mtls_is_taken(tmp_path: Path) -> None:
-    """No sidecar here stands before it, but Istio's would; an exception for the port opens it."""
+def test_a_port_without_a_service_is_refused_if_the_mode_is_strict(tmp_path: Path) -> None:
+    """Istio's sidecar would intercept it; an exception for the port makes it available."""
     policies = """---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -154,14 +154,14 @@ spec: {selector: {matchLabels: {version: v2}}, portLevelMtls: {"9102": {mode: PE
         return [await get(session, f"/api/v1/namespaces/shop/pods/{name}:9102/proxy/") for name in names]
 
     pods = (V1 + V2).replace("[{containerPort: 8080}]", "[{containerPort: 8080}, {containerPort: 9102}]")
-    (shut, said), (opened, _) = ask(tmp_path, asking, BASE + pods + routed(v1=1) + policies)
+    (refused, answer), (allowed, _) = ask(tmp_path, asking, BASE + pods + routed(v1=1) + policies)
 
-    assert (shut, said["reason"], opened) == (503, "ServiceUnavailable", 200)
-    assert "takes nothing but mTLS" in said["message"]
+    assert (refused, answer["reason"], allowed) == (503, "ServiceUnavailable", 200)
+    assert "only mTLS is accepted" in answer["message"]
 
 
-def test_apply_refuses_what_cannot_be_done_and_says_why(tmp_path: Path) -> None:
-    """Bad JSON is 400, bad manifests 422, a pod that dies 409; the generation counts what took effect."""
+def test_apply_answers_every_failure_with_its_status(tmp_path: Path) -> None:
+    """Bad JSON is 400, bad manifests 422, a pod that dies 409; the generation counts successful changes."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
         good = BASE + V1 + V2 + routed(v2=1)
@@ -217,7 +217,7 @@ def test_a_bug_in_translation_is_an_internal_error(
     assert (mesh["generation"], mesh["ready"]) == (1, True)
 
 
-def test_web_pages_cannot_use_it(tmp_path: Path) -> None:
+def test_web_pages_cannot_use_the_api(tmp_path: Path) -> None:
     """Neither under a name that only resolves to the loopback nor with a form's content type."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
@@ -232,8 +232,8 @@ def test_web_pages_cannot_use_it(tmp_path: Path) -> None:
     assert (rebound[0], form[0], local[0]) == (403, 415, 200)
 
 
-def test_a_name_that_was_given_to_it_is_answered(tmp_path: Path) -> None:
-    """As containers call each other; other names are refused as ever."""
+def test_additional_host_names_are_accepted(tmp_path: Path) -> None:
+    """For calls between containers; other names are refused."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
         return [
@@ -246,7 +246,7 @@ def test_a_name_that_was_given_to_it_is_answered(tmp_path: Path) -> None:
 
 
 def test_status_lists_what_is_not_intercepted_and_what_is_ignored(tmp_path: Path) -> None:
-    """A TCP port and an autoscaler are told, not dropped."""
+    """A TCP port and a PodDisruptionBudget are listed."""
     more = """---
 apiVersion: v1
 kind: Service

@@ -1,4 +1,4 @@
-"""Bringing a running mesh from one state to another, or leaving it as it was."""
+"""Changes of a running mesh: applied as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from localmesh.xds import RejectedError
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("mesh")]
 
 
-def test_a_changed_weight_is_in_force_when_apply_returns(tmp_path: Path) -> None:
-    """No wait is needed between an apply and the first request that it concerns."""
+def test_a_changed_weight_applies_when_apply_returns(tmp_path: Path) -> None:
+    """No wait is needed between an apply and the first request."""
 
     async def run() -> list[Counter[str]]:
         async with mesh_of(tmp_path, BASE + V1 + V2 + routed(v1=100, v2=0)) as mesh:
@@ -68,8 +68,8 @@ async def _load_during(mesh: Mesh, routes: list[str]) -> Counter[int]:
     return statuses
 
 
-def test_a_changed_cluster_and_a_new_one_are_in_force_when_apply_returns(tmp_path: Path) -> None:
-    """Envoy holds its answer back until clusters are warm: their endpoints must not wait for that answer."""
+def test_changed_and_new_clusters_apply_when_apply_returns(tmp_path: Path) -> None:
+    """Envoy acknowledges clusters when they are warm, so that their endpoints must be sent before."""
     limited = BASE.replace(
         "  host: web\n", "  host: web\n  trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}\n"
     )
@@ -104,7 +104,7 @@ def test_a_new_version_serves_as_soon_as_it_is_routed(tmp_path: Path) -> None:
 
 
 def test_a_changed_policy_of_a_service_is_applied(tmp_path: Path) -> None:
-    """A cluster that changes and keeps its name and endpoints waits for them anew, and gets them."""
+    """A cluster that changes and keeps its name and endpoints waits for them again, and gets them."""
     limit = "  trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}\n"
     limited = BASE.replace("  host: web\n", "  host: web\n" + limit)
 
@@ -122,7 +122,7 @@ def test_what_is_no_longer_wanted_is_stopped_and_named(tmp_path: Path) -> None:
     async def run() -> tuple[object, list[str]]:
         async with mesh_of(tmp_path, BASE + V1 + V2 + routed(v1=1)) as mesh:
             found = await apply(mesh, BASE + V1 + routed(v1=2))
-            return found, [name for _, name in mesh.members]
+            return found, [name for _, name in mesh.pods]
 
     found, pods = asyncio.run(run())
 
@@ -137,7 +137,7 @@ def test_what_is_no_longer_wanted_is_stopped_and_named(tmp_path: Path) -> None:
 def test_a_configuration_that_envoy_refuses_leaves_the_old_one_in_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A NACK is told with Envoy's reason, the pods of the refused state are gone, traffic is as before."""
+    """The error has Envoy's reason, the pods of the rejected state are stopped, traffic is as before."""
     spoiled = {"spoil": False}
 
     async def run() -> tuple[str, Counter[str], int]:
@@ -146,13 +146,13 @@ def test_a_configuration_that_envoy_refuses_leaves_the_old_one_in_force(
             with pytest.raises(RejectedError) as error:
                 await apply(mesh, BASE + V1 + V2 + routed(v2=1))
             spoiled["spoil"] = False
-            return str(error.value), await answers(mesh, 10), len(mesh.members)
+            return str(error.value), await answers(mesh, 10), len(mesh.pods)
 
     _spoil_routes_when(monkeypatch, spoiled)
 
     message, found, pods = asyncio.run(run())
 
-    assert "refused RouteConfiguration" in message
+    assert "rejected RouteConfiguration" in message
     assert "Domains: value must contain at least 1 item" in message
     assert found == {"v1": 10}
     assert pods == 1
@@ -182,7 +182,7 @@ def test_a_pod_that_dies_at_start_leaves_the_old_state_in_force(tmp_path: Path) 
         async with mesh_of(tmp_path, BASE + V1 + routed(v1=1)) as mesh:
             with pytest.raises(PodFailedError) as error:
                 await apply(mesh, BASE + V1 + DYING_V2 + routed(v2=1))
-            return str(error.value), await answers(mesh, 10), len(mesh.members)
+            return str(error.value), await answers(mesh, 10), len(mesh.pods)
 
     message, found, pods = asyncio.run(run())
 
@@ -199,8 +199,8 @@ def test_endpoints_follow_readiness(tmp_path: Path) -> None:
         plain = routed(v1=1).replace(", subset: v1", "")
         async with mesh_of(tmp_path, BASE + V1 + V2 + plain) as mesh:
             both = await answers(mesh, 60)
-            victim = next(member for key, member in mesh.members.items() if key[1].startswith("web-v2"))
-            process = victim.pod.containers[0].pid
+            victim = next(pod for key, pod in mesh.pods.items() if key[1].startswith("web-v2"))
+            process = victim.application.containers[0].pid
             assert process is not None
             _kill(process)
             while victim.ready:
@@ -251,7 +251,7 @@ def test_an_envoy_that_dies_is_started_again_where_it_was(tmp_path: Path) -> Non
 
 
 def test_a_port_that_is_taken_by_another_program_is_told(tmp_path: Path) -> None:
-    """A pod whose port somebody else took before it started fails with the port's number."""
+    """A pod whose port another program has taken fails with the port's number."""
 
     async def run() -> str:
         loaded = load_text(BASE + V1 + routed(v1=1))

@@ -18,7 +18,7 @@ class EmptyRuntime:
     """A runtime that runs nothing; `changed` reports a change of readiness."""
 
     addresses: Any = None
-    mark: Mapping[str, str] = {}
+    owner_environment: Mapping[str, str] = {}
     changed: Callable[[], None]
 
     async def open(self, _ads: object, on_change: Callable[[], None]) -> None:

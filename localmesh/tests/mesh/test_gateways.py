@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.server.status import gateways
@@ -225,7 +225,7 @@ async def _ask_all(folder: Path) -> Answers:
         addresses = gateways(mesh)
         ingress = addresses["istio-ingressgateway"]
         fronts = [ports["http"] for name, ports in sorted(addresses.items()) if name.startswith("front")]
-        sidecar = f"http://{find(mesh.plan.proxies, 'web').outbound}"
+        sidecar = f"http://{find(mesh.desired_state.proxies, 'web').outbound}"
         requests = {
             "first host": (ingress["http"], "first.example.com", None),
             "second host": (ingress["http"], "second.example.com", None),

@@ -1,4 +1,4 @@
-"""Field paths: values that grow."""
+"""Paths of fields."""
 
 from localmesh.problems import FieldPath
 
@@ -10,15 +10,15 @@ def test_a_path_reads_like_the_manifest() -> None:
     assert str(path) == "spec.http[0].route"
 
 
-def test_keys_that_are_no_words_are_quoted() -> None:
-    """Dots and slashes of a label key cannot be taken for steps of the path."""
+def test_keys_with_special_characters_are_quoted() -> None:
+    """Dots and slashes of a label key do not look like segments of the path."""
     path = FieldPath("metadata", "labels", "app.kubernetes.io/name")
 
     assert str(path) == 'metadata.labels["app.kubernetes.io/name"]'
 
 
-def test_growing_leaves_the_path_as_it_was() -> None:
-    """Paths are values: they can be kept and compared."""
+def test_a_path_is_immutable() -> None:
+    """Appending returns another path."""
     spec = FieldPath("spec")
 
     longer = spec / "http"
@@ -28,7 +28,7 @@ def test_growing_leaves_the_path_as_it_was() -> None:
 
 
 def test_a_path_contains_itself_and_what_is_below() -> None:
-    """Not what is beside it or above it."""
+    """But not siblings or parents."""
     http = FieldPath("spec", "http")
 
     inside = [http.contains(other) for other in (http, http / 0, FieldPath("spec"), FieldPath("spec", "tcp"))]

@@ -40,7 +40,7 @@ def test_a_problem_of_a_patched_object_names_file_patch_field_and_remedy() -> No
 
 
 def test_a_problem_of_a_file_has_no_object_and_no_field() -> None:
-    """What cannot be read is no object yet."""
+    """A file that cannot be read contains no objects."""
     problem = syntax.MALFORMED.at(Place("gateway.yaml", line=3), reason="a tab")
 
     assert str(problem) == (
@@ -50,13 +50,13 @@ def test_a_problem_of_a_file_has_no_object_and_no_field() -> None:
     )
 
 
-def test_a_cluster_wide_object_is_named_without_namespace() -> None:
-    """A Namespace is in none."""
+def test_a_cluster_scoped_object_is_named_without_namespace() -> None:
+    """Such as a Namespace."""
     assert Place("shop.yaml", "Namespace", "", "shop").subject == "Namespace shop"
 
 
 def test_an_error_carries_all_problems_sorted_by_place() -> None:
-    """A person goes through the files from top to bottom."""
+    """In the order of the files and their lines."""
     problems = [_problem("b.yaml", 1), _problem("a.yaml", 10), _problem("a.yaml", 9)]
 
     error = ManifestError(problems)
@@ -66,7 +66,7 @@ def test_an_error_carries_all_problems_sorted_by_place() -> None:
 
 
 def test_a_warning_can_be_made_an_error() -> None:
-    """That is what --strict does."""
+    """As --strict does."""
     warning = warnings.RETRIES_WITHOUT_EFFECT.at(Place("a.yaml"))
 
     assert (warning.severity, warning.as_error().severity) == (Severity.WARNING, Severity.ERROR)

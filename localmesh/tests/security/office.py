@@ -1,4 +1,4 @@
-"""A small mesh to guard: a gateway, two clients with a ServiceAccount each, and `web` that all call."""
+"""A small mesh to protect: a gateway, two clients with their own ServiceAccounts, and `web`, their server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh
 
@@ -57,13 +57,13 @@ spec: {hosts: ["*"], gateways: [edge], http: [{route: [{destination: {host: web}
 )
 
 OUTSIDE = "outside"
-"""A caller without a sidecar: it reaches the pod's sidecar in plain text."""
+"""A caller without a sidecar, which calls the pod's sidecar in plain text."""
 GATEWAY = "istio-ingressgateway"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request to `web` from a workload, the gateway or somebody outside."""
+    """A request to `web` from a workload, the gateway or a client outside the mesh."""
 
     sender: str
     path: str = "/"
@@ -73,7 +73,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """Status (0: the connection was refused), body and what the application saw of the request."""
+    """The status (0: the connection was refused), the body, and the request as the application saw it."""
 
     status: int
     body: str = ""
@@ -85,7 +85,7 @@ class Answer:
 
 
 async def ask(mesh: Mesh, request: Request, session: aiohttp.ClientSession) -> Answer:
-    """Sends a request and tells what came of it."""
+    """Sends a request and returns its answer."""
     url, via = _way(mesh, request)
     try:
         async with session.request(
@@ -98,15 +98,15 @@ async def ask(mesh: Mesh, request: Request, session: aiohttp.ClientSession) -> A
 
 def _way(mesh: Mesh, request: Request) -> tuple[str, str | None]:
     if request.sender == OUTSIDE:
-        inbound = find(mesh.plan.proxies, "web").inbound[0]
+        inbound = find(mesh.desired_state.proxies, "web").inbound[0]
         return f"http://{inbound.listen}{request.path}", None
-    proxy = find(mesh.plan.proxies, request.sender)
+    proxy = find(mesh.desired_state.proxies, request.sender)
     if proxy.outbound is None:
         return f"http://{proxy.listen[8080]}{request.path}", None
     return f"http://web.shop{request.path}", f"http://{proxy.outbound}"
 
 
 async def apply(mesh: Mesh, policies: str) -> None:
-    """Makes the mesh this one with these policies."""
+    """Applies this mesh with these policies."""
     loaded = load_text(BASE + policies)
     await mesh.apply(loaded.resources, loaded.ignored)

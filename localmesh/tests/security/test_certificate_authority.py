@@ -1,4 +1,4 @@
-"""The authority and what it gives out."""
+"""The certificate authority and its certificates."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _parsed(pem: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(pem.encode())
 
 
-def test_a_certificate_bears_the_identity_and_the_root_vouches_for_it() -> None:
-    """The SPIFFE identity is the one name in it, and both sides of a connection may show it."""
+def test_a_certificate_has_the_identity_and_is_signed_by_the_root() -> None:
+    """The SPIFFE identity is its only name, and both sides of a connection can use it."""
     authority = CertificateAuthority()
 
     leaf = _parsed(authority.certificate(LOGIC).chain)
@@ -43,8 +43,8 @@ def test_a_certificate_bears_the_identity_and_the_root_vouches_for_it() -> None:
     leaf.verify_directly_issued_by(_parsed(authority.root))
 
 
-def test_another_mesh_s_root_does_not_vouch_for_it() -> None:
-    """Every authority has a key of its own, whatever its name."""
+def test_a_certificate_is_not_valid_for_the_root_of_another_mesh() -> None:
+    """Each authority has its own key, although the names are equal."""
     leaf = _parsed(CertificateAuthority().certificate(LOGIC).chain)
 
     with pytest.raises(InvalidSignature):
@@ -52,7 +52,7 @@ def test_another_mesh_s_root_does_not_vouch_for_it() -> None:
 
 
 def test_a_certificate_is_the_same_until_it_is_rotated() -> None:
-    """One per ServiceAccount, shared by its pods; after a rotation with a new key."""
+    """The pods of a ServiceAccount share one; a rotation creates a new one with a new key."""
     authority = CertificateAuthority()
     before = authority.certificate(LOGIC)
 
@@ -62,8 +62,8 @@ def test_a_certificate_is_the_same_until_it_is_rotated() -> None:
     assert _parsed(before.chain).issuer == _parsed(authority.root).subject
 
 
-def test_renewal_is_due_when_half_of_the_life_is_over() -> None:
-    """The first certificate decides; without one there is nothing to renew."""
+def test_renewal_is_due_at_half_of_the_lifetime() -> None:
+    """The oldest certificate decides; without any there is nothing to renew."""
     clock = Clock()
     authority = CertificateAuthority(timedelta(hours=2), clock)
     assert authority.renewal_due is None

@@ -1,4 +1,4 @@
-"""Calls that leave the mesh: to hosts of ServiceEntries, to unknown ones, and what a Sidecar leaves out."""
+"""Calls that leave the mesh: to hosts of ServiceEntries, to unknown hosts, and with a restricting Sidecar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import BASE
@@ -38,7 +38,7 @@ spec: {{egress: [{{hosts: {hosts}}}], outboundTrafficPolicy: {{mode: {mode}}}}}
 
 
 def entries(port: int) -> str:
-    """Ways to reach a server outside that listens on a port of the loopback."""
+    """Ways to reach a server outside the mesh that listens on a port of the loopback."""
     return "".join(
         (
             entry("static", "static.example.com", f"resolution: STATIC, {_at('127.0.0.1', port)}"),
@@ -66,8 +66,8 @@ EXPECTED = {
         "http://a.wild.example.com/": 200,
         "http://inside.example.com/": 200,
         "http://web/": 200,
-        "http://127.0.0.1/": 503,  # unknown: passed on, and nobody listens there on port 80
-        "http://static.example.com:8443/": 404,  # a port that no Service has cannot be called
+        "http://127.0.0.1/": 503,  # unknown: passed on, and nothing listens there on port 80
+        "http://static.example.com:8443/": 404,  # no Service has that port, so it cannot be called
     },
     "registry only": {
         "http://static.example.com/": 200,
@@ -101,7 +101,7 @@ POLICIES = {
 
 @pytest.fixture(scope="module")
 def statuses(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str, int]]:
-    """What the client's calls got under every policy."""
+    """The answers to the client's calls with each policy."""
     return asyncio.run(_call_all(tmp_path_factory.mktemp("egress")))
 
 
@@ -114,7 +114,7 @@ async def _call_all(folder: Path) -> Mapping[str, Mapping[str, int]]:
     ):
         for name, policy in POLICIES.items():
             await mesh.apply(load_text(BASE + entries(port) + policy).resources)
-            via = f"http://{find(mesh.plan.proxies, 'client').outbound}"
+            via = f"http://{find(mesh.desired_state.proxies, 'client').outbound}"
             found[name] = {}
             for url in EXPECTED[name]:
                 async with session.get(url, proxy=via) as answer:
@@ -139,8 +139,8 @@ async def _outside() -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_calls_to_the_outside_get_what_the_policy_means(
+def test_calls_to_hosts_outside_the_mesh_get_the_answer_that_the_policy_allows(
     name: str, statuses: Mapping[str, Mapping[str, int]]
 ) -> None:
-    """Known hosts are reached; unknown ones only where nothing forbids it."""
+    """Known hosts are reached; unknown ones only if the policy allows it."""
     assert statuses[name] == EXPECTED[name]

@@ -1,4 +1,4 @@
-"""mTLS in a running mesh: who is seen, and that neither rotation nor policies cost a request."""
+"""mTLS in a running mesh: identities of callers; neither rotation nor policies lose a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from localmesh.catalog.security import identity
-from localmesh.explain.offline import find
+from localmesh.explain.from_manifests import find
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, ask
 
@@ -39,8 +39,8 @@ spec: {}
 """
 
 
-def test_the_application_is_told_who_calls(tmp_path: Path) -> None:
-    """A caller's sidecar proves its ServiceAccount; a caller without one proves and claims nothing."""
+def test_the_application_gets_the_identity_of_the_caller(tmp_path: Path) -> None:
+    """The sidecar of a caller proves its ServiceAccount; a caller without one has no identity."""
 
     async def run() -> list[str]:
         async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
@@ -60,13 +60,13 @@ def test_the_application_is_told_who_calls(tmp_path: Path) -> None:
     assert outside == ""
 
 
-def test_a_client_that_shows_no_certificate_gets_no_answer(tmp_path: Path) -> None:
-    """TLS alone is not enough: whoever calls must prove an identity of the mesh."""
+def test_a_client_without_a_certificate_gets_no_answer(tmp_path: Path) -> None:
+    """TLS alone is not enough: a caller must prove an identity of the mesh."""
 
     async def run() -> bytes:
         async with _mesh(tmp_path) as mesh:
             await apply(mesh, STRICT)
-            listen = find(mesh.plan.proxies, "web").inbound[0].listen
+            listen = find(mesh.desired_state.proxies, "web").inbound[0].listen
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             reader, writer = await asyncio.open_connection(listen.host, listen.port, ssl=context)
@@ -83,7 +83,7 @@ def test_a_client_that_shows_no_certificate_gets_no_answer(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("connections", ["", ONE_REQUEST_EACH], ids=["kept alive", "one request each"])
 def test_no_request_is_lost_while_certificates_are_rotated(tmp_path: Path, connections: str) -> None:
-    """Under load, ten rotations: connections that are open stay, new ones show the new certificates."""
+    """Ten rotations under load: open connections stay, new ones use the new certificates."""
 
     async def run() -> tuple[Counter[int], set[str]]:
         async with _mesh(tmp_path) as mesh:
@@ -98,7 +98,7 @@ def test_no_request_is_lost_while_certificates_are_rotated(tmp_path: Path, conne
 
 
 def test_certificates_are_rotated_before_they_expire(tmp_path: Path) -> None:
-    """With a life of three seconds, requests go on for longer than that and none is lost."""
+    """With a lifetime of three seconds, requests are sent for longer than that and none is lost."""
 
     async def run() -> Counter[int]:
         async with _mesh(tmp_path, timedelta(seconds=3)) as mesh:
@@ -115,8 +115,8 @@ def test_certificates_are_rotated_before_they_expire(tmp_path: Path) -> None:
     assert set(asyncio.run(run())) == {200}
 
 
-def test_no_request_is_lost_while_strict_comes_and_goes(tmp_path: Path) -> None:
-    """Sidecars talk mTLS either way: for them nothing changes."""
+def test_no_request_is_lost_while_strict_is_switched_on_and_off(tmp_path: Path) -> None:
+    """Sidecars use mTLS in both modes: for them nothing changes."""
 
     async def run() -> Counter[int]:
         async with _mesh(tmp_path) as mesh:
@@ -129,8 +129,8 @@ def test_no_request_is_lost_while_strict_comes_and_goes(tmp_path: Path) -> None:
     assert set(statuses) == {200}
 
 
-def test_a_slow_request_outlives_a_change_of_mode(tmp_path: Path) -> None:
-    """The connection goes on under what it was begun with, and the caller gets its answer."""
+def test_a_slow_request_survives_a_change_of_mode(tmp_path: Path) -> None:
+    """The connection keeps the mode that it was opened with, and the caller gets its answer."""
 
     async def run() -> list[int]:
         async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
@@ -146,8 +146,8 @@ def test_a_slow_request_outlives_a_change_of_mode(tmp_path: Path) -> None:
     assert asyncio.run(run()) == [200, 200, 200]
 
 
-def test_a_policy_is_in_force_at_once_on_connections_that_are_open(tmp_path: Path) -> None:
-    """Policies are not part of the listener: no connection ends, and the next request obeys."""
+def test_a_policy_applies_immediately_to_open_connections(tmp_path: Path) -> None:
+    """Policies are not part of the listener: no connection is closed, and the next request is checked."""
 
     async def run() -> list[int]:
         async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
@@ -161,8 +161,8 @@ def test_a_policy_is_in_force_at_once_on_connections_that_are_open(tmp_path: Pat
 
 
 async def _active(mesh: Mesh, session: aiohttp.ClientSession) -> int:
-    """How many requests the sidecar of `web` has passed on and not answered yet."""
-    envoy = next(member.envoy for key, member in mesh.members.items() if key[1].startswith("web-"))
+    """The number of requests that the sidecar of `web` has passed on and not answered yet."""
+    envoy = next(pod.sidecar for key, pod in mesh.pods.items() if key[1].startswith("web-"))
     assert envoy is not None
     async with session.get(f"http://{envoy.admin}/stats?filter=inbound_8080.downstream_rq_active") as answer:
         return sum(int(line.rpartition(" ")[2]) for line in (await answer.text()).splitlines())
@@ -175,7 +175,7 @@ def _mesh(folder: Path, lifetime: timedelta = timedelta(hours=1)) -> Mesh:
 async def _load_during(
     mesh: Mesh, steps: list[Callable[[], Awaitable[object]]]
 ) -> tuple[Counter[int], set[str]]:
-    """Statuses, and what the application saw of the client's certificates, while the steps are taken."""
+    """The statuses, and the certificates that the application saw, while the steps run."""
     statuses: Counter[int] = Counter()
     certificates: set[str] = set()
     done = asyncio.Event()

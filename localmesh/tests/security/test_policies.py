@@ -1,4 +1,4 @@
-"""Policies as callers meet them: real Envoys, one table."""
+"""The effect of policies on callers: one table of cases, real Envoys."""
 
 from __future__ import annotations
 
@@ -82,17 +82,17 @@ case(
     *((CLIENT, 200), (STRANGER, 200)),
 )
 case(
-    "a caller told to use plain text is refused by STRICT",
+    "a caller configured for plain text is refused by STRICT",
     peer("{mtls: {mode: STRICT}}") + _rule("DISABLE"),
     *((CLIENT, 503), (EDGE, 503)),
 )
 case(
-    "a caller told to use mTLS is refused by DISABLE",
+    "a caller configured for mTLS is refused by DISABLE",
     peer("{mtls: {mode: DISABLE}}") + _rule("ISTIO_MUTUAL"),
     *((CLIENT, 503), (STRANGER, 200)),
 )
 case(
-    "plain text is allowed where callers are told to use it",
+    "plain text is allowed if callers are configured for it",
     _rule("DISABLE"),
     *((CLIENT, 200), (EDGE, 200)),
 )
@@ -111,7 +111,7 @@ case(
     *((CLIENT, 200), (OTHER, 403), (STRANGER, 403)),
 )
 case(
-    "the gateway has an identity of its own",
+    "the gateway has its own identity",
     allow(
         "{rules: [{from: [{source: {principals: "
         "[cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account]}}]}]}"
@@ -146,7 +146,7 @@ case(
     *((Request("client", headers={"x-team": "redder"}), 200), (CLIENT, 403)),
 )
 case(
-    "a dry run refuses nobody",
+    "a dry run refuses no request",
     allow("{}").replace("name: allow,", 'name: allow, annotations: {istio.io/dry-run: "true"},'),
     (CLIENT, 200),
 )
@@ -190,13 +190,13 @@ case(
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Answer]]:
-    """What every case's requests got, all in one mesh: each case is in force once it is applied."""
+    """The answers to the requests of each case, in one mesh; a case applies once its apply has returned."""
     return asyncio.run(_ask_all(MeshSettings(folder := tmp_path_factory.mktemp("office"), folder)))
 
 
 async def _ask_all(settings: MeshSettings) -> Mapping[str, list[Answer]]:
     found: dict[str, list[Answer]] = {}
-    # a connection that is kept alive stays on the mTLS mode under which it began, until it is drained
+    # a connection that is kept alive stays in the mTLS mode that it was opened with, until it is drained
     connector = aiohttp.TCPConnector(force_close=True)
     async with Mesh(settings) as mesh, aiohttp.ClientSession(connector=connector) as session:
         for name, policies, rows in CASES:
@@ -206,7 +206,9 @@ async def _ask_all(settings: MeshSettings) -> Mapping[str, list[Answer]]:
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in CASES])
-def test_requests_get_the_status_that_a_policy_means(name: str, answers: Mapping[str, list[Answer]]) -> None:
+def test_requests_get_the_status_that_the_policies_require(
+    name: str, answers: Mapping[str, list[Answer]]
+) -> None:
     """Each request of a case gets its status from real Envoys; 0: the connection was refused."""
     rows = next(rows for each, _, rows in CASES if each == name)
 

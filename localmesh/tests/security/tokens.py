@@ -1,4 +1,4 @@
-"""Tokens and the key that vouches for them."""
+"""Signed tokens, and the key to verify them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _key() -> rsa.RSAPrivateKey:
 
 
 def jwks() -> str:
-    """The public key, as a RequestAuthentication has it inline."""
+    """The public key, in the inline form of a RequestAuthentication."""
     numbers = _key().public_key().public_numbers()
     key = {"kty": "RSA", "kid": "test", "alg": "RS256", "n": _number(numbers.n), "e": _number(numbers.e)}
     return json.dumps({"keys": [key]})
 
 
 def token(**claims: Any) -> str:
-    """A signed token of `ISSUER`, unless the claims name another."""
+    """A signed token of `ISSUER`, unless the claims have another issuer."""
     head = _part(json.dumps({"alg": "RS256", "kid": "test"}).encode())
     body = _part(json.dumps({"iss": ISSUER, "sub": "joe", **claims}).encode())
     signed = f"{head}.{body}"

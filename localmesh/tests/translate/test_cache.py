@@ -1,17 +1,30 @@
-"""What is remembered of earlier translations changes nothing but the work."""
+"""The cache of the translation saves work and changes nothing else."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
+from dataclasses import fields
+from itertools import permutations
+from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from localmesh.manifests import load, load_text
+from localmesh.kinds import KINDS, Status
+from localmesh.manifests import Resource, load, load_text
 from localmesh.tests.mesh.shop import BASE, V1, V2, routed
 from localmesh.tests.translate.applied import Applied
 from localmesh.tests.translate.test_golden import INPUTS, MESH
+from localmesh.translate import ProxyConfig
 from localmesh.xds.messages import ROUTE, TYPE_PREFIX, message_class, to_message
 from localmesh.xds.snapshots import as_sent
+
+EDITS = Path(__file__).with_name("edits.yaml")
+WITHOUT_PROXIES = {"ConfigMap", "PersistentVolumeClaim", "Secret"}
+"""Kinds that are not about proxies."""
 
 INSIDE = """---
 apiVersion: networking.istio.io/v1
@@ -26,26 +39,118 @@ spec: {{selector: {{app: other}}, ports: [{{name: http, port: 80}}]}}
 """
 
 
+def _versions() -> list[list[Resource]]:
+    """The versions of each object in `edits.yaml`."""
+    by_object: dict[tuple[str, str, str], list[Resource]] = {}
+    for document in yaml.safe_load_all(EDITS.read_text(encoding="utf-8")):
+        (resource,) = load_text(yaml.safe_dump(document)).resources
+        by_object.setdefault((resource.kind, resource.namespace, resource.name), []).append(resource)
+    return list(by_object.values())
+
+
+VERSIONS = _versions()
+EDIT = st.tuples(st.integers(0, len(VERSIONS) - 1), st.integers(-1, 5), st.booleans())
+"""An object by its number, the version that it gets (-1: it is deleted), and whether pods become unready."""
+
+
+@pytest.mark.parametrize(
+    "number", range(len(VERSIONS)), ids=[str(each[0].place.subject) for each in VERSIONS]
+)
+def test_any_single_edit_gives_what_a_translation_from_scratch_gives(number: int) -> None:
+    """An object goes from each of its versions, or from not being there, to each other one."""
+    others = [versions[0] for other, versions in enumerate(VERSIONS) if other != number]
+    applied = Applied()
+
+    for old, new in permutations([[], *([version] for version in VERSIONS[number])], 2):
+        applied.apply([*others, *old])
+        applied.cached()
+        applied.apply([*others, *new])
+
+        assert applied.cached() == applied.from_scratch()
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.lists(EDIT, min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_any_sequence_of_edits_gives_what_a_translation_from_scratch_gives(
+    edits: list[tuple[int, int, bool]], rng: random.Random
+) -> None:
+    """Objects of all kinds come, change and go, and pods become ready and unready."""
+    applied = Applied()
+    current = {number: rng.choice(versions) for number, versions in enumerate(VERSIONS) if rng.random() < 0.8}
+    applied.apply(current.values())
+    before = applied.cached()
+
+    for number, version, fails in edits:
+        current.pop(number, None)
+        if version >= 0:
+            current[number] = VERSIONS[number][version % len(VERSIONS[number])]
+        applied.apply(current.values(), not_ready=rng.sample(applied.workloads, int(fails)))
+        after = applied.cached()
+
+        assert after == applied.from_scratch()
+        assert _rebuilt(before, after) == []
+        before = after
+
+
+def _rebuilt(before: dict[str, ProxyConfig], after: dict[str, ProxyConfig]) -> list[str]:
+    """The parts of configurations that are equal to those of before, but not the same objects."""
+    return [
+        f"{name} {field.name}"
+        for name in before.keys() & after.keys()
+        for field in fields(ProxyConfig)
+        for old, new in [(getattr(before[name], field.name), getattr(after[name], field.name))]
+        if old == new and old is not new
+    ]
+
+
+def test_edits_are_of_every_kind_that_decides_a_configuration() -> None:
+    """A kind that is added gets into the sequences of edits too."""
+    kinds = {kind.name for kind in KINDS.values() if kind.status is Status.TRANSLATED} - WITHOUT_PROXIES
+
+    assert {versions[0].kind for versions in VERSIONS} == kinds
+
+
+def test_every_edit_changes_the_configuration_of_a_proxy() -> None:
+    """Each version of each object makes a difference, or it would test nothing."""
+    first = {number: versions[0] for number, versions in enumerate(VERSIONS)}
+
+    assert [
+        _name(version)
+        for number, versions in enumerate(VERSIONS)
+        for version in versions[1:]
+        if _configs(first.values()) == _configs({**first, number: version}.values())
+    ] == []
+
+
+def _configs(resources: Iterable[Resource]) -> dict[str, ProxyConfig]:
+    applied = Applied()
+    applied.apply(resources)
+    return applied.from_scratch()
+
+
+def _name(resource: Resource) -> str:
+    return resource.place.subject
+
+
 @pytest.mark.parametrize("order", range(2))
-def test_the_memory_of_other_meshes_does_not_show(order: int) -> None:
-    """All golden cases in some order, one after another: each as if it had been the first."""
+def test_earlier_meshes_leave_no_trace(order: int) -> None:
+    """All golden cases in some order, one after another: each is translated as if it were the first."""
     applied = Applied()
 
     for case in random.Random(order).sample(INPUTS, len(INPUTS)):
-        applied.apply(load(files=[MESH, case]).resources, ready=bool(order))
-        fresh = applied.fresh()
+        applied.apply(load(files=[MESH, case]).resources, not_ready=() if order else ("web-v1",))
 
-        assert applied.remembered() == fresh, case
+        assert applied.cached() == applied.from_scratch(), case
 
 
 def test_a_change_leaves_everything_else_the_same_object() -> None:
     """One route of the mesh: the gateway's configuration, and of a sidecar's all but one virtual host."""
     applied = Applied()
     applied.apply(load_text(BASE + V1 + V2 + routed(v1=1) + INSIDE.format(1)).resources)
-    before, sent_before = applied.remembered(), applied.snapshots()
+    before, sent_before = applied.cached(), applied.snapshots()
 
     applied.apply(load_text(BASE + V1 + V2 + routed(v1=1) + INSIDE.format(2)).resources)
-    after, sent_after = applied.remembered(), applied.snapshots()
+    after, sent_after = applied.cached(), applied.snapshots()
 
     (gateway,) = [name for name in after if name.startswith("istio-ingressgateway-")]
     assert after[gateway] is before[gateway]
@@ -61,15 +166,15 @@ def test_a_change_leaves_everything_else_the_same_object() -> None:
 
 
 def test_virtual_hosts_encoded_one_by_one_are_the_same_message() -> None:
-    """What is put together from bytes reads as what is encoded as a whole."""
+    """A message that is joined from encoded parts reads as one that is encoded as a whole."""
     applied = Applied()
     applied.apply(load_text(BASE + V1 + routed(v1=1) + INSIDE.format(1)).resources)
-    config, snapshot = applied.remembered(), applied.snapshots()
+    configs, snapshots = applied.cached(), applied.snapshots()
 
-    for name, each in config.items():
-        for route in each.routes:
+    for name, config in configs.items():
+        for route in config.routes:
             sent = message_class(ROUTE.removeprefix(TYPE_PREFIX)).FromString(
-                snapshot[name].of(ROUTE)[route["name"]]
+                snapshots[name].of(ROUTE)[route["name"]]
             )
             hosts = [as_sent(host) for host in route["virtualHosts"]]
             assert sent == to_message(ROUTE, {**route, "virtualHosts": hosts})

@@ -1,6 +1,6 @@
-"""Each case is one input and one expected output; the case says in its head what of the output it shows.
+"""Each case is an input with an expected output; its head says which part of the output is compared.
 
-`make golden` writes the outputs anew: read the difference before committing it.
+`make golden` rewrites the outputs: read the difference before committing it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from localmesh.explain.offline import proxy_config
+from localmesh.explain.from_manifests import proxy_config
 from localmesh.manifests import load
 from localmesh.xds.config_dump import config_dump
 
@@ -24,7 +24,7 @@ INPUTS = sorted(path for path in CASES.glob("*.yaml") if not path.name.endswith(
 
 
 def shown(case: Path) -> Any:
-    """What `# show: WORKLOAD PART [NAME [VIRTUAL HOST]]` in the head of a case picks from its output."""
+    """The part of the output that `# show: WORKLOAD PART [NAME [VIRTUAL HOST]]` in the head selects."""
     line = next(line for line in case.read_text().splitlines() if line.startswith("# show: "))
     workload, part, *names = line.removeprefix("# show: ").split()
     config = config_dump(proxy_config(load(files=[MESH, case]).resources, workload))
@@ -39,7 +39,7 @@ def shown(case: Path) -> Any:
 
 @pytest.mark.parametrize("case", INPUTS, ids=[path.stem for path in INPUTS])
 def test_translation_of_a_case_is_golden(case: Path, update_golden: bool) -> None:
-    """A case translates to exactly what its golden file says."""
+    """A case is translated to exactly the content of its golden file."""
     expected_file = case.with_name(case.stem + GOLDEN)
 
     actual = yaml.safe_dump(shown(case), sort_keys=False, width=110)
@@ -50,11 +50,11 @@ def test_translation_of_a_case_is_golden(case: Path, update_golden: bool) -> Non
     difference = "\n".join(
         difflib.unified_diff(expected.splitlines(), actual.splitlines(), "expected", "actual")
     )
-    assert actual == expected, f"{difference}\n\nIf this is meant: make golden"
+    assert actual == expected, f"{difference}\n\nIf the change is intended: make golden"
 
 
 def test_every_golden_file_has_a_case(update_golden: bool) -> None:
-    """A golden file without a case would be compared with nothing."""
+    """A golden file without a case is never compared."""
     cases = {case.stem for case in INPUTS}
     orphans = [path for path in CASES.glob(f"*{GOLDEN}") if path.name.removesuffix(GOLDEN) not in cases]
 

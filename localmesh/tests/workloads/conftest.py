@@ -1,4 +1,4 @@
-"""What tests of pods and processes share: workloads made from a few lines, a table, waiting."""
+"""Fixtures for tests of pods and processes."""
 
 from __future__ import annotations
 
@@ -52,24 +52,24 @@ def make_workload(deployment: Callable[..., Resource]) -> Callable[..., Workload
 
 @dataclass
 class PodBench:
-    """Starts pods and processes in a folder of the test's own and notes what they tell."""
+    """Starts pods and processes in the folder of a test and records the states of pods."""
 
     folder: Path
     processes: ProcessSupervisor
     ports: FreePorts = field(default_factory=FreePorts)
-    told: list[PodState] = field(default_factory=list)
+    states: list[PodState] = field(default_factory=list)
 
     def facts(self, workload: Workload, ordinal: int = 0, **facts: Any) -> PodFacts:
         ports = {port: self.ports.take() for port in workload.declared_ports}
         return PodFacts(workload, ordinal, facts.pop("ports", ports), self.folder, self.folder, **facts)
 
     def pod(self, workload: Workload, ordinal: int = 0, **facts: Any) -> Pod:
-        told = self.told
+        states = self.states
         return Pod(
             self.facts(workload, ordinal, **facts),
             self.processes,
             self.folder / "logs",
-            lambda pod: told.append(pod.state),
+            lambda pod: states.append(pod.state),
         )
 
     def command(self, *arguments: str, **environment: str) -> Command:
@@ -84,7 +84,7 @@ Scenario = Callable[[PodBench], Awaitable[None]]
 
 @pytest.fixture
 def run_on_bench(tmp_path: Path) -> Callable[[Scenario], None]:
-    """Runs a scenario on a bench whose processes all end with it."""
+    """Runs a scenario on a bench, whose processes end with it."""
 
     async def run(scenario: Scenario) -> None:
         async with ProcessSupervisor(tmp_path) as processes:
@@ -95,7 +95,7 @@ def run_on_bench(tmp_path: Path) -> Callable[[Scenario], None]:
 
 @pytest.fixture
 def until() -> Callable[..., Awaitable[None]]:
-    """Waits for a condition, and says which one did not come."""
+    """Waits for a condition; the error says for which."""
 
     async def wait(condition: Callable[[], object], what: str, timeout_seconds: float = 5) -> None:
         deadline = time.monotonic() + timeout_seconds
@@ -119,7 +119,7 @@ def config() -> ConfigData:
 
 @pytest.fixture
 def innocent() -> Iterator[Any]:
-    """A process that has nothing to do with any mesh."""
+    """A process that belongs to no mesh."""
     import subprocess
 
     process = subprocess.Popen(["sleep", "60"], start_new_session=True)

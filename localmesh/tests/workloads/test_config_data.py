@@ -27,7 +27,7 @@ def test_text_and_binary_data_are_merged() -> None:
 
 
 def test_bad_base64_names_its_key() -> None:
-    """What is not base64 is told with its path."""
+    """What is not base64 is reported with its path."""
     with pytest.raises(ManifestError) as caught:
         config_data([resource("Secret", data={"a": "not base64!"})])
 

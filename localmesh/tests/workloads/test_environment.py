@@ -225,7 +225,7 @@ class TestVariables:
         """Objects, keys and fields that do not exist, each with its path, as errors."""
         env = [
             {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "nothing"}}},
-            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "nobody", "key": "x"}}},
+            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "missing", "key": "x"}}},
             {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "spec.hostname"}}},
         ]
         workload = make_workload({"env": env, "envFrom": [{"configMapRef": {"name": "nowhere"}}]})
@@ -264,18 +264,33 @@ class TestCommand:
             *("--data", "/state/claims/demo/disk/of-8080/x", "$(NAME)"),
         )
 
-    def test_it_runs_in_the_given_folder_or_in_a_mounted_one(self, launched: Launched) -> None:
-        """A workingDir inside the image means nothing here; one on a volume does."""
-        mounted = {"volumeMounts": [{"name": "data", "mountPath": "/data"}], "workingDir": "/data/x"}
+    def test_it_runs_in_its_working_directory(self, launched: Launched, tmp_path: Path) -> None:
+        """A folder of a volume or of this machine, relative to the usual one, which is the default."""
+        on_volume = {"volumeMounts": [{"name": "data", "mountPath": "/data"}], "workingDir": "/data/x"}
 
-        in_image = launched({"workingDir": "/app"})
-        on_volume = launched(mounted, volumes=[{"name": "data"}])
+        folders = [
+            launched({}).working_directory,
+            launched({"workingDir": str(tmp_path)}).working_directory,
+            launched({"workingDir": f"..{tmp_path}"}).working_directory.resolve(),
+        ]
 
-        assert in_image.working_directory == Path("/work")
-        assert str(on_volume.working_directory).endswith("/volumes/data/x")
+        assert folders == [Path("/work"), tmp_path, tmp_path]
+        folder = launched(on_volume, volumes=[{"name": "data"}]).working_directory
+        assert str(folder).endswith("/volumes/data/x")
+
+    def test_a_working_directory_that_exists_only_in_the_image_is_refused(self, launched: Launched) -> None:
+        """With the field, where commands run, and what to do; a stub has no use for the folder."""
+        with pytest.raises(ManifestError) as error:
+            launched({"workingDir": "/no/such/folder"})
+        stub = launched({"workingDir": "/no/such/folder", "command": []})
+
+        message = str(error.value)
+        assert 'spec.template.spec.containers[0].workingDir: "/no/such/folder" is not supported' in message
+        assert "folders of this machine (commands run in /work)" in message
+        assert stub.working_directory == Path("/work")
 
     def test_a_container_without_command_becomes_the_stub(self, launched: Launched) -> None:
-        """The stub is told who it is and which ports it serves."""
+        """The stub gets its identity and its ports."""
         launch = launched({"command": [], "args": ["x"], "image": "i", "ports": [{"containerPort": 8080}]})
 
         identity = json.loads(launch.arguments[-1])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from localmesh.runtime.workloads.expansion import expand
+from localmesh.runtime.workloads.rewriting import expand
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ import pytest
 from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import Resource
 from localmesh.problems import ManifestError
-from localmesh.runtime.workloads import Pod, PodFailedError, PodState, back_off
+from localmesh.runtime.workloads import Pod, PodFailedError, PodState, container_supervisor
+from localmesh.runtime.workloads import pod as pod_module
 
 Run = Callable[[Callable[[Any], Awaitable[None]]], None]
 Until = Callable[..., Awaitable[None]]
@@ -55,7 +56,7 @@ def ask(pod: Pod, path: str = "/", port: int = 8080) -> dict[str, Any]:
 @pytest.fixture
 def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Containers are restarted after 50 ms first."""
-    monkeypatch.setattr(back_off, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(container_supervisor, "FIRST_PAUSE_SECONDS", 0.05)
 
 
 class TestLife:
@@ -84,7 +85,7 @@ class TestLife:
 
         run_on_bench(scenario)
 
-    def test_its_states_are_told_in_order(self, run_on_bench: Run, make_workload: MakeWorkload) -> None:
+    def test_its_states_are_reported_in_order(self, run_on_bench: Run, make_workload: MakeWorkload) -> None:
         """From the start to the end, each once; its files end with it."""
         web = make_workload({"command": ["sleep", "60"]})
 
@@ -97,7 +98,7 @@ class TestLife:
 
             await pod.stop()
 
-            assert [state for state in bench.told if state is not PodState.RUNNING] == [
+            assert [state for state in bench.states if state is not PodState.RUNNING] == [
                 PodState.READY,
                 PodState.TERMINATING,
                 PodState.STOPPED,
@@ -107,7 +108,7 @@ class TestLife:
 
         run_on_bench(scenario)
 
-    def test_gunicorn_listens_where_it_is_told(self, run_on_bench: Run, make_workload: MakeWorkload) -> None:
+    def test_gunicorn_listens_on_the_real_port(self, run_on_bench: Run, make_workload: MakeWorkload) -> None:
         """A command found beside this Python, bound to the declared port, serves on the real one."""
         command = ["gunicorn", "--bind", "0.0.0.0:8080", "wsgiref.simple_server:demo_app"]
         web = make_workload({"command": command, "ports": WEB, "startupProbe": {"httpGet": {"port": 8080}}})
@@ -182,7 +183,7 @@ def _lines(file: Path) -> list[str]:
 class TestFailure:
     def fails(self, run_on_bench: Run, workload: Workload, timeout_seconds: float = 5) -> str:
         """What a pod of the workload fails with."""
-        found: list[str] = []
+        messages: list[str] = []
 
         async def scenario(bench: Any) -> None:
             pod = bench.pod(workload)
@@ -190,13 +191,13 @@ class TestFailure:
             with pytest.raises(PodFailedError) as caught:
                 await pod.until_ready(timeout_seconds, tolerated_restarts=1)
             await pod.stop(0)
-            found.append(str(caught.value).replace(pod.name, "POD").replace(str(bench.folder), "FOLDER"))
+            messages.append(str(caught.value).replace(pod.name, "POD").replace(str(bench.folder), "FOLDER"))
 
         run_on_bench(scenario)
-        return found[0]
+        return messages[0]
 
     @pytest.mark.usefixtures("quick_restarts")
-    def test_one_that_dies_at_start_is_told_with_the_end_of_its_log(
+    def test_a_failure_at_start_is_reported_with_the_end_of_the_log(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """How it ended, how often, and the last lines it wrote, after the restarts that are tolerated."""
@@ -211,15 +212,46 @@ class TestFailure:
         )
         assert lines[1:] == [*(f"  {number}" for number in range(7, 21)), "  no database"]
 
-    def test_a_command_that_does_not_exist_is_told_at_once(
+    def test_a_missing_command_is_reported_at_once(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """No restart could help."""
         message = self.fails(run_on_bench, make_workload({"command": ["no-such-program"]}))
 
         assert 'container web: "no-such-program" is not found on the PATH' in message
+        assert "if the program exists only in the image, remove the container's command: a stub" in message
 
-    def test_one_that_does_not_start_in_its_time_is_told_at_once(
+    def test_a_probe_that_can_never_succeed_is_reported_at_once(
+        self, run_on_bench: Run, make_workload: MakeWorkload
+    ) -> None:
+        """Its program exists only in the image, which the stub replaces."""
+        probe = {"readinessProbe": {"exec": {"command": ["no-such-program", "ping"]}}}
+
+        message = self.fails(run_on_bench, make_workload({"image": "redis", "ports": WEB, **probe}))
+
+        assert 'container web: its readiness probe runs "no-such-program", which is not found' in message
+
+    def test_what_a_pod_waits_for_is_logged_while_it_waits(
+        self,
+        run_on_bench: Run,
+        make_workload: MakeWorkload,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """The pod, the probe and its last answer; not only when the time is up."""
+        monkeypatch.setattr(pod_module, "REPORT_AFTER_SECONDS", 0.3)
+        probe = {"readinessProbe": {"exec": {"command": ["false"]}, **QUICK}}
+
+        self.fails(run_on_bench, make_workload({"command": ["sleep", "60"], **probe}), timeout_seconds=0.6)
+
+        (line,) = [text for text in caplog.messages if "waiting for" in text]
+        assert re.fullmatch(
+            r"pod demo/web-v1-\w+, container web: waiting for readiness probe: false: exit status 1 "
+            r"\(up to 0.6 s\)",
+            line,
+        )
+
+    def test_a_failed_startup_probe_is_reported_at_once(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """A startup probe that has failed for all its time says so, with a likely reason."""
@@ -232,7 +264,7 @@ class TestFailure:
             r"startup probe failed for 0\.1 s: 127\.0\.0\.1:\d+ \(for port 8080\): nothing", message
         )
 
-    def test_one_that_is_never_ready_is_told_when_the_time_is_up(
+    def test_a_pod_that_is_never_ready_is_reported_after_the_timeout(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """What its probe said last, and its log, are in the message."""
@@ -241,10 +273,13 @@ class TestFailure:
 
         message = self.fails(run_on_bench, web, timeout_seconds=0.5)
 
-        assert "is not ready after 0.5 s: container web: false: exit status 1; the end of" in message
+        assert (
+            "is not ready after 0.5 s: container web: readiness probe: false: exit status 1; the end of"
+            in message
+        )
         assert message.endswith("\n  waiting")
 
-    def test_a_taken_port_is_told_before_anything_starts(
+    def test_a_port_in_use_is_reported_before_anything_starts(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """The real port, the declared one, and that it is another program's."""
@@ -255,13 +290,13 @@ class TestFailure:
                 pod = bench.pod(make_workload({"ports": WEB}), ports={8080: port})
 
                 with pytest.raises(
-                    PodFailedError, match=f"port {port} on 127.0.0.1, given out for its port 8080, is taken"
+                    PodFailedError, match=f"port {port} on 127.0.0.1, allocated for its port 8080, is in use"
                 ):
                     await pod.start()
 
         run_on_bench(scenario)
 
-    def test_missing_configuration_is_told_before_anything_starts(
+    def test_missing_configuration_is_reported_before_anything_starts(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
         """A pod that would lack a variable does not run."""
@@ -273,10 +308,10 @@ class TestFailure:
 
         run_on_bench(scenario)
 
-    def test_one_that_is_stopped_while_awaited_says_so(
+    def test_stopping_a_pod_ends_the_wait_for_it(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
-        """Nobody waits for a pod that is going."""
+        """With an error that says so."""
         probe = {"readinessProbe": {"exec": {"command": ["false"]}, **QUICK}}
         web = make_workload({"command": ["sleep", "60"], **probe})
 
@@ -295,10 +330,10 @@ class TestFailure:
 
 @pytest.mark.usefixtures("quick_restarts")
 class TestRestart:
-    def test_a_killed_container_comes_back_as_the_same_pod(
+    def test_a_killed_container_is_restarted_in_the_same_pod(
         self, run_on_bench: Run, make_workload: MakeWorkload, until: Until
     ) -> None:
-        """Name and ports stay; the restart and its reason are counted and told."""
+        """Name and ports stay; the restart is counted and has its reason."""
 
         async def scenario(bench: Any) -> None:
             pod = bench.pod(make_workload({"ports": WEB}))
@@ -314,7 +349,7 @@ class TestRestart:
             assert container.last_end is not None
             assert container.last_end.reason == "was ended by SIGKILL"
             assert (await asyncio.to_thread(ask, pod))["pod"] == name
-            assert PodState.CRASH_LOOP in bench.told
+            assert PodState.CRASH_LOOP in bench.states
             await pod.stop()
 
         run_on_bench(scenario)
@@ -355,10 +390,10 @@ class TestRestart:
 
 
 class TestStop:
-    def test_leaving_is_told_while_everything_still_runs(
+    def test_termination_is_reported_before_any_process_stops(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
-        """Endpoints can go before any process does."""
+        """So that endpoints can be removed first."""
 
         async def scenario(bench: Any) -> None:
             pod = bench.pod(make_workload({"ports": WEB}))
@@ -367,7 +402,7 @@ class TestStop:
 
             pod.leave()
 
-            assert bench.told[-1] is PodState.TERMINATING
+            assert bench.states[-1] is PodState.TERMINATING
             assert not pod.ready
             assert (await asyncio.to_thread(ask, pod))["pod"] == pod.name
             await pod.stop()

@@ -22,7 +22,7 @@ def test_no_port_is_given_out_twice() -> None:
 
 
 def test_ports_in_use_are_not_given_out() -> None:
-    """A port that somebody listens on is passed over."""
+    """A port in use is skipped."""
     ports = FreePorts()
     first = ports.take()
 
@@ -34,7 +34,7 @@ def test_ports_in_use_are_not_given_out() -> None:
 
 
 def test_two_meshes_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one gives out the other does not, even if both look from the same place and nobody listens yet."""
+    """Two allocators never return the same port, even if they start at the same block."""
     monkeypatch.setattr(random, "randrange", lambda _blocks: 7)
     one, other = FreePorts(), FreePorts()
 
@@ -45,7 +45,7 @@ def test_two_meshes_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_blocks_are_held_until_closed_or_dropped() -> None:
-    """Nobody else can bind the port that stands for the block; whoever wanted one port need not close."""
+    """The first port of a block stays bound, until the allocator is closed or dropped."""
     closed, dropped = FreePorts(), FreePorts()
     for each in (closed, dropped):
         each.take()

@@ -12,8 +12,8 @@ import pytest
 
 from localmesh.catalog.container import Container
 from localmesh.catalog.probe import Execute, Probe
+from localmesh.runtime.workloads.probe_client import Target
 from localmesh.runtime.workloads.prober import Prober, Unhealthy
-from localmesh.runtime.workloads.probes import Target
 
 Until = Callable[..., Awaitable[None]]
 
@@ -43,7 +43,7 @@ def probe(switch: str, **settings: Any) -> Probe:
 
 @pytest.fixture
 def changes() -> list[tuple[bool, bool]]:
-    """What was told: (started, ready) at each change."""
+    """The reported changes, as (started, ready)."""
     return []
 
 
@@ -125,7 +125,7 @@ class TestReadiness:
             health.switches["ready"] = False
             await until(lambda: not prober.ready, "it is not ready")
             assert len(health.asked) == 5
-            assert prober.last_failure == "ready: exit status 1"
+            assert prober.waiting_for == "readiness probe: ready: exit status 1"
 
             health.switches["ready"] = True
             await until(lambda: prober.ready, "it is ready again")

@@ -143,7 +143,7 @@ class TestStop:
         run_on_bench(scenario)
 
     def test_stopping_twice_or_after_the_end_is_harmless(self, run_on_bench: Run, innocent: Any) -> None:
-        """The status stays, and nobody else is signalled."""
+        """The status stays, and no other process is signalled."""
 
         async def scenario(bench: Any) -> None:
             process = await bench.processes.start(bench.command("sh", "-c", "exit 4"))
@@ -163,5 +163,5 @@ class TestLastLines:
         assert last_lines(log, 2) == ["line 49998", "line 49999"]
 
     def test_a_missing_log_has_no_lines(self, tmp_path: Path) -> None:
-        """No file is no error."""
+        """A missing file is not an error."""
         assert last_lines(tmp_path / "none.log") == []

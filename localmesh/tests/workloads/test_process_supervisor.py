@@ -28,7 +28,7 @@ GUNICORN = "exec gunicorn --bind 127.0.0.1:0 --workers 2 wsgiref.simple_server:d
 
 
 class LonelyMesh:
-    """A mesh in a process of its own, to be killed."""
+    """A mesh in its own process, to be killed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -196,7 +196,7 @@ class TestLeftovers:
 
 class TestTable:
     def test_a_state_folder_has_one_mesh(self, tmp_path: Path) -> None:
-        """A second mesh in the same folder is refused and told who has it."""
+        """A second mesh with the same folder is refused with the id of the process that uses it."""
 
         async def scenario() -> None:
             async with ProcessSupervisor(tmp_path):
@@ -222,7 +222,7 @@ class TestTable:
         assert _survivors(members, 0.1) == []
 
     def test_a_killed_watchdog_is_replaced(self, run_on_bench: Run, until: Until) -> None:
-        """The mesh never goes on without one."""
+        """A mesh always has one."""
 
         def watchdogs() -> list[psutil.Process]:
             children = psutil.Process().children()
@@ -231,6 +231,7 @@ class TestTable:
             ]
 
         async def scenario(bench: Any) -> None:
+            await until(watchdogs, "the watchdog runs")
             (first,) = watchdogs()
             first.kill()
 

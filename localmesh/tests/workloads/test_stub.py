@@ -1,4 +1,4 @@
-"""The built-in stub, as a process of its own."""
+"""The stub, as a process."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ class TestCalls:
         assert upstream["path"] == "http://reviews:9080/x"
         assert upstream["headers"]["host"] == "reviews:9080"
 
-    def test_a_call_to_nobody_is_a_bad_gateway(self, get: Get) -> None:
+    def test_a_failed_call_is_a_bad_gateway(self, get: Get) -> None:
         """The reason is in the answer."""
         response, content = get(f"/call/127.0.0.1:{FreePorts().take()}/")
 
@@ -221,7 +221,7 @@ class TestCalls:
 
 
 class TestProcess:
-    def test_it_finishes_what_is_under_way_when_told_to_stop(self) -> None:
+    def test_it_completes_requests_in_progress_at_sigterm(self) -> None:
         """SIGTERM ends it after the answer, not before."""
         port = FreePorts().take()
         head = b"PUT /delay/0.2 HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n"
@@ -236,7 +236,7 @@ class TestProcess:
             assert process.wait(2) == 0
 
     def test_every_request_is_a_line_of_its_log(self, tmp_path: Path) -> None:
-        """So mirrored copies can be seen, whose answers nobody gets."""
+        """So that mirrored requests, whose answers are dropped, can be seen."""
         port = FreePorts().take()
 
         with (tmp_path / "log").open("wb") as log, running_stub({80: port}, log):

@@ -8,7 +8,7 @@ from pathlib import Path
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.workload import Workload
 from localmesh.runtime.workloads import PodFacts
-from localmesh.runtime.workloads.volumes import make_folders, remove_folders
+from localmesh.runtime.workloads.facts import make_folders, remove_folders
 
 MakeWorkload = Callable[..., Workload]
 

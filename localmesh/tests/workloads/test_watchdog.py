@@ -1,4 +1,4 @@
-"""The watchdog on its own, told by hand what to end."""
+"""The watchdog, without a mesh."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def watch(text: str) -> None:
 
 
 def test_groups_that_have_not_ended_are_ended(groups: list[subprocess.Popen[bytes]]) -> None:
-    """Those told of, without those that were taken back."""
+    """Those that were added and not removed."""
     first, second, third = groups
 
     watch(f"+{first.pid}\n+{second.pid}\n-{second.pid}\n")
@@ -44,7 +44,7 @@ def test_groups_that_have_not_ended_are_ended(groups: list[subprocess.Popen[byte
 
 
 def test_a_line_cut_short_is_not_believed(groups: list[subprocess.Popen[bytes]]) -> None:
-    """The end of localmesh may cut a number in two, and half of it is somebody else's."""
+    """The end of localmesh may cut off a number, which is then that of another group."""
     first, second, _third = groups
 
     watch(f"+{first.pid}\n+{second.pid}")
@@ -54,7 +54,7 @@ def test_a_line_cut_short_is_not_believed(groups: list[subprocess.Popen[bytes]])
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="environments are read from /proc")
-def test_whoever_carries_the_token_is_ended(innocent: Any) -> None:
+def test_processes_with_the_token_are_ended(innocent: Any) -> None:
     """Also outside all groups; a token that only begins alike does not count."""
     marked, similar = (
         subprocess.Popen(

@@ -37,7 +37,7 @@ class TestDeployment:
         assert result.problems == ()
 
     def test_zero_is_not_unset(self, deployment: MakeDeployment) -> None:
-        """No replicas and no grace period are what somebody asked for."""
+        """Zero replicas and no grace period are kept."""
         result = workload(
             deployment({"containers": [], "terminationGracePeriodSeconds": 0}, spec={"replicas": 0})
         )
@@ -84,7 +84,7 @@ class TestRestartKey:
 
 class TestContainer:
     def test_variables_keep_their_order_and_sources(self, make_workload: MakeWorkload) -> None:
-        """Texts, fields, resources and keys are told apart."""
+        """Values, fields, resources and keys are distinguished."""
         env = [
             {"name": "PORT", "value": "8080"},
             {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -253,7 +253,7 @@ class TestVolumes:
     def test_volumes_that_cannot_be_are_problems(
         self, make_workload: MakeWorkload, volume: dict[str, Any], mount: dict[str, Any], path: str
     ) -> None:
-        """Unknown names and paths that leave the volume are told with their place."""
+        """Unknown names and paths that leave the volume are reported with their place."""
         result = make_workload(
             {"volumeMounts": [{"name": "a", "mountPath": "/data", **mount}]},
             volumes=[{"name": "a", **volume}],

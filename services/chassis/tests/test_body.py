@@ -25,7 +25,7 @@ def client():
         return {
             "sentence": body.sentence(told),
             "polarity": body.polarity(told),
-            "correct": body.truth(told, "correct"),
+            "correct": body.boolean(told, "correct"),
         }
 
     return app.test_client()
@@ -81,7 +81,7 @@ def test_what_is_no_json_is_refused(client, data):
 
 def test_a_body_that_is_too_large_is_refused(client):
     """413 from one byte too many on."""
-    padding = body.MOST_BODY_BYTES - len(json.dumps({**GOOD, "padding": ""}))
+    padding = body.MAX_BODY_BYTES - len(json.dumps({**GOOD, "padding": ""}))
     largest = json.dumps({**GOOD, "padding": "x" * padding})
 
     assert send(client, largest).status_code == 200
@@ -91,22 +91,22 @@ def test_a_body_that_is_too_large_is_refused(client):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ([], "a list"),
-        ("text", "text"),
+        ([], "an array"),
+        ("text", "a string"),
         (None, "null"),
-        (True, "true or false"),
+        (True, "a boolean"),
         ({"sentence": None}, '"sentence" is null'),
         ({"sentence": 5}, '"sentence" is a number'),
-        ({"sentence": ["x"]}, '"sentence" is a list'),
+        ({"sentence": ["x"]}, '"sentence" is an array'),
         ({"sentence": " \n"}, '"sentence" is empty'),
-        ({"sentence": "x" * (body.MOST_SENTENCE_CHARACTERS + 1)}, "1,001 characters"),
+        ({"sentence": "x" * (body.MAX_SENTENCE_CHARACTERS + 1)}, "1,001 characters"),
         ({"sentence": "a\0b"}, "NUL"),
         ({"sentence": "\ud800"}, "surrogate"),
-        ({"polarity": "0.5"}, '"polarity" is text'),
-        ({"polarity": True}, '"polarity" is true or false'),
+        ({"polarity": "0.5"}, '"polarity" is a string'),
+        ({"polarity": True}, '"polarity" is a boolean'),
         ({"polarity": 1.01}, "out of range"),
         ({"polarity": 10**400}, "out of range"),
-        ({"correct": "yes"}, '"correct" is text'),
+        ({"correct": "yes"}, '"correct" is a string'),
         ({"correct": 1}, '"correct" is a number'),
         ({"correct": {}}, '"correct" is an object'),
     ],
@@ -138,7 +138,7 @@ def test_a_body_that_breaks_off_is_refused(client):
 
     answer = client.post("/read", input_stream=Broken(b"12345"), content_type="application/json")
 
-    assert (answer.status_code, answer.json["detail"]) == (400, "The body does not arrive whole.")
+    assert (answer.status_code, answer.json["detail"]) == (400, "The body is incomplete.")
 
 
 JSON = st.recursive(

@@ -168,7 +168,7 @@ def test_a_database_that_is_away_is_said_to_be(tmp_path, kind):
     }
     storage = Storage(sql.make_url(away[kind]), connections=1)
 
-    missing = storage.missing()
+    missing = storage.unavailability()
     with pytest.raises(Unavailable) as raised:
         storage.add(FINE, request_id="r", operation=OPERATION)
     storage.close()
@@ -182,10 +182,10 @@ def test_a_database_that_comes_later_is_used_then(tmp_path):
     folder = tmp_path / "data"
     folder.write_text("in the way")
     storage = Storage(sql.make_url(f"sqlite:///{folder}/feedback.sqlite3"), connections=1)
-    before = storage.missing()
+    before = storage.unavailability()
 
     folder.unlink()
-    after = storage.missing()
+    after = storage.unavailability()
     storage.close()
 
     assert (before is not None, after) == (True, None)

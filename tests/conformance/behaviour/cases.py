@@ -1,4 +1,4 @@
-"""The cases of this folder: manifests, the requests that are sent through them, and the recorded answers."""
+"""The cases of this folder: manifests, the requests to send, and the recorded answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMESPACE = "behaviour"
 
 @dataclass(frozen=True)
 class Request:
-    """A request to the gateway: `shows` are headers of the answer, `saw` those that `web` saw.
+    """A request to the gateway; `shows` are compared headers of the answer, `saw` those that `web` received.
 
-    With `any` it does not matter which version answers, only whether it is always the same.
+    With `any`, only the number of versions that answer is compared.
     """
 
     path: str
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Case:
-    """What is sent through which manifests."""
+    """Manifests and the requests that are sent with them."""
 
     name: str
     requests: tuple[Request, ...]
@@ -56,6 +56,6 @@ def _case(path: Path) -> Case:
 
 
 def recorded() -> dict[str, Any]:
-    """The versions of the cluster, and its answers by case, one for each request."""
+    """The versions of the cluster, and its answers by case, in the order of the requests."""
     answers: dict[str, Any] = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))
     return answers

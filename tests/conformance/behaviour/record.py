@@ -1,9 +1,9 @@
-"""Sends every case's requests through the cluster in KUBECONFIG and writes what it answers.
+"""Records the answers of the cluster in KUBECONFIG to the requests of all cases.
 
     python -m tests.conformance.behaviour.record
 
-Needs kubectl and istioctl, an image `python:3.13-slim` and the address of the ingress gateway in GATEWAY_URL.
-Everything is in a namespace of its own, which is deleted at the end.
+Requires kubectl and istioctl, an image `python:3.13-slim`, and in GATEWAY_URL the address of the ingress
+gateway. All objects are in a separate namespace, which is deleted at the end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.conformance.invalid.record import versions
 Json = dict[str, Any]
 _SERVER = Path(stub.__file__).with_name("server.py")
 _GIVE_UP_SECONDS = 120
-# in a pod the stub has to listen at the pod's address
+# in a pod the stub must listen on the address of the pod
 _EVERYWHERE = (
     "import runpy, socket; create = socket.create_server; "
     "socket.create_server = lambda address, **options: create(('', address[1]), **options); "
@@ -42,12 +42,12 @@ def main() -> None:
     gateway, wanted = os.environ["GATEWAY_URL"].rstrip("/"), cases()
     try:
         _set_up()
-        found = {case.name: _recorded(case, gateway) for case in wanted}
+        recorded = {case.name: _recorded(case, gateway) for case in wanted}
     finally:
         _kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
-    text = yaml.safe_dump({"versions": versions(), "answers": found}, width=110, sort_keys=False)
+    text = yaml.safe_dump({"versions": versions(), "answers": recorded}, width=110, sort_keys=False)
     ANSWERS.write_text(text, encoding="utf-8")
-    print(f"{len(found)} cases recorded from {versions()}")  # noqa: T201 - what the command says
+    print(f"{len(recorded)} cases recorded from {versions()}")  # noqa: T201 - the output of the command
 
 
 def _set_up() -> None:
@@ -69,7 +69,7 @@ def _set_up() -> None:
 
 
 def _in_a_pod(document: Json) -> Json:
-    """A Deployment of a stub as one that runs it."""
+    """A Deployment of a stub as one that runs the stub's program."""
     if document["kind"] != "Deployment":
         return document
     template = document["spec"]["template"]
@@ -91,14 +91,14 @@ def _recorded(case: Case, gateway: str) -> list[Json]:
     documents = [*case.documents, _marking(mark)]
     _apply(documents)
     _wait_for(mark, gateway)
-    found = asyncio.run(answers(gateway, case.requests))
-    names = [f"{each['kind'].lower()}/{each['metadata']['name']}" for each in documents]
+    recorded = asyncio.run(answers(gateway, case.requests))
+    names = [f"{document['kind'].lower()}/{document['metadata']['name']}" for document in documents]
     _kubectl("delete", "-n", NAMESPACE, *names)
-    return found
+    return recorded
 
 
 def _marking(mark: str) -> Json:
-    """A route that tells which case is in force, at the gateway and in every sidecar."""
+    """A route that shows which case is applied, at the gateway and in every sidecar."""
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
@@ -112,11 +112,11 @@ def _marking(mark: str) -> Json:
 
 
 def _wait_for(mark: str, gateway: str) -> None:
-    """Until the gateway and the client have the mark and istiod holds every proxy for synced."""
+    """Waits until the gateway and the client have the mark and every proxy is synced."""
     deadline = time.monotonic() + _GIVE_UP_SECONDS
     while not (_at_gateway(mark, gateway) and _at_client(mark) and _synced()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{mark} is not in force everywhere after {_GIVE_UP_SECONDS} s")
+            raise TimeoutError(f"not all proxies have {mark} after {_GIVE_UP_SECONDS} s")
         time.sleep(0.5)
 
 

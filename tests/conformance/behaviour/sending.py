@@ -1,4 +1,4 @@
-"""Sending a case's requests and saying what came of them, the same for a cluster and for localmesh."""
+"""Sends the requests of a case and summarizes the answers, for a cluster and for localmesh."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.conformance.behaviour.cases import Request
 Answer = dict[str, Any]
 
 _SLOWER = ((3.5, "long"), (1.2, "a while"))
-"""From how many seconds on an answer took how long; the cases keep well away from these."""
+"""Names of durations by their lower limit in seconds; the answers of the cases are never near a limit."""
 
 
 async def answers(gateway: str, requests: Iterable[Request]) -> list[Answer]:
-    """What came of each request, in their order; the requests are sent side by side."""
+    """The answers to the requests, in their order; the requests are sent concurrently."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         return list(await asyncio.gather(*(_answer(session, gateway, request) for request in requests)))
 
 
 async def _answer(session: aiohttp.ClientSession, gateway: str, request: Request) -> Answer:
-    found = [await _once(session, gateway, request) for _ in range(request.times)]
-    versions = Counter(each.pop("version") for each in found)
-    kinds = sorted({json.dumps(each, sort_keys=True) for each in found})
-    answer: Answer = {"answers": [json.loads(kind) for kind in kinds]}
+    results = [await _once(session, gateway, request) for _ in range(request.times)]
+    versions = Counter(result.pop("version") for result in results)
+    distinct = sorted({json.dumps(result, sort_keys=True) for result in results})
+    answer: Answer = {"answers": [json.loads(result) for result in distinct]}
     if request.any:
         answer["versions"] = len(versions)
     elif any(versions):
@@ -49,12 +49,12 @@ async def _once(session: aiohttp.ClientSession, gateway: str, request: Request) 
     seconds = time.monotonic() - began
     took = next((words for limit, words in _SLOWER if seconds >= limit), "at once")
     shown = {name: answer.headers[name] for name in request.shows if name in answer.headers}
-    found = {"status": answer.status, "took": took, "headers": shown, **_told(text, request)}
-    return {key: value for key, value in found.items() if key == "version" or value}
+    result = {"status": answer.status, "took": took, "headers": shown, **_report(text, request)}
+    return {key: value for key, value in result.items() if key == "version" or value}
 
 
-def _told(text: str, request: Request) -> dict[str, Any]:
-    """What the last application of the way tells of itself and of the request, or the text of a proxy."""
+def _report(text: str, request: Request) -> dict[str, Any]:
+    """What the last application reports about itself and the request, or the text of a proxy's answer."""
     content = _content(text)
     if isinstance(content, Mapping) and "upstream" in content:
         content = content["upstream"]

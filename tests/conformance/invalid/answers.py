@@ -1,4 +1,4 @@
-"""The cases of this folder and what a real cluster answered to each."""
+"""The cases of this folder and the recorded answers of a real cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANSWERS = FOLDER / "answers.yaml"
 
 @dataclass(frozen=True)
 class Case:
-    """One object; `field` is what is wrong with it, if anything, and `named` how the cluster names that."""
+    """One object; `field` is the invalid field, if there is one, and `named` how the cluster names it."""
 
     path: Path
     says: str
@@ -23,7 +23,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """The name of the file without its extension."""
         return self.path.stem
 
 
@@ -34,16 +34,16 @@ def cases() -> list[Case]:
 
 def _case(path: Path) -> Case:
     head = [line[2:] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
-    told = dict(line.split(": ", 1) for line in head[1:] if ": " in line)
-    return Case(path, head[0], told.get("field", ""), told.get("named", ""))
+    settings = dict(line.split(": ", 1) for line in head[1:] if ": " in line)
+    return Case(path, head[0], settings.get("field", ""), settings.get("named", ""))
 
 
 def recorded() -> dict[str, Any]:
-    """The versions of the cluster, and its answer by case: whether it accepted, the words if not."""
+    """The versions of the cluster, and its answer to each case: accepted, or the error message."""
     answers: dict[str, Any] = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))
     return answers
 
 
 def deviations() -> dict[str, str]:
-    """The cases in which localmesh answers otherwise on purpose, each with the reason."""
+    """The cases in which localmesh intentionally answers differently, with the reasons."""
     return yaml.safe_load((FOLDER / "deviations.yaml").read_text(encoding="utf-8")) or {}

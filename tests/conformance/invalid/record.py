@@ -1,4 +1,4 @@
-"""Asks the cluster in KUBECONFIG about every case and writes what it answers; nothing is changed there.
+"""Records the answers of the cluster in KUBECONFIG to all cases, with dry runs that change nothing.
 
 python -m tests.conformance.invalid.record
 """
@@ -17,17 +17,17 @@ from tests.conformance.invalid.answers import ANSWERS, Case, cases
 
 
 def main() -> None:
-    """Records all of them."""
+    """Records all cases."""
     with ThreadPoolExecutor(4) as pool:
         answers = dict(pool.map(_answer, cases()))
     text = yaml.safe_dump({"versions": versions(), "answers": answers}, width=110, sort_keys=False)
     ANSWERS.write_text(text, encoding="utf-8")
     accepted = sum(answer["accepted"] for answer in answers.values())
-    print(f"{len(answers)} answers of {versions()}: {accepted} accepted")  # noqa: T201 - what the command says
+    print(f"{len(answers)} answers of {versions()}: {accepted} accepted")  # noqa: T201 - the output of the command
 
 
 def versions() -> dict[str, str]:
-    """What the cluster runs."""
+    """The versions of the cluster."""
     return {"kubernetes": _kubernetes(), "istio": _istio()}
 
 
@@ -40,18 +40,18 @@ def _answer(case: Case) -> tuple[str, dict[str, Any]]:
 
 
 def _kubernetes() -> str:
-    said = json.loads(_kubectl("version", "-o", "json").stdout)
-    return str(said["serverVersion"]["gitVersion"]).removeprefix("v")
+    version = json.loads(_kubectl("version", "-o", "json").stdout)
+    return str(version["serverVersion"]["gitVersion"]).removeprefix("v")
 
 
 def _istio() -> str:
-    """The version of Istio's own kinds, which the control plane's image names."""
+    """The version of Istio, from the image of the control plane."""
     images = _kubectl(
         *("get", "deployment", "istiod", "-n", "istio-system"),
         *("-o", "jsonpath={.spec.template.spec.containers[*].image}"),
     ).stdout
-    found = re.search(r":(\d+\.\d+[.\d]*)", images)
-    return found[1] if found else "unknown"
+    tag = re.search(r":(\d+\.\d+[.\d]*)", images)
+    return tag[1] if tag else "unknown"
 
 
 def _kubectl(*arguments: str) -> subprocess.CompletedProcess[str]:

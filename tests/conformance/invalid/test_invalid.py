@@ -1,4 +1,4 @@
-"""What the API server and Istio's webhook refuse, localmesh refuses at the same field; and no more.
+"""localmesh refuses what the API server and Istio's webhook refuse, at the same field, and nothing else.
 
 The answers are recorded from a real cluster; see record.py.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from localmesh.explain.offline import proxies
+from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import load
 from localmesh.problems import ManifestError, Problem
 from localmesh.translate import translate
@@ -21,19 +21,19 @@ DEVIATIONS = deviations()
 
 
 def problems(case: Case) -> tuple[Problem, ...]:
-    """What localmesh has against an object; what it takes is also translated."""
+    """The problems that localmesh reports; objects without problems are translated too."""
     try:
         loaded = load(files=[case.path])
     except ManifestError as error:
         return error.problems
-    catalog, found = proxies(loaded.resources)
-    for proxy in found:
+    catalog, known = proxies(loaded.resources)
+    for proxy in known:
         translate(catalog, proxy)
     return ()
 
 
 def names(problem: Problem, field: str) -> bool:
-    """Whether a problem is with a field: at its place, inside it, or a level above, where it is missing."""
+    """Whether a problem is about a field: at its path, inside it, or at its parent if it is missing."""
     path = str(problem.path)
     if path == field or path.startswith((f"{field}.", f"{field}[")):
         return True
@@ -43,7 +43,7 @@ def names(problem: Problem, field: str) -> bool:
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
 def test_what_the_cluster_refuses_is_refused_at_the_same_field(case: Case) -> None:
-    """The field is the one of the recorded answer, which either has its path or a word for it."""
+    """The field is that of the recorded answer, which has its path or another name for it."""
     answer = ANSWERS[case.name]["words"]
 
     found = problems(case)
@@ -54,14 +54,14 @@ def test_what_the_cluster_refuses_is_refused_at_the_same_field(case: Case) -> No
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.name)
 def test_what_the_cluster_accepts_is_accepted(case: Case) -> None:
-    """However odd it is, unless a deviation gives a reason; a deviation that is none any more fails."""
+    """However unusual it is, unless a deviation has a reason; an obsolete deviation fails."""
     found = problems(case)
 
     assert bool(found) == (case.name in DEVIATIONS), [str(problem) for problem in found]
 
 
 def test_every_case_has_an_answer_and_every_answer_a_case() -> None:
-    """Forty and more refusals, fifteen and more odd objects; nothing is left over."""
+    """At least 40 refused and 15 accepted objects, without any leftovers."""
     assert {case.name for case in CASES} == set(ANSWERS)
     assert set(DEVIATIONS) <= set(ANSWERS)
     assert len(REFUSED) >= 40

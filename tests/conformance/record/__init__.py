@@ -1,1 +1,1 @@
-"""Records what a real Istio makes of the cases: `python -m tests.conformance.record [CASE…]`."""
+"""Records the output of a real Istio for the cases: `python -m tests.conformance.record [CASE…]`."""

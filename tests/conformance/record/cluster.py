@@ -18,12 +18,12 @@ _PAUSE_SECONDS = 0.1
 
 
 class ClusterError(Exception):
-    """The cluster refused something or never came to a state that was waited for."""
+    """The cluster refused something, or did not reach an expected state in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyPod:
-    """A pod with an Envoy in it; `proxy` is its workload and namespace, as localmesh names it."""
+    """A pod with an Envoy; `proxy` is its workload and namespace, as in localmesh."""
 
     name: str
     namespace: str
@@ -31,7 +31,7 @@ class ProxyPod:
 
 
 def run(*command: str, text: str | None = None) -> str:
-    """What a program prints. Raises ClusterError with what it complains of."""
+    """The output of a program. Raises ClusterError with its error output."""
     finished = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise ClusterError(f"{' '.join(command[:4])}: {finished.stderr.strip() or finished.stdout.strip()}")
@@ -39,18 +39,18 @@ def run(*command: str, text: str | None = None) -> str:
 
 
 def kubectl(*arguments: str, text: str | None = None) -> str:
-    """What kubectl prints."""
+    """The output of kubectl."""
     return run("kubectl", *arguments, text=text)
 
 
 def items(*arguments: str) -> list[Json]:
-    """The objects that `kubectl get` finds."""
-    found: list[Json] = json.loads(kubectl("get", *arguments, "-o", "json"))["items"]
-    return found
+    """The objects that `kubectl get` returns."""
+    objects: list[Json] = json.loads(kubectl("get", *arguments, "-o", "json"))["items"]
+    return objects
 
 
 def apply(objects: Iterable[Mapping[str, Any]]) -> list[Json]:
-    """Applies objects and gives them back as the API server has them now."""
+    """Applies objects and returns them as the API server has stored them."""
     document = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
     if not document["items"]:
         return []
@@ -60,11 +60,11 @@ def apply(objects: Iterable[Mapping[str, Any]]) -> list[Json]:
 
 def delete(objects: Iterable[Mapping[str, Any]]) -> None:
     """Deletes objects and waits until they are gone."""
-    named = [
-        {key: each[key] for key in ("apiVersion", "kind")} | {"metadata": _key(each)} for each in objects
+    references = [
+        {key: item[key] for key in ("apiVersion", "kind")} | {"metadata": _key(item)} for item in objects
     ]
-    if named:
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": named})
+    if references:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": references})
         kubectl("delete", "--ignore-not-found", "--wait", "-f", "-", text=text)
 
 
@@ -73,24 +73,24 @@ def _key(item: Mapping[str, Any]) -> Json:
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
-    """What a condition gives as soon as it gives something. Raises ClusterError after two minutes."""
+    """Waits for a condition and returns its first true result. Raises ClusterError after two minutes."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        if found := condition():
-            return found
+        if result := condition():
+            return result
         time.sleep(_PAUSE_SECONDS)
     raise ClusterError(f"waited {_PATIENCE_SECONDS} s for {what}")
 
 
 def istiod(path: str) -> Any:
-    """What istiod answers at one of its debug paths."""
+    """The answer of istiod at a debug path."""
     return json.loads(
         kubectl("-n", SYSTEM, "exec", "deployment/istiod", "--", "pilot-discovery", "request", "GET", path)
     )
 
 
 def istio_version() -> str:
-    """The version of the control plane; where it was built without one, the tag of its image."""
+    """The version of the control plane, or the tag of its image if it was built without a version."""
     mesh = json.loads(run("istioctl", "version", "-o", "json")).get("meshVersion") or []
     version = mesh[0]["Info"]["version"] if mesh else "unknown"
     if version != "unknown":
@@ -101,10 +101,12 @@ def istio_version() -> str:
 
 
 def proxy_pods(namespaces: Iterable[str]) -> list[ProxyPod]:
-    """One pod of each workload with a sidecar, and the ingress gateway's."""
+    """One pod of each workload with a sidecar, and the pod of the ingress gateway."""
     gateways = items("pods", "-n", SYSTEM, "-l", _GATEWAY_LABEL)
-    found = {f"istio-ingressgateway.{SYSTEM}": gateways[0]["metadata"]["name"]} if gateways else {}
-    pods = [ProxyPod(name, SYSTEM, proxy) for proxy, name in found.items()]
+    pods = [
+        ProxyPod(gateway["metadata"]["name"], SYSTEM, f"istio-ingressgateway.{SYSTEM}")
+        for gateway in gateways[:1]
+    ]
     for namespace in sorted(namespaces):
         by_proxy: dict[str, str] = {}
         for pod in items("pods", "-n", namespace):
@@ -120,14 +122,14 @@ def _containers(pod: Json) -> Iterator[Json]:
 
 
 def workload_of(pod: Json) -> str:
-    """The Deployment that a pod is of."""
+    """The Deployment that a pod belongs to."""
     metadata = pod["metadata"]
     return str(metadata["generateName"]).removesuffix(f"-{metadata['labels']['pod-template-hash']}-")
 
 
 def configuration(pod: ProxyPod) -> Json:
-    """Everything that a proxy was told."""
-    found: Json = json.loads(
+    """The complete configuration of a proxy."""
+    dump: Json = json.loads(
         run("istioctl", "proxy-config", "all", pod.name, "-n", pod.namespace, "-o", "json")
     )
-    return found
+    return dump

@@ -1,4 +1,4 @@
-"""From one case to the next: only what differs is applied or deleted, so that pods are kept."""
+"""Recording of cases in sequence: only differences are applied or deleted, so that pods are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORKLOADS = frozenset({"Deployment", "Service", "ServiceAccount", "Namespace"})
 
 
 class Recorder:
-    """Keeps the cluster at one case at a time. `close` leaves nothing behind."""
+    """Applies one case at a time to the cluster; `close` deletes everything."""
 
     def __init__(self, image: str) -> None:
         self._image = image
@@ -28,40 +28,41 @@ class Recorder:
         self._pods: list[ProxyPod] = []
 
     def record(self, case: Case) -> None:
-        """Brings the cluster to a case and writes what every proxy was told."""
-        is_same = self._become({_key(each): each for each in objects(case.resources(), self._image)})
+        """Applies a case to the cluster and records the configuration of every proxy."""
+        wanted = {_key(item): item for item in objects(case.resources(), self._image)}
+        is_same = self._update(wanted)
         wait_for_objects(self._applied.values())
         if not is_same:
             wait_for_services(self._applied.values())
             self._pods = cluster.proxy_pods(self._namespaces())
-        found = self._marks.elements(self._pods, self._workloads())
+        elements = self._marks.elements(self._pods, self._workloads())
         while not is_same:
-            # endpoints reach istiod on a way of their own: they are all there when nothing is added any more
-            before, found = found, self._marks.elements(self._pods, self._workloads())
-            is_same = before == found
-        write(case, Recording(self._version, found))
+            # endpoints reach istiod separately: they are complete once nothing changes any more
+            before, elements = elements, self._marks.elements(self._pods, self._workloads())
+            is_same = before == elements
+        write(case, Recording(self._version, elements))
 
     def close(self) -> None:
         """Deletes everything that was applied."""
         remove_mark()
-        self._become({})
+        self._update({})
 
-    def _become(self, wanted: dict[str, Json]) -> bool:
-        """Applies and deletes what it takes; gives whether all pods and Services are as before."""
-        others = {key: each for key, each in self._wanted.items() if key not in wanted}
-        changed = {key: each for key, each in wanted.items() if self._wanted.get(key) != each}
+    def _update(self, wanted: dict[str, Json]) -> bool:
+        """Applies and deletes objects as needed; returns whether all pods and Services are unchanged."""
+        others = {key: item for key, item in self._wanted.items() if key not in wanted}
+        changed = {key: item for key, item in wanted.items() if self._wanted.get(key) != item}
         self._check_namespaces(changed.values())
         cluster.delete(reversed(others.values()))
         for key in others:
             del self._wanted[key], self._applied[key]
         self._apply(changed)
-        is_same = not any(each["kind"] in _WORKLOADS for each in (*others.values(), *changed.values()))
+        is_same = not any(item["kind"] in _WORKLOADS for item in (*others.values(), *changed.values()))
         if not is_same:
             self._wait_for_pods()
         return is_same
 
     def _apply(self, changed: dict[str, Json]) -> None:
-        """All of these, or none: what came before a refused one is taken back."""
+        """Applies all of the objects, or none: if one is refused, the others are deleted."""
         try:
             applied = cluster.apply(changed.values())
         except ClusterError:
@@ -70,40 +71,40 @@ class Recorder:
                 self._wanted.pop(key, None)
                 self._applied.pop(key, None)
             raise
-        self._applied |= {_key(each): each for each in applied}
+        self._applied |= {_key(item): item for item in applied}
         self._wanted |= changed
 
     def _namespaces(self) -> list[str]:
-        return [each["metadata"]["name"] for each in self._wanted.values() if each["kind"] == "Namespace"]
+        return [item["metadata"]["name"] for item in self._wanted.values() if item["kind"] == "Namespace"]
 
     def _workloads(self) -> set[str]:
-        deployments = (each["metadata"] for each in self._wanted.values() if each["kind"] == "Deployment")
-        return {f"{each['name']}.{each['namespace']}" for each in deployments}
+        deployments = (item["metadata"] for item in self._wanted.values() if item["kind"] == "Deployment")
+        return {f"{metadata['name']}.{metadata['namespace']}" for metadata in deployments}
 
     def _check_namespaces(self, wanted: Iterable[Json]) -> None:
-        """A namespace that someone else made is not touched."""
-        new = {each["metadata"]["name"] for each in wanted if each["kind"] == "Namespace"}
-        for each in cluster.items("namespaces"):
-            metadata = each["metadata"]
+        """Raises ClusterError if a namespace exists that the recorder has not created."""
+        new = {item["metadata"]["name"] for item in wanted if item["kind"] == "Namespace"}
+        for namespace in cluster.items("namespaces"):
+            metadata = namespace["metadata"]
             if metadata["name"] in new and metadata.get("labels", {}).get(OWNER_LABEL) != OWNER:
-                raise ClusterError(f"there is a namespace {metadata['name']} already: delete it first")
+                raise ClusterError(f"the namespace {metadata['name']} already exists; delete it first")
 
     def _wait_for_pods(self) -> None:
-        """Until exactly the pods that are wanted run, all ready, and none is on its way out."""
+        """Waits until exactly the expected pods run, all of them ready and none of them terminating."""
         cluster.until(
             lambda: all(_is_settled(namespace) for namespace in self._namespaces()),
-            "exactly the pods that are wanted",
+            "exactly the expected pods to run",
         )
 
 
 def _is_settled(namespace: str) -> bool:
     deployments = cluster.items("deployments", "-n", namespace)
-    replicas = sum(each["spec"]["replicas"] for each in deployments)
+    replicas = sum(deployment["spec"]["replicas"] for deployment in deployments)
     return all(map(_is_available, deployments)) and len(cluster.items("pods", "-n", namespace)) == replicas
 
 
 def _is_available(deployment: Json) -> bool:
-    """Whether all pods are of its newest template and available."""
+    """Whether all pods have the newest template and are available."""
     status, wanted = deployment["status"], deployment["spec"]["replicas"]
     seen: bool = status.get("observedGeneration") == deployment["metadata"]["generation"]
     return seen and status.get("updatedReplicas", 0) == status.get("availableReplicas", 0) == wanted

@@ -1,7 +1,7 @@
-"""The objects of a case as the cluster gets them: pods that only stand there, with a sidecar.
+"""The objects of a case for the cluster, with pods that do nothing but have a sidecar.
 
-What Istio tells a proxy depends on a pod's labels, ports, ServiceAccount and readiness, not on the
-program in it. So any Deployment becomes one of pods that pause: light, always ready, no image to build.
+The configuration of a proxy depends on a pod's labels, ports, ServiceAccount and readiness, not on the
+program in it. So the containers of all Deployments only pause: small, always ready, no image to build.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _PLAIN = frozenset({"Service", "ServiceAccount"})
 
 
 def objects(resources: Iterable[Resource], image: str) -> list[Json]:
-    """What to apply for these resources, namespaces first."""
+    """The objects to apply for these resources, namespaces first."""
     resources = tuple(resources)
-    found = list(_namespaces(resources))
+    applied = list(_namespaces(resources))
     for resource in resources:
         if resource.kind == "Deployment":
-            found.append(_stand_in(resource, image))
+            applied.append(_stand_in(resource, image))
         elif resource.kind in _PLAIN or is_istio(resource.api_version):
-            found.append(_object(resource))
-    return found
+            applied.append(_object(resource))
+    return applied
 
 
 def is_istio(api_version: str) -> bool:

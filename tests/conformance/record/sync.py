@@ -1,8 +1,8 @@
-"""Waiting until every proxy has what istiod makes of exactly the objects that were applied.
+"""Waits until every proxy has the configuration for exactly the objects that were applied.
 
-First istiod must hold these objects in these versions, and no others of a case. Then a mark is set: an
-EnvoyFilter that changes every proxy's clusters and route configurations. The configuration that carries
-the mark was made after the objects were there, so nothing in it is old.
+First istiod must have these objects in these versions, and no others of a case. Then a mark is set: an
+EnvoyFilter that changes every proxy's clusters and route configurations. A configuration with the mark was
+made after the objects were applied, so nothing in it is outdated.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ _CONTEXTS = ("SIDECAR_OUTBOUND", "GATEWAY")
 
 
 def wait_for_objects(applied: Iterable[Mapping[str, Any]]) -> None:
-    """Returns when istiod holds the Istio objects among these, and no others of the cases'."""
-    wanted = {_version(each) for each in applied if is_istio(each["apiVersion"])}
-    cluster.until(lambda: _held() == wanted, "istiod to hold the case's objects and no others")
+    """Waits until istiod has exactly the Istio objects among these."""
+    wanted = {_version(item) for item in applied if is_istio(item["apiVersion"])}
+    cluster.until(lambda: _known_objects() == wanted, "istiod to have exactly the objects of the case")
 
 
 def wait_for_services(applied: Iterable[Mapping[str, Any]]) -> None:
-    """Returns when istiod holds the Services among these, and no others of the cases'."""
-    services = {_host(each) for each in applied if each["kind"] == "Service"}
-    cluster.until(lambda: _hosts() == services, "istiod to hold the case's Services and no others")
+    """Waits until istiod has exactly the Services among these."""
+    services = {_host(item) for item in applied if item["kind"] == "Service"}
+    cluster.until(lambda: _hosts() == services, "istiod to have exactly the Services of the case")
 
 
-def _held() -> set[Version]:
-    found = cluster.istiod("/debug/configz") or []
-    return {_version(each) for each in found if each["metadata"]["name"] != MARK}
+def _known_objects() -> set[Version]:
+    objects = cluster.istiod("/debug/configz") or []
+    return {_version(item) for item in objects if item["metadata"]["name"] != MARK}
 
 
 def _version(item: Mapping[str, Any]) -> Version:
-    """Which object, and which spec of it: istiod itself writes into the status of some."""
+    """The identity and generation of an object; istiod itself writes to the status of some objects."""
     metadata = item["metadata"]
     return metadata["name"], metadata["uid"], metadata["generation"]
 
 
 def _hosts() -> set[str]:
-    found = cluster.istiod("/debug/registryz")
-    of_cases = (each for each in found if each["Attributes"].get("ServiceRegistry") == "Kubernetes")
+    services = cluster.istiod("/debug/registryz")
+    kubernetes = (item for item in services if item["Attributes"].get("ServiceRegistry") == "Kubernetes")
     own = {SYSTEM, "kube-system", "default"}
-    return {str(each["hostname"]) for each in of_cases if each["Attributes"]["Namespace"] not in own}
+    return {str(item["hostname"]) for item in kubernetes if item["Attributes"]["Namespace"] not in own}
 
 
 def _host(service: Mapping[str, Any]) -> str:
@@ -60,47 +60,46 @@ def _host(service: Mapping[str, Any]) -> str:
 
 
 class Marks:
-    """Marks, each another than those before."""
+    """A sequence of distinct marks."""
 
     def __init__(self) -> None:
         self._number = 0
 
     def elements(self, pods: list[ProxyPod], workloads: set[str]) -> Elements:
-        """What every proxy was told after now, without the mark itself; pods are of these workloads."""
+        """The elements of every proxy from now on, without the mark; the pods belong to these workloads."""
         self._number += 1
         mark = f"{MARK}-{self._number}"
         cluster.apply([_filter(mark)])
-        # the first is asked until it has the mark; the others then have it at once, nearly always
-        found = [_marked(pods[0], mark, workloads)]
+        # the first is queried until it has the mark; the others almost always have it then
+        marked = [_marked(pods[0], mark, workloads)]
         with ThreadPoolExecutor(max_workers=4) as pool:
-            found += pool.map(lambda pod: _marked(pod, mark, workloads), pods[1:])
-        return {name: value for elements in found for name, value in elements.items()}
+            marked += pool.map(lambda pod: _marked(pod, mark, workloads), pods[1:])
+        return {name: value for elements in marked for name, value in elements.items()}
 
 
 def _marked(pod: ProxyPod, mark: str, workloads: set[str]) -> Elements:
     def dump() -> Dump | None:
-        found = Dump(cluster.configuration(pod))
-        return found if _carries(found, mark) else None
+        current = Dump(cluster.configuration(pod))
+        return current if _has_mark(current, mark) else None
 
-    found: Dump = cluster.until(dump, f"{pod.proxy} to carry a new mark")
-    return _without_mark(istio_elements(pod.proxy, found, workloads), mark)
+    marked: Dump = cluster.until(dump, f"{pod.proxy} to get a new mark")
+    return _without_mark(istio_elements(pod.proxy, marked, workloads), mark)
 
 
-def _carries(dump: Dump, mark: str) -> bool:
-    marked = [each.get("internal_only_headers") == [mark] for each in dump.told_routes]
-    return mark in {each["name"] for each in dump.clusters} and all(marked) and not dump.is_warming
+def _has_mark(dump: Dump, mark: str) -> bool:
+    marked = [routes.get("internal_only_headers") == [mark] for routes in dump.rds_routes]
+    return mark in {item["name"] for item in dump.clusters} and all(marked) and not dump.is_warming
 
 
 def _without_mark(elements: Elements, mark: str) -> Elements:
-    out: Elements = {}
+    elements_without: Elements = {}
     for name, value in elements.items():
         if name.name == mark:
             continue
         is_marked = name.part == "routes" and isinstance(value, dict) and "internalOnlyHeaders" in value
-        out[name] = (
-            {key: each for key, each in value.items() if key != "internalOnlyHeaders"} if is_marked else value
-        )
-    return out
+        kept = {key: value[key] for key in value if key != "internalOnlyHeaders"} if is_marked else value
+        elements_without[name] = kept
+    return elements_without
 
 
 def _filter(mark: str) -> Json:
@@ -126,5 +125,5 @@ def _filter(mark: str) -> Json:
 
 
 def remove_mark() -> None:
-    """Takes the mark off the mesh."""
+    """Removes the mark from the mesh."""
     cluster.delete([_filter(MARK)])

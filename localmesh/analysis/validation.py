@@ -1,0 +1,77 @@
+"""Validation of manifests: reads, validates and analyses them, and starts nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from localmesh.analysis import analyze_manifests
+from localmesh.manifests import load
+from localmesh.manifests.files import manifest_files
+from localmesh.problems import ManifestError, Problem, Severity
+
+_FILES_PER_TASK = 16
+"""Enough to make the exchange between processes cheap, few enough to keep all of them busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """The problems of one file, or of several that were validated together."""
+
+    file: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> int:
+        """How many of the problems are errors."""
+        return sum(problem.severity is Severity.ERROR for problem in self.problems)
+
+    @property
+    def warnings(self) -> int:
+        """How many of the problems are warnings."""
+        return len(self.problems) - self.errors
+
+
+def validate_together(
+    kustomizations: Sequence[Path] = (), files: Sequence[Path] = (), *, strict: bool = False
+) -> list[FileReport]:
+    """The problems of one mesh made of all these manifests, grouped by the file that each problem names.
+
+    With `strict` warnings are errors. A file without problems that was named has a report, too.
+    """
+    problems = _problems(kustomizations, files, strict=strict)
+    names = dict.fromkeys(str(path) for path in (*kustomizations, *files))
+    names |= dict.fromkeys(problem.place.file for problem in problems)
+    return [
+        FileReport(name, tuple(problem for problem in problems if problem.place.file == name))
+        for name in names
+    ]
+
+
+def validate_each(paths: Iterable[Path], *, strict: bool = False) -> Iterator[FileReport]:
+    """The report of each file, validated as a mesh of its own; folders are searched with their subfolders.
+
+    The files are divided among as many processes as there are processors.
+    """
+    tasks = [(file, strict) for path in paths for file in manifest_files(path)]
+    if len(tasks) <= _FILES_PER_TASK:
+        yield from map(_report, tasks)
+        return
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        yield from pool.map(_report, tasks, chunksize=_FILES_PER_TASK)
+
+
+def _report(task: tuple[Path, bool]) -> FileReport:
+    file, strict = task
+    return FileReport(str(file), _problems((), (file,), strict=strict))
+
+
+def _problems(kustomizations: Sequence[Path], files: Sequence[Path], *, strict: bool) -> tuple[Problem, ...]:
+    try:
+        warnings = analyze_manifests(load(kustomizations=kustomizations, files=files))
+    except ManifestError as error:
+        return error.problems
+    return tuple(warning.as_error() for warning in warnings) if strict else warnings

@@ -1,0 +1,56 @@
+"""Proxies and their configuration from manifests alone, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from localmesh.catalog import Catalog, Proxy, build
+from localmesh.catalog.addressing import SyntheticAllocator, plan_gateways, plan_pods
+from localmesh.errors import InvalidInputError
+from localmesh.manifests import Resource
+from localmesh.translate import ProxyConfig, translate
+
+
+class UnknownWorkloadError(InvalidInputError):
+    """No workload or gateway has the requested name, or more than one has it."""
+
+
+def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
+    """The catalog of these resources with all pods ready, and all proxies that would run."""
+    resources = tuple(resources)
+    catalog = build(resources)
+    addresses = SyntheticAllocator()
+    pods = plan_pods(catalog, addresses)
+    gateways = plan_gateways(catalog.gateways, addresses)
+    sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
+    ready = [pod.as_endpoint(ready=True) for pod in pods]
+    ready += [gateway.as_endpoint(ready=True) for gateway in gateways]
+    return catalog.with_pods(ready), [*sidecars, *(gateway.proxy for gateway in gateways)]
+
+
+def proxy_config(resources: Iterable[Resource], name: str) -> ProxyConfig:
+    """The configuration of a proxy; for `name` see `find`. Raises UnknownWorkloadError."""
+    catalog, known = proxies(resources)
+    return translate(catalog, find(known, name))
+
+
+def find(known: Iterable[Proxy], name: str) -> Proxy:
+    """The proxy of a pod with that name, or the first proxy of a workload with that name.
+
+    The name can have its namespace appended, as in ``web-v1.shop``, and must have it if it is not unique.
+    Raises UnknownWorkloadError.
+    """
+    known = list(known)
+    matching = [proxy for proxy in known if name in _names(proxy)]
+    if not matching:
+        names = ", ".join(sorted({proxy.workload for proxy in known})) or "none"
+        raise UnknownWorkloadError(f'no workload or gateway is called "{name}"; there are: {names}')
+    workloads = sorted({f"{proxy.workload}.{proxy.namespace}" for proxy in matching})
+    if len(workloads) > 1:
+        raise UnknownWorkloadError(f'"{name}" is not unique; use one of: {", ".join(workloads)}')
+    return matching[0]
+
+
+def _names(proxy: Proxy) -> tuple[str, ...]:
+    names = (proxy.workload, proxy.name)
+    return (*names, *(f"{name}.{proxy.namespace}" for name in names))
