@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.default_gateways import ORIGIN, SYSTEM_NAMESPACE, default_gateways
 from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Service
-from localmesh.catalog.workload import Workload, workload
-from localmesh.kinds.deployment import DEPLOYMENT, GATEWAY_TEMPLATE, TEMPLATES_ANNOTATION
+from localmesh.catalog.workload import Workload, runs_router
+from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 
-_ROUTER = ["proxy", "router"]
 _UNPRIVILEGED = "ISTIO_META_UNPRIVILEGED_POD"
 _FIRST_UNPRIVILEGED_PORT = 1024
 
@@ -101,28 +99,31 @@ class GatewayWorkload:
         return self.workload.replicas if has_work else 0
 
 
-def with_default_gateways(objects: Objects, hosts: Iterable[str]) -> Objects:
-    """The objects and those of the gateways that Istio installs, except where the manifests bring their own.
+def own_gateways(workloads: Iterable[Workload], objects: Objects) -> list[Workload]:
+    """The gateways among the workloads of the manifests."""
+    namespaces = {namespace.name: namespace.labels for namespace in objects.of(NAMESPACE)}
+    return [
+        workload
+        for workload in workloads
+        if workload.is_gateway
+        and (
+            any(map(runs_router, workload.containers))
+            or not is_disabled(namespaces.get(workload.namespace, {}), workload.labels, workload.annotations)
+        )
+    ]
 
-    `hosts` are the full names that the routes and rules of the mesh are for or lead to.
+
+def default_objects(objects: Objects, own: Iterable[Workload], hosts: Iterable[str]) -> Objects:
+    """The objects of the gateways that Istio installs, except where the manifests bring their own.
+
+    `own` are the gateways of the manifests, `hosts` the full names that the routes and rules of the mesh are
+    for or lead to.
     """
     selectors = [selector(gateway) for gateway in objects.of(GATEWAY)]
-    labels = [_pod_labels(deployment) for deployment in gateway_deployments(objects)]
-    defaults = default_gateways(selectors, labels, hosts)
-    own = objects.of(DEPLOYMENT, SERVICE)
-    taken = {(each.kind, each.name) for each in own if each.namespace == SYSTEM_NAMESPACE}
-    return objects.beside(each for each in defaults if (each.kind, each.name) not in taken)
-
-
-def gateway_deployments(objects: Objects) -> Iterator[Resource]:
-    """The Deployments whose pods are gateways.
-
-    Either their pods ask for Istio's injection template of that name, or they run its proxy as a router.
-    """
-    namespaces = {namespace.name: namespace.labels for namespace in objects.of(NAMESPACE)}
-    for deployment in objects.of(DEPLOYMENT):
-        if _is_gateway(deployment, namespaces.get(deployment.namespace, {})):
-            yield deployment
+    defaults = default_gateways(selectors, [workload.labels for workload in own], hosts)
+    written = objects.of(DEPLOYMENT, SERVICE)
+    taken = {(each.kind, each.name) for each in written if each.namespace == SYSTEM_NAMESPACE}
+    return Objects(each for each in defaults if (each.kind, each.name) not in taken)
 
 
 def selector(gateway: Resource) -> Mapping[str, str]:
@@ -131,28 +132,10 @@ def selector(gateway: Resource) -> Mapping[str, str]:
 
 
 def gateway_workloads(
-    objects: Objects, services_of: ServicesOf, conversions: ConversionCache
+    workloads: Iterable[Workload], gateways: Sequence[Resource], services_of: ServicesOf
 ) -> tuple[GatewayWorkload, ...]:
-    """The gateways among the Deployments, in their order, each with the servers that select it."""
-    gateways = objects.of(GATEWAY)
-    workloads = [conversions.of(each, workload) for each in gateway_deployments(objects)]
-    return tuple(_gateway_workload(each, gateways, services_of) for each in workloads)
-
-
-def _is_gateway(deployment: Resource, namespace: Mapping[str, str]) -> bool:
-    template = deployment.spec.get("template") or {}
-    metadata = template.get("metadata") or {}
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    templates = (name.strip() for name in annotations.get(TEMPLATES_ANNOTATION, "").split(","))
-    if GATEWAY_TEMPLATE in templates:
-        return not is_disabled(namespace, labels, annotations)
-    containers = (template.get("spec") or {}).get("containers") or ()
-    return any((container.get("args") or [])[:2] == _ROUTER for container in containers)
-
-
-def _pod_labels(deployment: Resource) -> Mapping[str, str]:
-    template = deployment.spec.get("template") or {}
-    return (template.get("metadata") or {}).get("labels") or {}
+    """The workloads of gateways, each with the servers that select it."""
+    return tuple(_gateway_workload(workload, gateways, services_of) for workload in workloads)
 
 
 def _gateway_workload(of: Workload, gateways: Iterable[Resource], services_of: ServicesOf) -> GatewayWorkload:
