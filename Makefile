@@ -53,7 +53,7 @@ golden: setup-dev
 
 ## Generate 2,000 meshes of VirtualServices and DestinationRules, and let Envoy validate the translation of each
 fuzz: setup-dev
-	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s --timeout 0 localmesh/tests/fuzz
+	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s --timeout 0 localmesh/tests/fuzz localmesh/tests/analysis/test_missing_clusters.py
 
 ## Measure speed and memory, as ratios against named peers
 bench: setup

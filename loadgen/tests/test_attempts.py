@@ -83,7 +83,7 @@ class TestFate:
                 assert fate(RATES, request_id, number).value == faults.outcome(request_id, number).value
 
     def test_another_seed_strikes_others(self):
-        """The odds stay."""
+        """The rates stay the same."""
         other = replace(RATES, seed="other")
 
         assert [fate(RATES, one, 1) for one in IDS] != [fate(other, one, 1) for one in IDS]
@@ -92,10 +92,10 @@ class TestFate:
 class TestPrediction:
     @pytest.mark.parametrize("number", [1, 2, 3, 4])
     def test_the_first_try_that_does_not_fail_answers(self, number: int):
-        """As long as there are tries."""
-        wanted = [one for one in IDS if _first_answered(one) == number]
+        """As long as there are attempts."""
+        request_ids = [one for one in IDS if _first_answered(one) == number]
 
-        assert {predicted_endings(RETRY, RATES, one) for one in wanted} == {
+        assert {predicted_endings(RETRY, RATES, one) for one in request_ids} == {
             frozenset({Ending(Outcome.ANSWERED, number)})
         }
 
@@ -117,13 +117,13 @@ class TestPrediction:
     def test_a_deadline_among_the_pauses_leaves_the_end_open(self):
         """Three hangs of half a second and pauses may or may not fit into 1.6 s: success is a range."""
         least, most = share_bounds(
-            replace(RETRY, whole_seconds=1.6), RATES, lambda end: end.outcome is Outcome.ANSWERED
+            replace(RETRY, timeout_seconds=1.6), RATES, lambda end: end.outcome is Outcome.ANSWERED
         )
 
         assert least < most < 1 - 0.65**4 + 1e-9
 
     def test_without_conditions_the_first_try_decides(self):
-        """A hang is cut by the try's own deadline, and that is the end."""
+        """A hang ends at the deadline of its attempt, and so does the request."""
         naive = replace(RETRY, retries_errors=False, retries_timeouts=False)
         ends = {Fate.ANSWERED: Outcome.ANSWERED, Fate.ERROR: Outcome.FAILED, Fate.HANG: Outcome.TIMED_OUT}
 
@@ -131,7 +131,7 @@ class TestPrediction:
             assert predicted_endings(naive, RATES, one) == {Ending(ends[fate(RATES, one, 1)], 1)}
 
     def test_too_many_tries_are_not_followed(self):
-        """Three courses for each try: that is said instead of computed for hours."""
+        """Three fates for each attempt: reported instead of computed for hours."""
         with pytest.raises(UnsupportedConfig, match="more than loadgen computes with"):
             list(endings_with_probability(replace(RETRY, attempts=12), RATES))
 
@@ -142,12 +142,12 @@ def _first_answered(request_id: str) -> int | None:
 
 class TestPlans:
     def test_the_overlays_say_what_their_pages_say(self):
-        """Four tries; one that is not repeated; a deadline."""
+        """Four attempts; one that is not retried; a deadline."""
         assert prediction_of("retry").policy == RETRY
         assert prediction_of("retry-naive").policy == replace(
             RETRY, retries_errors=False, retries_timeouts=False
         )
-        assert prediction_of("timeout").policy == Policy(whole_seconds=0.75)
+        assert prediction_of("timeout").policy == Policy(timeout_seconds=0.75)
 
     @pytest.mark.parametrize("conditions", ["5xx", "500", "connect-failure,5xx"])
     def test_conditions_that_cover_a_500_make_retries(self, conditions: str):
@@ -159,7 +159,7 @@ class TestPlans:
 
     @pytest.mark.parametrize("proof", [retry, retry_naive, timeout])
     def test_without_the_policy_there_is_nothing_to_prove(self, proof):
-        """Neither on the base nor on a plain canary; the remedy is said."""
+        """Neither on the base nor on a plain canary; the remedy is in the message."""
         for objects in (base(), canary()):
             with pytest.raises(NotConfigured, match="apply the overlay, unedited"):
                 proof.read(resources(objects))
@@ -444,7 +444,7 @@ class TestReading:
         assert seconds(text) == pytest.approx(value)
 
     @pytest.mark.parametrize("text", ["", "5", "soon", "5 s"])
-    def test_what_is_no_duration_is_not_understood(self, text: str):
+    def test_what_is_no_duration_is_not_supported(self, text: str):
         """It is quoted."""
         with pytest.raises(UnsupportedConfig, match="is not a duration"):
             seconds(text)

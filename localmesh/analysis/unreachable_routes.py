@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localmesh.catalog import Catalog
+from localmesh.catalog.virtual_services import takes_every_path
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -43,6 +44,8 @@ def _conditions(match: Field) -> Conditions:
     for name, field in match.entries():
         if name in {"name", "ignoreUriCase", "statPrefix"} or not field:
             continue
+        if name == "uri" and takes_every_path(field.value):
+            continue
         if name in {"headers", "withoutHeaders", "queryParams", "sourceLabels"}:
             conditions |= {(name, key): condition.value for key, condition in field.entries()}
         elif name == "uri":
@@ -65,12 +68,12 @@ def _follows(key: tuple[str, ...], earlier: Any, later: Any) -> bool:
 
 def _uri_follows(earlier: tuple[Any, bool], later: tuple[Any, bool]) -> bool:
     (first, first_ignores_case), (second, second_ignores_case) = earlier, later
-    if (second_ignores_case and not first_ignores_case) or not first:
-        return earlier == later or not first
+    if second_ignores_case and not first_ignores_case:
+        return False
     prefix = first.get("prefix")
     begins = second.get("exact", second.get("prefix"))
     if prefix is None or begins is None:
-        return bool(first == second) or first.get("regex") == ".*"
+        return bool(first == second)
     if first_ignores_case:
         prefix, begins = prefix.lower(), begins.lower()
     return bool(begins.startswith(prefix))

@@ -84,9 +84,13 @@ def is_catch_all(match: HttpMatch | None) -> bool:
     """Whether a match takes every request (istiod: route.go, `IsCatchAllRoute`)."""
     if match is None:
         return True
-    uri = match.get("uri") or {"prefix": "/"}
-    every_path = uri.get("prefix") == "/" or uri.get("regex") == ".*"
-    return every_path and not any(match.get(name) for name in _MAPS) and not any(n in match for n in _PSEUDO)
+    has_conditions = any(match.get(name) for name in _MAPS) or any(name in match for name in _PSEUDO)
+    return takes_every_path(match.get("uri")) and not has_conditions
+
+
+def takes_every_path(uri: Mapping[str, str] | None) -> bool:
+    """Whether the condition of a match on the path is always true."""
+    return not uri or uri.get("prefix") == "/" or uri.get("regex") == ".*"
 
 
 def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:

@@ -40,6 +40,8 @@ def _unreachable(*matches: dict[str, Any] | None) -> list[str]:
         ({"uri": {"prefix": "/"}}, {"uri": {"exact": "/a"}}),
         ({"uri": {"prefix": "/a"}}, {"uri": {"prefix": "/ab"}, "headers": {"x": {"exact": "1"}}}),
         ({"uri": {"regex": ".*"}}, {"uri": {"exact": "/a"}}),
+        ({"uri": {"prefix": "/"}}, {"headers": {"x": {"exact": "1"}}}),
+        ({"uri": {"regex": ".*"}}, {"method": {"exact": "GET"}}),
         ({"uri": {"prefix": "/A"}, "ignoreUriCase": True}, {"uri": {"exact": "/a/b"}}),
         ({"headers": {"x": {"exact": "1"}}}, {"headers": {"x": {"exact": "1"}, "y": {"exact": "2"}}}),
         ({"gateways": ["mesh", "default/g"]}, {"gateways": ["mesh"], "uri": {"exact": "/a"}}),
