@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # that of the module typing, which takes time to import
+TYPE_CHECKING = False  # importing typing for it would take time
 if TYPE_CHECKING:
     import click
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status; each problem is one line on standard error.
+    """Run the command line and return its exit status; each error is one line on standard error.
 
-    Whatever takes time is imported where a Ctrl-C is no traceback any more.
+    Slow imports happen in `_run`, so that Ctrl-C during start-up does not print a traceback.
     """
     try:
         return _run(arguments)
@@ -54,7 +54,7 @@ def _commands() -> click.Group:
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
     def loadgen() -> None:
-        """Send HTTP traffic: measure it, or prove what the mesh does with it."""
+        """Send HTTP traffic: measure it, or prove how the mesh handles it."""
 
     for command in (run, prove, token):
         loadgen.add_command(command)

@@ -1,10 +1,10 @@
-"""The errors that reach the user: one clear line each, and the exit status that goes with it.
+"""The errors that users see: one line each, with its exit status.
 
 LoadgenError
-├── NotAllGood        1  not every request had a good answer, and that was asked for
-├── UsageError        2  the command line asks for something that cannot be
+├── NotAllGood        1  a request had no good answer, with --all-good
+├── UsageError        2  the command line is invalid
 └── NotReachable      4  the mesh or the target does not answer
-    └── Refused       4  it answers, and refuses what it was asked
+    └── Refused       4  it answers, and rejects the request
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """How a command ended, for scripts."""
+    """The exit statuses of all commands."""
 
     OK = 0
     CHECK_FAILED = 1
@@ -23,13 +23,13 @@ class ExitStatus(IntEnum):
 
 
 class LoadgenError(Exception):
-    """The command cannot go on; the message is for the user."""
+    """The command cannot continue; the message is for the user."""
 
     exit_status: ExitStatus
 
 
 class NotAllGood(LoadgenError):  # noqa: N818 (a measurement, not a mistake)
-    """Not every request had a good answer, and that was asked for."""
+    """A request had no good answer, with --all-good."""
 
     exit_status = ExitStatus.CHECK_FAILED
 
@@ -40,11 +40,11 @@ class UsageError(LoadgenError):
     exit_status = ExitStatus.WRONG_USAGE
 
 
-class NotReachable(LoadgenError):  # noqa: N818 (a state of the world, not a mistake of the user's)
-    """The mesh or the target does not answer, or not in a way that can be understood."""
+class NotReachable(LoadgenError):  # noqa: N818 (a state of the environment, not a mistake of the user)
+    """The mesh or the target does not answer, or its answer is not understood."""
 
     exit_status = ExitStatus.NOT_REACHABLE
 
 
 class Refused(NotReachable):
-    """The mesh answers, but refuses what it was asked; the message holds its words."""
+    """The mesh answers, but rejects the request; the message contains its reason."""

@@ -1,4 +1,4 @@
-"""Options that say where the mesh is, the same for all commands."""
+"""Options for the location of the mesh, shared by all commands."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ mesh_option = click.option(
     envvar="LOCALMESH_URL",
     show_envvar=True,
     help=(
-        "The API of the mesh.  [default: that of the localmesh whose state folder is "
-        f"{STATE_VARIABLE} or .localmesh here; else {DEFAULT_URL}]"
+        "The API of the mesh.  [default: that of the localmesh with the state folder "
+        f"{STATE_VARIABLE} or .localmesh; otherwise {DEFAULT_URL}]"
     ),
 )
 
 
 def gateway_url(mesh: str | None) -> str:
-    """The gateway of the running local mesh: that of LOADGEN_GATEWAY, else as the mesh says."""
+    """The URL of the gateway: LOADGEN_GATEWAY, or the one that the running local mesh reports."""
     if named := os.environ.get(GATEWAY_VARIABLE):
         return named
     with MeshApi(mesh or local_url(), NAMESPACE) as api:

@@ -32,7 +32,7 @@ def test_weighted_subsets_fail_the_proof(running: ProofMesh) -> None:
     proven = running.prove("ab-testing")
 
     assert proven.status == 1
-    assert "drawn for each request" in str(proven)
+    assert "draws one for each request" in str(proven)
 
 
 def test_a_mesh_that_does_not_hash_fails_the_proof(running: ProofMesh) -> None:

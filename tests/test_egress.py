@@ -137,7 +137,7 @@ def _all_to_the_judge(config: Any) -> None:
         for host in routes["virtualHosts"]:
             if host["name"] == "block_all":
                 (route,) = host["routes"]
-                del route["directResponse"]
+                route.pop("directResponse", None)  # several listeners may share a virtual host
                 route["route"] = {"cluster": "outbound|80||judge.example"}
 
 

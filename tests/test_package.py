@@ -100,8 +100,8 @@ def test_a_missing_kustomize_is_a_problem_with_a_fix(installed: Path, tmp_path: 
     assert finished.stderr.splitlines() == [
         f"{ROOT}/istio/base: error SM005",
         "  neither kustomize nor kubectl is on the PATH",
-        "  fix: install kustomize or kubectl, or name one of them by its path in the environment variable "
-        "SENTIMESH_KUSTOMIZE; docs/errors.md#sm005",
+        "  fix: install kustomize or kubectl, or set the environment variable SENTIMESH_KUSTOMIZE "
+        "to the path of one; docs/errors.md#sm005",
     ]
 
 

@@ -39,7 +39,7 @@ def test_without_the_decision_inside_the_proof_fails(running: ProofMesh) -> None
     proven = running.prove("user-routing")
 
     assert proven.status == 1
-    assert "routes logic without regard to the header" in str(proven)
+    assert "routes logic regardless of the header" in str(proven)
 
 
 def test_a_mesh_that_ignores_the_header_fails_the_proof(running: ProofMesh) -> None:

@@ -1,4 +1,4 @@
-"""Applying whole overlays, one after the other, and putting back what was in force before the first."""
+"""Applies whole overlays, one after the other, and restores the initial configuration."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["ClusterDeployer", "Deployer", "LocalmeshDeployer", "find_overlays"]
 
 
 class Deployer(Protocol):
-    """A mesh on which overlays take turns."""
+    """A mesh to which overlays are applied."""
 
-    def remember(self) -> None:
-        """Note what is in force, to be put back in the end."""
+    def save(self) -> None:
+        """Save the current configuration, for `restore`."""
 
     def apply(self, overlay: Path) -> None:
-        """Make the overlay all that is in force; returns when every proxy has it. Refused if that fails."""
+        """Replace the configuration by the overlay; returns when every proxy has it, or raises Refused."""
 
-    def put_back(self) -> bool:
-        """Make what was remembered all that is in force; false if that was nothing."""
+    def restore(self) -> bool:
+        """Replace the configuration by the saved one; returns False if that was empty."""

@@ -1,9 +1,9 @@
-"""Overlays on a cluster: kubectl applies them and removes what only the one before had.
+"""Applies overlays to a cluster with kubectl, and deletes objects that only the previous overlay had.
 
-`kubectl apply` leaves alone what an overlay does not name, so the policy of one scenario would be in force in
-the next. Removed is, in the application's namespace, what kubectl had applied (it leaves its manifest in an
-annotation), of the kinds that overlays are made of; elsewhere, what the overlay before had brought. The
-annotations also say what was in force before the first overlay, and are applied again in the end.
+`kubectl apply` keeps objects that an overlay does not contain, so the policy of one scenario would still
+apply in the next. In the application's namespace, this module deletes the objects that kubectl has applied
+(their manifest is in an annotation), of the kinds that overlays contain; in other namespaces, those of the
+previous overlay. The annotations also contain the initial configuration, which `restore` applies again.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ KUBECTL_SECONDS = 120
 
 
 Key = tuple[str, str]
-"""Namespace (empty for what belongs to none), and the name that kubectl takes: deployment.apps/logic-v1."""
+"""Namespace (empty for cluster-scoped objects) and the name for kubectl, such as deployment.apps/logic-v1."""
 
 
 @dataclass(slots=True)
 class ClusterDeployer:
-    """A cluster behind `kubectl proxy`; kubectl itself goes through the same proxy."""
+    """A cluster behind `kubectl proxy`; kubectl itself uses the same proxy."""
 
     api: MeshApi
     istio: MeshApi
@@ -57,23 +57,23 @@ class ClusterDeployer:
     _namespaces: set[Key] = field(default_factory=set, init=False)
     _brought: set[Key] = field(default_factory=set, init=False)
 
-    def remember(self) -> None:
-        """Note the manifests of all that kubectl has applied, and which namespaces there are."""
+    def save(self) -> None:
+        """Save the manifests of all objects that kubectl has applied, and the existing namespaces."""
         self._before = self._applied()
         self._namespaces = {_key(item) for item in self._objects("get", "namespaces")}
 
     def apply(self, overlay: Path) -> None:
-        """Make the overlay all that is in force, and wait for pods and proxies."""
-        self._become("-k", str(overlay))
+        """Replace the configuration by the overlay, and wait for pods and proxies."""
+        self._replace("-k", str(overlay))
 
-    def put_back(self) -> bool:
-        """Make what was remembered all that is in force; what stands in an empty namespace is left there."""
+    def restore(self) -> bool:
+        """Replace the configuration by the saved one; if that was empty, keep the current one."""
         if self._before:
             items = ",".join(self._before.values())
-            self._become("-f", "-", stdin=f'{{"apiVersion": "v1", "kind": "List", "items": [{items}]}}')
+            self._replace("-f", "-", stdin=f'{{"apiVersion": "v1", "kind": "List", "items": [{items}]}}')
         return bool(self._before)
 
-    def _become(self, *source: str, stdin: str | None = None) -> None:
+    def _replace(self, *source: str, stdin: str | None = None) -> None:
         named = {_key(item) for item in self._objects("apply", *source, stdin=stdin)}
         brought = {key for key in named if key[0] != self.api.namespace} - self._namespaces
         self._remove((self._applied().keys() | self._brought) - named)
@@ -94,22 +94,22 @@ class ClusterDeployer:
             )
 
     def _applied(self) -> dict[Key, str]:
-        """The manifest of each object of the application's namespace that kubectl has applied."""
+        """The manifests of the objects in the application's namespace that kubectl has applied."""
         items = self._objects("get", "--namespace", self.api.namespace, ",".join(KINDS))
         notes = {_key(item): item["metadata"].get("annotations", {}) for item in items}
-        return {key: each[MANIFEST] for key, each in notes.items() if MANIFEST in each}
+        return {key: annotations[MANIFEST] for key, annotations in notes.items() if MANIFEST in annotations}
 
     def _objects(self, command: str, *arguments: str, stdin: str | None = None) -> list[Mapping[str, Any]]:
         """The objects that kubectl prints: a list, or a single one."""
-        found = json.loads(self._kubectl(command, "--output", "json", *arguments, stdin=stdin))
-        return list(found["items"]) if found["kind"] == "List" else [found]
+        document = json.loads(self._kubectl(command, "--output", "json", *arguments, stdin=stdin))
+        return list(document["items"]) if document["kind"] == "List" else [document]
 
     def _kubectl(self, command: str, *arguments: str, stdin: str | None = None) -> str:
-        """What kubectl prints; Refused with what it says where it fails."""
+        """The output of kubectl; raises Refused with its error message."""
         kubectl = shutil.which("kubectl")
         if kubectl is None:
-            raise UsageError("overlays are applied to a cluster by kubectl, which is not on the PATH")
-        # The proxy has the credentials; a kubeconfig might lead to another cluster than the proxy does.
+            raise UsageError("kubectl, which applies overlays to a cluster, is not on the PATH; install it")
+        # The proxy has the credentials; a kubeconfig could point to another cluster than the proxy.
         environment = {**os.environ, "KUBECONFIG": os.devnull}
         try:
             finished = subprocess.run(
@@ -122,7 +122,7 @@ class ClusterDeployer:
                 timeout=KUBECTL_SECONDS,
             )
         except subprocess.TimeoutExpired as error:
-            raise NotReachable(f"kubectl {command} has not ended within {KUBECTL_SECONDS} s") from error
+            raise NotReachable(f"kubectl {command} did not finish within {KUBECTL_SECONDS} s") from error
         if finished.returncode:
             raise Refused(f"kubectl {command} {' '.join(arguments)}: {finished.stderr.strip()}")
         return finished.stdout

@@ -1,4 +1,4 @@
-"""Overlays on a local mesh: its own apply, which returns when every proxy has acknowledged."""
+"""Applies overlays to a local mesh, whose API answers when every proxy has acknowledged."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 from loadgen.meshstate import MeshApi
 
 TIMEOUT_SECONDS = 120.0
-"""An overlay may bring pods, and take some away that still have work."""
+"""An overlay may start pods, and stop pods that are still busy."""
 
 
 @dataclass(slots=True)
 class LocalmeshDeployer:
-    """A running local mesh; its `api` has to have the patience for `TIMEOUT_SECONDS`."""
+    """A running local mesh; the timeout of `api` must be `TIMEOUT_SECONDS` at least."""
 
     api: MeshApi
     _before: str = field(default="", init=False)
 
-    def remember(self) -> None:
-        """Note all objects in force."""
+    def save(self) -> None:
+        """Save all current objects."""
         self._before = str(self.api.document("/mesh/manifests")["text"])
 
     def apply(self, overlay: Path) -> None:
-        """Make the overlay all that is in force."""
+        """Replace the configuration by the overlay."""
         self._send({"kustomizations": [str(overlay.resolve())]})
 
-    def put_back(self) -> bool:
-        """Make what was remembered all that is in force."""
+    def restore(self) -> bool:
+        """Replace the configuration by the saved one."""
         if self._before:
-            self._send({"text": self._before, "file": "what was in force before"})
+            self._send({"text": self._before, "file": "the saved configuration"})
         return bool(self._before)
 
-    def _send(self, order: dict[str, Any]) -> None:
-        self.api.send("POST", "/mesh/apply", order)
+    def _send(self, request: dict[str, Any]) -> None:
+        self.api.send("POST", "/mesh/apply", request)

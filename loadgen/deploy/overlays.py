@@ -1,4 +1,4 @@
-"""Finding the overlays: one folder for each scenario, with a kustomization in it."""
+"""Finds the overlays: one folder per scenario, with a kustomization."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _POLICIES = "apiVersion: security.istio.io/"
 
 
 def find_overlays(folder: Path, scenarios: Iterable[str]) -> dict[str, Path]:
-    """The overlay of each scenario; UsageError names all that have none."""
+    """The overlay of each scenario; raises a UsageError that names all without one."""
     if not folder.is_dir():
         raise UsageError(
-            f"{folder} is no folder: run this at the root of the repository, or say with --overlays where "
-            "the overlays are"
+            f"{folder} is not a folder: run this at the root of the repository, or pass the folder of the "
+            "overlays with --overlays"
         )
-    found = {scenario: folder / scenario for scenario in scenarios}
-    missing = [name for name, overlay in found.items() if not (overlay / KUSTOMIZATION).is_file()]
+    overlays = {scenario: folder / scenario for scenario in scenarios}
+    missing = [name for name, overlay in overlays.items() if not (overlay / KUSTOMIZATION).is_file()]
     if missing:
         raise UsageError(
             f"{folder} has no overlay (a folder with a {KUSTOMIZATION}) for {', '.join(missing)}"
         )
-    return found
+    return overlays
 
 
 def has_policies(overlay: Path) -> bool:
-    """Whether applying an overlay, or another after it, has proxies replace listeners.
+    """Whether proxies replace listeners when this overlay is applied or removed.
 
-    A proxy closes the connections of a replaced listener 45 s later (Istio's default `drainDuration`), and a
-    request that comes just then is lost: 503. Proofs that allow for no loss had better not run then.
+    A proxy closes the connections of a replaced listener after 45 s (Istio's default `drainDuration`), and a
+    request at that moment is lost with a 503. Proofs that tolerate no loss should not run then.
     """
     return any(_POLICIES in file.read_text(encoding="utf-8") for file in overlay.rglob("*.yaml"))

@@ -1,10 +1,10 @@
-"""When what was applied to a cluster is in force: pods are there and gone, and proxies follow it wholly.
+"""Waits until a cluster has adopted a new configuration: pods are replaced, and all proxies are updated.
 
-istiod collects changes for a moment and then sends each proxy what it needs. Its counters tell of both; when
-none of them moves for a while, nothing is collected and nothing is on its way any more.
+istiod collects changes for a moment and then pushes the configuration to the proxies. Its counters show both;
+if none of them changes for a while, no push is pending or in progress.
 
-A policy is part of a proxy's listener. A listener that is replaced keeps its connections for a while (45 s in
-Istio), and whoever comes on one of them meets the old policy once more. The proxy says when the last is gone.
+A policy is part of a proxy's listener. A replaced listener keeps its connections for a while (45 s in Istio),
+and a request on one of them is still subject to the old policy. The proxy reports how many are draining.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PUSHES_SECONDS = 60.0
 DRAINED_SECONDS = 120.0
 POLL_SECONDS = 0.2
 QUIET_SECONDS = 1.0
-"""Ten times as long as istiod waits for more changes before it sends (`PILOT_DEBOUNCE_AFTER`, 100 ms)."""
+"""Ten times the time that istiod waits for further changes (`PILOT_DEBOUNCE_AFTER`, 100 ms)."""
 ISTIOD_PORT = 15014
 PROXY_PORT = 15090
 SIDECAR = "istio-proxy"
@@ -39,7 +39,7 @@ COUNTERS = (
 
 
 def await_pods(api: MeshApi) -> None:
-    """Wait until every Deployment has the pods it wants, all of them ready, and no old one is left."""
+    """Wait until every Deployment has its replicas, all of them ready, and no old pod is left."""
 
     def unfinished() -> str:
         deployments = api.objects("apps/v1", "deployments")
@@ -52,7 +52,7 @@ def await_pods(api: MeshApi) -> None:
 
 
 def rolled_out(deployment: Mapping[str, Any]) -> bool:
-    """Whether all its pods are of its present template and available."""
+    """Whether all pods of a Deployment have its current template and are available."""
     status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
     counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
     seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
@@ -60,7 +60,7 @@ def rolled_out(deployment: Mapping[str, Any]) -> bool:
 
 
 def await_pushes(istio: MeshApi) -> None:
-    """Wait until istiod has neither heard of a change nor sent anything for a moment."""
+    """Wait until istiod has neither received a change nor pushed a configuration for a moment."""
     last, since = _counted(istio), time.monotonic()
 
     def unfinished() -> str:
@@ -68,13 +68,13 @@ def await_pushes(istio: MeshApi) -> None:
         now = _counted(istio)
         if now != last:
             last, since = now, time.monotonic()
-        return "" if time.monotonic() - since >= QUIET_SECONDS else "istiod, which still sends to proxies"
+        return "" if time.monotonic() - since >= QUIET_SECONDS else "istiod, which still pushes to proxies"
 
     _await(unfinished, PUSHES_SECONDS)
 
 
 def await_drained(api: MeshApi) -> None:
-    """Wait until no sidecar has a listener left that was replaced."""
+    """Wait until no sidecar has a replaced listener that is still draining."""
 
     def unfinished() -> str:
         pods = (name_of(pod) for pod in api.pods() if is_running(pod) and _has_sidecar(pod))
@@ -97,7 +97,7 @@ def _counted(istio: MeshApi) -> tuple[float, ...]:
     pods = istio.pods(app="istiod")
     if not pods:
         raise NotReachable(
-            f"there is no istiod in namespace {istio.namespace}: say with --istio-namespace where it is"
+            f"there is no istiod in namespace {istio.namespace}; pass its namespace with --istio-namespace"
         )
     texts = [istio.pod_text(name_of(pod), ISTIOD_PORT, "metrics") for pod in pods if is_ready(pod)]
     return tuple(sum(sample_sum(text, counter) for text in texts) for counter in COUNTERS)
@@ -107,7 +107,7 @@ def _await(unfinished: Callable[[], str], within_seconds: float) -> None:
     end = time.monotonic() + within_seconds
     while what := unfinished():
         if time.monotonic() >= end:
-            raise Refused(f"waited {within_seconds:.0f} s in vain for {what}")
+            raise Refused(f"still waiting for {what} after {within_seconds:.0f} s")
         time.sleep(POLL_SECONDS)
 
 

@@ -1,8 +1,8 @@
-"""A small HTTP/1.1 client for load: kept-alive connections, one request at a time, every loss counted.
+"""A small HTTP/1.1 client for load: persistent connections, one request at a time, every loss counted.
 
-The cost of one request decides what the measurement can be trusted with, so the path of a request is
-short: bytes are encoded once and sent as they are, httptools parses the answer without a Python call
-per header, and the head is kept as bytes that are only looked into when somebody asks.
+The accuracy of a measurement depends on the cost of a request, so its path is short: a request is encoded
+once, httptools parses the answer without a Python call per header, and the head is kept as bytes that are
+searched only when a header is needed.
 """
 
 from loadgen.http1.client import Client, Limits

@@ -1,4 +1,4 @@
-"""Requests onto connections: reuse, limits, timeouts; every request that goes in comes out once."""
+"""Assigns requests to connections: reuse, limits, timeouts. Every request ends exactly once."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many connections at most, and how long to wait.
+    """The maximum number of connections, and the timeouts.
 
-    `request_seconds` counts from the request's intended time to the end of its answer, waiting for a
-    free connection included; it is looked at every twentieth of itself (at least every 50 ms).
+    `request_seconds` counts from the intended send time to the end of the answer, including the wait for a
+    free connection. It is checked every twentieth of that time, and at least every 50 ms.
     """
 
     connections: int
@@ -31,10 +31,10 @@ class Limits:
 
 
 class Client:
-    """Sends requests to one target and hands every exchange back once, answered or lost.
+    """Sends requests to one target, and returns every exchange once, answered or lost.
 
-    `ended` is called from the event loop and may send the next request at once. Nothing is sent twice:
-    what the peer closed under a request counts as lost.
+    `ended` is called from the event loop and may send the next request at once. No request is sent twice: if
+    the peer closes the connection during a request, the request is lost.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Client:
     def send(self, exchange: Exchange) -> None:
         """Send now on a free connection, or on the next one that is free or new."""
         if self._idle:
-            # The one used last: few connections stay warm, the peer's idle timeout hits the others.
+            # The most recently used one: so a few connections stay in use, and the others time out.
             self._idle.pop().start(exchange)
         else:
             self._waiting.append(exchange)
             self._connect_if_needed()
 
     async def close(self) -> None:
-        """Give up what is still under way (as ABANDONED) and close every connection."""
+        """Abandon the requests in progress and close every connection."""
         self._closing = True
         self._sweeper.cancel()
         for task in self._connecting:
@@ -89,7 +89,7 @@ class Client:
         self._serve_next(connection)
 
     def answered(self, connection: Connection, exchange: Exchange, *, reusable: bool) -> None:
-        """A connection has its answer."""
+        """A connection has received its answer."""
         if reusable:
             self._serve_next(connection)
         self._ended(exchange)
@@ -133,7 +133,7 @@ class Client:
                     lambda: self._protocol(self), target.connect_to, target.port
                 )
         except OSError as error:
-            # The request that waits longest takes the blame; if none waits any more, nothing was lost.
+            # The request that has waited longest is lost; if none waits any more, nothing is.
             if self._waiting:
                 self._give_up(self._waiting.popleft(), loss_of_connecting(error))
 

@@ -1,4 +1,4 @@
-"""One kept-alive connection: a request goes out, its answer comes back, one at a time."""
+"""One persistent connection, which carries one request and its answer at a time."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ LARGEST_KEPT_BODY = 1024 * 1024
 
 
 class Pool(Protocol):
-    """What a connection tells its owner; `exchange` has ended by then."""
+    """The owner of connections; each call is made after `exchange` has ended."""
 
     def made(self, connection: Connection) -> None:
-        """The connection stands."""
+        """The connection is established."""
 
     def answered(self, connection: Connection, exchange: Exchange, *, reusable: bool) -> None:
-        """A whole answer came; the connection can take the next request if `reusable`."""
+        """A complete answer arrived; the connection can carry another request if `reusable`."""
 
     def lost(self, connection: Connection, exchange: Exchange | None) -> None:
-        """The connection cannot be used any more; `exchange` is the request that went down with it."""
+        """The connection is no longer usable; `exchange` is the request that was lost with it."""
 
     def gone(self, connection: Connection) -> None:
         """The socket is closed."""
@@ -36,8 +36,8 @@ class Pool(Protocol):
 class Connection(asyncio.Protocol):
     """States: idle (no exchange) → busy (exchange set) → idle, or closed for good (`_open` false).
 
-    httptools calls `on_message_complete` and nothing else here: each further callback would cost a
-    Python call per header (measured with Envoy's five: a tenth of a request's CPU time).
+    httptools calls only `on_message_complete`: a callback for headers would cost a Python call each (with the
+    five headers of Envoy, a tenth of a request's CPU time).
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop with what came: a part of an answer, mostly a whole one."""
+        """Called by the event loop with received data: part of an answer, or usually all of it."""
         if not self._head:
             self._head = data
         elif END_OF_HEAD not in self._head:
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
             self._unfinished(exchange, broken=broken)
 
     def on_message_complete(self) -> None:
-        """Called by httptools at the end of each answer, also of informational ones (1xx)."""
+        """Called by httptools at the end of each answer, including informational ones (1xx)."""
         status = self._parser.get_status_code()
         if status < 200:
             self._head = self._head.partition(END_OF_HEAD)[2]
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         if self._complete > 1:
             return
         self._status = status
-        # Only here: llhttp forgets the answer's Connection header once this callback has returned.
+        # Must be read here: llhttp discards the Connection header when this callback returns.
         self._reusable = self._parser.should_keep_alive()
 
     def _finish(self, exchange: Exchange, *, reusable: bool) -> None:
@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
         if exchange is None or broken or (len(self._head) > LARGEST_HEAD and not whole_head):
             self._lose(Loss.PROTOCOL)
         elif whole_head and exchange.request.startswith(b"HEAD "):
-            # The parser cannot know that this answer has no body, whatever its Content-Length says.
+            # The parser does not know that this answer has no body, despite its Content-Length.
             status, reusable = self._parser.get_status_code(), self._parser.should_keep_alive()
             head = self._head
             self._renew()
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
             self._finish(exchange, reusable=reusable)
 
     def eof_received(self) -> bool:
-        """Called by the event loop when the peer has closed its side: the end of an answer of no length."""
+        """Called by the event loop when the peer closes its side, which ends an answer without a length."""
         exchange = self.exchange
         if exchange is not None and self._ends_with_the_connection():
             self._status = self._parser.get_status_code()
@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         return all(field(self._head, name) is None for name in (b"content-length", b"transfer-encoding"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop when the socket is closed, by whichever side."""
+        """Called by the event loop when either side has closed the socket."""
         if self._open:
             unanswered = Loss.TRUNCATED if self._head else Loss.CLOSED
             self._lose(unanswered if exc is None else Loss.RESET)
@@ -161,9 +161,9 @@ class Connection(asyncio.Protocol):
 
 
 class BodyKeepingConnection(Connection):
-    """A connection that also keeps the answers' bodies, up to LARGEST_KEPT_BODY bytes of each."""
+    """A connection that also keeps response bodies, up to LARGEST_KEPT_BODY bytes each."""
 
     def on_body(self, part: bytes) -> None:
-        """Called by httptools with each part of a body, chunks already unwrapped."""
+        """Called by httptools with each part of a body, after chunked decoding."""
         if self.exchange is not None and len(self.exchange.body) < LARGEST_KEPT_BODY:
             self.exchange.body += part

@@ -1,4 +1,4 @@
-"""One request and what became of it."""
+"""One request and its answer, or its loss."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ END_OF_HEAD = b"\r\n\r\n"
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """A request on its way; the client fills in the answer, or the loss.
+    """A request in progress; the client fills in the answer, or the loss.
 
-    Times are nanoseconds of `clock`. `intended` is when the request was meant to be sent: latency and
-    timeout count from there, so a request that had to wait for its turn is not counted as a fast one.
-    `number` is the sender's running number.
+    Times are in nanoseconds of `clock`. `intended` is the scheduled send time: latency and timeout count from
+    there, so a request that had to wait is not counted as fast. `number` is the sender's sequence number.
     """
 
     request: bytes
@@ -44,9 +43,9 @@ class Exchange:
 
 
 def field(head: bytes, name: bytes) -> bytes | None:
-    """The value of a header field (name in lower case); repeated fields joined by a comma, as HTTP has it.
+    """The value of a header field (name in lower case); repeated fields are joined by a comma (RFC 9110).
 
-    Searches instead of parsing, since this is done for every answer of a measurement.
+    It searches instead of parsing, because it runs for every answer of a measurement.
 
     >>> field(b"HTTP/1.1 200 OK\\r\\nServed-By: a/v1/a-1\\r\\n\\r\\n", b"served-by")
     b'a/v1/a-1'

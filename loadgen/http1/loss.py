@@ -1,4 +1,4 @@
-"""The ways in which a request can end without a whole answer."""
+"""The ways in which a request can end without a complete answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Loss(StrEnum):
-    """Why a request got no whole answer; every lost request has exactly one kind."""
+    """Why a request got no complete answer; every lost request has exactly one kind."""
 
     DNS = "dns"
     REFUSED = "refused"
@@ -47,7 +47,7 @@ _LOCAL = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.
 
 
 def loss_of_connecting(error: OSError) -> Loss:
-    """The kind of loss that a failed attempt to connect stands for."""
+    """The kind of loss for a failed connection attempt."""
     if isinstance(error, socket.gaierror):
         return Loss.DNS
     if isinstance(error, TimeoutError):

@@ -1,4 +1,4 @@
-"""A request as people write it, and as the bytes that are sent."""
+"""A request, and its encoding as bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FRAMING = {"content-length", "transfer-encoding", "connection", "expect"}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; headers keep their order, and a Host or User-Agent among them replaces ours."""
+    """One HTTP request; headers keep their order, and a Host or User-Agent replaces the default one."""
 
     method: str = "GET"
     path: str = "/"
@@ -32,7 +32,7 @@ class Request:
             _check_header(name, value)
 
     def encode(self, target: Target) -> bytes:
-        """The bytes to send: made once, sent as often as wanted."""
+        """The bytes to send, encoded once for any number of sends."""
         given = {name.lower() for name, _ in self.headers}
         lines = [f"{self.method} {self.path} HTTP/1.1"]
         if "host" not in given:
@@ -49,6 +49,6 @@ def _check_header(name: str, value: str) -> None:
     if not _TOKEN.fullmatch(name):
         raise UsageError(f'"{name}" is not a header name')
     if name.lower() in _FRAMING:
-        raise UsageError(f'header "{name}" is set by loadgen itself, from the body')
+        raise UsageError(f'header "{name}" is set by loadgen; remove it')
     if _NOT_IN_A_VALUE.search(value):
         raise UsageError(f'header "{name}": its value has a control character (a line break?)')

@@ -1,4 +1,4 @@
-"""Where requests go: host and port of one address."""
+"""The target of requests: host, port and address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from loadgen.http1.loss import Loss, loss_of_connecting
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server to send to; `address` is where to connect if that is not what `host` resolves to."""
+    """A server; `address` is the IP address to connect to, by default that of `host`."""
 
     host: str
     port: int
@@ -21,16 +21,14 @@ class Target:
 
     @classmethod
     def from_url(cls, url: str) -> Target:
-        """The target that a URL names; its path and query are the caller's affair."""
+        """The target of a URL, without its path and query."""
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
             raise UsageError(f'"{url}" is not a URL: {error}') from error
         if parts.scheme != "http" or not parts.hostname:
-            raise UsageError(
-                f'"{url}" is not an address to send to; it must look like http://HOST[:PORT][/PATH]'
-            )
+            raise UsageError(f'"{url}" is not an address to send to, expected http://HOST[:PORT][/PATH]')
         if parts.username is not None:
             raise UsageError(
                 f'"{parts.hostname}": a user in the URL is not supported; use -H "authorization: …"'
@@ -39,13 +37,13 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """What the Host header says."""
+        """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == 80 else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The address for people."""
+        """The URL of the target, for messages."""
         return f"http://{self.authority}"
 
     @property
@@ -55,9 +53,9 @@ class Target:
 
 
 async def reach(target: Target, *, within_seconds: float = 5.0) -> Target:
-    """The target, pinned to the first of its addresses that accepts a connection.
+    """Returns the target with the first of its addresses that accepts a connection.
 
-    Later connections need no name lookup then. Raises NotReachable with the kind of the last refusal.
+    So later connections need no DNS lookup. Raises NotReachable with the kind of the last failure.
     """
     loop = asyncio.get_running_loop()
     try:

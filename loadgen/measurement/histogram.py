@@ -1,11 +1,10 @@
 """A histogram of non-negative integers whose error is relative: as exact for microseconds as for minutes.
 
 Buckets are log-linear, the idea of Gil Tene's HdrHistogram: values below 256 have a bucket each; every
-further octave [2^k, 2^(k+1)) is cut into 128 buckets of equal width. A bucket's width is so at most 1/128
-of any value in it, and its middle is off by at most **1/256 (0.4 %) of the value**. Count, sum, least and
-greatest value are exact. Recording is a few machine-independent integer operations and needs no bound
-known beforehand: the list of counts grows with the greatest value (about 4,000 entries for 100 seconds
-in nanoseconds).
+further octave [2^k, 2^(k+1)) has 128 buckets of equal width. So the width of a bucket is at most 1/128 of
+any value in it, and its middle is off by at most **1/256 (0.4 %) of the value**. Count, sum, minimum and
+maximum are exact. Recording takes a few integer operations and needs no upper bound in advance: the list of
+counts grows with the maximum (about 4,000 entries for 100 seconds in nanoseconds).
 """
 
 from __future__ import annotations
@@ -53,9 +52,9 @@ class Histogram:
         return self.total / self.count if self.count else None
 
     def percentile(self, percent: float) -> int | None:
-        """The least value that at least `percent` of 100 recorded values do not exceed; None without data.
+        """The smallest value that `percent` % of the recorded values do not exceed; None without data.
 
-        Off by at most RELATIVE_ERROR of the exact value; 100 gives the greatest value itself.
+        Off by at most RELATIVE_ERROR of the exact value; 100 gives the exact maximum.
         """
         if not 0 <= percent <= 100:
             raise ValueError(f"a percentile is from 0 to 100, not {percent}")
@@ -70,7 +69,7 @@ class Histogram:
         raise AssertionError("the counts do not add up to count")
 
     def buckets(self) -> Iterator[tuple[int, int]]:
-        """The middle of every bucket that holds something, and how much it holds, ascending."""
+        """The middle and the count of every bucket that is not empty, ascending."""
         return ((_middle(index), count) for index, count in enumerate(self._counts) if count)
 
     def _cumulated(self) -> Iterator[tuple[int, int]]:

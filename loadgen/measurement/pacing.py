@@ -1,8 +1,8 @@
-"""When requests are sent: as fast as answers come (closed loop), or at a rate whatever happens (open loop).
+"""When requests are sent: as fast as answers come (closed loop), or on a schedule (open loop).
 
-A closed loop slows down with its target and so hides how bad a stall is for users who keep coming. An
-open loop sends on schedule; what could not be sent in time because the target stood still is counted
-from when it was meant to go (no coordinated omission).
+A closed loop slows down with its target and so hides the effect of a stall on users who keep coming. An open
+loop sends on schedule, and the latency of a request that is sent late counts from its scheduled time (no
+coordinated omission).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ TICK = SECOND // 1000
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What is sent, and how much of it: `count` requests or for `seconds`, whichever ends first.
+    """What is sent, and how much: `count` requests or for `seconds`, whichever ends first.
 
-    With a `rate` (requests per second) the loop is open and `limits.connections` is the most it opens;
-    without one the loop is closed and always has that many requests under way.
+    With a `rate` (requests per second) the loop is open and uses at most `limits.connections`; without one
+    it is closed and always has that many requests in flight.
     """
 
     requests: tuple[bytes, ...]
@@ -37,7 +37,7 @@ class Traffic:
 
     @property
     def planned(self) -> int | None:
-        """How many requests will be sent, if that is known beforehand."""
+        """The number of requests, if it is known beforehand."""
         if self.rate is None or self.seconds is None:
             return self.count
         scheduled = max(1, math.floor(self.rate * self.seconds))
@@ -47,7 +47,7 @@ class Traffic:
 class Sender(ABC):
     """Sends traffic once: `await run()`; `stop()` ends it early.
 
-    Every request that was issued comes back through `ended` once, answered or lost.
+    `ended` is called once for every request, answered or lost.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class Sender(ABC):
         self._in_flight = 0
         self._error: BaseException | None = None
         self._over = asyncio.Event()
-        self._client = Client(target, traffic.limits, self._came_back, keep_bodies=keep_bodies)
+        self._client = Client(target, traffic.limits, self._exchange_ended, keep_bodies=keep_bodies)
 
     async def run(self) -> None:
-        """Send it all and return when the last answer is there, or given up."""
+        """Send everything and return when the last request has ended."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._broken)
+        loop.set_exception_handler(self._callback_failed)
         self._begin()
         try:
             await self._over.wait()
@@ -84,19 +84,19 @@ class Sender(ABC):
         if self._error is not None:
             raise self._error
 
-    def _broken(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Left to the loop, an error in a callback would be logged, and its request never come back."""
+    def _callback_failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Keep the error of a callback: the event loop would only log it, and its request would never end."""
         self._error = context.get("exception") or RuntimeError(context["message"])
         self._over.set()
 
     def stop(self) -> None:
-        """Send no more and do not wait for what is under way; it counts as abandoned."""
+        """Send nothing more and do not wait for requests in flight; they count as abandoned."""
         self.stopped = True
         self._most = self.issued
         self._over.set()
 
     def enough(self) -> None:
-        """Send no more, but wait for what is under way."""
+        """Send nothing more, but wait for requests in flight."""
         self._issue_no_more()
 
     @abstractmethod
@@ -105,7 +105,7 @@ class Sender(ABC):
 
     @abstractmethod
     def _after(self, exchange: Exchange) -> None:
-        """Go on after an exchange has ended."""
+        """Continue after an exchange has ended."""
 
     def _issue(self, intended: int) -> None:
         number = self.issued
@@ -118,7 +118,7 @@ class Sender(ABC):
         if not self._in_flight:
             self._over.set()
 
-    def _came_back(self, exchange: Exchange) -> None:
+    def _exchange_ended(self, exchange: Exchange) -> None:
         self._in_flight -= 1
         self._ended(exchange)
         self._after(exchange)
@@ -127,7 +127,7 @@ class Sender(ABC):
 
 
 class ClosedLoop(Sender):
-    """As many requests under way as there are connections; each answer makes room for the next request."""
+    """Keeps as many requests in flight as there are connections; each answer makes room for the next."""
 
     def _begin(self) -> None:
         if self._traffic.seconds is not None:
@@ -142,11 +142,11 @@ class ClosedLoop(Sender):
 
 
 class OpenLoop(Sender):
-    """Requests on a schedule of equal distances, however long the answers take.
+    """Sends requests at equal intervals, however long the answers take.
 
-    Because timers are coarse, a request may go up to one TICK before its time; it then counts from when
-    it really went. One that goes late counts from its time. `lateness` says how late (in nanoseconds):
-    what the machine that sends could not do is not blamed on the target unseen.
+    Timers are coarse, so a request may be sent up to one TICK early; its latency then counts from when it
+    was sent. That of a late request counts from its scheduled time. `lateness` is the histogram of the
+    delays (in nanoseconds), so that delays of the sender can be told from those of the target.
     """
 
     def _begin(self) -> None:
@@ -171,12 +171,12 @@ class OpenLoop(Sender):
         return self._started + int(self.issued * self._interval)
 
     def _after(self, exchange: Exchange) -> None:
-        """Nothing: the schedule goes on by itself."""
+        """Do nothing: the schedule continues by itself."""
 
 
 def sender(
     traffic: Traffic, target: Target, ended: Callable[[Exchange], None], *, keep_bodies: bool = False
 ) -> Sender:
-    """The loop that the traffic asks for; needs a running event loop."""
+    """The sender for the traffic; needs a running event loop."""
     kind = ClosedLoop if traffic.rate is None else OpenLoop
     return kind(traffic, target, ended, keep_bodies=keep_bodies)

@@ -1,4 +1,4 @@
-"""The one request that most of the traffic is made of: a sentence, sent to be judged."""
+"""The request that most of the traffic consists of: a sentence, to get its polarity."""
 
 from __future__ import annotations
 

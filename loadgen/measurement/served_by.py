@@ -1,4 +1,4 @@
-"""The `served-by` header of the answers: which workloads a request went through, outermost first."""
+"""The `served-by` header of answers: the workloads that a request passed, outermost first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HEADER = b"served-by"
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One element: who answered, and as which attempt if the caller's proxy counts attempts."""
+    """One element: the workload that answered, and the attempt if the caller's proxy counts attempts."""
 
     service: str
     version: str
@@ -18,14 +18,14 @@ class Hop:
 
 
 def hops(header: bytes | None) -> tuple[Hop, ...]:
-    """The hops a header names; elements that are not of the form service/version/pod are left out.
+    """The hops in the header; elements that are not of the form service/version/pod are left out.
 
     >>> hops(b"webapp/v1/webapp-v1-7d4f, logic/v2/logic-v2-55f9;attempt=2")[1]
     Hop(service='logic', version='v2', pod='logic-v2-55f9', attempt=2)
     """
     elements = (header or b"").decode("latin-1").split(",")
-    found = (_hop(element.strip()) for element in elements)
-    return tuple(hop for hop in found if hop is not None)
+    parsed = (_hop(element.strip()) for element in elements)
+    return tuple(hop for hop in parsed if hop is not None)
 
 
 def _hop(element: str) -> Hop | None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the work in good order, the second ends the program."""
+"""Ctrl-C and SIGTERM: the first signal ends the work in an orderly way, the second kills the program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
-    """Let the first signal raise KeyboardInterrupt, whatever the program is doing; the next one kills it."""
+    """Make the first signal raise KeyboardInterrupt, and the next one kill the program."""
     before = {number: signal.getsignal(number) for number in NUMBERS}
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -36,7 +36,7 @@ def interrupted_by_signals() -> Iterator[None]:
 
 @contextmanager
 def stopped_by_signals(sender: Sender) -> Iterator[None]:
-    """Let the first signal end the sending, not the program: what was measured so far is reported."""
+    """Make the first signal stop the sender and not the program: what was measured is reported."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in NUMBERS}
 
@@ -53,7 +53,7 @@ def stopped_by_signals(sender: Sender) -> Iterator[None]:
     finally:
         if not sender.stopped:
             for number, handler in before.items():
-                # The loop would leave Python's own handlers behind, not those that were there before it.
+                # The event loop restores Python's default handlers, not the previous ones.
                 loop.remove_signal_handler(number)
                 signal.signal(number, handler)
 

@@ -59,15 +59,15 @@ class Ending:
 class Policy:
     """A route's retries and deadlines.
 
-    `attempts` includes the first one. `try_seconds` limits each attempt, `whole_seconds` all of them
+    `attempts` includes the first one. `per_try_seconds` limits each attempt, `timeout_seconds` all of them
     together; None is no limit.
     """
 
     attempts: int = 1
     retries_errors: bool = False
     retries_timeouts: bool = False
-    try_seconds: float | None = None
-    whole_seconds: float | None = None
+    per_try_seconds: float | None = None
+    timeout_seconds: float | None = None
     back_off_seconds: float = BACK_OFF_SECONDS
 
     def back_off(self, number: int) -> float:
@@ -78,16 +78,16 @@ class Policy:
 def policy_of(route: Route) -> Policy:
     """The policy of a route: by default Istio retries neither the application's failures nor timeouts."""
     retries: Mapping[str, Any] = route.spec.get("retries") or {}
-    whole = _seconds(route.spec.get("timeout"))
+    timeout = _seconds(route.spec.get("timeout"))
     if not retries.get("attempts"):
-        return Policy(whole_seconds=whole)
+        return Policy(timeout_seconds=timeout)
     conditions = {condition.strip() for condition in retries.get("retryOn", "").split(",")}
     return Policy(
         attempts=1 + int(retries["attempts"]),
         retries_errors=bool(conditions & {"5xx", "500"}),
         retries_timeouts=bool(conditions & {"5xx", "gateway-error", "reset"}),
-        try_seconds=_seconds(retries.get("perTryTimeout")),
-        whole_seconds=whole,
+        per_try_seconds=_seconds(retries.get("perTryTimeout")),
+        timeout_seconds=timeout,
         back_off_seconds=_seconds(retries.get("backoff")) or BACK_OFF_SECONDS,
     )
 
@@ -154,9 +154,9 @@ def _endings(policy: Policy, rates: FaultRates, fate_of: Callable[[int], Fate]) 
         latest += policy.back_off(number) + SLACK_SECONDS
         fate_of_this = fate_of(number)
         waited, timed_out = _hang(policy, rates) if fate_of_this is Fate.HANG else (0.0, False)
-        if policy.whole_seconds is not None and latest + waited >= policy.whole_seconds:
+        if policy.timeout_seconds is not None and latest + waited >= policy.timeout_seconds:
             yield Ending(Outcome.TIMED_OUT, number)
-            if soonest + waited >= policy.whole_seconds:
+            if soonest + waited >= policy.timeout_seconds:
                 return
         soonest, latest = soonest + waited, latest + waited
         if fate_of_this is Fate.ANSWERED:
@@ -170,6 +170,6 @@ def _endings(policy: Policy, rates: FaultRates, fate_of: Callable[[int], Fate]) 
 
 def _hang(policy: Policy, rates: FaultRates) -> tuple[float, bool]:
     """How long a hanging attempt takes, and whether its own deadline ends it."""
-    if policy.try_seconds is not None and policy.try_seconds < rates.hang_seconds:
-        return policy.try_seconds, True
+    if policy.per_try_seconds is not None and policy.per_try_seconds < rates.hang_seconds:
+        return policy.per_try_seconds, True
     return rates.hang_seconds, False

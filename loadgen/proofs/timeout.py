@@ -67,10 +67,10 @@ class Observed:
 def read(resources: Resources) -> Prediction:
     """The prediction, if the route has a deadline that hanging requests exceed."""
     prediction = read_prediction(resources, remedy=REMEDY)
-    where, whole = prediction.split.where, prediction.policy.whole_seconds
-    if whole is None:
+    where, deadline = prediction.split.where, prediction.policy.timeout_seconds
+    if deadline is None:
         raise NotConfigured(f"{where} has no timeout; {REMEDY}")
-    if prediction.longest_hang < whole + MARGIN_SECONDS:
+    if prediction.longest_hang < deadline + MARGIN_SECONDS:
         raise NotConfigured(f"{where}: nothing hangs for longer than the timeout and {MARGIN_SECONDS:g} s")
     return prediction
 
@@ -128,11 +128,11 @@ def judge(prediction: Prediction, observed: Observed) -> list[Check]:
 
 def _early(prediction: Prediction, observed: Observed) -> Check:
     """Whether no request timed out before its deadline."""
-    measurement, whole = observed.measurement, prediction.policy.whole_seconds or 0.0
+    measurement, deadline = observed.measurement, prediction.policy.timeout_seconds or 0.0
     early = measurement.count(
-        lambda one: outcome(one) is Outcome.TIMED_OUT and one.latency_seconds < whole - EARLY_SECONDS
+        lambda one: outcome(one) is Outcome.TIMED_OUT and one.latency_seconds < deadline - EARLY_SECONDS
     )
-    name, plan = f"timed out before {whole:g} s - {EARLY_SECONDS:g} s", design(0.0, measurement.planned)
+    name, plan = f"timed out before {deadline:g} s - {EARLY_SECONDS:g} s", design(0.0, measurement.planned)
     count = Count(early, len(measurement))
     return judge_time(
         lambda count: judge_share(name, "never", plan, count),

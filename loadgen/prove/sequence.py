@@ -120,12 +120,12 @@ def _has_metrics(pod: Object) -> bool:
 @contextmanager
 def restored(deployer: Deployer, tell: Tell) -> Iterator[None]:
     """Restore the previous configuration at the end, whatever happens meanwhile."""
-    deployer.remember()
+    deployer.save()
     try:
         yield
     finally:
         try:
-            if not deployer.put_back():
+            if not deployer.restore():
                 tell("there was no configuration before, so the last overlay stays")
         except NotReachable as error:
             tell(f"the previous configuration could not be restored: {error}")

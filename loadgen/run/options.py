@@ -1,4 +1,4 @@
-"""What the options of `loadgen run` mean: which requests, how many, how fast."""
+"""The options of `loadgen run`: which requests to send, how many, and how fast."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from loadgen.http1 import Limits, Request
 from loadgen.measurement.pacing import Traffic
 from loadgen.measurement.sentiment import PATH, sentiment_requests
 
-USUAL_RATE = 50.0
-USUAL_SECONDS = 30.0
-MOST_CONNECTIONS = 256
+DEFAULT_RATE = 50.0
+DEFAULT_SECONDS = 30.0
+MAX_CONNECTIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """The options as given; None where one was not. Times in seconds."""
+    """The given options, None for those that are not given. Times are in seconds."""
 
     rate: float | None = None
     concurrency: int | None = None
@@ -34,14 +34,18 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if self.rate is not None and self.concurrency is not None:
-            raise UsageError("--rate (open loop) and --concurrency (closed loop) exclude each other")
+            raise UsageError(
+                "--rate (open loop) and --concurrency (closed loop) cannot be combined; remove one"
+            )
         if self.concurrency is not None and self.connections is not None:
-            raise UsageError("--connections is for --rate; a closed loop opens as many as --concurrency says")
+            raise UsageError(
+                "--connections is for --rate only; a closed loop opens --concurrency connections"
+            )
 
     def to_send(self, url: str) -> tuple[Request, ...]:
-        """The request asked for; the sentences in rotation if neither path, method nor body is.
+        """The requests to send in rotation: the given one, or the sentences without path, method and body.
 
-        A URL names a path also by a slash alone at its end, and by a query.
+        A slash after the host, and a query, count as a path of the URL.
         """
         parts = urlsplit(url)
         in_url = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path
@@ -53,18 +57,18 @@ class RunOptions:
         return (Request(self.method or ("POST" if body else "GET"), path or "/", headers, body),)
 
     def traffic(self, requests: tuple[bytes, ...]) -> Traffic:
-        """The requests, encoded, at the pace and up to the end that the options ask for."""
-        rate = USUAL_RATE if self.rate is None and self.concurrency is None else self.rate
-        connections = self.concurrency or self.connections or MOST_CONNECTIONS
+        """The traffic of these encoded requests, with the rate and the end that the options define."""
+        rate = DEFAULT_RATE if self.rate is None and self.concurrency is None else self.rate
+        connections = self.concurrency or self.connections or MAX_CONNECTIONS
         endless = self.duration is None and self.requests is None
         limits = Limits(connections, request_seconds=self.timeout, connect_seconds=min(5.0, self.timeout))
-        return Traffic(requests, limits, self.requests, USUAL_SECONDS if endless else self.duration, rate)
+        return Traffic(requests, limits, self.requests, DEFAULT_SECONDS if endless else self.duration, rate)
 
 
 def _header(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon:
-        raise UsageError(f'-H "{line}": a header looks like "name: value"')
+        raise UsageError(f'-H "{line}" is not a header, expected "name: value"')
     return name.strip(), value.strip()
 
 

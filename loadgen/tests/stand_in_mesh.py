@@ -1,7 +1,7 @@
 """A stand-in for a mesh: its API serves the repository's manifests, its gateway only plays the application.
 
 Nothing here routes: which version answers is drawn with the chances a test gives, so that a test can also
-play a mesh that does something else than what is in force.
+play a mesh that does not do what is configured.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def resources(objects: Objects) -> Resources:
 
 @dataclass
 class StandInMesh:
-    """What the stand-in says is in force (`objects`), and what its gateway does."""
+    """The configuration that the stand-in reports (`objects`), and what its gateway does."""
 
     objects: Objects = field(default_factory=canary)
     versions: dict[str, float] = field(default_factory=lambda: {"v1": 0.8, "v2": 0.2})
@@ -107,7 +107,7 @@ class StandInMesh:
     ready: bool = True
     seed: int = 1
     deaf: bool = False
-    """Whether it never answers when it is told objects instead of an overlay."""
+    """Whether it never answers an apply of objects instead of an overlay."""
     url: str = ""
     state_folder: str | None = None
     received: list[Received] = field(default_factory=list)
@@ -141,8 +141,8 @@ class StandInMesh:
     def _api(self, path: str) -> bytes:
         if path == "/mesh":
             gateways = {"istio-ingressgateway": {"http": self.url}}
-            told = {} if self.state_folder is None else {"stateFolder": self.state_folder}
-            return json_answer(200, {"gateways": gateways, "ready": self.ready, **told})
+            folder = {} if self.state_folder is None else {"stateFolder": self.state_folder}
+            return json_answer(200, {"gateways": gateways, "ready": self.ready, **folder})
         if path == "/mesh/manifests":
             return json_answer(200, {"text": json.dumps(self.objects)})
         *_, namespaces, namespace, kind = path.partition("?")[0].split("/")

@@ -19,7 +19,7 @@ from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, r
 PAGE = b'<link href="/static/v1/style.css"><script src="/static/v1/app.js"></script><a href="/else">'
 
 
-def in_force() -> Objects:
+def configured() -> Objects:
     return manifests(*BASE, "istio/overlays/ab-testing")
 
 
@@ -39,9 +39,9 @@ def answered(version_of: Callable[[int], str], *, status: int = 200) -> Measurem
     )
 
 
-def verdicts(*tallies: Measurement) -> dict[str, Verdict]:
+def verdicts(*measurements: Measurement) -> dict[str, Verdict]:
     visits: dict[str, Visit] = defaultdict(Visit)
-    for measurement in tallies:
+    for measurement in measurements:
         record(visits, VALUES, measurement)
     return {
         check.name: check.verdict
@@ -53,14 +53,14 @@ def by_value(number: int) -> str:
     return "v1" if number % len(VALUES) % 2 else "v2"
 
 
-class TestInForce:
+class TestConfiguration:
     def test_the_overlay_hashes_by_a_header(self):
         """The one that the README names."""
-        assert read(resources(in_force())).header == "version"
+        assert read(resources(configured())).header == "version"
 
     def test_another_header_is_what_gets_proven(self):
         """As edited."""
-        objects = in_force()
+        objects = configured()
         policy = named(objects, "DestinationRule", "frontend")["spec"]["trafficPolicy"]
         policy["loadBalancer"]["consistentHash"]["httpHeaderName"] = "visitor"
 
@@ -86,15 +86,15 @@ class TestInForce:
     )
     def test_a_hash_does_nothing_across_subsets(self, route: list[Any], reason: str):
         """The well-known trap."""
-        objects = in_force()
+        objects = configured()
         named(objects, "VirtualService", "ingress")["spec"]["http"][-1]["route"] = route
 
         with pytest.raises(NotConfigured, match=reason):
             read(resources(objects))
 
-    def test_a_hash_of_something_else_is_not_understood(self):
+    def test_a_hash_of_something_else_is_not_supported(self):
         """Cookies and addresses are not sent here."""
-        objects = in_force()
+        objects = configured()
         policy = named(objects, "DestinationRule", "frontend")["spec"]["trafficPolicy"]
         policy["loadBalancer"]["consistentHash"] = {"useSourceIp": True}
 

@@ -1,4 +1,4 @@
-"""Who is let in: answers and policies as they are read, judged on made-up ones."""
+"""Access: outcomes of answers, policies, and verdicts on made-up measurements."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TestOutcome:
 
         assert outcome(served(502, b"webapp/v1/w-1", problem)) == "502 of webapp: logic answered 403"
 
-    def test_a_service_that_fails_by_itself_blames_nobody(self):
+    def test_a_service_that_fails_by_itself_names_no_upstream(self):
         """An answer without an upstream is its own."""
         assert outcome(served(502, b"webapp/v1/w-1", {"status": 502})) == "502 of webapp"
 
@@ -107,7 +107,7 @@ class TestVerdicts:
         assert found == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]
 
     def test_lost_answers_say_nothing(self):
-        """No connection is no refusal by a policy."""
+        """A lost connection is not a denial by a policy."""
         lost = Observation(0, None, (), 0.01, Loss.RESET)
 
         assert self.verdicts(lost, lost) == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]
@@ -173,8 +173,8 @@ class TestPastTheGateway:
         with Pods("http://127.0.0.1:1", "sentimesh") as api:
             assert ask_directly(context(api), ABOUT) == {"one": DENIED}
 
-    def test_no_pod_is_nobody_to_ask(self):
-        """That nobody answers does not prove that nobody is let in."""
+    def test_without_a_ready_pod_nothing_is_proven(self):
+        """Without an answer it is not known whether anyone is admitted."""
         with (
             NoPods("http://127.0.0.1:1", "sentimesh") as api,
             pytest.raises(UnsupportedConfig, match="logic"),
@@ -190,7 +190,7 @@ class TestPastTheGateway:
         ],
     )
     def test_all_pods_must_answer_the_same(self, answers: dict[str, str], verdict: Verdict):
-        """One that lets somebody in is enough to FAIL."""
+        """One that admits the caller is enough to FAIL."""
         assert direct_check(ABOUT, answers).verdict is verdict
 
     def test_a_pods_refusal_is_an_answer(self):
@@ -199,7 +199,7 @@ class TestPastTheGateway:
             assert api.pod_answer("one", 8080, "about") == (403, "RBAC: access denied")
 
     def test_the_apis_own_refusal_is_no_answer_of_the_pod(self):
-        """Whoever may not ask has learned nothing."""
+        """A caller without permission learns nothing about the pod."""
         status = json_answer(403, {"kind": "Status", "message": "pods/proxy is forbidden"})
 
         with (
@@ -252,7 +252,7 @@ class TestConnections:
         """No connection is older."""
         assert seconds_until_applied(last_change([policy(self.OLD)]), lambda: NOW) == 0
 
-    def test_a_clock_ahead_of_ours_keeps_nobody_for_longer(self):
+    def test_a_clock_ahead_of_ours_does_not_extend_the_waiting(self):
         """The cluster's may be another one."""
         assert seconds_until_applied(NOW, lambda: NOW - 500) == OLDEST_CONNECTION_SECONDS
 

@@ -9,14 +9,14 @@ from loadgen.tests.stand_in_mesh import BASE, manifests, named, resources
 OVERLAY = "istio/overlays/authorization"
 
 
-def test_the_overlay_routes_every_request_to_whom_it_is_for():
-    """Those that must be refused, too: what is not routed would prove nothing."""
+def test_the_overlay_routes_every_request_to_its_service():
+    """Those that must be denied, too: a request that is not routed proves nothing."""
     objects = manifests(*BASE, "k8s/base/frontend.yaml", OVERLAY)
 
     check_routes(resources(objects), ACCESS_CASES, remedy="")
 
 
-def test_every_service_is_tried_by_somebody_allowed_and_somebody_forbidden():
+def test_every_service_has_an_allowed_and_a_denied_caller():
     """Logic's allowed caller comes through webapp."""
     allowed = {
         word for passage in ACCESS_CASES if passage.expected[0] == "2" for word in passage.expected.split()
@@ -28,7 +28,7 @@ def test_every_service_is_tried_by_somebody_allowed_and_somebody_forbidden():
 
 
 def test_the_impostor_is_webapp_but_for_its_identity():
-    """The same program with the same address of logic: nothing else can be why it is refused."""
+    """The same program with the same address of logic: only the identity can be why it is denied."""
     objects = manifests(*BASE, OVERLAY)
     webapp, impostor = (
         named(objects, "Deployment", name)["spec"]["template"]["spec"]

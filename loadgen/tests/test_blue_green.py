@@ -1,4 +1,4 @@
-"""Blue-green's proof: what is in force, the switch of it, and the verdicts on made-up switches."""
+"""Blue-green's proof: the configuration, the switch of it, and verdicts on made-up switches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, r
 WHOLE = (*BASE, "k8s/base/frontend.yaml")
 
 
-def in_force() -> Objects:
+def configured() -> Objects:
     return manifests(*WHOLE, "istio/overlays/blue-green")
 
 
@@ -50,16 +50,16 @@ def verdicts(made: Switch) -> list[Verdict]:
     return [check.verdict for check in judge_switch(made)]
 
 
-class TestInForce:
+class TestConfiguration:
     def test_the_overlay_has_a_live_and_an_idle_version(self):
         """100 and 0."""
-        colours = read(resources(in_force()))
+        colours = read(resources(configured()))
 
         assert (colours.live, colours.idle) == ("v1", "v2")
 
     def test_switched_twice_is_as_before(self):
         """And once is what the second step says."""
-        colours = read(resources(in_force()))
+        colours = read(resources(configured()))
         green = manifests(*WHOLE, "istio/overlays/blue-green/green")
 
         once = with_exchanged_weights(colours.item, colours.index)
@@ -71,7 +71,7 @@ class TestInForce:
     @pytest.mark.parametrize("weights", [(80, 20), (50, 50)])
     def test_a_split_is_not_blue_green(self, weights: tuple[int, int]):
         """Both versions have users then."""
-        objects = in_force()
+        objects = configured()
         route = named(objects, "VirtualService", "ingress")["spec"]["http"][-1]["route"]
         for entry, weight in zip(route, weights, strict=True):
             entry["weight"] = weight
@@ -79,7 +79,7 @@ class TestInForce:
         with pytest.raises(NotConfigured):
             read(resources(objects))
 
-    def test_the_base_has_nobody_standing_by(self):
+    def test_the_base_has_no_idle_version(self):
         """One destination only."""
         with pytest.raises(NotConfigured):
             read(resources(base() + manifests("k8s/base/frontend.yaml")))
@@ -87,7 +87,7 @@ class TestInForce:
 
 class TestVerdicts:
     def test_a_switch_without_a_loss_passes(self):
-        """Whoever answered during it."""
+        """Either version may answer during it."""
         assert verdicts(switch()) == [Verdict.PASS, Verdict.PASS]
 
     @pytest.mark.parametrize("status", [503, None])
@@ -127,7 +127,7 @@ class Recorder:
 
 def test_a_change_is_an_apply_here_and_a_replacement_on_a_cluster():
     """The same object, by the means of each place."""
-    item = named(in_force(), "VirtualService", "ingress")
+    item = named(configured(), "VirtualService", "ingress")
     here, there = Recorder(), Recorder()
 
     change_localmesh(here, item)  # type: ignore[arg-type]

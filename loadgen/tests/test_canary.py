@@ -64,7 +64,7 @@ def as_configured(expectation: Expectation, *, seed: int = 1) -> Measurement:
 
 
 class TestPlan:
-    def test_enough_requests_for_what_is_to_be_noticed(self):
+    def test_enough_requests_to_detect_the_deviations(self):
         """2,700 requests for 80/20; so many at once that hanging ones do not hold the others up."""
         plan = load_plan(CANARY)
 
@@ -90,7 +90,7 @@ class TestPlan:
 
 class TestVerdicts:
     @pytest.mark.parametrize("weights", [{}, {"v1": 50, "v2": 50}, {"v1": 90, "v2": 10}, {"v1": 99, "v2": 1}])
-    def test_a_mesh_that_does_as_told_passes(self, weights: dict[str, int]):
+    def test_a_mesh_that_does_as_configured_passes(self, weights: dict[str, int]):
         """Whatever the weights are, in each of ten draws."""
         split = expected_of(canary(**weights))
 
@@ -101,22 +101,26 @@ class TestVerdicts:
     @pytest.mark.parametrize(
         "shares", [{"v1": 0.5, "v2": 0.5}, {"v1": 0.72, "v2": 0.28}, {"v1": 1.0, "v2": 0.0}]
     )
-    def test_other_shares_than_in_force_fail(self, shares: dict[str, float]):
+    def test_other_shares_than_configured_fail(self, shares: dict[str, float]):
         """Under an 80/20 manifest, in each of ten draws."""
-        tallies = [drawn(2700, shares, {"v2": 0.65}, seed=seed) for seed in range(10)]
+        measurements = [drawn(2700, shares, {"v2": 0.65}, seed=seed) for seed in range(10)]
 
-        assert all(verdicts(CANARY, measurement)["share of v2"] is Verdict.FAIL for measurement in tallies)
+        assert all(
+            verdicts(CANARY, measurement)["share of v2"] is Verdict.FAIL for measurement in measurements
+        )
 
     def test_75_25_under_80_20_fails_with_the_stated_power(self):
         """In most of forty draws; the exact probability is computed in the tests of the design."""
-        tallies = (drawn(2700, {"v1": 0.75, "v2": 0.25}, {}, seed=seed) for seed in range(40))
+        measurements = (drawn(2700, {"v1": 0.75, "v2": 0.25}, {}, seed=seed) for seed in range(40))
 
-        failed = sum(verdicts(CANARY, measurement)["share of v2"] is Verdict.FAIL for measurement in tallies)
+        failed = sum(
+            verdicts(CANARY, measurement)["share of v2"] is Verdict.FAIL for measurement in measurements
+        )
 
         assert failed >= 37
 
     def test_one_failure_of_the_sound_version_is_too_many(self):
-        """v1 has no odds to fail; the reason counts whom failing answers name."""
+        """v1 is not made to fail; the reason counts the versions that failing answers name."""
         measurement = as_configured(CANARY)
         sound = next(i for i, one in enumerate(measurement.observations) if one.version_of("logic") == "v1")
         measurement.observations[sound] = observed(502, "v1")
@@ -127,7 +131,7 @@ class TestVerdicts:
         assert checks["only v2 fails"].reason.endswith("; 1 failing answers name v1")
 
     def test_a_failing_answer_that_names_no_version_is_held_against_the_mesh(self):
-        """Nobody can say that it was v2."""
+        """It cannot be attributed to v2."""
         measurement = as_configured(CANARY)
         measurement.observations[0] = observed(503, None)
 
@@ -165,7 +169,7 @@ class TestVerdicts:
         assert checks["share of v2"].measured.count.unknown == 500
 
     def test_a_version_that_nothing_routes_to_must_not_answer(self):
-        """Neither one without weight nor one that is not in force at all."""
+        """Neither one without weight nor one that is not configured at all."""
         split = expected_of(canary(v1=100, v2=0))
         measurement = as_configured(split)
         measurement.observations[:2] = [observed(200, "v2"), observed(200, "v7")]
@@ -174,8 +178,8 @@ class TestVerdicts:
 
         assert (found["share of v2"], found["share of v7"]) == (Verdict.FAIL, Verdict.FAIL)
 
-    def test_other_odds_than_in_force_fail(self):
-        """A v2 that fails in 45 % instead of 65 % is noticed, and so is the effect on all."""
+    def test_other_fault_rates_than_configured_fail(self):
+        """A v2 that fails in 45 % instead of 65 % is detected, and so is the effect on all."""
         found = verdicts(CANARY, drawn(2700, CANARY.split.shares, {"v2": 0.45}))
 
         assert found["failures of v2"] is Verdict.FAIL
@@ -201,7 +205,7 @@ class TestVerdicts:
         assert set(verdicts(CANARY, measurement).values()) == {Verdict.INCONCLUSIVE}
 
     def test_policies_that_change_failures_leave_them_open(self):
-        """With retries on 5xx in force, failures are not judged by weights and odds alone; shares are."""
+        """With retries on 5xx, failures do not follow from weights and fault rates alone; shares do."""
         objects = canary()
         logic_route(objects)["retries"] = {"attempts": 3, "retryOn": "5xx"}
         split = expected_of(objects)

@@ -59,7 +59,7 @@ def test_a_wide_terminal_has_a_line_for_each_check():
 
 
 def test_a_narrow_terminal_has_two():
-    """What was counted and what is noticed stand in the second."""
+    """Count and minimum detectable effect are in the second."""
     *_, first, second = printed(MEASURED[:3], 78)
 
     assert re.fullmatch(r"share of v2 +PASS +20\.6 % +17\.7–23\.7 % +20 %", first)

@@ -1,4 +1,4 @@
-"""The proof of the circuit breaker: the limits in force, and made-up tallies judged by it."""
+"""The proof of the circuit breaker: the configured limits, and verdicts on made-up measurements."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_overlay_is_a_pool_of_one():
     assert read(resources(manifests(*BASE, RULE))) == POOL
 
 
-def test_without_both_limits_nothing_is_in_force():
+def test_without_both_limits_nothing_is_configured():
     """On the base, and where requests may wait without end."""
     half = manifests(*BASE, RULE)
     rule = next(
@@ -144,8 +144,8 @@ def test_what_must_be_refused_follows_from_the_pool_and_the_time_of_an_answer():
 
 
 @pytest.mark.parametrize("admitted", [0.7, 0.001])
-def test_a_breaker_that_lets_too_many_in_or_hardly_anybody_fails(admitted: float):
-    """More than the pool can serve, or next to nobody, though nothing else is wrong."""
+def test_a_breaker_that_lets_too_many_in_or_hardly_any_fails(admitted: float):
+    """More than the pool can serve, or next to none, though nothing else is wrong."""
     answers = [
         Observation(number, 200, HOPS, 0.01)
         if number % EVERY == 0 or (number * 997 % 1000) < admitted * 1000
@@ -156,7 +156,7 @@ def test_a_breaker_that_lets_too_many_in_or_hardly_anybody_fails(admitted: float
     assert failing(Measurement(answers)) == {"refused when flooded"}
 
 
-def test_the_times_are_told_in_milliseconds():
+def test_the_times_are_reported_in_milliseconds():
     """Of each kind of answer, and what counts as slow; who waited for nothing has no time."""
     flood = flooded()
     flood.observations[1] = replace(flood.observations[1], latency_seconds=1.5)
@@ -187,7 +187,7 @@ def test_a_machine_that_sends_late_leaves_times_open():
     )
 
 
-def test_a_machine_that_is_slow_when_calm_is_not_held_against_the_mesh():
+def test_a_machine_that_is_slow_when_calm_is_not_the_meshs_fault():
     """Answers to one alone took long, too."""
     slow = Measurement(
         [replace(one, latency_seconds=0.4) for one in CALM.observations[:10]] + CALM.observations[10:]
@@ -211,8 +211,8 @@ def test_a_refusal_when_others_send_is_open():
 
 
 @pytest.mark.parametrize(("admitted_in_1000", "verdict"), [(5, Verdict.INCONCLUSIVE), (700, Verdict.FAIL)])
-def test_a_busy_machine_may_serve_hardly_anybody_but_not_too_many(admitted_in_1000: int, verdict: Verdict):
-    """Where it sends late, that next to nobody was served is an open question; too many are too many."""
+def test_a_busy_machine_may_serve_hardly_any_but_not_too_many(admitted_in_1000: int, verdict: Verdict):
+    """Where it sends late, it is open why next to none were served; too many are too many."""
     answers = [
         Observation(number, 200, HOPS, 0.01)
         if number % EVERY == 0 or number * 997 % 1000 < admitted_in_1000

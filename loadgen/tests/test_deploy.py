@@ -109,7 +109,7 @@ def test_what_an_overlay_brings_elsewhere_goes_with_it(folder: Path):
     listed(folder / "objects.json")
     listed(folder / "namespaces.json", NAMESPACE, thing("Namespace", "istio-system", None))
     ground = stage()
-    ground.remember()
+    ground.save()
     outside = (thing("Namespace", "outside", None), thing("Service", "judge", "outside"))
     listed(folder / "named.json", SERVICE, NAMESPACE, *outside, thing("Sidecar", "default", "istio-system"))
     ground.apply(Path("istio/overlays/egress"))
@@ -128,9 +128,9 @@ def test_what_an_overlay_brings_elsewhere_goes_with_it(folder: Path):
 def test_what_was_applied_before_is_applied_again(folder: Path):
     """The manifests that kubectl left, and nothing that somebody else made."""
     ground = stage()
-    ground.remember()
+    ground.save()
 
-    assert ground.put_back() is True
+    assert ground.restore() is True
     again = json.loads((folder / "stdin").read_text())["items"]
     assert {item["kind"] for item in again} == {"VirtualService", "Service"}
     assert all(set(item["metadata"]) == {"name", "namespace"} for item in again)
@@ -140,9 +140,9 @@ def test_an_empty_namespace_is_not_put_back(folder: Path):
     """There is nothing to put back."""
     listed(folder / "objects.json")
     ground = stage()
-    ground.remember()
+    ground.save()
 
-    assert ground.put_back() is False
+    assert ground.restore() is False
 
 
 def test_what_kubectl_refuses_is_said_in_its_words(folder: Path):
@@ -155,8 +155,8 @@ def test_without_kubectl_nothing_can_be_applied(monkeypatch: pytest.MonkeyPatch,
     """One line that says so."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(UsageError, match="kubectl, which is not on the PATH"):
-        stage().remember()
+    with pytest.raises(UsageError, match="kubectl, which applies overlays to a cluster, is not on the PATH"):
+        stage().save()
 
 
 @dataclass
@@ -223,7 +223,7 @@ def test_what_never_gets_ready_is_named(monkeypatch: pytest.MonkeyPatch):
     """After a while."""
     monkeypatch.setattr(rollout, "PODS_SECONDS", 0.0)
 
-    with pytest.raises(Refused, match="in vain for Deployment logic-v1, pod logic-v1-1"):
+    with pytest.raises(Refused, match="still waiting for Deployment logic-v1, pod logic-v1-1"):
         await_pods(FakeCluster(deployments=[deployment(1)], pod_lists=[[pod(ready=False)]]))
 
 
@@ -252,7 +252,9 @@ def test_old_listeners_are_waited_for_until_the_last_connection_is_gone(monkeypa
 
 def test_a_namespace_without_istiod_is_named():
     """With the option that says where it is."""
-    with pytest.raises(NotReachable, match="no istiod in namespace istio-system: say with --istio-namespace"):
+    with pytest.raises(
+        NotReachable, match="no istiod in namespace istio-system; pass its namespace with --istio-namespace"
+    ):
         await_pushes(FakeCluster(pod_lists=[[]]))
 
 

@@ -1,4 +1,4 @@
-"""Egress's proof: what is known by what is in force, who calls whom, and what must become of it."""
+"""Egress's proof: the hosts that the mesh knows, the callers, and the expected outcomes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CASES = [
 ]
 
 
-def in_force() -> Objects:
+def configured() -> Objects:
     return manifests(*BASE, "istio/overlays/egress")
 
 
@@ -40,7 +40,7 @@ def registry(objects: Objects) -> Registry:
 
 def with_sidecar(**spec: Any) -> Registry:
     """What is known if the Sidecar says something else."""
-    objects = in_force()
+    objects = configured()
     named(objects, "Sidecar", "default")["spec"] |= spec
     return registry(objects)
 
@@ -48,7 +48,7 @@ def with_sidecar(**spec: Any) -> Registry:
 class TestRegistry:
     def test_own_services_and_entries_are_known(self):
         """By any of their names; everything else is not."""
-        known = registry(in_force())
+        known = registry(configured())
 
         assert [known.knows(host) for host in ("logic", "logic.sentimesh.svc.cluster.local")] == [True, True]
         assert known.knows("judge.example")
@@ -58,7 +58,7 @@ class TestRegistry:
 
     def test_an_entry_leads_to_the_services_that_its_endpoints_name(self):
         """Hosts that are really outside are no Services."""
-        objects = in_force()
+        objects = configured()
         assert registry(objects).services_behind("judge.example") == [("judge", "outside")]
 
         named(objects, "ServiceEntry", "judge")["spec"]["endpoints"] = [{"address": "192.0.2.1"}]
@@ -76,9 +76,9 @@ class TestRegistry:
         assert not with_sidecar(egress=[{"hosts": hosts}]).knows(JUDGE)
 
     @pytest.mark.parametrize("policy", [{"mode": "ALLOW_ANY"}, None])
-    def test_a_sidecar_that_lets_everything_out_is_not_in_force(self, policy: Any):
+    def test_a_sidecar_that_lets_everything_out_is_not_configured(self, policy: Any):
         """Which one without the block does, too."""
-        objects = in_force()
+        objects = configured()
         spec = named(objects, "Sidecar", "default")["spec"]
         spec.pop("outboundTrafficPolicy")
         spec |= {} if policy is None else {"outboundTrafficPolicy": policy}
@@ -90,7 +90,7 @@ class TestRegistry:
         """Its first value is REGISTRY_ONLY."""
         assert not with_sidecar(outboundTrafficPolicy={}).knows(JUDGE)
 
-    def test_without_a_sidecar_nothing_is_in_force(self):
+    def test_without_a_sidecar_nothing_is_configured(self):
         """On the base."""
         with pytest.raises(NotConfigured, match="no Sidecar"):
             registry(base())
@@ -98,7 +98,7 @@ class TestRegistry:
     @pytest.mark.parametrize(
         "spec", [{"egress": [{"hosts": ["./*", "~/x.example"]}]}, {"workloadSelector": {"labels": {}}}]
     )
-    def test_what_is_not_evaluated_is_not_understood(self, spec: dict[str, Any]):
+    def test_what_is_not_evaluated_is_not_supported(self, spec: dict[str, Any]):
         """Rather than guessed."""
         with pytest.raises(UnsupportedConfig):
             with_sidecar(**spec)
@@ -107,16 +107,16 @@ class TestRegistry:
 class TestCases:
     def test_each_path_leads_to_a_workload_that_calls_a_host(self):
         """Both containers of the courier, by the port that the Service leads to."""
-        assert read_cases(resources(in_force())) == CASES
+        assert read_cases(resources(configured())) == CASES
 
-    def test_on_the_base_nobody_calls_outside(self):
+    def test_on_the_base_no_workload_calls_outside(self):
         """Nothing is rewritten there."""
         with pytest.raises(NotConfigured, match="no workload calls an external host"):
             read_cases(resources(base()))
 
-    def test_a_workload_without_an_address_is_not_understood(self):
+    def test_a_workload_without_an_address_is_not_supported(self):
         """Whom it calls is not known then."""
-        objects = in_force()
+        objects = configured()
         for container in named(objects, "Deployment", "courier")["spec"]["template"]["spec"]["containers"]:
             container["env"] = []
 
@@ -125,25 +125,25 @@ class TestCases:
 
     def test_known_hosts_are_reached_and_unknown_ones_rejected(self):
         """As configured, and not by their names."""
-        cases = access_cases(Expectation(tuple(CASES), registry(in_force())))
+        cases = access_cases(Expectation(tuple(CASES), registry(configured())))
 
         assert [case.expected for case in cases] == [REACHED, REACHED, REJECTED]
         assert [case.request.path for case in cases] == ["/sentiment", "/ask/known", "/ask/unknown"]
 
     def test_the_overlay_has_an_external_host_that_is_known(self):
         """And one that is not."""
-        assert read(resources(in_force())).external_hosts == ["judge.example"]
+        assert read(resources(configured())).external_hosts == ["judge.example"]
 
     def test_without_the_entry_nothing_is_configured(self):
         """No external host may be called at all."""
-        objects = [item for item in in_force() if item["kind"] != "ServiceEntry"]
+        objects = [item for item in configured() if item["kind"] != "ServiceEntry"]
 
         with pytest.raises(NotConfigured, match="has a ServiceEntry"):
             read(resources(objects))
 
     def test_without_an_unknown_host_nothing_is_configured(self):
         """No call would be rejected."""
-        objects = in_force()
+        objects = configured()
         named(objects, "Sidecar", "default")["spec"] |= {"egress": [{"hosts": ["*/*"]}]}
 
         with pytest.raises(NotConfigured, match="every called host is known"):

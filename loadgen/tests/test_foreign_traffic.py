@@ -28,7 +28,7 @@ class OnePodEach(MeshApi):
             raise NotReachable("no log")
         lines: list[dict[str, Any]] = [
             {"request_id": "mine", "outcome": "error"},
-            {"request_id": "somebody-else's", "outcome": "error"},
+            {"request_id": "another", "outcome": "error"},
             {"request_id": None, "outcome": "error"},
             {"request_id": "mine", "event": "something else"},
             {"outcome": "error"},
@@ -41,7 +41,7 @@ def api() -> OnePodEach:
     return OnePodEach("http://127.0.0.1:1", "shop")
 
 
-def test_only_outcomes_of_own_requests_are_told(api: OnePodEach) -> None:
+def test_only_outcomes_of_own_requests_are_taken(api: OnePodEach) -> None:
     """Of every version that is asked for; a request that was lost without an id claims no line."""
     lines = own_log_lines(api, "logic", ["v1", "v2"], SENT)
 

@@ -1,4 +1,4 @@
-"""The proof of header operations: what is expected of what is in force, judged on made-up answers."""
+"""The proof of header operations: expectations of the configuration, and verdicts on made-up answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class OnePod(MeshApi):
         return OWN
 
 
-def in_force() -> Objects:
+def configured() -> Objects:
     return manifests(*BASE, "istio/overlays/header-operations")
 
 
@@ -41,7 +41,7 @@ def route(objects: Objects, name: str) -> dict[str, Any]:
 
 
 def without_cors() -> Objects:
-    objects = in_force()
+    objects = configured()
     del route(objects, "sentiment")["corsPolicy"]
     return objects
 
@@ -62,7 +62,7 @@ def expected(objects: Objects) -> dict[str, str]:
 class TestExpectations:
     def test_every_operation_of_the_overlay_is_looked_at(self):
         """With what must be seen of it."""
-        assert expected(in_force()) == {
+        assert expected(configured()) == {
             "redirect status": "302",
             "redirect location": "http://gateway/",
             "rewrite /who-are-you": "/about of frontend",
@@ -82,8 +82,8 @@ class TestExpectations:
         }
 
     def test_edited_values_are_what_is_expected(self):
-        """The numbers and words in force, not those of the proof."""
-        objects = in_force()
+        """The configured values, not those of the proof."""
+        objects = configured()
         route(objects, "moved")["redirect"] = {"uri": "/new", "authority": "elsewhere.example"}
         route(objects, "who-are-you")["headers"]["request"]["set"] = {"x-other": "value"}
 
@@ -94,7 +94,7 @@ class TestExpectations:
         assert found["request set x-other"] == "value"
 
     def test_the_base_operates_on_nothing(self):
-        """Which is not in force."""
+        """Which is not configured."""
         with pytest.raises(NotConfigured):
             probes_of(base())
 
@@ -104,7 +104,7 @@ class TestExpectations:
     )
     def test_what_is_taken_away_fails(self, name: str, field: str, missing: str):
         """The others are still looked at."""
-        objects = in_force()
+        objects = configured()
         del route(objects, name)[field]
 
         probes, failed = probes_of(objects)
@@ -123,19 +123,21 @@ class TestExpectations:
 
     def test_the_same_configuration_is_the_same_expectation(self):
         """So that a change while requests are sent is noticed, and nothing else."""
-        assert read(resources(in_force())) == read(resources(in_force())) != read(resources(without_cors()))
+        assert (
+            read(resources(configured())) == read(resources(configured())) != read(resources(without_cors()))
+        )
 
     def test_removing_what_was_not_there_says_nothing(self):
         """That a header is absent proves its removal only if the pod sends it."""
-        objects = in_force()
+        objects = configured()
         route(objects, "page")["headers"]["response"]["remove"] = ["x-never-there"]
 
         with pytest.raises(UnsupportedConfig, match="x-never-there"):
             probes_of(objects)
 
-    def test_a_route_behind_another_one_is_not_understood(self):
+    def test_a_route_behind_another_one_is_not_supported(self):
         """No request of the proof would reach it."""
-        objects = in_force()
+        objects = configured()
         routes = named(objects, "VirtualService", "ingress")["spec"]["http"]
         routes.insert(0, {"match": [{"uri": {"prefix": "/who"}}], "route": routes[-1]["route"]})
 
@@ -143,7 +145,7 @@ class TestExpectations:
             probes_of(objects)
 
 
-PROBES, _ = probes_of(in_force())
+PROBES, _ = probes_of(configured())
 ARRIVED = {"x-came-by": "gateway", "x-seen-by": "from-the-caller,gateway"}
 ABOUT = {"service": "frontend", "headers": ARRIVED}
 

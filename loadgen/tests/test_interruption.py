@@ -31,7 +31,7 @@ PAGE = answer(200, headers="served-by: frontend/v1/frontend-v1-1\r\n")
 
 @pytest.fixture(autouse=True)
 def _caught() -> Iterator[None]:
-    """As the command line does it; a signal that is not noticed must not end the tests."""
+    """As the command line does it; an unexpected signal must not end the tests."""
     with interrupted_by_signals():
         yield
 
@@ -157,7 +157,7 @@ class Switched:
 
 
 def test_blue_green_ends_in_the_middle_of_a_switch_and_puts_the_route_back():
-    """Neither the rounds nor the second switch follow; the last change is to what was in force."""
+    """Neither the rounds nor the second switch follow; the last change restores the configuration."""
     api, steady, switch = Switched(), blue_green.STEADY.count, blue_green.SWITCH.count
     gateway = Interrupting(steady + switch // 2)
     colours = blue_green.read(api.found)
@@ -170,7 +170,7 @@ def test_blue_green_ends_in_the_middle_of_a_switch_and_puts_the_route_back():
 
 
 def test_ctrl_c_among_several_proofs_on_their_overlays():
-    """Status 3, what ran is told, what did not is listed, and what was in force is put back."""
+    """Status 3: complete results are reported, others listed, the previous configuration restored."""
     with StandInMesh(hang_seconds=30).running() as mesh:
         process = start(
             "prove", "--apply", "canary", "retry", "--mesh", mesh.url, "--overlays", OVERLAYS, "--json", "-"
@@ -190,12 +190,12 @@ def test_ctrl_c_among_several_proofs_on_their_overlays():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_one_ends_the_program(number: int):
-    """Also while what was in force is put back, and whatever that waits for."""
+    """Also while the previous configuration is restored."""
     with StandInMesh(hang_seconds=30, deaf=True).running() as mesh:
         process = start("prove", "--apply", "canary", "--mesh", mesh.url, "--overlays", OVERLAYS)
         wait_until(lambda: len(mesh.received) >= 50, "requests")
         process.send_signal(number)
-        wait_until(lambda: len(mesh.applied) == 2, "what is put back")
+        wait_until(lambda: len(mesh.applied) == 2, "the restored configuration")
         process.send_signal(number)
         outcome = ended(process)
 

@@ -183,7 +183,7 @@ class TestTime:
 
 
 def test_no_data_says_so():
-    """Without any trial there is no interval to talk about."""
+    """Without any trial there is no interval."""
     assert judge("share", "20 %", PLAN, Count(0, 0)).reason == (
         "no data (2,700 planned); run it again when the application answers every request"
     )
@@ -208,7 +208,7 @@ def test_verdicts_together(verdicts: list[Verdict], together: Verdict):
     [(0, Verdict.FAIL), (250, Verdict.FAIL), (540, Verdict.PASS), (800, Verdict.PASS), (1300, Verdict.FAIL)],
 )
 def test_a_share_that_may_be_anything_in_a_range_fails_only_outside_of_it(successes: int, verdict: Verdict):
-    """20 to 30 % are allowed; the range is what the report shows as wanted."""
+    """20 to 30 % are allowed; the range is what the report shows as expected."""
     check = judge_between("share", "20 to 30 %", (PLAN, design(0.3, 2700)), Count(successes, 2700))
 
     assert check.verdict is verdict

@@ -1,4 +1,4 @@
-"""The proof of tokens: whom feedback believes, as it is in force, and the tokens made for it."""
+"""The proof of tokens: the issuer that feedback trusts, and the tokens made for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loadgen.tokens import ISSUER, public_keys
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 
 
-def in_force(change: Change = lambda *_: None) -> Resources:
+def configured(change: Change = lambda *_: None) -> Resources:
     """The overlay's policies; `change` gets the spec of the RequestAuthentication and of the policy."""
     objects = manifests(*BASE, "istio/overlays/jwt")
     authentication = named(objects, "RequestAuthentication", "feedback")
@@ -40,44 +40,44 @@ def said(token: str) -> dict[str, Any]:
 def readers(found: Resources) -> dict[str, str]:
     """The token of each passage that reads, by what it is; without those that are none."""
     out = {}
-    for passage in cases_for(read(found)):
-        bearer = dict(passage.request.headers).get("authorization", "")
-        if passage.request.method == "GET" and "." in bearer:
-            out[passage.name.removeprefix("read, ")] = bearer.removeprefix("Bearer ")
+    for case in cases_for(read(found)):
+        bearer = dict(case.request.headers).get("authorization", "")
+        if case.request.method == "GET" and "." in bearer:
+            out[case.name.removeprefix("read, ")] = bearer.removeprefix("Bearer ")
     return out
 
 
-class TestInForce:
+class TestConfiguration:
     def test_the_overlay_is_read_as_its_page_says(self):
         """One issuer, and the claim that moderators have."""
-        expectation = read(in_force())
+        expectation = read(configured())
 
         assert (expectation.issuer, expectation.audience) == (ISSUER, None)
         assert (expectation.claim, expectation.value) == ("group", "moderator")
 
     def test_edited_issuer_audience_and_claim_are_what_tokens_say(self):
-        """What is in force is what gets proven."""
+        """The configuration is what gets proven."""
 
         def other(authentication: dict[str, Any], authorization: dict[str, Any]) -> None:
             authentication["jwtRules"][0] |= {"issuer": "https://other.example", "audiences": ["readers"]}
             authorization["rules"][1]["when"][0] = {"key": "request.auth.claims[role]", "values": ["editor"]}
 
-        found = said(readers(in_force(other))["role editor"])
+        found = said(readers(configured(other))["role editor"])
 
         assert (found["iss"], found["aud"], found["role"]) == ("https://other.example", "readers", "editor")
 
-    def test_without_an_issuer_nothing_is_in_force(self):
+    def test_without_an_issuer_nothing_is_configured(self):
         """As on the base."""
         with pytest.raises(NotConfigured, match="RequestAuthentication"):
-            read(replace(in_force(), request_authentications=()))
+            read(replace(configured(), request_authentications=()))
 
-    def test_without_the_claim_nothing_is_in_force(self):
+    def test_without_the_claim_nothing_is_configured(self):
         """Neither without the policy nor with one that lets everybody read."""
 
         def everybody(_: dict[str, Any], authorization: dict[str, Any]) -> None:
             del authorization["rules"][1]["when"]
 
-        for found in (replace(in_force(), authorization_policies=()), in_force(everybody)):
+        for found in (replace(configured(), authorization_policies=()), configured(everybody)):
             with pytest.raises(NotConfigured, match="AuthorizationPolicy"):
                 read(found)
 
@@ -92,23 +92,23 @@ class TestInForce:
             (lambda _, two: two["rules"][1]["when"][0].update(key="request.auth.audiences"), "not evaluated"),
         ],
     )
-    def test_what_tokens_cannot_be_made_for_is_not_understood(self, change: Change, reason: str):
+    def test_what_tokens_cannot_be_made_for_is_not_supported(self, change: Change, reason: str):
         """INCONCLUSIVE, with what is in the way."""
         with pytest.raises(UnsupportedConfig, match=reason):
-            read(in_force(change))
+            read(configured(change))
 
-    def test_keys_of_somebody_else_are_not_understood(self):
-        """Nobody can sign for them here."""
+    def test_keys_of_another_issuer_are_not_supported(self):
+        """Their private key is not here."""
         other = json.dumps(public_keys(ec.generate_private_key(ec.SECP256R1())))
 
         with pytest.raises(UnsupportedConfig, match="not the demonstration's"):
-            read(in_force(lambda one, _: one["jwtRules"][0].update(jwks=other)))
+            read(configured(lambda one, _: one["jwtRules"][0].update(jwks=other)))
 
 
 class TestTokens:
     def test_each_bad_token_differs_from_the_right_one_in_one_thing(self):
         """So that nothing else can be why it is refused."""
-        found = readers(in_force())
+        found = readers(configured())
         right = said(found["group moderator"])
         differences = {
             name: {claim for claim in right | said(token) if right.get(claim) != said(token).get(claim)}
@@ -129,7 +129,7 @@ class TestTokens:
 
     def test_every_outcome_is_expected_of_something(self):
         """Read, written, refused for what a token says and for what it is."""
-        assert {passage.expected for passage in cases_for(read(in_force()))} == {
+        assert {case.expected for case in cases_for(read(configured()))} == {
             DENIED,
             REJECTED,
             READ,

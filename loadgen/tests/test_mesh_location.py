@@ -17,7 +17,7 @@ from loadgen.tests.stand_in_mesh import StandInMesh
 
 
 def noted(folder: Path, url: str, process: int | None = None) -> Path:
-    """A state folder with the note of a mesh, that of this process unless told otherwise."""
+    """A state folder of a mesh, by default of this process."""
     folder.mkdir(exist_ok=True)
     note = {"url": url, "pid": os.getpid() if process is None else process, "started": 0.0}
     (folder / "mesh.json").write_text(json.dumps(note))

@@ -1,4 +1,4 @@
-"""Strict mTLS's proof: the modes in force, and made-up outcomes judged by it."""
+"""Strict mTLS's proof: the configured modes, and made-up outcomes judged by it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class TestPorts:
 
         assert check.verdict is verdict
 
-    def test_without_a_policy_nothing_is_in_force(self):
+    def test_without_a_policy_nothing_is_configured(self):
         """Every port then takes both, and nothing has to be sent to know it."""
 
         with pytest.raises(NotConfigured, match="has no PeerAuthentication; apply the overlay"):
@@ -175,7 +175,7 @@ class TestIdentities:
         return callers_check(expected, measurement(), found).verdict
 
     def test_webapp_is_who_calls_logic(self):
-        """By the ServiceAccount in force, in whatever trust domain."""
+        """By the configured ServiceAccount, in any trust domain."""
         elsewhere = WEBAPP.replace("cluster.local", "mesh.example")
 
         assert (
@@ -185,7 +185,7 @@ class TestIdentities:
         )
 
     def test_one_other_caller_fails(self):
-        """Nobody, too: plain text has no identity."""
+        """No identity, too, as plain text has."""
         for other in ("spiffe://cluster.local/ns/sentimesh/sa/feedback", None):
             found = callers(measurement())
             found[next(iter(found))] = other
@@ -193,13 +193,13 @@ class TestIdentities:
             assert self.verdict(found) is Verdict.FAIL
 
     def test_a_log_that_misses_requests_is_inconclusive(self):
-        """What is not known is not held for right."""
+        """What is not known does not pass."""
         found = callers(measurement())
         found.popitem()
 
         assert self.verdict(found) is Verdict.INCONCLUSIVE
 
-    def test_the_identity_is_that_of_the_service_account_in_force(self):
+    def test_the_identity_is_that_of_the_service_account_configured(self):
         """Without one it is the namespace's default; two are too many."""
         objects = self.objects()
         spec = named(objects, "Deployment", "webapp-v1")["spec"]["template"]["spec"]

@@ -1,4 +1,4 @@
-"""The proof of ejection: the policy in force, and made-up courses of events judged by it."""
+"""The proof of ejection: the configured policy, and verdicts on made-up courses of events."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_overlay_is_read_as_its_page_says():
     assert read(resources(overlay())) == POLICY
 
 
-def test_a_policy_that_ejects_nothing_is_not_in_force():
+def test_a_policy_that_ejects_nothing_is_not_configured():
     """On the base, switched off, and without anybody to eject."""
     sound = [item for item in overlay() if item["metadata"]["name"] != "logic-v1-sick"]
 
@@ -65,7 +65,7 @@ def test_a_policy_that_ejects_nothing_is_not_in_force():
             read(resources(objects))
 
 
-def test_a_time_too_short_to_be_seen_is_not_understood():
+def test_a_time_too_short_to_be_seen_is_not_supported():
     """Envoy takes up to a second to leave a pod out."""
     with pytest.raises(UnsupportedConfig, match="too short"):
         read(resources(overlay(baseEjectionTime="1s")))
@@ -98,7 +98,7 @@ def test_a_failure_of_a_sound_pod_fails():
     }
 
 
-def test_a_pod_that_nobody_asks_cannot_be_ejected():
+def test_a_pod_that_gets_no_requests_cannot_be_ejected():
     """Nothing was shown then."""
     found = replace(course(4.5), until_ejected=Measurement([one(0.1)]))
 

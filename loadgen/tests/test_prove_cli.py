@@ -19,7 +19,7 @@ OVERLAYS = REPOSITORY / "istio" / "overlays"
 
 
 class TestVerdicts:
-    def test_pass_when_the_mesh_does_as_told(self):
+    def test_pass_when_the_mesh_does_as_configured(self):
         """Exit status 0; the report has a line for each check with its figures."""
         with StandInMesh().running() as mesh:
             outcome = run("prove", "canary", "--mesh", mesh.url)
@@ -30,7 +30,7 @@ class TestVerdicts:
         assert "share of v2       PASS" in outcome.out
         assert outcome.err == f"canary: sending 2,700 × POST {mesh.url}/sentiment, 112 at once\n"
 
-    def test_fail_when_the_shares_are_not_as_in_force(self):
+    def test_fail_when_the_shares_are_not_as_configured(self):
         """50/50 traffic under an 80/20 manifest is exit status 1."""
         with StandInMesh(versions={"v1": 0.5, "v2": 0.5}).running() as mesh:
             outcome = run("prove", "canary", "--mesh", mesh.url)
@@ -39,7 +39,7 @@ class TestVerdicts:
         assert "share of v2       expected 20 %, but the true share is in " in outcome.out
 
     def test_pass_when_manifest_and_traffic_are_both_50_50(self):
-        """What is expected comes from what is in force, not from the proof."""
+        """The expectation comes from the configuration, not from the proof."""
         mesh = StandInMesh(canary(v1=50, v2=50), versions={"v1": 0.5, "v2": 0.5})
 
         with mesh.running():
@@ -70,7 +70,7 @@ class TestVerdicts:
         assert verdicts["only v2 fails"] == "FAIL"
 
     def test_inconclusive_when_the_configuration_changes_meanwhile(self):
-        """Then nobody knows which requests were routed by what."""
+        """It is not known which requests were routed by which."""
 
         class Changing(StandInMesh):
             def _api(self, path: str) -> bytes:
@@ -85,7 +85,7 @@ class TestVerdicts:
         assert "config-changed: the configuration was changed while the requests were sent" in outcome.out
 
     def test_what_is_reported_of_a_deployment_is_no_change(self):
-        """After a deployment its last old pods end; what is wanted is the same."""
+        """After a deployment its last old pods end; the specification is the same."""
         with StandInMesh().running() as mesh, MeshApi(mesh.url, NAMESPACE) as api:
             before = api.resources()
             logic = named(mesh.objects, "Deployment", "logic-v1")
@@ -99,7 +99,7 @@ class TestVerdicts:
         assert wanted != before
 
     def test_every_request_is_sent_once(self):
-        """No more, no less than planned, each a sentence, none with a request id of its own."""
+        """No more, no less than planned, each a sentence, none with a request id."""
         with StandInMesh().running() as mesh:
             run("prove", "canary", "--mesh", mesh.url)
 
@@ -146,7 +146,7 @@ class TestReports:
 
 class TestApplying:
     def test_overlays_are_applied_before_their_proofs_and_a_table_ends_the_report(self):
-        """And what was in force before after the last one; the report holds all scenarios."""
+        """And the previous configuration at the end; the report has all scenarios."""
         with StandInMesh().running() as mesh:
             outcome = run(
                 "prove", "--apply", "canary", "ab-testing", "--mesh", mesh.url, "--overlays", str(OVERLAYS)
@@ -191,7 +191,7 @@ class TestApplying:
         assert all(scenario in outcome.err for scenario in ("for ab-testing", "blue-green", "canary"))
 
     def test_a_mesh_that_goes_away_meanwhile_is_exit_status_4(self):
-        """The verdicts so far are told all the same."""
+        """The verdicts so far are reported."""
 
         class Leaving(StandInMesh):
             def _api(self, path: str) -> bytes:
@@ -288,7 +288,7 @@ class TestNotReachable:
 
 
 def test_ctrl_c_reports_what_is_known_as_inconclusive():
-    """What was sent so far is told and not judged: a part of it proves nothing."""
+    """What was sent so far is reported and not judged: a part of it proves nothing."""
     with StandInMesh(hang_seconds=3).running() as mesh:
         process = start("prove", "canary", "--mesh", mesh.url, "--json", "-")
         wait_until(lambda: len(mesh.received) >= 50, "requests")

@@ -1,4 +1,4 @@
-"""The quality of a measurement: percentiles, their bounds, and what is said where they do not hold."""
+"""The quality of a measurement: percentiles, their bounds, and the reasons where they do not hold."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class TestRequest:
             ({"path": "/é"}, "percent-encoded"),
             ({"headers": (("a:b", "c"),)}, '"a:b" is not a header name'),
             ({"headers": (("a", "b\r\nc: d"),)}, "control character"),
-            ({"headers": (("Content-Length", "3"),)}, "set by loadgen itself"),
+            ({"headers": (("Content-Length", "3"),)}, "set by loadgen; remove it"),
         ],
     )
     def test_what_would_not_be_http_is_refused(self, wrong: dict[str, object], reason: str):

@@ -26,15 +26,15 @@ class FakeStage:
     applied: list[str] = field(default_factory=list)
     remembered: bool = True
 
-    def remember(self) -> None:
-        self.applied.append("remember")
+    def save(self) -> None:
+        self.applied.append("save")
 
     def apply(self, overlay: Path) -> None:
         if overlay.name in self.refused:
             raise self.refused[overlay.name]
         self.applied.append(overlay.name)
 
-    def put_back(self) -> bool:
+    def restore(self) -> bool:
         if "before" in self.refused:
             raise self.refused["before"]
         self.applied.append("before")
@@ -140,14 +140,14 @@ def test_ctrl_c_leaves_the_rest_unproven():
     assert found[1].checks[0].cause is found[2].checks[0].cause is Cause.INTERRUPTED
 
 
-def test_what_was_in_force_before_is_put_back_even_after_an_error():
+def test_the_previous_configuration_is_restored_even_after_an_error():
     """Remembered before the first overlay, applied after the last."""
     stage = FakeStage(refused={"an-overlay": RuntimeError()})
 
     with pytest.raises(RuntimeError), restored(stage, print):
         stage.apply(Path("an-overlay"))
 
-    assert stage.applied == ["remember", "before"]
+    assert stage.applied == ["save", "before"]
 
 
 @pytest.mark.parametrize(

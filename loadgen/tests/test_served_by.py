@@ -32,7 +32,7 @@ def test_one_hop_for_each_element_outermost_first():
     ],
 )
 def test_what_is_not_a_hop_is_left_out(header: bytes | None, expected: tuple[Hop, ...]):
-    """An answer that does not say who served it names nobody."""
+    """An answer without the header names none."""
     assert hops(header) == expected
 
 

@@ -20,11 +20,11 @@ from loadgen.tests.stand_in_mesh import BASE, Objects, base, logic_route, manife
 COUNT = 500
 
 
-def in_force() -> Objects:
+def configured() -> Objects:
     return manifests(*BASE, "istio/overlays/shadow")
 
 
-SHADOW = read(resources(in_force()))
+SHADOW = read(resources(configured()))
 
 
 def answered(version: str = "v1", status: int = 200) -> Measurement:
@@ -40,7 +40,7 @@ def answered(version: str = "v1", status: int = 200) -> Measurement:
 
 
 def copied(share: float = 1.0, *, seed: int = 1, polarity: float = 0.5) -> Copies:
-    """What v2 counts and logs of the copies of a share, if it fails as its odds say."""
+    """What v2 counts and logs of the copies of a share, if it fails at its rates."""
     dice = random.Random(seed)
     records: dict[str, list[dict[str, Any]]] = {}
     for number in range(COUNT):
@@ -62,21 +62,21 @@ def verdicts(measurement: Measurement, copies: Copies) -> dict[str, Verdict]:
     return {check.name: check.verdict for check in checks_of(measurement, copies)}
 
 
-class TestInForce:
+class TestConfiguration:
     def test_the_overlay_mirrors_everything_to_v2(self):
         """And users are on v1; feedback is mirrored to itself."""
         assert (SHADOW.live, SHADOW.mirror.version, SHADOW.mirror.share) == ("v1", "v2", 1.0)
         assert (SHADOW.writes.service, SHADOW.writes.version) == ("feedback", "v1")
 
     def test_the_base_mirrors_nothing(self):
-        """Which is not in force."""
+        """Which is not configured."""
         with pytest.raises(NotConfigured, match="mirrors nothing"):
             read(resources(base()))
 
     @pytest.mark.parametrize("change", [{"mirrorPercentage": {"value": 0}}, {"mirror": None}])
     def test_no_share_is_no_mirror(self, change: dict[str, Any]):
         """Zero percent, or no destination."""
-        objects = in_force()
+        objects = configured()
         route = logic_route(objects)
         route.update(change)
         if route["mirror"] is None:
@@ -87,16 +87,16 @@ class TestInForce:
 
     def test_a_list_of_mirrors_is_read_too(self):
         """`mirrors` with one entry and its percentage."""
-        objects = in_force()
+        objects = configured()
         route = logic_route(objects)
         route["mirrors"] = [{"destination": route.pop("mirror"), "percentage": {"value": 25}}]
         del route["mirrorPercentage"]
 
         assert read(resources(objects)).mirror.share == 0.25
 
-    def test_a_mirror_to_the_version_of_the_users_is_not_understood(self):
-        """Copies could not be told from originals."""
-        objects = in_force()
+    def test_a_mirror_to_the_version_of_the_users_is_not_supported(self):
+        """Copies could not be distinguished from originals."""
+        objects = configured()
         logic_route(objects)["mirror"]["subset"] = "v1"
 
         with pytest.raises(UnsupportedConfig):
@@ -104,14 +104,14 @@ class TestInForce:
 
     def test_a_small_share_asks_for_more_requests(self):
         """Within bounds."""
-        objects = in_force()
+        objects = configured()
         logic_route(objects)["mirrorPercentage"]["value"] = 50
 
         assert 400 <= load_plan(SHADOW).count < load_plan(read(resources(objects))).count <= 2500
 
 
 class TestVerdicts:
-    def test_a_mesh_that_does_as_told_passes(self):
+    def test_a_mesh_that_does_as_configured_passes(self):
         """In each of ten draws."""
         found = [set(verdicts(answered(), copied(seed=seed)).values()) for seed in range(10)]
 
@@ -135,7 +135,7 @@ class TestVerdicts:
         assert found["users see failures"] is found["users served by v1"] is Verdict.FAIL
 
     def test_other_traffic_leaves_the_copies_open(self):
-        """More came than was sent: somebody else sends, too."""
+        """More arrived than was sent: others send, too."""
         copies = copied()
         copies = Copies({**copies.outcomes, "answered": COUNT}, copies.records)
 
@@ -158,7 +158,7 @@ class TestVerdicts:
 
     @pytest.mark.parametrize("others", [0, 299])
     def test_more_copies_without_a_request_than_others_sent_fail(self, others: int):
-        """A mesh that gives copies ids of their own is not excused by somebody who sends a little."""
+        """A few requests of others do not excuse a mesh that gives copies new ids."""
         copies = copied()
         arrived = {**copies.outcomes, "error": copies.outcomes["error"] + 300}
 
@@ -166,7 +166,7 @@ class TestVerdicts:
 
         assert found["copies joined by id"] is Verdict.FAIL
 
-    def test_a_request_copied_twice_fails_whoever_else_sends(self):
+    def test_a_request_copied_twice_fails_in_spite_of_others(self):
         """Its id is the proof's own."""
         copies = copied()
         assert copies.records is not None

@@ -26,7 +26,7 @@ def interference_of(objects: Objects) -> tuple[str, ...]:
 
 class TestWeights:
     def test_the_canary_overlay_is_80_20_with_a_buggy_v2(self):
-        """Weights, odds and the place where they stand."""
+        """Weights, fault rates and their place."""
         split = split_of(canary())
 
         assert split.where == "VirtualService sentimesh/logic, spec.http[0]"
@@ -66,7 +66,7 @@ class TestWeights:
 
 class TestNothingToProve:
     def test_the_plain_application_is_not_split(self):
-        """The sentence says what is in force and what to apply."""
+        """The message says what is configured and what to apply."""
         with pytest.raises(NotConfigured) as raised:
             split_of(base())
 
@@ -124,7 +124,7 @@ class TestNothingToProve:
             split_of(canary(v1=0, v2=0))
 
 
-class TestNotUnderstood:
+class TestNotSupported:
     def test_a_destination_of_several_versions(self):
         """Which of them answers is not decided by weights."""
         objects = canary()
@@ -133,7 +133,7 @@ class TestNotUnderstood:
         with pytest.raises(UnsupportedConfig, match="not one version but v1, v2"):
             split_of(objects)
 
-    def test_odds_from_elsewhere(self):
+    def test_fault_rates_from_a_config_map(self):
         """A value that is not written in the Deployment is not known here."""
         objects = canary()
         container = named(objects, "Deployment", "logic-v2")["spec"]["template"]["spec"]["containers"][0]
@@ -147,7 +147,7 @@ class TestNotUnderstood:
             split_of(objects)
 
     def test_deployments_of_one_version_that_disagree(self):
-        """Then the odds of the version are not one number."""
+        """The version then has no single rate."""
         objects = canary()
         twin = resources(objects).deployments[1] | {"metadata": {"name": "logic-v2-twin"}}
         set_environment(objects, "logic-v2", FAULT_ERROR_PERCENT="1")
@@ -156,8 +156,8 @@ class TestNotUnderstood:
             split_of([*objects, twin])
 
 
-class TestOdds:
-    def test_edited_odds_are_what_is_expected(self):
+class TestFaultRates:
+    def test_edited_rates_are_what_is_expected(self):
         """From the environment of the Deployment, per version."""
         objects = canary()
         set_environment(objects, "logic-v1", FAULT_ERROR_PERCENT="5")
@@ -185,7 +185,7 @@ class TestInterference:
         ],
     )
     def test_a_policy_on_the_route_is_said(self, policy: dict[str, Any], phrase: str):
-        """What changes the failures beside weights and odds is named with its place."""
+        """What changes failures besides weights and fault rates is named with its place."""
         objects = canary()
         logic_route(objects).update(policy)
 

@@ -1,4 +1,4 @@
-"""User routing's proof, judged on tallies that a mesh could have produced."""
+"""User routing's proof, judged on made-up measurements."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WHOLE = (*BASE, "k8s/base/frontend.yaml", "istio/overlays/user-routing")
 SHARES = {"internal": {"v2": 1.0}, "external": {"v1": 1.0}, "others": {"v1": 0.9, "v2": 0.1}}
 
 
-def in_force() -> Objects:
+def configured() -> Objects:
     return manifests(*WHOLE)
 
 
 def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Measurement:
     """What a mesh answers that routes the groups with these shares, at the edge."""
     dice = random.Random(seed)
-    plan = load_plan(EDGE, read_place(resources(in_force()), EDGE))
+    plan = load_plan(EDGE, read_place(resources(configured()), EDGE))
     observations = []
     for number in range(plan.count):
         group = dict(plan.requests[number % len(plan.requests)].headers).get(HEADER, "others")
@@ -34,7 +34,7 @@ def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Measurement:
 
 
 def verdicts(measurement: Measurement) -> dict[str, Verdict]:
-    by_group = read_place(resources(in_force()), EDGE)
+    by_group = read_place(resources(configured()), EDGE)
     checks = judge_place(EDGE, by_group, measurement)
     return {check.name.removeprefix("edge: "): check.verdict for check in checks}
 
@@ -42,21 +42,21 @@ def verdicts(measurement: Measurement) -> dict[str, Verdict]:
 @pytest.mark.parametrize("place", PLACES, ids=[place.name for place in PLACES])
 def test_the_overlay_says_who_gets_what(place):
     """Members one version each, others both."""
-    found = read_place(resources(in_force()), place)
+    found = read_place(resources(configured()), place)
 
     assert {group: dict(found[group].shares) for group in GROUPS} == SHARES
 
 
 @pytest.mark.parametrize("place", PLACES, ids=[place.name for place in PLACES])
 def test_the_base_decides_nothing(place):
-    """What is the same for everybody is not in force."""
+    """A route that is the same for all groups proves nothing."""
     with pytest.raises(NotConfigured, match="regardless of the header"):
         read_place(resources(base() + manifests("k8s/base/frontend.yaml")), place)
 
 
-def test_a_service_that_no_route_leads_to_is_not_in_force():
+def test_a_service_that_no_route_leads_to_is_not_configured():
     """The page's route must lead to frontend."""
-    objects = in_force()
+    objects = configured()
     named(objects, "VirtualService", "ingress")["spec"]["http"][-1]["route"] = [
         {"destination": {"host": "webapp"}}
     ]
@@ -65,13 +65,13 @@ def test_a_service_that_no_route_leads_to_is_not_in_force():
         read_place(resources(objects), EDGE)
 
 
-def test_a_mesh_that_does_as_told_passes():
+def test_a_mesh_that_does_as_configured_passes():
     """In each of ten draws."""
     assert [overall(verdicts(drawn(SHARES, seed=seed)).values()) for seed in range(10)] == [Verdict.PASS] * 10
 
 
 def test_one_member_at_another_version_is_too_many():
-    """A group with a version of its own is not a matter of chance."""
+    """The version of such a group is not left to chance."""
     measurement = drawn(SHARES)
     measurement.observations[0] = Observation(0, 200, (Hop("frontend", "v1", "pod"),), 0.01)
 

@@ -64,15 +64,15 @@ class Prediction:
     @property
     def shortest_deadline(self) -> float:
         """The shortest deadline of an attempt or of a request, in seconds; infinite without any."""
-        deadlines = (self.policy.try_seconds, self.policy.whole_seconds)
+        deadlines = (self.policy.per_try_seconds, self.policy.timeout_seconds)
         return min((deadline for deadline in deadlines if deadline is not None), default=math.inf)
 
     @property
     def soonest_timeout(self) -> float:
         """How long a request takes at least of which every attempt times out, in seconds."""
         attempts = self.policy.attempts if self.policy.retries_timeouts else 1
-        each = math.inf if self.policy.try_seconds is None else attempts * self.policy.try_seconds
-        return min(each, math.inf if self.policy.whole_seconds is None else self.policy.whole_seconds)
+        each = math.inf if self.policy.per_try_seconds is None else attempts * self.policy.per_try_seconds
+        return min(each, math.inf if self.policy.timeout_seconds is None else self.policy.timeout_seconds)
 
     @property
     def longest_hang(self) -> float:
@@ -192,12 +192,15 @@ def share_check(
 def may_be_slowness(prediction: Prediction, one: Observation) -> bool:
     """Whether a slow machine may have led to this ending.
 
-    It is not the predicted one, or a timeout that came so late that it may be of a sound version: a timeout
-    does not name its version.
+    A timeout that came so late that it may be of a sound version: it does not name its version. Where
+    timeouts of attempts are retried, also an ending that is not the predicted one. A deadline that is
+    configured ends a request however slow the machine is, so no other ending comes from slowness.
     """
-    if as_predicted(prediction, one) is None:
-        return True
-    return outcome(one) is Outcome.TIMED_OUT and one.latency_seconds >= prediction.soonest_timeout
+    if one.status is None:
+        return one.timed_out
+    if outcome(one) is Outcome.TIMED_OUT:
+        return one.latency_seconds >= prediction.soonest_timeout
+    return prediction.policy.retries_timeouts and as_predicted(prediction, one) is None
 
 
 def _ended_so(one: Observation, holds: Callable[[Ending], bool]) -> bool:
@@ -249,11 +252,13 @@ def deadline_checks(prediction: Prediction, measurement: Measurement) -> list[Ch
 
     A request that was lost is late if it was waited for that long.
     """
-    whole = prediction.policy.whole_seconds
-    if whole is None:
+    deadline = prediction.policy.timeout_seconds
+    if deadline is None:
         return []
-    late = measurement.count(lambda one: not one.abandoned and one.latency_seconds > whole + MARGIN_SECONDS)
-    name, plan = f"later than {whole:g} s + {MARGIN_SECONDS:g} s", design(0.0, measurement.planned)
+    late = measurement.count(
+        lambda one: not one.abandoned and one.latency_seconds > deadline + MARGIN_SECONDS
+    )
+    name, plan = f"later than {deadline:g} s + {MARGIN_SECONDS:g} s", design(0.0, measurement.planned)
     count = Count(late, len(measurement), measurement.abandoned)
     busy = prediction_quality(prediction, measurement).busy
     return [
@@ -288,8 +293,8 @@ def _described(policy: Policy) -> str:
         ]
         what = " and ".join(retried) or "neither failures nor attempts that time out"
         parts.append(f"{policy.attempts - 1} retries, of {what}")
-    if policy.try_seconds is not None:
-        parts.append(f"at most {policy.try_seconds:g} s for each attempt")
-    if policy.whole_seconds is not None:
-        parts.append(f"at most {policy.whole_seconds:g} s for all together")
+    if policy.per_try_seconds is not None:
+        parts.append(f"at most {policy.per_try_seconds:g} s for each attempt")
+    if policy.timeout_seconds is not None:
+        parts.append(f"at most {policy.timeout_seconds:g} s for all together")
     return ", ".join(parts) or "no retries of failures, no deadline"
