@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 
 import pytest
 
-from loadgen.http1 import Loss
-from loadgen.measurement.measurement import Measurement, Observation
-from loadgen.measurement.served_by import Hop
-from loadgen.meshstate import FaultRates, NotConfigured, UnsupportedConfig
+from loadgen.measurement.measurement import Measurement
+from loadgen.meshstate import NotConfigured, UnsupportedConfig
 from loadgen.meshstate.attempts import (
     Ending,
     Fate,
@@ -25,50 +22,19 @@ from loadgen.meshstate.pods import sample_sum
 from loadgen.meshstate.resources import seconds
 from loadgen.proofs import retry, retry_naive, timeout
 from loadgen.proofs.common.attempts import Attempts, Observed, attempts_check, observed_quality
-from loadgen.proofs.common.prediction import Prediction, read_prediction
+from loadgen.proofs.common.prediction import Prediction
 from loadgen.statistics.judge import Cause, Check, Verdict
-from loadgen.tests.stand_in_mesh import BASE, Objects, base, canary, logic_route, manifests, resources
-
-OVERLAYS = "istio/overlays"
-RATES = FaultRates(33, 32, 3)
-RETRY = Policy(4, True, True, 0.5, 4.0)
-IDS = [str(uuid.UUID(int=number)) for number in range(900)]
-
-
-def overlay(name: str) -> Objects:
-    """The application with an overlay's one patch."""
-    patches = {
-        "retry": "virtualservice-logic-80-20-retries.yaml",
-        "retry-naive": "virtualservice-logic-80-20-retries-of-nothing.yaml",
-        "timeout": "virtualservice-logic-80-20-deadline.yaml",
-    }
-    return manifests(*BASE, f"{OVERLAYS}/{name}/{patches[name]}")
-
-
-def prediction_of(name: str) -> Prediction:
-    return read_prediction(resources(overlay(name)), remedy="")
-
-
-def answer(prediction: Prediction, number: int) -> Observation:
-    """The answer of a mesh that does as configured: every fifth request goes to v2."""
-    version = "v2" if number % 5 == 0 else "v1"
-    (end,) = prediction.endings(version, IDS[number])
-    return observed(number, version, end)
-
-
-def observed(number: int, version: str, end: Ending) -> Observation:
-    status = {Outcome.ANSWERED: 200, Outcome.FAILED: 502, Outcome.TIMED_OUT: 504}[end.outcome]
-    logic = [Hop("logic", version, f"logic-{version}-1", end.attempts)]
-    hops = (Hop("webapp", "v1", "webapp-v1-1"), *(logic if end.outcome is not Outcome.TIMED_OUT else []))
-    return Observation(number, status, hops, 0.01, request_id=IDS[number])
-
-
-def as_configured(prediction: Prediction, *, more: int = 0) -> Observed:
-    """The measurement on such a mesh, and the attempts that v2's pods counted for it, or some more."""
-    measurement = Measurement([answer(prediction, number) for number in range(len(IDS))], planned=len(IDS))
-    endings = (prediction.endings("v2", IDS[number]) for number in range(0, len(IDS), 5))
-    counted = sum(max(end.attempts for end in of_request) for of_request in endings)
-    return Observed(measurement, Attempts(more + counted))
+from loadgen.tests.predicted_answers import (
+    IDS,
+    RATES,
+    RETRY,
+    as_configured,
+    observed,
+    overlay,
+    prediction_of,
+    verdicts,
+)
+from loadgen.tests.stand_in_mesh import base, canary, logic_route, resources
 
 
 class TestFate:
@@ -183,10 +149,6 @@ class TestPlans:
 def judge_retry(observed: Observed, name: str = "retry") -> dict[str, Check]:
     proof = {"retry": retry, "retry-naive": retry_naive}[name].PROOF
     return {check.name: check for check in proof.judge(prediction_of(name), observed)}
-
-
-def verdicts(checks: dict[str, Check]) -> dict[str, Verdict]:
-    return {name: check.verdict for name, check in checks.items()}
 
 
 def of_v2(prediction: Prediction, ending: Ending) -> int:
@@ -337,104 +299,6 @@ class TestForeignRequests:
     def test_without_others_a_surplus_is_the_meshs(self):
         """webapp has answered as many requests as were sent."""
         assert self.check(Attempts(self.right() + 1)).verdict is Verdict.FAIL
-
-
-class TestDeadline:
-    def observed(self, caller: float | None = 0.1, hanging: float | None = 2.2) -> timeout.Observed:
-        measurement = as_configured(prediction_of("timeout")).measurement
-        measurement.observations = [
-            replace(one, latency_seconds=0.76) if one.status == 504 else one
-            for one in measurement.observations
-        ]
-        return timeout.Observed(measurement, caller, hanging)
-
-    def judge(self, observed: timeout.Observed) -> dict[str, Check]:
-        return {check.name: check for check in timeout.judge(prediction_of("timeout"), observed)}
-
-    def test_504s_at_the_deadline_pass(self):
-        """All checks."""
-        assert set(verdicts(self.judge(self.observed())).values()) == {Verdict.PASS}
-
-    def test_one_that_is_early_fails(self):
-        """A single one."""
-        observed = self.observed()
-        observations = observed.measurement.observations
-        number = next(i for i, one in enumerate(observations) if one.status == 504)
-        observations[number] = replace(observations[number], latency_seconds=0.4)
-
-        assert self.judge(observed)["timed out before 0.75 s - 0.05 s"].verdict is Verdict.FAIL
-
-    @pytest.mark.parametrize("every", [1, 20, 60])
-    def test_a_deadline_that_is_not_kept_fails(self, every: int):
-        """Late for all that exceed it, or for a few: the machine was quick."""
-        observed = self.observed()
-        observations = observed.measurement.observations
-        late = [i for i, one in enumerate(observations) if one.status == 504][::every]
-        for number in late:
-            observations[number] = replace(observations[number], latency_seconds=1.8)
-
-        assert self.judge(observed)["later than 0.75 s + 1 s"].verdict is Verdict.FAIL
-
-    def test_timeouts_of_the_sound_version_are_open_on_a_slow_machine(self):
-        """A timeout does not name its version; where sound answers were slow, it may be of a sound one."""
-        prediction, observed = prediction_of("timeout"), self.observed()
-        observations = observed.measurement.observations
-        timed_out = [n for n in range(900) if n % 5 and prediction.endings("v2", IDS[n]) == {CUT}]
-        for number in timed_out[:100]:
-            observations[number] = observed_at(number, 0.76)
-        quick = self.judge(observed)
-        for number in [n for n in range(900) if n % 5 and n not in timed_out][:60]:
-            observations[number] = replace(observations[number], latency_seconds=0.5)
-
-        slow = self.judge(observed)
-
-        assert quick["timed out with 504"].verdict is Verdict.FAIL
-        assert slow["timed out with 504"].cause is Cause.BUSY
-        attempts = as_configured(prediction).attempts
-        check = attempts_check(prediction, Observed(observed.measurement, attempts))
-        assert check.cause is Cause.BUSY
-
-    @pytest.mark.parametrize(
-        ("caller", "hanging", "check"),
-        [(2.2, 2.2, "caller released"), (None, 2.2, "caller released"), (0.1, None, "hangs end")],
-    )
-    def test_what_stays_in_flight_fails(self, caller: float | None, hanging: float | None, check: str):
-        """A caller that is held, a pod that is never idle."""
-        assert self.judge(self.observed(caller, hanging))[check].verdict is Verdict.FAIL
-
-    def test_a_machine_that_is_late_for_everyone_leaves_times_open(self):
-        """Answers of the sound version come as late as those that exceed the deadline."""
-        observed = self.observed(1.3, None)
-        measurement = observed.measurement
-        measurement.observations = [replace(one, latency_seconds=2.2) for one in measurement.observations]
-
-        checks = self.judge(observed)
-
-        assert Verdict.FAIL not in verdicts(checks).values()
-        assert checks["caller released"].cause is checks["hangs end"].cause is Cause.BUSY
-        assert checks["later than 0.75 s + 1 s"].cause is Cause.BUSY
-
-    def test_others_who_keep_pods_busy_leave_open_when_they_are_idle(self):
-        """The answers are judged."""
-        checks = self.judge(replace(self.observed(None, None), foreign_requests=40))
-
-        causes = {name: check.cause for name, check in checks.items() if check.verdict is not Verdict.PASS}
-        assert causes == dict.fromkeys(["caller released", "hangs end"], Cause.FOREIGN_TRAFFIC)
-
-    def test_a_request_without_answer_is_late_if_it_took_that_long(self):
-        """Losing it does not keep the deadline."""
-        observed = self.observed()
-        observed.measurement.observations[1] = Observation(1, None, (), 18.0, Loss.TIMEOUT)
-
-        assert self.judge(observed)["later than 0.75 s + 1 s"].verdict is Verdict.FAIL
-
-
-CUT = Ending(Outcome.TIMED_OUT, 1)
-
-
-def observed_at(number: int, seconds: float) -> Observation:
-    """A timeout after this time."""
-    return replace(observed(number, "v1", CUT), latency_seconds=seconds)
 
 
 class TestReading:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from datetime import UTC, datetime
+from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 from rich.console import Console
 
@@ -12,12 +16,17 @@ from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.quality import Quality
 from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import MeshLocation
 from loadgen.proofs.common.proof import Result
+from loadgen.reporting.junit import junit
 from loadgen.reporting.progress import Bar
 from loadgen.reporting.report import print_legend, print_result
+from loadgen.reporting.report_json import document
 from loadgen.statistics.design import design
-from loadgen.statistics.judge import Cause, Check, Count, failed, inconclusive, judge
+from loadgen.statistics.judge import Cause, Check, Count, failed, inconclusive, judge, passed
+from loadgen.tests.commands import REPORT_SCHEMA
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GATEWAY = Target("127.0.0.1", 8080)
 PLAN = LoadPlan((Request("POST", "/sentiment"),), 2700, 112, 18.0)
 TABLE = """\
@@ -134,3 +143,52 @@ def test_a_terminal_shows_a_bar_while_requests_are_under_way():
     assert "canary: sending 2,700 × POST /sentiment" in file.getvalue()
     assert "1350/2700" in file.getvalue()
     assert file.getvalue().endswith("\x1b[2K")
+
+
+def result(*checks: Check) -> Result:
+    return Result("canary", "that it holds", GATEWAY, checks)
+
+
+def test_programs_get_the_cause_of_an_inconclusive_check():
+    """In the JSON report, which fits its schema, and as the type of JUnit's error; a FAIL has none."""
+    busy = inconclusive("slow refusals", "none", Cause.BUSY, "the sender was late")
+    checks = (busy, failed("configured", "a split", "there is none"), passed("it fails", "3 failures"))
+    mesh = MeshLocation("http://127.0.0.1:7080")
+
+    report = document([result(*checks)], mesh=mesh, gateway="http://127.0.0.1:8080", started=NOW)
+    cases = ElementTree.fromstring(junit([result(*checks)], mesh=mesh)).iter("testcase")
+
+    jsonschema.validate(report, REPORT_SCHEMA)
+    assert [check["cause"] for check in report["scenarios"][0]["checks"]] == ["busy", None, None]
+    assert [[(part.tag, part.get("type")) for part in case] for case in cases] == [
+        [("error", "busy")],
+        [("failure", "FAIL")],
+        [],
+    ]
+
+
+def test_the_schema_knows_every_cause():
+    """And an INCONCLUSIVE check without one does not fit it, nor does a PASS with one."""
+    check = {"name": "a", "expected": "b", "reason": "c", "measured": None}
+    schema = {**REPORT_SCHEMA, **REPORT_SCHEMA["$defs"]["check"], "required": []}
+
+    assert REPORT_SCHEMA["$defs"]["cause"]["enum"] == list(Cause)
+    for verdict, cause in (("INCONCLUSIVE", None), ("PASS", "busy"), ("FAIL", "busy"), ("INCONCLUSIVE", "x")):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**check, "verdict": verdict, "cause": cause}, schema)
+
+
+def test_the_report_has_the_quality_with_its_bounds():
+    """For programs, too."""
+    made = replace(result(passed("it fails", "3")), quality=Quality(0.0012, 0.018, 0.375, 7))
+
+    report = document([made], mesh=MeshLocation("a"), gateway="b", started=NOW)
+
+    jsonschema.validate(report, REPORT_SCHEMA)
+    assert report["scenarios"][0]["quality"] == {
+        "lateness_seconds": 0.0012,
+        "lateness_bound_seconds": 0.05,
+        "control_seconds": 0.018,
+        "control_bound_seconds": 0.375,
+        "foreign_requests": 7,
+    }

@@ -192,12 +192,15 @@ def share_check(
 def may_be_slowness(prediction: Prediction, one: Observation) -> bool:
     """Whether a slow machine may have led to this ending.
 
-    It is not the predicted one, or a timeout that came so late that it may be of a sound version: a timeout
-    does not name its version.
+    A timeout that came so late that it may be of a sound version: it does not name its version. Where
+    timeouts of attempts are retried, also an ending that is not the predicted one. A deadline that is
+    configured ends a request however slow the machine is, so no other ending comes from slowness.
     """
-    if as_predicted(prediction, one) is None:
-        return True
-    return outcome(one) is Outcome.TIMED_OUT and one.latency_seconds >= prediction.soonest_timeout
+    if one.status is None:
+        return one.timed_out
+    if outcome(one) is Outcome.TIMED_OUT:
+        return one.latency_seconds >= prediction.soonest_timeout
+    return prediction.policy.retries_timeouts and as_predicted(prediction, one) is None
 
 
 def _ended_so(one: Observation, holds: Callable[[Ending], bool]) -> bool:

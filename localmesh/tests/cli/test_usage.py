@@ -72,8 +72,10 @@ def test_make_names_its_variables_for_a_second_mesh(tmp_path: Path, monkeypatch:
     with pytest.raises(MeshAlreadyRunningError) as by_make:
         require_no_mesh(tmp_path, from_make=True)
 
-    other = "for a second mesh choose another folder with"
-    assert str(by_option.value).endswith(f"{other} --state FOLDER (or LOCALMESH_STATE)")
+    other = "a second mesh needs its own folder and ports:"
+    assert str(by_option.value).endswith(
+        f"{other} --state (or LOCALMESH_STATE), --gateway-port and --api-port"
+    )
     variables = "STATE=FOLDER, GATEWAY_PORT=PORT and API_PORT=PORT"
     assert str(by_make.value).endswith(f"{other} {variables} after `make up`")
 
