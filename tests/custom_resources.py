@@ -1,4 +1,4 @@
-"""Checks of other tools' custom resources against their published schemas, as in the API server's strict mode."""
+"""Other tools' custom resources, validated with their published schemas as in the API server's strict mode."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One end of a connection: a pod with its namespace and labels; outside the cluster without a namespace."""
+    """One end of a connection: a pod by namespace and labels; without a namespace, outside the cluster."""
 
     namespace: str | None
     labels: Labels = field(default_factory=dict)
