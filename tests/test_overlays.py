@@ -94,3 +94,20 @@ def test_pods_are_hardened(folder: Path) -> None:
             assert context["allowPrivilegeEscalation"] is False
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize(
+    "folder", [".", *(path.parent.name for path in ROOT.glob("istio/overlays/canary/*/kustomization.yaml"))]
+)
+def test_a_step_has_the_weights_of_its_name(folder: str) -> None:
+    """The overlay itself is 80/20, the steps before and behind it are called what they are."""
+    steps = Path(ROOT, "istio", "overlays", "canary", folder)
+
+    route = next(
+        each
+        for each in load(kustomizations=[steps]).resources
+        if each.name == "logic" and each.kind == "VirtualService"
+    )
+
+    weights = [destination["weight"] for destination in route.spec["http"][0]["route"]]
+    assert "-".join(map(str, weights)) == ("80-20" if folder == "." else folder)

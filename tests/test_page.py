@@ -10,7 +10,8 @@ import pytest
 import requests
 from playwright.sync_api import Page, sync_playwright
 
-from tests.live import Live, live, overlay
+from tests.live import overlay
+from tests.proof_mesh import ProofMesh
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -32,23 +33,17 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """The base application."""
-    with live(tmp_path_factory.mktemp("page"), overlay("base")) as found:
-        yield found
-
-
 @pytest.fixture
-def page(running: Live) -> Iterator[Page]:
+def page(mesh: ProofMesh) -> Iterator[Page]:
     """The page, freshly opened; the test fails if anything on it does."""
+    mesh.apply(overlay("base"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         opened = browser.new_page()
         errors: list[str] = []
         opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.goto(running.gateway)
+        opened.goto(mesh.gateway)
         yield opened
         browser.close()
     assert errors == []
@@ -69,7 +64,7 @@ def test_a_sentence_gets_its_polarity_and_feedback_through_the_mesh(page: Page) 
         assert name in page.locator(".trail").inner_text().lower()
 
 
-def test_feedback_given_on_the_page_is_kept(page: Page, running: Live) -> None:
+def test_feedback_given_on_the_page_is_kept(page: Page, mesh: ProofMesh) -> None:
     """What the page sends can be read back from the feedback service."""
     sentence = "A sentence for the record"
     page.get_by_label("Your sentence").fill(sentence)
@@ -78,6 +73,6 @@ def test_feedback_given_on_the_page_is_kept(page: Page, running: Live) -> None:
     page.get_by_role("button", name="No").click()
     page.locator(".feedback-note").filter(has_text=re.compile(r"\S")).wait_for()
 
-    kept = requests.get(f"{running.gateway}/feedback", timeout=5).json()
+    kept = requests.get(f"{mesh.gateway}/feedback", timeout=5).json()
 
     assert [entry["correct"] for entry in kept if entry["sentence"] == sentence] == [False]

@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +23,9 @@ from loadgen.deploy.overlays import has_policies
 from loadgen.meshstate import MeshApi
 from loadgen.prove.sequence import wait_until_idle
 from tests.kustomize_builds import FOR_CONTROLLERS
-from tests.live import ROOT, overlay
+from tests.live import ROOT
 from tests.pages import Command, commands, difference, page_commands
-from tests.proof_mesh import ProofMesh, bed
+from tests.proof_mesh import ProofMesh
 
 PAGES = sorted(
     (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
@@ -73,13 +72,7 @@ class Shell:
             return f"{PROGRAMS}/loadgen prove {scenario}"
         known = (".venv/bin/", "perl ", "curl ", f"git restore istio/overlays/{scenario}")
         assert line.startswith(known), f"the pages' test knows no command {line}"
-        return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.gateway)
-
-    @property
-    def gateway(self) -> str:
-        """Where the gateway is that `make up` would have at its usual address."""
-        mesh = requests.get(f"{self.mesh.api}/mesh", timeout=10).json()
-        return str(mesh["gateways"]["istio-ingressgateway"]["http"])
+        return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.mesh.gateway)
 
     def apply(self, scenario: str) -> None:
         """Make the overlay all that there is, once nothing is under way any more."""
@@ -100,12 +93,6 @@ def made(line: str) -> str:
         check=True,
     ).stdout
     return dry.strip().splitlines()[-1]
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
-    with bed(tmp_path_factory.mktemp("pages"), overlay("base")) as running:
-        yield running
 
 
 def copied(folder: Path, hang_seconds: str) -> None:
