@@ -153,3 +153,9 @@ NEVER_MATCHES = Code(
     "{found} never matches: {reason}",
     "{remedy}",
 )
+CONFLICTING_SERVERS = Code(
+    "SM226",
+    "A server of a Gateway is ignored",
+    "port {found} of {gateway} is already served by {older}: {reason}, so this server is ignored",
+    "use another port or other hosts, or merge the servers",
+)

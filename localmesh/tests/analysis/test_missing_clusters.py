@@ -153,10 +153,10 @@ EXACT = RULE.format(name="web", namespace="shop", host="web", subset="v1", more=
 @pytest.mark.parametrize(
     ("rules", "known"),
     [
-        (PRIVATE, "DestinationRule other/web has it and is not used in namespace shop"),
+        (PRIVATE, "DestinationRule other/web, which has it, is not used in namespace shop"),
         (
             WILDCARD + EXACT,
-            "DestinationRule shop/web has v1 and DestinationRule shop/all has it and is not used",
+            "DestinationRule shop/web has v1 and DestinationRule shop/all, which has it, is not used",
         ),
     ],
     ids=["private in another namespace", "wildcard beside exact"],

@@ -277,3 +277,50 @@ def test_the_first_service_by_host_that_has_the_port_decides_where_it_leads() ->
     )
 
     assert served(found(mesh, ("edge", "front"))) == [("shop/a", 80, 8002)]
+
+
+def tls_gateway(name: str, hosts: str, number: int = 443) -> str:
+    """A Gateway with one server that takes mTLS of the mesh."""
+    return f"""---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: shop}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+    - port: {{number: {number}, name: https, protocol: HTTPS}}
+      hosts: [{hosts}]
+      tls: {{mode: ISTIO_MUTUAL}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifests", "winners"),
+    [
+        ((gateway("a", "istio: ingressgateway", 443), tls_gateway("b", "b.example.com")), ["shop/a"]),
+        (
+            (tls_gateway("b", "b.example.com"), gateway("a", "istio: ingressgateway", 443)),
+            ["shop/b", "shop/a"],
+        ),
+        ((tls_gateway("b", '"*"'), gateway("a", "istio: ingressgateway", 443)), ["shop/b"]),
+        ((tls_gateway("a", "x.example.com, a.example.com"), tls_gateway("b", "x.example.com")), ["shop/a"]),
+        ((tls_gateway("a", "a.example.com"), tls_gateway("b", "b.example.com")), ["shop/a", "shop/b"]),
+        ((tls_gateway("a", "x.example.com"), tls_gateway("b", "x.example.com", 9443)), ["shop/a", "shop/b"]),
+    ],
+    ids=["HTTP is older", "TLS is older", "TLS for all is older", "one host twice", "two hosts", "two ports"],
+)
+def test_of_servers_that_exclude_each_other_the_oldest_counts(
+    manifests: tuple[str, ...], winners: list[str]
+) -> None:
+    """TLS is not added to plain HTTP, plain HTTP not to TLS for all hosts, and a host has TLS once."""
+    workload = found(catalog(*manifests), INGRESS)
+
+    assert [server.gateway for server in workload.servers] == winners
+    assert len(workload.conflicts) == len(manifests) - len(winners)
+
+
+def test_a_server_with_tls_has_routes_of_its_own() -> None:
+    """Named after the server; those of plain HTTP are named after the target port."""
+    servers = found(catalog(tls_gateway("a", "a.example.com"), gateway("b", "")), INGRESS).servers
+
+    assert [server.route_name for server in servers] == ["https.443.https.a.shop", "http.8080"]
