@@ -48,7 +48,6 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
 
 
 @lru_cache(maxsize=2)  # a change compares the warnings about the mesh before and after it
-@lru_cache(maxsize=2)  # an apply compares the warnings about the new mesh with those about the current one
 def analyze(catalog: Catalog) -> tuple[Problem, ...]:
     """All warnings about a mesh, in the order of the checks."""
     return tuple(problem for check in CHECKS for problem in check(catalog))
