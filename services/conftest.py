@@ -21,14 +21,14 @@ settings.load_profile("services")
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launcher]:
-    """`launch("logic", FAULT_ERROR_PERCENT=33)` starts a service, ready when it returns, and stops it."""
+    """`launch("logic", FAULT_ERROR_PERCENT=33)` starts a service and waits until it is ready."""
     with Launcher(tmp_path) as launcher:
         yield launcher
 
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """An upstream on a port of its own."""
+    """An upstream on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -42,7 +42,7 @@ def recorder() -> Iterator[Recorder]:
                 self.answer()
 
         def answer(self) -> None:
-            """Say what the test wants said."""
+            """Send the configured answer."""
             self.send_response(told.status)
             for name, value in {"Content-Type": "application/json", **told.headers}.items():
                 self.send_header(name, value)
@@ -51,7 +51,7 @@ def recorder() -> Iterator[Recorder]:
             self.wfile.write(told.body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     told = Recorder(f"http://127.0.0.1:{server.server_port}")
