@@ -1,4 +1,4 @@
-"""Other tools' custom resources, validated with their published schemas as in the API server's strict mode."""
+"""Validate custom resources of other tools with their published schemas, as strictly as the API server can."""
 
 from __future__ import annotations
 
