@@ -1,4 +1,4 @@
-"""Validate custom resources of other tools with their published schemas, as strictly as the API server can."""
+"""Validate custom resources of other tools with their published schemas, as strictly as the API server."""
 
 from __future__ import annotations
 
