@@ -13,7 +13,9 @@ from loadgen.cli import commands as loadgen_commands
 from loadgen.statistics.judge import Verdict
 from localmesh import __version__
 from localmesh.cli.commands import COMMANDS as LOCALMESH_COMMANDS
+from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
+from tests.scenario_lists import TABLE_PAGE, scenarios, with_table
 
 PAGES = sorted(
     path
@@ -105,13 +107,21 @@ def test_every_page_is_in_the_index() -> None:
     assert {str(page.relative_to(folder)) for page in folder.rglob("*.md")} - {"README.md"} <= linked
 
 
-def test_every_scenario_is_listed() -> None:
-    """`docs/scenarios.md` links the page of each overlay."""
-    overlays = {f"../{page.relative_to(ROOT)}" for page in ROOT.glob("istio/overlays/*/README.md")}
+def test_the_table_of_scenarios_is_golden(update_golden: bool) -> None:
+    """A row for the page of each scenario, with what its heading says; `make golden` writes it."""
+    text = TABLE_PAGE.read_text()
+    if update_golden:
+        text = with_table(text, scenarios())
+        TABLE_PAGE.write_text(text)
 
-    linked = set(LINK.findall((ROOT / "docs" / "scenarios.md").read_text()))
+    assert text == with_table(text, scenarios()), "run `make golden`"
 
-    assert overlays <= linked
+
+def test_overlays_for_controllers_are_listed() -> None:
+    """In a table of their own, since no proof runs them."""
+    linked = set(LINK.findall(TABLE_PAGE.read_text()))
+
+    assert {f"../istio/overlays/{name}/README.md" for name in FOR_CONTROLLERS} <= linked
 
 
 def test_the_glossary_defines_our_own_terms() -> None:

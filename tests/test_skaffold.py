@@ -15,6 +15,8 @@ import yaml
 
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
+from tests.scenario_lists import SKAFFOLD as FILE
+from tests.scenario_lists import scenarios, with_profiles
 
 Object = dict[str, Any]
 
@@ -55,6 +57,16 @@ def artifacts() -> Iterator[Object]:
         for patch in each.get("patches", []):
             if patch["path"] == "/build/artifacts/-":
                 yield patch["value"]
+
+
+def test_the_profiles_of_scenarios_are_golden(update_golden: bool) -> None:
+    """One for each scenario; `make golden` adds those that are missing."""
+    text = FILE.read_text()
+    if update_golden:
+        text = with_profiles(text, scenarios())
+        FILE.write_text(text)
+
+    assert text == with_profiles(text, scenarios()), "run `make golden`"
 
 
 class TestProfiles:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from localmesh.manifests import Resource
-from tests.conformance.case import ROOT, cases
+from tests.conformance.case import ROOT, compared_cases
 
 _FATES = ROOT / "localmesh" / "tests" / "kinds" / "golden" / "fields.txt"
 _PLAIN_KINDS = frozenset({"Service", "Deployment"})
@@ -52,7 +52,7 @@ def folded(path: str) -> str:
 def uses() -> dict[Field, list[str]]:
     """The names of the cases that use each field; the objects of a mesh count for each of its cases."""
     names: dict[Field, list[str]] = {}
-    for case in cases():
+    for case in compared_cases():
         for field in sorted({field for resource in case.resources() for field in _used(resource)}):
             names.setdefault(field, []).append(case.name)
     return names

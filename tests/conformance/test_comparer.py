@@ -14,6 +14,7 @@ from tests.conformance.compare import Difference, differences, fields
 from tests.conformance.deviations import Place, unexplained
 from tests.conformance.elements import Name, route_elements
 from tests.conformance.istio_side import Dump, istio_elements
+from tests.conformance.page import with_unrecorded
 from tests.conformance.recorded import NotRecordedError, Recording, read, write
 
 ROUTE_WEIGHTS = "route-weights"
@@ -67,6 +68,28 @@ def test_a_case_without_recording_says_how_to_record_it(edited: Case) -> None:
 
     with pytest.raises(NotRecordedError, match=r"tests\.conformance\.record route-weights"):
         differences(edited)
+
+
+def test_an_overlay_without_recording_is_not_compared(tmp_path: Path) -> None:
+    """A contributor may have no cluster; a case with an input of its own must be recorded."""
+    overlay = Case(tmp_path / "overlay-canary", "canary")
+    before = overlay.is_compared
+    overlay.folder.mkdir()
+    overlay.recorded.touch()
+
+    assert (before, overlay.is_compared) == (False, True)
+    assert Case(tmp_path / "route-weights").is_compared
+
+
+def test_the_page_lists_the_overlays_that_are_not_compared(tmp_path: Path) -> None:
+    """In a section that is replaced, and is not there if all are compared."""
+    overlays = [Case(tmp_path / f"overlay-{name}", name) for name in ("canary", "retry")]
+
+    both = with_unrecorded("page\n", overlays)
+
+    assert "- [canary](../istio/overlays/canary/README.md)\n- [retry](" in both
+    assert "retry" not in with_unrecorded(both, overlays[:1])
+    assert with_unrecorded(both, []) == "page\n"
 
 
 @pytest.mark.parametrize(
