@@ -77,8 +77,8 @@ class Workload:
 
     def metric(self, sample: str) -> float:
         """The value of a sample in exposition format; 0 if it is missing."""
-        found = re.search(rf"^{re.escape(sample)} (\S+)$", self.metrics(), re.MULTILINE)
-        return float(found[1]) if found else 0.0
+        sample_match = re.search(rf"^{re.escape(sample)} (\S+)$", self.metrics(), re.MULTILINE)
+        return float(sample_match[1]) if sample_match else 0.0
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of the log so far; fails on a line that is not JSON."""

@@ -45,7 +45,7 @@ Objects = list[dict[str, Any]]
 
 def manifests(*paths: str) -> Objects:
     """The objects of YAML files (or folders of them), later ones replacing earlier ones of the same name."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    objects: dict[tuple[str, str], dict[str, Any]] = {}
     for path in paths:
         place = REPOSITORY / path
         files = sorted(place.glob("*.yaml")) if place.is_dir() else [place]
@@ -54,8 +54,8 @@ def manifests(*paths: str) -> Objects:
                 if item["kind"] == "Kustomization":
                     continue
                 item["metadata"].setdefault("namespace", NAMESPACE)
-                found[item["kind"], item["metadata"]["name"]] = item
-    return list(found.values())
+                objects[item["kind"], item["metadata"]["name"]] = item
+    return list(objects.values())
 
 
 @cache

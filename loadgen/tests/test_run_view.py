@@ -111,7 +111,7 @@ def test_the_number_of_distinct_served_by_values_is_limited():
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "shown"),
     [
         (1, ["max"]),
         (40, ["p50", "p90", "max"]),
@@ -120,11 +120,11 @@ def test_the_number_of_distinct_served_by_values_is_limited():
         (1000, ["p50", "p90", "p99", "p99.9", "max"]),
     ],
 )
-def test_a_percentile_of_few_values_is_not_shown(count: int, told: list[str]):
+def test_a_percentile_of_few_values_is_not_shown(count: int, shown: list[str]):
     """The 99th percentile of 40 values is their maximum, which is already shown."""
     line = latency_line(histogram(range(count)))
 
-    assert re.findall(r"p[\d.]+|max", line) == told
+    assert re.findall(r"p[\d.]+|max", line) == shown
 
 
 @pytest.mark.parametrize(
@@ -145,18 +145,18 @@ def test_the_table_says_whether_the_sending_machine_kept_up(late: list[int], lat
         Request(),
         Traffic((b"",), Limits(9), seconds=2, rate=1000),
         recorder(*(answered(200, latency) for _ in late)),
-        histogram([each * MILLISECOND for each in late]),
+        histogram([milliseconds * MILLISECOND for milliseconds in late]),
         issued=100,
         seconds=2.0,
         interrupted=True,
     )
 
     lines = shown(final_table(summary)).splitlines()
-    (sending,) = (number for number, each in enumerate(lines) if each.startswith(" sending"))
-    said = " ".join(each[11:] for each in lines[sending:])
+    (sending,) = (number for number, line in enumerate(lines) if line.startswith(" sending"))
+    text = " ".join(line[11:] for line in lines[sending:])
 
     assert lines[1] == (
         " load      1,000 requests/s on schedule (open loop), at most 9 connections; ended early after 2.0 s"
     )
-    assert said.startswith(line)
-    assert ("Lower --rate" in said) == said.startswith("behind schedule")
+    assert text.startswith(line)
+    assert ("Lower --rate" in text) == text.startswith("behind schedule")

@@ -122,8 +122,8 @@ def default_objects(objects: Objects, own: Iterable[Workload], hosts: Iterable[s
     selectors = [selector(gateway) for gateway in objects.of(GATEWAY)]
     defaults = default_gateways(selectors, [workload.labels for workload in own], hosts)
     written = objects.of(DEPLOYMENT, SERVICE)
-    taken = {(each.kind, each.name) for each in written if each.namespace == SYSTEM_NAMESPACE}
-    return Objects(each for each in defaults if (each.kind, each.name) not in taken)
+    taken = {(resource.kind, resource.name) for resource in written if resource.namespace == SYSTEM_NAMESPACE}
+    return Objects(resource for resource in defaults if (resource.kind, resource.name) not in taken)
 
 
 def selector(gateway: Resource) -> Mapping[str, str]:
@@ -144,7 +144,7 @@ def _gateway_workload(of: Workload, gateways: Iterable[Resource], services_of: S
     servers: list[Server] = []
     conflicts: list[tuple[Server, Server]] = []
     for server in _servers(of, gateways, services):
-        older = next((each for each in servers if _conflict(server, each)), None)
+        older = next((other for other in servers if _conflict(server, other)), None)
         if older is None:
             servers.append(server)
         else:

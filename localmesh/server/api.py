@@ -173,7 +173,9 @@ async def _json(request: web.Request) -> Any:
 async def _manifests(request: web.Request) -> web.Response:
     """All applied objects, also ignored ones, as a text for `POST /mesh/apply`."""
     plan = request.app[MESH].desired_state
-    text = "\n---\n".join(json.dumps(kubernetes.body(each)) for each in (*plan.resources, *plan.ignored))
+    text = "\n---\n".join(
+        json.dumps(kubernetes.body(resource)) for resource in (*plan.resources, *plan.ignored)
+    )
     return web.json_response({"text": text})
 
 

@@ -57,14 +57,16 @@ def test_repeated_and_unusual_headers_are_propagated(launch, recorder: Recorder)
 
 def spans(collector: Recorder):
     """The received spans, each with its service."""
-    found = []
+    spans = []
     for _, path, _, body in collector.received:
         assert path == "/v1/traces"
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            names = {each.key: each.value.string_value for each in resource.resource.attributes}
+            names = {
+                attribute.key: attribute.value.string_value for attribute in resource.resource.attributes
+            }
             for scope in resource.scope_spans:
-                found.extend((names["service.name"], span) for span in scope.spans)
-    return found
+                spans.extend((names["service.name"], span) for span in scope.spans)
+    return spans
 
 
 @pytest.mark.parametrize("headers", [{}, REQUEST, {"traceparent": f"00-{TRACE}-{SPAN}-01"}])

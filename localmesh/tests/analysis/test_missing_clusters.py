@@ -189,7 +189,11 @@ def test_a_warning_tells_of_every_cluster_that_does_not_exist(mesh: list[Json]) 
     missing = [use for use in found.uses if not use.exists]
     event(f"{'some' if missing else 'no'} clusters are missing")
     for use in missing:
-        possible = [each for each in _destinations(use.virtual_service) if use.is_of(each)]
+        possible = [
+            destination_of_use
+            for destination_of_use in _destinations(use.virtual_service)
+            if use.is_of(destination_of_use)
+        ]
         assert any(map(found.warned, possible)), f"no warning tells of {use}"
 
 
@@ -226,7 +230,7 @@ def _all_uses(found: Analysed, destination: RouteDestination) -> Iterator[Use]:
     """The uses of a destination by all VirtualServices that have it; those of a delegate can be several."""
     for use in found.uses:
         if any(
-            (each.resource.place, each.path) == (destination.resource.place, destination.path)
-            for each in _destinations(use.virtual_service)
+            (other.resource.place, other.path) == (destination.resource.place, destination.path)
+            for other in _destinations(use.virtual_service)
         ):
             yield use

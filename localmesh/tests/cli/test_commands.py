@@ -304,7 +304,7 @@ def test_pass_when_proxy_config_of_the_running_mesh_has_five_parts(shell: Shell)
 
     assert sorted(everything) == ["clusters", "endpoints", "listeners", "routes"]
     assert everything["routes"] == routes
-    assert [each["name"] for each in routes] == ["http.8080"]
+    assert [route["name"] for route in routes] == ["http.8080"]
 
 
 def test_fail_when_proxy_config_is_asked_for_an_unknown_workload(shell: Shell) -> None:

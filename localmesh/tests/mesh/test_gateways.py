@@ -238,17 +238,17 @@ async def _ask_all(folder: Path) -> Answers:
             "outside": ("http://outside.example.com/", "outside.example.com", sidecar),
             "outside, secured": ("http://secure.example.com/", "secure.example.com", sidecar),
         }
-        found = {}
+        answers_by_name = {}
         for name, (url, host, proxy) in requests.items():
             async with session.get(url, headers={"Host": host}, proxy=proxy) as answer:
-                found[name] = answer.status, await answer.text()
-        found["addresses"] = (
+                answers_by_name[name] = answer.status, await answer.text()
+        answers_by_name["addresses"] = (
             len({url for ports in addresses.values() for url in ports.values()}),
             " ".join(
                 name.partition("-")[0] if name.startswith("front") else name for name in sorted(addresses)
             ),
         )
-        return found
+        return answers_by_name
 
 
 @asynccontextmanager

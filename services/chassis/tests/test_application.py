@@ -198,7 +198,9 @@ def test_the_metrics_name_the_workload(app):
 def lines(caplog) -> list[dict[str, object]]:
     """The log lines about requests, as written."""
     formatter = JsonFormatter()
-    return [json.loads(formatter.format(each)) for each in caplog.records if each.name == "services.request"]
+    return [
+        json.loads(formatter.format(record)) for record in caplog.records if record.name == "services.request"
+    ]
 
 
 def test_the_log_has_one_line_for_each_request(client, caplog):

@@ -21,11 +21,11 @@ def client():
 
     @app.post("/read")
     def read():
-        told = body.json_object()
+        members = body.json_object()
         return {
-            "sentence": body.sentence(told),
-            "polarity": body.polarity(told),
-            "correct": body.boolean(told, "correct"),
+            "sentence": body.sentence(members),
+            "polarity": body.polarity(members),
+            "correct": body.boolean(members, "correct"),
         }
 
     return app.test_client()

@@ -28,8 +28,8 @@ class Pod:
 
     def __init__(self, folder: Path) -> None:
         self.image, self.live, self.said = folder / "image", folder / "live", folder / "said"
-        for each in (self.image / "__pycache__", self.live):
-            each.mkdir(parents=True)
+        for directory in (self.image / "__pycache__", self.live):
+            directory.mkdir(parents=True)
         (self.image / "__pycache__" / "program.pyc").write_text("stale")
         (self.image / "program.py").write_text(self.program("first"))
 

@@ -17,7 +17,7 @@ from services.chassis.propagation import PROPAGATED, forwarded, trace_id
 from services.webapp import app as webapp
 from services.webapp import sentiment
 
-NAMES = [each.name for each in PROPAGATED]
+NAMES = [header.name for header in PROPAGATED]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 
@@ -77,7 +77,7 @@ def test_the_table_names_every_header_with_its_reason():
 
     assert len(NAMES) == len(set(NAMES))
     assert set(NAMES) == {"x-request-id", *b3, *w3c, "x-ot-span-context", "user-group", "end-user"}
-    assert all(each.reason for each in PROPAGATED)
+    assert all(header.reason for header in PROPAGATED)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -58,10 +58,10 @@ def test_one_error_names_every_invalid_variable():
     with pytest.raises(SettingsError) as raised:
         LogicSettings.from_environment(environ)
 
-    said = str(raised.value).split("; ")
-    assert sorted(sentence.split()[0] for sentence in said) == sorted(environ)
-    assert 'PORT is "eighty", expected a whole number from 1 to 65535' in said
-    assert said[-1] == 'HANG_SECONDS is "nan", expected a number from 0 to 3600'
+    errors = str(raised.value).split("; ")
+    assert sorted(sentence.split()[0] for sentence in errors) == sorted(environ)
+    assert 'PORT is "eighty", expected a whole number from 1 to 65535' in errors
+    assert errors[-1] == 'HANG_SECONDS is "nan", expected a number from 0 to 3600'
 
 
 @pytest.mark.parametrize(

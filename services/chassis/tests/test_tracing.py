@@ -38,7 +38,7 @@ def through(headers: dict[str, str], root=ALWAYS_ON) -> tuple[dict[str, str], bo
 
 
 @pytest.mark.parametrize(
-    ("single", "sampled", "flags", "said"),
+    ("single", "sampled", "flags", "decision"),
     [
         ("", "1", "", "1"),
         ("", "true", "", "1"),
@@ -53,9 +53,9 @@ def through(headers: dict[str, str], root=ALWAYS_ON) -> tuple[dict[str, str], bo
         (f"{TRACE}-{SPAN}-d-{SPAN}", "", "", "d"),
     ],
 )
-def test_b3_accepts_denies_debugs_or_defers(single, sampled, flags, said):
+def test_b3_accepts_denies_debugs_or_defers(single, sampled, flags, decision):
     """The single header takes precedence over the others, debug over sampled."""
-    assert b3_sampling(single, sampled, flags) == said
+    assert b3_sampling(single, sampled, flags) == decision
 
 
 def test_a_request_without_context_starts_a_trace_in_both_formats():

@@ -34,7 +34,9 @@ def outcomes(app: flask.Flask) -> dict[str, float | None]:
     """The numbers of stored entries and of duplicates."""
     registry = chassis_of(app).metrics.registry
     name = "sentimesh_feedback_requests_total"
-    return {each: registry.get_sample_value(name, {"outcome": each}) for each in ("stored", "duplicate")}
+    return {
+        outcome: registry.get_sample_value(name, {"outcome": outcome}) for outcome in ("stored", "duplicate")
+    }
 
 
 def test_feedback_is_stored(client):
@@ -93,7 +95,7 @@ def test_the_newest_are_listed_first(client):
 
     answer = client.get("/feedback?limit=2")
 
-    assert [each["sentence"] for each in answer.json] == ["Number 3.", "Number 2."]
+    assert [entry["sentence"] for entry in answer.json] == ["Number 3.", "Number 2."]
     assert answer.headers["x-total-count"] == "4"
 
 
@@ -178,11 +180,11 @@ def test_the_default_database_is_a_file_in_the_data_folder(tmp_path):
 def test_it_survives_a_restart_and_a_killed_worker(launch, tmp_path):
     """Acknowledged entries are kept: the next process lists them."""
     feedback = launch("feedback", DATA_DIR=tmp_path / "kept")
-    told = feedback.post("/feedback", json=FINE, headers={"x-request-id": "request-1"}).json()
+    stored = feedback.post("/feedback", json=FINE, headers={"x-request-id": "request-1"}).json()
     feedback.process.kill()
     feedback.process.wait(30)
 
     again = launch("feedback", DATA_DIR=tmp_path / "kept")
 
-    assert again.get("/feedback").json() == [told]
-    assert again.post("/feedback", json=FINE, headers={"x-request-id": "request-1"}).json() == told
+    assert again.get("/feedback").json() == [stored]
+    assert again.post("/feedback", json=FINE, headers={"x-request-id": "request-1"}).json() == stored

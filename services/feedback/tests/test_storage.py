@@ -69,7 +69,7 @@ def test_the_newest_come_first_up_to_the_limit(storage: Storage):
     for number in range(5):
         storage.add(Feedback(f"{number}", 0, correct=True), request_id=f"{number}", operation=OPERATION)
 
-    assert [each.sentence for each in storage.newest(3)] == ["4", "3", "2"]
+    assert [entry.sentence for entry in storage.newest(3)] == ["4", "3", "2"]
     assert storage.count() == 5
 
 
@@ -126,9 +126,9 @@ def test_processes_that_start_and_write_at_the_same_time_are_safe(storage: Stora
         writer.stdin.write("go\n")
         writer.stdin.flush()
 
-    said = [writer.communicate(timeout=60) for writer in writers]
+    outputs = [writer.communicate(timeout=60) for writer in writers]
 
-    assert said == [("written\n", "")] * 3
+    assert outputs == [("written\n", "")] * 3
     assert storage.count() == 160
 
 
@@ -201,8 +201,8 @@ def test_any_feedback_is_returned_unchanged(tmp_path_factory, sentence, polarity
     file = tmp_path_factory.getbasetemp() / "any.sqlite3"
     storage = Storage(sql.make_url(f"sqlite:///{file}"), connections=1)
 
-    told = Feedback(sentence, polarity, correct=correct)
-    stored, _ = storage.add(told, request_id=str(uuid.uuid4()), operation="any")
+    feedback = Feedback(sentence, polarity, correct=correct)
+    stored, _ = storage.add(feedback, request_id=str(uuid.uuid4()), operation="any")
     storage.close()
 
     assert (stored.sentence, stored.polarity, stored.correct) == (sentence, polarity, correct)

@@ -484,4 +484,4 @@ def test_every_text_has_enough_contrast(site, open_page, version):
         measured += page.evaluate(CONTRASTS)
 
     assert len(measured) > 50
-    assert [each for each in measured if each[0] < 4.5] == []
+    assert [contrast for contrast in measured if contrast[0] < 4.5] == []

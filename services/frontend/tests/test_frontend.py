@@ -50,7 +50,7 @@ def test_all_files_of_the_page_exist_and_have_its_version(client, version):
 
 def test_no_version_has_the_files_of_another(client, version):
     """404 with the reason."""
-    other = next(each for each in VERSIONS if each != version)
+    other = next(candidate for candidate in VERSIONS if candidate != version)
 
     answer = client.get(f"/static/{other}/app.js")
 
@@ -61,11 +61,15 @@ def test_no_version_has_the_files_of_another(client, version):
 
 def test_the_versions_look_different():
     """Same page, same script, another style."""
-    clients = [create_app(FrontendSettings(version=each, pod="p")).test_client() for each in VERSIONS]
+    clients = [
+        create_app(FrontendSettings(version=other_version, pod="p")).test_client()
+        for other_version in VERSIONS
+    ]
 
     def file(name: str) -> list[bytes]:
         return [
-            client.get(f"/static/{each}/{name}").data for each, client in zip(VERSIONS, clients, strict=True)
+            client.get(f"/static/{other_version}/{name}").data
+            for other_version, client in zip(VERSIONS, clients, strict=True)
         ]
 
     first, second = file("style.css")
@@ -101,7 +105,9 @@ def test_a_browser_runs_nothing_but_the_page_and_its_files(client):
     """The policy allows this origin and the two snippets, by their digests."""
     answer = client.get("/")
 
-    policy = dict(each.split(" ", 1) for each in answer.headers["Content-Security-Policy"].split("; "))
+    policy = dict(
+        directive.split(" ", 1) for directive in answer.headers["Content-Security-Policy"].split("; ")
+    )
     snippets = {"script-src": r"<script>(.*?)</script>", "style-src": r"<style>(.*?)</style>"}
     assert policy["default-src"] == "'none'"
     for directive, pattern in snippets.items():

@@ -53,7 +53,11 @@ def test_the_percentages_hold_for_sequential_ids():
 
 def test_attempts_at_a_request_are_independent():
     """Second attempts fail with the same percentages, so retries can succeed."""
-    failed = [each for each in request_ids(SAMPLE) if BUGGY.outcome(each, 1) is not Outcome.ANSWERED]
+    failed = [
+        request_id
+        for request_id in request_ids(SAMPLE)
+        if BUGGY.outcome(request_id, 1) is not Outcome.ANSWERED
+    ]
 
     again = Counter(BUGGY.outcome(request_id, 2) for request_id in failed)
 
@@ -64,7 +68,9 @@ def test_another_seed_selects_other_requests():
     """The percentages stay the same; the outcomes are independent."""
     other = Faults(error_percent=33, hang_percent=32, hang_seconds=3, seed="other")
 
-    same = sum(BUGGY.outcome(each, 1) is other.outcome(each, 1) for each in request_ids(SAMPLE))
+    same = sum(
+        BUGGY.outcome(request_id, 1) is other.outcome(request_id, 1) for request_id in request_ids(SAMPLE)
+    )
 
     assert within(same, 33**2 / 100 + 32**2 / 100 + 35**2 / 100)
 

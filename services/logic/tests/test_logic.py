@@ -28,7 +28,9 @@ FAULTS = Faults(error_percent=33, hang_percent=32, hang_seconds=HANG_SECONDS, se
 
 def request_id(outcome: Outcome, attempt: int = 1) -> str:
     """An id with this outcome."""
-    return next(each for each in map(str, range(1000)) if FAULTS.outcome(each, attempt) is outcome)
+    return next(
+        request_id for request_id in map(str, range(1000)) if FAULTS.outcome(request_id, attempt) is outcome
+    )
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +138,14 @@ def test_a_deliberate_failure_is_marked_as_such(buggy_app):
 def test_the_attempt_counts(buggy_app):
     """A request that failed first can succeed at the next attempt."""
     client = buggy_app.test_client()
-    mended = next(
-        each
-        for each in map(str, range(1000))
-        if FAULTS.outcome(each, 1) is Outcome.ERROR and FAULTS.outcome(each, 2) is Outcome.ANSWERED
+    request_id = next(
+        candidate
+        for candidate in map(str, range(1000))
+        if FAULTS.outcome(candidate, 1) is Outcome.ERROR and FAULTS.outcome(candidate, 2) is Outcome.ANSWERED
     )
 
-    first = ask(client, x_request_id=mended, x_envoy_attempt_count="1")
-    second = ask(client, x_request_id=mended, x_envoy_attempt_count="2")
+    first = ask(client, x_request_id=request_id, x_envoy_attempt_count="1")
+    second = ask(client, x_request_id=request_id, x_envoy_attempt_count="2")
 
     assert (first.status_code, second.status_code) == (500, 200)
     assert second.headers["served-by"] == "logic/v2/logic-pod;attempt=2"
