@@ -117,7 +117,7 @@ class TestPlans:
 
     @pytest.mark.parametrize("conditions", ["5xx", "500", "connect-failure,5xx"])
     def test_conditions_that_cover_a_500_make_retries(self, conditions: str):
-        """Whatever else stands beside them."""
+        """Whatever other conditions there are."""
         objects = overlay("retry")
         logic_route(objects)["retries"]["retryOn"] = conditions
 

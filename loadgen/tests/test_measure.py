@@ -43,8 +43,8 @@ def test_a_shipment_with_a_rate_keeps_to_it():
         ((Request(path="/a"), Request(path="/b")), 1, "1 × GET http://b.example/a, 2 at once"),
     ],
 )
-def test_what_is_sent_is_said_of_all_of_it(requests: tuple[Request, ...], count: int, description: str):
-    """A mixture is not called by the name of its first request, and what is not sent is not named."""
+def test_a_load_is_described_completely(requests: tuple[Request, ...], count: int, description: str):
+    """A mixture is not described by its first request alone, and requests that are not sent are not named."""
     load_plan = LoadPlan(requests, count, 2, 5)
 
     assert load_plan.described(Target("b.example", 80)) == description

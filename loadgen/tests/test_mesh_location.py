@@ -1,4 +1,4 @@
-"""Which mesh is judged where none is named, and that the reports say which one it was."""
+"""The mesh that is used by default, and its name in the reports."""
 
 from __future__ import annotations
 

@@ -127,8 +127,8 @@ def test_a_pod_that_cannot_be_asked_is_no_verdict_on_the_overlay():
     assert (result.verdict, result.unreachable) == (Verdict.INCONCLUSIVE, True)
 
 
-def test_ctrl_c_leaves_the_rest_unproven():
-    """Said of each, so that what was not proven does not look as if it had passed."""
+def test_ctrl_c_leaves_the_rest_inconclusive():
+    """Each result says so, so that a scenario that was not proven does not look passed."""
     results = proven(
         FakeStage(refused={"second": KeyboardInterrupt()}), first=holds, second=holds, third=holds
     )

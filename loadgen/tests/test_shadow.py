@@ -1,4 +1,4 @@
-"""The shadow's proof, judged on what users and pods could have said; and waiting for copies."""
+"""The proof of shadow, with possible answers to users and records of pods; and waiting for copies."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class TestVerdicts:
         assert verdicts(answered(), copied(0.99))["copies to v2"] is Verdict.FAIL
 
     def test_no_copy_at_all_fails(self):
-        """And what would be said of the copies is inconclusive."""
+        """Checks of the content of copies are inconclusive."""
         judged = verdicts(answered(), copied(0.0))
 
         assert judged["copies to v2"] is Verdict.FAIL

@@ -56,7 +56,7 @@ def validate_together(
 
 
 def validate_each(paths: Iterable[Path], *, strict: bool = False) -> Iterator[FileReport]:
-    """The report of each file, validated as a mesh of its own; folders are searched with their subfolders.
+    """The report of each file, validated as a separate mesh; folders are searched with their subfolders.
 
     The files are divided among as many processes as there are processors.
     """

@@ -112,7 +112,7 @@ def workload(deployment: Resource) -> Workload:
 
 
 def asks_for_gateway(annotations: Mapping[str, str]) -> bool:
-    """Whether a pod asks for the injection template of gateways, perhaps besides others."""
+    """Whether a pod asks for the injection template of gateways, possibly among others."""
     templates = annotations.get(TEMPLATES_ANNOTATION, "").split(",")
     return GATEWAY_TEMPLATE in map(str.strip, templates)
 

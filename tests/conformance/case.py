@@ -30,7 +30,7 @@ _BASELINES = {_OVERLAYS: "overlay-base"}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One input, on top of a mesh; or an overlay, which has no input of its own."""
+    """One input, on top of a mesh; or an overlay without further input."""
 
     folder: Path
     overlay: str = ""

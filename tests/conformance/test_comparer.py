@@ -71,7 +71,7 @@ def test_a_case_without_recording_says_how_to_record_it(edited: Case) -> None:
 
 
 def test_an_overlay_without_recording_is_not_compared(tmp_path: Path) -> None:
-    """A contributor may have no cluster; a case with an input of its own must be recorded."""
+    """A contributor may have no cluster; a case with an input must be recorded."""
     overlay = Case(tmp_path / "overlay-canary", "canary")
     before = overlay.is_compared
     overlay.folder.mkdir()

@@ -42,7 +42,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Analysed:
-    """A mesh, what its proxies are told, and the warnings about it."""
+    """A mesh, the configurations of its proxies, and the warnings about it."""
 
     catalog: Catalog
     uses: list[Use]

@@ -74,5 +74,5 @@ def test_a_match_behind_one_that_covers_it_is_never_reached(
 def test_a_match_with_requests_of_its_own_is_reached(
     earlier: dict[str, Any] | None, later: dict[str, Any] | None
 ) -> None:
-    """When in doubt, nothing is said."""
+    """When in doubt, there is no warning."""
     assert _unreachable(earlier, later) == []

@@ -93,7 +93,7 @@ def test_only_targets_of_patches_count_as_patched(project: Path) -> None:
 
 
 def test_the_annotations_of_kustomize_are_removed(project: Path) -> None:
-    """An object without annotations of its own has none."""
+    """An object without annotations in its manifest has none."""
     service = _of(load(kustomizations=[Path("overlay")]), "Service")
 
     assert service.annotations == {}

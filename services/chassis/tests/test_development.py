@@ -83,8 +83,8 @@ def test_broken_code_waits_for_the_next_edit(pod: Pod) -> None:
         poll_until(lambda: pod.says("first"), "the program")
         pod.edit("this is no Python\n")
         wait_for_line(process, "waiting for a change of the code")
-        pod.edit(pod.program("mended"))
-        poll_until(lambda: pod.says("mended"), "the mended program")
+        pod.edit(pod.program("fixed"))
+        poll_until(lambda: pod.says("fixed"), "the fixed program")
 
 
 def test_a_restarted_container_keeps_the_edits(pod: Pod) -> None:

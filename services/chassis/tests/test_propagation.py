@@ -181,7 +181,7 @@ def test_a_request_without_an_id_gets_a_new_one_for_all_hops(client, mirror):
 
 
 def test_calls_have_no_unexpected_headers(client, mirror):
-    """Besides the propagated headers, there are only those of the body and of HTTP."""
+    """In addition to the propagated headers, there are only those of the body and of HTTP."""
     judge(client, [("cookie", "session=1"), ("authorization", "Bearer x")])
 
     own = set(mirror.headers) - set(NAMES)
