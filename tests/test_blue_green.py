@@ -1,4 +1,4 @@
-"""The switch of blue-green on the real application: its proof changes the mesh itself."""
+"""The switch of blue-green on the real application; its proof changes the mesh itself."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.scenarios.faults import blue_only
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
-def impatient(mesh: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The verdicts of the proof if it waits half a second, not 30, for a switch that does not come."""
+def verdicts_of_short_proof(mesh: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The verdicts of the proof if it waits 0.5 s, not 30 s, for a switch."""
     monkeypatch.setattr(blue_green, "SETTLING_SECONDS", 0.5)
     with MeshApi(mesh.api, "sentimesh") as api:
-        bench = ProofContext(api, Target.from_url(api.gateway()), listener("blue-green"))
-        result = run(blue_green.PROOF, bench)
+        context = ProofContext(api, Target.from_url(api.gateway()), listener("blue-green"))
+        result = run(blue_green.PROOF, context)
     return {check.name: str(check.verdict) for check in result.checks}
 
 
@@ -36,14 +36,14 @@ def weights(mesh: ProofMesh) -> list[int]:
 
 
 def test_a_standby_without_pods_fails_the_proof(mesh: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Users would be sent to nobody: requests are lost."""
+    """Requests would have no endpoint and be lost."""
 
-    def nobody(body: dict[str, Any]) -> None:
+    def without_pods(body: dict[str, Any]) -> None:
         body["spec"]["replicas"] = 0
 
-    mesh.apply(edited(overlay("blue-green"), "Deployment", "frontend-v2", nobody))
+    mesh.apply(edited(overlay("blue-green"), "Deployment", "frontend-v2", without_pods))
 
-    verdicts = impatient(mesh, monkeypatch)
+    verdicts = verdicts_of_short_proof(mesh, monkeypatch)
 
     assert verdicts["v1 to v2: lost"] == verdicts["v1 to v2: then all v2"] == "FAIL"
     assert weights(mesh) == [100, 0]
@@ -52,13 +52,13 @@ def test_a_standby_without_pods_fails_the_proof(mesh: ProofMesh, monkeypatch: py
 def test_a_mesh_that_does_not_switch_fails_the_proof(
     mesh: ProofMesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The weights are changed, and the Envoys go on as before."""
+    """The weights change in the manifests but not in the Envoys."""
 
     mesh.apply(overlay("base"))
     with translated_wrongly(blue_only):
         mesh.apply(overlay("blue-green"))
 
-        verdicts = impatient(mesh, monkeypatch)
+        verdicts = verdicts_of_short_proof(mesh, monkeypatch)
 
     assert verdicts["v1 to v2: lost"] == "PASS"
     assert verdicts["v1 to v2: then all v2"] == "FAIL"

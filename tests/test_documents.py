@@ -1,4 +1,4 @@
-"""Pages are true: links lead somewhere, commands exist, and lists are complete."""
+"""Pages are correct: links have targets, commands exist, and lists are complete."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ OWN_TERMS = {
     "target",
     "verdict",
 }
-"""The words that pages use in a meaning that Istio, Envoy and Kubernetes do not give them."""
+"""The terms whose meaning on pages is not that of Istio, Envoy or Kubernetes."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link of a page names a file or folder of the repository."""
+def test_links_have_targets(page: Path) -> None:
+    """Every relative link of a page refers to a file or folder of the repository."""
     links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
 
     missing = [link for link in links if not (page.parent / link).exists()]
@@ -58,7 +58,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_anchors_exist(page: Path) -> None:
-    """Every link to a section names a heading of the page that it leads to."""
+    """Every link to a section refers to a heading of the linked page."""
     links = [(path, anchor) for path, anchor in ANCHOR.findall(page.read_text()) if "://" not in path]
 
     missing = [
@@ -125,7 +125,7 @@ def test_overlays_for_controllers_are_listed() -> None:
 
 
 def test_the_glossary_defines_our_own_terms() -> None:
-    """Each once, in alphabetical order, and the verdicts among them."""
+    """Each term once, in alphabetical order, including INCONCLUSIVE."""
     text = (ROOT / "docs" / "glossary.md").read_text()
     field, own = (_first_column(section) for section in text.split("\n## ")[1:])
 
@@ -146,7 +146,7 @@ def test_the_changelog_has_the_version() -> None:
 
 
 def test_every_make_target_has_a_line_of_help() -> None:
-    """`make` alone lists every target that is meant for people."""
+    """`make` without a target lists every target for users."""
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert phony is not None
@@ -156,7 +156,7 @@ def test_every_make_target_has_a_line_of_help() -> None:
 
 
 def test_no_file_names_a_package_registry() -> None:
-    """Packages are referred to by name; the client's settings say where they come from."""
+    """Packages are referred to by name; the client's settings determine the registry."""
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()

@@ -13,8 +13,8 @@ from tests.proof_mesh import LOADGEN, ProofMesh
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
 
-def test_a_minted_token_opens_what_the_page_says(mesh: ProofMesh) -> None:
-    """`loadgen token` prints a token that the gateway accepts, with the claims that decide."""
+def test_a_minted_token_allows_what_the_page_says(mesh: ProofMesh) -> None:
+    """The gateway accepts the token of `loadgen token`; its claims decide which requests are allowed."""
     mesh.apply(overlay("jwt"))
 
     def read(*options: str) -> int:

@@ -28,14 +28,14 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("application-calm"),
     pytest.mark.skipif(
-        CHROMIUM is None, reason="there is no chromium on the PATH (Debian: apt-get install chromium)"
+        CHROMIUM is None, reason="chromium is not on the PATH (Debian: apt-get install chromium)"
     ),
 ]
 
 
 @pytest.fixture
 def page(mesh: ProofMesh) -> Iterator[Page]:
-    """The page, freshly opened; the test fails if anything on it does."""
+    """The page, newly opened; the test fails if the page logs an error."""
     mesh.apply(overlay("base"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -50,7 +50,7 @@ def page(mesh: ProofMesh) -> Iterator[Page]:
 
 
 def test_a_sentence_gets_its_polarity_and_feedback_through_the_mesh(page: Page) -> None:
-    """Type a sentence, see the polarity and who answered, say that it was right; nothing fails on the way."""
+    """Type a sentence, see its polarity and which pods answered, and give feedback, without an error."""
     page.get_by_label("Your sentence").fill("What a wonderful day")
     page.get_by_role("button", name="Judge it").click()
     page.locator(".judgement").wait_for()
@@ -64,8 +64,8 @@ def test_a_sentence_gets_its_polarity_and_feedback_through_the_mesh(page: Page) 
         assert name in page.locator(".trail").inner_text().lower()
 
 
-def test_feedback_given_on_the_page_is_kept(page: Page, mesh: ProofMesh) -> None:
-    """What the page sends can be read back from the feedback service."""
+def test_feedback_given_on_the_page_is_stored(page: Page, mesh: ProofMesh) -> None:
+    """The feedback service returns what the page sent."""
     sentence = "A sentence for the record"
     page.get_by_label("Your sentence").fill(sentence)
     page.get_by_role("button", name="Judge it").click()

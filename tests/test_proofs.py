@@ -1,4 +1,4 @@
-"""What holds for every proof, also for a new one: it can fail, and it leaves nothing behind."""
+"""Properties of every proof: it can fail, and it restores the configuration."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_proof_fails_on_the_plain_application(mesh: ProofMesh, tmp_path: P
     status, report = prove(mesh, tmp_path, *proofs())
 
     assert status == 1
-    assert {each["scenario"]: each["verdict"] for each in report["scenarios"]} == dict.fromkeys(
+    assert {scenario["scenario"]: scenario["verdict"] for scenario in report["scenarios"]} == dict.fromkeys(
         proofs(), "FAIL"
     )
 
@@ -60,5 +60,5 @@ def test_overlays_take_turns_and_the_first_configuration_returns(mesh: ProofMesh
     status, report = prove(mesh, tmp_path, "--apply", "header-operations", "ab-testing")
 
     assert status == 0
-    assert [each["scenario"] for each in report["scenarios"]] == ["header-operations", "ab-testing"]
+    assert [scenario["scenario"] for scenario in report["scenarios"]] == ["header-operations", "ab-testing"]
     assert configuration(mesh) == before

@@ -20,8 +20,8 @@ from tests.proof_mesh import ProofMesh, edited
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
-def test_feedback_that_is_sent_again_is_stored_once(mesh: ProofMesh) -> None:
-    """1,000 writes, each retried although it was stored, as if its answer had been lost."""
+def test_retried_feedback_is_stored_once(mesh: ProofMesh) -> None:
+    """1,000 writes, each retried although it was stored, as if its response had been lost."""
 
     def repeat_what_succeeded(body: dict[str, Any]) -> None:
         feedback = next(route for route in body["spec"]["http"] if route["name"] == "feedback")
@@ -40,7 +40,7 @@ def test_feedback_that_is_sent_again_is_stored_once(mesh: ProofMesh) -> None:
 
 
 def writes(api: MeshApi) -> Counter[str]:
-    """How many writes feedback has stored so far, and how many it recognised as repeated."""
+    """The numbers of writes that feedback has stored so far, and that it recognized as repeated."""
     metric = "sentimesh_feedback_requests_total"
     return Counter(
         {

@@ -1,4 +1,4 @@
-"""skaffold.yaml stays complete: a profile for every overlay, and nothing named that is not there."""
+"""skaffold.yaml is complete: it has a profile for every overlay, and all its references exist."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ KUSTOMIZE = [[found] for found in [shutil.which("kustomize")] if found] + [
     [found, "kustomize"] for found in [shutil.which("kubectl")] if found
 ]
 
-needs_skaffold = pytest.mark.skipif(SKAFFOLD is None, reason="there is no skaffold on the PATH")
-needs_kustomize = pytest.mark.skipif(not KUSTOMIZE, reason="there is no kustomize and no kubectl on the PATH")
+needs_skaffold = pytest.mark.skipif(SKAFFOLD is None, reason="skaffold is not on the PATH")
+needs_kustomize = pytest.mark.skipif(not KUSTOMIZE, reason="neither kustomize nor kubectl is on the PATH")
 
 
 @cache
 def skaffold() -> Object:
-    """The configuration as it is written."""
+    """The content of skaffold.yaml."""
     found: Object = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
     return found
 
 
 def profile(name: str) -> Object:
-    """One profile."""
+    """The profile with that name."""
     (found,) = (each for each in skaffold()["profiles"] if each["name"] == name)
     return dict(found)
 
 
 def patched(name: str, path: str) -> Any:
-    """What a profile puts at a path of the configuration."""
+    """The value that a profile sets at a path of the configuration."""
     (found,) = (each["value"] for each in profile(name)["patches"] if each["path"] == path)
     return found
 
 
 def artifacts() -> Iterator[Object]:
-    """Every image that is built, by all or by a profile."""
+    """Every image that is built, always or by a profile."""
     yield from skaffold()["build"]["artifacts"]
     for each in skaffold()["profiles"]:
         for patch in each.get("patches", []):
@@ -71,7 +71,7 @@ def test_the_profiles_of_scenarios_are_golden(update_golden: bool) -> None:
 
 class TestProfiles:
     def test_every_overlay_has_a_profile(self) -> None:
-        """And there are a few that are none: without a mesh, for looking inside, for development."""
+        """The other profiles are for debugging, for development and without a mesh."""
         assert {each["name"] for each in skaffold()["profiles"]} == OVERLAYS | {"debug", "dev", "no-mesh"}
 
     @pytest.mark.parametrize("name", sorted(OVERLAYS))
@@ -88,8 +88,8 @@ class TestProfiles:
                 "http://istio-ingressgateway.istio-system",
             ]
 
-    def test_where_nothing_is_proven_every_request_must_be_answered_well(self) -> None:
-        """Without a profile and without a mesh; controllers are at work while some requests fail."""
+    def test_without_a_proof_every_request_must_succeed(self) -> None:
+        """Without a profile and without a mesh; with controllers, some requests may fail."""
         (base,) = skaffold()["verify"]
 
         assert "--all-good" in base["container"]["args"]
@@ -97,8 +97,8 @@ class TestProfiles:
         for name in FOR_CONTROLLERS:
             assert patched(name, "/verify/0/container/args") == base["container"]["args"][:-1]
 
-    def test_development_is_for_skaffold_dev_alone(self) -> None:
-        """The component that lets code be edited reaches no other command."""
+    def test_the_development_component_is_only_for_skaffold_dev(self) -> None:
+        """No other command uses the component that allows editing code in pods."""
         (hook,) = profile("dev")["manifests"]["hooks"]["after"]
         others = json.dumps([each for each in skaffold()["profiles"] if each["name"] != "dev"])
 
@@ -108,7 +108,7 @@ class TestProfiles:
 
 
 class TestReferences:
-    def test_every_folder_and_file_is_there(self) -> None:
+    def test_every_folder_and_file_exists(self) -> None:
         """Kustomizations, Dockerfiles, scripts, sources to sync and the job."""
         named = [
             *(f"{path}/kustomization.yaml" for path in skaffold()["manifests"]["kustomize"]["paths"]),
@@ -127,7 +127,7 @@ class TestReferences:
         assert [name for name in named if not (ROOT / name).exists()] == []
 
     def test_every_service_is_built_tested_and_synced(self) -> None:
-        """Its own code and the chassis, into the folder from which development pods run."""
+        """Its code and the chassis are synced to the folder from which development pods run."""
         built = {each["image"].removeprefix("sentimesh/"): each for each in artifacts()}
         tested = {each["image"].removeprefix("sentimesh/") for each in skaffold()["test"]}
 
@@ -140,7 +140,7 @@ class TestReferences:
             ]
 
     def test_the_job_has_the_container_that_skaffold_fills_in(self) -> None:
-        """By name; otherwise skaffold would run one without the hardening and without the script."""
+        """It is found by name; otherwise skaffold would run a container without hardening and script."""
         wanted = skaffold()["verify"][0]["container"]
         job = yaml.safe_load((ROOT / "k8s" / "verify" / "job.yaml").read_text())
 
@@ -149,7 +149,7 @@ class TestReferences:
         assert wanted["command"][-1] == f"{container['volumeMounts'][0]['mountPath']}/start.py"
 
     def test_the_gateway_is_forwarded(self) -> None:
-        """Not a service: that would go around the routes."""
+        """Not a service, as its requests would bypass the routes."""
         (forward,) = skaffold()["portForward"]
 
         assert (forward["resourceName"], forward["namespace"]) == ("istio-ingressgateway", "istio-system")
@@ -161,7 +161,7 @@ def _sync_rules(artifact: Object) -> list[Object]:
 
 @needs_kustomize
 def test_the_development_component_runs_every_service_from_live_code() -> None:
-    """What the hook of `skaffold dev` makes of the manifests; all else stays as it was."""
+    """The hook of `skaffold dev` changes only the Deployments."""
     overlay = subprocess.run(
         [*KUSTOMIZE[0], "istio/overlays/canary"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -195,7 +195,7 @@ def _key(resource: Object) -> str:
 @needs_skaffold
 class TestRealSkaffold:
     def test_it_accepts_the_configuration(self) -> None:
-        """With several profiles at once, as they are meant to be used."""
+        """With several profiles at once, as they are used."""
         told = _run("diagnose", "--yaml-only", "--profile", "canary,debug,dev")
 
         config = yaml.safe_load(told)
@@ -206,7 +206,7 @@ class TestRealSkaffold:
 
     @needs_kustomize
     def test_it_renders_with_the_images_of_another_registry(self, tmp_path: Path) -> None:
-        """Offline; every image of the project is replaced, also the one that proofs run from."""
+        """Offline; every image of the project is replaced, also that of loadgen."""
         builds = tmp_path / "builds.json"
         images = [each["image"] for each in skaffold()["build"]["artifacts"]]
         tags = [{"imageName": image, "tag": f"{image}:tried"} for image in images]
@@ -226,7 +226,7 @@ class TestRealSkaffold:
 
 
 def _images(node: Any) -> Iterator[str]:
-    """Every image that containers in this object run."""
+    """The images of all containers in an object."""
     if isinstance(node, list):
         for each in node:
             yield from _images(each)

@@ -137,7 +137,7 @@ def _fields() -> Iterator[str]:
         yield f"\n### {kind}\n\n| field | cases |\n|---|---|"
         for (of, path), fate in fates().items():
             if of == kind and fate == "translated":
-                yield f"| `{path}` | {_few(uses().get((kind, path), [])) or 'Istio refuses it'} |"
+                yield f"| `{path}` | {_few(uses().get((kind, path), [])) or 'Istio rejects it'} |"
 
 
 def _unsupported() -> Iterator[str]:

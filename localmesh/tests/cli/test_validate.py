@@ -104,9 +104,11 @@ def test_strict_makes_warnings_errors(folder: Path) -> None:
 
 
 def test_standard_input_is_read(folder: Path) -> None:
-    finished = validate(folder, "-", text=GOOD)
+    finished = validate(folder, "-", text=BAD)
 
-    assert (finished.returncode, finished.stdout) == (0, "1 file, 0 errors, 0 warnings\n")
+    assert finished.returncode == 1
+    assert finished.stdout.startswith("<stdin>:6: error SM101")
+    assert finished.stdout.endswith("\n1 file, 1 error, 0 warnings\n")
 
 
 def test_junit_has_a_case_for_each_file(folder: Path) -> None:
