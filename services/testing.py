@@ -31,7 +31,7 @@ def poll_until(condition: Callable[[], object], what: str, seconds: float = 15) 
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds} seconds in vain for {what}")
+            pytest.fail(f"{what}: not reached within {seconds} seconds")
         time.sleep(0.01)
 
 

@@ -83,7 +83,7 @@ MISSING_DELEGATE = Code(
 HOST_NOT_IN_GATEWAY = Code(
     "SM214",
     "A host is not served by the Gateway",
-    "{found} is not a host of {gateway}, which serves {known}; requests for it get 404",
+    "{found} is not a host of {gateway}, which {verb} {known}; requests for it get 404",
     "add the host to a server of the Gateway, or correct it",
 )
 PORT_NOT_CHOSEN = Code(
