@@ -16,7 +16,7 @@ from localmesh import __version__
 from localmesh.cli.commands import COMMANDS as LOCALMESH_COMMANDS
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
-from tests.pages import difference, page_commands
+from tests.pages import commands, difference
 from tests.scenario_lists import TABLE_PAGE, scenarios, with_table
 
 PAGES = sorted(
@@ -103,7 +103,7 @@ def test_names_in_recipes_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", RECIPES, ids=[page.name for page in RECIPES])
 def test_searches_in_recipes_find_what_is_shown(page: Path) -> None:
     """Every `git grep` finds something, and prints what is below it."""
-    for command in page_commands(page):
+    for command in commands(page.read_text()):
         if command.line.startswith("git grep "):
             finished = subprocess.run(
                 shlex.split(command.line), cwd=ROOT, capture_output=True, text=True, check=True
