@@ -108,7 +108,7 @@ class TestManifests:
 
     def test_probes(self) -> None:
         """They are the same in every Deployment, so the page's statements about load apply to each."""
-        documented = {tuple(row) for row in tables("How much load it bears")[1]}
+        documented = {tuple(row) for row in tables("Capacity")[1]}
 
         for deployment in of_kind("Deployment").values():
             declared = {
@@ -123,11 +123,11 @@ class TestManifests:
             for name, deployment in of_kind("Deployment").items()
         }
         buggy = environment(of_kind("Deployment")["logic-v2"])
-        text = section("How much load it bears")
+        text = section("Capacity")
 
         held = float(buggy["FAULT_HANG_PERCENT"]) / 100 * float(buggy["HANG_SECONDS"])
         limit = min(threads["webapp-v1"], threads["logic-v2"]) / held
-        rows = tables("How much load it bears")[0]
+        rows = tables("Capacity")[0]
         assert {name.strip("`"): int(count) for names, count in rows for name in names.split(", ")} == threads
         hang = f"{buggy['FAULT_HANG_PERCENT']} % of {buggy['HANG_SECONDS']} s"
         assert f"occupies its threads for {held:g} s on average ({hang})" in text

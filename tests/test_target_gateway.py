@@ -144,7 +144,9 @@ def computed(answer: requests.Response) -> list[str]:
 class TestReachingPods:
     def test_the_status_has_the_fields_of_the_page(self, mesh: Live) -> None:
         """The fields of the mesh and of every pod."""
-        (line,) = (line for line in section("Where to reach it").splitlines() if "these stay" in line)
+        (line,) = (
+            line for line in section("Where to reach it").splitlines() if "these fields are stable" in line
+        )
         of_mesh, of_pods = (set(re.findall(r"`(\w+)`", part)) for part in line.split(" of each of "))
 
         status = requests.get(f"{mesh.api}/mesh", timeout=10).json()
