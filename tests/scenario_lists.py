@@ -56,6 +56,11 @@ def with_profiles(text: str, names: Iterable[str]) -> str:
     return before + _PROFILES + "\n\n".join(blocks) + "\n" + _OTHER_PROFILES + after
 
 
+def profile_names(text: str) -> set[str]:
+    """The names of all profiles, those of scenarios and others."""
+    return set(_PROFILE_NAME.findall(text.partition(_PROFILES)[2]))
+
+
 def _profile(name: str) -> str:
     gateway = "http://istio-ingressgateway.istio-system"
     return f"""\

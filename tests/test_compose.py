@@ -64,7 +64,10 @@ def test_every_pod_of_a_scenario_has_a_container_that_matches_its_deployment(fol
     """Image, command and environment are the Deployment's, plus the variables for the proxy and for spans."""
     for wanted in workloads(folder):
         places = places_of(wanted)
-        assert len(places) >= wanted.replicas, wanted.name
+        assert len(places) >= wanted.replicas, (
+            f"{wanted.name} has {wanted.replicas} pods: add them to compose/pods.yaml, and their containers "
+            f"to docker-compose.yml with `profiles: [{folder.name}]`"
+        )
         for place in places:
             added = FOR_SPANS | FOR_THE_SIDECAR if has_sidecar(place) else FOR_SPANS
             for container, service in zip(wanted.containers, applications(place), strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from localmesh import __version__
 from localmesh.cli.commands import COMMANDS as LOCALMESH_COMMANDS
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
+from tests.pages import commands, difference
 from tests.scenario_lists import TABLE_PAGE, scenarios, with_table
 
 PAGES = sorted(
@@ -28,6 +30,13 @@ ANCHOR = re.compile(r"\[[^\]]*\]\(([^)#\s]*)#([^)\s]+)\)")
 MAKE = re.compile(r"(?:^|\$ |`)make ([a-z-]+)", flags=re.MULTILINE)
 COMMANDS = {"localmesh": set(LOCALMESH_COMMANDS), "loadgen": set(loadgen_commands().commands)}
 COMMAND = re.compile(r"(?:\.venv/bin/|\$ |`)(localmesh|loadgen) ([a-z][a-z-]*)")
+RECIPES = sorted((ROOT / "docs" / "contributing").glob("*.md"))
+PATH = re.compile(
+    r"(?<![\w./])((?:services|k8s|istio|localmesh|loadgen|tests|scripts|docs|compose)/[\w./*-]*[\w*])"
+)
+NEW = re.compile(r"[A-Z]|my[-_]thing")
+"""What the contributor of a recipe writes."""
+NAME = re.compile(r"^`([A-Za-z]*_[A-Za-z_]+|[a-z]+[A-Z]\w+|SM\d{3}|[A-Z]{4,})`$")
 OWN_TERMS = {
     "check",
     "deviation",
@@ -68,6 +77,38 @@ def test_anchors_exist(page: Path) -> None:
     ]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("page", RECIPES, ids=[page.name for page in RECIPES])
+def test_files_named_in_recipes_exist(page: Path) -> None:
+    """Every path in code on a page for contributors; those of the new files have a name in capitals."""
+    text = page.read_text()
+    paths = {match for code in _code(text) for match in PATH.findall(code) if not NEW.search(match)}
+
+    missing = [path for path in sorted(paths) if not (any(ROOT.glob(path)))]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", RECIPES, ids=[page.name for page in RECIPES])
+def test_names_in_recipes_exist(page: Path) -> None:
+    """A field, table or function in code on a page for contributors occurs in the code."""
+    words = {match for code in _code(page.read_text()) for match in NAME.findall(code)}
+
+    unknown = [word for word in sorted(words) if not _occurs(word)]
+
+    assert unknown == []
+
+
+@pytest.mark.parametrize("page", RECIPES, ids=[page.name for page in RECIPES])
+def test_searches_in_recipes_find_what_is_shown(page: Path) -> None:
+    """Every `git grep` finds something, and prints what is below it."""
+    for command in commands(page.read_text()):
+        if command.line.startswith("git grep "):
+            finished = subprocess.run(
+                shlex.split(command.line), cwd=ROOT, capture_output=True, text=True, check=True
+            )
+            assert difference(command.shown, finished.stdout.splitlines()) == ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
@@ -189,6 +230,14 @@ def _code(text: str) -> list[str]:
     blocks = re.findall(r"```[a-z]*\n(.*?)```", text, flags=re.DOTALL)
     rest = re.sub(r"```[a-z]*\n.*?```", "", text, flags=re.DOTALL)
     return blocks + [f"`{code}`" for code in re.findall(r"`([^`\n]+)`", rest)]
+
+
+@functools.cache
+def _occurs(word: str) -> bool:
+    """Whether the code or a manifest of the repository has this word."""
+    files = ["*.py", "*.yaml", "*.txt", "*.toml", "Makefile"]
+    command = ["git", "grep", "--quiet", "--word-regexp", "--fixed-strings", word, "--", *files]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 @functools.cache

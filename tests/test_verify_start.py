@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from loadgen.meshstate import MeshApi
 from loadgen.tests.authority import write_authority
 from loadgen.tests.servers import Received, answer, json_answer, read_request, serving
 from tests.live import ROOT
@@ -166,16 +167,51 @@ def test_its_role_allows_exactly_its_requests(run: Any) -> None:
 
     run(cluster, "prove", "canary")
 
-    documents = yaml.safe_load_all((ROOT / "k8s" / "verify" / "rights.yaml").read_text())
-    (role,) = (
-        document
-        for document in documents
-        if document["kind"] == "Role" and document["metadata"]["name"] == "start"
-    )
+    role = _role("start")
     allowed = {
         (verb, resource) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
     }
     assert {_right(request) for request in cluster.received} == allowed
+
+
+def test_a_proof_is_allowed_to_list_what_proofs_read() -> None:
+    """The Role of the deployed loadgen names every kind of resource in the snapshot, and no other."""
+    api = ListedKinds("http://api.example", "sentimesh")
+
+    api.resources()
+
+    allowed = {
+        (group, resource)
+        for rule in _role("prove")["rules"]
+        if "list" in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert api.listed - allowed == set(), "add these to the Role `prove` in k8s/verify/rights.yaml"
+    assert allowed - api.listed == set(), "remove these from the Role `prove` in k8s/verify/rights.yaml"
+
+
+class ListedKinds(MeshApi):
+    """Records the group and plural of each kind that is listed; there are no objects."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        super().__init__(url, namespace)
+        self.listed: set[tuple[str, str]] = set()
+
+    def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Any, ...]:
+        del query
+        self.listed.add((api_version.rpartition("/")[0], kind))
+        return ()
+
+
+def _role(name: str) -> dict[str, Any]:
+    documents = yaml.safe_load_all((ROOT / "k8s" / "verify" / "rights.yaml").read_text())
+    (role,) = (
+        document
+        for document in documents
+        if document["kind"] == "Role" and document["metadata"]["name"] == name
+    )
+    return dict(role)
 
 
 def _right(request: Received) -> tuple[str, str]:
