@@ -69,8 +69,8 @@ def up(
     Each container's command runs as a process in the current folder, or in the container's workingDir.
     A container without a command becomes a stub that answers with the request that it received.
 
-    With `-- COMMAND …`, the command runs once the mesh is ready, with the URL of the API in LOCALMESH_URL. The
-    mesh stops when the command ends, with the exit status of the command.
+    With `-- COMMAND …`, the command runs once the mesh is ready, with the URL of the API in LOCALMESH_URL.
+    The mesh stops when the command ends, with the exit status of the command.
     """
     loaded = required(Sources(kustomizations, files)).load(strict=strict)
     sys.exit(_up(loaded, UpOptions(state_folder=state_folder or default_state_folder(), **options)))
