@@ -12,8 +12,9 @@ import pytest
 from scripts.new_scenario import problem_of
 from tests.live import ROOT
 
-NAME = "my-thing"
-MODULE = "loadgen/proofs/my_thing.py"
+NAME = "written-by-a-test-".ljust(40, "x")
+"""As long as a name may be, so that no line becomes too long."""
+MODULE = f"loadgen/proofs/{NAME.replace('-', '_')}.py"
 STRUCTURAL_TESTS = (
     "tests/test_overlays.py",
     "tests/test_pages.py",
@@ -22,7 +23,7 @@ STRUCTURAL_TESTS = (
     "tests/test_compose.py",
     "tests/conformance/test_conformance.py",
 )
-ABOUT_THE_SCENARIO = "my-thing or (golden and not conformance) or folder_is_a_case or controller"
+ABOUT_THE_SCENARIO = f"{NAME} or (golden and not conformance) or folder_is_a_case or controller"
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,8 @@ def test_what_is_written_passes_the_structural_tests(copy: Path) -> None:
     )
 
     assert finished.returncode == 0, finished.stdout
-    assert "not recorded from Istio: python -m tests.conformance.record overlay-my-thing" in finished.stdout
-    assert "[my-thing](../istio/overlays/my-thing/README.md)" in (copy / "docs/conformance.md").read_text()
+    assert f"not recorded from Istio: python -m tests.conformance.record overlay-{NAME}" in finished.stdout
+    assert f"[{NAME}](../istio/overlays/{NAME}/README.md)" in (copy / "docs/conformance.md").read_text()
 
 
 @pytest.mark.parametrize(
