@@ -59,15 +59,15 @@ class Analysed:
         ]
 
 
-def analysed(mesh: list[Json]) -> Analysed | None:
+def analyse(mesh: list[Json]) -> Analysed | None:
     """What becomes of a mesh; None if it is not valid."""
     try:
-        return analysed_text(text(mesh))
+        return analyse_text(text(mesh))
     except ManifestError:
         return None
 
 
-def analysed_text(manifests: str) -> Analysed:
+def analyse_text(manifests: str) -> Analysed:
     """What becomes of manifests. Raises ManifestError."""
     loaded = load_text(manifests)
     catalog, known = proxies(loaded.resources)
@@ -163,7 +163,7 @@ EXACT = RULE.format(name="web", namespace="shop", host="web", subset="v1", more=
 )
 def test_a_rule_that_has_the_subset_and_is_not_used_is_not_enough(rules: str, known: str) -> None:
     """The translation routes to a cluster that does not exist, and the warning says so."""
-    analysed = analysed_text(ROUTE + rules)
+    analysed = analyse_text(ROUTE + rules)
 
     assert [(use.subset, use.exists) for use in analysed.uses] == [("v2", False)]
     (warning,) = analysed.warnings
@@ -173,7 +173,7 @@ def test_a_rule_that_has_the_subset_and_is_not_used_is_not_enough(rules: str, kn
 
 def test_a_rule_that_is_used_is_enough() -> None:
     """The wildcard alone has the subset: the cluster exists, and there is no warning."""
-    analysed = analysed_text(ROUTE + WILDCARD)
+    analysed = analyse_text(ROUTE + WILDCARD)
 
     assert [(use.subset, use.exists) for use in analysed.uses] == [("v2", True)]
     assert analysed.warnings == ()
@@ -183,7 +183,7 @@ def test_a_rule_that_is_used_is_enough() -> None:
 @given(meshes)
 def test_a_warning_tells_of_every_cluster_that_does_not_exist(mesh: list[Json]) -> None:
     """Whatever a translated route names and the proxy does not have."""
-    analysed = analysed(mesh)
+    analysed = analyse(mesh)
     if analysed is None:
         return
     missing = [use for use in analysed.uses if not use.exists]
@@ -204,7 +204,7 @@ def test_no_warning_tells_of_clusters_that_exist(mesh: list[Json]) -> None:
 
     Not so for a VirtualService that another takes the place of in some proxies, which has a warning anyway.
     """
-    analysed = analysed(mesh)
+    analysed = analyse(mesh)
     if analysed is None:
         return
     shadowed = {problem.place for problem in analysed.warnings if problem.code in SHADOWED}
