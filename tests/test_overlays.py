@@ -74,7 +74,7 @@ def test_an_overlay_for_a_controller_has_a_page_and_no_proof(name: str) -> None:
 
     assert (ROOT / "istio" / "overlays" / name / "README.md").read_text().startswith("# ")
     assert not (ROOT / "loadgen" / "proofs" / f"{name.replace('-', '_')}.py").exists()
-    assert {line.split()[0] for line in listed.stdout.splitlines()} == {each.name for each in OVERLAYS}
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == {overlay.name for overlay in OVERLAYS}
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_a_step_has_the_weights_of_its_name(folder: str) -> None:
     steps = Path(ROOT, "istio", "overlays", "canary", folder)
 
     route = next(
-        each
-        for each in load(kustomizations=[steps]).resources
-        if each.name == "logic" and each.kind == "VirtualService"
+        resource
+        for resource in load(kustomizations=[steps]).resources
+        if resource.name == "logic" and resource.kind == "VirtualService"
     )
 
     weights = [destination["weight"] for destination in route.spec["http"][0]["route"]]

@@ -23,8 +23,8 @@ Object = dict[str, Any]
 OVERLAYS = {path.parent.name for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")}
 SERVICES = {"frontend", "webapp", "logic", "feedback"}
 SKAFFOLD = shutil.which("skaffold")
-KUSTOMIZE = [[found] for found in [shutil.which("kustomize")] if found] + [
-    [found, "kustomize"] for found in [shutil.which("kubectl")] if found
+KUSTOMIZE = [[program] for program in [shutil.which("kustomize")] if program] + [
+    [program, "kustomize"] for program in [shutil.which("kubectl")] if program
 ]
 
 needs_skaffold = pytest.mark.skipif(SKAFFOLD is None, reason="skaffold is not on the PATH")
@@ -34,27 +34,27 @@ needs_kustomize = pytest.mark.skipif(not KUSTOMIZE, reason="neither kustomize no
 @cache
 def skaffold() -> Object:
     """The content of skaffold.yaml."""
-    found: Object = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
-    return found
+    config: Object = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+    return config
 
 
 def profile(name: str) -> Object:
     """The profile with that name."""
-    (found,) = (each for each in skaffold()["profiles"] if each["name"] == name)
-    return dict(found)
+    (only,) = (entry for entry in skaffold()["profiles"] if entry["name"] == name)
+    return dict(only)
 
 
 def patched(name: str, path: str) -> Any:
     """The value that a profile sets at a path of the configuration."""
-    (found,) = (each["value"] for each in profile(name)["patches"] if each["path"] == path)
-    return found
+    (value,) = (patch["value"] for patch in profile(name)["patches"] if patch["path"] == path)
+    return value
 
 
 def artifacts() -> Iterator[Object]:
     """Every image that is built, always or by a profile."""
     yield from skaffold()["build"]["artifacts"]
-    for each in skaffold()["profiles"]:
-        for patch in each.get("patches", []):
+    for entry in skaffold()["profiles"]:
+        for patch in entry.get("patches", []):
             if patch["path"] == "/build/artifacts/-":
                 yield patch["value"]
 
@@ -72,7 +72,7 @@ def test_the_profiles_of_scenarios_are_golden(update_golden: bool) -> None:
 class TestProfiles:
     def test_every_overlay_has_a_profile(self) -> None:
         """The other profiles are for debugging, for development and without a mesh."""
-        assert {each["name"] for each in skaffold()["profiles"]} == OVERLAYS | {"debug", "dev", "no-mesh"}
+        assert {entry["name"] for entry in skaffold()["profiles"]} == OVERLAYS | {"debug", "dev", "no-mesh"}
 
     @pytest.mark.parametrize("name", sorted(OVERLAYS))
     def test_a_profile_deploys_and_proves_its_overlay(self, name: str) -> None:
@@ -100,7 +100,7 @@ class TestProfiles:
     def test_the_development_component_is_only_for_skaffold_dev(self) -> None:
         """No other command uses the component that allows editing code in pods."""
         (hook,) = profile("dev")["manifests"]["hooks"]["after"]
-        others = json.dumps([each for each in skaffold()["profiles"] if each["name"] != "dev"])
+        others = json.dumps([entry for entry in skaffold()["profiles"] if entry["name"] != "dev"])
 
         assert profile("dev")["activation"] == [{"command": "dev"}]
         assert hook["host"]["command"] == ["scripts/with_component.sh", "k8s/components/dev"]
@@ -114,13 +114,13 @@ class TestReferences:
             *(f"{path}/kustomization.yaml" for path in skaffold()["manifests"]["kustomize"]["paths"]),
             *(
                 f"{patch['value']}/kustomization.yaml"
-                for each in skaffold()["profiles"]
-                for patch in each.get("patches", [])
+                for entry in skaffold()["profiles"]
+                for patch in entry.get("patches", [])
                 if patch["path"].startswith("/manifests/kustomize/paths/")
             ),
-            *(each["docker"]["dockerfile"] for each in artifacts()),
-            *(custom["command"].split()[0] for each in skaffold()["test"] for custom in each["custom"]),
-            *(rule["src"].removesuffix("/**") for each in artifacts() for rule in _sync_rules(each)),
+            *(artifact["docker"]["dockerfile"] for artifact in artifacts()),
+            *(custom["command"].split()[0] for entry in skaffold()["test"] for custom in entry["custom"]),
+            *(rule["src"].removesuffix("/**") for artifact in artifacts() for rule in _sync_rules(artifact)),
             skaffold()["verify"][0]["executionMode"]["kubernetesCluster"]["jobManifestPath"],
         ]
 
@@ -128,8 +128,8 @@ class TestReferences:
 
     def test_every_service_is_built_tested_and_synced(self) -> None:
         """Its code and the chassis are synced to the folder from which development pods run."""
-        built = {each["image"].removeprefix("sentimesh/"): each for each in artifacts()}
-        tested = {each["image"].removeprefix("sentimesh/") for each in skaffold()["test"]}
+        built = {artifact["image"].removeprefix("sentimesh/"): artifact for artifact in artifacts()}
+        tested = {entry["image"].removeprefix("sentimesh/") for entry in skaffold()["test"]}
 
         assert set(built) >= SERVICES | {"loadgen"} == tested
         for service in SERVICES:
@@ -175,13 +175,13 @@ def test_the_development_component_runs_every_service_from_live_code() -> None:
         check=True,
     ).stdout
 
-    before, after = ({_key(each): each for each in yaml.safe_load_all(text)} for text in (overlay, changed))
+    before, after = ({_key(item): item for item in yaml.safe_load_all(text)} for text in (overlay, changed))
     assert before.keys() == after.keys()
     assert {key for key in before if before[key] != after[key]} == {
         key for key in before if key.startswith("Deployment")
     }
     for key in (key for key in before if key.startswith("Deployment")):
-        old, new = (each[key]["spec"]["template"]["spec"]["containers"][0] for each in (before, after))
+        old, new = (objects[key]["spec"]["template"]["spec"]["containers"][0] for objects in (before, after))
         runner = ["python", "-m", "services.chassis.development", "/live"]
         assert new["command"] == runner + old["command"]
         assert new["securityContext"] == old["securityContext"]
@@ -196,23 +196,23 @@ def _key(resource: Object) -> str:
 class TestRealSkaffold:
     def test_it_accepts_the_configuration(self) -> None:
         """With several profiles at once, as they are used."""
-        told = _run("diagnose", "--yaml-only", "--profile", "canary,debug,dev")
+        output = _run("diagnose", "--yaml-only", "--profile", "canary,debug,dev")
 
-        config = yaml.safe_load(told)
+        config = yaml.safe_load(output)
         paths = [Path(path).relative_to(ROOT) for path in config["manifests"]["kustomize"]["paths"]]
         assert list(map(str, paths)) == ["istio/overlays/canary", "k8s/verify", "k8s/debug"]
         assert config["verify"][0]["container"]["args"][:2] == ["prove", "canary"]
-        assert "sentimesh/debug" in [each["image"] for each in config["build"]["artifacts"]]
+        assert "sentimesh/debug" in [artifact["image"] for artifact in config["build"]["artifacts"]]
 
     @needs_kustomize
     def test_it_renders_with_the_images_of_another_registry(self, tmp_path: Path) -> None:
         """Offline; every image of the project is replaced, also that of loadgen."""
         builds = tmp_path / "builds.json"
-        images = [each["image"] for each in skaffold()["build"]["artifacts"]]
+        images = [artifact["image"] for artifact in skaffold()["build"]["artifacts"]]
         tags = [{"imageName": image, "tag": f"{image}:tried"} for image in images]
         builds.write_text(json.dumps({"builds": tags}))
 
-        told = _run(
+        output = _run(
             "render",
             "--offline",
             "--digest-source=tag",
@@ -221,19 +221,19 @@ class TestRealSkaffold:
             f"--build-artifacts={builds}",
         )
 
-        found = {image for each in yaml.safe_load_all(told) for image in _images(each)}
-        assert found == {f"registry.example/{image.replace('/', '_')}:tried" for image in images}
+        rendered = {image for item in yaml.safe_load_all(output) for image in _images(item)}
+        assert rendered == {f"registry.example/{image.replace('/', '_')}:tried" for image in images}
 
 
 def _images(node: Any) -> Iterator[str]:
     """The images of all containers in an object."""
     if isinstance(node, list):
-        for each in node:
-            yield from _images(each)
+        for item in node:
+            yield from _images(item)
     elif isinstance(node, dict):
         for key, value in node.items():
             if key == "containers":
-                yield from (each["image"] for each in value)
+                yield from (container["image"] for container in value)
             yield from _images(value)
 
 
