@@ -159,3 +159,9 @@ CONFLICTING_SERVERS = Code(
     "port {found} of {gateway} is already served by {older}: {reason}, so this server is ignored",
     "use another port or other hosts, or merge the servers",
 )
+PORT_NOT_HTTP = Code(
+    "SM227",
+    "A port is not HTTP and cannot be called",
+    "{found} makes this port of {service} TCP: localmesh connects callers to HTTP ports only",
+    'name the port http or http-… if it speaks HTTP (Istio, "Protocol Selection"), or run on a cluster',
+)
