@@ -10,6 +10,7 @@ SCENARIO ?=
 GATEWAY_PORT ?=
 API_PORT ?=
 STATE ?=
+NAME =
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
 
 # `make prove canary` means `make prove SCENARIO=canary`: words after these targets name the scenario.
@@ -78,6 +79,10 @@ pictures: setup-dev
 scenarios:
 	@for readme in istio/overlays/*/README.md; do name=$$(basename $$(dirname $$readme)); test ! -f loadgen/proofs/$${name//-/_}.py || printf '%-20s %s\n' "$$name" "$$(sed -n '1s/^# *//p' $$readme)"; done
 
+## Write overlay, page and proof of a new scenario: make new-scenario NAME=my-thing
+new-scenario: setup-dev
+	@$(BIN)/python -m scripts.new_scenario "$(NAME)"
+
 ## Install what runs into .venv; the other targets do it when it is needed
 setup: $(VENV)/.ready
 
@@ -108,4 +113,4 @@ check-scenario:
 help:
 	@awk '/^## /{help=substr($$0,4);next} /^[a-z-]+:/{if(help){split($$1,name,":");printf "  %-14s%s\n",name[1],help};help=""}' Makefile
 
-.PHONY: demo up test lint types format golden bench fuzz prove images pictures scenarios setup setup-dev requirements clean check-scenario help
+.PHONY: demo up test lint types format golden bench fuzz prove images pictures scenarios new-scenario setup setup-dev requirements clean check-scenario help

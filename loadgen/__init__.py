@@ -1,1 +1,1 @@
-"""The load generator: `loadgen run` measures steady traffic, `loadgen prove` judges what is in force."""
+"""The load generator: `loadgen run` measures steady traffic, `loadgen prove` proves scenarios."""

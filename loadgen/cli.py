@@ -29,7 +29,7 @@ def _run(arguments: list[str] | None) -> int:
     from loadgen.errors import ExitStatus, LoadgenError
 
     try:
-        status = _commands().main(arguments, prog_name="loadgen", standalone_mode=False)
+        status = commands().main(arguments, prog_name="loadgen", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return ExitStatus.WRONG_USAGE
@@ -45,7 +45,8 @@ def _run(arguments: list[str] | None) -> int:
     return int(status or ExitStatus.OK)
 
 
-def _commands() -> click.Group:
+def commands() -> click.Group:
+    """The program with its commands."""
     import click
 
     from loadgen.prove.cli import prove

@@ -1,4 +1,4 @@
-"""What the services cost: `python -m services.benchmark` measures start, memory and CPU (Linux only)."""
+"""`python -m services.benchmark` measures start-up, memory and CPU of the services (Linux only)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Measured:
         return used / _TICKS
 
     def memory(self) -> float:
-        """Proportional set size of both processes, in MB: what is shared counts once."""
+        """Proportional set size of both processes, in MB, which counts shared memory once."""
         sizes = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self._processes()]
         return sum(int(re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)[0]) for text in sizes) / 1024
 
@@ -98,7 +98,7 @@ def _is_ready(port: int) -> bool:
 
 
 def load(measured: Measured, *, requests: int, connections: int) -> float:
-    """Send requests over so many kept connections, each with an id of its own; how many a second."""
+    """Send requests with unique ids over persistent connections; returns the requests per second."""
     each = requests // connections
     threads = [threading.Thread(target=_send, args=(measured, index, each)) for index in range(connections)]
     began = time.monotonic()
@@ -137,7 +137,7 @@ def _read_answer(answers: object) -> None:
 
 
 def report(folder: Path) -> None:
-    """Measure each service in turn and print a line about it."""
+    """Measure each service and print a line about it."""
     running: list[Measured] = []
     sys.stdout.write(_HEAD)
     try:
@@ -153,7 +153,7 @@ def report(folder: Path) -> None:
 
 
 def _line(measured: Measured) -> str:
-    """Start and memory, then CPU and rate over one and over eight connections."""
+    """Start-up and memory, then CPU and rate over one and over eight connections."""
     begun, memory = measured.cpu_seconds(), measured.memory()
     load(measured, requests=64, connections=1)
     costs, rates = [], []

@@ -21,14 +21,14 @@ settings.load_profile("services")
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launcher]:
-    """`launch("logic", FAULT_ERROR_PERCENT=33)` starts a service, ready when it returns, and stops it."""
+    """`launch("logic", FAULT_ERROR_PERCENT=33)` starts a service and waits until it is ready."""
     with Launcher(tmp_path) as launcher:
         yield launcher
 
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """An upstream on a port of its own."""
+    """An upstream on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -36,28 +36,28 @@ def recorder() -> Iterator[Recorder]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            told.received.append((self.command, self.path, headers, body))
-            time.sleep(told.delay)
+            recording.received.append((self.command, self.path, headers, body))
+            time.sleep(recording.delay)
             with suppress(ConnectionError):  # who asked may be gone by now
                 self.answer()
 
         def answer(self) -> None:
-            """Say what the test wants said."""
-            self.send_response(told.status)
-            for name, value in {"Content-Type": "application/json", **told.headers}.items():
+            """Send the configured answer."""
+            self.send_response(recording.status)
+            for name, value in {"Content-Type": "application/json", **recording.headers}.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(told.body)))
+            self.send_header("Content-Length", str(len(recording.body)))
             self.end_headers()
-            self.wfile.write(told.body)
+            self.wfile.write(recording.body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told = Recorder(f"http://127.0.0.1:{server.server_port}")
+    recording = Recorder(f"http://127.0.0.1:{server.server_port}")
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield told
+    yield recording
     server.shutdown()
     server.server_close()
     thread.join()

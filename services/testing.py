@@ -1,4 +1,4 @@
-"""What the tests of the services stand on: running workloads, a recording upstream, waiting."""
+"""Helpers for the tests of the services: running workloads, a recording upstream, waiting."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _PORTS = range(10_000, 20_000)
 
 
 def poll_until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
-    """Return when `condition` holds; fails the test that waits for `what` in vain."""
+    """Wait until `condition` holds; fails the test if it does not."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds} seconds in vain for {what}")
+            pytest.fail(f"{what}: not reached within {seconds} seconds")
         time.sleep(0.01)
 
 
 def free_port() -> int:
-    """A port that nobody listens on, out of a range that is given to nobody meanwhile."""
+    """A free port, from a range that is not used for other purposes."""
     while True:
         port = secrets.choice(_PORTS)
         with socket.socket() as probe, suppress(OSError):
@@ -46,7 +46,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A service that runs as its container would: gunicorn with the environment of a Deployment."""
+    """A service that runs as in its container: gunicorn with the environment of a Deployment."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -54,7 +54,7 @@ class Workload:
     log_file: Path
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
-        """The service's answer, over a connection of its own."""
+        """The answer of the service, over a new connection."""
         options.setdefault("timeout", 15)
         with requests.Session() as session:
             session.trust_env = False
@@ -70,22 +70,22 @@ class Workload:
         return self.request("POST", path, **options)
 
     def metrics(self) -> str:
-        """What `/metrics` says."""
+        """The text of `/metrics`."""
         answer = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=15)
         answer.raise_for_status()
         return answer.text
 
     def metric(self, sample: str) -> float:
-        """The value of one sample, written as in the exposition; 0 where it is not there."""
-        found = re.search(rf"^{re.escape(sample)} (\S+)$", self.metrics(), re.MULTILINE)
-        return float(found[1]) if found else 0.0
+        """The value of a sample in exposition format; 0 if it is missing."""
+        sample_match = re.search(rf"^{re.escape(sample)} (\S+)$", self.metrics(), re.MULTILINE)
+        return float(sample_match[1]) if sample_match else 0.0
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of the log so far; fails on a line that is not JSON."""
         return [json.loads(line) for line in self.log_file.read_text().splitlines()]
 
     def is_ready(self) -> bool:
-        """Whether `/readyz` says yes; fails where the process has ended."""
+        """Whether `/readyz` succeeds; fails the test if the process has exited."""
         if self.process.poll() is not None:
             pytest.fail(self.log_file.read_text())
         try:
@@ -95,7 +95,7 @@ class Workload:
             return False
 
     def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to stop; its exit status."""
+        """Send a signal and return the exit status."""
         self.process.send_signal(sent)
         return self.process.wait(30)
 
@@ -119,14 +119,14 @@ def environment(tmp_path: Path, **variables: object) -> dict[str, str]:
 
 
 class Launcher:
-    """Starts services as workloads of this machine, and stops them all in the end."""
+    """Starts services as local processes, and stops them all at the end."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._started: list[Workload] = []
 
     def __call__(self, service: str, *, wait: bool = True, **variables: object) -> Workload:
-        """A running service with these variables in its environment, ready unless told not to `wait`."""
+        """Start a service with these environment variables and, by default, `wait` until it is ready."""
         ports = {"PORT": free_port(), "METRICS_PORT": free_port()}
         pod = {"POD_NAME": f"{service}-pod", **ports, **variables}
         log_file = self._folder / f"{service}-{len(self._started)}.log"
@@ -145,7 +145,7 @@ class Launcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop all, at the same time."""
+        """Stop all of them."""
         for workload in self._started:
             workload.process.terminate()
         for workload in self._started:
@@ -154,7 +154,7 @@ class Launcher:
 
 @dataclass(slots=True)
 class Recorder:
-    """An upstream that keeps what it got and answers as told; also plays an HTTP proxy."""
+    """An upstream that records requests and gives the configured answer; also usable as an HTTP proxy."""
 
     url: str
     status: int = 200
@@ -164,11 +164,11 @@ class Recorder:
     received: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
 
     def answer(self, status: int, body: bytes | None = None, **headers: str) -> None:
-        """Answer so from now on; underscores in header names stand for dashes."""
+        """Set the answer; underscores in header names become dashes."""
         self.status = status
         self.body = self.body if body is None else body
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def last_headers(self) -> Mapping[str, str]:
-        """The headers of the request that came last, with names in lower case."""
+        """The headers of the last request, with names in lower case."""
         return self.received[-1][2]

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the manifests, as tests compare them."""
+"""docker-compose.yml and the manifests, for tests that compare them."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ PLACES = read_inventory(ROOT / "compose" / "pods.yaml")
 
 @functools.cache
 def resources(folder: Path) -> tuple[Resource, ...]:
-    """What a kustomization builds."""
+    """The objects of a kustomization."""
     return tuple(load(kustomizations=[folder]).resources)
 
 
 @functools.cache
 def workloads(folder: Path) -> list[Workload]:
     """The Deployments of a kustomization."""
-    return [workload(each) for each in resources(folder) if each.kind == "Deployment"]
+    return [workload(resource) for resource in resources(folder) if resource.kind == "Deployment"]
 
 
 def places_of(wanted: Workload) -> list[PodEntry]:
-    """Where its pods are."""
+    """The entries of compose/pods.yaml for its pods."""
     subject = f"{wanted.namespace}/{wanted.name}"
     return [place for place in PLACES.pods if place.workload == subject]
 
 
 def names(folder: Path) -> set[str]:
-    """The pods that a kustomization wants, by the names of their places."""
-    return {place.name for each in workloads(folder) for place in places_of(each)[: each.replicas]}
+    """The names of the pods of a kustomization, from compose/pods.yaml."""
+    return {place.name for wanted in workloads(folder) for place in places_of(wanted)[: wanted.replicas]}
 
 
 def applications(place: PodEntry) -> list[dict[str, Any]]:
-    """The containers of a pod's application: those that call themselves by the pod's name."""
+    """The containers of a pod's application: those with its name in POD_NAME."""
     return [
         service
         for service in composed().values()
@@ -69,11 +69,11 @@ def applications(place: PodEntry) -> list[dict[str, Any]]:
 
 
 def has_sidecar(place: PodEntry) -> bool:
-    """Whether there is an Envoy that asks to be the pod's."""
-    whose = f"{place.name}.{place.namespace}"
-    return any(whose in (service.get("command") or ()) for service in composed().values())
+    """Whether a service runs an Envoy as the pod's sidecar."""
+    sidecar = f"{place.name}.{place.namespace}"
+    return any(sidecar in (service.get("command") or ()) for service in composed().values())
 
 
 def filled(text: str) -> str:
-    """With the defaults of its variables."""
+    """The text with its variables replaced by their defaults."""
     return VARIABLE.sub(r"\2", text)

@@ -1,4 +1,4 @@
-"""Custom resources of other tools, checked by their published schemas, as strictly as the API server can."""
+"""Validate custom resources of other tools with their published schemas, as strictly as the API server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ Schema = dict[str, Any]
 
 
 def problems(resource: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with an object of a pinned kind: unknown fields, missing ones, wrong types and values."""
+    """The problems of an object of a pinned kind: unknown and missing fields, wrong types and values."""
     definition = json.loads((DEFINITIONS / f"{str(resource['kind']).lower()}.json").read_text())
     group, _, version = str(resource["apiVersion"]).partition("/")
     assert group == definition["spec"]["group"]
-    served = {each["name"]: each["schema"] for each in definition["spec"]["versions"] if each["served"]}
+    served = {
+        version["name"]: version["schema"] for version in definition["spec"]["versions"] if version["served"]
+    }
     schema = strict(served[version]["openAPIV3Schema"])
     for name in _ALWAYS_ALLOWED:
         schema["properties"][name] = {}
@@ -29,7 +31,7 @@ def problems(resource: Mapping[str, Any]) -> Iterator[str]:
 
 
 def strict(schema: Schema) -> Schema:
-    """A structural schema as JSON schema, in which an unknown field is an error and not pruned."""
+    """A structural schema as a JSON schema in which an unknown field is an error instead of pruned."""
     out = {key: value for key, value in schema.items() if not key.startswith("x-kubernetes-")}
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
@@ -40,7 +42,7 @@ def strict(schema: Schema) -> Schema:
     if isinstance(out.get("additionalProperties"), dict):
         out["additionalProperties"] = strict(out["additionalProperties"])
     if "properties" in out:
-        out["properties"] = {name: strict(each) for name, each in out["properties"].items()}
+        out["properties"] = {name: strict(item) for name, item in out["properties"].items()}
     if schema.get("type") == "object" and not schema.get("x-kubernetes-preserve-unknown-fields"):
         out.setdefault("additionalProperties", False)
     return out

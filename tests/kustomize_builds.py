@@ -1,4 +1,4 @@
-"""The application with what can be added to it: every kustomization, with every component."""
+"""The application with its components: every kustomization can be built with every component."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOR_CONTROLLERS = {"argo-rollouts", "flagger"}
 """Overlays that only a controller on a cluster can act on; tests/test_controllers.py checks them."""
 
 EXCLUDING = {"no-mesh", "feedback-volume"}
-"""Components that stand against another: without a mesh there is none to add to; feedback keeps one store."""
+"""Components that exclude others: `no-mesh` those for the mesh, `feedback-volume` the other store."""
 TOGETHER = [folder for folder in COMPONENTS if folder.name not in EXCLUDING]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -34,7 +34,7 @@ _KUSTOMIZE_NOTES = ("config.kubernetes.io/origin", "alpha.config.kubernetes.io/t
 
 
 def combine(folder: Path, base: Path, *components: Path) -> Path:
-    """`folder`, with a kustomization of `base` and these components written into it."""
+    """Write a kustomization of `base` with these components to `folder`; return `folder`."""
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -46,23 +46,23 @@ def combine(folder: Path, base: Path, *components: Path) -> Path:
 
 
 def build(folder: Path, base: Path, *components: Path) -> list[Object]:
-    """The objects of a combination, as a user's kustomize makes them."""
+    """The objects of a combination, as kustomize builds them for a user."""
     text = build_kustomization(combine(folder, base, *components)).text
-    objects = [each for each in yaml.load_all(text, Loader=_LOADER) if each]
-    for each in objects:
-        annotations = each["metadata"].get("annotations", {})
+    objects = [document for document in yaml.load_all(text, Loader=_LOADER) if document]
+    for item in objects:
+        annotations = item["metadata"].get("annotations", {})
         for note in _KUSTOMIZE_NOTES:
             annotations.pop(note, None)
     return objects
 
 
 def pods(objects: Iterable[Object]) -> Iterator[tuple[str, Object]]:
-    """The name and the pod template of everything that makes pods."""
-    for each in objects:
-        if "template" in each.get("spec", {}):
-            yield f"{each['kind']} {each['metadata']['name']}", each["spec"]["template"]
+    """The name and the pod template of every object that has one."""
+    for item in objects:
+        if "template" in item.get("spec", {}):
+            yield f"{item['kind']} {item['metadata']['name']}", item["spec"]["template"]
 
 
 def kinds(objects: Iterable[Object]) -> set[str]:
-    """The kinds there are."""
-    return {each["kind"] for each in objects}
+    """The kinds of the objects."""
+    return {item["kind"] for item in objects}

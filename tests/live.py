@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import web
@@ -29,16 +30,13 @@ class Live:
 
 
 def overlay(name: str) -> list[Resource]:
-    """The objects of a scenario, or of the base."""
+    """The resources of a scenario, or of `base`."""
     folder = ROOT / "istio" / ("base" if name == "base" else f"overlays/{name}")
     return list(load(kustomizations=[folder]).resources)
 
 
 def with_environment(resources: list[Resource], workload: str, **variables: str) -> list[Resource]:
-    """The same objects with other environment values in one Deployment."""
-    import copy
-    from dataclasses import replace
-
+    """The same resources with other values in the environment of one Deployment."""
     out = []
     for resource in resources:
         if resource.kind == "Deployment" and resource.name == workload:
@@ -54,9 +52,9 @@ def with_environment(resources: list[Resource], workload: str, **variables: str)
 
 @contextlib.contextmanager
 def live(folder: Path, resources: list[Resource]) -> Iterator[Live]:
-    """Runs a mesh on an event loop of its own, for tests that are no coroutines."""
+    """Runs a mesh on an event loop of its own, for tests that are not coroutines."""
     ready = threading.Event()
-    found: list[Live] = []
+    started: list[Live] = []
     failure: list[BaseException] = []
     stop: list[Callable[[], None]] = []
 
@@ -71,7 +69,7 @@ def live(folder: Path, resources: list[Resource]) -> Iterator[Live]:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
             gateway = gateways(mesh)["istio-ingressgateway"]["http"]
-            found.append(Live(f"http://{host}:{port}", gateway, folder / "state" / "logs"))
+            started.append(Live(f"http://{host}:{port}", gateway, folder / "state" / "logs"))
             ready.set()
             await stopping.wait()
             await runner.cleanup()
@@ -79,7 +77,7 @@ def live(folder: Path, resources: list[Resource]) -> Iterator[Live]:
     def main() -> None:
         try:
             asyncio.run(run())
-        except BaseException as error:  # handed over to the test
+        except BaseException as error:  # raised in the test
             failure.append(error)
         finally:
             ready.set()
@@ -90,7 +88,7 @@ def live(folder: Path, resources: list[Resource]) -> Iterator[Live]:
     try:
         if failure:
             raise failure[0]
-        yield found[0]
+        yield started[0]
     finally:
         if stop and not failure:
             stop[0]()

@@ -9,39 +9,39 @@ from pathlib import Path
 
 ELIDED = "…"
 FAILS = "# FAIL"
-"""In the comment behind a command: a proof that is meant to fail, with exit status 1."""
+"""In the comment after a command: a proof that is meant to fail, with exit status 1."""
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 _PROMPT = "$ "
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command line of a page, and what the page shows below it (nothing: whatever it prints)."""
+    """A command line of a page, and the output that the page shows; if it shows none, any output matches."""
 
     line: str
     shown: tuple[str, ...]
 
     @property
     def status(self) -> int:
-        """The exit status that it is to have."""
+        """The expected exit status."""
         return 1 if FAILS in self.line else 0
 
 
 def commands(text: str) -> list[Command]:
-    """All commands of a page's console blocks, in order."""
-    found: list[Command] = []
+    """The commands of a page's console blocks, in order."""
+    parsed: list[Command] = []
     for block in _BLOCK.findall(text):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, *shown = part.splitlines()
-            found.append(Command(line, tuple(shown)))
-    return found
+            parsed.append(Command(line, tuple(shown)))
+    return parsed
 
 
 def difference(shown: tuple[str, ...], printed: list[str]) -> str:
-    """Empty if what was printed is what is shown; else both, line by line.
+    """Empty if the printed output matches the shown one; else both as a diff.
 
-    A line that is only `…` stands for any lines, also for none; `…` within a line for any part of it. How
-    many spaces part the columns of a table depends on the widest of its figures: one is as good as several.
+    A line with only `…` stands for any number of lines, `…` within a line for any part of it. The number of
+    spaces between the columns of a table depends on the widest figure, so any number of spaces matches.
     """
     if not shown or _matches([_spaced(line) for line in shown], [_spaced(line) for line in printed]):
         return ""
@@ -62,6 +62,6 @@ def _matches(shown: list[str], printed: list[str]) -> bool:
 
 def page_commands(page: Path) -> list[Command]:
     """The commands of a page; a page without any is an error."""
-    found = commands(page.read_text(encoding="utf-8"))
-    assert found, f"{page} has no console block with a command"
-    return found
+    parsed = commands(page.read_text(encoding="utf-8"))
+    assert parsed, f"{page} has no console block with a command"
+    return parsed

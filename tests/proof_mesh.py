@@ -1,4 +1,4 @@
-"""One mesh for several proofs: manifests are applied to it in turn, changed as a test wants them."""
+"""A running application that tests apply manifests to and prove scenarios on."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ import yaml
 
 from localmesh.manifests import Resource
 from localmesh.runtime import mesh as mesh_module
-from tests.live import ROOT, live
+from tests.live import ROOT
 
 LOADGEN = Path(sys.executable).with_name("loadgen")
 
 
 @dataclass(frozen=True, repr=False)
 class Proven:
-    """How a proof ended: its exit status and its report."""
+    """The outcome of a proof: its exit status and its report."""
 
     status: int
     report: dict[str, Any]
@@ -37,11 +37,11 @@ class Proven:
 
     @property
     def expected(self) -> dict[str, str]:
-        """What each check expected, by its name."""
+        """What each check expects, by its name."""
         return {check["name"]: check["expected"] for check in self.report["scenarios"][0]["checks"]}
 
     def __str__(self) -> str:
-        """What did not pass and why, for an assertion that fails."""
+        """The checks that did not pass, with the reasons."""
         checks = self.report["scenarios"][0]["checks"]
         bad = [check for check in checks if check["verdict"] != "PASS"]
         return "; ".join(f"{check['name']} {check['verdict']}: {check['reason']}" for check in bad)
@@ -51,19 +51,20 @@ class Proven:
 
 @dataclass(frozen=True)
 class ProofMesh:
-    """A running mesh to apply to and to prove on."""
+    """A running mesh: the addresses of its API and its gateway, and a folder for reports."""
 
     api: str
+    gateway: str
     folder: Path
 
     def apply(self, resources: list[Resource]) -> None:
-        """Make these all that there is."""
+        """Makes these resources the whole configuration."""
         text = yaml.safe_dump_all([dict(resource.body) for resource in resources])
         answer = requests.post(f"{self.api}/mesh/apply", json={"text": text}, timeout=60)
         assert answer.ok, answer.text
 
     def prove(self, scenario: str) -> Proven:
-        """The proof of a scenario, against what is in force."""
+        """Proves a scenario against the current configuration."""
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         finished = subprocess.run(
@@ -79,17 +80,10 @@ class ProofMesh:
         return Proven(finished.returncode, json.loads(report.read_text()))
 
 
-@contextlib.contextmanager
-def bed(folder: Path, resources: list[Resource]) -> Iterator[ProofMesh]:
-    """A mesh that runs these."""
-    with live(folder, resources) as running:
-        yield ProofMesh(running.api, folder)
-
-
 def edited(
     resources: list[Resource], kind: str, name: str, change: Callable[[dict[str, Any]], None]
 ) -> list[Resource]:
-    """The same objects with one of them changed; `change` gets its body."""
+    """The same resources with one of them edited; `change` gets its body and modifies it."""
     out = []
     for resource in resources:
         if (resource.kind, resource.name) == (kind, name):
@@ -102,11 +96,11 @@ def edited(
 
 @contextlib.contextmanager
 def translated_wrongly(change: Callable[[Any], None]) -> Iterator[None]:
-    """While this lasts, every proxy's configuration is changed before it is sent: a mesh made wrong."""
+    """Edits every proxy's configuration before it is sent: a mesh that disobeys its manifests."""
     right = mesh_module.translate
 
     def wrong(*args: Any) -> Any:
-        # a copy: what is translated right is kept and used again
+        # a copy, because the translation caches its results
         config = copy.deepcopy(right(*args))
         change(config)
         return config
@@ -116,12 +110,3 @@ def translated_wrongly(change: Callable[[Any], None]) -> Iterator[None]:
         yield
     finally:
         mesh_module.translate = right
-
-
-def route_actions(config: Any) -> Iterator[dict[str, Any]]:
-    """Every route action in a proxy's configuration, to be changed in place."""
-    for routes in config.routes:
-        for host in routes["virtualHosts"]:
-            for route in host["routes"]:
-                if "route" in route:
-                    yield route["route"]

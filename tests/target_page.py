@@ -1,4 +1,4 @@
-"""docs/target.md as tests read it: its sections, their tables and what is written as code."""
+"""docs/target.md for tests: its sections, their tables and the code in them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def page() -> str:
 
 
 def section(heading: str) -> str:
-    """What stands under a heading, up to the next."""
+    """The text under a heading, up to the next heading."""
     return page().split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
 def tables(heading: str) -> list[Rows]:
-    """The tables of a section, each as rows without its head; cells without their marks of code."""
+    """The tables of a section, each as rows without its head; backticks around a cell are removed."""
     return [[[cell.strip("`") for cell in row] for row in rows] for rows in _written(heading)]
 
 
@@ -34,7 +34,7 @@ def table(heading: str) -> Rows:
 
 
 def code_in(heading: str) -> list[list[list[list[str]]]]:
-    """The tables of a section, with what is written as code in each cell."""
+    """The tables of a section, with the inline code of each cell."""
     return [[[re.findall(r"`([^`]+)`", cell) for cell in row] for row in rows] for rows in _written(heading)]
 
 
@@ -48,7 +48,7 @@ def _written(heading: str) -> list[Rows]:
 
 @cache
 def fate() -> Callable[..., str]:
-    """The function that the page gives to compute a request's fate."""
+    """The page's function that computes the fate of a request."""
     code = re.search(r"```python\n(.*?)```", section("Fault switches"), flags=re.DOTALL)
     assert code is not None
     names: dict[str, Callable[..., str]] = {}

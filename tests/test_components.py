@@ -1,4 +1,4 @@
-"""What can be added to the application: every component goes with everything, and does what its page says."""
+"""Components: each can be combined with everything, and does what its page says."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tests.live import ROOT
 
 NAMES = [component.name for component in COMPONENTS]
 NOT_RUN_LOCALLY = {"postgres": "StatefulSet", "load-job": "Job"}
-"""Components that localmesh refuses, with the kind because of which."""
+"""Components that localmesh rejects, with the kind that it does not support."""
 OUTSIDE = {"egress": {"outside"}}
-"""Overlays that bring a namespace besides the project's."""
+"""Overlays that add a namespace to the project's."""
 
 
 def named(name: str) -> Path:
@@ -37,22 +37,22 @@ def named(name: str) -> Path:
 
 
 def one(objects: list[Object], kind: str, name: str) -> Object:
-    return next(each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name)
+    return next(item for item in objects if item["kind"] == kind and item["metadata"]["name"] == name)
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
-def test_a_component_goes_with_everything(component: Path, tmp_path: Path) -> None:
-    """kustomize combines it with both bases and every overlay; where it belongs, and hardened."""
+def test_a_component_can_be_combined_with_everything(component: Path, tmp_path: Path) -> None:
+    """kustomize combines it with both bases and every overlay, with correct namespaces and hardened pods."""
 
     def built(base: Path) -> list[Object]:
         folder = tmp_path / "-".join(base.parts[-2:])
         folder.mkdir()
         return build(folder, base, component)
 
-    # Without a mesh there is nothing that a controller could steer.
+    # Without a mesh, controllers have no routes to change.
     bases = [base for base in BASES if component.name != "no-mesh" or base.name not in FOR_CONTROLLERS]
-    with ThreadPoolExecutor(max_workers=3) as several:
-        results = dict(zip(bases, several.map(built, bases), strict=True))
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        results = dict(zip(bases, pool.map(built, bases), strict=True))
 
     for base, objects in results.items():
         assert_sound(objects, base.name)
@@ -60,8 +60,8 @@ def test_a_component_goes_with_everything(component: Path, tmp_path: Path) -> No
             assert_without_a_mesh(objects, base.name)
 
 
-def test_components_go_together(tmp_path: Path) -> None:
-    """All that do not exclude each other can be added at once."""
+def test_components_can_be_combined_with_each_other(tmp_path: Path) -> None:
+    """All components that do not exclude each other can be added at once."""
     objects = build(tmp_path, ROOT / "istio" / "overlays" / "canary", *TOGETHER)
 
     assert_sound(objects, "together")
@@ -69,20 +69,20 @@ def test_components_go_together(tmp_path: Path) -> None:
 
 
 def assert_sound(objects: list[Object], where: str) -> None:
-    """Everything in the namespaces that are meant, and every pod hardened."""
-    places = {each["metadata"].get("namespace", each["metadata"]["name"]) for each in objects}
+    """Everything is in the expected namespaces, and every pod is hardened."""
+    places = {item["metadata"].get("namespace", item["metadata"]["name"]) for item in objects}
     assert places == {"sentimesh"} | OUTSIDE.get(where, set()), where
-    found = dict(pods(objects))
-    assert {"Deployment webapp-v1", "Deployment feedback-v1"} <= set(found), where
-    for name, template in found.items():
+    templates = dict(pods(objects))
+    assert {"Deployment webapp-v1", "Deployment feedback-v1"} <= set(templates), where
+    for name, template in templates.items():
         assert violations(template) == [], f"{where}: {name}"
         assert template["spec"]["automountServiceAccountToken"] is False, f"{where}: {name}"
 
 
 def assert_without_a_mesh(objects: list[Object], where: str) -> None:
-    """No custom resource, no sidecar, Pod Security enforced, and only v1 where a route would choose."""
+    """No custom resource, no sidecar, Pod Security enforced, and only v1 of services with two versions."""
     labels = one(objects, "Namespace", "sentimesh")["metadata"]["labels"]
-    assert not [each for each in objects if each["apiVersion"].partition("/")[0].endswith("istio.io")], where
+    assert not [item for item in objects if item["apiVersion"].partition("/")[0].endswith("istio.io")], where
     assert labels["istio-injection"] == "disabled", where
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted", where
     for name in ("frontend", "logic"):
@@ -90,7 +90,7 @@ def assert_without_a_mesh(objects: list[Object], where: str) -> None:
 
 
 def violations(template: Object) -> list[str]:
-    """What of a pod Pod Security's `restricted` forbids (kubernetes.io: Pod Security Standards)."""
+    """Violations of Pod Security's `restricted` in a pod (kubernetes.io: Pod Security Standards)."""
     pod = template["spec"]
     kinds_of_volumes = {kind for volume in pod.get("volumes", []) for kind in volume if kind != "name"}
     wrong = {
@@ -100,15 +100,17 @@ def violations(template: Object) -> list[str]:
     }
     in_pod = [name for name, is_wrong in wrong.items() if is_wrong]
     return in_pod + [
-        found
+        violation
         for container in (*pod.get("initContainers", ()), *pod["containers"])
-        for found in violations_of(container)
+        for violation in violations_of(container)
     ]
 
 
 def violations_of(container: Object) -> list[str]:
-    """What of a container `restricted` forbids, or the project: a root file system that can be written, an
-    image called latest that is pulled at every start, no requests and limits."""
+    """Violations of `restricted` in a container, or of the project's rules.
+
+    Those are: a read-only root file system, an image that is not pulled at every start, requests and limits.
+    """
     context, resources = container["securityContext"], container["resources"]
     wrong = {
         "allowPrivilegeEscalation": context.get("allowPrivilegeEscalation") is not False,
@@ -122,8 +124,8 @@ def violations_of(container: Object) -> list[str]:
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
-def test_localmesh_takes_a_component_or_says_why_not(component: Path, tmp_path: Path) -> None:
-    """What it cannot run it refuses by kind; everything else loads without a warning."""
+def test_localmesh_accepts_a_component_or_says_why_not(component: Path, tmp_path: Path) -> None:
+    """It rejects unsupported kinds; everything else loads without a warning."""
     combined = combine(tmp_path, ROOT / "istio" / "overlays" / "canary", component)
 
     if component.name in NOT_RUN_LOCALLY:
@@ -144,8 +146,8 @@ def test_localmesh_takes_a_component_or_says_why_not(component: Path, tmp_path: 
         ("observability", "Telemetry"),
     ],
 )
-def test_localmesh_lists_what_it_ignores(component: str, kind: str, tmp_path: Path) -> None:
-    """Nothing of a component is dropped silently."""
+def test_localmesh_lists_ignored_objects(component: str, kind: str, tmp_path: Path) -> None:
+    """No object of a component is dropped silently."""
     combined = combine(tmp_path, ROOT / "istio" / "base", named(component))
 
     loaded = load(kustomizations=[combined])
@@ -155,7 +157,7 @@ def test_localmesh_lists_what_it_ignores(component: str, kind: str, tmp_path: Pa
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
 def test_a_component_has_a_page(component: Path) -> None:
-    """The first line of its README is its description, and the list of components knows it."""
+    """The first line of its README describes it, and the list of components links it."""
     first = (component / "README.md").read_text().splitlines()[0]
     listed = (component.parent / "README.md").read_text()
 
@@ -163,12 +165,12 @@ def test_a_component_has_a_page(component: Path) -> None:
     assert f"| [{component.name}]({component.name}/README.md) |" in listed
 
 
-def test_every_version_that_takes_traffic_is_scaled_by_its_own_container(tmp_path: Path) -> None:
-    """One autoscaler per version; the container it measures exists, and no Deployment fixes the number."""
+def test_every_version_with_traffic_is_scaled_by_the_application_container(tmp_path: Path) -> None:
+    """One autoscaler per version; the container that it measures exists, and no Deployment sets replicas."""
     objects = build(tmp_path, ROOT / "istio" / "base", named("autoscaling"))
-    scalers = [each for each in objects if each["kind"] == "HorizontalPodAutoscaler"]
+    scalers = [item for item in objects if item["kind"] == "HorizontalPodAutoscaler"]
 
-    assert {each["metadata"]["name"] for each in scalers} == {
+    assert {scaler["metadata"]["name"] for scaler in scalers} == {
         "frontend-v1",
         "frontend-v2",
         "webapp-v1",
@@ -177,7 +179,7 @@ def test_every_version_that_takes_traffic_is_scaled_by_its_own_container(tmp_pat
     }
     for scaler in scalers:
         deployment = one(objects, "Deployment", scaler["spec"]["scaleTargetRef"]["name"])
-        containers = {each["name"] for each in deployment["spec"]["template"]["spec"]["containers"]}
+        containers = {container["name"] for container in deployment["spec"]["template"]["spec"]["containers"]}
         (metric,) = scaler["spec"]["metrics"]
         assert metric["containerResource"]["container"] in containers
         assert "replicas" not in deployment["spec"]
@@ -185,15 +187,15 @@ def test_every_version_that_takes_traffic_is_scaled_by_its_own_container(tmp_pat
 
 @pytest.mark.parametrize("release", ["", "v2"], ids=["v1", "v2"])
 @pytest.mark.parametrize("overlay", sorted(FOR_CONTROLLERS))
-def test_under_a_controller_logic_has_one_autoscaler(overlay: str, release: str, tmp_path: Path) -> None:
-    """It names the one workload that there is, which says no number of pods either."""
+def test_with_a_controller_logic_has_one_autoscaler(overlay: str, release: str, tmp_path: Path) -> None:
+    """It targets the only workload of logic, which does not set replicas either."""
     folder = ROOT / "istio" / "overlays" / overlay / release
     objects = build(tmp_path, folder, named("autoscaling"), named("autoscaling") / overlay)
 
     scalers = {
-        each["metadata"]["name"]: each["spec"]["scaleTargetRef"]
-        for each in objects
-        if each["kind"] == "HorizontalPodAutoscaler"
+        item["metadata"]["name"]: item["spec"]["scaleTargetRef"]
+        for item in objects
+        if item["kind"] == "HorizontalPodAutoscaler"
     }
     assert set(scalers) == {"frontend-v1", "frontend-v2", "webapp-v1", "logic"}
     for target in scalers.values():
@@ -202,8 +204,8 @@ def test_under_a_controller_logic_has_one_autoscaler(overlay: str, release: str,
         assert "replicas" not in workload["spec"]
 
 
-def test_flagger_knows_the_autoscaler_that_it_has_to_copy(tmp_path: Path) -> None:
-    """Without this its own copy of logic would stay at one pod."""
+def test_flagger_refers_to_the_autoscaler_that_it_copies(tmp_path: Path) -> None:
+    """Without the reference, Flagger's copy of logic would not be scaled."""
     overlay = ROOT / "istio" / "overlays" / "flagger"
     canary = one(
         build(tmp_path, overlay, named("autoscaling"), named("autoscaling") / "flagger"), "Canary", "logic"
@@ -220,20 +222,20 @@ def test_flagger_knows_the_autoscaler_that_it_has_to_copy(tmp_path: Path) -> Non
 def test_a_budget_is_for_the_pods_of_one_version(tmp_path: Path) -> None:
     """Each Deployment of the base has a budget that selects its pods and no others."""
     objects = build(tmp_path, ROOT / "k8s" / "base", named("disruption-budgets"))
-    budgets = [each for each in objects if each["kind"] == "PodDisruptionBudget"]
+    budgets = [budget for budget in objects if budget["kind"] == "PodDisruptionBudget"]
 
     for name, template in pods(objects):
         labels = template["metadata"]["labels"].items()
         selecting = [
-            each["metadata"]["name"]
-            for each in budgets
-            if each["spec"]["selector"]["matchLabels"].items() <= labels
+            budget["metadata"]["name"]
+            for budget in budgets
+            if budget["spec"]["selector"]["matchLabels"].items() <= labels
         ]
         assert selecting == [name.removeprefix("Deployment ")]
 
 
 def test_the_load_job_ends_with_its_sidecar(tmp_path: Path) -> None:
-    """It asks for a native one, whatever Istio would take; a deadline ends what does not end."""
+    """It requests a native sidecar whatever Istio's default is, and has a deadline."""
     objects = build(tmp_path, ROOT / "k8s" / "base", named("load-job"))
 
     spec = one(objects, "Job", "load")["spec"]
@@ -242,23 +244,23 @@ def test_the_load_job_ends_with_its_sidecar(tmp_path: Path) -> None:
 
 
 def test_feedback_keeps_its_file_on_a_claim(tmp_path: Path) -> None:
-    """The claim takes the place of the volume that ends with the pod."""
+    """The claim replaces the volume that is deleted with the pod."""
     objects = build(tmp_path, ROOT / "k8s" / "base", named("feedback-volume"))
 
     spec = one(objects, "Deployment", "feedback-v1")["spec"]
-    volumes = {each["name"]: each for each in spec["template"]["spec"]["volumes"]}
+    volumes = {volume["name"]: volume for volume in spec["template"]["spec"]["volumes"]}
     assert volumes["data"] == {"name": "data", "persistentVolumeClaim": {"claimName": "feedback"}}
     assert spec["strategy"] == {"type": "Recreate"}
     assert "PersistentVolumeClaim" in kinds(objects)
 
 
 def test_feedback_on_postgres_has_replicas_that_are_replaced_one_by_one(tmp_path: Path) -> None:
-    """Two pods, one database, the password from a Secret and not in the address."""
+    """Two pods, one database, and the password from a Secret, not in the URL."""
     objects = build(tmp_path, ROOT / "k8s" / "base", named("postgres"))
 
     spec = one(objects, "Deployment", "feedback-v1")["spec"]
-    variables = {each["name"]: each for each in spec["template"]["spec"]["containers"][0]["env"]}
-    secret = next(each["metadata"]["name"] for each in objects if each["kind"] == "Secret")
+    variables = {variable["name"]: variable for variable in spec["template"]["spec"]["containers"][0]["env"]}
+    secret = next(item["metadata"]["name"] for item in objects if item["kind"] == "Secret")
     assert spec["replicas"] == 2
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     assert variables["DATABASE_URL"]["value"] == "postgresql://feedback@postgres/feedback"

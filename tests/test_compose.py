@@ -1,4 +1,4 @@
-"""docker-compose.yml beside the manifests: the same pods, run the same way."""
+"""docker-compose.yml runs the same pods as the manifests, in the same way."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FOR_THE_SIDECAR = {
     "NO_PROXY": WITHOUT_PROXY,
     "no_proxy": WITHOUT_PROXY,
 }
-"""What localmesh would give a process besides its manifest."""
+"""The variables that localmesh would add to those of the manifest."""
 FOR_SPANS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"}
 HEALTH = ROOT / "compose" / "health.py"
 WITH_SIDECAR = [place for place in PLACES.pods if has_sidecar(place)]
@@ -50,32 +50,35 @@ WITHOUT_SIDECAR = [place for place in PLACES.pods if not has_sidecar(place)]
 
 
 def environment(container: Container, place: PodEntry) -> dict[str, str]:
-    """The environment that the Deployment gives, in this pod."""
+    """The environment of a container according to its Deployment, in this pod."""
     values = {}
     for variable in container.variables:
         name_of_pod = variable.source == FieldReference("metadata.name")
-        assert name_of_pod or variable.source is None, f"{variable.name} has a source that is not known here"
+        assert name_of_pod or variable.source is None, f"{variable.name} has an unsupported source"
         values[variable.name] = place.name if name_of_pod else variable.value
     return values
 
 
 @pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
-def test_every_pod_of_a_scenario_has_a_container_that_runs_it_as_its_deployment_says(folder: Path) -> None:
-    """Image, command and environment are the Deployment's; besides there is only the proxy."""
+def test_every_pod_of_a_scenario_has_a_container_that_matches_its_deployment(folder: Path) -> None:
+    """Image, command and environment are the Deployment's, plus the variables for the proxy and for spans."""
     for wanted in workloads(folder):
         places = places_of(wanted)
-        assert len(places) >= wanted.replicas, wanted.name
+        assert len(places) >= wanted.replicas, (
+            f"{wanted.name} has {wanted.replicas} pods: add them to compose/pods.yaml, and their containers "
+            f"to docker-compose.yml with `profiles: [{folder.name}]`"
+        )
         for place in places:
-            besides = FOR_SPANS | FOR_THE_SIDECAR if has_sidecar(place) else FOR_SPANS
+            added = FOR_SPANS | FOR_THE_SIDECAR if has_sidecar(place) else FOR_SPANS
             for container, service in zip(wanted.containers, applications(place), strict=True):
                 assert service["image"] == container.image
                 assert tuple(service["command"]) == container.command
-                assert service["environment"] == environment(container, place) | besides
+                assert service["environment"] == environment(container, place) | added
 
 
 @pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
 def test_a_pod_has_a_sidecar_where_istio_injects_one(folder: Path) -> None:
-    """As the Namespace and the labels of the pod say."""
+    """According to the Namespace and the labels of the pod."""
     is_injected = build(resources(folder)).is_injected
 
     for wanted in workloads(folder):
@@ -83,8 +86,8 @@ def test_a_pod_has_a_sidecar_where_istio_injects_one(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
-def test_every_volume_of_a_pod_is_one_of_its_container(folder: Path) -> None:
-    """What may be written in the pod may be written here: the root is read-only in both."""
+def test_every_mount_of_a_container_exists_in_compose(folder: Path) -> None:
+    """The same folders are writable; the root file system is read-only in both."""
     for wanted in workloads(folder):
         for place in places_of(wanted):
             for container, service in zip(wanted.containers, applications(place), strict=True):
@@ -93,23 +96,26 @@ def test_every_volume_of_a_pod_is_one_of_its_container(folder: Path) -> None:
                 assert {mount.path for mount in container.mounts} <= mounted
 
 
-def test_pods_of_some_scenarios_alone_are_in_profiles_of_their_names() -> None:
-    """What the base wants is always there; every other pod as soon as its scenario is named as a profile."""
+def test_pods_that_only_some_scenarios_have_are_in_profiles_with_their_names() -> None:
+    """The pods of the base always run; the others if the profile of their scenario is active."""
     base = names(ROOT / "istio" / "base")
     wanted = {
-        place.name: [each.name for each in OVERLAYS if place.name in names(each)] for place in PLACES.pods
+        place.name: [overlay.name for overlay in OVERLAYS if place.name in names(overlay)]
+        for place in PLACES.pods
     }
 
     for place in PLACES.pods:
         expected = None if place.name in base else wanted[place.name]
-        assert [each.get("profiles") for each in applications(place)] == [expected] * len(applications(place))
+        assert [service.get("profiles") for service in applications(place)] == [expected] * len(
+            applications(place)
+        )
     assert all(wanted.values())
 
 
 @pytest.mark.parametrize("place", WITH_SIDECAR, ids=[place.name for place in WITH_SIDECAR])
-def test_an_application_shares_the_network_of_its_sidecar_alone(place: PodEntry) -> None:
-    """The sidecar's container is the pod's network, found under the name in the file of places."""
-    (network,) = {each["network_mode"] for each in applications(place)}
+def test_an_application_shares_the_network_of_its_sidecar(place: PodEntry) -> None:
+    """The sidecar's container has the pod's network, with the host name of compose/pods.yaml."""
+    (network,) = {service["network_mode"] for service in applications(place)}
     kind, _, name = network.partition(":")
     sidecar = composed()[name]
 
@@ -121,8 +127,8 @@ def test_an_application_shares_the_network_of_its_sidecar_alone(place: PodEntry)
 
 
 @pytest.mark.parametrize("place", WITHOUT_SIDECAR, ids=[place.name for place in WITHOUT_SIDECAR])
-def test_a_pod_without_sidecar_has_a_network_of_its_own(place: PodEntry) -> None:
-    """Found under the name in the file of places, too."""
+def test_a_pod_without_a_sidecar_has_its_own_network(place: PodEntry) -> None:
+    """It has the host name of compose/pods.yaml, too."""
     (service,) = applications(place)
 
     assert service["networks"] == {"mesh": {"aliases": [place.host]}}
@@ -130,8 +136,8 @@ def test_a_pod_without_sidecar_has_a_network_of_its_own(place: PodEntry) -> None
 
 
 @pytest.mark.parametrize("place", PLACES.pods, ids=[place.name for place in PLACES.pods])
-def test_the_log_of_a_pod_is_where_its_containers_write_it(place: PodEntry) -> None:
-    """All of them add to one file, on a volume that they share with localmesh."""
+def test_the_containers_of_a_pod_write_to_its_log(place: PodEntry) -> None:
+    """All of them append to one file, on a volume that they share with localmesh."""
     for service in applications(place):
         written = service["entrypoint"][2].replace("$$POD_NAME", service["environment"]["POD_NAME"])
 
@@ -140,23 +146,23 @@ def test_the_log_of_a_pod_is_where_its_containers_write_it(place: PodEntry) -> N
 
 
 @pytest.mark.parametrize("gateway", PLACES.gateways, ids=[gateway.name for gateway in PLACES.gateways])
-def test_a_gateway_is_found_under_the_name_of_its_container(gateway: GatewayEntry) -> None:
-    """And published on the loopback alone."""
+def test_a_gateway_has_the_host_name_of_its_container(gateway: GatewayEntry) -> None:
+    """It is published only on the loopback interface."""
     service = composed()[gateway.host]
 
     assert service["command"] == ["sidecar", gateway.name, "--gateway", "--listen", "0.0.0.0"]
     assert [filled(port) for port in service["ports"]] == ["127.0.0.1:8080:8080"]
 
 
-def test_no_proxy_starts_before_the_control_plane_has_its_manifests() -> None:
-    """A scenario that does not exist ends `up` with one error, not under the warnings of seven Envoys."""
+def test_proxies_start_after_the_control_plane_has_its_manifests() -> None:
+    """An unknown scenario ends `up` with one error, without the warnings of seven Envoys."""
     proxies = [service for service in composed().values() if (service.get("command") or [""])[0] == "sidecar"]
 
     assert len(proxies) == len(WITH_SIDECAR) + len(PLACES.gateways)
     for service in proxies:
         assert service["depends_on"] == {"localmesh": {"condition": "service_healthy"}}
-    assert _checked(composed()["localmesh"]) == ["manifests", "http://127.0.0.1:7080"]
-    assert _checked(composed()[PLACES.gateways[0].host]) == ["mesh", "http://localmesh:7080"]
+    assert _health_check_arguments(composed()["localmesh"]) == ["manifests", "http://127.0.0.1:7080"]
+    assert _health_check_arguments(composed()[PLACES.gateways[0].host]) == ["mesh", "http://localmesh:7080"]
 
 
 @pytest.mark.parametrize(
@@ -168,8 +174,8 @@ def test_no_proxy_starts_before_the_control_plane_has_its_manifests() -> None:
     ],
     ids=["without manifests", "before it is ready", "ready"],
 )
-def test_health_is_what_the_api_says(mesh: dict[str, Any], with_manifests: int, ready: int) -> None:
-    """The control plane is healthy with its manifests, the gateway when all behind it is ready."""
+def test_health_follows_the_api(mesh: dict[str, Any], with_manifests: int, ready: int) -> None:
+    """The control plane is healthy once it has manifests, the gateway once the whole mesh is ready."""
     with _answering(json.dumps(mesh).encode()) as url:
         statuses = [
             subprocess.run([sys.executable, "-I", "-S", HEALTH, check, url], check=False).returncode
@@ -179,8 +185,8 @@ def test_health_is_what_the_api_says(mesh: dict[str, Any], with_manifests: int, 
     assert statuses == [with_manifests, ready]
 
 
-def test_people_are_told_the_published_addresses() -> None:
-    """Other ports on this machine are said, too, not those inside."""
+def test_messages_contain_the_published_addresses() -> None:
+    """Messages name the ports on this machine, also if they were changed, not those in the containers."""
     announced = composed()["localmesh"]["environment"]
 
     for name, service in (
@@ -191,8 +197,8 @@ def test_people_are_told_the_published_addresses() -> None:
         assert announced[name] == "http://" + published.rpartition(":")[0]
 
 
-def test_nothing_is_published_but_on_the_loopback() -> None:
-    """Neither the gateway nor the API nor a dashboard can be reached from another machine."""
+def test_ports_are_published_only_on_the_loopback_interface() -> None:
+    """Other machines cannot reach the gateway, the API or a dashboard."""
     published = [filled(port) for service in composed().values() for port in service.get("ports") or ()]
 
     assert published
@@ -200,7 +206,7 @@ def test_nothing_is_published_but_on_the_loopback() -> None:
 
 
 def test_every_container_of_the_project_is_hardened() -> None:
-    """No root, no capabilities, nothing written but on volumes: as in the Deployments."""
+    """No root, no capabilities, a read-only root file system: as in the Deployments."""
     own = [service for service in composed().values() if service["image"].startswith("sentimesh/")]
 
     for service in own:
@@ -211,7 +217,7 @@ def test_every_container_of_the_project_is_hardened() -> None:
 
 
 def test_images_are_the_projects_own_or_pinned() -> None:
-    """What is not built from a Dockerfile here is an image of a version."""
+    """An image that is not built from a Dockerfile of the project has a version as its tag."""
     for name, service in composed().items():
         if service["image"].startswith("sentimesh/"):
             assert (ROOT / service["build"]["dockerfile"]).is_file(), name
@@ -220,7 +226,7 @@ def test_images_are_the_projects_own_or_pinned() -> None:
 
 
 def test_a_scenario_is_chosen_by_name() -> None:
-    """Without a name it is the base."""
+    """The default is the base."""
     command = composed()["localmesh"]["command"]
     (folder,) = (word.partition("=")[2] for word in command if word.startswith("--kustomize="))
 
@@ -228,7 +234,7 @@ def test_a_scenario_is_chosen_by_name() -> None:
     assert (ROOT / VARIABLE.sub("canary", folder)).resolve() == ROOT / "istio" / "overlays" / "canary"
 
 
-def _checked(service: Mapping[str, Any]) -> list[str]:
+def _health_check_arguments(service: Mapping[str, Any]) -> list[str]:
     kind, python, script, *arguments = service["healthcheck"]["test"]
     assert (kind, python) == ("CMD", "python")
     assert ROOT / script == HEALTH

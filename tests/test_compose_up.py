@@ -1,4 +1,4 @@
-"""The containers of docker-compose.yml, brought up for real: builds images, so only where it is asked for."""
+"""The running containers of docker-compose.yml; builds images and therefore runs only on request."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import requests
 from localmesh.runtime.workloads import FreePorts
 from tests.live import ROOT
 
-ASKED_FOR = "SENTIMESH_TEST_COMPOSE"
+ENABLED_BY = "SENTIMESH_TEST_COMPOSE"
 LOADGEN = Path(sys.executable).with_name("loadgen")
 LOCALMESH = Path(sys.executable).with_name("localmesh")
-PATIENCE_SECONDS = 180
+READY_SECONDS = 180
 
 
 def _compose() -> list[str] | None:
-    """The command that there is: the plugin of today, or the program of before."""
+    """The available command: Docker's plugin, or the former program."""
     for command in (["docker", "compose"], ["docker-compose"]):
         if (
             shutil.which(command[0])
@@ -35,15 +35,15 @@ def _compose() -> list[str] | None:
 
 pytestmark = [
     pytest.mark.docker,
-    pytest.mark.timeout(0),  # builds take as long as they take
+    pytest.mark.timeout(0),  # the time for builds is not limited
     pytest.mark.xdist_group("application"),
-    pytest.mark.skipif(not os.environ.get(ASKED_FOR), reason=f"builds images: set {ASKED_FOR}=1 to run it"),
-    pytest.mark.skipif(not shutil.which("docker"), reason="no docker on the PATH"),
+    pytest.mark.skipif(not os.environ.get(ENABLED_BY), reason=f"builds images: set {ENABLED_BY}=1 to run it"),
+    pytest.mark.skipif(not shutil.which("docker"), reason="docker is not on the PATH"),
 ]
 
 
 class Composed:
-    """A project of its own with ports of its own."""
+    """A separate Compose project with its own ports."""
 
     def __init__(self, folder: Path, scenario: str = "canary", name: str = "sentimesh-test") -> None:
         ports = FreePorts()
@@ -60,23 +60,23 @@ class Composed:
             "LOCALMESH_URL": self.api,
         }
 
-    def run(self, *command: str | Path, is_good: bool = True) -> str:
-        """What a command says; it has to end well, or else badly."""
+    def run(self, *command: str | Path, succeeds: bool = True) -> str:
+        """Run a command, which must succeed or must fail; return its output."""
         finished = subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
         )
-        assert (finished.returncode == 0) is is_good, finished.stdout + finished.stderr
+        assert (finished.returncode == 0) is succeeds, finished.stdout + finished.stderr
         return finished.stdout
 
-    def compose(self, *arguments: str, is_good: bool = True) -> str:
-        """What Compose says."""
+    def compose(self, *arguments: str, succeeds: bool = True) -> str:
+        """Run Compose; return its output."""
         command = _compose()
         assert command, "docker is here, but neither `docker compose` nor `docker-compose`"
-        return self.run(*command, *arguments, is_good=is_good)
+        return self.run(*command, *arguments, succeeds=succeeds)
 
-    def until_ready(self) -> None:
-        """Waits until all of the mesh is."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def wait_until_ready(self) -> None:
+        """Wait until the whole mesh is ready."""
+        deadline = time.monotonic() + READY_SECONDS
         while not self._is_ready():
             assert time.monotonic() < deadline, self.compose("logs", "localmesh")
             time.sleep(0.2)
@@ -90,60 +90,60 @@ class Composed:
 
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """The canary, built and up."""
+    """The running canary, with freshly built images."""
     project = Composed(tmp_path_factory.mktemp("compose"))
     try:
         project.compose("up", "--detach", "--build")
-        project.until_ready()
+        project.wait_until_ready()
         yield project
     finally:
         project.compose("down", "--volumes")
 
 
-def test_the_scenario_that_was_named_is_proven(composed: Composed) -> None:
-    """SCENARIO=canary; the proof sends from this machine."""
+def test_the_chosen_scenario_is_proved(composed: Composed) -> None:
+    """SCENARIO=canary; loadgen runs on this machine."""
     assert "canary  PASS" in composed.run(LOADGEN, "prove", "canary")
 
 
-def test_the_proof_needs_no_python_on_the_host(composed: Composed) -> None:
-    """The load generator as a container, on the network of the mesh."""
+def test_the_proof_does_not_need_python_on_the_host(composed: Composed) -> None:
+    """loadgen runs as a container on the network of the mesh."""
     assert "canary  PASS" in composed.compose("run", "--rm", "loadgen", "prove", "canary")
 
 
-def test_scenarios_are_applied_and_proven_from_the_container(composed: Composed) -> None:
-    """It names overlays by paths that mean the same where they are applied."""
+def test_scenarios_are_applied_and_proved_from_the_container(composed: Composed) -> None:
+    """The paths of overlays are the same in loadgen's and localmesh's containers."""
     assert "shadow  PASS" in composed.compose("run", "--rm", "loadgen", "prove", "--apply", "shadow")
 
 
 def test_another_overlay_is_applied_from_the_host(composed: Composed) -> None:
-    """Its kustomization is built here; copies are counted in containers, and their logs read."""
+    """kustomize runs on the host; the proof reads the metrics and logs of the containers."""
     composed.run(LOCALMESH, "apply", "-k", "istio/overlays/shadow")
 
     assert "shadow  PASS" in composed.run(LOADGEN, "prove", "shadow")
 
 
-def test_pods_of_a_profile_come_and_go_with_their_scenario(composed: Composed) -> None:
-    """One without sidecar and one of two containers: they run all the time, and are not always wanted."""
+def test_pods_of_a_profile_join_and_leave_the_mesh_with_their_scenario(composed: Composed) -> None:
+    """A pod without a sidecar and one with two containers: they always run but are not always configured."""
     for scenario in ("egress", "mtls-strict", "egress"):
         composed.run(LOCALMESH, "apply", "-k", f"istio/overlays/{scenario}")
-        composed.until_ready()
+        composed.wait_until_ready()
 
         assert f"{scenario}  PASS" in composed.run(LOADGEN, "prove", scenario)
 
 
-def test_a_program_that_ended_comes_back_into_the_mesh(composed: Composed) -> None:
-    """Its container is restarted in the network of its sidecar, which went on."""
+def test_a_restarted_application_joins_the_mesh_again(composed: Composed) -> None:
+    """Its container is restarted in the network of its sidecar, which kept running."""
     composed.compose("restart", "logic-v1")
-    composed.until_ready()
+    composed.wait_until_ready()
 
     assert "Ready" in composed.run(LOCALMESH, "status")
 
 
-def test_a_scenario_that_does_not_exist_ends_up(tmp_path: Path) -> None:
-    """With what is wrong, once, and no proxy that asks for ever."""
+def test_an_unknown_scenario_ends_compose_up(tmp_path: Path) -> None:
+    """The error is printed once, and no proxy keeps connecting."""
     project = Composed(tmp_path, scenario="nowhere", name="sentimesh-test-nowhere")
     try:
-        project.compose("up", "--build", is_good=False)
+        project.compose("up", "--build", succeeds=False)
         logs = project.compose("logs")
     finally:
         project.compose("down", "--volumes")

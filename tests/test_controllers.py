@@ -1,6 +1,6 @@
-"""Overlays for controllers (Flagger, Argo Rollouts): no test runs those, so their objects are checked.
+"""Overlays for controllers (Flagger, Argo Rollouts), which no test runs: checks of their objects.
 
-The schemas are those that the tools publish, in the versions that tests/schemas/NOTICE names.
+The schemas are those that the tools publish, in the versions of tests/schemas/NOTICE.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ WORKLOAD = {"flagger": "Deployment", "argo-rollouts": "Rollout"}
 
 @cache
 def built(folder: str) -> tuple[Object, ...]:
-    """What kustomize makes of a folder below istio/overlays, without its notes on where from."""
+    """The objects of a folder of istio/overlays, without kustomize's annotations of their origin."""
     objects = tuple(yaml.safe_load_all(build_kustomization(ROOT / "istio" / "overlays" / folder).text))
-    for each in objects:
+    for item in objects:
         for note in ("config.kubernetes.io/origin", "alpha.config.kubernetes.io/transformations"):
-            each["metadata"]["annotations"].pop(note, None)
+            item["metadata"]["annotations"].pop(note, None)
     return objects
 
 
 def one(folder: str, kind: str, name: str = "logic") -> Object:
-    """The only object of that kind and name."""
-    (found,) = (each for each in built(folder) if (each["kind"], each["metadata"]["name"]) == (kind, name))
-    return copy.deepcopy(found)
+    """The only object with that kind and name."""
+    (match,) = (item for item in built(folder) if (item["kind"], item["metadata"]["name"]) == (kind, name))
+    return copy.deepcopy(match)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -48,58 +48,58 @@ class TestSchemas:
     def test_custom_resources_are_valid(self, overlay: str) -> None:
         """Each object of the tool's kinds, in the overlay and in its release of v2."""
         for folder in (overlay, f"{overlay}/v2"):
-            own = [each for each in built(folder) if each["kind"] in OWN_KINDS[overlay]]
+            own = [item for item in built(folder) if item["kind"] in OWN_KINDS[overlay]]
 
-            assert {each["kind"] for each in own} == OWN_KINDS[overlay]
-            assert [list(problems(each)) for each in own] == [[]] * len(own)
+            assert {item["kind"] for item in own} == OWN_KINDS[overlay]
+            assert [list(problems(item)) for item in own] == [[]] * len(own)
 
-    def test_an_unknown_field_is_found(self, overlay: str) -> None:
-        """At any depth, as the API server would in strict mode."""
+    def test_an_unknown_field_is_a_problem(self, overlay: str) -> None:
+        """At any depth, as in the API server's strict mode."""
         for kind in OWN_KINDS[overlay]:
-            found = next(each for each in built(overlay) if each["kind"] == kind)
-            wrong = copy.deepcopy(found)
+            valid = next(item for item in built(overlay) if item["kind"] == kind)
+            wrong = copy.deepcopy(valid)
             where = wrong["spec"]["template"]["spec"]["containers"][0] if kind == "Rollout" else wrong["spec"]
             where["intervall"] = "30s"
 
             assert ["intervall" in problem for problem in problems(wrong)] == [True]
 
-    def test_localmesh_refuses_it_and_says_whose_it_is(self, overlay: str) -> None:
-        """One problem for each object that it cannot run, and none with the others."""
+    def test_localmesh_rejects_it_and_names_the_tool(self, overlay: str) -> None:
+        """One problem for each unsupported object, and none for the others."""
         with pytest.raises(ManifestError) as refused:
             load(kustomizations=[ROOT / "istio" / "overlays" / overlay])
 
-        told = [(problem.code, str(problem)) for problem in refused.value.problems]
+        refusals = [(problem.code, str(problem)) for problem in refused.value.problems]
         tool = {"flagger": "Flagger", "argo-rollouts": "Argo Rollouts"}[overlay]
-        assert {code for code, _ in told} == {"SM302"}
-        assert all(f"it is for {tool}, which runs on a cluster" in text for _, text in told)
+        assert {code for code, _ in refusals} == {"SM302"}
+        assert all(f"it is for {tool}, which runs on a cluster" in text for _, text in refusals)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 class TestRelease:
-    def test_the_release_changes_the_template_alone(self, overlay: str) -> None:
-        """From v1 to v2 everything else stays, the selector too: the template is what the tool watches."""
+    def test_the_release_changes_only_the_template(self, overlay: str) -> None:
+        """v1 and v2 differ only in the template, which the tool watches; the selector stays the same."""
         kind = WORKLOAD[overlay]
         before, after = one(overlay, kind), one(f"{overlay}/v2", kind)
         others = [
-            [each for each in built(folder) if each["kind"] != kind or each["metadata"]["name"] != "logic"]
+            [item for item in built(folder) if item["kind"] != kind or item["metadata"]["name"] != "logic"]
             for folder in (overlay, f"{overlay}/v2")
         ]
 
-        templates = [each["spec"].pop("template") for each in (before, after)]
+        templates = [workload["spec"].pop("template") for workload in (before, after)]
 
         assert others[0] == others[1]
         assert before["spec"] == after["spec"]
-        assert [each["metadata"]["labels"]["version"] for each in templates] == ["v1", "v2"]
+        assert [template["metadata"]["labels"]["version"] for template in templates] == ["v1", "v2"]
 
-    def test_the_released_pod_is_that_of_the_base(self, overlay: str) -> None:
-        """The templates are those of logic-v1 and logic-v2, faults and hardening included."""
+    def test_the_released_pod_equals_that_of_the_base(self, overlay: str) -> None:
+        """The templates equal those of logic-v1 and logic-v2, with faults and hardening."""
         for version, folder in (("v1", overlay), ("v2", f"{overlay}/v2")):
             base = one("../base", "Deployment", f"logic-{version}")
 
             assert one(folder, WORKLOAD[overlay])["spec"]["template"] == base["spec"]["template"]
 
-    def test_the_selector_fits_and_names_no_version(self, overlay: str) -> None:
-        """Kubernetes lets nobody change a selector later."""
+    def test_the_selector_matches_both_versions(self, overlay: str) -> None:
+        """The selector of a workload is immutable."""
         workload = one(overlay, WORKLOAD[overlay])["spec"]
 
         selector = workload["selector"]["matchLabels"]
@@ -107,55 +107,57 @@ class TestRelease:
         assert "version" not in selector
         assert selector.items() <= workload["template"]["metadata"]["labels"].items()
 
-    def test_the_route_of_the_base_is_gone(self, overlay: str) -> None:
-        """A second VirtualService or rule for logic would be in the tool's way."""
+    def test_the_route_of_the_base_is_removed(self, overlay: str) -> None:
+        """A second VirtualService or DestinationRule for logic would conflict with the tool's."""
         subsets = [
             destination["destination"].get("subset")
-            for each in built(overlay)
-            if each["kind"] == "VirtualService" and each["metadata"]["name"] == "logic"
-            for route in each["spec"]["http"]
+            for item in built(overlay)
+            if item["kind"] == "VirtualService" and item["metadata"]["name"] == "logic"
+            for route in item["spec"]["http"]
             for destination in route["route"]
         ]
-        rules = [each for each in built(overlay) if each["kind"] == "DestinationRule"]
+        rules = [item for item in built(overlay) if item["kind"] == "DestinationRule"]
 
         assert not any(subsets)
-        assert {each["metadata"]["name"] for each in rules} == {"frontend"}
+        assert {rule["metadata"]["name"] for rule in rules} == {"frontend"}
 
 
-def test_what_the_canary_of_flagger_names_is_there() -> None:
-    """The target; and not what Flagger makes itself: the Services and the VirtualService of logic."""
+def test_the_canary_of_flagger_refers_to_existing_objects() -> None:
+    """The target exists; the Service and VirtualService of logic do not, as Flagger creates them."""
     canary = one("flagger", "Canary")["spec"]
-    names = {(each["kind"], each["metadata"]["name"]) for each in built("flagger")}
+    names = {(item["kind"], item["metadata"]["name"]) for item in built("flagger")}
 
     assert (canary["targetRef"]["kind"], canary["targetRef"]["name"]) in names
     assert not names & {("Service", "logic"), ("VirtualService", "logic")}
     assert canary["service"]["name"] == "logic"
 
 
-def test_what_the_rollout_names_is_there() -> None:
-    """Both Services, the route with both as its destinations, the analysis with its argument."""
+def test_the_rollout_refers_to_existing_objects() -> None:
+    """Both Services, the route with both as destinations, and the analysis with its argument."""
     canary = one("argo-rollouts", "Rollout")["spec"]["strategy"]["canary"]
     istio = canary["trafficRouting"]["istio"]["virtualService"]
     route = next(
-        each
-        for each in one("argo-rollouts", "VirtualService", istio["name"])["spec"]["http"]
-        if each["name"] in istio["routes"]
+        rule
+        for rule in one("argo-rollouts", "VirtualService", istio["name"])["spec"]["http"]
+        if rule["name"] in istio["routes"]
     )
     services = [canary["stableService"], canary["canaryService"]]
 
-    assert [each["destination"]["host"] for each in route["route"]] == services
-    assert [each["weight"] for each in route["route"]] == [100, 0]
+    assert [destination["destination"]["host"] for destination in route["route"]] == services
+    assert [destination["weight"] for destination in route["route"]] == [100, 0]
     assert all(one("argo-rollouts", "Service", service) for service in services)
     for analysis in (step["analysis"] for step in canary["steps"] if "analysis" in step):
         (template,) = analysis["templates"]
         wanted = one("argo-rollouts", "AnalysisTemplate", template["templateName"])["spec"]["args"]
-        assert [each["name"] for each in analysis["args"]] == [each["name"] for each in wanted]
+        assert [argument["name"] for argument in analysis["args"]] == [
+            argument["name"] for argument in wanted
+        ]
         assert analysis["args"][0]["value"] == canary["canaryService"]
 
 
 @pytest.fixture(scope="module")
 def installed() -> Iterator[None]:
-    """The pinned definitions on the cluster; those that were not there before go again."""
+    """The pinned definitions on the cluster; those that the test created are deleted."""
     new = [file for file in sorted(DEFINITIONS.glob("*.json")) if _kubectl("get", "-f", file).returncode]
     files = [argument for file in new for argument in ("-f", file)]
     if new:
@@ -169,10 +171,10 @@ def installed() -> Iterator[None]:
 @pytest.mark.cluster
 @pytest.mark.parametrize("folder", ["flagger", "flagger/v2", "argo-rollouts", "argo-rollouts/v2"])
 def test_the_api_server_accepts_the_custom_resources(installed: None, folder: str) -> None:
-    """With strict validation, which knows the rules that a JSON schema cannot say."""
-    own = [each for each in built(folder) if each["kind"] in OWN_KINDS[folder.partition("/")[0]]]
-    there_at_all_times = {"namespace": "default"}
-    own = [{**each, "metadata": {**each["metadata"], **there_at_all_times}} for each in own]
+    """With strict validation, which includes rules that a JSON schema cannot express."""
+    own = [item for item in built(folder) if item["kind"] in OWN_KINDS[folder.partition("/")[0]]]
+    existing_namespace = {"namespace": "default"}
+    own = [{**item, "metadata": {**item["metadata"], **existing_namespace}} for item in own]
     text = yaml.safe_dump_all(own)
 
     answer = _kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", text=text)

@@ -1,4 +1,4 @@
-"""The examples in docstrings are true."""
+"""The examples in docstrings are correct."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MODULES = sorted(
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_in_docstrings_are_true(name: str) -> None:
-    """Every `>>>` of a module gives what stands below it."""
-    found = doctest.testmod(importlib.import_module(name))
+def test_examples_in_docstrings_are_correct(name: str) -> None:
+    """Every `>>>` of a module returns the value below it."""
+    results = doctest.testmod(importlib.import_module(name))
 
-    assert found.failed == 0
+    assert results.failed == 0

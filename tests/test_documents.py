@@ -1,18 +1,23 @@
-"""Pages are true: links lead somewhere, commands exist, and lists are complete."""
+"""Pages are correct: links have targets, commands exist, and lists are complete."""
 
 from __future__ import annotations
 
 import functools
 import re
+import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from loadgen.cli import commands as loadgen_commands
 from loadgen.statistics.judge import Verdict
 from localmesh import __version__
+from localmesh.cli.commands import COMMANDS as LOCALMESH_COMMANDS
+from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
+from tests.pages import commands, difference
+from tests.scenario_lists import TABLE_PAGE, scenarios, with_table
 
 PAGES = sorted(
     path
@@ -23,7 +28,15 @@ IDS = [str(path.relative_to(ROOT)) for path in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 ANCHOR = re.compile(r"\[[^\]]*\]\(([^)#\s]*)#([^)\s]+)\)")
 MAKE = re.compile(r"(?:^|\$ |`)make ([a-z-]+)", flags=re.MULTILINE)
-COMMAND = re.compile(r"(?:\.venv/bin/|\$ |`)(localmesh|loadgen) ([a-z-]+)")
+COMMANDS = {"localmesh": set(LOCALMESH_COMMANDS), "loadgen": set(loadgen_commands().commands)}
+COMMAND = re.compile(r"(?:\.venv/bin/|\$ |`)(localmesh|loadgen) ([a-z][a-z-]*)")
+RECIPES = sorted((ROOT / "docs" / "contributing").glob("*.md"))
+PATH = re.compile(
+    r"(?<![\w./])((?:services|k8s|istio|localmesh|loadgen|tests|scripts|docs|compose)/[\w./*-]*[\w*])"
+)
+NEW = re.compile(r"[A-Z]|my[-_]thing")
+"""What the contributor of a recipe writes."""
+NAME = re.compile(r"^`([A-Za-z]*_[A-Za-z_]+|[a-z]+[A-Z]\w+|SM\d{3}|[A-Z]{4,})`$")
 OWN_TERMS = {
     "check",
     "deviation",
@@ -39,12 +52,12 @@ OWN_TERMS = {
     "target",
     "verdict",
 }
-"""The words that pages use in a meaning that Istio, Envoy and Kubernetes do not give them."""
+"""The terms whose meaning on pages is not that of Istio, Envoy or Kubernetes."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link of a page names a file or folder of the repository."""
+def test_links_have_targets(page: Path) -> None:
+    """Every relative link of a page refers to a file or folder of the repository."""
     links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
 
     missing = [link for link in links if not (page.parent / link).exists()]
@@ -54,7 +67,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_anchors_exist(page: Path) -> None:
-    """Every link to a section names a heading of the page that it leads to."""
+    """Every link to a section refers to a heading of the linked page."""
     links = [(path, anchor) for path, anchor in ANCHOR.findall(page.read_text()) if "://" not in path]
 
     missing = [
@@ -64,6 +77,38 @@ def test_anchors_exist(page: Path) -> None:
     ]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("page", RECIPES, ids=[page.name for page in RECIPES])
+def test_files_named_in_recipes_exist(page: Path) -> None:
+    """Every path in code on a page for contributors; those of the new files have a name in capitals."""
+    text = page.read_text()
+    paths = {match for code in _code(text) for match in PATH.findall(code) if not NEW.search(match)}
+
+    missing = [path for path in sorted(paths) if not (any(ROOT.glob(path)))]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", RECIPES, ids=[page.name for page in RECIPES])
+def test_names_in_recipes_exist(page: Path) -> None:
+    """A field, table or function in code on a page for contributors occurs in the code."""
+    words = {match for code in _code(page.read_text()) for match in NAME.findall(code)}
+
+    unknown = [word for word in sorted(words) if not _occurs(word)]
+
+    assert unknown == []
+
+
+@pytest.mark.parametrize("page", RECIPES, ids=[page.name for page in RECIPES])
+def test_searches_in_recipes_find_what_is_shown(page: Path) -> None:
+    """Every `git grep` finds something, and prints what is below it."""
+    for command in commands(page.read_text()):
+        if command.line.startswith("git grep "):
+            finished = subprocess.run(
+                shlex.split(command.line), cwd=ROOT, capture_output=True, text=True, check=True
+            )
+            assert difference(command.shown, finished.stdout.splitlines()) == ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
@@ -81,7 +126,7 @@ def test_commands_exist(page: Path) -> None:
     """Every `localmesh …` and `loadgen …` in code on a page is a command of that program."""
     named = {match for code in _code(page.read_text()) for match in COMMAND.findall(code)}
 
-    unknown = [names for names in sorted(named) if not _is_command(*names)]
+    unknown = [(program, command) for program, command in sorted(named) if command not in COMMANDS[program]]
 
     assert unknown == []
 
@@ -103,17 +148,25 @@ def test_every_page_is_in_the_index() -> None:
     assert {str(page.relative_to(folder)) for page in folder.rglob("*.md")} - {"README.md"} <= linked
 
 
-def test_every_scenario_is_listed() -> None:
-    """`docs/scenarios.md` links the page of each overlay."""
-    overlays = {f"../{page.relative_to(ROOT)}" for page in ROOT.glob("istio/overlays/*/README.md")}
+def test_the_table_of_scenarios_is_golden(update_golden: bool) -> None:
+    """A row for the page of each scenario, with what its heading says; `make golden` writes it."""
+    text = TABLE_PAGE.read_text()
+    if update_golden:
+        text = with_table(text, scenarios())
+        TABLE_PAGE.write_text(text)
 
-    linked = set(LINK.findall((ROOT / "docs" / "scenarios.md").read_text()))
+    assert text == with_table(text, scenarios()), "run `make golden`"
 
-    assert overlays <= linked
+
+def test_overlays_for_controllers_are_listed() -> None:
+    """In a table of their own, since no proof runs them."""
+    linked = set(LINK.findall(TABLE_PAGE.read_text()))
+
+    assert {f"../istio/overlays/{name}/README.md" for name in FOR_CONTROLLERS} <= linked
 
 
 def test_the_glossary_defines_our_own_terms() -> None:
-    """Each once, in alphabetical order, and the verdicts among them."""
+    """Each term once, in alphabetical order, including INCONCLUSIVE."""
     text = (ROOT / "docs" / "glossary.md").read_text()
     field, own = (_first_column(section) for section in text.split("\n## ")[1:])
 
@@ -134,7 +187,7 @@ def test_the_changelog_has_the_version() -> None:
 
 
 def test_every_make_target_has_a_line_of_help() -> None:
-    """`make` alone lists every target that is meant for people."""
+    """`make` without a target lists every target for users."""
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert phony is not None
@@ -144,7 +197,7 @@ def test_every_make_target_has_a_line_of_help() -> None:
 
 
 def test_no_file_names_a_package_registry() -> None:
-    """Packages are referred to by name; the client's settings say where they come from."""
+    """Packages are referred to by name; the client's settings determine the registry."""
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
@@ -180,10 +233,11 @@ def _code(text: str) -> list[str]:
 
 
 @functools.cache
-def _is_command(program: str, command: str) -> bool:
-    """Whether a program has a command."""
-    path = Path(sys.executable).with_name(program)
-    return subprocess.run([path, command, "--help"], capture_output=True, check=False).returncode == 0
+def _occurs(word: str) -> bool:
+    """Whether the code or a manifest of the repository has this word."""
+    files = ["*.py", "*.yaml", "*.txt", "*.toml", "Makefile"]
+    command = ["git", "grep", "--quiet", "--word-regexp", "--fixed-strings", word, "--", *files]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 @functools.cache

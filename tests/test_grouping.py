@@ -1,7 +1,6 @@
-"""Whole applications that are kept busy, or timed, are tested one at a time: two cores hold no two of them.
+"""Tests that load or time a whole application run one at a time, as two cores are too few for two of them.
 
-Those that get a few requests, and are asked what they answer and not when, run beside them
-(`application-calm`).
+Tests that send a few requests and do not measure time run in parallel with them (`application-calm`).
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ import pytest
 
 
 @pytest.mark.xdist_group("application")
-def test_the_group_of_an_application_is_seen(request: pytest.FixtureRequest) -> None:
-    """pytest-xdist keeps together what has the same suffix, and some versions of pytest take none."""
+def test_the_group_of_an_application_is_recognized(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist groups tests by this suffix, which some versions of pytest do not add."""
     if not request.config.getoption("loadgroup", default=False):
         pytest.skip("the tests are not distributed by group")
 

@@ -42,7 +42,7 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ports_are_variables(folder: Path) -> None:
-    """And messages of localmesh about them name the variables (`--from-make`)."""
+    """Messages of localmesh about ports name the variables (`--from-make`)."""
     chosen = make(folder, "up", "SCENARIO=canary", "GATEWAY_PORT=8090", "API_PORT=7090")
     usual = make(folder, "up")
 
@@ -84,7 +84,7 @@ def test_an_unknown_scenario_is_an_error_that_lists_all(folder: Path, words: lis
     assert finished.stderr.startswith(f'there is no scenario "{named}"; there are: ab-testing ')
 
 
-def test_a_word_behind_another_target_is_no_scenario(folder: Path) -> None:
+def test_a_word_after_another_target_is_not_a_scenario(folder: Path) -> None:
     """`make demo` always proves the canary."""
     finished = make(folder, "scenarios", "canary")
 

@@ -1,4 +1,4 @@
-"""Network policies let through what the application needs, and nothing else: one table of connections."""
+"""Network policies allow the connections that the application needs, and no others."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Ending:
-    """One end of a connection: a pod by namespace and labels; without a namespace, outside of the cluster."""
+class Endpoint:
+    """One end of a connection: a pod by namespace and labels; without a namespace, outside the cluster."""
 
     namespace: str | None
     labels: Labels = field(default_factory=dict)
 
 
-def service(app: str) -> Ending:
-    return Ending("sentimesh", {"app": app})
+def service(app: str) -> Endpoint:
+    return Endpoint("sentimesh", {"app": app})
 
 
-GATEWAY = Ending("istio-system", {"istio": "ingressgateway"})
-ISTIOD = Ending("istio-system", {"app": "istiod"})
-DNS = Ending("kube-system", {"k8s-app": "kube-dns"})
-COLLECTOR = Ending("observability", {"app": "otel-collector"})
-PROMETHEUS = Ending("monitoring", {"app": "prometheus"})
-STRANGER = Ending("default", {"app": "webapp"})
-LOAD = Ending("sentimesh", {"app": "load", "sentimesh/client": "true"})
-INTERNET = API_SERVER = Ending(None)
+GATEWAY = Endpoint("istio-system", {"istio": "ingressgateway"})
+ISTIOD = Endpoint("istio-system", {"app": "istiod"})
+DNS = Endpoint("kube-system", {"k8s-app": "kube-dns"})
+COLLECTOR = Endpoint("observability", {"app": "otel-collector"})
+PROMETHEUS = Endpoint("monitoring", {"app": "prometheus"})
+STRANGER = Endpoint("default", {"app": "webapp"})
+LOAD = Endpoint("sentimesh", {"app": "load", "sentimesh/client": "true"})
+INTERNET = API_SERVER = Endpoint(None)
 
-NEEDED = [
+REQUIRED = [
     (GATEWAY, service("frontend"), 8080),
     (GATEWAY, service("webapp"), 8080),
     (GATEWAY, service("feedback"), 8080),
@@ -52,14 +52,14 @@ NEEDED = [
     (service("logic"), COLLECTOR, 9411),
     (GATEWAY, service("edge"), 8080),
     (service("edge"), service("feedback"), 8080),
-    # what the overlays `authorization` and `egress` are about, and the mesh decides
+    # for the overlays `authorization` and `egress`, in which the mesh decides
     (GATEWAY, service("logic"), 8080),
     (GATEWAY, service("impostor"), 8080),
     (service("impostor"), service("logic"), 8080),
     (GATEWAY, service("courier"), 8081),
-    (service("courier"), Ending("outside", {"app": "judge"}), 8080),
+    (service("courier"), Endpoint("outside", {"app": "judge"}), 8080),
 ]
-UNWANTED = [
+BLOCKED = [
     (GATEWAY, service("postgres"), 5432),
     (GATEWAY, service("logic"), 9999),
     (service("impostor"), service("feedback"), 8080),
@@ -85,50 +85,50 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
     component = ROOT / "k8s" / "components" / "network-policies"
     folder: Path = tmp_path_factory.mktemp("policies")
     return [
-        each for each in build(folder, ROOT / "k8s" / "base", component) if each["kind"] == "NetworkPolicy"
+        item for item in build(folder, ROOT / "k8s" / "base", component) if item["kind"] == "NetworkPolicy"
     ]
 
 
-def words(case: tuple[Ending, Ending, int]) -> str:
+def words(case: tuple[Endpoint, Endpoint, int]) -> str:
     ends = ["-".join([end.namespace or "outside", *end.labels.values()]) for end in case[:2]]
     return f"{ends[0]}-to-{ends[1]}-{case[2]}"
 
 
-@pytest.mark.parametrize("case", NEEDED, ids=words)
-def test_what_the_application_needs_is_let_through(
-    policies: list[Object], case: tuple[Ending, Ending, int]
+@pytest.mark.parametrize("case", REQUIRED, ids=words)
+def test_required_connections_are_allowed(
+    policies: list[Object], case: tuple[Endpoint, Endpoint, int]
 ) -> None:
-    """Traffic of the demo, configuration, names, metrics and spans."""
+    """Requests, configuration, DNS, metrics and spans."""
     assert allowed(policies, *case)
 
 
-@pytest.mark.parametrize("case", UNWANTED, ids=words)
-def test_everything_else_is_stopped(policies: list[Object], case: tuple[Ending, Ending, int]) -> None:
-    """Whoever has no business with a service does not reach it."""
+@pytest.mark.parametrize("case", BLOCKED, ids=words)
+def test_other_connections_are_blocked(policies: list[Object], case: tuple[Endpoint, Endpoint, int]) -> None:
+    """A pod that does not need a service cannot connect to it."""
     assert not allowed(policies, *case)
 
 
-def test_what_holds_for_all_pods_is_said_by_direction(policies: list[Object]) -> None:
-    """kube-router, which k3s and k0s enforce them with, takes the rules of one policy for both directions."""
-    for_all = [each["spec"] for each in policies if each["spec"]["podSelector"] == {}]
+def test_policies_for_all_pods_have_one_direction(policies: list[Object]) -> None:
+    """kube-router, which k3s and k0s use, applies the rules of such a policy to both directions."""
+    for_all = [policy["spec"] for policy in policies if policy["spec"]["podSelector"] == {}]
     with_rules = [spec["policyTypes"] for spec in for_all if "ingress" in spec or "egress" in spec]
 
     assert sorted(with_rules) == [["Egress"], ["Ingress"]]
 
 
-def allowed(policies: list[Object], source: Ending, destination: Ending, port: int) -> bool:
-    """Whether both ends let the connection through (kubernetes.io: Network Policies)."""
-    leaves = _side(policies, source, destination, port, "Egress")
-    return leaves and _side(policies, destination, source, port, "Ingress")
+def allowed(policies: list[Object], source: Endpoint, destination: Endpoint, port: int) -> bool:
+    """Whether both ends allow the connection (kubernetes.io: Network Policies)."""
+    is_sent = _side(policies, source, destination, port, "Egress")
+    return is_sent and _side(policies, destination, source, port, "Ingress")
 
 
-def _side(policies: list[Object], own: Ending, other: Ending, port: int, direction: str) -> bool:
+def _side(policies: list[Object], own: Endpoint, other: Endpoint, port: int, direction: str) -> bool:
     if own.namespace != "sentimesh":
         return True
     selecting = [
-        each["spec"]
-        for each in policies
-        if direction in each["spec"]["policyTypes"] and _selects(each["spec"]["podSelector"], own.labels)
+        policy["spec"]
+        for policy in policies
+        if direction in policy["spec"]["policyTypes"] and _selects(policy["spec"]["podSelector"], own.labels)
     ]
     rules = [rule for spec in selecting for rule in spec.get(direction.lower(), [])]
     peers = "to" if direction == "Egress" else "from"
@@ -139,10 +139,10 @@ def _side(policies: list[Object], own: Ending, other: Ending, port: int, directi
 
 
 def _has_port(rule: Object, port: int) -> bool:
-    return port in [each["port"] for each in rule.get("ports", [{"port": port}])]
+    return port in [item["port"] for item in rule.get("ports", [{"port": port}])]
 
 
-def _is_peer(peer: Object, end: Ending) -> bool:
+def _is_peer(peer: Object, end: Endpoint) -> bool:
     if not peer:
         return True
     if end.namespace is None:
@@ -154,7 +154,7 @@ def _is_peer(peer: Object, end: Ending) -> bool:
 
 def _selects(selector: Mapping[str, Any], labels: Labels) -> bool:
     expressions = selector.get("matchExpressions", [])
-    assert {each["operator"] for each in expressions} <= {"In"}
+    assert {expression["operator"] for expression in expressions} <= {"In"}
     return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        labels.get(each["key"]) in each["values"] for each in expressions
+        labels.get(expression["key"]) in expression["values"] for expression in expressions
     )

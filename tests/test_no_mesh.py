@@ -1,4 +1,4 @@
-"""Where there is no mesh, an Envoy does what the gateway does: by its own file, with other addresses."""
+"""Without a mesh, an Envoy replaces the gateway: its configuration file, with other addresses."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ SERVICES = ("frontend", "webapp", "feedback")
 
 
 def configuration(port: int, addresses: Mapping[str, list[tuple[str, int]]]) -> dict[str, Any]:
-    """The file, listening on a port of loopback, with these addresses of each service."""
-    found: dict[str, Any] = yaml.safe_load(FILE.read_text())
-    (listener,) = found["static_resources"]["listeners"]
+    """The file with a loopback address to listen on and these addresses of each service."""
+    config: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    (listener,) = config["static_resources"]["listeners"]
     listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": port}
-    for cluster in found["static_resources"]["clusters"]:
-        (place,) = cluster["load_assignment"]["endpoints"]
-        place["lb_endpoints"] = [
+    for cluster in config["static_resources"]["clusters"]:
+        (locality,) = cluster["load_assignment"]["endpoints"]
+        locality["lb_endpoints"] = [
             {"endpoint": {"address": {"socket_address": {"address": host, "port_value": number}}}}
             for host, number in addresses[cluster["name"]]
         ]
-    return found
+    return config
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def edge(folder: Path, addresses: Mapping[str, list[tuple[str, int]]]) -> Iterat
 
 
 def readiness(url: str, *, within_seconds: float = 20) -> int:
-    """The status that its readiness probe gets, once it listens."""
+    """The status of its readiness probe, once it listens."""
     end = time.monotonic() + within_seconds
     while True:
         try:
@@ -71,8 +71,8 @@ def address(url: str) -> tuple[str, int]:
 
 @pytest.mark.mesh
 class TestEdge:
-    def test_each_path_leads_to_its_service(self, tmp_path: Path) -> None:
-        """The two of the API, and all else is the page."""
+    def test_each_path_is_routed_to_its_service(self, tmp_path: Path) -> None:
+        """The two paths of the API have their services; all others go to the page."""
         with contextlib.ExitStack() as stack:
             servers = {
                 name: stack.enter_context(serving(always(answer(200, name.encode())))) for name in SERVICES
@@ -80,21 +80,21 @@ class TestEdge:
             url = stack.enter_context(edge(tmp_path, {name: [address(at)] for name, at in servers.items()}))
 
             ready = readiness(url)
-            found = {
+            answers = {
                 path: requests.get(url + path, timeout=5).text
                 for path in ("/sentiment", "/feedback", "/", "/static/v1/page.css")
             }
 
         assert ready == 200
-        assert found == {
+        assert answers == {
             "/sentiment": "webapp",
             "/feedback": "feedback",
             "/": "frontend",
             "/static/v1/page.css": "frontend",
         }
 
-    def test_an_address_where_nobody_listens_costs_no_answer(self, tmp_path: Path) -> None:
-        """What has not reached a service is asked again at another address of it."""
+    def test_a_closed_address_does_not_cause_an_error(self, tmp_path: Path) -> None:
+        """A request that did not reach a service is retried at another address."""
         with serving(always(answer(200))) as server:
             some = [("127.0.0.1", closed_port()), address(server)]
             with edge(tmp_path, dict.fromkeys(SERVICES, some)) as url:
@@ -103,8 +103,8 @@ class TestEdge:
 
         assert statuses == {200}
 
-    def test_it_is_not_ready_before_all_names_are_found(self, tmp_path: Path) -> None:
-        """It would answer 503 for a service whose name DNS does not know yet."""
+    def test_it_is_not_ready_before_all_names_are_resolved(self, tmp_path: Path) -> None:
+        """It would answer 503 for a service whose name DNS cannot resolve yet."""
         known, unknown = [("127.0.0.1", 1)], [("feedback.invalid", 80)]
 
         with edge(tmp_path, {"frontend": known, "webapp": known, "feedback": unknown}) as url:

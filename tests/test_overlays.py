@@ -1,4 +1,4 @@
-"""Every overlay stands alone: it builds, loads without a warning, and has a page of its own."""
+"""Every overlay is complete: it builds, loads without a warning, and has a page."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ OVERLAYS = sorted(
     if path.parent.name not in FOR_CONTROLLERS
 )
 WARNED = {"retry-naive": {"SM218"}}
-"""Overlays that show a mistake, with the code by which localmesh warns of it."""
+"""Overlays that show a mistake, with the code of localmesh's warning."""
 OUTSIDE = {"egress": {"outside"}}
-"""Overlays that bring a namespace besides the project's."""
+"""Overlays that add a namespace to the project's."""
 STEPS = sorted(path.parent for overlay in OVERLAYS for path in overlay.glob("*/kustomization.yaml"))
-"""Further steps of a scenario, each a folder in that of its overlay."""
+"""Further steps of a scenario, each a folder in its overlay."""
 KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS, *STEPS]
 
 
@@ -30,7 +30,7 @@ KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS, *ST
     "folder", KUSTOMIZATIONS, ids=[str(path.relative_to(ROOT)) for path in KUSTOMIZATIONS]
 )
 def test_a_kustomization_builds_and_loads_without_a_warning(folder: Path) -> None:
-    """What kustomize makes of it is accepted, in the namespaces that are meant; so is what is doubtful."""
+    """Its objects are valid and in the expected namespaces; only intended warnings are reported."""
     loaded = load(kustomizations=[folder])
 
     assert {warning.code for warning in analyze_manifests(loaded)} == WARNED.get(folder.name, set())
@@ -40,7 +40,7 @@ def test_a_kustomization_builds_and_loads_without_a_warning(folder: Path) -> Non
 
 @pytest.mark.parametrize("folder", OVERLAYS, ids=[path.name for path in OVERLAYS])
 def test_an_overlay_is_the_whole_application(folder: Path) -> None:
-    """Applying an overlay alone needs nothing else: every Deployment of the base is in it."""
+    """An overlay can be applied alone: every object of the base is in it."""
     base = {resource.name for resource in load(kustomizations=[ROOT / "k8s" / "base"]).resources}
 
     overlay = {resource.name for resource in load(kustomizations=[folder]).resources}
@@ -50,7 +50,7 @@ def test_an_overlay_is_the_whole_application(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", OVERLAYS, ids=[path.name for path in OVERLAYS])
 def test_an_overlay_uses_current_api_versions(folder: Path) -> None:
-    """No beta version of an Istio kind that has a stable one."""
+    """No beta version of an Istio kind that has a stable version."""
     versions = {resource.api_version for resource in load(kustomizations=[folder]).resources}
 
     assert versions <= {"v1", "apps/v1", "networking.istio.io/v1", "security.istio.io/v1"}
@@ -67,14 +67,14 @@ def test_an_overlay_has_a_page_and_a_proof(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(FOR_CONTROLLERS))
 def test_an_overlay_for_a_controller_has_a_page_and_no_proof(name: str) -> None:
-    """Nobody may take it for a scenario: neither `loadgen prove` nor `make scenarios` has it."""
+    """It is not a scenario: neither `loadgen prove` nor `make scenarios` lists it."""
     listed = subprocess.run(
         ["make", "--no-print-directory", "scenarios"], cwd=ROOT, capture_output=True, text=True, check=True
     )
 
     assert (ROOT / "istio" / "overlays" / name / "README.md").read_text().startswith("# ")
     assert not (ROOT / "loadgen" / "proofs" / f"{name.replace('-', '_')}.py").exists()
-    assert {line.split()[0] for line in listed.stdout.splitlines()} == {each.name for each in OVERLAYS}
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == {overlay.name for overlay in OVERLAYS}
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,20 @@ def test_pods_are_hardened(folder: Path) -> None:
             assert context["allowPrivilegeEscalation"] is False
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize(
+    "folder", [".", *(path.parent.name for path in ROOT.glob("istio/overlays/canary/*/kustomization.yaml"))]
+)
+def test_a_step_has_the_weights_of_its_name(folder: str) -> None:
+    """The overlay itself has 80/20; the steps before and after it are named after their weights."""
+    steps = Path(ROOT, "istio", "overlays", "canary", folder)
+
+    route = next(
+        resource
+        for resource in load(kustomizations=[steps]).resources
+        if resource.name == "logic" and resource.kind == "VirtualService"
+    )
+
+    weights = [destination["weight"] for destination in route.spec["http"][0]["route"]]
+    assert "-".join(map(str, weights)) == ("80-20" if folder == "." else folder)

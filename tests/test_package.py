@@ -1,4 +1,4 @@
-"""The wheel: both commands work from it in an empty folder, and it declares what they import."""
+"""The wheel: both commands work in an empty folder, and it declares what they import."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_wheel_has_the_two_packages_without_their_tests(wheel: Path) -> None
 
 @pytest.mark.mesh
 def test_a_mesh_starts_from_the_wheel_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
-    """Nothing of the repository is needed for it but the manifests."""
+    """The mesh needs nothing of the repository except the manifests."""
     (tmp_path / "bookinfo.yaml").write_bytes(BOOKINFO.read_bytes())
     ports = ["--gateway-port", "0", "--api-port", "0"]
 
@@ -83,7 +83,7 @@ def test_a_mesh_starts_from_the_wheel_in_an_empty_folder(installed: Path, tmp_pa
 
 
 def test_the_load_generator_starts_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    """With its help."""
+    """It prints its help."""
     finished = run([installed / "loadgen", "--help"], tmp_path)
 
     assert finished.returncode == 0, finished.stderr
@@ -107,7 +107,7 @@ def test_a_missing_kustomize_is_a_problem_with_a_fix(installed: Path, tmp_path: 
 
 @pytest.mark.parametrize("package", ["localmesh", "loadgen"])
 def test_the_wheel_declares_what_its_packages_import(package: str) -> None:
-    """And so does the group from which the image of the package is built."""
+    """So does the dependency group from which the image of the package is built."""
     declared = set(map(_normal, PROJECT["project"]["dependencies"]))
     group = set(map(_normal, PROJECT["dependency-groups"][package]))
     distributions = packages_distributions()

@@ -10,7 +10,8 @@ import pytest
 import requests
 from playwright.sync_api import Page, sync_playwright
 
-from tests.live import Live, live, overlay
+from tests.live import overlay
+from tests.proof_mesh import ProofMesh
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -27,35 +28,29 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("application-calm"),
     pytest.mark.skipif(
-        CHROMIUM is None, reason="there is no chromium on the PATH (Debian: apt-get install chromium)"
+        CHROMIUM is None, reason="chromium is not on the PATH (Debian: apt-get install chromium)"
     ),
 ]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """The base application."""
-    with live(tmp_path_factory.mktemp("page"), overlay("base")) as found:
-        yield found
-
-
 @pytest.fixture
-def page(running: Live) -> Iterator[Page]:
-    """The page, freshly opened; the test fails if anything on it does."""
+def page(mesh: ProofMesh) -> Iterator[Page]:
+    """The page, newly opened; the test fails if the page logs an error."""
+    mesh.apply(overlay("base"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         opened = browser.new_page()
         errors: list[str] = []
         opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.goto(running.gateway)
+        opened.goto(mesh.gateway)
         yield opened
         browser.close()
     assert errors == []
 
 
 def test_a_sentence_gets_its_polarity_and_feedback_through_the_mesh(page: Page) -> None:
-    """Type a sentence, see the polarity and who answered, say that it was right; nothing fails on the way."""
+    """Type a sentence, see its polarity and which pods answered, and give feedback, without an error."""
     page.get_by_label("Your sentence").fill("What a wonderful day")
     page.get_by_role("button", name="Judge it").click()
     page.locator(".judgement").wait_for()
@@ -69,8 +64,8 @@ def test_a_sentence_gets_its_polarity_and_feedback_through_the_mesh(page: Page) 
         assert name in page.locator(".trail").inner_text().lower()
 
 
-def test_feedback_given_on_the_page_is_kept(page: Page, running: Live) -> None:
-    """What the page sends can be read back from the feedback service."""
+def test_feedback_given_on_the_page_is_stored(page: Page, mesh: ProofMesh) -> None:
+    """The feedback service returns what the page sent."""
     sentence = "A sentence for the record"
     page.get_by_label("Your sentence").fill(sentence)
     page.get_by_role("button", name="Judge it").click()
@@ -78,6 +73,6 @@ def test_feedback_given_on_the_page_is_kept(page: Page, running: Live) -> None:
     page.get_by_role("button", name="No").click()
     page.locator(".feedback-note").filter(has_text=re.compile(r"\S")).wait_for()
 
-    kept = requests.get(f"{running.gateway}/feedback", timeout=5).json()
+    kept = requests.get(f"{mesh.gateway}/feedback", timeout=5).json()
 
     assert [entry["correct"] for entry in kept if entry["sentence"] == sentence] == [False]

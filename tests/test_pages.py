@@ -1,9 +1,9 @@
-"""The pages of the scenarios are true: each of their commands is executed, and prints what the page shows.
+"""The pages of the scenarios are correct: each command is executed and prints what the page shows.
 
-One mesh serves all pages, one after the other. So `make up SCENARIO=…` is the apply that a new mesh begins
-with, and `make prove SCENARIO=…` is the proof in that mesh; what these two do beyond that is asked of `make`
-itself. All other commands are executed as they stand, in a copy of the manifests that they may edit. In
-that copy logic v2 hangs for less than three seconds, which no page shows.
+One mesh serves all pages, one after the other. Therefore `make up SCENARIO=…` applies the overlay to it, and
+`make prove SCENARIO=…` runs the proof in it; `make --dry-run` shows the commands that `make` would run. All
+other commands are executed unchanged, in a copy of the manifests that they may edit. In that copy, logic v2
+hangs for less than three seconds, which no page shows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +23,9 @@ from loadgen.deploy.overlays import has_policies
 from loadgen.meshstate import MeshApi
 from loadgen.prove.sequence import wait_until_idle
 from tests.kustomize_builds import FOR_CONTROLLERS
-from tests.live import ROOT, overlay
+from tests.live import ROOT
 from tests.pages import Command, commands, difference, page_commands
-from tests.proof_mesh import ProofMesh, bed
+from tests.proof_mesh import ProofMesh
 
 PAGES = sorted(
     (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
@@ -34,15 +33,15 @@ PAGES = sorted(
 )
 PROGRAMS = Path(sys.executable).parent
 HANG_SECONDS = {"timeout": "2", "retry": "1", "retry-naive": "1"}
-"""Longer than the deadlines of these pages by enough; where there are none it is only waited for."""
+"""Clearly longer than the deadlines of these pages; on other pages, a hang only takes time."""
 SHORT_HANG_SECONDS = "0.3"
-NOT_HERE = ("kubectl ", "istioctl ", "skaffold ", *(() if shutil.which("curl") else ("curl ",)))
-"""Needs a cluster, or a program that not every machine has."""
+NOT_EXECUTED = ("kubectl ", "istioctl ", "skaffold ", *(() if shutil.which("curl") else ("curl ",)))
+"""Commands that need a cluster, or a program that not every machine has."""
 
 
 @dataclass(frozen=True)
 class Shell:
-    """Where a page's commands are executed: a running mesh, and a copy of the manifests."""
+    """The place where a page's commands are executed: a running mesh and a copy of the manifests."""
 
     mesh: ProofMesh
     folder: Path
@@ -63,7 +62,7 @@ class Shell:
         return finished.returncode, finished.stdout.splitlines()
 
     def translated(self, line: str, scenario: str) -> str:
-        """The same command for the mesh that runs already."""
+        """The same command for the running mesh."""
         if line == f"make up SCENARIO={scenario}":
             assert f"localmesh up -k istio/overlays/{scenario} " in made(line)
             self.apply(scenario)
@@ -72,21 +71,15 @@ class Shell:
             assert made(line).endswith(f"loadgen prove {scenario}")
             return f"{PROGRAMS}/loadgen prove {scenario}"
         known = (".venv/bin/", "perl ", "curl ", f"git restore istio/overlays/{scenario}")
-        assert line.startswith(known), f"the pages' test knows no command {line}"
-        return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.gateway)
-
-    @property
-    def gateway(self) -> str:
-        """Where the gateway is that `make up` would have at its usual address."""
-        mesh = requests.get(f"{self.mesh.api}/mesh", timeout=10).json()
-        return str(mesh["gateways"]["istio-ingressgateway"]["http"])
+        assert line.startswith(known), f"tests/test_pages.py does not support the command {line}"
+        return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.mesh.gateway)
 
     def apply(self, scenario: str) -> None:
-        """Make the overlay all that there is, once nothing is under way any more."""
+        """Replace the configuration by the overlay's, once no request is in progress."""
         with MeshApi(self.mesh.api, "sentimesh") as api:
             wait_until_idle(api)
-        order = {"kustomizations": [str(self.folder / "istio" / "overlays" / scenario)]}
-        answer = requests.post(f"{self.mesh.api}/mesh/apply", json=order, timeout=60)
+        request = {"kustomizations": [str(self.folder / "istio" / "overlays" / scenario)]}
+        answer = requests.post(f"{self.mesh.api}/mesh/apply", json=request, timeout=60)
         assert answer.ok, answer.text
 
 
@@ -102,14 +95,8 @@ def made(line: str) -> str:
     return dry.strip().splitlines()[-1]
 
 
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
-    with bed(tmp_path_factory.mktemp("pages"), overlay("base")) as running:
-        yield running
-
-
-def copied(folder: Path, hang_seconds: str) -> None:
-    """A repository with a copy of the manifests in which logic v2 hangs for so long."""
+def copy_manifests(folder: Path, hang_seconds: str) -> None:
+    """Create a repository with a copy of the manifests in which logic v2 hangs for this time."""
     for part in ("istio", "k8s"):
         shutil.copytree(ROOT / part, folder / part)
     logic = folder / "k8s" / "base" / "logic.yaml"
@@ -124,26 +111,26 @@ def copied(folder: Path, hang_seconds: str) -> None:
 @pytest.mark.xdist_group("application")
 @pytest.mark.parametrize("page", PAGES, ids=[page.parent.name for page in PAGES])
 def test_a_page_says_what_happens(mesh: ProofMesh, tmp_path: Path, page: Path) -> None:
-    """From the first command to the last: exit status and output are as shown."""
+    """The exit status and output of each command are as shown, in order."""
     scenario = page.parent.name
-    copied(tmp_path, HANG_SECONDS.get(scenario, SHORT_HANG_SECONDS))
+    copy_manifests(tmp_path, HANG_SECONDS.get(scenario, SHORT_HANG_SECONDS))
     shell = Shell(mesh, tmp_path)
     shell.apply(scenario)
 
     for command in page_commands(page):
-        if not command.line.startswith(NOT_HERE):
+        if not command.line.startswith(NOT_EXECUTED):
             status, printed = shell.run(command, scenario)
 
-            said = "\n".join((f"$ {command.line}", *printed))
-            assert status == command.status, said
-            assert not difference(command.shown, printed), said
+            transcript = "\n".join((f"$ {command.line}", *printed))
+            assert status == command.status, transcript
+            assert not difference(command.shown, printed), transcript
     left = subprocess.run(["git", "status", "--short"], cwd=tmp_path, capture_output=True, check=True).stdout
     assert not left, f"the page does not undo its changes: {left.decode()}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.parent.name for page in PAGES])
 def test_a_page_proves_and_says_what_to_change(page: Path) -> None:
-    """The proof with its verdict, and a mesh to try changes on."""
+    """It shows the proof with its verdict, and starts a mesh to try changes on."""
     lines = [command.line for command in page_commands(page)]
     proof = page_commands(page)[0]
 
@@ -154,11 +141,11 @@ def test_a_page_proves_and_says_what_to_change(page: Path) -> None:
 
 class TestReading:
     def test_commands_have_the_output_below_them(self) -> None:
-        """From console blocks alone; a comment may say that a proof is meant to fail."""
+        """Only console blocks are read; a comment may say that a proof is meant to fail."""
         text = "```console\n$ one  # FAIL: why\n…\nout\n$ two\n```\n```yaml\n$ three\n```\n"
 
         assert commands(text) == [Command("one  # FAIL: why", ("…", "out")), Command("two", ())]
-        assert [each.status for each in commands(text)] == [1, 0]
+        assert [command.status for command in commands(text)] == [1, 0]
 
     @pytest.mark.parametrize(
         ("shown", "printed", "same"),
@@ -174,8 +161,10 @@ class TestReading:
             ("  a", "a", False),
         ],
     )
-    def test_elided_is_anything_and_the_rest_is_itself(self, shown: str, printed: str, same: bool) -> None:
-        """Lines, parts of lines, and no pattern besides."""
-        found = difference(tuple(shown.splitlines()), printed.splitlines())
+    def test_an_ellipsis_matches_anything_and_other_text_itself(
+        self, shown: str, printed: str, same: bool
+    ) -> None:
+        """An ellipsis stands for lines or for a part of a line; there are no other patterns."""
+        result = difference(tuple(shown.splitlines()), printed.splitlines())
 
-        assert (found == "") is same
+        assert (result == "") is same

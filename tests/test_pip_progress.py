@@ -21,7 +21,7 @@ print("Collecting rich==15.0.0 (from -r r.txt (line 2))", flush=True)
 
 
 def run(folder: Path, end: str) -> subprocess.CompletedProcess[str]:
-    """Run the script with a pip that collects two packages and then ends like this."""
+    """Run the script with a pip that collects two packages and then executes `end`."""
     (folder / "pip").mkdir()
     (folder / "pip" / "__init__.py").touch()
     (folder / "pip" / "__main__.py").write_text(PIP.format(end=end))
@@ -71,7 +71,7 @@ def test_a_failure_shows_the_end_of_the_output(tmp_path: Path) -> None:
 def test_the_step_follows_the_output(
     lines: list[str], step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name of the package and how many there are."""
+    """It contains the package and the number of packages."""
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
     from pip_progress import Progress
 

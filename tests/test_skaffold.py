@@ -1,4 +1,4 @@
-"""skaffold.yaml stays complete: a profile for every overlay, and nothing named that is not there."""
+"""skaffold.yaml is complete: it has a profile for every overlay, and all its references exist."""
 
 from __future__ import annotations
 
@@ -15,52 +15,64 @@ import yaml
 
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
+from tests.scenario_lists import SKAFFOLD as FILE
+from tests.scenario_lists import scenarios, with_profiles
 
 Object = dict[str, Any]
 
 OVERLAYS = {path.parent.name for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")}
 SERVICES = {"frontend", "webapp", "logic", "feedback"}
 SKAFFOLD = shutil.which("skaffold")
-KUSTOMIZE = [[found] for found in [shutil.which("kustomize")] if found] + [
-    [found, "kustomize"] for found in [shutil.which("kubectl")] if found
+KUSTOMIZE = [[program] for program in [shutil.which("kustomize")] if program] + [
+    [program, "kustomize"] for program in [shutil.which("kubectl")] if program
 ]
 
-needs_skaffold = pytest.mark.skipif(SKAFFOLD is None, reason="there is no skaffold on the PATH")
-needs_kustomize = pytest.mark.skipif(not KUSTOMIZE, reason="there is no kustomize and no kubectl on the PATH")
+needs_skaffold = pytest.mark.skipif(SKAFFOLD is None, reason="skaffold is not on the PATH")
+needs_kustomize = pytest.mark.skipif(not KUSTOMIZE, reason="neither kustomize nor kubectl is on the PATH")
 
 
 @cache
 def skaffold() -> Object:
-    """The configuration as it is written."""
-    found: Object = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
-    return found
+    """The content of skaffold.yaml."""
+    config: Object = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+    return config
 
 
 def profile(name: str) -> Object:
-    """One profile."""
-    (found,) = (each for each in skaffold()["profiles"] if each["name"] == name)
-    return dict(found)
+    """The profile with that name."""
+    (only,) = (entry for entry in skaffold()["profiles"] if entry["name"] == name)
+    return dict(only)
 
 
 def patched(name: str, path: str) -> Any:
-    """What a profile puts at a path of the configuration."""
-    (found,) = (each["value"] for each in profile(name)["patches"] if each["path"] == path)
-    return found
+    """The value that a profile sets at a path of the configuration."""
+    (value,) = (patch["value"] for patch in profile(name)["patches"] if patch["path"] == path)
+    return value
 
 
 def artifacts() -> Iterator[Object]:
-    """Every image that is built, by all or by a profile."""
+    """Every image that is built, always or by a profile."""
     yield from skaffold()["build"]["artifacts"]
-    for each in skaffold()["profiles"]:
-        for patch in each.get("patches", []):
+    for entry in skaffold()["profiles"]:
+        for patch in entry.get("patches", []):
             if patch["path"] == "/build/artifacts/-":
                 yield patch["value"]
 
 
+def test_the_profiles_of_scenarios_are_golden(update_golden: bool) -> None:
+    """One for each scenario; `make golden` adds those that are missing."""
+    text = FILE.read_text()
+    if update_golden:
+        text = with_profiles(text, scenarios())
+        FILE.write_text(text)
+
+    assert text == with_profiles(text, scenarios()), "run `make golden`"
+
+
 class TestProfiles:
     def test_every_overlay_has_a_profile(self) -> None:
-        """And there are a few that are none: without a mesh, for looking inside, for development."""
-        assert {each["name"] for each in skaffold()["profiles"]} == OVERLAYS | {"debug", "dev", "no-mesh"}
+        """The other profiles are for debugging, for development and without a mesh."""
+        assert {entry["name"] for entry in skaffold()["profiles"]} == OVERLAYS | {"debug", "dev", "no-mesh"}
 
     @pytest.mark.parametrize("name", sorted(OVERLAYS))
     def test_a_profile_deploys_and_proves_its_overlay(self, name: str) -> None:
@@ -76,8 +88,8 @@ class TestProfiles:
                 "http://istio-ingressgateway.istio-system",
             ]
 
-    def test_where_nothing_is_proven_every_request_must_be_answered_well(self) -> None:
-        """Without a profile and without a mesh; controllers are at work while some requests fail."""
+    def test_without_a_proof_every_request_must_succeed(self) -> None:
+        """Without a profile and without a mesh; with controllers, some requests may fail."""
         (base,) = skaffold()["verify"]
 
         assert "--all-good" in base["container"]["args"]
@@ -85,10 +97,10 @@ class TestProfiles:
         for name in FOR_CONTROLLERS:
             assert patched(name, "/verify/0/container/args") == base["container"]["args"][:-1]
 
-    def test_development_is_for_skaffold_dev_alone(self) -> None:
-        """The component that lets code be edited reaches no other command."""
+    def test_the_development_component_is_only_for_skaffold_dev(self) -> None:
+        """No other command uses the component that allows editing code in pods."""
         (hook,) = profile("dev")["manifests"]["hooks"]["after"]
-        others = json.dumps([each for each in skaffold()["profiles"] if each["name"] != "dev"])
+        others = json.dumps([entry for entry in skaffold()["profiles"] if entry["name"] != "dev"])
 
         assert profile("dev")["activation"] == [{"command": "dev"}]
         assert hook["host"]["command"] == ["scripts/with_component.sh", "k8s/components/dev"]
@@ -96,28 +108,28 @@ class TestProfiles:
 
 
 class TestReferences:
-    def test_every_folder_and_file_is_there(self) -> None:
+    def test_every_folder_and_file_exists(self) -> None:
         """Kustomizations, Dockerfiles, scripts, sources to sync and the job."""
         named = [
             *(f"{path}/kustomization.yaml" for path in skaffold()["manifests"]["kustomize"]["paths"]),
             *(
                 f"{patch['value']}/kustomization.yaml"
-                for each in skaffold()["profiles"]
-                for patch in each.get("patches", [])
+                for entry in skaffold()["profiles"]
+                for patch in entry.get("patches", [])
                 if patch["path"].startswith("/manifests/kustomize/paths/")
             ),
-            *(each["docker"]["dockerfile"] for each in artifacts()),
-            *(custom["command"].split()[0] for each in skaffold()["test"] for custom in each["custom"]),
-            *(rule["src"].removesuffix("/**") for each in artifacts() for rule in _sync_rules(each)),
+            *(artifact["docker"]["dockerfile"] for artifact in artifacts()),
+            *(custom["command"].split()[0] for entry in skaffold()["test"] for custom in entry["custom"]),
+            *(rule["src"].removesuffix("/**") for artifact in artifacts() for rule in _sync_rules(artifact)),
             skaffold()["verify"][0]["executionMode"]["kubernetesCluster"]["jobManifestPath"],
         ]
 
         assert [name for name in named if not (ROOT / name).exists()] == []
 
     def test_every_service_is_built_tested_and_synced(self) -> None:
-        """Its own code and the chassis, into the folder from which development pods run."""
-        built = {each["image"].removeprefix("sentimesh/"): each for each in artifacts()}
-        tested = {each["image"].removeprefix("sentimesh/") for each in skaffold()["test"]}
+        """Its code and the chassis are synced to the folder from which development pods run."""
+        built = {artifact["image"].removeprefix("sentimesh/"): artifact for artifact in artifacts()}
+        tested = {entry["image"].removeprefix("sentimesh/") for entry in skaffold()["test"]}
 
         assert set(built) >= SERVICES | {"loadgen"} == tested
         for service in SERVICES:
@@ -128,7 +140,7 @@ class TestReferences:
             ]
 
     def test_the_job_has_the_container_that_skaffold_fills_in(self) -> None:
-        """By name; otherwise skaffold would run one without the hardening and without the script."""
+        """It is found by name; otherwise skaffold would run a container without hardening and script."""
         wanted = skaffold()["verify"][0]["container"]
         job = yaml.safe_load((ROOT / "k8s" / "verify" / "job.yaml").read_text())
 
@@ -137,7 +149,7 @@ class TestReferences:
         assert wanted["command"][-1] == f"{container['volumeMounts'][0]['mountPath']}/start.py"
 
     def test_the_gateway_is_forwarded(self) -> None:
-        """Not a service: that would go around the routes."""
+        """Not a service, as its requests would bypass the routes."""
         (forward,) = skaffold()["portForward"]
 
         assert (forward["resourceName"], forward["namespace"]) == ("istio-ingressgateway", "istio-system")
@@ -149,7 +161,7 @@ def _sync_rules(artifact: Object) -> list[Object]:
 
 @needs_kustomize
 def test_the_development_component_runs_every_service_from_live_code() -> None:
-    """What the hook of `skaffold dev` makes of the manifests; all else stays as it was."""
+    """The hook of `skaffold dev` changes only the Deployments."""
     overlay = subprocess.run(
         [*KUSTOMIZE[0], "istio/overlays/canary"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -163,13 +175,13 @@ def test_the_development_component_runs_every_service_from_live_code() -> None:
         check=True,
     ).stdout
 
-    before, after = ({_key(each): each for each in yaml.safe_load_all(text)} for text in (overlay, changed))
+    before, after = ({_key(item): item for item in yaml.safe_load_all(text)} for text in (overlay, changed))
     assert before.keys() == after.keys()
     assert {key for key in before if before[key] != after[key]} == {
         key for key in before if key.startswith("Deployment")
     }
     for key in (key for key in before if key.startswith("Deployment")):
-        old, new = (each[key]["spec"]["template"]["spec"]["containers"][0] for each in (before, after))
+        old, new = (objects[key]["spec"]["template"]["spec"]["containers"][0] for objects in (before, after))
         runner = ["python", "-m", "services.chassis.development", "/live"]
         assert new["command"] == runner + old["command"]
         assert new["securityContext"] == old["securityContext"]
@@ -183,24 +195,24 @@ def _key(resource: Object) -> str:
 @needs_skaffold
 class TestRealSkaffold:
     def test_it_accepts_the_configuration(self) -> None:
-        """With several profiles at once, as they are meant to be used."""
-        told = _run("diagnose", "--yaml-only", "--profile", "canary,debug,dev")
+        """With several profiles at once, as they are used."""
+        output = _run("diagnose", "--yaml-only", "--profile", "canary,debug,dev")
 
-        config = yaml.safe_load(told)
+        config = yaml.safe_load(output)
         paths = [Path(path).relative_to(ROOT) for path in config["manifests"]["kustomize"]["paths"]]
         assert list(map(str, paths)) == ["istio/overlays/canary", "k8s/verify", "k8s/debug"]
         assert config["verify"][0]["container"]["args"][:2] == ["prove", "canary"]
-        assert "sentimesh/debug" in [each["image"] for each in config["build"]["artifacts"]]
+        assert "sentimesh/debug" in [artifact["image"] for artifact in config["build"]["artifacts"]]
 
     @needs_kustomize
     def test_it_renders_with_the_images_of_another_registry(self, tmp_path: Path) -> None:
-        """Offline; every image of the project is replaced, also the one that proofs run from."""
+        """Offline; every image of the project is replaced, also that of loadgen."""
         builds = tmp_path / "builds.json"
-        images = [each["image"] for each in skaffold()["build"]["artifacts"]]
+        images = [artifact["image"] for artifact in skaffold()["build"]["artifacts"]]
         tags = [{"imageName": image, "tag": f"{image}:tried"} for image in images]
         builds.write_text(json.dumps({"builds": tags}))
 
-        told = _run(
+        output = _run(
             "render",
             "--offline",
             "--digest-source=tag",
@@ -209,19 +221,19 @@ class TestRealSkaffold:
             f"--build-artifacts={builds}",
         )
 
-        found = {image for each in yaml.safe_load_all(told) for image in _images(each)}
-        assert found == {f"registry.example/{image.replace('/', '_')}:tried" for image in images}
+        rendered = {image for item in yaml.safe_load_all(output) for image in _images(item)}
+        assert rendered == {f"registry.example/{image.replace('/', '_')}:tried" for image in images}
 
 
 def _images(node: Any) -> Iterator[str]:
-    """Every image that containers in this object run."""
+    """The images of all containers in an object."""
     if isinstance(node, list):
-        for each in node:
-            yield from _images(each)
+        for item in node:
+            yield from _images(item)
     elif isinstance(node, dict):
         for key, value in node.items():
             if key == "containers":
-                yield from (each["image"] for each in value)
+                yield from (container["image"] for container in value)
             yield from _images(value)
 
 

@@ -11,7 +11,7 @@ from localmesh.cli.client import DEFAULT_API_PORT, DEFAULT_STATE_FOLDER, Running
 
 
 def test_loadgen_finds_the_mesh_by_its_state_folder(tmp_path: Path) -> None:
-    """As long as the file is there and its process runs."""
+    """While the file exists and its process runs."""
     process = psutil.Process()
     environment = {"LOCALMESH_STATE": str(tmp_path)}
 

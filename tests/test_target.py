@@ -1,4 +1,4 @@
-"""docs/target.md keeps its word: every table is held against the manifests or the running services."""
+"""docs/target.md is correct: every table is compared with the manifests or the running services."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ def base() -> tuple[Resource, ...]:
 
 
 def of_kind(kind: str) -> dict[str, Resource]:
-    return {each.name: each for each in base() if each.kind == kind}
+    return {resource.name: resource for resource in base() if resource.kind == kind}
 
 
 def container(deployment: Resource) -> dict[str, Any]:
-    (found,) = deployment.spec["template"]["spec"]["containers"]
-    return dict(found)
+    (only,) = deployment.spec["template"]["spec"]["containers"]
+    return dict(only)
 
 
 class TestManifests:
     def test_workloads(self) -> None:
-        """Each Deployment with its labels and its container; no other."""
-        found = {
-            (name, labels["app"], labels["version"], container(each)["name"])
-            for name, each in of_kind("Deployment").items()
-            for labels in [each.spec["template"]["metadata"]["labels"]]
+        """The table lists all Deployments with their labels and containers."""
+        declared = {
+            (name, labels["app"], labels["version"], container(deployment)["name"])
+            for name, deployment in of_kind("Deployment").items()
+            for labels in [deployment.spec["template"]["metadata"]["labels"]]
         }
 
-        assert {tuple(row[:4]) for row in table("Workloads")} == found
+        assert {tuple(row[:4]) for row in table("Workloads")} == declared
 
     def test_labels_services_and_identities(self) -> None:
-        """Every app is a Service with port 80 named http, and a ServiceAccount of that name."""
+        """Every app has a Service with a port 80 named http, and a ServiceAccount with its name."""
         for deployment in of_kind("Deployment").values():
             template = deployment.spec["template"]
             labels = template["metadata"]["labels"]
@@ -66,7 +66,7 @@ class TestManifests:
     def test_subsets(self) -> None:
         """frontend and logic have v1 and v2."""
         subsets = {
-            rule.spec["host"]: {each["name"]: each["labels"] for each in rule.spec["subsets"]}
+            rule.spec["host"]: {subset["name"]: subset["labels"] for subset in rule.spec["subsets"]}
             for rule in of_kind("DestinationRule").values()
         }
 
@@ -74,68 +74,70 @@ class TestManifests:
         assert subsets == {"frontend": versions, "logic": versions}
 
     def test_ports_of_a_pod(self) -> None:
-        """In every Deployment the same."""
-        told = {(int(number), name) for number, name, _ in table("Ports of a pod")}
+        """They are the same in every Deployment."""
+        documented = {(int(number), name) for number, name, _ in table("Ports of a pod")}
 
         for deployment in of_kind("Deployment").values():
-            declared = {(each["containerPort"], each["name"]) for each in container(deployment)["ports"]}
-            assert declared == told
+            declared = {(port["containerPort"], port["name"]) for port in container(deployment)["ports"]}
+            assert declared == documented
 
     def test_routes(self) -> None:
-        """The paths that the gateway tells apart, and the host that each goes to."""
-        found = {
+        """The paths that the gateway distinguishes, and the destination of each."""
+        configured = {
             match["uri"]["exact"]: route["route"][0]["destination"]["host"]
             for route in of_kind("VirtualService")["ingress"].spec["http"]
             for match in route.get("match", [{"uri": {"exact": "/"}}])
         }
 
-        told = {
+        documented = {
             request.strip("`").split()[1].strip("`"): re.split(r"[\s,]", service)[0]
             for request, service, _ in table("Routes at the gateway")
         }
-        assert told == found
+        assert documented == configured
 
     def test_fault_switches(self) -> None:
-        """As both Deployments of logic set them."""
+        """The values are those of the Deployments of logic."""
         environments = {
-            name: {each["name"]: each.get("value") for each in container(each_deployment)["env"]}
-            for name, each_deployment in of_kind("Deployment").items()
+            name: {variable["name"]: variable.get("value") for variable in container(deployment)["env"]}
+            for name, deployment in of_kind("Deployment").items()
         }
 
-        for variable, sound, buggy, _ in tables("Fault switches")[0]:
-            assert environments["logic-v1"].get(variable, "unset") == sound
+        for variable, reliable, buggy, _ in tables("Fault switches")[0]:
+            assert environments["logic-v1"].get(variable, "unset") == reliable
             assert environments["logic-v2"].get(variable, "unset") == buggy
 
     def test_probes(self) -> None:
-        """In every Deployment the same, so that what is said of load is true of each."""
-        told = {tuple(row) for row in tables("How much load it bears")[1]}
+        """They are the same in every Deployment, so the page's statements about load apply to each."""
+        documented = {tuple(row) for row in tables("Capacity")[1]}
 
         for deployment in of_kind("Deployment").values():
-            found = {probe_row(name, body) for name, body in container(deployment).items() if "Probe" in name}
-            assert found == told
+            declared = {
+                probe_row(name, body) for name, body in container(deployment).items() if "Probe" in name
+            }
+            assert declared == documented
 
-    def test_threads_and_the_load_that_they_bear(self) -> None:
+    def test_threads_and_the_load_that_they_can_handle(self) -> None:
         """The table of threads, and the figures that are computed from it."""
         threads = {
-            name: int(environment(each).get("THREADS", Settings().threads))
-            for name, each in of_kind("Deployment").items()
+            name: int(environment(deployment).get("THREADS", Settings().threads))
+            for name, deployment in of_kind("Deployment").items()
         }
         buggy = environment(of_kind("Deployment")["logic-v2"])
-        told = section("How much load it bears")
+        text = section("Capacity")
 
         held = float(buggy["FAULT_HANG_PERCENT"]) / 100 * float(buggy["HANG_SECONDS"])
         limit = min(threads["webapp-v1"], threads["logic-v2"]) / held
-        rows = tables("How much load it bears")[0]
+        rows = tables("Capacity")[0]
         assert {name.strip("`"): int(count) for names, count in rows for name in names.split(", ")} == threads
         hang = f"{buggy['FAULT_HANG_PERCENT']} % of {buggy['HANG_SECONDS']} s"
-        assert f"occupies its threads for {held:g} s on average ({hang})" in told
-        assert f"{threads['webapp-v1']} / {held:g} = {limit:.0f} sentences per second" in told
-        assert f"{limit:.0f} / w if the share w does: {limit / 0.2:.0f} with the 20 % of the canary" in told
+        assert f"occupies its threads for {held:g} s on average ({hang})" in text
+        assert f"{threads['webapp-v1']} / {held:g} = {limit:.0f} sentences per second" in text
+        assert f"{limit:.0f} / w if the share w does: {limit / 0.2:.0f} with the 20 % of the canary" in text
 
 
 class TestReports:
     def test_versions_of_the_schemas(self) -> None:
-        """The documents that loadgen writes, each with the version that its schema asks for."""
+        """The documents that loadgen writes, each with the version of its schema."""
         rows = tables("Reports")[0]
 
         assert len(rows) == 2
@@ -152,35 +154,35 @@ class TestServices:
     @pytest.fixture(scope="class")
     @staticmethod
     def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Workload]]:
-        """One of each service; each has been asked something, so that it has counted."""
+        """A process of each service that has served a request, so that its metrics are not empty."""
         with Launcher(tmp_path_factory.mktemp("target")) as launch:
             logic = launch("logic", wait=False)
             url = f"http://127.0.0.1:{logic.port}"
             others = {name: launch(name, LOGIC_URL=url) for name in SERVICES if name != "logic"}
-            found = {**others, "logic": logic}
-            assert all(each.get("/about").ok for each in found.values())
-            found["webapp"].post("/sentiment", json={"sentence": "I like it"})
-            yield found
+            services = {**others, "logic": logic}
+            assert all(service.get("/about").ok for service in services.values())
+            services["webapp"].post("/sentiment", json={"sentence": "I like it"})
+            yield services
 
     def test_metrics(self, running: dict[str, Workload]) -> None:
-        """Name, type and labels of each, in the services that are named; and no other of the project's."""
-        found = {
+        """Name, type, labels and services of all metrics of the project."""
+        measured = {
             (*metric, service)
             for service, workload in running.items()
             for metric in exposed(workload.metrics())
         }
 
-        told = {
+        documented = {
             (name, kind, labels.replace("`", ""), service)
             for name, kind, labels, of in tables("Metrics")[0]
             for service in (SERVICES if of == "all" else (of,))
         }
-        assert found == told
+        assert measured == documented
 
     def test_values_of_labels(self, running: dict[str, Workload]) -> None:
-        """Every outcome is there from the first scrape on; methods and routes without end are none."""
+        """Every outcome exists from the first scrape; unknown methods and routes share one value."""
         running["webapp"].request("BREW", "/nowhere")
-        text = "".join(each.metrics() for each in running.values())
+        text = "".join(service.metrics() for service in running.values())
         rows = code_in("Metrics")[1]
 
         for (label, *of), values in ((row[0], row[1]) for row in rows if row[0][0] == "outcome"):
@@ -189,32 +191,32 @@ class TestServices:
         assert {"other"} < set(next(row[1] for row in rows if row[0] == ["method"]))
 
     def test_fields_of_the_log(self, running: dict[str, Workload], tmp_path: Path) -> None:
-        """Of the lines about requests, by service: those of the page, and no other."""
-        told = {
+        """The fields of log lines about requests, by service, are those of the page."""
+        documented = {
             name: set(re.findall(r"`(\w+)`", section("Logs").split("; one with")[0])) for name in SERVICES
         }
         for (_, _, of), (fields, _, _) in zip(tables("Logs")[0], code_in("Logs")[0], strict=True):
             for name in SERVICES if of == "all" else of.split(", "):
-                told[name] |= set(fields)
+                documented[name] |= set(fields)
         with Launcher(tmp_path) as launch:
-            alone = launch("webapp", LOGIC_URL="http://127.0.0.1:9")
-            alone.post("/sentiment", json={"sentence": "I like it"})
+            failing = launch("webapp", LOGIC_URL="http://127.0.0.1:9")
+            failing.post("/sentiment", json={"sentence": "I like it"})
             feedback = {"sentence": "I like it", "polarity": 0.4, "correct": True}
             running["feedback"].post("/feedback", json=feedback)
-            for each in running.values():
-                each.get("/nowhere")
+            for service in running.values():
+                service.get("/nowhere")
 
-            logs = {name: each.log() for name, each in running.items()}
-            logs["webapp"] += alone.log()
+            logs = {name: service.log() for name, service in running.items()}
+            logs["webapp"] += failing.log()
 
-        found = {
+        logged = {
             name: {field for line in lines if line["message"] == "request" for field in line}
             for name, lines in logs.items()
         }
-        assert found == told
+        assert logged == documented
 
-    def test_an_answer_says_who_gave_it(self, running: dict[str, Workload]) -> None:
-        """In the grammar of the page, which its example follows."""
+    def test_a_response_names_the_pods_that_served_it(self, running: dict[str, Workload]) -> None:
+        """The header and the page's example follow the page's grammar."""
         answer = running["webapp"].post(
             "/sentiment",
             json={"sentence": "I like it"},
@@ -228,25 +230,27 @@ class TestServices:
         assert ", ".join(elements(example[1])) == example[1]
 
     def test_routing_headers_are_passed_on(self) -> None:
-        """Those that the page names, among others."""
+        """The services pass on all headers that the page names."""
         named = set(re.findall(r"`([a-z0-9-]+)`", section("Headers").split("The grammar")[0]))
 
-        passed_on = {each.name for each in PROPAGATED}
+        passed_on = {header.name for header in PROPAGATED}
         assert named - {"served-by", "x-envoy-attempt-count"} <= passed_on
 
-    def test_the_fate_of_a_request_is_as_told(self) -> None:
-        """Each id and attempt of the page, with the switches of logic-v2; and many by the page's function."""
+    def test_the_fate_of_a_request_is_as_documented(self) -> None:
+        """With the switches of logic-v2, for the page's ids and for many others by the page's function."""
         faults = buggy()
         ids = [f"{number:x}-ü" for number in range(1000)]
 
         for request_id, *fates in tables("Fault switches")[1]:
-            found = [faults.outcome(request_id, attempt).value for attempt in range(1, len(fates) + 1)]
-            assert found == fates
-        assert [fate()(each, 2) for each in ids] == [faults.outcome(each, 2).value for each in ids]
+            outcomes = [faults.outcome(request_id, attempt).value for attempt in range(1, len(fates) + 1)]
+            assert outcomes == fates
+        assert [fate()(request_id, 2) for request_id in ids] == [
+            faults.outcome(request_id, 2).value for request_id in ids
+        ]
 
 
 def buggy() -> Faults:
-    """The switches of logic-v2, as the page has them."""
+    """The fault switches of logic-v2, from the page."""
     values = {variable: value for variable, _, value, _ in tables("Fault switches")[0]}
     return Faults(
         error_percent=float(values["FAULT_ERROR_PERCENT"]),
@@ -257,12 +261,16 @@ def buggy() -> Faults:
 
 
 def environment(deployment: Resource) -> dict[str, str]:
-    """What a Deployment's container is told, except for fields of the pod."""
-    return {each["name"]: each["value"] for each in container(deployment)["env"] if "value" in each}
+    """The environment of a Deployment's container, without fields of the pod."""
+    return {
+        variable["name"]: variable["value"]
+        for variable in container(deployment)["env"]
+        if "value" in variable
+    }
 
 
 def probe_row(name: str, probe: dict[str, Any]) -> tuple[str, ...]:
-    """A probe as the page has it, with the defaults of Kubernetes."""
+    """A probe as a row of the page, with the defaults of Kubernetes."""
     action = probe["httpGet"]
     every, within = probe.get("periodSeconds", 10), probe.get("timeoutSeconds", 1)
     failures = probe.get("failureThreshold", 3)

@@ -1,4 +1,4 @@
-"""docs/target.md keeps its word through the gateway: ids and their fates, and who answers which error."""
+"""docs/target.md is correct at the gateway: ids and their fates, and which proxy or pod answers errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SENTENCE = {"sentence": "I like it"}
 HANG_SECONDS = "0.3"
 PROXIES = {"host": "proxies.example"}
 
-# One way to each of a proxy's answers.
+# One route to each response of a proxy.
 ANSWERS_OF_PROXIES = """
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -91,7 +91,7 @@ spec:
 
 
 def to_v2(body: dict[str, Any]) -> None:
-    """Everything to v2; with retries for one user group, and to replies of a proxy for some users."""
+    """Route everything to v2, with retries for one user group and responses of a proxy for some users."""
 
     def user(name: str, host: str = "logic", subset: str | None = None, **rule: Any) -> dict[str, Any]:
         destination = {"host": host, "subset": subset} if subset else {"host": host}
@@ -113,10 +113,10 @@ def to_v2(body: dict[str, Any]) -> None:
 
 
 def manifests() -> list[Resource]:
-    """All sentences to logic-v2, which hangs only shortly; ways to proxies' answers; a token for the page."""
+    """The canary with all sentences sent to logic-v2, which hangs shortly, and the routes above."""
     resources = edited(overlay("canary"), "VirtualService", "logic", to_v2)
     resources = with_environment(resources, "logic-v2", HANG_SECONDS=HANG_SECONDS)
-    tokens = [each for each in overlay("jwt") if each.kind == "RequestAuthentication"]
+    tokens = [resource for resource in overlay("jwt") if resource.kind == "RequestAuthentication"]
     frontend = {"selector": {"matchLabels": {"app": "frontend"}}}
     tokens = edited(tokens, "RequestAuthentication", "feedback", lambda body: body["spec"].update(frontend))
     return [*resources, *load_text(ANSWERS_OF_PROXIES).resources, *tokens]
@@ -128,23 +128,25 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield running
 
 
-def say(mesh: Live, path: str = "/sentiment", **headers: str) -> requests.Response:
-    """A sentence to the gateway."""
+def analyse(mesh: Live, path: str = "/sentiment", **headers: str) -> requests.Response:
+    """Send a sentence to the gateway."""
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     return requests.post(f"{mesh.gateway}{path}", json=SENTENCE, headers=headers, timeout=20)
 
 
 def computed(answer: requests.Response) -> list[str]:
-    """What the page's function says of an answer: of its id, at each try up to that of logic's element."""
+    """The fates that the page's function computes for a response: one for each attempt of its id."""
     last = re.search(r"logic/v2/[^,]+;attempt=(\d+)", answer.headers["served-by"])
     assert last is not None
     return [fate()(answer.headers["x-request-id"], attempt) for attempt in range(1, int(last[1]) + 1)]
 
 
 class TestReachingPods:
-    def test_status_names_what_the_page_names(self, mesh: Live) -> None:
-        """Of the mesh, and of every pod."""
-        (line,) = (each for each in section("Where to reach it").splitlines() if "these stay" in each)
+    def test_the_status_has_the_fields_of_the_page(self, mesh: Live) -> None:
+        """The fields of the mesh and of every pod."""
+        (line,) = (
+            line for line in section("Where to reach it").splitlines() if "these fields are stable" in line
+        )
         of_mesh, of_pods = (set(re.findall(r"`(\w+)`", part)) for part in line.split(" of each of "))
 
         status = requests.get(f"{mesh.api}/mesh", timeout=10).json()
@@ -154,8 +156,8 @@ class TestReachingPods:
         assert len(of_pods) == 8  # `pods` itself is among them
         assert all(of_pods - {"pods"} <= pod.keys() for pod in status["pods"])
 
-    def test_the_api_leads_to_every_pod(self, mesh: Live) -> None:
-        """By the paths of the page, with GET alone."""
+    def test_the_api_forwards_to_every_pod(self, mesh: Live) -> None:
+        """Under the paths of the page, only with GET."""
         paths = re.findall(r"^API(/\S+)$", section("Where to reach it"), flags=re.MULTILINE)
         pods = requests.get(f"{mesh.api}/mesh", timeout=10).json()["pods"]
 
@@ -166,34 +168,36 @@ class TestReachingPods:
 
 
 class TestRequestIds:
-    def test_the_answer_tells_the_id_that_decided(self, mesh: Live) -> None:
-        """All send the same id and get another one each; what became of them is the fate of that."""
+    def test_a_response_has_the_id_that_decided_its_fate(self, mesh: Live) -> None:
+        """All requests have the same id; the gateway gives each another id, which decides its fate."""
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: say(mesh, x_request_id="target-1"), range(40)))
+            answers = list(pool.map(lambda _: analyse(mesh, x_request_id="target-1"), range(40)))
 
-        fates = [told for answer in answers for told in computed(answer)]
+        fates = [outcome for answer in answers for outcome in computed(answer)]
         assert len({answer.headers["x-request-id"] for answer in answers} | {"target-1"}) == 41
         assert set(fates) == {"answered", "error", "hang"}
         assert fates == [
-            told if answer.ok == (told == "answered") else answer.text
-            for told, answer in zip(fates, answers, strict=True)
+            outcome if answer.ok == (outcome == "answered") else answer.text
+            for outcome, answer in zip(fates, answers, strict=True)
         ]
-        # The other way round it need not be: on a busy machine any answer may be late.
+        # The reverse need not be true: on a busy machine, any response may be late.
         took = [answer.elapsed.total_seconds() for answer in answers]
-        assert min(s for s, told in zip(took, fates, strict=True) if told == "hang") >= float(HANG_SECONDS)
+        assert min(s for s, outcome in zip(took, fates, strict=True) if outcome == "hang") >= float(
+            HANG_SECONDS
+        )
 
-    def test_each_try_has_a_fate_of_its_own(self, mesh: Live) -> None:
-        """Of one id: all tries before the one that answered have failed."""
+    def test_each_attempt_has_its_own_fate(self, mesh: Live) -> None:
+        """All attempts before the one that answered have failed."""
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: say(mesh, user_group="retried"), range(24)))
+            answers = list(pool.map(lambda _: analyse(mesh, user_group="retried"), range(24)))
 
         attempts = [computed(answer) for answer in answers]
         assert max(map(len, attempts)) > 1
         assert not [fates for fates in attempts if "answered" in fates[:-1]]
         assert [fates[-1] == "answered" for fates in attempts] == [answer.ok for answer in answers]
 
-    def test_the_caller_s_id_counts_behind_the_gateway(self, mesh: Live) -> None:
-        """At webapp's own port: the table of the page."""
+    def test_the_id_of_the_caller_decides_behind_the_gateway(self, mesh: Live) -> None:
+        """At webapp's port, the fates are those of the page's table."""
         pods = requests.get(f"{mesh.api}/mesh", timeout=10).json()["pods"]
         (port,) = (pod["ports"]["8080"] for pod in pods if pod["workload"] == "webapp-v1")
         rows = tables("Fault switches")[1]
@@ -209,7 +213,7 @@ class TestRequestIds:
             assert answer.ok == (first == "answered")
 
     def test_a_write_that_is_sent_twice_is_stored_twice(self, mesh: Live) -> None:
-        """The gateway gives each an id of its own."""
+        """The gateway gives each request another id."""
         feedback = {**SENTENCE, "polarity": 0.3612, "correct": True}
 
         ids = {
@@ -235,13 +239,15 @@ class TestRequestIds:
         ("/abort", {}, "as the route says", "fault filter abort"),
     ],
 )
-def test_an_answer_of_a_proxy(mesh: Live, path: str, headers: dict[str, str], status: str, body: str) -> None:
-    """Status, body and what is not there, as the page has them."""
+def test_a_response_of_a_proxy(
+    mesh: Live, path: str, headers: dict[str, str], status: str, body: str
+) -> None:
+    """Status, body and missing headers are those of the page."""
     answer = requests.get(
         f"{mesh.gateway}{path}", headers={**PROXIES, **headers}, timeout=20, allow_redirects=False
     )
 
-    rows = [(told, words.split("`, for")[0]) for told, words, _ in tables("Errors, and who answers them")[0]]
+    rows = [(code, words.split("`, for")[0]) for code, words, _ in tables("Errors, and who answers them")[0]]
     assert (status, body) in rows
     assert str(answer.status_code) == {"as the route says": "418", "301 and the like": "301"}.get(
         status, status
@@ -252,9 +258,9 @@ def test_an_answer_of_a_proxy(mesh: Live, path: str, headers: dict[str, str], st
     assert not {"served-by", "x-request-id"} & {name.lower() for name in answer.headers}
 
 
-def test_a_route_that_is_out_of_time_is_answered_by_the_proxy(mesh: Live) -> None:
-    """With 504 and its words, where a sentence hangs."""
-    answers = (say(mesh, "/late", **PROXIES) for _ in range(60))
+def test_the_proxy_answers_when_a_route_times_out(mesh: Live) -> None:
+    """With 504 and Envoy's text, if a sentence hangs."""
+    answers = (analyse(mesh, "/late", **PROXIES) for _ in range(60))
 
     late = next(answer for answer in answers if answer.status_code == 504)
 
@@ -265,9 +271,9 @@ def test_a_route_that_is_out_of_time_is_answered_by_the_proxy(mesh: Live) -> Non
     ]
 
 
-def test_what_a_proxy_answers_to_webapp_is_webapp_s_problem(mesh: Live) -> None:
+def test_webapp_reports_the_response_of_a_proxy_as_a_problem(mesh: Live) -> None:
     """With the proxy's status, and without logic in `served-by`."""
-    answer = say(mesh, end_user="nobody")
+    answer = analyse(mesh, end_user="nobody")
 
     assert answer.status_code == 502
     assert answer.headers["content-type"] == "application/problem+json"
@@ -292,20 +298,20 @@ PROXY_REPLIES = [
 def test_webapp_s_problem_names_the_proxy_that_answered(
     mesh: Live, user: str, status: int, proxy: str, why: str, received: str
 ) -> None:
-    """And does not blame logic, which may never have received the request."""
+    """It does not blame logic, which may not have received the request."""
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: say(mesh, end_user=user), range(32)))
+        answers = list(pool.map(lambda _: analyse(mesh, end_user=user), range(32)))
 
     problems = [answer.json() for answer in answers if not answer.ok]
-    told = [problem for problem in problems if problem["answered_by"] == proxy]
-    assert told
-    assert {problem["upstream"]["status"] for problem in told} == {status}
-    assert {why in problem["detail"] and received in problem["detail"] for problem in told} == {True}
+    from_proxy = [problem for problem in problems if problem["answered_by"] == proxy]
+    assert from_proxy
+    assert {problem["upstream"]["status"] for problem in from_proxy} == {status}
+    assert {why in problem["detail"] and received in problem["detail"] for problem in from_proxy} == {True}
 
 
 def test_webapp_s_problem_names_the_pod_of_logic_that_failed(mesh: Live) -> None:
-    """With its version, where logic itself answered."""
-    answers = (say(mesh) for _ in range(60))
+    """With its version, if logic itself answered."""
+    answers = (analyse(mesh) for _ in range(60))
 
     failed = next(answer for answer in answers if not answer.ok)
 

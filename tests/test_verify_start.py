@@ -1,4 +1,4 @@
-"""k8s/verify/start.py, against a stand-in of the cluster's API: it ends as the deployed loadgen does."""
+"""k8s/verify/start.py, against a fake API server: it exits as the deployed loadgen does."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from loadgen.meshstate import MeshApi
 from loadgen.tests.authority import write_authority
 from loadgen.tests.servers import Received, answer, json_answer, read_request, serving
 from tests.live import ROOT
@@ -29,7 +30,7 @@ TEMPLATE = {"spec": {"containers": [{"name": "loadgen", "image": "loadgen:built"
 
 @dataclass
 class Cluster:
-    """What the API says of the pod, one state after the other; the last one stays."""
+    """A fake API server that reports these states of the pod in order; the last one remains."""
 
     states: list[dict[str, Any]]
     may_change: bool = True
@@ -58,14 +59,18 @@ class Cluster:
         return json_answer(200, {"items": [pod]})
 
     def changes(self) -> list[Received]:
-        """The changes of the pod that the script runs in."""
-        return [each for each in self.received if (each.method, each.path) == ("PATCH", f"{PODS}/verify-1")]
+        """The patches of the script's own pod."""
+        return [
+            request
+            for request in self.received
+            if (request.method, request.path) == ("PATCH", f"{PODS}/verify-1")
+        ]
 
     def created(self) -> dict[str, Any]:
-        """The Job that was made."""
-        (request,) = (each for each in self.received if each.method == "POST")
-        found: dict[str, Any] = json.loads(request.body)
-        return found
+        """The Job that the script created."""
+        (request,) = (request for request in self.received if request.method == "POST")
+        job: dict[str, Any] = json.loads(request.body)
+        return job
 
 
 @pytest.fixture
@@ -80,8 +85,8 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "FOLDER", tmp_path)
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(module, "STIR_SECONDS", 0.01)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "TOUCH_SECONDS", 0.01)
     monkeypatch.setenv("POD_NAME", "verify-1")
     monkeypatch.setenv("POD_UID", "uid-1")
     return module
@@ -103,8 +108,8 @@ def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("status", [0, 1, 3])
-def test_it_ends_as_loadgen_does(status: int, run: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its log is passed on, its exit status too."""
+def test_it_exits_as_loadgen_does(status: int, run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the log and the exit status of loadgen."""
     waiting = {"waiting": {"reason": "ContainerCreating"}}
     cluster = Cluster([waiting, {"running": {}}, {"running": {}}, {"terminated": {"exitCode": status}}])
 
@@ -112,8 +117,8 @@ def test_it_ends_as_loadgen_does(status: int, run: Any, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "canary  PASS\n"
 
 
-def test_the_job_is_that_of_the_cronjob_with_other_arguments(run: Any) -> None:
-    """And goes when the pod that started it goes."""
+def test_the_job_has_the_template_of_the_cronjob_with_other_arguments(run: Any) -> None:
+    """It is owned by the pod that started it, and deleted with it."""
     cluster = Cluster([{"terminated": {"exitCode": 0}}])
 
     run(cluster, "prove", "shadow")
@@ -123,49 +128,90 @@ def test_the_job_is_that_of_the_cronjob_with_other_arguments(run: Any) -> None:
     assert (container["image"], container["args"]) == ("loadgen:built", ["prove", "shadow"])
     (owner,) = job["metadata"]["ownerReferences"]
     assert (owner["name"], owner["uid"]) == ("verify-1", "uid-1")
-    assert all(each.headers["authorization"] == "Bearer token" for each in cluster.received)
+    assert all(request.headers["authorization"] == "Bearer token" for request in cluster.received)
 
 
 def test_an_image_that_cannot_be_pulled_ends_it(run: Any) -> None:
-    """Instead of waiting for ever; with the reason."""
+    """With the reason, instead of waiting forever."""
     cluster = Cluster([{"waiting": {"reason": "ErrImagePull", "message": "no such image"}}])
 
     with pytest.raises(SystemExit, match="loadgen does not start: ErrImagePull: no such image"):
         run(cluster, "prove", "canary")
 
 
-def test_its_pod_changes_as_long_as_it_runs(run: Any) -> None:
-    """skaffold would take the end of a watch in which nothing happens for a success."""
+def test_it_patches_its_pod_while_it_runs(run: Any) -> None:
+    """skaffold would interpret the end of a watch without events as success."""
     cluster = Cluster([{"running": {}}, {"terminated": {"exitCode": 1}}], changes_before_the_log=5)
 
     assert run(cluster, "prove", "canary") == 1
 
-    told = [json.loads(each.body)["metadata"]["annotations"] for each in cluster.changes()]
-    assert len(told) >= 5
-    assert all(before != after for before, after in pairwise(told))
-    assert {each.headers["content-type"] for each in cluster.changes()} == {"application/merge-patch+json"}
+    annotations = [json.loads(change.body)["metadata"]["annotations"] for change in cluster.changes()]
+    assert len(annotations) >= 5
+    assert all(before != after for before, after in pairwise(annotations))
+    assert {change.headers["content-type"] for change in cluster.changes()} == {
+        "application/merge-patch+json"
+    }
 
 
-def test_it_does_not_start_where_its_pod_may_not_change(run: Any) -> None:
-    """Rights of another version of the manifests would make a verdict that may be lost."""
+def test_it_does_not_start_if_it_may_not_patch_its_pod(run: Any) -> None:
+    """With the Role of another version of the manifests, its verdict could be lost."""
     cluster = Cluster([{"terminated": {"exitCode": 0}}], may_change=False)
 
     with pytest.raises(SystemExit, match=f"the API answers 403 to {PODS}/verify-1"):
         run(cluster, "prove", "canary")
 
 
-def test_it_asks_for_what_it_may_and_may_do_no_more(run: Any) -> None:
-    """Its requests are those that the Role of its ServiceAccount allows, all of them."""
+def test_its_role_allows_exactly_its_requests(run: Any) -> None:
+    """The Role of its ServiceAccount allows its requests and no others."""
     cluster = Cluster([{"running": {}}, {"terminated": {"exitCode": 0}}])
 
     run(cluster, "prove", "canary")
 
-    documents = yaml.safe_load_all((ROOT / "k8s" / "verify" / "rights.yaml").read_text())
-    (role,) = (each for each in documents if each["kind"] == "Role" and each["metadata"]["name"] == "start")
+    role = _role("start")
     allowed = {
         (verb, resource) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
     }
-    assert {_right(each) for each in cluster.received} == allowed
+    assert {_right(request) for request in cluster.received} == allowed
+
+
+def test_a_proof_is_allowed_to_list_what_proofs_read() -> None:
+    """The Role of the deployed loadgen names every kind of resource in the snapshot, and no other."""
+    api = ListedKinds("http://api.example", "sentimesh")
+
+    api.resources()
+
+    allowed = {
+        (group, resource)
+        for rule in _role("prove")["rules"]
+        if "list" in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert api.listed - allowed == set(), "add these to the Role `prove` in k8s/verify/rights.yaml"
+    assert allowed - api.listed == set(), "remove these from the Role `prove` in k8s/verify/rights.yaml"
+
+
+class ListedKinds(MeshApi):
+    """Records the group and plural of each kind that is listed; there are no objects."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        super().__init__(url, namespace)
+        self.listed: set[tuple[str, str]] = set()
+
+    def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Any, ...]:
+        del query
+        self.listed.add((api_version.rpartition("/")[0], kind))
+        return ()
+
+
+def _role(name: str) -> dict[str, Any]:
+    documents = yaml.safe_load_all((ROOT / "k8s" / "verify" / "rights.yaml").read_text())
+    (role,) = (
+        document
+        for document in documents
+        if document["kind"] == "Role" and document["metadata"]["name"] == name
+    )
+    return dict(role)
 
 
 def _right(request: Received) -> tuple[str, str]:

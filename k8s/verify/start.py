@@ -1,8 +1,8 @@
-"""Run the deployed loadgen once, and end as it does: what `skaffold verify` starts in the cluster.
+"""Runs the deployed loadgen once and exits with its status; `skaffold verify` starts this in the cluster.
 
-skaffold gives a verify job no image that it has built itself, unless it is told a file of builds. So its job
-is this script in Python's own image: it makes a Job of the suspended CronJob `loadgen`, whose image
-`skaffold run` has filled in, with the arguments given here; it passes on the log and the exit status.
+skaffold passes an image that it has built to a verify job only with a file of builds. So its job runs this
+script in the official Python image. The script creates a Job from the suspended CronJob `loadgen`, whose
+image `skaffold run` has set, with its own arguments, and returns the log and the exit status of that Job.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-LOOK_SECONDS = 0.5
-STIR_SECONDS = 1.0
+POLL_SECONDS = 0.5
+TOUCH_SECONDS = 1.0
 CONTENT = {"POST": "application/json", "PATCH": "application/merge-patch+json"}
-HOPELESS = {"CreateContainerConfigError", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
+FATAL_REASONS = {"CreateContainerConfigError", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
 Object = dict[str, Any]
 
 
-def ask(path: str, document: Object | None = None, *, method: str = "POST") -> Any:
-    """The open answer of the cluster's API, to GET or to a document."""
+def request_api(path: str, document: Object | None = None, *, method: str = "POST") -> Any:
+    """Returns the open response of the Kubernetes API to GET, or to a document."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     host = f"[{host}]" if ":" in host else host
     request = urllib.request.Request(
@@ -42,40 +42,40 @@ def ask(path: str, document: Object | None = None, *, method: str = "POST") -> A
         },
     )
     trusted = ssl.create_default_context(cafile=str(FOLDER / "ca.crt"))
-    # Many clusters' authorities lack what RFC 5280 wants of them and Python 3.13 demands.
+    # The CA certificates of many clusters lack extensions that RFC 5280 requires and Python 3.13 checks.
     trusted.verify_flags &= ~ssl.VERIFY_X509_STRICT
     try:
-        return urllib.request.urlopen(request, context=trusted)  # noqa: S310 - https, as written above
+        return urllib.request.urlopen(request, context=trusted)  # noqa: S310 - https, see above
     except urllib.error.HTTPError as error:
         sys.exit(f"the API answers {error.code} to {path}: {error.read().decode(errors='replace')}")
 
 
-def stir(namespace: str, count: int = 0) -> None:
-    """Change this pod: the API server then has something to tell to those who watch it."""
+def touch(namespace: str, count: int = 0) -> None:
+    """Change an annotation of this pod, so that the API server sends an event to its watchers."""
     annotations = {"sentimesh/seconds": str(count)}
     path = f"/api/v1/namespaces/{namespace}/pods/{os.environ['POD_NAME']}"
-    ask(path, {"metadata": {"annotations": annotations}}, method="PATCH").close()
+    request_api(path, {"metadata": {"annotations": annotations}}, method="PATCH").close()
 
 
 @contextlib.contextmanager
-def stirring(namespace: str) -> Iterator[None]:
-    """Change this pod every second meanwhile.
+def touching(namespace: str) -> Iterator[None]:
+    """Touch this pod every second.
 
-    skaffold 2.24 takes any end of its watch of the pod for the success of the job. An API server ends a
-    watch when nothing has changed for 3 s after its start, if its etcd tells it no progress (before 3.4.31,
-    and 3.5.0 to 3.5.12); what stands in front of an API server may end one that has been silent for long.
+    skaffold 2.24 treats any end of its watch of the pod as success of the job. An API server ends a watch 3 s
+    after its start if nothing changed and its etcd reported no progress (before 3.4.31, and 3.5.0 to 3.5.12);
+    a proxy in front of an API server may end an idle watch.
     """
     ended = threading.Event()
 
-    def keep() -> None:
+    def touch_regularly() -> None:
         for count in itertools.count(1):
-            if ended.wait(STIR_SECONDS):
+            if ended.wait(TOUCH_SECONDS):
                 return
-            with contextlib.suppress(OSError, SystemExit):  # the next one may arrive
-                stir(namespace, count)
+            with contextlib.suppress(OSError, SystemExit):  # the next attempt may succeed
+                touch(namespace, count)
 
-    stir(namespace)
-    thread = threading.Thread(target=keep)
+    touch(namespace)
+    thread = threading.Thread(target=touch_regularly)
     thread.start()
     try:
         yield
@@ -85,8 +85,8 @@ def stirring(namespace: str) -> Iterator[None]:
 
 
 def job(arguments: list[str], namespace: str) -> Object:
-    """A Job of the CronJob's template, which goes when this pod goes."""
-    cron = json.load(ask(f"/apis/batch/v1/namespaces/{namespace}/cronjobs/loadgen"))
+    """A Job from the template of the CronJob; it is deleted together with this pod."""
+    cron = json.load(request_api(f"/apis/batch/v1/namespaces/{namespace}/cronjobs/loadgen"))
     template = cron["spec"]["jobTemplate"]
     template["spec"]["template"]["spec"]["containers"][0]["args"] = arguments
     owner = {"apiVersion": "v1", "kind": "Pod", "name": os.environ["POD_NAME"], "uid": os.environ["POD_UID"]}
@@ -95,30 +95,31 @@ def job(arguments: list[str], namespace: str) -> Object:
 
 
 def pod(namespace: str, name: str) -> tuple[Object, Object]:
-    """The pod of a Job and the state of its container; an empty one before there is any."""
-    found = json.load(ask(f"/api/v1/namespaces/{namespace}/pods?labelSelector=job-name%3D{name}"))["items"]
-    statuses = found[0].get("status", {}).get("containerStatuses", []) if found else []
-    return (found[0] if found else {}, statuses[0]["state"] if statuses else {})
+    """The pod of a Job and the state of its container; both are empty if they do not exist yet."""
+    selector = f"labelSelector=job-name%3D{name}"
+    pods = json.load(request_api(f"/api/v1/namespaces/{namespace}/pods?{selector}"))["items"]
+    statuses = pods[0].get("status", {}).get("containerStatuses", []) if pods else []
+    return (pods[0] if pods else {}, statuses[0]["state"] if statuses else {})
 
 
 def wait(namespace: str, name: str, *states: str) -> tuple[Object, Object]:
-    """The pod and the state of its container, once it is one of these states."""
+    """Waits until the container has one of these states; returns the pod and the state."""
     while True:
-        found, state = pod(namespace, name)
-        if any(each in state for each in states):
-            return found, state
+        current, state = pod(namespace, name)
+        if any(wanted in state for wanted in states):
+            return current, state
         waiting = state.get("waiting", {})
-        if waiting.get("reason") in HOPELESS:
+        if waiting.get("reason") in FATAL_REASONS:
             sys.exit(f"loadgen does not start: {waiting['reason']}: {waiting.get('message', '')}")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def run(namespace: str, arguments: list[str]) -> int:
-    """The exit status of loadgen with these arguments, after its log."""
-    created = json.load(ask(f"/apis/batch/v1/namespaces/{namespace}/jobs", job(arguments, namespace)))
+    """Runs loadgen with these arguments, prints its log, and returns its exit status."""
+    created = json.load(request_api(f"/apis/batch/v1/namespaces/{namespace}/jobs", job(arguments, namespace)))
     name = created["metadata"]["name"]
     started, _ = wait(namespace, name, "running", "terminated")
-    log = ask(f"/api/v1/namespaces/{namespace}/pods/{started['metadata']['name']}/log?follow=true")
+    log = request_api(f"/api/v1/namespaces/{namespace}/pods/{started['metadata']['name']}/log?follow=true")
     for line in log:
         sys.stdout.write(line.decode(errors="replace"))
         sys.stdout.flush()
@@ -127,9 +128,9 @@ def run(namespace: str, arguments: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status of loadgen with these arguments."""
+    """Runs loadgen with these arguments and returns its exit status."""
     namespace = (FOLDER / "namespace").read_text().strip()
-    with stirring(namespace):
+    with touching(namespace):
         return run(namespace, arguments)
 
 

@@ -59,11 +59,11 @@ async def reach(target: Target, *, within_seconds: float = 5.0) -> Target:
     """
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(target.connect_to, target.port, type=socket.SOCK_STREAM)
+        resolved = await loop.getaddrinfo(target.connect_to, target.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise _not_reachable(target, Loss.DNS) from error
     failure: OSError | None = None
-    for address in dict.fromkeys(str(info[4][0]) for info in found):
+    for address in dict.fromkeys(str(info[4][0]) for info in resolved):
         try:
             async with asyncio.timeout(within_seconds):
                 _, writer = await asyncio.open_connection(address, target.port)

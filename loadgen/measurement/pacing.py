@@ -37,7 +37,7 @@ class Traffic:
 
     @property
     def planned(self) -> int | None:
-        """The number of requests, if it is known beforehand."""
+        """The number of requests, if it is known in advance."""
         if self.rate is None or self.seconds is None:
             return self.count
         scheduled = max(1, math.floor(self.rate * self.seconds))
@@ -146,7 +146,7 @@ class OpenLoop(Sender):
 
     Timers are coarse, so a request may be sent up to one TICK early; its latency then counts from when it
     was sent. That of a late request counts from its scheduled time. `lateness` is the histogram of the
-    delays (in nanoseconds), so that delays of the sender can be told from those of the target.
+    delays (in nanoseconds), so that delays of the sender can be distinguished from those of the target.
     """
 
     def _begin(self) -> None:

@@ -17,7 +17,7 @@ from loadgen.meshstate.resources import (
 )
 
 MESH = "mesh"
-"""The gateway that stands for all sidecars."""
+"""The gateway name that means all sidecars."""
 
 
 @dataclass(frozen=True, slots=True)

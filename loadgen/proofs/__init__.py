@@ -1,6 +1,6 @@
 """One module for each scenario, named like its overlay (with _ for -), with its `PROOF`.
 
-To add a scenario, add a file: it is found here by its place.
+To add a proof, add a file: it is found here by its place.
 """
 
 from __future__ import annotations

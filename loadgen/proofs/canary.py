@@ -1,6 +1,6 @@
 """The canary: weights send a part of the requests to a new version, and only that part meets its bugs.
 
-The load is POST /sentiment through the gateway, a number of requests that is fixed beforehand. webapp's
+The load is POST /sentiment through the gateway, a number of requests that is fixed in advance. webapp's
 sidecar draws a version for each call to logic, so the number that a version gets is binomial.
 
 The shares are unbiased although the buggy version holds its requests for seconds. The loop is closed, so

@@ -1,12 +1,12 @@
 """Egress: workloads reach those external hosts that have a ServiceEntry, and no others.
 
 The callers are workloads of the mesh with an address to call in their environment (LOGIC_URL). Each gets
-sentences through the gateway, and its answers say what became of its own calls. Which host it calls, and
+sentences through the gateway, and its answers report the results of its own calls. Which host it calls, and
 whether the mesh knows that host, is read from the configuration. The caller's own sidecar must reject calls
 to hosts that the mesh does not know, with 502.
 
-That none of those calls got out is asked of the destination, which counts what arrives: not of hosts that
-are really external, but of the Services that stand for them in a demonstration.
+The destination counts the requests that arrive, which shows that none of those calls left the pod. It is not
+a real external host, but a Service that represents one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Injected faults: one user gets delays and failures that no service causes, and nobody else does.
+"""Injected faults: one user gets delays and failures that no service causes, and other users get none.
 
 The route for `end-user: tester` is chosen like any other: webapp propagates the header, and its proxy
 decides. Delay and abort are drawn independently. An injected delay is recognised by its length: it is a
@@ -282,7 +282,7 @@ def _is_timeout(one: Observation) -> bool:
 
 PROOF = Proof(
     scenario="fault-injection",
-    proves="the tester gets delays and aborts as often as configured, and nobody else gets any",
+    proves="the tester gets delays and aborts as often as configured, and other users get none",
     read=read,
     facts=facts,
     measure=single_measurement(load_plan),

@@ -1,4 +1,4 @@
-"""Header operations: what the gateway does to requests and answers besides routing.
+"""Header operations: what the gateway does to requests and answers in addition to routing.
 
 None of it is left to chance, so each operation is checked by itself in many answers that must all show it:
 request headers in what /about reports as arrived, response headers and CORS in the answer, a rewrite by who

@@ -193,7 +193,7 @@ def quality(ejection: Ejection, observed: Observed) -> Quality:
 
 
 def judge(ejection: Ejection, observed: Observed) -> list[Check]:
-    """It fails, gets nothing, and comes back in time; nobody else fails."""
+    """The pod fails, gets no requests, and returns in time; other pods do not fail."""
     measured = quality(ejection, observed)
     after = observed.after.where(lambda one: one.ended_seconds > GRACE_SECONDS)
     during = [one for one in after if not ejection.is_sick(one)]

@@ -1,7 +1,7 @@
 """A deadline: the caller of a version that hangs gets a 504 when the deadline expires, and is free again.
 
 A deadline releases the caller: webapp's thread, and the connection, which the proxy resets. The pod that
-hangs is not told and goes on hanging, in a thread; that is measured and reported, too.
+hangs is not notified and keeps hanging, in a thread; that is measured and reported, too.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ REMEDY = remedy("user-routing")
 
 DETECTED_SHARE = 0.06
 MEMBERS_REQUESTS = 300
-"""For each group with a route of its own: one answer in 66 from another version would be detected."""
+"""For each group with its own route: one answer in 66 from another version would be detected."""
 CYCLES = 100
 """How often the order of the groups repeats."""
 CONNECTIONS = {"frontend": 16, "logic": 112}

@@ -17,7 +17,7 @@ WINDOW_SECONDS = 5.0
 
 @dataclass(slots=True, eq=False)
 class Counts:
-    """How many exchanges ended, and how. The live view reads it from another thread, hence the copies."""
+    """The number of exchanges by how they ended; copied, as the live view reads it from another thread."""
 
     answered: int = 0
     statuses: dict[int, int] = field(default_factory=dict)

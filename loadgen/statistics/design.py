@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from loadgen.statistics.binomial import Interval, at_least, at_most, clopper_pearson
 
@@ -41,6 +42,7 @@ class Design:
     minimum_detectable_effect: float
 
 
+@cache
 def design(expected: float, trials: int) -> Design:
     """The check of an expected share with this many trials planned."""
     lowest, highest = _accepted_counts(expected, trials)
@@ -50,6 +52,7 @@ def design(expected: float, trials: int) -> Design:
     return Design(expected, trials, acceptance_region, _minimum_detectable_effect(expected, trials))
 
 
+@cache
 def trials_for(expected: float, deviation: float) -> int:
     """A number of trials, close to the smallest, that detects a deviation of this size."""
     enough = 1
@@ -71,6 +74,7 @@ def fails_with_probability(share: float, expected: float, trials: int) -> float:
     return at_most(lowest - 1, trials, share) + at_least(highest + 1, trials, share)
 
 
+@cache
 def trials_to_get(successes: int, share: float) -> int:
     """The smallest number of trials that yields so many successes almost surely; the share is not 0."""
     upper = 1

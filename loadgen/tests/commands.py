@@ -1,4 +1,4 @@
-"""Running the command line in tests: in this process, or as a program where signals and pipes matter."""
+"""Runs the command line in tests: in this process, or as a subprocess for signals and pipes."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ SUMMARY_SCHEMA = json.loads((SCHEMAS / "run/summary.schema.json").read_text())
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left behind."""
+    """The result of a command."""
 
     status: int
     out: str
     err: str
 
     def json(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Standard output as a document that fits its schema."""
+        """Standard output as a document, validated against its schema."""
         document = json.loads(self.out)
         jsonschema.validate(document, schema)
         return document
 
 
 def run(*arguments: str) -> Outcome:
-    """Run the command line in this process, with no mesh to be found by chance."""
+    """Run the command line in this process, without finding a running mesh by chance."""
     out, err = io.StringIO(), io.StringIO()
     environment = mock.patch.dict(os.environ, {"LOCALMESH_URL": "http://127.0.0.1:1", "COLUMNS": "100"})
     with environment, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -50,7 +50,7 @@ def run(*arguments: str) -> Outcome:
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, within_seconds: float = 20) -> None:
-    """Wait for a condition; fails with what was waited for."""
+    """Wait for a condition; fails with its description."""
     deadline = time.monotonic() + within_seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {within_seconds} s in vain for {what}"
@@ -58,12 +58,12 @@ def wait_until(condition: Callable[[], bool], what: str, *, within_seconds: floa
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start the command line as a program of its own."""
+    """Start the command line as a subprocess."""
     command = [sys.executable, "-m", "loadgen.cli", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def ended(process: subprocess.Popen[str], *, within_seconds: float = 20) -> Outcome:
-    """Wait for a started program."""
+    """Wait for a subprocess."""
     out, err = process.communicate(timeout=within_seconds)
     return Outcome(process.returncode, out, err)

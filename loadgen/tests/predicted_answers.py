@@ -23,8 +23,8 @@ def overlay(name: str) -> Objects:
     """The application with an overlay's one patch."""
     patches = {
         "retry": "virtualservice-logic-80-20-retries.yaml",
-        "retry-naive": "virtualservice-logic-80-20-retries-of-nothing.yaml",
-        "timeout": "virtualservice-logic-80-20-deadline.yaml",
+        "retry-naive": "virtualservice-logic-80-20-retries-without-retry-on.yaml",
+        "timeout": "virtualservice-logic-80-20-timeout.yaml",
     }
     return manifests(*BASE, f"{OVERLAYS}/{name}/{patches[name]}")
 

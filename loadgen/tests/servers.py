@@ -1,4 +1,4 @@
-"""Servers for tests: real sockets on loopback, in a thread of their own."""
+"""Servers for tests: real sockets on loopback, in a separate thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @contextlib.contextmanager
 def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """The URL of a server that gives each connection to the handler and closes it afterwards."""
+    """Runs a server that passes each connection to the handler and then closes it; yields its URL."""
     address: Future[str] = Future()
     stop = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(handler, address, stop, tls)))
@@ -56,7 +56,7 @@ async def _serve(
 
 @dataclass(frozen=True)
 class Received:
-    """A request as a server got it."""
+    """A received request."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ class Received:
 
 
 async def read_request(reader: asyncio.StreamReader) -> Received:
-    """The next request on a connection; IncompleteReadError when there is none."""
+    """The next request on a connection; raises IncompleteReadError if there is none."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip().split("\r\n")
     method, path, _ = first.split(" ")
@@ -75,7 +75,7 @@ async def read_request(reader: asyncio.StreamReader) -> Received:
 
 
 def answer(status: int = 200, body: bytes = b"ok", headers: str = "") -> bytes:
-    """A whole answer; `headers` as lines, each with its line break."""
+    """A complete answer; `headers` are lines with line breaks."""
     return f"HTTP/1.1 {status} -\r\ncontent-length: {len(body)}\r\n{headers}\r\n".encode() + body
 
 
@@ -85,7 +85,7 @@ def json_answer(status: int, document: object) -> bytes:
 
 
 def always(*pieces: bytes, seconds_between: float = 0.0) -> Handler:
-    """A handler that answers every request with the same bytes, in these pieces."""
+    """A handler that answers every request with these bytes, in these parts."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -125,7 +125,7 @@ async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def closed_port() -> int:
-    """A port of loopback that nothing listens on."""
+    """A closed port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -13,6 +13,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,22 @@ Objects = list[dict[str, Any]]
 
 def manifests(*paths: str) -> Objects:
     """The objects of YAML files (or folders of them), later ones replacing earlier ones of the same name."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    objects: dict[tuple[str, str], dict[str, Any]] = {}
     for path in paths:
         place = REPOSITORY / path
         files = sorted(place.glob("*.yaml")) if place.is_dir() else [place]
         for file in files:
-            for item in yaml.safe_load_all(file.read_text()):
+            for item in copy.deepcopy(_documents(file)):
                 if item["kind"] == "Kustomization":
                     continue
                 item["metadata"].setdefault("namespace", NAMESPACE)
-                found[item["kind"], item["metadata"]["name"]] = item
-    return list(found.values())
+                objects[item["kind"], item["metadata"]["name"]] = item
+    return list(objects.values())
+
+
+@cache
+def _documents(file: Path) -> Objects:
+    return list(yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader))
 
 
 def base() -> Objects:

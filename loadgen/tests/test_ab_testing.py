@@ -109,22 +109,22 @@ class TestVerdicts:
 
     def test_one_value_at_two_pods_is_too_many(self):
         """Of 200."""
-        found = verdicts(answered(lambda number: "v1" if number == 0 else by_value(number)))
+        judged = verdicts(answered(lambda number: "v1" if number == 0 else by_value(number)))
 
-        assert found["same value, same pod"] is found["pages of one version"] is Verdict.FAIL
+        assert judged["same value, same pod"] is judged["pages of one version"] is Verdict.FAIL
 
     def test_one_version_for_all_fails(self):
         """Everybody is pinned, and nothing is tested."""
-        found = verdicts(answered(lambda _: "v1"))
+        judged = verdicts(answered(lambda _: "v1"))
 
-        assert found["all versions reached"] is Verdict.FAIL
-        assert found["same value, same pod"] is Verdict.PASS
+        assert judged["all versions reached"] is Verdict.FAIL
+        assert judged["same value, same pod"] is Verdict.PASS
 
     def test_a_file_that_is_not_there_fails(self):
         """As another version answers for it."""
-        found = verdicts(answered(by_value), answered(by_value, status=404))
+        judged = verdicts(answered(by_value), answered(by_value, status=404))
 
-        assert found["pages of one version"] is Verdict.FAIL
+        assert judged["pages of one version"] is Verdict.FAIL
 
     def test_no_answers_are_inconclusive(self):
         """Nothing is known then."""

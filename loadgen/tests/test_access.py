@@ -102,9 +102,9 @@ class TestVerdicts:
 
     def test_too_few_answers_are_inconclusive(self):
         """What came is right, but there is less of it than planned."""
-        found = self.verdicts(REFUSED, served(201, b"feedback/v1/f-1"), times=3)
+        judged = self.verdicts(REFUSED, served(201, b"feedback/v1/f-1"), times=3)
 
-        assert found == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]
+        assert judged == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]
 
     def test_lost_answers_say_nothing(self):
         """A lost connection is not a denial by a policy."""
@@ -228,7 +228,7 @@ def policy(created: str | None = None, *changed: str, app: str | None = None) ->
     selector = {} if app is None else {"selector": {"matchLabels": {"app": app}}}
     metadata: dict[str, Any] = {"name": "made-up"}
     if created is not None:
-        managed = [{"manager": "kubectl", "time": each} for each in changed]
+        managed = [{"manager": "kubectl", "time": time} for time in changed]
         metadata |= {"creationTimestamp": created, "managedFields": managed}
     return {"metadata": metadata, "spec": selector}
 

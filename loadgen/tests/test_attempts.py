@@ -76,9 +76,9 @@ class TestPrediction:
         """1 - 0.65ⁿ: pauses do not matter as long as the deadline leaves room for them."""
         policy = replace(RETRY, attempts=attempts)
 
-        found = share_bounds(policy, RATES, lambda end: end.outcome is Outcome.ANSWERED)
+        bounds = share_bounds(policy, RATES, lambda end: end.outcome is Outcome.ANSWERED)
 
-        assert found == pytest.approx((share, share))
+        assert bounds == pytest.approx((share, share))
 
     def test_a_deadline_among_the_pauses_leaves_the_end_open(self):
         """Three hangs of half a second and pauses may or may not fit into 1.6 s: success is a range."""
@@ -117,7 +117,7 @@ class TestPlans:
 
     @pytest.mark.parametrize("conditions", ["5xx", "500", "connect-failure,5xx"])
     def test_conditions_that_cover_a_500_make_retries(self, conditions: str):
-        """Whatever else stands beside them."""
+        """Whatever other conditions there are."""
         objects = overlay("retry")
         logic_route(objects)["retries"]["retryOn"] = conditions
 
@@ -171,27 +171,27 @@ class TestVerdicts:
         number = of_v2(prediction, Ending(Outcome.ANSWERED, 1))
         observed_.measurement.observations[number] = observed(number, "v2", Ending(Outcome.ANSWERED, 2))
 
-        found = verdicts(judge_retry(observed_))
+        judged = verdicts(judge_retry(observed_))
 
-        assert found.pop("other than predicted") is Verdict.FAIL
-        assert set(found.values()) == {Verdict.PASS}
+        assert judged.pop("other than predicted") is Verdict.FAIL
+        assert set(judged.values()) == {Verdict.PASS}
 
     def test_one_attempt_too_many_fails(self):
         """Five where four are allowed, and some that only the pods saw."""
         observed_ = as_configured(prediction_of("retry"), more=40)
         observed_.measurement.observations[0] = observed(0, "v2", Ending(Outcome.ANSWERED, 5))
 
-        found = verdicts(judge_retry(observed_))
+        judged = verdicts(judge_retry(observed_))
 
-        assert found["more than 4 attempts"] is Verdict.FAIL
-        assert found["attempts at v2"] is Verdict.FAIL
+        assert judged["more than 4 attempts"] is Verdict.FAIL
+        assert judged["attempts at v2"] is Verdict.FAIL
 
     def test_answers_that_are_not_retried_fail(self):
         """What a mesh without retries answers under a policy that has them."""
-        found = verdicts(judge_retry(as_configured(prediction_of("retry-naive"))))
+        judged = verdicts(judge_retry(as_configured(prediction_of("retry-naive"))))
 
-        assert found["successes"] is Verdict.FAIL
-        assert found["other than predicted"] is Verdict.FAIL
+        assert judged["successes"] is Verdict.FAIL
+        assert judged["other than predicted"] is Verdict.FAIL
 
     def test_an_answer_later_than_a_deadline_is_of_unknown_outcome(self):
         """The deadline may have ended an attempt that was only slow."""
@@ -255,9 +255,9 @@ class TestVerdicts:
 
     def test_no_data_proves_nothing(self):
         """Neither right nor wrong."""
-        found = verdicts(judge_retry(Observed(Measurement(planned=900), Attempts(0))))
+        judged = verdicts(judge_retry(Observed(Measurement(planned=900), Attempts(0))))
 
-        assert set(found.values()) == {Verdict.INCONCLUSIVE}
+        assert set(judged.values()) == {Verdict.INCONCLUSIVE}
 
 
 class TestForeignRequests:

@@ -94,9 +94,9 @@ class TestVerdicts:
         """Whatever the weights are, in each of ten draws."""
         split = expected_of(canary(**weights))
 
-        found = [overall(verdicts(split, as_configured(split, seed=seed)).values()) for seed in range(10)]
+        judged = [overall(verdicts(split, as_configured(split, seed=seed)).values()) for seed in range(10)]
 
-        assert found == [Verdict.PASS] * 10
+        assert judged == [Verdict.PASS] * 10
 
     @pytest.mark.parametrize(
         "shares", [{"v1": 0.5, "v2": 0.5}, {"v1": 0.72, "v2": 0.28}, {"v1": 1.0, "v2": 0.0}]
@@ -135,10 +135,10 @@ class TestVerdicts:
         measurement = as_configured(CANARY)
         measurement.observations[0] = observed(503, None)
 
-        found = verdicts(CANARY, measurement)
+        judged = verdicts(CANARY, measurement)
 
-        assert found.pop("only v2 fails") is Verdict.FAIL
-        assert set(found.values()) == {Verdict.PASS}
+        assert judged.pop("only v2 fails") is Verdict.FAIL
+        assert set(judged.values()) == {Verdict.PASS}
 
     def test_a_request_without_answer_leaves_open_who_failed_it(self):
         """Not proven is INCONCLUSIVE, and the reason says why."""
@@ -174,16 +174,16 @@ class TestVerdicts:
         measurement = as_configured(split)
         measurement.observations[:2] = [observed(200, "v2"), observed(200, "v7")]
 
-        found = verdicts(split, measurement)
+        judged = verdicts(split, measurement)
 
-        assert (found["share of v2"], found["share of v7"]) == (Verdict.FAIL, Verdict.FAIL)
+        assert (judged["share of v2"], judged["share of v7"]) == (Verdict.FAIL, Verdict.FAIL)
 
     def test_other_fault_rates_than_configured_fail(self):
         """A v2 that fails in 45 % instead of 65 % is detected, and so is the effect on all."""
-        found = verdicts(CANARY, drawn(2700, CANARY.split.shares, {"v2": 0.45}))
+        judged = verdicts(CANARY, drawn(2700, CANARY.split.shares, {"v2": 0.45}))
 
-        assert found["failures of v2"] is Verdict.FAIL
-        assert found["share of v2"] is Verdict.PASS
+        assert judged["failures of v2"] is Verdict.FAIL
+        assert judged["share of v2"] is Verdict.PASS
 
     def test_without_odds_nothing_may_fail(self):
         """Then there is one check for failures: that there are none."""
@@ -191,9 +191,9 @@ class TestVerdicts:
         set_environment(objects, "logic-v2", FAULT_ERROR_PERCENT="0", FAULT_HANG_PERCENT="0")
         split = expected_of(objects)
 
-        found = verdicts(split, as_configured(split))
+        judged = verdicts(split, as_configured(split))
 
-        assert found == dict.fromkeys(
+        assert judged == dict.fromkeys(
             ["share of v1", "share of v2", "nothing fails", "failures overall"], Verdict.PASS
         )
 

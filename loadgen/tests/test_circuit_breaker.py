@@ -204,10 +204,10 @@ def test_a_refusal_when_others_send_is_open():
 
     checks = {check.name: check for check in judge(POOL, Observed(calm, FLOOD, flooded(), 40))}
 
-    found = checks["refused or failed when calm"]
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.cause is Cause.FOREIGN_TRAFFIC
-    assert "others sent 40 requests meanwhile" in found.reason
+    check = checks["refused or failed when calm"]
+    assert check.verdict is Verdict.INCONCLUSIVE
+    assert check.cause is Cause.FOREIGN_TRAFFIC
+    assert "others sent 40 requests meanwhile" in check.reason
 
 
 @pytest.mark.parametrize(("admitted_in_1000", "verdict"), [(5, Verdict.INCONCLUSIVE), (700, Verdict.FAIL)])
@@ -220,9 +220,9 @@ def test_a_busy_machine_may_serve_hardly_any_but_not_too_many(admitted_in_1000: 
         for number in range(FLOOD_REQUESTS)
     ]
 
-    found = verdicts(CALM, Measurement(answers, lateness_seconds=0.13))
+    judged = verdicts(CALM, Measurement(answers, lateness_seconds=0.13))
 
-    assert found["refused when flooded"] is verdict
+    assert judged["refused when flooded"] is verdict
 
 
 def test_a_refusal_when_calm_fails():

@@ -29,7 +29,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 def exchanges(
     url: str, requests: Sequence[Request], *, limits: Limits | None = None, keep_bodies: bool = True
 ) -> list[Exchange]:
-    """All requests sent at once, in the order in which they ended."""
+    """Sends all requests at once; returns them in the order in which they ended."""
 
     async def send() -> list[Exchange]:
         target = Target.from_url(url)
@@ -52,14 +52,14 @@ def exchanges(
 
 
 def exchange_with(handler: Handler, request: Request | None = None, **options: object) -> Exchange:
-    """One request to a server with this handler."""
+    """Sends one request to a server with this handler."""
     with serving(handler) as url:
         return exchanges(url, [request or Request()], **options)[0]
 
 
 class TestAnswers:
     def test_an_answer_has_status_fields_body_and_latency(self):
-        """A plain answer comes back whole."""
+        """A plain answer is returned completely."""
         ended = exchange_with(always(answer(201, b"made", "Served-By: logic/v1/a\r\n")))
 
         assert (ended.loss, ended.status, ended.body) == (None, 201, b"made")
@@ -67,20 +67,20 @@ class TestAnswers:
         assert 0 < ended.latency < 5_000_000_000
 
     def test_repeated_fields_are_joined(self):
-        """Two lines of one header are one list, as HTTP says."""
+        """Two lines of one header are one list (RFC 9110)."""
         ended = exchange_with(always(answer(headers="served-by: a\r\nx: 1\r\nSERVED-BY:b\r\n")))
 
         assert ended.field(b"served-by") == b"a, b"
         assert ended.field(b"y") is None
 
     def test_what_looks_like_a_field_in_the_body_is_not_one(self):
-        """Fields are looked for in the head only."""
+        """Fields are searched in the head only."""
         ended = exchange_with(always(answer(body=b"\r\nserved-by: me\r\n\r\n")))
 
         assert ended.field(b"served-by") is None
 
-    def test_chunks_are_unwrapped(self):
-        """A chunked body with extensions and trailers comes back as its bytes."""
+    def test_chunked_bodies_are_decoded(self):
+        """A chunked body with extensions and trailers is decoded."""
         pieces = (CHUNKED, b"5\r\nhello\r\n", b"7;x=y\r\n, world\r\n", b"0\r\ntrailer: z\r\n\r\n")
 
         ended = exchange_with(always(*pieces))
@@ -95,7 +95,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("headers", ["content-length: 1000\r\n", "transfer-encoding: chunked\r\n", ""])
     def test_the_answer_to_head_has_no_body(self, headers: str):
-        """Whatever its fields say of the body that GET would get, the next answer follows at once."""
+        """Even with a Content-Length, the next answer follows directly."""
         handler = always(f"HTTP/1.1 200 OK\r\n{headers}connection: keep-alive\r\n\r\n".encode())
 
         with serving(handler) as url:
@@ -111,8 +111,8 @@ class TestAnswers:
         assert (ended.loss, ended.status) == (None, status)
 
     @pytest.mark.parametrize("pieces", [1, 2])
-    def test_informational_answers_are_passed_over(self, pieces: int):
-        """The final answer counts, with its own fields, in one piece with the 1xx or not."""
+    def test_informational_answers_are_skipped(self, pieces: int):
+        """The final answer and its fields count, whether or not it arrives together with the 1xx."""
         early = b"HTTP/1.1 103 Early Hints\r\nserved-by: hint\r\n\r\n"
         final = answer(headers="served-by: final\r\n")
 
@@ -125,7 +125,7 @@ class TestAnswers:
     @settings(max_examples=40, deadline=None)
     @given(data=st.data())
     def test_an_answer_may_be_split_anywhere(self, data: st.DataObject):
-        """However the network cuts the bytes, the same answer comes out, and the connection stays usable."""
+        """However the bytes are split, the answer is the same, and the connection stays usable."""
         whole = (
             CHUNKED.replace(b"\r\n\r\n", b"\r\nserved-by: logic/v2/b\r\n\r\n") + b"5\r\nhello\r\n0\r\n\r\n"
         )
@@ -141,8 +141,8 @@ class TestAnswers:
 
 
 class TestConnections:
-    def test_a_connection_is_used_again(self):
-        """Requests that follow each other share a connection."""
+    def test_a_connection_is_reused(self):
+        """Successive requests share a connection."""
         connections = []
 
         async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -159,13 +159,13 @@ class TestConnections:
         "closing", [answer(headers="connection: close\r\n"), answer().replace(b"HTTP/1.1", b"HTTP/1.0")]
     )
     def test_a_closing_answer_makes_the_next_request_open_a_connection(self, closing: bytes):
-        """After Connection: close, or HTTP/1.0, nothing more is sent there, and nothing is lost."""
+        """After Connection: close, or HTTP/1.0, the connection is not reused, and no request is lost."""
         with serving(once(closing)) as url:
             ended = exchanges(url, [Request()] * 4, limits=Limits(1))
 
         assert [(one.loss, one.status) for one in ended] == [(None, 200)] * 4
 
-    def test_never_more_connections_than_allowed(self):
+    def test_the_connection_limit_is_respected(self):
         """Requests beyond the limit wait for a free connection."""
         open_now, most = 0, 0
 
@@ -185,7 +185,7 @@ class TestConnections:
         assert most == 3
 
     def test_an_idle_connection_that_the_server_closes_loses_nothing(self):
-        """The pool forgets it and opens another."""
+        """The pool removes it and opens another."""
 
         async def two_rounds(url: str) -> list[Exchange]:
             target = Target.from_url(url)
@@ -206,14 +206,14 @@ class TestConnections:
         assert [one.status for one in ended] == [200, 200]
 
     def test_surplus_bytes_end_the_connection_but_not_the_answer(self):
-        """An answer followed by bytes nobody asked for counts; the connection is not trusted any more."""
+        """An answer followed by unexpected bytes counts, but its connection is closed."""
         with serving(always(answer() + b"surplus")) as url:
             ended = exchanges(url, [Request()] * 3, limits=Limits(1))
 
         assert [(one.loss, one.status) for one in ended] == [(None, 200)] * 3
 
     def test_two_answers_to_one_request_are_one_answer(self):
-        """The second of two answers is never taken for the answer to the next request."""
+        """The second answer is never matched to the next request."""
         with serving(always(answer(200) + answer(500))) as url:
             ended = exchanges(url, [Request()] * 3, limits=Limits(1))
 
@@ -240,48 +240,48 @@ class TestLosses:
             ),
         ],
     )
-    def test_each_way_to_break_has_its_kind(self, handler: Handler, loss: Loss):
-        """A request that gets no whole answer is lost, with the kind of what happened."""
+    def test_each_failure_has_its_kind_of_loss(self, handler: Handler, loss: Loss):
+        """A request without a complete answer is lost, with the kind of the failure."""
         ended = exchange_with(handler)
 
         assert ended.loss is loss
 
     def test_a_refused_connection(self):
-        """Every request is refused when nobody listens."""
+        """Every request is refused if the port is closed."""
         ended = exchanges(f"http://127.0.0.1:{closed_port()}", [Request()] * 3)
 
         assert [one.loss for one in ended] == [Loss.REFUSED] * 3
 
     def test_a_name_without_address(self):
-        """A host name that does not resolve is a loss of its own kind."""
+        """A host name that does not resolve is a separate kind of loss."""
         ended = exchanges("http://no-such-host.invalid", [Request()])
 
         assert ended[0].loss is Loss.DNS
 
-    def test_an_answer_that_does_not_come_in_time(self):
-        """The request is given up after its time, measured from when it was meant to be sent."""
+    def test_an_answer_that_exceeds_the_timeout(self):
+        """The request is lost after its timeout, measured from its scheduled time."""
         ended = exchange_with(never, limits=Limits(1, request_seconds=0.1))
 
         assert ended.loss is Loss.TIMEOUT
         assert 0.1 <= ended.latency / 1e9 < 4
 
     def test_waiting_for_a_connection_counts_as_waiting(self):
-        """Requests that never get a free connection time out like those that get no answer."""
+        """Requests without a free connection time out like requests without an answer."""
         with serving(never) as url:
             ended = exchanges(url, [Request()] * 3, limits=Limits(1, request_seconds=0.1))
 
         assert [one.loss for one in ended] == [Loss.TIMEOUT] * 3
 
-    def test_a_body_that_trickles_does_not_stretch_the_time(self):
-        """The time is for the whole answer, not for each piece of it."""
+    def test_a_slow_body_does_not_extend_the_timeout(self):
+        """The timeout covers the complete answer, not each part of it."""
         trickle = always(CHUNKED, *[b"1\r\nx\r\n"] * 100, seconds_between=0.02)
 
         ended = exchange_with(trickle, limits=Limits(1, request_seconds=0.15))
 
         assert ended.loss is Loss.TIMEOUT
 
-    def test_what_is_under_way_at_the_end_is_abandoned(self):
-        """Closing the client brings every request back, waiting ones too."""
+    def test_requests_in_progress_at_the_end_are_abandoned(self):
+        """Closing the client ends every request, including waiting ones."""
 
         async def close_early(url: str) -> list[Exchange]:
             target = Target.from_url(url)

@@ -1,4 +1,4 @@
-"""Overlays on a cluster: what kubectl is told, what is removed, and when what was applied is in force."""
+"""Overlays on a cluster: the commands of kubectl, deletion, and waiting for the rollout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ esac
 
 
 def thing(kind: str, name: str, namespace: str | None = "sentimesh") -> dict[str, Any]:
-    """An object as a manifest has it; the group of its API follows from its kind."""
+    """An object as in a manifest; its API group follows from its kind."""
     istio = {"VirtualService", "Sidecar"}
     where = {} if namespace is None else {"namespace": namespace}
     api_version = "networking.istio.io/v1" if kind in istio else "v1"
@@ -37,14 +37,14 @@ def thing(kind: str, name: str, namespace: str | None = "sentimesh") -> dict[str
 
 
 def applied(kind: str, name: str) -> dict[str, Any]:
-    """An object as it stands in a cluster after `kubectl apply`."""
+    """An object in a cluster after `kubectl apply`."""
     manifest = thing(kind, name)
     notes = {cluster.MANIFEST: json.dumps(manifest)}
     return {**manifest, "metadata": {**manifest["metadata"], "annotations": notes, "resourceVersion": "7"}}
 
 
 def listed(file: Path, *items: dict[str, Any]) -> None:
-    """What kubectl is to print from now on."""
+    """Set the output of kubectl."""
     file.write_text(json.dumps({"kind": "List", "items": items}))
 
 
@@ -54,7 +54,7 @@ PROXY = "--server http://127.0.0.1:8001"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kubectl that plays a cluster with three objects, one of them made by somebody else."""
+    """A fake kubectl with three objects, one of them from another tool."""
     program = tmp_path / "kubectl"
     program.write_text(KUBECTL)
     program.chmod(0o755)
@@ -86,8 +86,8 @@ def removals(folder: Path) -> list[str]:
     return [call.removeprefix(before) for call in calls(folder) if call.startswith(before)]
 
 
-def test_what_only_the_overlay_before_had_is_removed(folder: Path):
-    """Of what kubectl applied, what the new overlay does not name; through the proxy that is asked, too."""
+def test_objects_of_the_previous_overlay_only_are_deleted(folder: Path):
+    """Objects that kubectl applied and the new overlay does not contain, through the same proxy."""
     stage().apply(Path("istio/overlays/canary"))
 
     assert calls(folder)[0] == f"{PROXY} apply --output json -k istio/overlays/canary"
@@ -95,8 +95,8 @@ def test_what_only_the_overlay_before_had_is_removed(folder: Path):
     assert (folder / "kubeconfig").read_text().strip() == os.devnull
 
 
-def test_nothing_is_removed_that_the_overlay_names(folder: Path):
-    """Then no delete is sent at all."""
+def test_objects_of_the_overlay_are_not_deleted(folder: Path):
+    """Without surplus objects, there is no delete."""
     listed(folder / "named.json", SERVICE, thing("VirtualService", "logic"))
 
     stage().apply(Path("istio/overlays/canary"))
@@ -104,8 +104,8 @@ def test_nothing_is_removed_that_the_overlay_names(folder: Path):
     assert removals(folder) == []
 
 
-def test_what_an_overlay_brings_elsewhere_goes_with_it(folder: Path):
-    """A namespace of its own with what is in it, and a policy for the whole mesh; not what was there."""
+def test_objects_of_an_overlay_in_other_namespaces_are_deleted(folder: Path):
+    """A new namespace with its objects, and a mesh-wide policy; but not objects that existed before."""
     listed(folder / "objects.json")
     listed(folder / "namespaces.json", NAMESPACE, thing("Namespace", "istio-system", None))
     ground = stage()
@@ -125,8 +125,8 @@ def test_what_an_overlay_brings_elsewhere_goes_with_it(folder: Path):
     ]
 
 
-def test_what_was_applied_before_is_applied_again(folder: Path):
-    """The manifests that kubectl left, and nothing that somebody else made."""
+def test_the_saved_configuration_is_restored(folder: Path):
+    """The manifests that kubectl applied, and no objects of other tools."""
     ground = stage()
     ground.save()
 
@@ -136,8 +136,8 @@ def test_what_was_applied_before_is_applied_again(folder: Path):
     assert all(set(item["metadata"]) == {"name", "namespace"} for item in again)
 
 
-def test_an_empty_namespace_is_not_put_back(folder: Path):
-    """There is nothing to put back."""
+def test_an_empty_namespace_is_not_restored(folder: Path):
+    """There is nothing to restore."""
     listed(folder / "objects.json")
     ground = stage()
     ground.save()
@@ -145,14 +145,14 @@ def test_an_empty_namespace_is_not_put_back(folder: Path):
     assert ground.restore() is False
 
 
-def test_what_kubectl_refuses_is_said_in_its_words(folder: Path):
-    """Together with the command."""
+def test_an_error_of_kubectl_is_quoted(folder: Path):
+    """With the command."""
     with pytest.raises(Refused, match=r"kubectl apply .*-k broken: error: it is broken"):
         stage().apply(Path("broken"))
 
 
 def test_without_kubectl_nothing_can_be_applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """One line that says so."""
+    """One line with the reason."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(UsageError, match="kubectl, which applies overlays to a cluster, is not on the PATH"):
@@ -161,7 +161,7 @@ def test_without_kubectl_nothing_can_be_applied(monkeypatch: pytest.MonkeyPatch,
 
 @dataclass
 class FakeCluster:
-    """One Deployment and its pods, which are what they are said to be at one look after the other."""
+    """One Deployment and its pods, with the given states in turn."""
 
     namespace: str = "istio-system"
     deployments: list[dict] = field(default_factory=list)
@@ -202,14 +202,14 @@ def pod(*, ready: bool = True, leaving: bool = False, phase: str = "Running") ->
 
 
 def test_a_deployment_is_rolled_out_when_all_its_pods_are_new():
-    """And the controller has seen the change at all."""
+    """And the controller has observed the change."""
     assert rolled_out(deployment(2))
     assert not rolled_out(deployment(1))
     assert not rolled_out(deployment(2, observed=1))
 
 
-def test_pods_are_waited_for_and_old_ones_until_they_are_gone():
-    """Neither one that is not ready nor one that is about to leave belongs to what is in force."""
+def test_new_pods_must_be_ready_and_old_pods_gone():
+    """Neither unready nor terminating pods are part of the new configuration."""
     done = pod(ready=False, phase="Succeeded")
     looks = [[pod(ready=False)], [pod(), pod(leaving=True)], [pod(), done], [pod(), pod(leaving=True)]]
     api = FakeCluster(deployments=[deployment(1), deployment(2)], pod_lists=looks)
@@ -219,16 +219,16 @@ def test_pods_are_waited_for_and_old_ones_until_they_are_gone():
     assert len(api.pod_lists) == 1
 
 
-def test_what_never_gets_ready_is_named(monkeypatch: pytest.MonkeyPatch):
-    """After a while."""
+def test_a_pod_that_never_gets_ready_is_named(monkeypatch: pytest.MonkeyPatch):
+    """After the timeout."""
     monkeypatch.setattr(rollout, "PODS_SECONDS", 0.0)
 
     with pytest.raises(Refused, match="still waiting for Deployment logic-v1, pod logic-v1-1"):
         await_pods(FakeCluster(deployments=[deployment(1)], pod_lists=[[pod(ready=False)]]))
 
 
-def test_pushes_are_over_when_istiods_counters_stand_still(monkeypatch: pytest.MonkeyPatch):
-    """As long as one of them moves, something is on its way."""
+def test_pushes_are_over_when_the_counters_of_istiod_stop(monkeypatch: pytest.MonkeyPatch):
+    """While one of them changes, a push is in progress."""
     monkeypatch.setattr(rollout, "QUIET_SECONDS", 0.05)
     monkeypatch.setattr(rollout, "POLL_SECONDS", 0.01)
     texts = [f'pilot_xds_pushes{{type="rds"}} {count}\n' for count in range(9)]
@@ -239,8 +239,8 @@ def test_pushes_are_over_when_istiods_counters_stand_still(monkeypatch: pytest.M
     assert istio.texts == ['pilot_xds_pushes{type="rds"} 8\n']
 
 
-def test_old_listeners_are_waited_for_until_the_last_connection_is_gone(monkeypatch: pytest.MonkeyPatch):
-    """Whole ones, and filter chains of one that stays."""
+def test_old_listeners_must_be_drained(monkeypatch: pytest.MonkeyPatch):
+    """Replaced listeners, and replaced filter chains."""
     monkeypatch.setattr(rollout, "POLL_SECONDS", 0.01)
     gauges = [f"{gauge}{{}} 1\n" for gauge in rollout.DRAINING]
     api = FakeCluster(pod_lists=[[pod()]], texts=[*gauges, "", "the next proof's"])
@@ -251,7 +251,7 @@ def test_old_listeners_are_waited_for_until_the_last_connection_is_gone(monkeypa
 
 
 def test_a_namespace_without_istiod_is_named():
-    """With the option that says where it is."""
+    """With the option for the namespace."""
     with pytest.raises(
         NotReachable, match="no istiod in namespace istio-system; pass its namespace with --istio-namespace"
     ):
@@ -259,7 +259,7 @@ def test_a_namespace_without_istiod_is_named():
 
 
 def test_overlays_are_found_by_their_scenarios(tmp_path: Path):
-    """All that are missing are named at once."""
+    """All missing ones are named at once."""
     (tmp_path / "canary").mkdir()
     (tmp_path / "canary" / "kustomization.yaml").touch()
 
@@ -271,8 +271,8 @@ def test_overlays_are_found_by_their_scenarios(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("scenario", "has"), [("canary", False), ("jwt", True), ("mtls-strict", True)])
-def test_overlays_with_policies_are_known(scenario: str, has: bool) -> None:
-    """Those are proven last: what meets the end of a listener that they replaced is lost."""
+def test_overlays_with_policies_are_detected(scenario: str, has: bool) -> None:
+    """They are proven last, because requests at the end of a replaced listener are lost."""
     root = Path(__file__).parents[2]
 
     assert has_policies(root / "istio" / "overlays" / scenario) is has

@@ -41,10 +41,10 @@ def probabilities(share: float, expected: float, trials: int) -> dict[Verdict, f
 )
 def test_what_is_as_expected_passes(expected: float, trials: int):
     """Anything but PASS, FAIL and INCONCLUSIVE together, is rarer than 1 in 10,000."""
-    found = probabilities(expected, expected, trials)
+    by_verdict = probabilities(expected, expected, trials)
 
-    assert found[Verdict.PASS] > CONFIDENCE
-    assert found[Verdict.INCONCLUSIVE] == 0
+    assert by_verdict[Verdict.PASS] > CONFIDENCE
+    assert by_verdict[Verdict.INCONCLUSIVE] == 0
 
 
 @pytest.mark.parametrize("share", [0.1493, 0.2507, 0.25, 0.3, 0.5, 0.0])
@@ -52,10 +52,10 @@ def test_an_80_20_canary_that_is_off_fails(share: float):
     """75/25, 50/50 and everything 5 points off is detected with the stated power, with 2,700 requests."""
     trials = trials_for(0.2, 0.05)
 
-    found = probabilities(share, 0.2, trials)
+    by_verdict = probabilities(share, 0.2, trials)
 
     assert trials <= 2700
-    assert found[Verdict.FAIL] >= (POWER if abs(share - 0.2) > 0.0501 else POWER - 0.002)
+    assert by_verdict[Verdict.FAIL] >= (POWER if abs(share - 0.2) > 0.0501 else POWER - 0.002)
 
 
 @pytest.mark.parametrize(("expected", "trials"), list(itertools.product(SHARES, TRIALS)))

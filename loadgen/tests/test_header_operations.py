@@ -37,7 +37,7 @@ def configured() -> Objects:
 def route(objects: Objects, name: str) -> dict[str, Any]:
     """A route of the ingress VirtualService."""
     routes = named(objects, "VirtualService", "ingress")["spec"]["http"]
-    return next(each for each in routes if each.get("name") == name)
+    return next(route for route in routes if route.get("name") == name)
 
 
 def without_cors() -> Objects:
@@ -56,7 +56,7 @@ def probes_of(objects: Objects) -> tuple[list[Probe], list[str]]:
 def expected(objects: Objects) -> dict[str, str]:
     """What is expected of each operation."""
     probes, _ = probes_of(objects)
-    return {each.name: each.expected for probe in probes for each in probe.properties}
+    return {wanted.name: wanted.expected for probe in probes for wanted in probe.properties}
 
 
 class TestExpectations:
@@ -87,11 +87,11 @@ class TestExpectations:
         route(objects, "moved")["redirect"] = {"uri": "/new", "authority": "elsewhere.example"}
         route(objects, "who-are-you")["headers"]["request"]["set"] = {"x-other": "value"}
 
-        found = expected(objects)
+        values = expected(objects)
 
-        assert found["redirect status"] == "301"
-        assert found["redirect location"] == "http://elsewhere.example/new"
-        assert found["request set x-other"] == "value"
+        assert values["redirect status"] == "301"
+        assert values["redirect location"] == "http://elsewhere.example/new"
+        assert values["request set x-other"] == "value"
 
     def test_the_base_operates_on_nothing(self):
         """Which is not configured."""
@@ -163,15 +163,15 @@ class TestVerdicts:
 
     def test_a_redirect_to_where_it_should_passes(self):
         """Status and place."""
-        found = self.verdicts(0, "HTTP/1.1 302 Found\r\nlocation: http://gateway/")
+        judged = self.verdicts(0, "HTTP/1.1 302 Found\r\nlocation: http://gateway/")
 
-        assert set(found.values()) == {Verdict.PASS}
+        assert set(judged.values()) == {Verdict.PASS}
 
     def test_another_redirect_fails(self):
         """Both are looked at."""
-        found = self.verdicts(0, "HTTP/1.1 301 Moved\r\nlocation: http://gateway/else")
+        judged = self.verdicts(0, "HTTP/1.1 301 Moved\r\nlocation: http://gateway/else")
 
-        assert set(found.values()) == {Verdict.FAIL}
+        assert set(judged.values()) == {Verdict.FAIL}
 
     def test_what_arrived_is_read_from_about(self):
         """Several values of a header in one form."""
@@ -181,10 +181,10 @@ class TestVerdicts:
         """The caller's own arrived."""
         headers = {**ARRIVED, "x-secret": "from-the-caller", "x-came-by": "from-the-caller"}
 
-        found = self.verdicts(2, "HTTP/1.1 200 OK", {**ABOUT, "headers": headers})
+        judged = self.verdicts(2, "HTTP/1.1 200 OK", {**ABOUT, "headers": headers})
 
-        assert found["request remove x-secret"] is found["request set x-came-by"] is Verdict.FAIL
-        assert found["request add x-seen-by"] is Verdict.PASS
+        assert judged["request remove x-secret"] is judged["request set x-came-by"] is Verdict.FAIL
+        assert judged["request add x-seen-by"] is Verdict.PASS
 
     def test_a_path_that_was_not_rewritten_fails(self):
         """It is not found then."""

@@ -42,7 +42,7 @@ def test_count_total_and_extremes_are_exact(values: list[int]):
 
 
 def test_small_values_are_exact():
-    """Below 256 every value has a bucket of its own."""
+    """Below 256, every value has its own bucket."""
     filled = histogram(range(256))
 
     assert list(filled.buckets()) == [(value, 1) for value in range(256)]

@@ -73,7 +73,7 @@ def in_phases(context: ProofContext) -> list[Check]:
     return holds(context)
 
 
-def said(result: Result) -> tuple[Verdict, str, bool]:
+def summary(result: Result) -> tuple[Verdict, str, bool]:
     return result.verdict, result.checks[0].reason, result.interrupted
 
 
@@ -87,7 +87,7 @@ def test_no_later_phase_begins(at: int, number: int):
         result = run(made_up(in_phases), context(url))
         seconds = time.monotonic() - began
 
-    assert said(result) == (Verdict.INCONCLUSIVE, ENDED, True)
+    assert summary(result) == (Verdict.INCONCLUSIVE, ENDED, True)
     assert len(result.measurements) == at // 100 + 1
     assert result.measurements[-1][1].interrupted
     assert gateway.received < at + 8
@@ -102,7 +102,7 @@ def test_waiting_ends_too():
         time.sleep(60)
         return holds(_)
 
-    assert said(run(made_up(waits), context("http://127.0.0.1:1"))) == (
+    assert summary(run(made_up(waits), context("http://127.0.0.1:1"))) == (
         Verdict.INCONCLUSIVE,
         ENDED,
         True,
@@ -117,11 +117,17 @@ def test_what_was_done_keeps_its_verdict_and_the_rest_is_said_not_to_have_run():
 
     proofs = [made_up(holds, "first"), made_up(interrupted, "second"), made_up(holds, "third")]
 
-    found = list(prove_current(proofs, lambda _: context("http://127.0.0.1:1")))
+    results = list(prove_current(proofs, lambda _: context("http://127.0.0.1:1")))
 
-    assert [each.verdict for each in found] == [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]
-    assert found[1].checks[0].reason == ENDED
-    assert found[2].checks[0].reason == ("not run: ended by Ctrl-C before its turn; run it again to the end")
+    assert [result.verdict for result in results] == [
+        Verdict.PASS,
+        Verdict.INCONCLUSIVE,
+        Verdict.INCONCLUSIVE,
+    ]
+    assert results[1].checks[0].reason == ENDED
+    assert results[2].checks[0].reason == (
+        "not run: ended by Ctrl-C before its turn; run it again to the end"
+    )
 
 
 def test_what_is_to_happen_meanwhile_does_not_happen_any_more():
@@ -164,7 +170,7 @@ def test_blue_green_ends_in_the_middle_of_a_switch_and_puts_the_route_back():
     with serving(gateway) as url:
         result = run(blue_green.PROOF, context(url, api))
 
-    assert said(result) == (Verdict.INCONCLUSIVE, ENDED, True)
+    assert summary(result) == (Verdict.INCONCLUSIVE, ENDED, True)
     assert gateway.received < steady + switch // 2 + 40
     assert api.changes == [colours.switched.item, colours.item]
 

@@ -29,18 +29,18 @@ def configured(change: Change = lambda *_: None) -> Resources:
     return resources(objects)
 
 
-def said(token: str) -> dict[str, Any]:
+def payload_of(token: str) -> dict[str, Any]:
     """The claims of a token."""
     content = token.split(".")[1]
-    found = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
-    assert isinstance(found, dict)
-    return found
+    payload = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+    assert isinstance(payload, dict)
+    return payload
 
 
-def readers(found: Resources) -> dict[str, str]:
+def readers(configuration: Resources) -> dict[str, str]:
     """The token of each passage that reads, by what it is; without those that are none."""
     out = {}
-    for case in cases_for(read(found)):
+    for case in cases_for(read(configuration)):
         bearer = dict(case.request.headers).get("authorization", "")
         if case.request.method == "GET" and "." in bearer:
             out[case.name.removeprefix("read, ")] = bearer.removeprefix("Bearer ")
@@ -62,9 +62,13 @@ class TestConfiguration:
             authentication["jwtRules"][0] |= {"issuer": "https://other.example", "audiences": ["readers"]}
             authorization["rules"][1]["when"][0] = {"key": "request.auth.claims[role]", "values": ["editor"]}
 
-        found = said(readers(configured(other))["role editor"])
+        payload = payload_of(readers(configured(other))["role editor"])
 
-        assert (found["iss"], found["aud"], found["role"]) == ("https://other.example", "readers", "editor")
+        assert (payload["iss"], payload["aud"], payload["role"]) == (
+            "https://other.example",
+            "readers",
+            "editor",
+        )
 
     def test_without_an_issuer_nothing_is_configured(self):
         """As on the base."""
@@ -77,9 +81,9 @@ class TestConfiguration:
         def everybody(_: dict[str, Any], authorization: dict[str, Any]) -> None:
             del authorization["rules"][1]["when"]
 
-        for found in (replace(configured(), authorization_policies=()), configured(everybody)):
+        for configuration in (replace(configured(), authorization_policies=()), configured(everybody)):
             with pytest.raises(NotConfigured, match="AuthorizationPolicy"):
-                read(found)
+                read(configuration)
 
     @pytest.mark.parametrize(
         ("change", "reason"),
@@ -108,12 +112,16 @@ class TestConfiguration:
 class TestTokens:
     def test_each_bad_token_differs_from_the_right_one_in_one_thing(self):
         """So that nothing else can be why it is refused."""
-        found = readers(configured())
-        right = said(found["group moderator"])
+        tokens = readers(configured())
+        right = payload_of(tokens["group moderator"])
         differences = {
-            name: {claim for claim in right | said(token) if right.get(claim) != said(token).get(claim)}
+            name: {
+                claim
+                for claim in right | payload_of(token)
+                if right.get(claim) != payload_of(token).get(claim)
+            }
             - ({"iat"} if name != "expired" else set())
-            for name, token in found.items()
+            for name, token in tokens.items()
         }
 
         assert differences == {

@@ -32,7 +32,7 @@ def test_a_shipment_with_a_rate_keeps_to_it():
 
 
 @pytest.mark.parametrize(
-    ("requests", "count", "said"),
+    ("requests", "count", "description"),
     [
         ((Request("POST", "/a"),), 7, "7 × POST http://b.example/a, 2 at once"),
         (
@@ -43,11 +43,11 @@ def test_a_shipment_with_a_rate_keeps_to_it():
         ((Request(path="/a"), Request(path="/b")), 1, "1 × GET http://b.example/a, 2 at once"),
     ],
 )
-def test_what_is_sent_is_said_of_all_of_it(requests: tuple[Request, ...], count: int, said: str):
-    """A mixture is not called by the name of its first request, and what is not sent is not named."""
+def test_a_load_is_described_completely(requests: tuple[Request, ...], count: int, description: str):
+    """A mixture is not described by its first request alone, and requests that are not sent are not named."""
     load_plan = LoadPlan(requests, count, 2, 5)
 
-    assert load_plan.described(Target("b.example", 80)) == said
+    assert load_plan.described(Target("b.example", 80)) == description
     assert sum(load_plan.parts().values()) == count
 
 
@@ -55,9 +55,9 @@ def test_how_it_is_sent_is_said_with_it():
     """The rate, that it may end before, and the time once that is known."""
     load_plan = LoadPlan((Request(),), 9, 2, 5, rate=50, until=lambda _: True)
 
-    said = load_plan.described(Target("b.example", 80), 1.25)
+    description = load_plan.described(Target("b.example", 80), 1.25)
 
-    assert said == "at most 9 × GET http://b.example/, 50 a second, 2 at once, 1.2 s"
+    assert description == "at most 9 × GET http://b.example/, 50 a second, 2 at once, 1.2 s"
 
 
 @pytest.mark.parametrize(("headers", "overloaded"), [("x-envoy-overloaded: true\r\n", True), ("", False)])

@@ -1,4 +1,4 @@
-"""Which mesh is judged where none is named, and that the reports say which one it was."""
+"""The mesh that is used by default, and its name in the reports."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ class TestReports:
 
         line = f"{mesh.url}, localmesh with the state folder /a/.localmesh"
         document = json.loads(report.read_text())
-        (found,) = ElementTree.parse(junit).getroot().iter("property")
+        (mesh_property,) = ElementTree.parse(junit).getroot().iter("property")
         assert outcome.out.splitlines()[0] == f"mesh  {line}"
         assert (document["mesh"], document["state_folder"]) == (mesh.url, "/a/.localmesh")
-        assert found.attrib == {"name": "mesh", "value": line}
+        assert mesh_property.attrib == {"name": "mesh", "value": line}
 
     def test_a_cluster_is_its_address(self):
         """It has no state folder."""

@@ -79,8 +79,8 @@ class TestModes:
     def test_of_two_policies_the_older_counts(self):
         """By creation time, as Istio has it."""
         policies = [policy("a", {"mtls": {"mode": "STRICT"}}), policy("b", {"mtls": {"mode": "DISABLE"}})]
-        for each, time in zip(policies, ("2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z"), strict=True):
-            each["metadata"]["creationTimestamp"] = time
+        for document, time in zip(policies, ("2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z"), strict=True):
+            document["metadata"]["creationTimestamp"] = time
 
         assert mtls_mode(policies, LABELS, 8080) == "DISABLE"
 
@@ -88,9 +88,9 @@ class TestModes:
 class TestPorts:
     def test_every_port_of_ready_pods_is_one(self):
         """But not those of the sidecar."""
-        found = port_probes([pod("a"), pod("b", is_ready=False)], OVERLAY)
+        probes = port_probes([pod("a"), pod("b", is_ready=False)], OVERLAY)
 
-        assert found == [
+        assert probes == [
             PortProbe("a", "logic", 8080, "livez", REFUSED),
             PortProbe("a", "logic", 9102, "metrics", ANSWERED),
         ]
@@ -123,16 +123,16 @@ class TestPorts:
         assert port_outcome(refusal) == outcome
 
     @pytest.mark.parametrize(
-        ("found", "verdict"),
+        ("answers", "verdict"),
         [
             ({NOT_REACHED}, Verdict.INCONCLUSIVE),
             ({NOT_REACHED, REFUSED}, Verdict.INCONCLUSIVE),
             ({NOT_REACHED, ANSWERED}, Verdict.FAIL),
         ],
     )
-    def test_a_port_that_is_not_reached_proves_nothing(self, found: set[str], verdict: Verdict):
+    def test_a_port_that_is_not_reached_proves_nothing(self, answers: set[str], verdict: Verdict):
         """What a NetworkPolicy keeps out, mTLS was not asked about; one answer too many is still a FAIL."""
-        (check,) = port_checks([PortProbe("a", "logic", 8080, "livez", REFUSED)], [found])
+        (check,) = port_checks([PortProbe("a", "logic", 8080, "livez", REFUSED)], [answers])
 
         assert check.verdict is verdict
 
@@ -170,9 +170,9 @@ class TestIdentities:
     def objects(self) -> Objects:
         return manifests(*BASE)
 
-    def verdict(self, found: dict[str, str | None]) -> Verdict:
+    def verdict(self, identities: dict[str, str | None]) -> Verdict:
         expected = identity(resources(self.objects()), "webapp")
-        return callers_check(expected, measurement(), found).verdict
+        return callers_check(expected, measurement(), identities).verdict
 
     def test_webapp_is_who_calls_logic(self):
         """By the configured ServiceAccount, in any trust domain."""
@@ -187,17 +187,17 @@ class TestIdentities:
     def test_one_other_caller_fails(self):
         """No identity, too, as plain text has."""
         for other in ("spiffe://cluster.local/ns/sentimesh/sa/feedback", None):
-            found = callers(measurement())
-            found[next(iter(found))] = other
+            identities = callers(measurement())
+            identities[next(iter(identities))] = other
 
-            assert self.verdict(found) is Verdict.FAIL
+            assert self.verdict(identities) is Verdict.FAIL
 
     def test_a_log_that_misses_requests_is_inconclusive(self):
         """What is not known does not pass."""
-        found = callers(measurement())
-        found.popitem()
+        identities = callers(measurement())
+        identities.popitem()
 
-        assert self.verdict(found) is Verdict.INCONCLUSIVE
+        assert self.verdict(identities) is Verdict.INCONCLUSIVE
 
     def test_the_identity_is_that_of_the_service_account_configured(self):
         """Without one it is the namespace's default; two are too many."""

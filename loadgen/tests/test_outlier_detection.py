@@ -43,8 +43,8 @@ def course(back: float | None, *more: Observation) -> Observed:
     return Observed(first, Measurement([*sound, *more, *last]))
 
 
-def failing(found: Observed) -> set[str]:
-    return {check.name for check in judge(POLICY, found) if check.verdict is Verdict.FAIL}
+def failing(observed: Observed) -> set[str]:
+    return {check.name for check in judge(POLICY, observed) if check.verdict is Verdict.FAIL}
 
 
 def test_the_overlay_is_read_as_its_page_says():
@@ -100,36 +100,36 @@ def test_a_failure_of_a_sound_pod_fails():
 
 def test_a_pod_that_gets_no_requests_cannot_be_ejected():
     """Nothing was shown then."""
-    found = replace(course(4.5), until_ejected=Measurement([one(0.1)]))
+    observed = replace(course(4.5), until_ejected=Measurement([one(0.1)]))
 
-    assert failing(found) == {"it fails"}
+    assert failing(observed) == {"it fails"}
 
 
 def test_no_data_proves_nothing():
     """Not one check passes."""
-    found = judge(POLICY, Observed(Measurement(), Measurement()))
+    checks = judge(POLICY, Observed(Measurement(), Measurement()))
 
-    assert Verdict.PASS not in {check.verdict for check in found}
+    assert Verdict.PASS not in {check.verdict for check in checks}
 
 
 def test_others_whose_failures_count_too_leave_the_times_open():
     """Their requests may have had the pod ejected before."""
-    found = replace(course(2.9), until_ejected=Measurement([one(0.1)]), foreign_requests=40)
+    observed = replace(course(2.9), until_ejected=Measurement([one(0.1)]), foreign_requests=40)
 
-    assert failing(found) == set()
-    causes = {check.name: check.cause for check in judge(POLICY, found) if check.cause}
+    assert failing(observed) == set()
+    causes = {check.name: check.cause for check in judge(POLICY, observed) if check.cause}
     assert causes["it fails"] is causes["it comes back"] is Cause.FOREIGN_TRAFFIC
 
 
 @pytest.mark.parametrize("back", [4.5, 7.5])
 def test_a_busy_machine_leaves_the_return_open(back: float):
     """Whether in time or not; counts are judged."""
-    slow = [replace(each, latency_seconds=0.5) for each in course(back).after.observations]
-    found = replace(course(back), after=Measurement([*slow, one(3.0, failing=True)]))
+    slow = [replace(observation, latency_seconds=0.5) for observation in course(back).after.observations]
+    observed = replace(course(back), after=Measurement([*slow, one(3.0, failing=True)]))
 
-    checks = {check.name: check for check in judge(POLICY, found)}
+    checks = {check.name: check for check in judge(POLICY, observed)}
 
-    assert failing(found) == {"failures of sound pods", "failures during ejection"}
+    assert failing(observed) == {"failures of sound pods", "failures during ejection"}
     assert checks["it comes back"].cause is Cause.BUSY
 
 

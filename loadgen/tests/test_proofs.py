@@ -69,10 +69,10 @@ def test_a_new_file_is_a_new_scenario(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "made_up.py").write_text(source)
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
 
-    found = proofs()
+    discovered = proofs()
 
-    assert set(found) - set(known) == {"made-up"}
-    assert list(found) == sorted(found)
+    assert set(discovered) - set(known) == {"made-up"}
+    assert list(discovered) == sorted(discovered)
 
 
 def test_every_proof_stands_under_its_scenarios_name():

@@ -279,7 +279,7 @@ class TestNotReachable:
         ],
     )
     def test_something_else_at_the_meshs_address(self, wrong: bytes, sentence: str):
-        """Said, and not taken for a mesh without configuration."""
+        """The message says so, instead of reporting a mesh without configuration."""
         with serving(always(wrong)) as url:
             outcome = run("prove", "canary", "--mesh", url)
 

@@ -1,4 +1,4 @@
-"""Requests and targets: what is accepted, what is sent, what is refused with a reason."""
+"""Requests and targets: validation and encoding."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ HERE = Target("localhost", 8080)
 
 class TestRequest:
     def test_the_smallest_request(self):
-        """GET / with the headers that HTTP asks for, and who sends."""
+        """GET / with the required headers and a User-Agent."""
         assert (
             Request().encode(HERE)
             == b"GET / HTTP/1.1\r\nhost: localhost:8080\r\nuser-agent: sentimesh-loadgen\r\n\r\n"
         )
 
-    def test_a_body_brings_its_length(self):
-        """Counted in bytes."""
+    def test_a_body_has_a_content_length(self):
+        """In bytes."""
         encoded = Request("POST", "/a", (("content-type", "text/plain"),), "né".encode()).encode(HERE)
 
         assert encoded.endswith(b"\r\ncontent-type: text/plain\r\ncontent-length: 3\r\n\r\nn\xc3\xa9")
 
-    def test_a_post_without_body_says_so(self):
-        """Servers may ask for a length where a body is usual."""
+    def test_a_post_without_body_has_length_zero(self):
+        """Servers may require a length for methods with a body."""
         assert b"\r\ncontent-length: 0\r\n" in Request("POST").encode(HERE)
         assert b"content-length" not in Request("DELETE").encode(HERE)
 
     def test_host_and_user_agent_can_be_replaced(self):
-        """Given ones are sent instead of ours, not beside them."""
+        """Given values replace the default ones."""
         encoded = Request(headers=(("Host", "a.example"), ("User-Agent", "me"))).encode(HERE)
 
         assert encoded == b"GET / HTTP/1.1\r\nHost: a.example\r\nUser-Agent: me\r\n\r\n"
@@ -55,8 +55,8 @@ class TestRequest:
             ({"headers": (("Content-Length", "3"),)}, "set by loadgen; remove it"),
         ],
     )
-    def test_what_would_not_be_http_is_refused(self, wrong: dict[str, object], reason: str):
-        """At the door, with the reason."""
+    def test_invalid_http_is_refused(self, wrong: dict[str, object], reason: str):
+        """Before anything is sent, with the reason."""
         with pytest.raises(UsageError, match=reason):
             Request(**wrong)
 
@@ -72,8 +72,8 @@ class TestFields:
         ),
         body=st.binary(max_size=40),
     )
-    def test_fields_are_found_whatever_is_around_them(self, fields: list[tuple[str, str]], body: bytes):
-        """Every value of a name, in order, and nothing from the body."""
+    def test_fields_are_found_in_any_head(self, fields: list[tuple[str, str]], body: bytes):
+        """All values of a name, in order, and none from the body."""
         lines = "".join(f"{name.title()}: {value}\r\n" for name, value in fields)
         head = f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode() + body
 
@@ -92,7 +92,7 @@ class TestTarget:
         ],
     )
     def test_a_url_names_a_target(self, url: str, target: Target, authority: str):
-        """Host and port; the rest is the request's."""
+        """Host and port; the rest belongs to the request."""
         assert Target.from_url(url) == target
         assert target.authority == authority
 
@@ -100,15 +100,15 @@ class TestTarget:
         "url",
         ["", "localhost:8080", "https://a.example", "http://", "http://a:99999", "http://me:pw@a.example"],
     )
-    def test_what_is_no_http_address_is_refused(self, url: str):
-        """TLS too: it is not supported, and not silently left out."""
+    def test_other_addresses_are_refused(self, url: str):
+        """TLS as well, which is not supported."""
         with pytest.raises(UsageError) as raised:
             Target.from_url(url)
 
         assert "pw" not in str(raised.value)
 
     def test_reaching_pins_the_address(self):
-        """Later connections need no name lookup, and the Host header keeps the name."""
+        """Later connections need no DNS lookup, and the Host header keeps the name."""
         with serving(always(answer())) as url:
             reached = asyncio.run(reach(Target("localhost", Target.from_url(url).port)))
 
@@ -123,6 +123,6 @@ class TestTarget:
         ],
     )
     def test_a_target_out_of_reach(self, target: Target, reason: str):
-        """Said with its kind."""
+        """With the kind of the failure."""
         with pytest.raises(NotReachable, match=reason):
             asyncio.run(reach(target))

@@ -129,9 +129,9 @@ def test_routes_at_gateways_are_those_of_virtual_services_bound_to_one():
         to("no", {"uri": {"exact": "/"}}), to("yes"), name="ingress", gateways=["sentimesh"]
     )
 
-    found = gateway_routes(Resources("sentimesh", (bound, virtual_service(to("mesh")))), CALL)
+    selected = gateway_routes(Resources("sentimesh", (bound, virtual_service(to("mesh")))), CALL)
 
-    assert [route.where for route in found] == ["VirtualService sentimesh/ingress, spec.http[1]"]
+    assert [route.where for route in selected] == ["VirtualService sentimesh/ingress, spec.http[1]"]
 
 
 def test_where_a_route_stands_is_named():

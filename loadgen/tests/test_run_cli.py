@@ -37,7 +37,7 @@ SERVED = answer(headers="served-by: webapp/v1/w-1, logic/v2/l-2\r\n")
 
 
 class Recording:
-    """A server that notes what it received."""
+    """A server that records its requests."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -50,7 +50,7 @@ class Recording:
 
 class TestWhatIsSent:
     def test_sentences_to_the_gateway_of_the_mesh(self):
-        """Without any option but how many: POST /sentiment, different sentences."""
+        """The default: POST /sentiment with different sentences."""
         with StandInMesh().running() as mesh:
             outcome = run("run", "--mesh", mesh.url, "--requests", "20", "--rate", "1000")
 
@@ -70,10 +70,10 @@ class TestWhatIsSent:
             (["--path", "/a?b=c", "--body", "@FILE"], "POST /a?b=c", b"from a file"),
         ],
     )
-    def test_what_the_options_ask_for(
+    def test_the_request_of_the_options(
         self, arguments: list[str], first_line: str, body: bytes | None, tmp_path: Path
     ):
-        """The sentences are sent unless something else is asked for."""
+        """The sentences are the default."""
         (tmp_path / "body").write_text("from a file")
         arguments = [one.replace("@FILE", f"@{tmp_path / 'body'}") for one in arguments]
         server = Recording()
@@ -87,13 +87,13 @@ class TestWhatIsSent:
         assert request.headers["x-one"] == "1"
 
     def test_the_path_of_the_url(self):
-        """Counts unless --path says otherwise."""
+        """It is used unless --path replaces it."""
         assert RunOptions().to_send("http://a/b?c")[0].path == "/b?c"
         assert RunOptions(path="/d").to_send("http://a/b?c")[0].path == "/d"
         assert len(RunOptions().to_send("http://a/sentiment")) == 8
 
     def test_a_slash_after_the_host_is_a_path(self):
-        """And a query has one; the sentences are for a URL that ends with the host."""
+        """A query implies one as well; the sentences are the default only for a bare host."""
         (root,) = RunOptions().to_send("http://a/")
         (query,) = RunOptions().to_send("http://a?b=c")
 
@@ -101,8 +101,8 @@ class TestWhatIsSent:
         assert query.path == "/?b=c"
         assert len(RunOptions().to_send("http://a")) == 8
 
-    def test_what_is_sent_is_said_where_nobody_watches(self):
-        """A pipe would be silent for as long as the run takes."""
+    def test_without_a_live_view_the_start_is_printed(self):
+        """Otherwise a pipe would get no output during the run."""
         with serving(always(SERVED)) as url:
             outcome = run("run", f"{url}/", "--concurrency", "2", "--requests", "10")
 
@@ -111,8 +111,8 @@ class TestWhatIsSent:
             "until 10 requests have ended\n"
         )
 
-    def test_progress_is_printed_where_nobody_watches(self, monkeypatch: pytest.MonkeyPatch):
-        """One line for each window, so that a log is not silent for as long as the run takes."""
+    def test_without_a_live_view_the_progress_is_printed(self, monkeypatch: pytest.MonkeyPatch):
+        """One line per window, so that a log shows the progress."""
         monkeypatch.setattr("loadgen.run.command.WINDOW_SECONDS", 0.5)
         with serving(always(SERVED)) as url:
             outcome = run("run", url, "--rate", "100", "--duration", "1300ms")
@@ -127,7 +127,7 @@ class TestWhatIsSent:
 
 class TestSummary:
     def test_a_summary_in_json(self):
-        """It fits the committed schema, and its counts add up."""
+        """It is valid against the schema, and its counts add up."""
         with serving(always(SERVED)) as url:
             outcome = run("run", url, "--rate", "500", "--duration", "200ms", "--json", "-")
 
@@ -142,7 +142,7 @@ class TestSummary:
         )
 
     def test_a_table_for_people(self):
-        """One line for each thing worth knowing."""
+        """One line per subject."""
         with serving(always(SERVED)) as url:
             outcome = run("run", url, "--concurrency", "2", "--requests", "10")
 
@@ -158,8 +158,8 @@ class TestSummary:
         assert "2 at once, as fast as answers come (closed loop); all ended after " in lines[1]
         assert lines[3].endswith("200: 10 (100.0 %)")
 
-    def test_failing_answers_are_not_good_but_answers(self):
-        """A status from 400 up lowers the success, and latency counts it."""
+    def test_failing_answers_count_as_answers_but_not_as_good(self):
+        """A status of 400 or more is not good, but has a latency."""
         with serving(always(answer(503))) as url:
             outcome = run("run", url, "--concurrency", "1", "--requests", "5", "--json", "-")
 
@@ -169,7 +169,7 @@ class TestSummary:
         assert "0.0 % good" in outcome.err
 
     def test_losses_are_counted_by_kind(self):
-        """A connection that breaks under every second request is in summary and table."""
+        """Connections that break during every second request, in summary and table."""
         turns = iter(range(100))
 
         async def sometimes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -184,7 +184,7 @@ class TestSummary:
         assert "reset (connection reset by the peer): 5 (100.0 %)" in outcome.err
 
     def test_timeouts_count_with_the_time_waited(self):
-        """Leaving them out would flatter the tail of the latency."""
+        """Excluding them would make the tail of the latency look better."""
         turns = iter(range(100))
 
         async def mostly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -201,8 +201,8 @@ class TestSummary:
 
 
 class TestEnding:
-    def test_ctrl_c_ends_early_with_the_summary(self):
-        """Exit status 0: the measurement is good, only shorter."""
+    def test_ctrl_c_stops_the_run_with_a_summary(self):
+        """Exit status 0: the measurement is valid, but shorter."""
         server = Recording()
         with serving(server) as url:
             process = start("run", url, "--rate", "200", "--duration", "60s", "--json", "-", "--live")
@@ -224,8 +224,8 @@ class TestEnding:
         assert (outcome.status, outcome.out) == (4, "")
         assert outcome.err == f"loadgen: error: {url} is not reachable: connection refused (refused)\n"
 
-    def test_no_mesh_to_find_the_gateway_of(self):
-        """Exit status 4, with what to do."""
+    def test_no_mesh_is_running(self):
+        """Exit status 4, with a remedy."""
         outcome = run("run")
 
         assert outcome.status == 4
@@ -237,14 +237,14 @@ class TestEnding:
     def test_a_failing_answer_fails_the_run_if_that_is_asked_for(
         self, status: int, options: list[str], ends: int
     ):
-        """Otherwise it is a measurement like any other."""
+        """Otherwise it is a normal measurement."""
         with serving(always(answer(status))) as url:
             outcome = run("run", url, "--concurrency", "1", "--requests", "5", *options)
 
         assert outcome.status == ends
         assert (f"{url} answered 0 of 5 requests with a status below 400" in outcome.err) == bool(ends)
 
-    def test_a_lost_request_is_not_well_answered(self):
+    def test_a_lost_request_is_not_good(self):
         """One answer, and then only closed connections."""
         answers = [CLOSING]
 
@@ -258,8 +258,8 @@ class TestEnding:
         assert outcome.status == 1
         assert f"{url} answered 1 of 5 requests with a status below 400" in outcome.err
 
-    def test_not_one_answer_is_no_success(self):
-        """A target that only takes connections is not reachable for requests."""
+    def test_a_run_without_answers_fails(self):
+        """A target that only accepts connections counts as not reachable."""
         with serving(once()) as url:
             outcome = run("run", url, "--concurrency", "1", "--requests", "5")
 
@@ -294,7 +294,7 @@ class TestEnding:
         assert outcome.err.count("\n") == 1
 
     def test_without_a_command_the_help_is_shown(self):
-        """Exit status 2, as nothing was asked for."""
+        """Exit status 2, because there is no command."""
         outcome = run()
 
         assert outcome.status == 2
@@ -324,8 +324,8 @@ asyncio.run(main())
 
 
 @contextmanager
-def server_of_its_own() -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A server that is a process, so that it can be stopped; it prints a line at the 1,000th request."""
+def server_process() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server process, which can be suspended; it prints a line at the 1,000th request."""
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -337,8 +337,8 @@ def server_of_its_own() -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 def test_a_target_that_stops_for_half_a_second_shows_in_the_p99():
-    """In 4 s at 1,000/s one request in eight falls into the stop: the 99th percentile is about 0.46 s."""
-    with server_of_its_own() as (url, server):
+    """In 4 s at 1,000/s, one request in eight is affected: the 99th percentile is about 0.46 s."""
+    with server_process() as (url, server):
         process = start("run", url, "--rate", "1000", "--duration", "4s", "--json", "-")
         assert select.select([server.stdout], [], [], 20)[0], "waited in vain for 1,000 requests"
         os.kill(server.pid, signal.SIGSTOP)

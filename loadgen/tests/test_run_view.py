@@ -32,7 +32,7 @@ def answered(status: int, milliseconds: int, served_by: str = "") -> Exchange:
 
 
 def recorder(*exchanges: Exchange) -> Recorder:
-    """A recorder that has seen these exchanges."""
+    """A recorder of these exchanges."""
     filled = Recorder()
     for exchange in exchanges:
         filled.ended(exchange)
@@ -40,7 +40,7 @@ def recorder(*exchanges: Exchange) -> Recorder:
 
 
 def window(recorder: Recorder, seconds: float) -> Window:
-    """The window of a recorder that has been filled within some seconds."""
+    """The window of a recorder after some seconds."""
     made = Window(recorder)
     made.update(seconds)
     return made
@@ -90,7 +90,7 @@ def test_the_window_forgets_what_is_older():
     assert (recent.seconds, recent.counts.answered, seen.answered) == (5.0, 5, 30)
 
 
-def test_a_line_tells_the_progress_where_nobody_watches():
+def test_the_progress_line():
     """With the rate and the shares of the last seconds."""
     seen = recorder(answered(200, 5, "logic/v1/b"), answered(502, 5, "logic/v2/b"))
 
@@ -102,8 +102,8 @@ def test_a_line_tells_the_progress_where_nobody_watches():
     )
 
 
-def test_so_many_different_values_of_served_by_are_kept():
-    """A target that makes one up for each answer cannot fill the memory."""
+def test_the_number_of_distinct_served_by_values_is_limited():
+    """A target that sends a new value with each answer cannot fill the memory."""
     seen = recorder(*(answered(200, 1, f"a/v1/{number}") for number in range(MOST_DISTINCT + 50)))
 
     assert seen.answered == MOST_DISTINCT + 50
@@ -111,7 +111,7 @@ def test_so_many_different_values_of_served_by_are_kept():
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "shown"),
     [
         (1, ["max"]),
         (40, ["p50", "p90", "max"]),
@@ -120,11 +120,11 @@ def test_so_many_different_values_of_served_by_are_kept():
         (1000, ["p50", "p90", "p99", "p99.9", "max"]),
     ],
 )
-def test_a_percentile_of_few_values_is_not_told(count: int, told: list[str]):
-    """The 99th of 100 is the greatest of 40, and that has a name already."""
+def test_a_percentile_of_few_values_is_not_shown(count: int, shown: list[str]):
+    """The 99th percentile of 40 values is their maximum, which is already shown."""
     line = latency_line(histogram(range(count)))
 
-    assert re.findall(r"p[\d.]+|max", line) == told
+    assert re.findall(r"p[\d.]+|max", line) == shown
 
 
 @pytest.mark.parametrize(
@@ -139,24 +139,24 @@ def test_a_percentile_of_few_values_is_not_told(count: int, told: list[str]):
     ids=["idle", "one of few", "small against the latency", "one in a hundred", "half of them"],
 )
 def test_the_table_says_whether_the_sending_machine_kept_up(late: list[int], latency: int, line: str):
-    """What it could not do is not blamed on the target unseen, and said where it matters to the latency."""
+    """Delays of the sending machine are reported if they affect the latency."""
     summary = Summary(
         Target("a.example", 80),
         Request(),
         Traffic((b"",), Limits(9), seconds=2, rate=1000),
         recorder(*(answered(200, latency) for _ in late)),
-        histogram([each * MILLISECOND for each in late]),
+        histogram([milliseconds * MILLISECOND for milliseconds in late]),
         issued=100,
         seconds=2.0,
         interrupted=True,
     )
 
     lines = shown(final_table(summary)).splitlines()
-    (sending,) = (number for number, each in enumerate(lines) if each.startswith(" sending"))
-    said = " ".join(each[11:] for each in lines[sending:])
+    (sending,) = (number for number, line in enumerate(lines) if line.startswith(" sending"))
+    text = " ".join(line[11:] for line in lines[sending:])
 
     assert lines[1] == (
         " load      1,000 requests/s on schedule (open loop), at most 9 connections; ended early after 2.0 s"
     )
-    assert said.startswith(line)
-    assert ("Lower --rate" in said) == said.startswith("behind schedule")
+    assert text.startswith(line)
+    assert ("Lower --rate" in text) == text.startswith("behind schedule")

@@ -89,31 +89,31 @@ def test_each_proof_has_its_own_overlay():
     def sees(overlay: str) -> Callable[[ProofContext], list[Check]]:
         return lambda bench: holds(bench) if stage.applied[-1] == overlay else []
 
-    found = proven(stage, first=sees("first"), second=sees("second"))
+    results = proven(stage, first=sees("first"), second=sees("second"))
 
-    assert outcomes(found) == {"first": Verdict.PASS, "second": Verdict.PASS}
-    assert all(result.seconds > 0 for result in found)
+    assert outcomes(results) == {"first": Verdict.PASS, "second": Verdict.PASS}
+    assert all(result.seconds > 0 for result in results)
 
 
 def test_an_overlay_that_is_refused_fails_its_scenario_alone():
     """With the words of who refused it; the next one has its turn."""
     stage = FakeStage(refused={"first": Refused("no such field")})
 
-    found = proven(stage, first=holds, second=holds)
+    results = proven(stage, first=holds, second=holds)
 
-    assert outcomes(found) == {"first": Verdict.FAIL, "second": Verdict.PASS}
-    assert found[0].checks[0].reason == "no such field"
+    assert outcomes(results) == {"first": Verdict.FAIL, "second": Verdict.PASS}
+    assert results[0].checks[0].reason == "no such field"
 
 
 def test_a_mesh_that_does_not_answer_is_not_a_verdict_on_the_scenario():
     """Nothing is known of it."""
     stage = FakeStage(refused={"first": NotReachable("does not answer")})
 
-    found = proven(stage, first=holds, second=holds)
+    results = proven(stage, first=holds, second=holds)
 
-    assert outcomes(found) == {"first": Verdict.INCONCLUSIVE, "second": Verdict.PASS}
-    assert [result.unreachable for result in found] == [True, False]
-    assert found[0].checks[0].cause is Cause.UNREACHABLE
+    assert outcomes(results) == {"first": Verdict.INCONCLUSIVE, "second": Verdict.PASS}
+    assert [result.unreachable for result in results] == [True, False]
+    assert results[0].checks[0].cause is Cause.UNREACHABLE
 
 
 def test_a_pod_that_cannot_be_asked_is_no_verdict_on_the_overlay():
@@ -122,22 +122,24 @@ def test_a_pod_that_cannot_be_asked_is_no_verdict_on_the_overlay():
     def asks(_: ProofContext) -> list[Check]:
         raise Refused("the pod answers 503")
 
-    (found,) = proven(FakeStage(), first=asks)
+    (result,) = proven(FakeStage(), first=asks)
 
-    assert (found.verdict, found.unreachable) == (Verdict.INCONCLUSIVE, True)
+    assert (result.verdict, result.unreachable) == (Verdict.INCONCLUSIVE, True)
 
 
-def test_ctrl_c_leaves_the_rest_unproven():
-    """Said of each, so that what was not proven does not look as if it had passed."""
-    found = proven(FakeStage(refused={"second": KeyboardInterrupt()}), first=holds, second=holds, third=holds)
+def test_ctrl_c_leaves_the_rest_inconclusive():
+    """Each result says so, so that a scenario that was not proven does not look passed."""
+    results = proven(
+        FakeStage(refused={"second": KeyboardInterrupt()}), first=holds, second=holds, third=holds
+    )
 
-    assert outcomes(found) == {
+    assert outcomes(results) == {
         "first": Verdict.PASS,
         "second": Verdict.INCONCLUSIVE,
         "third": Verdict.INCONCLUSIVE,
     }
-    assert "Ctrl-C" in found[2].checks[0].reason
-    assert found[1].checks[0].cause is found[2].checks[0].cause is Cause.INTERRUPTED
+    assert "Ctrl-C" in results[2].checks[0].reason
+    assert results[1].checks[0].cause is results[2].checks[0].cause is Cause.INTERRUPTED
 
 
 def test_the_previous_configuration_is_restored_even_after_an_error():
@@ -159,13 +161,13 @@ def test_the_previous_configuration_is_restored_even_after_an_error():
 )
 def test_what_cannot_be_put_back_is_said(stage: FakeStage, sentence: str):
     """In one sentence, and the verdicts stand."""
-    said: list[str] = []
+    messages: list[str] = []
 
-    with restored(stage, said.append):
+    with restored(stage, messages.append):
         pass
 
-    assert len(said) == 1
-    assert sentence in said[0]
+    assert len(messages) == 1
+    assert sentence in messages[0]
 
 
 def test_nothing_is_applied_while_requests_are_under_way():

@@ -11,9 +11,9 @@ from loadgen.measurement.served_by import Hop, hops
 
 def test_one_hop_for_each_element_outermost_first():
     """With the attempt where a proxy counted it."""
-    found = hops(b"webapp/v1/webapp-v1-7d4f, logic/v2/logic-v2-55f9;attempt=2")
+    parsed = hops(b"webapp/v1/webapp-v1-7d4f, logic/v2/logic-v2-55f9;attempt=2")
 
-    assert found == (Hop("webapp", "v1", "webapp-v1-7d4f"), Hop("logic", "v2", "logic-v2-55f9", 2))
+    assert parsed == (Hop("webapp", "v1", "webapp-v1-7d4f"), Hop("logic", "v2", "logic-v2-55f9", 2))
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_a_pod_speaks_to_its_own_api(folder: Path) -> None:
             (folder / "token").write_text("second\n")
             api.pods(app="logic")
 
-    assert [each.headers["authorization"] for each in received] == ["Bearer first", "Bearer second"]
+    assert [request.headers["authorization"] for request in received] == ["Bearer first", "Bearer second"]
     assert received[0].path.startswith("/api/v1/namespaces/sentimesh/pods")
 
 

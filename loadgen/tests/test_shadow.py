@@ -1,4 +1,4 @@
-"""The shadow's proof, judged on what users and pods could have said; and waiting for copies."""
+"""The proof of shadow, with possible answers to users and records of pods; and waiting for copies."""
 
 from __future__ import annotations
 
@@ -113,26 +113,26 @@ class TestConfiguration:
 class TestVerdicts:
     def test_a_mesh_that_does_as_configured_passes(self):
         """In each of ten draws."""
-        found = [set(verdicts(answered(), copied(seed=seed)).values()) for seed in range(10)]
+        judged = [set(verdicts(answered(), copied(seed=seed)).values()) for seed in range(10)]
 
-        assert found == [{Verdict.PASS}] * 10
+        assert judged == [{Verdict.PASS}] * 10
 
     def test_missing_copies_fail(self):
         """At 100 % a single one that did not come is too much."""
         assert verdicts(answered(), copied(0.99))["copies to v2"] is Verdict.FAIL
 
     def test_no_copy_at_all_fails(self):
-        """And what would be said of the copies is inconclusive."""
-        found = verdicts(answered(), copied(0.0))
+        """Checks of the content of copies are inconclusive."""
+        judged = verdicts(answered(), copied(0.0))
 
-        assert found["copies to v2"] is Verdict.FAIL
-        assert found["copies joined by id"] is Verdict.INCONCLUSIVE
+        assert judged["copies to v2"] is Verdict.FAIL
+        assert judged["copies joined by id"] is Verdict.INCONCLUSIVE
 
     def test_users_on_the_mirrored_version_or_with_failures_fail(self):
         """Either breaks the promise of a shadow."""
-        found = verdicts(answered("v2", 502), copied())
+        judged = verdicts(answered("v2", 502), copied())
 
-        assert found["users see failures"] is found["users served by v1"] is Verdict.FAIL
+        assert judged["users see failures"] is judged["users served by v1"] is Verdict.FAIL
 
     def test_other_traffic_leaves_the_copies_open(self):
         """More arrived than was sent: others send, too."""
@@ -162,9 +162,9 @@ class TestVerdicts:
         copies = copied()
         arrived = {**copies.outcomes, "error": copies.outcomes["error"] + 300}
 
-        found = verdicts(answered(), Copies(arrived, copies.records, foreign_requests=others))
+        judged = verdicts(answered(), Copies(arrived, copies.records, foreign_requests=others))
 
-        assert found["copies joined by id"] is Verdict.FAIL
+        assert judged["copies joined by id"] is Verdict.FAIL
 
     def test_a_request_copied_twice_fails_in_spite_of_others(self):
         """Its id is the proof's own."""
@@ -172,17 +172,17 @@ class TestVerdicts:
         assert copies.records is not None
         twice = {**copies.records, "7": [*copies.records["7"]] * 2}
 
-        found = verdicts(answered(), Copies(copies.outcomes, twice, foreign_requests=50))
+        judged = verdicts(answered(), Copies(copies.outcomes, twice, foreign_requests=50))
 
-        assert found["copies joined by id"] is Verdict.FAIL
+        assert judged["copies joined by id"] is Verdict.FAIL
 
     def test_copies_under_way_leave_them_open(self):
         """What has not arrived yet is not missing."""
         copies = copied()
 
-        found = verdicts(answered(), Copies(copies.outcomes, copies.records, complete=False))
+        judged = verdicts(answered(), Copies(copies.outcomes, copies.records, complete=False))
 
-        assert found["copies to v2"] is Verdict.INCONCLUSIVE
+        assert judged["copies to v2"] is Verdict.INCONCLUSIVE
 
     def test_a_request_copied_twice_fails(self):
         """Each copy belongs to one request."""
@@ -202,10 +202,10 @@ class TestVerdicts:
 
     def test_an_unreadable_log_leaves_the_join_open(self):
         """The counters alone say the rest."""
-        found = verdicts(answered(), Copies(copied().outcomes, None))
+        judged = verdicts(answered(), Copies(copied().outcomes, None))
 
-        assert found.pop("copies joined by id") is Verdict.INCONCLUSIVE
-        assert set(found.values()) == {Verdict.PASS}
+        assert judged.pop("copies joined by id") is Verdict.INCONCLUSIVE
+        assert set(judged.values()) == {Verdict.PASS}
 
 
 def test_the_report_counts_other_polarities():

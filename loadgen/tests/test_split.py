@@ -184,8 +184,8 @@ class TestInterference:
             ({"fault": {"delay": {"fixedDelay": "1s", "percentage": {"value": 100}}}}, "a fault (delay) in "),
         ],
     )
-    def test_a_policy_on_the_route_is_said(self, policy: dict[str, Any], phrase: str):
-        """What changes failures besides weights and fault rates is named with its place."""
+    def test_a_policy_on_the_route_is_named(self, policy: dict[str, Any], phrase: str):
+        """A setting other than weights and fault rates that changes failures is named with its place."""
         objects = canary()
         logic_route(objects).update(policy)
 

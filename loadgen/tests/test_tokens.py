@@ -41,9 +41,9 @@ def verified(token: str, keys: dict[str, list[dict[str, str]]]) -> dict[str, Any
 
 def test_a_signed_token_is_verified_by_its_key_set():
     """The verified claims are those that were signed."""
-    said = claims(group="moderator")
+    payload = claims(group="moderator")
 
-    assert verified(signed(said, demo_key()), public_keys(demo_key())) == said
+    assert verified(signed(payload, demo_key()), public_keys(demo_key())) == payload
 
 
 def test_a_token_of_another_key_is_rejected():
@@ -64,9 +64,9 @@ def test_an_unsigned_token_says_so():
 
 def test_a_token_can_have_expired():
     """It was issued before it expired."""
-    said = claims(lifetime_seconds=-3600)
+    payload = claims(lifetime_seconds=-3600)
 
-    assert said["iat"] < said["exp"] <= time.time() - 3599
+    assert payload["iat"] < payload["exp"] <= time.time() - 3599
 
 
 def test_the_overlay_trusts_the_key_of_the_repository():

@@ -26,9 +26,6 @@ class Callers:
     labels: tuple[Mapping[str, str], ...]
     gateway: str = ""
 
-    def __str__(self) -> str:
-        return f"the gateway {self.gateway}" if self.gateway else f"callers in namespace {self.namespace}"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listener:

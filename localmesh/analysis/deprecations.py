@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from localmesh.analysis.object_checks import once_per_object
 from localmesh.catalog import Catalog
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field, quoted
@@ -29,15 +31,25 @@ _POLICY: Mapping[tuple[str, ...], tuple[str, str]] = {
 def deprecations(catalog: Catalog) -> Iterator[Problem]:
     """Deprecated fields and values of VirtualServices and DestinationRules."""
     for resource in catalog.objects.of(VIRTUAL_SERVICE):
-        for name in resource.root.get("spec", "gateways").items():
-            yield from _gateway_name(name)
-        for route in resource.root.get("spec", "http").items():
-            yield from _deprecated(route, _ROUTE)
+        yield from _virtual_service(resource)
     for resource in catalog.objects.of(DESTINATION_RULE):
-        spec = resource.root.get("spec")
-        yield from _policy(spec.get("trafficPolicy"))
-        for subset in spec.get("subsets").items():
-            yield from _policy(subset.get("trafficPolicy"))
+        yield from _destination_rule(resource)
+
+
+@once_per_object
+def _virtual_service(resource: Resource) -> Iterator[Problem]:
+    for name in resource.root.get("spec", "gateways").items():
+        yield from _gateway_name(name)
+    for route in resource.root.get("spec", "http").items():
+        yield from _deprecated(route, _ROUTE)
+
+
+@once_per_object
+def _destination_rule(resource: Resource) -> Iterator[Problem]:
+    spec = resource.root.get("spec")
+    yield from _policy(spec.get("trafficPolicy"))
+    for subset in spec.get("subsets").items():
+        yield from _policy(subset.get("trafficPolicy"))
 
 
 def _policy(policy: Field) -> Iterator[Problem]:

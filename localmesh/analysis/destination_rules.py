@@ -31,7 +31,7 @@ def destination_rules(catalog: Catalog) -> Iterator[Problem]:
 def _subset(subset: Field, service: Service, workloads: Sequence[Workload]) -> Iterator[Problem]:
     wanted = {key: label.value for key, label in subset.get("labels").entries()}
     if not workloads or any(wanted.items() <= workload.labels.items() for workload in workloads):
-        return  # a Service without any pods has a warning of its own
+        return  # a Service without any pods has a separate warning
     known = [
         ", ".join(f"{key}={workload.labels[key]}" for key in wanted if key in workload.labels)
         or "none of these keys"

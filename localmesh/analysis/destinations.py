@@ -164,7 +164,7 @@ class _Reports:
             if overlap(rule.host, host) and rule.subset(destination.subset)
         ]
         if unused:
-            known.append(f"{unused[0]} has it and is not used in {where}")
+            known.append(f"{unused[0]}, which has it, is not used in {where}")
         if used:
             names = sorted({name for of_rule in subsets.values() for name in of_rule})
             return listed(known), "add the subset there" + (
@@ -183,16 +183,25 @@ def _effect(report: _Report, concerned: list[Callers]) -> str:
     """What requests to a missing destination get, and whose requests these are."""
     all_callers = {id(listener.callers) for listener in report.listeners}
     partly = all_callers - {id(callers) for callers in concerned}
-    who = listed(dict.fromkeys(map(str, concerned))) if partly else "callers"
+    who = _who(concerned) if partly else "callers"
     destination = report.destination
     if destination.is_mirror:
-        return "no copies are sent" if who == "callers" else f"{who} send no copies"
+        return "no copies are sent" + (f" for {who}" if partly else "")
     weights = [sibling.weight for sibling in report.siblings if not sibling.is_mirror]
     if len(weights) < 2 or not sum(weights):
         return f"{who} get 503"
     if not destination.weight:
         return f"{who} get 503 as soon as its weight is not 0"
     return f"{who} get 503 for {100 * destination.weight / sum(weights):.3g} % of their requests"
+
+
+def _who(concerned: Iterable[Callers]) -> str:
+    """The callers, by their namespaces, and the gateways."""
+    concerned = list(concerned)
+    sidecars = [callers for callers in concerned if not callers.gateway]
+    gateways = sorted({callers.gateway for callers in concerned if callers.gateway})
+    who = [f"in {_namespaces(sidecars)}"] if sidecars else []
+    return f"callers {listed([*who, *(f'of the gateway {gateway}' for gateway in gateways)])}"
 
 
 def _namespaces(callers: Iterable[Callers]) -> str:

@@ -18,14 +18,33 @@ def gateway_selectors(catalog: Catalog) -> Iterator[Problem]:
     """All Gateways."""
     for gateway in catalog.objects.of(GATEWAY):
         wanted = selector(gateway)
-        workloads = [each for each in catalog.gateways if wanted.items() <= each.labels.items()]
+        workloads = [workload for workload in catalog.gateways if wanted.items() <= workload.labels.items()]
         if workloads:
-            yield from _ports(gateway, workloads, catalog)
+            conflicts = list(_conflicts(gateway, workloads))
+            yield from conflicts or _ports(gateway, workloads, catalog)
         else:
-            labels = {f"the gateway {each.name}": each.labels for each in catalog.gateways}
+            labels = {f"the gateway {workload.name}": workload.labels for workload in catalog.gateways}
             yield gateway.root.get("spec", "selector").problem(
                 warnings.SELECTOR_WITHOUT_GATEWAY, found=shown(wanted), known=nearest(wanted, labels)
             )
+
+
+def _conflicts(gateway: Resource, workloads: Iterable[GatewayWorkload]) -> Iterator[Problem]:
+    """Servers that are ignored because an older one has their port."""
+    servers = list(gateway.root.get("spec", "servers").items())
+    for of in workloads:
+        for server, older in of.conflicts:
+            if server.gateway == f"{gateway.namespace}/{gateway.name}":
+                reason = "both have TLS for one host"
+                if server.mutual_tls != older.mutual_tls:
+                    reason = "it takes TLS only" if older.mutual_tls else "it takes plain HTTP only"
+                yield (
+                    servers[server.index]
+                    .get("port", "number")
+                    .problem(
+                        warnings.CONFLICTING_SERVERS, gateway=of.name, older=older.gateway, reason=reason
+                    )
+                )
 
 
 def _ports(gateway: Resource, workloads: Sequence[GatewayWorkload], catalog: Catalog) -> Iterator[Problem]:
@@ -47,7 +66,7 @@ def _ports(gateway: Resource, workloads: Sequence[GatewayWorkload], catalog: Cat
         yield number.problem(
             warnings.PORT_NOT_IN_SERVICE,
             service=listed(dict.fromkeys(service.subject for service in services)),
-            known=listed(dict.fromkeys(str(port.number) for each in services for port in each.ports)),
+            known=listed(dict.fromkeys(str(port.number) for service in services for port in service.ports)),
             effect=effect,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from localmesh.catalog import MESH, Catalog, Server
 from localmesh.catalog.hosts import full_host, intersection
@@ -22,11 +22,13 @@ def gateways(catalog: Catalog) -> Iterator[Problem]:
         servers.setdefault(server.gateway, []).append(server)
     for resource in catalog.objects.of(VIRTUAL_SERVICE):
         spec = resource.root.get("spec")
+        named: list[Resource] = []
         for name in spec.get("gateways").items():
             if gateway := _gateway(catalog, name, resource):
-                yield from _hosts(resource, gateway, servers)
+                named.append(gateway)
             else:
                 yield from _missing(catalog, name, resource)
+        yield from _hosts(resource, named, servers)
         for route in spec.get("http").items():
             for match in route.get("match").items():
                 for name in match.get("gateways").items():
@@ -55,18 +57,25 @@ def _missing(catalog: Catalog, name: Field, resource: Resource) -> Iterator[Prob
     yield name.problem(warnings.MISSING_GATEWAY, name=f"Gateway {wanted}", hint=hint, remedy=remedy)
 
 
-def _hosts(resource: Resource, gateway: Resource, servers: Mapping[str, list[Server]]) -> Iterator[Problem]:
-    own = servers.get(f"{gateway.namespace}/{gateway.name}", [])
-    if not own:
-        return  # no workload serves it
-    open_hosts = [host for server in own for host in server.hosts_for(resource.namespace)]
-    for host in resource.root.get("spec", "hosts").items():
+def _hosts(
+    resource: Resource, gateways: Sequence[Resource], servers: Mapping[str, list[Server]]
+) -> Iterator[Problem]:
+    """The hosts that none of the Gateways serves, if workloads serve all of them."""
+    of_each = [servers.get(f"{gateway.namespace}/{gateway.name}", []) for gateway in gateways]
+    if not all(of_each):
+        return
+    open_hosts = [host for own in of_each for server in own for host in server.hosts_for(resource.namespace)]
+    for host in resource.root.get("spec", "hosts").items() if gateways else ():
         if not intersection(open_hosts, [full_host(host.text or "", resource.namespace)]):
             known = [
                 name.text or ""
+                for gateway in gateways
                 for server in gateway.root.get("spec", "servers").items()
                 for name in server.get("hosts").items()
             ]
             yield host.problem(
-                warnings.HOST_NOT_IN_GATEWAY, gateway=gateway.place.subject, known=listed(known)
+                warnings.HOST_NOT_IN_GATEWAY,
+                gateway=listed((gateway.place.subject for gateway in gateways), "or"),
+                verb="serves" if len(gateways) == 1 else "serve",
+                known=listed(known),
             )

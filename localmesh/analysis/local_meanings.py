@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from localmesh.analysis.object_checks import once_per_object
 from localmesh.catalog import Catalog
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field
@@ -18,12 +20,14 @@ _ADDRESS_KEYS = frozenset({"source.ip", "remote.ip", "destination.ip"})
 def local_meanings(catalog: Catalog) -> Iterator[Problem]:
     """AuthorizationPolicies that audit or name addresses, and load balancing by the network."""
     for resource in catalog.objects.of(AUTHORIZATION_POLICY):
-        yield from _authorization_policy(resource.root.get("spec"))
+        yield from _authorization_policy(resource)
     for resource in catalog.objects.of(DESTINATION_RULE):
-        yield from _destination_rule(resource.root.get("spec"))
+        yield from _destination_rule(resource)
 
 
-def _authorization_policy(spec: Field) -> Iterator[Problem]:
+@once_per_object
+def _authorization_policy(resource: Resource) -> Iterator[Problem]:
+    spec = resource.root.get("spec")
     if spec.get("action").text == "AUDIT":
         reason, remedy = "nothing records what a policy audits", "remove the policy"
         yield spec.get("action").problem(warnings.DIFFERENT_HERE, reason=reason, remedy=remedy)
@@ -42,7 +46,9 @@ def _addresses(spec: Field) -> Iterator[Field]:
         yield from (key for key in keys if key.text in _ADDRESS_KEYS)
 
 
-def _destination_rule(spec: Field) -> Iterator[Problem]:
+@once_per_object
+def _destination_rule(resource: Resource) -> Iterator[Problem]:
+    spec = resource.root.get("spec")
     policies = [
         spec.get("trafficPolicy"),
         *(subset.get("trafficPolicy") for subset in spec.get("subsets").items()),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from localmesh.analysis.object_checks import once_per_object
 from localmesh.catalog import Catalog
 from localmesh.catalog.security import SPIFFE
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field
@@ -18,14 +20,24 @@ _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "P
 def never_matching(catalog: Catalog) -> Iterator[Problem]:
     """Methods in lower case, principals with a scheme, and paths without a slash at the start."""
     for resource in catalog.objects.of(AUTHORIZATION_POLICY):
-        for rule in resource.root.get("spec", "rules").items():
-            yield from _rule(rule)
+        yield from _authorization_policy(resource)
     for resource in catalog.objects.of(VIRTUAL_SERVICE):
-        for route in resource.root.get("spec", "http").items():
-            for match in route.get("match").items():
-                for kind in ("exact", "prefix"):
-                    yield from _method(match.get("method", kind))
-                    yield from _path(match.get("uri", kind))
+        yield from _virtual_service(resource)
+
+
+@once_per_object
+def _authorization_policy(resource: Resource) -> Iterator[Problem]:
+    for rule in resource.root.get("spec", "rules").items():
+        yield from _rule(rule)
+
+
+@once_per_object
+def _virtual_service(resource: Resource) -> Iterator[Problem]:
+    for route in resource.root.get("spec", "http").items():
+        for match in route.get("match").items():
+            for kind in ("exact", "prefix"):
+                yield from _method(match.get("method", kind))
+                yield from _path(match.get("uri", kind))
 
 
 def _rule(rule: Field) -> Iterator[Problem]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from localmesh.analysis.object_checks import once_per_object
 from localmesh.catalog import Catalog
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field, listed
@@ -14,11 +16,16 @@ from localmesh.problems.fields import Field, listed
 def route_settings(catalog: Catalog) -> Iterator[Problem]:
     """Weights, faults and retries of all HTTP routes."""
     for resource in catalog.objects.of(VIRTUAL_SERVICE):
-        for route in resource.root.get("spec", "http").items():
-            yield from _weights(route.get("route"))
-            yield from _fault(route.get("fault", "abort"), "abort", ("httpStatus", "grpcStatus"))
-            yield from _fault(route.get("fault", "delay"), "delay", ("fixedDelay",))
-            yield from _retries(route.get("retries"))
+        yield from _virtual_service(resource)
+
+
+@once_per_object
+def _virtual_service(resource: Resource) -> Iterator[Problem]:
+    for route in resource.root.get("spec", "http").items():
+        yield from _weights(route.get("route"))
+        yield from _fault(route.get("fault", "abort"), "abort", ("httpStatus", "grpcStatus"))
+        yield from _fault(route.get("fault", "delay"), "delay", ("fixedDelay",))
+        yield from _retries(route.get("retries"))
 
 
 def _weights(route: Field) -> Iterator[Problem]:

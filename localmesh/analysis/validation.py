@@ -10,7 +10,7 @@ from pathlib import Path
 
 from localmesh.analysis import analyze_manifests
 from localmesh.manifests import load
-from localmesh.manifests.files import manifest_files
+from localmesh.manifests.files import NAME_OF_STANDARD_INPUT, STANDARD_INPUT, manifest_files
 from localmesh.problems import ManifestError, Problem, Severity
 
 _FILES_PER_TASK = 16
@@ -40,11 +40,15 @@ def validate_together(
 ) -> list[FileReport]:
     """The problems of one mesh made of all these manifests, grouped by the file that each problem names.
 
-    With `strict` warnings are errors. A file without problems that was named has a report, too.
+    With `strict` warnings are errors. A named file has a report even if it has no problems; a kustomization
+    or a folder only if there are none at all, because problems name the files in it.
     """
     problems = _problems(kustomizations, files, strict=strict)
-    names = dict.fromkeys(str(path) for path in (*kustomizations, *files))
+    named = [str(path) for path in files if not path.is_dir()]
+    names = dict.fromkeys(NAME_OF_STANDARD_INPUT if name == STANDARD_INPUT else name for name in named)
     names |= dict.fromkeys(problem.place.file for problem in problems)
+    if not problems:
+        names |= dict.fromkeys(str(path) for path in (*kustomizations, *files) if path.is_dir())
     return [
         FileReport(name, tuple(problem for problem in problems if problem.place.file == name))
         for name in names
@@ -52,7 +56,7 @@ def validate_together(
 
 
 def validate_each(paths: Iterable[Path], *, strict: bool = False) -> Iterator[FileReport]:
-    """The report of each file, validated as a mesh of its own; folders are searched with their subfolders.
+    """The report of each file, validated as a separate mesh; folders are searched with their subfolders.
 
     The files are divided among as many processes as there are processors.
     """

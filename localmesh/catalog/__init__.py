@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
-from localmesh.catalog.gateways import GatewayWorkload, Server, gateway_workloads, with_default_gateways
+from localmesh.catalog.gateways import (
+    GatewayWorkload,
+    Server,
+    default_objects,
+    gateway_workloads,
+    own_gateways,
+)
 from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
@@ -39,6 +45,7 @@ from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, 
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
 from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.manifests import Resource
 
@@ -175,18 +182,21 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     conversions = ConversionCache(before._conversions if before is not None else None)
     routed, scopes = virtual_services(objects, conversions), sidecars(objects)
     rules = destination_rules(objects, conversions)
-    installed = with_default_gateways(objects, _named_hosts(routed, rules))
-    all_services = _with_entries(services(installed, conversions), service_entries(objects))
+    workloads = _workloads(objects, conversions)
+    own = own_gateways(workloads, objects)
+    defaults = default_objects(objects, own, _named_hosts(routed, rules))
+    of_kubernetes = (*services(objects, conversions), *services(defaults, conversions))
+    all_services = _with_entries(of_kubernetes, service_entries(objects))
     service_index = _service_index(all_services, before)
-    gateways = gateway_workloads(installed, service_index.services_of, conversions)
+    gateways = (*_workloads(defaults, conversions), *own)
     return Catalog(
         destinations=_destinations(all_services, rules, before),
         virtual_services=routed,
-        gateways=gateways,
+        gateways=gateway_workloads(gateways, objects.of(GATEWAY), service_index.services_of),
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
-        workloads=_workloads(objects, gateways, conversions),
+        workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,
@@ -202,21 +212,14 @@ def _named_hosts(routed: Iterable[VirtualService], rules: Iterable[DestinationRu
     return hosts.union(*(vs.hosts for vs in routed), *(vs.destination_hosts for vs in routed))
 
 
-def _workloads(
-    objects: Objects, gateways: Iterable[GatewayWorkload], conversions: ConversionCache
-) -> tuple[Workload, ...]:
-    """The workloads that are not gateways."""
-    of_gateways = {(gateway.namespace, gateway.name) for gateway in gateways}
-    return tuple(
-        conversions.of(deployment, workload)
-        for deployment in objects.of(DEPLOYMENT)
-        if (deployment.namespace, deployment.name) not in of_gateways
-    )
+def _workloads(objects: Objects, conversions: ConversionCache) -> tuple[Workload, ...]:
+    """The workloads of all Deployments."""
+    return tuple(conversions.of(deployment, workload) for deployment in objects.of(DEPLOYMENT))
 
 
 def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]) -> tuple[Service, ...]:
-    """The Services followed by the hosts of ServiceEntries; a host belongs to the first that defines it."""
-    by_host = {service.host: service for service in of_kubernetes}
+    """The Services by host, then the hosts of ServiceEntries; a host belongs to the first that defines it."""
+    by_host = {service.host: service for service in sorted(of_kubernetes, key=lambda service: service.host)}
     for entry in entries:
         by_host.setdefault(entry.host, entry)
     return tuple(by_host.values())

@@ -1,7 +1,7 @@
-"""The gateways of an Istio installation, which a mesh has without manifests of its own for them.
+"""The gateways of an Istio installation, which a mesh has without manifests for them.
 
-`istio-ingressgateway` is part of Istio's default profile, so it is always there. `istio-egressgateway` is
-part of the demo profile only, so it is there where something selects or names it. Labels, ports and
+`istio-ingressgateway` is part of Istio's default profile, so it always exists. `istio-egressgateway` is
+part of the demo profile only, so it exists if something selects or names it. Labels, ports and
 identities are those of the charts (istio: manifests/charts/gateways).
 """
 

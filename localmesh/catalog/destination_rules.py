@@ -21,7 +21,7 @@ Policy = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """A named subset of the endpoints of a host, with an optional traffic policy of its own."""
+    """A named subset of the endpoints of a host, with an optional traffic policy."""
 
     name: str
     labels: Mapping[str, str]

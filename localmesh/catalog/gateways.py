@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.default_gateways import ORIGIN, SYSTEM_NAMESPACE, default_gateways
 from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Service
-from localmesh.catalog.workload import Workload, workload
-from localmesh.kinds.deployment import DEPLOYMENT, GATEWAY_TEMPLATE, TEMPLATES_ANNOTATION
+from localmesh.catalog.workload import Workload, runs_router
+from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 
-_ROUTER = ["proxy", "router"]
 _UNPRIVILEGED = "ISTIO_META_UNPRIVILEGED_POD"
 _FIRST_UNPRIVILEGED_PORT = 1024
 
@@ -41,20 +40,27 @@ class ServerHost:
 class Server:
     """One server of a Gateway, as the pods of one workload serve it.
 
-    `gateway` is ``namespace/name``; hosts are without their namespace part. `target_port` is where the pods
-    listen: a Service in front of them says so for its own ports, any other port is its own target.
+    `gateway` is ``namespace/name``, `index` the server's place in it; hosts are without their namespace part.
+    `target_port` is where the pods listen: a Service in front of them says so for its own ports, any other
+    port is its own target.
     """
 
     gateway: str
+    index: int
+    port_name: str
     number: int
     target_port: int
-    protocol: str
     hosts: tuple[ServerHost, ...]
     https_redirect: bool
+    mutual_tls: bool
+    """Whether it takes mTLS of the mesh only (mode ISTIO_MUTUAL), and not plain HTTP."""
 
     @property
     def route_name(self) -> str:
-        """The name of the route configuration that all plain HTTP servers of one port share."""
+        """The name of its route configuration, which all plain HTTP servers of one port share."""
+        if self.mutual_tls:
+            namespace, _, name = self.gateway.partition("/")
+            return f"https.{self.number}.{self.port_name}.{name}.{namespace}"
         return f"http.{self.target_port}"
 
     def hosts_for(self, namespace: str) -> list[str]:
@@ -68,6 +74,8 @@ class GatewayWorkload:
 
     workload: Workload
     servers: tuple[Server, ...]
+    conflicts: tuple[tuple[Server, Server], ...] = ()
+    """Servers that are ignored, each with the older one that has its port."""
 
     @property
     def namespace(self) -> str:
@@ -91,28 +99,31 @@ class GatewayWorkload:
         return self.workload.replicas if has_work else 0
 
 
-def with_default_gateways(objects: Objects, hosts: Iterable[str]) -> Objects:
-    """The objects and those of the gateways that Istio installs, except where the manifests bring their own.
+def own_gateways(workloads: Iterable[Workload], objects: Objects) -> list[Workload]:
+    """The gateways among the workloads of the manifests."""
+    namespaces = {namespace.name: namespace.labels for namespace in objects.of(NAMESPACE)}
+    return [
+        workload
+        for workload in workloads
+        if workload.is_gateway
+        and (
+            any(map(runs_router, workload.containers))
+            or not is_disabled(namespaces.get(workload.namespace, {}), workload.labels, workload.annotations)
+        )
+    ]
 
-    `hosts` are the full names that the routes and rules of the mesh are for or lead to.
+
+def default_objects(objects: Objects, own: Iterable[Workload], hosts: Iterable[str]) -> Objects:
+    """The objects of the gateways that Istio installs, except where the manifests bring their own.
+
+    `own` are the gateways of the manifests, `hosts` the full names that the routes and rules of the mesh are
+    for or lead to.
     """
     selectors = [selector(gateway) for gateway in objects.of(GATEWAY)]
-    labels = [_pod_labels(deployment) for deployment in gateway_deployments(objects)]
-    defaults = default_gateways(selectors, labels, hosts)
-    own = objects.of(DEPLOYMENT, SERVICE)
-    taken = {(each.kind, each.name) for each in own if each.namespace == SYSTEM_NAMESPACE}
-    return objects.beside(each for each in defaults if (each.kind, each.name) not in taken)
-
-
-def gateway_deployments(objects: Objects) -> Iterator[Resource]:
-    """The Deployments whose pods are gateways.
-
-    Either their pods ask for Istio's injection template of that name, or they run its proxy as a router.
-    """
-    namespaces = {namespace.name: namespace.labels for namespace in objects.of(NAMESPACE)}
-    for deployment in objects.of(DEPLOYMENT):
-        if _is_gateway(deployment, namespaces.get(deployment.namespace, {})):
-            yield deployment
+    defaults = default_gateways(selectors, [workload.labels for workload in own], hosts)
+    written = objects.of(DEPLOYMENT, SERVICE)
+    taken = {(resource.kind, resource.name) for resource in written if resource.namespace == SYSTEM_NAMESPACE}
+    return Objects(resource for resource in defaults if (resource.kind, resource.name) not in taken)
 
 
 def selector(gateway: Resource) -> Mapping[str, str]:
@@ -121,48 +132,65 @@ def selector(gateway: Resource) -> Mapping[str, str]:
 
 
 def gateway_workloads(
-    objects: Objects, services_of: ServicesOf, conversions: ConversionCache
+    workloads: Iterable[Workload], gateways: Sequence[Resource], services_of: ServicesOf
 ) -> tuple[GatewayWorkload, ...]:
-    """The gateways among the Deployments, in their order, each with the servers that select it."""
-    gateways = objects.of(GATEWAY)
-    workloads = [conversions.of(each, workload) for each in gateway_deployments(objects)]
-    return tuple(GatewayWorkload(each, tuple(_servers(each, gateways, services_of))) for each in workloads)
+    """The workloads of gateways, each with the servers that select it."""
+    return tuple(_gateway_workload(workload, gateways, services_of) for workload in workloads)
 
 
-def _is_gateway(deployment: Resource, namespace: Mapping[str, str]) -> bool:
-    template = deployment.spec.get("template") or {}
-    metadata = template.get("metadata") or {}
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    templates = (name.strip() for name in annotations.get(TEMPLATES_ANNOTATION, "").split(","))
-    if GATEWAY_TEMPLATE in templates:
-        return not is_disabled(namespace, labels, annotations)
-    containers = (template.get("spec") or {}).get("containers") or ()
-    return any((container.get("args") or [])[:2] == _ROUTER for container in containers)
-
-
-def _pod_labels(deployment: Resource) -> Mapping[str, str]:
-    template = deployment.spec.get("template") or {}
-    return (template.get("metadata") or {}).get("labels") or {}
-
-
-def _servers(of: Workload, gateways: Iterable[Resource], services_of: ServicesOf) -> Iterator[Server]:
+def _gateway_workload(of: Workload, gateways: Iterable[Resource], services_of: ServicesOf) -> GatewayWorkload:
+    """A workload with the servers of all Gateways that select it, less those that it cannot serve."""
     services = services_of(of.namespace, of.labels)
+    servers: list[Server] = []
+    conflicts: list[tuple[Server, Server]] = []
+    for server in _servers(of, gateways, services):
+        older = next((other for other in servers if _conflict(server, other)), None)
+        if older is None:
+            servers.append(server)
+        else:
+            conflicts.append((server, older))
+    return GatewayWorkload(of, tuple(servers), tuple(conflicts))
+
+
+def _servers(of: Workload, gateways: Iterable[Resource], services: Sequence[Service]) -> Iterator[Server]:
+    """The servers of all Gateways that select a workload, on ports on which its pods can listen."""
     for gateway in gateways:
-        if not selector(gateway).items() <= of.labels.items():
-            continue
-        for server in gateway.spec.get("servers") or ():
-            number = int(server["port"]["number"])
-            target_port = _target_port(number, of, services)
-            if target_port < _FIRST_UNPRIVILEGED_PORT and _is_unprivileged(of):
-                continue
-            yield Server(
-                gateway=f"{gateway.namespace}/{gateway.name}",
-                number=number,
-                target_port=target_port,
-                protocol=server["port"]["protocol"].upper(),
-                hosts=tuple(_host(host, gateway.namespace) for host in server.get("hosts") or ()),
-                https_redirect=bool((server.get("tls") or {}).get("httpsRedirect")),
-            )
+        if selector(gateway).items() <= of.labels.items():
+            for index in range(len(gateway.spec.get("servers") or ())):
+                server = _server(gateway, index, of, services)
+                if server.target_port >= _FIRST_UNPRIVILEGED_PORT or not _is_unprivileged(of):
+                    yield server
+
+
+def _server(gateway: Resource, index: int, of: Workload, services: Iterable[Service]) -> Server:
+    written: Mapping[str, Any] = gateway.spec["servers"][index]
+    port, tls = written["port"], written.get("tls") or {}
+    number = int(port["number"])
+    return Server(
+        gateway=f"{gateway.namespace}/{gateway.name}",
+        index=index,
+        port_name=port.get("name", ""),
+        number=number,
+        target_port=_target_port(number, of, services),
+        hosts=tuple(_host(host, gateway.namespace) for host in written.get("hosts") or ()),
+        https_redirect=bool(tls.get("httpsRedirect")),
+        mutual_tls=port["protocol"].upper() == "HTTPS",
+    )
+
+
+def _conflict(server: Server, older: Server) -> bool:
+    """Whether one port cannot serve both.
+
+    Istio adds no TLS to a port with plain HTTP, and no second server with TLS for a host. Plain HTTP that is
+    added to a port with TLS for every host would make Envoy reject the listener.
+    """
+    if server.target_port != older.target_port or not (server.mutual_tls or older.mutual_tls):
+        return False
+    if not older.mutual_tls:
+        return True
+    if not server.mutual_tls:
+        return any(host.name == "*" for host in older.hosts)
+    return not set(server.hosts).isdisjoint(older.hosts)
 
 
 def _target_port(number: int, of: Workload, services: Iterable[Service]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 
 from localmesh.kinds import Kind
@@ -19,10 +18,6 @@ class Objects:
         for of_kind in self._by_kind.values():
             of_kind.sort(key=lambda resource: resource.order)
         self._by_name: dict[tuple[str, str, str, str], Resource] = {}
-
-    def beside(self, resources: Iterable[Resource]) -> Objects:
-        """These objects and others."""
-        return Objects([*itertools.chain.from_iterable(self._by_kind.values()), *resources])
 
     def of(self, *kinds: Kind) -> list[Resource]:
         """The objects of these kinds; where Istio has to choose between two, the older one counts."""

@@ -117,8 +117,8 @@ def _delegates(resource: Resource) -> bool:
 def delegate_of(route: RouteBlock, namespace: str, objects: Objects) -> Resource | None:
     """The VirtualService that a route of that namespace delegates to.
 
-    None where there is none of that name, where it has hosts of its own, or where it is not exported to the
-    namespace. Istio accepts a delegate without a name; it leads nowhere.
+    None if there is none with that name, if it has hosts itself, or if it is not exported to the namespace.
+    Istio accepts a delegate without a name, which has no effect.
     """
     target = route["delegate"]
     owner = target.get("namespace") or namespace

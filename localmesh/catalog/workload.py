@@ -10,6 +10,7 @@ from typing import Any
 
 from localmesh.catalog.container import Container, container
 from localmesh.catalog.volume import Volume, volumes
+from localmesh.kinds.deployment import GATEWAY_TEMPLATE, TEMPLATES_ANNOTATION
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath, Place, Problem
 from localmesh.problems.problem import ProblemCollector
@@ -19,6 +20,7 @@ _NAME_LENGTH = 5
 _TEMPLATE = FieldPath("spec", "template", "spec")
 _DEFAULT_GRACE_SECONDS = 30
 _DEFAULT_SERVICE_ACCOUNT = "default"
+_ROUTER = ("proxy", "router")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Workload:
     """Whether old pods are stopped before new ones start (strategy Recreate)."""
     restart_key: str
     resource: Resource = field(compare=False, repr=False)
+    is_gateway: bool = False
+    """Whether its pods ask for Istio's injection template of gateways, or run its proxy as a router."""
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -83,6 +87,10 @@ def workload(deployment: Resource) -> Workload:
     grace_seconds = spec.get("terminationGracePeriodSeconds")
     collector = ProblemCollector(deployment.place)
     declared_volumes = tuple(volume["name"] for volume in spec.get("volumes") or ())
+    containers = tuple(
+        container(body, _TEMPLATE / "containers" / index, declared_volumes, collector)
+        for index, body in enumerate(spec.get("containers") or ())
+    )
     return Workload(
         namespace=deployment.namespace,
         name=deployment.name,
@@ -92,17 +100,26 @@ def workload(deployment: Resource) -> Workload:
         service_account=spec.get("serviceAccountName")
         or spec.get("serviceAccount")
         or _DEFAULT_SERVICE_ACCOUNT,
-        containers=tuple(
-            container(body, _TEMPLATE / "containers" / index, declared_volumes, collector)
-            for index, body in enumerate(spec.get("containers") or ())
-        ),
+        containers=containers,
         volumes=volumes(spec, _TEMPLATE, collector),
         termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
         one_at_a_time=(deployment.spec.get("strategy") or {}).get("type") == "Recreate",
         restart_key=_restart_key(template),
         resource=deployment,
+        is_gateway=asks_for_gateway(metadata.get("annotations") or {}) or any(map(runs_router, containers)),
         problems=tuple(collector.problems),
     )
+
+
+def asks_for_gateway(annotations: Mapping[str, str]) -> bool:
+    """Whether a pod asks for the injection template of gateways, possibly among others."""
+    templates = annotations.get(TEMPLATES_ANNOTATION, "").split(",")
+    return GATEWAY_TEMPLATE in map(str.strip, templates)
+
+
+def runs_router(of: Container) -> bool:
+    """Whether a container runs Istio's proxy as a gateway, without being injected."""
+    return of.arguments[:2] == _ROUTER
 
 
 def _restart_key(template: Mapping[str, Any]) -> str:

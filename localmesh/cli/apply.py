@@ -24,7 +24,7 @@ def apply(
 ) -> None:
     """Change the running mesh; return when every proxy has acknowledged the change.
 
-    With -k the mesh becomes what the kustomizations say: objects that they do not contain are removed.
+    With -k, the mesh gets exactly the objects of the kustomizations: all others are removed.
     With -f alone the objects are added, or replace those of the same kind and name.
     """
     sources = required(Sources(kustomizations, files))

@@ -19,7 +19,7 @@ COMMANDS = {
     "serve": "Run the control plane for pods that are started elsewhere.",
     "sidecar": "Run the Envoy of one such pod.",
     "validate": "Validate manifests without starting anything.",
-    "apply": "Add objects to the running mesh, or change them.",
+    "apply": "Change the configuration of the running mesh.",
     "delete": "Remove objects from the running mesh.",
     "get": "List the objects of the running mesh.",
     "status": "Show pods, proxies, gateways and warnings.",

@@ -40,13 +40,13 @@ def require_no_mesh(state_folder: Path, *, from_make: bool = False) -> None:
     running = RunningMesh.read(state_folder)
     if running is None:
         return
-    other = f"--state FOLDER (or {STATE_VARIABLE})"
+    other = f"--state (or {STATE_VARIABLE}), --gateway-port and --api-port"
     if from_make:
         other = "STATE=FOLDER, GATEWAY_PORT=PORT and API_PORT=PORT after `make up`"
     raise MeshAlreadyRunningError(
         f"a mesh is already running with the state folder {state_folder} (process {running.pid}): "
-        f"`localmesh apply` changes it, `localmesh down` stops it; for a second mesh choose another folder "
-        f"with {other}"
+        f"`localmesh apply` changes it, `localmesh down` stops it; a second mesh needs its own folder and "
+        f"ports: {other}"
     )
 
 

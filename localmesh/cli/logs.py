@@ -21,14 +21,14 @@ _FOLLOW_SECONDS = 0.2
 @namespace_option
 @state_option
 @click.option("--proxy", is_flag=True, help="The log of its Envoy instead of the application's.")
-@click.option("-f", "--follow", is_flag=True, help="Continue with what is written from now on.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they are written.")
 @click.option(
     "--tail",
     "last",
     type=click.IntRange(min=0),
     default=200,
     show_default=True,
-    help="How many lines to begin with.",
+    help="Number of recent lines to print first.",
 )
 def logs(
     *,
@@ -66,7 +66,7 @@ def _log_file(mesh: Mapping[str, Any], workload: str, namespace: str | None, log
 
 
 def lines_of(file: Path, *, last: int, follow: bool) -> Iterator[str]:
-    """The last lines of a log; with `follow` also what is written from now on, without end."""
+    """The last lines of a log; with `follow` also new lines, without end."""
     with file.open("rb") as log:
         yield from map(_decoded, deque(log, maxlen=last))
         while follow:

@@ -29,7 +29,7 @@ state_option: Decorator = click.option(
 """Adds `--state`; the command gets it as `state_folder`, None where it is not given."""
 
 strict_option: Decorator = click.option(
-    "--strict", is_flag=True, help="Treat warnings as errors: what Istio accepts but cannot work."
+    "--strict", is_flag=True, help="Treat warnings, about what Istio accepts but cannot work, as errors."
 )
 """Adds `--strict`."""
 

@@ -41,7 +41,7 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where the control plane listens and keeps its state, and where people find gateway and API."""
+    """Where the control plane listens and keeps its state, and the URLs of gateway and API in messages."""
 
     state_folder: Path
     listen: str
@@ -71,8 +71,8 @@ class ServeOptions:
     metavar="HOST",
     help="Address for proxies and the API. Private keys are sent unencrypted: use a private network.",
 )
-@port_option("--xds-port", 15010, "Where proxies connect.")
-@port_option("--api-port", DEFAULT_API_PORT, "Where the API listens.")
+@port_option("--xds-port", 15010, "Port that proxies connect to.")
+@port_option("--api-port", DEFAULT_API_PORT, "Port of the API.")
 @click.option(
     "--api-name",
     "api_names",
@@ -84,13 +84,13 @@ class ServeOptions:
     "--gateway-url",
     envvar="LOCALMESH_GATEWAY_URL",
     metavar="URL",
-    help="The ingress gateway's URL for people.  [default: its address in FILE]",
+    help="URL of the ingress gateway in messages.  [default: its address in FILE]",
 )
 @click.option(
     "--api-url",
     envvar="LOCALMESH_API_URL",
     metavar="URL",
-    help="The API's URL for people.  [default: its port on the loopback]",
+    help="URL of the API in messages.  [default: its port on the loopback]",
 )
 def serve(
     *,

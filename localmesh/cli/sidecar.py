@@ -26,7 +26,7 @@ from localmesh.runtime.processes.envoy import binary
     required=True,
     envvar="LOCALMESH_CONTROL_PLANE",
     metavar="HOST:PORT",
-    help="Where `localmesh serve` listens for proxies.",
+    help="Address of `localmesh serve` for proxies.",
 )
 @click.option(
     "--listen",

@@ -41,7 +41,7 @@ class Sources:
     def request(self, *, strict: bool, by_url: bool) -> tuple[dict[str, Any], bool]:
         """The body of an apply request, and whether warnings have been printed already.
 
-        With kustomizations the mesh becomes what the sources say, without them their objects are added.
+        With kustomizations, the mesh gets exactly the objects of the sources, else they are added.
         A mesh that is known `by_url` may be on another machine, where these files do not exist.
         """
         request: dict[str, Any] = {"merge": not self.kustomizations, "strict": strict}

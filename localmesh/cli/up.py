@@ -51,8 +51,8 @@ class UpOptions:
 @source_options
 @strict_option
 @state_option
-@port_option("--gateway-port", 8080, "Where the ingress gateway listens; 0: any free port.")
-@port_option("--api-port", DEFAULT_API_PORT, "Where the API listens; 0: any free port.")
+@port_option("--gateway-port", 8080, "Port of the ingress gateway; 0: any free port.")
+@port_option("--api-port", DEFAULT_API_PORT, "Port of the API; 0: any free port.")
 @click.option("--end-with-parent", is_flag=True, help="Stop when the parent process ends.")
 @click.option("--from-make", is_flag=True, hidden=True, help="Name variables of `make` in messages.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -67,10 +67,10 @@ def up(
     """Start a mesh in the foreground; Ctrl-C stops it.
 
     Each container's command runs as a process in the current folder, or in the container's workingDir.
-    A container without a command becomes a stub that answers with what it was sent.
+    A container without a command becomes a stub that answers with the request that it received.
 
-    With `-- COMMAND …` the command runs when the mesh is ready, with the address of the mesh's API in
-    LOCALMESH_URL; the mesh ends with it, with its exit status.
+    With `-- COMMAND …`, the command runs once the mesh is ready, with the URL of the API in LOCALMESH_URL.
+    The mesh stops when the command ends, with the exit status of the command.
     """
     loaded = required(Sources(kustomizations, files)).load(strict=strict)
     sys.exit(_up(loaded, UpOptions(state_folder=state_folder or default_state_folder(), **options)))

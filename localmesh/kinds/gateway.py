@@ -8,7 +8,7 @@ from localmesh.formats.hostnames import is_address, is_label, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, REMOVE_FIELD, REMOVE_TLS, Kind, NameFormat
 from localmesh.kinds.rules.values import port_number
 from localmesh.problems import Problem
-from localmesh.problems.codes import invalid
+from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
 
 HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc", "grpc-web", "http_proxy"})
@@ -19,6 +19,8 @@ _WITHOUT_TERMINATION = frozenset({None, "PASSTHROUGH", "AUTO_PASSTHROUGH"})
 _WITH_CERTIFICATE = frozenset({"SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL"})
 _CERTIFICATES = ("credentialName", "credentialNames", "tlsCertificates")
 _CERTIFICATE_FILES = ("caCertificates", "privateKey", "serverCertificate")
+ISTIO_MUTUAL = "ISTIO_MUTUAL"
+"""The TLS mode of servers for callers of the mesh, with the proxies' own certificates."""
 
 
 def servers(root: Field) -> Iterator[Problem]:
@@ -143,6 +145,19 @@ def _termination(server: Field, protocol: str) -> Iterator[Problem]:
         )
 
 
+def tls_modes(root: Field) -> Iterator[Problem]:
+    """localmesh terminates TLS with the certificates of the mesh only; no mode means PASSTHROUGH."""
+    for server in root.get("spec", "servers").items():
+        tls = server.get("tls")
+        if (server.get("port", "protocol").text or "").upper() == "HTTPS" and tls and not tls.get("mode"):
+            yield tls.problem(
+                unsupported.VALUE_NOT_SUPPORTED,
+                found="the mode PASSTHROUGH",
+                expected=ISTIO_MUTUAL,
+                remedy=REMOVE_TLS,
+            )
+
+
 _TLS_FIELDS = (
     "caCertCredentialName",
     "caCertificates",
@@ -153,7 +168,6 @@ _TLS_FIELDS = (
     "insecureSkipVerify",
     "maxProtocolVersion",
     "minProtocolVersion",
-    "mode",
     "privateKey",
     "serverCertificate",
     "subjectAltNames",
@@ -175,5 +189,9 @@ GATEWAY = Kind(
         "spec.servers[].defaultEndpoint": REMOVE_FIELD,
         **{f"spec.servers[].tls.{field}": REMOVE_TLS for field in _TLS_FIELDS},
     },
-    supported_values={"spec.servers[].port.protocol": ("HTTP",)},
+    supported_values={
+        "spec.servers[].port.protocol": ("HTTP", "HTTPS"),
+        "spec.servers[].tls.mode": (ISTIO_MUTUAL,),
+    },
+    support_rules=(tls_modes,),
 )

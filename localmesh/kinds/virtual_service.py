@@ -13,7 +13,7 @@ from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
 
 MESH = "mesh"
-"""The gateway name that stands for all sidecars."""
+"""The gateway name that means all sidecars."""
 
 
 def hosts(root: Field) -> Iterator[Problem]:

@@ -79,9 +79,9 @@ _KNOWN = (
 )
 
 
-def summarize(said: str) -> tuple[str, str]:
+def summarize(output: str) -> tuple[str, str]:
     """The relevant message and what to do, from everything that was written to standard error."""
-    chain = _message(said)
+    chain = _message(output)
     for known in _KNOWN:
         if match := known.sign.search(chain):
             parts = {name: _relative(text) for name, text in match.groupdict().items()}
@@ -91,14 +91,14 @@ def summarize(said: str) -> tuple[str, str]:
     return _relative(chain) or "it failed without a message", "correct the kustomization"
 
 
-def _message(said: str) -> str:
+def _message(output: str) -> str:
     """The message without the log prefix, on one line."""
-    logged = _LOGGED.search(said)
+    logged = _LOGGED.search(output)
     if logged and logged["quoted"]:
-        said = json.loads(logged["quoted"])
+        output = json.loads(logged["quoted"])
     elif logged:
-        said = logged["block"]
-    lines = [line for line in said.splitlines() if not line.startswith("# Warning:")]
+        output = logged["block"]
+    lines = [line for line in output.splitlines() if not line.startswith("# Warning:")]
     return " ".join(" ".join(lines).split())
 
 

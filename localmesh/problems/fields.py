@@ -111,9 +111,9 @@ def quoted(value: object) -> str:
         case None:
             shown = "null"
         case list():
-            shown = f"[{', '.join(_inner(each) for each in value[:LONGEST_QUOTE])}]"
+            shown = f"[{', '.join(_inner(item) for item in value[:LONGEST_QUOTE])}]"
         case dict():
-            shown = "{" + ", ".join(f"{key}: {_inner(each)}" for key, each in value.items()) + "}"
+            shown = "{" + ", ".join(f"{key}: {_inner(item)}" for key, item in value.items()) + "}"
         case _:
             shown = str(value)
     shown = shown.replace("\n", "\\n")

@@ -136,7 +136,7 @@ class Mesh:
         self,
         resources: Iterable[Resource],
         ignored: Iterable[Resource] = (),
-        review: Callable[[Catalog], None] | None = None,
+        review: Callable[[Catalog], object] | None = None,
     ) -> Changes:
         """Makes these resources the configuration; returns when every proxy has acknowledged it.
 

@@ -49,7 +49,7 @@ class RunningProxy(Protocol):
     def host(self) -> str | None:
         """The address at which its ports are reached, if that is not the one on which it listens."""
 
-    def url(self, listen: Address) -> str:
+    def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address on which a gateway listens."""
 
     async def start(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError, LocalmeshError
 from localmesh.explain.from_manifests import UnknownWorkloadError, find
 from localmesh.problems import ManifestError, Problem
@@ -135,14 +136,15 @@ async def _apply(request: web.Request) -> web.Response:
         given = await asyncio.to_thread(order.load)
         current = mesh.desired_state
         loaded = order.combined(current, given)
-        warnings: list[Problem] = []
+
+        def review(catalog: Catalog) -> tuple[Problem, ...]:
+            return order.review(catalog, given, current)
+
         start = asyncio.get_running_loop().time()
-        changes = await mesh.apply(
-            loaded.resources,
-            loaded.ignored,
-            review=lambda catalog: warnings.extend(order.review(catalog, given, current)),
-        )
+        changes = await mesh.apply(loaded.resources, loaded.ignored, review=review if order.strict else None)
         seconds = asyncio.get_running_loop().time() - start
+        # proxies do not have to wait for warnings
+        warnings = await asyncio.to_thread(review, mesh.desired_state.catalog)
     except LocalmeshError as error:
         return _error_response(error, _NOTHING_CHANGED)
     return web.json_response(
@@ -171,7 +173,9 @@ async def _json(request: web.Request) -> Any:
 async def _manifests(request: web.Request) -> web.Response:
     """All applied objects, also ignored ones, as a text for `POST /mesh/apply`."""
     plan = request.app[MESH].desired_state
-    text = "\n---\n".join(json.dumps(kubernetes.body(each)) for each in (*plan.resources, *plan.ignored))
+    text = "\n---\n".join(
+        json.dumps(kubernetes.body(resource)) for resource in (*plan.resources, *plan.ignored)
+    )
     return web.json_response({"text": text})
 
 

@@ -41,6 +41,8 @@ def status(mesh: Mesh) -> Json:
 def gateways(mesh: Mesh) -> Json:
     """The addresses of every gateway: ``http`` for port 80 of its Gateways, else ``http-<port>``.
 
+    A port that takes mTLS only is called ``https-<port>``.
+
     A gateway has its workload's name, followed by the namespace where an earlier one has that name; pods
     after the first have their own names.
     """
@@ -53,7 +55,7 @@ def gateways(mesh: Mesh) -> Json:
             continue
         name = workload.name if planned.ordinal == 0 else planned.proxy.name
         out[name if name not in out else f"{name}.{workload.namespace}"] = {
-            port: running.url(planned.proxy.listen[target])
+            port: running.url(planned.proxy.listen[target], "https" if port.startswith("https") else "http")
             for port, target in _port_names(servers[workload.namespace, workload.name]).items()
         }
     return out
@@ -62,10 +64,13 @@ def gateways(mesh: Mesh) -> Json:
 def _port_names(servers: Sequence[Server]) -> dict[str, int]:
     """What the ports of a gateway are called, each with its target port."""
     http = next((server.target_port for server in servers if server.number == _HTTP_PORT), HTTP_TARGET_PORT)
-    return {
-        "http" if server.target_port == http else f"http-{server.number}": server.target_port
-        for server in servers
-    }
+    return {_port_name(server, http): server.target_port for server in servers}
+
+
+def _port_name(server: Server, http: int) -> str:
+    if server.mutual_tls:
+        return f"https-{server.number}"
+    return "http" if server.target_port == http else f"http-{server.number}"
 
 
 def _pod(mesh: Mesh, pod: RunningPod) -> Json:

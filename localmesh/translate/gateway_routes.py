@@ -6,7 +6,6 @@ that it and the server have in common; several for one host are merged, oldest f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ Json = dict[str, Any]
 
 
 class GatewayRoutes(NamedTuple):
-    """The route configurations of a gateway, named ``http.<target port>``."""
+    """The route configurations of a gateway: one for each port, and for each server with TLS."""
 
     key: tuple[Source, str]
     gateway: GatewayWorkload
@@ -39,7 +38,7 @@ class GatewayRoutes(NamedTuple):
         return cls(key, gateway_of(catalog, proxy), catalog.virtual_services, catalog.destinations)
 
     def build(self, parts: PartCache) -> ProxyConfig:
-        """A route configuration for each target port; servers of one port share it."""
+        """The route configurations by name."""
         by_name: dict[str, list[Server]] = {}
         for server in self.gateway.servers:
             by_name.setdefault(server.route_name, []).append(server)
@@ -51,12 +50,21 @@ class GatewayRoutes(NamedTuple):
         )
 
     def _virtual_hosts(self, servers: Sequence[Server], parts: PartCache) -> list[Json]:
+        """The virtual hosts of servers that share a route configuration.
+
+        A VirtualService has the same routes at all servers of a Gateway: those for the port of the first.
+        """
         hosts: dict[str, _Host] = {}
+        contexts: dict[tuple[str, VirtualService], RouteContext] = {}
         for server in servers:
             bound = self._bound(server)
-            context = RouteContext(self.key[0], server.number, server.gateway)
+            own = RouteContext(self.key[0], server.number, server.gateway)
             routes = parts.build_each(
-                VirtualServiceRoutes.of(virtual_service, context, self.destinations)
+                VirtualServiceRoutes.of(
+                    virtual_service,
+                    contexts.setdefault((server.gateway, virtual_service), own),
+                    self.destinations,
+                )
                 for virtual_service, _ in bound
             )
             for (_, common), common_routes in zip(bound, routes, strict=True):
@@ -101,11 +109,13 @@ def _require_tls(hosts: dict[str, _Host], server: Server) -> None:
 
 
 def _collapsed(hosts: Iterable[_Host]) -> list[VirtualHost]:
-    """Hosts with the same routes share a virtual host, named after the longest that is not a wildcard."""
-    groups: dict[str, list[_Host]] = {}
+    """Hosts with the same routes share a virtual host, named after the longest that is not a wildcard.
+
+    Routes of another Gateway are other routes, even if they are equal: istiod compares pointers.
+    """
+    groups: dict[tuple[tuple[int, ...], bool], list[_Host]] = {}
     for host in sorted(hosts, key=lambda host: (is_wildcard(host.name), -len(host.name), host.name)):
-        routes = [route for routes in host.routes for route in routes.routes]
-        groups.setdefault(json.dumps([routes, host.requires_tls], sort_keys=True), []).append(host)
+        groups.setdefault((tuple(map(id, host.routes)), host.requires_tls), []).append(host)
     return [
         VirtualHost(
             name=virtual_host_name(group[0].name, group[0].port),

@@ -7,15 +7,16 @@ the route configuration by the port in the request's authority. Listeners do not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from localmesh.catalog import Address, Catalog, GatewayWorkload, Proxy
+from localmesh.catalog import Address, Catalog, GatewayWorkload, Proxy, Server
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ADS, socket_address
 from localmesh.translate.http_filters import PORT_HEADER, Position, http_filters
 from localmesh.translate.keys import ProxyKey
+from localmesh.translate.tls import gateway_socket, tls_inspector
 
 Json = dict[str, Any]
 
@@ -78,7 +79,7 @@ def _outbound_listener(address: Address) -> Json:
 
 
 class GatewayListeners(NamedTuple):
-    """A listener for each port of a gateway's HTTP servers; servers of one port share it."""
+    """A listener for each port of a gateway's servers, which share it."""
 
     key: ProxyKey
     gateway: GatewayWorkload
@@ -103,35 +104,61 @@ def gateway_of(catalog: Catalog, proxy: Proxy) -> GatewayWorkload:
 
 
 def gateway_listeners(listen: Mapping[int, Address], gateway: GatewayWorkload) -> list[Json]:
-    """A listener for each target port of the servers."""
-    routes = {server.target_port: server.route_name for server in gateway.servers}
-    out = []
-    for port, route_name in sorted(routes.items()):
-        manager: Json = {
-            "statPrefix": f"outbound_0.0.0.0_{port}",
-            "rds": {"configSource": ADS, "routeConfigName": route_name},
-            "serverName": "istio-envoy",
-            "httpFilters": http_filters(Position.GATEWAY),
-            "useRemoteAddress": True,
-            "httpProtocolOptions": {},
-            "forwardClientCertDetails": "SANITIZE_SET",
-            "setCurrentClientCertDetails": {"subject": True, "cert": True, "dns": True, "uri": True},
-        }
-        out.append(http_listener(f"0.0.0.0_{port}", listen[port], manager, "OUTBOUND"))
-    return out
+    """A listener for each target port of the servers: those with TLS have a filter chain each."""
+    by_port: dict[int, list[Server]] = {}
+    for server in gateway.servers:
+        by_port.setdefault(server.target_port, []).append(server)
+    return [_gateway_listener(port, listen[port], servers) for port, servers in sorted(by_port.items())]
+
+
+def _gateway_listener(port: int, address: Address, servers: Sequence[Server]) -> Json:
+    name = f"0.0.0.0_{port}"
+    secure = [_tls_chain(port, server) for server in servers if server.mutual_tls]
+    plain = next((server for server in servers if not server.mutual_tls), None)
+    manager = _gateway_manager(port, (plain or servers[0]).route_name)
+    listener = http_listener(name, address, manager, "OUTBOUND")
+    if not secure:
+        return listener
+    chains = [*secure, *(listener["filterChains"] if plain else ())]
+    return {**listener, "listenerFilters": [tls_inspector()], "filterChains": chains}
+
+
+def _tls_chain(port: int, server: Server) -> Json:
+    """The filter chain for connections that ask for one of the server's hosts."""
+    names = sorted(host.name for host in server.hosts)
+    match = {} if "*" in names else {"filterChainMatch": {"serverNames": names}}
+    filters = [connection_manager(_gateway_manager(port, server.route_name))]
+    return {**match, "filters": filters, "transportSocket": gateway_socket()}
+
+
+def _gateway_manager(port: int, route_name: str) -> Json:
+    return {
+        "statPrefix": f"outbound_0.0.0.0_{port}",
+        "rds": {"configSource": ADS, "routeConfigName": route_name},
+        "serverName": "istio-envoy",
+        "httpFilters": http_filters(Position.GATEWAY),
+        "useRemoteAddress": True,
+        "httpProtocolOptions": {},
+        "forwardClientCertDetails": "SANITIZE_SET",
+        "setCurrentClientCertDetails": {"subject": True, "cert": True, "dns": True, "uri": True},
+    }
 
 
 def http_listener(name: str, address: Address, manager: Json, direction: str) -> Json:
     """A listener with an HTTP connection manager, with what Istio sets on each."""
-    connection_manager = {
-        "name": "envoy.filters.network.http_connection_manager",
-        "typedConfig": {"@type": _HCM, **_COMMON_OPTIONS, **manager},
-    }
     return {
         "name": name,
         "address": socket_address(address),
         "trafficDirection": direction,
-        "filterChains": [{"filters": [connection_manager]}],
+        "filterChains": [{"filters": [connection_manager(manager)]}],
+    }
+
+
+def connection_manager(manager: Json) -> Json:
+    """The network filter for HTTP."""
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typedConfig": {"@type": _HCM, **_COMMON_OPTIONS, **manager},
     }
 
 

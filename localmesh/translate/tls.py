@@ -115,6 +115,18 @@ def filter_chains(name: str, filters: list[Json], mode: MutualTls) -> list[Json]
     return [{"filterChainMatch": from_mesh, **secure}, plain]
 
 
+def gateway_socket() -> Json:
+    """mTLS at a gateway: any identity of the mesh may call."""
+    return {
+        "name": _TLS,
+        "typedConfig": {
+            "@type": f"{_CONTEXTS}.DownstreamTlsContext",
+            "commonTlsContext": {**_secrets([]), "alpnProtocols": ["h2", "http/1.1"]},
+            "requireClientCertificate": True,
+        },
+    }
+
+
 def tls_inspector() -> Json:
     """The listener filter that distinguishes TLS from plain text."""
     return {

@@ -23,7 +23,7 @@ log = logging.getLogger("services.request")
 
 @dataclass(frozen=True, slots=True)
 class Chassis:
-    """What the application of a service holds besides its routes.
+    """The state of a service's application in addition to its routes.
 
     `creates_spans` says whether the service creates spans, and so writes the trace context of its calls;
     `trace_id` reads the trace id of a WSGI environment; `resources` are closed when the worker exits.

@@ -1,4 +1,4 @@
-"""The READMEs say what the code does: every endpoint, every variable, every header, every metric."""
+"""The READMEs list every endpoint, variable, header and metric of the code."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def application(service: str, tmp_path: Path) -> flask.Flask:
 
 
 def endpoints(app: flask.Flask) -> set[str]:
-    """What the application answers to, as `METHOD /path`."""
+    """The endpoints of the application, as `METHOD /path`."""
     return {
         f"{method} {re.sub('<([^>]+)>', lambda found: found[1].upper(), rule.rule)}"
         for rule in app.url_map.iter_rules()
@@ -54,18 +54,18 @@ def endpoints(app: flask.Flask) -> set[str]:
 
 
 def environment_table(settings: type[Settings]) -> str:
-    """The table of the variables that `settings` reads, its own first."""
+    """The table of the variables of `settings`, those of the service first."""
     common = set(variables(Settings))
-    found = sorted(variables(settings).items(), key=lambda each: each[0] in common)
+    ordered = sorted(variables(settings).items(), key=lambda item: item[0] in common)
     rows = [
         f"| `{known.name}` | {default_words(known.name, value)} | {known.explanation} |"
-        for known, value in found
+        for known, value in ordered
     ]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
 
 
 def default_words(name: str, value: object) -> str:
-    """A default as one would write it into a manifest."""
+    """A default in the form of a manifest."""
     if value is None:
         return "host name" if name == "POD_NAME" else "unset"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
@@ -76,18 +76,18 @@ def test_every_endpoint_is_in_the_readme_of_its_service(service, tmp_path):
     """And no other."""
     app = application(service, tmp_path)
 
-    told = set(re.findall(r"^\| `([A-Z]+ /[^`?]*)", readme(service), re.MULTILINE))
+    documented = set(re.findall(r"^\| `([A-Z]+ /[^`?]*)", readme(service), re.MULTILINE))
 
-    assert told == endpoints(app) | {"GET /metrics"}
+    assert documented == endpoints(app) | {"GET /metrics"}
 
 
 def test_all_endpoints_are_on_one_page(tmp_path):
-    """The README of all services lists what each of them answers to."""
-    every = {each for service in SERVICES for each in endpoints(application(service, tmp_path))}
+    """The README of all services lists their endpoints."""
+    every = {endpoint for service in SERVICES for endpoint in endpoints(application(service, tmp_path))}
 
-    told = set(re.findall(r"`([A-Z]+ /[^`?]*)", readme(".")))
+    documented = set(re.findall(r"`([A-Z]+ /[^`?]*)", readme(".")))
 
-    assert told == every | {"GET /metrics"}
+    assert documented == every | {"GET /metrics"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -97,8 +97,8 @@ def test_every_variable_is_in_the_readme_of_its_service(service):
 
 
 def test_every_propagated_header_is_in_the_readme_of_the_chassis():
-    """With the reason why it is passed on."""
-    rows = [f"| `{each.name}` | {each.reason} |" for each in PROPAGATED]
+    """With the reason for its propagation."""
+    rows = [f"| `{header.name}` | {header.reason} |" for header in PROPAGATED]
 
     assert "\n".join(rows) in readme("chassis")
 

@@ -1,4 +1,4 @@
-"""One trace across services that really run: passed through, or with spans of their own if asked for."""
+"""One trace across running services: propagated, or with their own spans."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ REQUEST = {"x-request-id": "request-1", "x-b3-traceid": TRACE, "x-b3-spanid": SP
 
 
 def trace_in_log(workload: Workload) -> str:
-    """The trace that the service has written into the line about the last request."""
+    """The trace id in the log line of the last request."""
     return next(line["trace_id"] for line in reversed(workload.log()) if line["message"] == "request")
 
 
-def test_a_trace_goes_through_unchanged(launch, recorder: Recorder):
-    """Two hops deep arrives what came in, and the log of each service names the trace."""
+def test_a_trace_context_is_propagated_unchanged(launch, recorder: Recorder):
+    """It arrives unchanged after two hops, and the log of each service contains the trace id."""
     recorder.answer(200, served_by="logic/v1/logic-pod")
     webapp = launch("webapp", LOGIC_URL=recorder.url)
 
@@ -35,8 +35,8 @@ def test_a_trace_goes_through_unchanged(launch, recorder: Recorder):
     assert trace_in_log(webapp) == TRACE
 
 
-def test_headers_survive_being_sent_twice_and_being_odd(launch, recorder: Recorder):
-    """Over the wire too: joined by a comma, odd bytes as they were, and as much baggage as W3C allows."""
+def test_repeated_and_unusual_headers_are_propagated(launch, recorder: Recorder):
+    """Joined by a comma, with unusual bytes unchanged, and with the maximum baggage of W3C."""
     webapp = launch("webapp", LOGIC_URL=recorder.url)
     odd = {"x-ot-span-context": "\xe9\xff odd", "traceparent": "??", "baggage": "a=" + "x" * 8190}
     body = json.dumps(SENTENCE)
@@ -56,20 +56,22 @@ def test_headers_survive_being_sent_twice_and_being_odd(launch, recorder: Record
 
 
 def spans(collector: Recorder):
-    """The spans that have arrived, each with the service it is of."""
-    found = []
+    """The received spans, each with its service."""
+    spans = []
     for _, path, _, body in collector.received:
         assert path == "/v1/traces"
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            names = {each.key: each.value.string_value for each in resource.resource.attributes}
+            names = {
+                attribute.key: attribute.value.string_value for attribute in resource.resource.attributes
+            }
             for scope in resource.scope_spans:
-                found.extend((names["service.name"], span) for span in scope.spans)
-    return found
+                spans.extend((names["service.name"], span) for span in scope.spans)
+    return spans
 
 
 @pytest.mark.parametrize("headers", [{}, REQUEST, {"traceparent": f"00-{TRACE}-{SPAN}-01"}])
 def test_with_a_collector_both_services_add_their_spans_to_one_trace(launch, recorder: Recorder, headers):
-    """Server, client and server span hang below one another; what is left is sent when the services stop."""
+    """Server, client and server span are nested; the rest is exported when the services stop."""
     recorder.answer(200, b"")
     collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": recorder.url, "OTEL_BSP_SCHEDULE_DELAY": 100}
     logic = launch("logic", **collector)
@@ -95,8 +97,8 @@ def test_with_a_collector_both_services_add_their_spans_to_one_trace(launch, rec
     assert len(by_parent) == 3
 
 
-def test_probes_make_no_spans(launch, recorder: Recorder):
-    """They would bury the rest."""
+def test_probes_create_no_spans(launch, recorder: Recorder):
+    """They would hide the other spans."""
     recorder.answer(200, b"")
     logic = launch("logic", OTEL_EXPORTER_OTLP_ENDPOINT=recorder.url)
 
@@ -108,8 +110,8 @@ def test_probes_make_no_spans(launch, recorder: Recorder):
     assert [span.name for _, span in spans(recorder)] == ["POST /analyse/sentiment"]
 
 
-def test_with_a_collector_what_is_no_trace_context_still_goes_out(launch, recorder: Recorder):
-    """Request id, baggage and routing headers as they came, the trace context with a span of ours."""
+def test_with_a_collector_other_headers_are_still_propagated(launch, recorder: Recorder):
+    """Request id, baggage and routing headers unchanged, the trace context with our span."""
     webapp = launch("webapp", LOGIC_URL=recorder.url, OTEL_EXPORTER_OTLP_ENDPOINT=recorder.url)
 
     webapp.post("/sentiment", json=SENTENCE, headers={**REQUEST, "baggage": "a=1", "x-b3-parentspanid": SPAN})
@@ -123,8 +125,8 @@ def test_with_a_collector_what_is_no_trace_context_still_goes_out(launch, record
     assert not {"x-b3-sampled", "x-b3-parentspanid", "traceparent"} & set(sent)
 
 
-def test_a_collector_that_is_away_harms_no_request(launch):
-    """Spans are lost then, requests are not."""
+def test_an_unavailable_collector_does_not_affect_requests(launch):
+    """Only spans are lost."""
     logic = launch("logic", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_EXPORTER_OTLP_TIMEOUT=1)
 
     assert logic.post("/analyse/sentiment", json=SENTENCE).status_code == 200

@@ -1,4 +1,4 @@
-"""What the tests on a real cluster share; they run on request only: `pytest -m cluster`."""
+"""Fixtures for the tests on a real cluster, which run only with `pytest -m cluster`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.kube import Kube, hand_made_volume
+from tests.cluster.kube import Kube, manual_volume
 from tests.kustomize_builds import combine
 from tests.live import ROOT
 
@@ -17,23 +17,23 @@ from tests.live import ROOT
 def kube(request: pytest.FixtureRequest) -> Kube:
     """The cluster of KUBECONFIG."""
     if "cluster" not in request.config.option.markexpr:
-        pytest.skip("changes a cluster: runs with `pytest -m cluster` only")
+        pytest.skip("changes a cluster: runs only with `pytest -m cluster`")
     if not os.environ.get("KUBECONFIG"):
-        pytest.skip("KUBECONFIG names no cluster")
+        pytest.skip("KUBECONFIG is not set")
     return Kube()
 
 
 @pytest.fixture(scope="session")
 def gateway() -> str:
-    """The address of the ingress gateway, as this machine reaches it."""
+    """The URL of the ingress gateway, as this machine reaches it."""
     if not os.environ.get("GATEWAY_URL"):
-        pytest.skip("GATEWAY_URL does not say where the ingress gateway is")
+        pytest.skip("GATEWAY_URL, the URL of the ingress gateway, is not set")
     return os.environ["GATEWAY_URL"]
 
 
 @pytest.fixture
 def namespace(kube: Kube) -> Iterator[None]:
-    """No application before the test, and none after it."""
+    """Remove the application before and after the test."""
     kube.remove_application()
     yield
     kube.remove_application()
@@ -41,16 +41,16 @@ def namespace(kube: Kube) -> Iterator[None]:
 
 @pytest.fixture
 def base(kube: Kube, namespace: None) -> Kube:
-    """The application as it is without an overlay, all pods ready."""
+    """The application without an overlay, with all pods ready."""
     kube.apply(ROOT / "istio" / "base")
     kube.wait_until_ready()
     return kube
 
 
 @pytest.fixture
-def kept_feedback(kube: Kube, namespace: None, tmp_path: Path) -> Iterator[Kube]:
-    """The application with feedback on a claim, all pods ready."""
-    with hand_made_volume(kube):
+def persistent_feedback(kube: Kube, namespace: None, tmp_path: Path) -> Iterator[Kube]:
+    """The application with feedback on a PersistentVolumeClaim, with all pods ready."""
+    with manual_volume(kube):
         component = ROOT / "k8s" / "components" / "feedback-volume"
         kube.apply(combine(tmp_path, ROOT / "istio" / "base", component))
         kube.wait_until_ready()

@@ -11,58 +11,60 @@ from typing import Any
 
 NAMESPACE = "sentimesh"
 NAMESPACES = (NAMESPACE, "outside")
-"""All that overlays bring."""
+"""The namespaces that overlays create."""
 _VOLUME = "sentimesh-test"
 _FOLDER = "/var/tmp/sentimesh-test"
 _READY_SECONDS = 240
 
 
 class Kube:
-    """The cluster of KUBECONFIG; what kubectl refuses fails the test with kubectl's words."""
+    """The cluster of KUBECONFIG; a failure of kubectl fails the test with its error output."""
 
     def __call__(self, *arguments: str, given: str | None = None) -> str:
-        """What kubectl prints."""
+        """Run kubectl, which must succeed; return its output."""
         finished = self.run(*arguments, given=given)
         assert finished.returncode == 0, f"kubectl {' '.join(arguments)}: {finished.stderr}"
         return finished.stdout
 
     def run(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        """kubectl, however it ends."""
+        """Run kubectl, whatever its exit status."""
         return subprocess.run(
             ["kubectl", *arguments], input=given, capture_output=True, text=True, check=False
         )
 
     def apply(self, folder: Path) -> str:
-        """Applies a kustomization; the warnings of the API server."""
+        """Apply a kustomization; return the warnings of the API server."""
         finished = self.run("apply", "-k", str(folder))
         assert finished.returncode == 0, finished.stderr
         return finished.stderr
 
     def in_namespace(self, *arguments: str) -> str:
-        """What kubectl prints about the application's namespace."""
+        """Run kubectl in the application's namespace; return its output."""
         return self("--namespace", NAMESPACE, *arguments)
 
     def wait_until_ready(self) -> None:
-        """Until every Deployment and StatefulSet has all the pods it wants."""
-        for each in self.in_namespace("get", "deployments,statefulsets", "--output=name").split():
-            self.in_namespace("rollout", "status", each, f"--timeout={_READY_SECONDS}s")
+        """Wait until every Deployment and StatefulSet has all its replicas."""
+        for workload in self.in_namespace("get", "deployments,statefulsets", "--output=name").split():
+            self.in_namespace("rollout", "status", workload, f"--timeout={_READY_SECONDS}s")
 
     def pods(self, *labels: str) -> Sequence[Any]:
-        """The application's pods with these labels, those that end left out."""
-        chosen = ",".join(labels)
-        found = json.loads(self.in_namespace("get", "pods", f"--selector={chosen}", "--output=json"))
-        return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+        """The application's pods with these labels, except those that are terminating."""
+        selector = ",".join(labels)
+        listed = json.loads(self.in_namespace("get", "pods", f"--selector={selector}", "--output=json"))
+        return [pod for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"]]
 
     def remove_application(self) -> None:
-        """Until nothing of the application is left."""
+        """Delete the application's namespaces and wait until they are gone."""
         self("delete", "namespace", *NAMESPACES, "--ignore-not-found", f"--timeout={_READY_SECONDS}s")
 
 
 @contextlib.contextmanager
-def hand_made_volume(kube: Kube) -> Iterator[None]:
-    """A volume for one claim, made by hand where no default StorageClass makes any (one node only)."""
+def manual_volume(kube: Kube) -> Iterator[None]:
+    """A volume for one claim if there is no default StorageClass; for clusters with one node."""
     classes = json.loads(kube("get", "storageclasses", "--output=json"))["items"]
-    if any("is-default-class" in str(each["metadata"].get("annotations")) for each in classes):
+    if any(
+        "is-default-class" in str(storage_class["metadata"].get("annotations")) for storage_class in classes
+    ):
         yield
         return
     _on_the_node(kube, f"mkdir -p /host{_FOLDER} && chmod 1777 /host{_FOLDER}")

@@ -1,4 +1,4 @@
-"""The API server takes every combination, and the application comes up."""
+"""The API server accepts every combination, and the application starts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from tests.live import ROOT
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(0), pytest.mark.xdist_group("cluster")]
 
 
-def test_the_canary_comes_up_with_sidecars_and_without_a_warning(kube: Kube, namespace: None) -> None:
-    """From nothing: no warning of Pod Security or another policy, and each pod has two ready containers."""
+def test_the_canary_starts_with_sidecars_and_without_a_warning(kube: Kube, namespace: None) -> None:
+    """No warning of Pod Security or another policy, and each pod has two ready containers."""
     warnings = kube.apply(ROOT / "istio" / "overlays" / "canary")
     kube.wait_until_ready()
 
     pods = kube.pods("app.kubernetes.io/part-of=sentimesh")
     ready = {
         pod["metadata"]["name"]: [
-            each["ready"]
-            for each in (*pod["status"].get("initContainerStatuses", ()), *pod["status"]["containerStatuses"])
-            if each["name"] in {"istio-proxy", pod["metadata"]["labels"]["app"]}
+            status["ready"]
+            for status in (
+                *pod["status"].get("initContainerStatuses", ()),
+                *pod["status"]["containerStatuses"],
+            )
+            if status["name"] in {"istio-proxy", pod["metadata"]["labels"]["app"]}
         ]
         for pod in pods
     }
@@ -33,34 +36,34 @@ def test_the_canary_comes_up_with_sidecars_and_without_a_warning(kube: Kube, nam
     assert set(map(tuple, ready.values())) == {(True, True)}, ready
 
 
-def test_the_api_server_takes_every_combination(kube: Kube, namespace: None, tmp_path: Path) -> None:
+def test_the_api_server_accepts_every_combination(kube: Kube, namespace: None, tmp_path: Path) -> None:
     """Each distinct object of each kustomization with each component passes a dry run without a warning."""
     served = {line.split()[-1] for line in kube("api-resources", "--no-headers").splitlines()}
     distinct: dict[str, Object] = {}
     for index, base in enumerate(BASES):
-        for each in build(_folder(tmp_path, f"{index}"), base):
-            distinct[json.dumps(each, sort_keys=True)] = each
+        for item in build(_folder(tmp_path, f"{index}"), base):
+            distinct[json.dumps(item, sort_keys=True)] = item
         for component in COMPONENTS:
-            for each in build(_folder(tmp_path, f"{index}-{component.name}"), base, component):
-                distinct[json.dumps(each, sort_keys=True)] = each
-    objects = [each for each in distinct.values() if each["kind"] in served]
-    # What is in a namespace passes a dry run only where there is one; these enforce nothing yet.
-    for each in build(_folder(tmp_path, "namespaces"), ROOT / "istio" / "overlays" / "egress"):
-        if each["kind"] == "Namespace":
-            kube("apply", "--filename=-", given=json.dumps(each))
+            for item in build(_folder(tmp_path, f"{index}-{component.name}"), base, component):
+                distinct[json.dumps(item, sort_keys=True)] = item
+    objects = [item for item in distinct.values() if item["kind"] in served]
+    # A dry run of a namespaced object requires its namespace; these namespaces do not enforce anything yet.
+    for item in build(_folder(tmp_path, "namespaces"), ROOT / "istio" / "overlays" / "egress"):
+        if item["kind"] == "Namespace":
+            kube("apply", "--filename=-", given=json.dumps(item))
 
     refused = []
-    for each in objects:
-        finished = kube.run("apply", "--dry-run=server", "--filename=-", given=json.dumps(each))
-        # The warning about the annotation is kubectl's, for objects that a dry run would have applied.
-        said = [line for line in finished.stderr.splitlines() if "last-applied-configuration" not in line]
-        if finished.returncode or said:
-            refused.append(f"{each['kind']} {each['metadata']['name']}: {said}")
+    for item in objects:
+        finished = kube.run("apply", "--dry-run=server", "--filename=-", given=json.dumps(item))
+        # kubectl warns of this annotation for objects that a dry run did not create.
+        warnings = [line for line in finished.stderr.splitlines() if "last-applied-configuration" not in line]
+        if finished.returncode or warnings:
+            refused.append(f"{item['kind']} {item['metadata']['name']}: {warnings}")
 
     assert refused == []
     assert len(objects) > 60
-    left_out = {each["kind"] for each in distinct.values()} - {each["kind"] for each in objects}
-    assert left_out <= {"AnalysisTemplate", "Canary", "MetricTemplate", "Rollout"}
+    skipped = {item["kind"] for item in distinct.values()} - {item["kind"] for item in objects}
+    assert skipped <= {"AnalysisTemplate", "Canary", "MetricTemplate", "Rollout"}
 
 
 def _folder(parent: Path, name: str) -> Path:

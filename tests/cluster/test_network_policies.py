@@ -1,7 +1,7 @@
-"""Network policies between real pods: what the table of connections says is what the cluster's network does.
+"""Network policies between real pods: the cluster's network allows exactly the table's connections.
 
-The pods only listen and connect, have no sidecars, and bear the labels by which policies select them. Ends in
-namespaces of others (the gateway, Prometheus) are left to the table's own test.
+The pods only listen and connect, have no sidecars, and have the labels that policies select. Connections to
+and from other namespaces (the gateway, Prometheus) are covered only by tests/test_network_policies.py.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import pytest
 from tests.cluster.kube import NAMESPACES, Kube
 from tests.kustomize_builds import Object, build
 from tests.live import ROOT
-from tests.test_network_policies import NEEDED, UNWANTED, Ending, words
+from tests.test_network_policies import BLOCKED, REQUIRED, Endpoint, words
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
 
 _OWN_NAMESPACES = (*NAMESPACES, "default")
 _LEAST_PORT = 1024
-"""Below it a pod without privileges cannot listen, and who does not listen is not reached anyway."""
+"""A pod without privileges cannot listen on a lower port, so a test of one would prove nothing."""
 _LABEL = "sentimesh-test"
 _LISTEN = """
 import selectors, socket, sys
@@ -43,7 +43,7 @@ except OSError as error:
 """
 _ENFORCED_WITHIN_SECONDS = 30.0
 
-Connection = tuple[Ending, Ending, int]
+Connection = tuple[Endpoint, Endpoint, int]
 
 
 def _between_own_pods(cases: Sequence[Connection]) -> list[Connection]:
@@ -54,20 +54,20 @@ def _between_own_pods(cases: Sequence[Connection]) -> list[Connection]:
     ]
 
 
-OPEN, CLOSED = _between_own_pods(NEEDED), _between_own_pods(UNWANTED)
+OPEN, CLOSED = _between_own_pods(REQUIRED), _between_own_pods(BLOCKED)
 ENDS = list({repr(end): end for case in (*OPEN, *CLOSED) for end in case[:2]}.values())
 PORTS = sorted({port for *_, port in (*OPEN, *CLOSED)})
 
 
 @dataclass(frozen=True)
-class Deployer:
-    """The pods, by their places in ENDS, under the policies."""
+class PolicyPods:
+    """The pods of ENDS with their addresses, after the policies were applied."""
 
     kube: Kube
     addresses: tuple[str, ...]
 
     def is_open(self, connection: Connection) -> bool:
-        """Whether one pod gets a connection to the other."""
+        """Whether the source can connect to the destination."""
         source, destination, port = connection
         name, namespace = _name(source), str(source.namespace)
         address = self.addresses[ENDS.index(destination)]
@@ -75,7 +75,7 @@ class Deployer:
         return self.kube("-n", namespace, "exec", name, "--", *command).strip() == "open"
 
     def is_enforced(self) -> bool:
-        """Whether what must be refused is, once the cluster's network has had time for it."""
+        """Whether the network enforces policies: blocked connections fail within some time."""
         end = time.monotonic() + _ENFORCED_WITHIN_SECONDS
         while time.monotonic() < end:
             if not any(map(self.is_open, CLOSED)):
@@ -83,11 +83,11 @@ class Deployer:
         return not all(map(self.is_open, CLOSED))
 
 
-def _name(end: Ending) -> str:
+def _name(end: Endpoint) -> str:
     return f"{_LABEL}-{ENDS.index(end)}"
 
 
-def _pod(end: Ending) -> Object:
+def _pod(end: Endpoint) -> Object:
     """A pod that listens on every port of the table."""
     return {
         "apiVersion": "v1",
@@ -114,38 +114,38 @@ def _pod(end: Ending) -> Object:
 
 
 @pytest.fixture(scope="module")
-def stage(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    """All pods up, and the policies in force; skipped where the cluster's network does not enforce them."""
+def deployed(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolicyPods]:
+    """The running pods under the policies; skipped if the cluster's network does not enforce any."""
     kube.remove_application()
     component = ROOT / "k8s" / "components" / "network-policies"
     objects = build(tmp_path_factory.mktemp("policies"), ROOT / "istio" / "overlays" / "egress", component)
-    wanted = [each for each in objects if each["kind"] in {"Namespace", "NetworkPolicy"}]
+    wanted = [item for item in objects if item["kind"] in {"Namespace", "NetworkPolicy"}]
     try:
-        for each in (*sorted(wanted, key=lambda one: str(one["kind"])), *map(_pod, ENDS)):
-            kube("apply", "--filename=-", given=json.dumps(each))
+        for item in (*sorted(wanted, key=lambda item: str(item["kind"])), *map(_pod, ENDS)):
+            kube("apply", "--filename=-", given=json.dumps(item))
         for namespace in _OWN_NAMESPACES:
-            all_of_it = ("--selector", f"{_LABEL}=true", "--for=condition=Ready", "--timeout=120s")
-            kube("-n", namespace, "wait", "pods", *all_of_it)
-        found = Deployer(kube, tuple(_address(kube, end) for end in ENDS))
-        if not found.is_enforced():
-            pytest.skip("this cluster's network enforces no NetworkPolicy")
-        yield found
+            all_ready = ("--selector", f"{_LABEL}=true", "--for=condition=Ready", "--timeout=120s")
+            kube("-n", namespace, "wait", "pods", *all_ready)
+        pods = PolicyPods(kube, tuple(_address(kube, end) for end in ENDS))
+        if not pods.is_enforced():
+            pytest.skip("this cluster's network does not enforce NetworkPolicies")
+        yield pods
     finally:
         kube.remove_application()
         kube("-n", "default", "delete", "pods", "--selector", f"{_LABEL}=true")
 
 
-def _address(kube: Kube, end: Ending) -> str:
+def _address(kube: Kube, end: Endpoint) -> str:
     return kube("-n", str(end.namespace), "get", "pod", _name(end), "--output=jsonpath={.status.podIP}")
 
 
 @pytest.mark.parametrize("case", OPEN, ids=words)
-def test_what_the_application_needs_gets_through(stage: Deployer, case: Connection) -> None:
-    """A pod that bears the labels reaches the one that it has business with."""
-    assert stage.is_open(case)
+def test_required_connections_are_allowed(deployed: PolicyPods, case: Connection) -> None:
+    """A pod with these labels can connect."""
+    assert deployed.is_open(case)
 
 
 @pytest.mark.parametrize("case", CLOSED, ids=words)
-def test_everything_else_is_kept_out(stage: Deployer, case: Connection) -> None:
-    """Whoever has no business with a service gets no connection to it."""
-    assert not stage.is_open(case)
+def test_other_connections_are_blocked(deployed: PolicyPods, case: Connection) -> None:
+    """A pod that does not need a service cannot connect to it."""
+    assert not deployed.is_open(case)

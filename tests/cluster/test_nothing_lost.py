@@ -1,4 +1,4 @@
-"""Pods come and go under load: no request is lost, and nothing that was acknowledged."""
+"""Pods are replaced under load: no request and no acknowledged write is lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SECONDS_OF_LOAD = 60
 
 
 def test_a_rolling_restart_loses_no_request(kube: Kube, gateway: str, base: Kube, tmp_path: Path) -> None:
-    """webapp and logic are replaced twice under 100 requests a second: every one is answered with 200."""
+    """webapp and logic are restarted twice at 100 requests per second; all requests are answered with 200."""
     summary = tmp_path / "summary.json"
     load = subprocess.Popen(
         [
@@ -50,8 +50,8 @@ def test_a_rolling_restart_loses_no_request(kube: Kube, gateway: str, base: Kube
     assert seen["requests"]["lost"] == 0
 
 
-def test_what_was_acknowledged_is_stored_once(kept_feedback: Kube, gateway: str) -> None:
-    """The feedback pod is deleted during 1,000 writes: every one with 201 is there afterwards, once."""
+def test_acknowledged_writes_are_stored_once(persistent_feedback: Kube, gateway: str) -> None:
+    """The feedback pod is deleted during 1,000 writes; each one answered with 201 is stored once."""
     outcomes: Counter[str] = Counter()
     acknowledged: list[int] = []
     progress = threading.Semaphore(0)
@@ -74,13 +74,13 @@ def test_what_was_acknowledged_is_stored_once(kept_feedback: Kube, gateway: str)
         for _ in range(WRITES // 5):
             assert progress.acquire(timeout=30)
         deleted_at = WRITES // 5
-        kept_feedback.in_namespace("delete", "pod", "--selector=app=feedback", "--wait=false")
-        for each in writing:
-            each.result()
-    kept_feedback.wait_until_ready()
+        persistent_feedback.in_namespace("delete", "pod", "--selector=app=feedback", "--wait=false")
+        for write_result in writing:
+            write_result.result()
+    persistent_feedback.wait_until_ready()
 
-    found = requests.get(f"{gateway}/feedback?limit={WRITES}", timeout=10).json()
-    stored = Counter(int(each["sentence"].split()[-1]) for each in found)
+    entries = requests.get(f"{gateway}/feedback?limit={WRITES}", timeout=10).json()
+    stored = Counter(int(entry["sentence"].split()[-1]) for entry in entries)
     print(f"outcomes of {WRITES} writes: {dict(outcomes)}; stored {stored.total()}")  # noqa: T201
     assert {number: stored[number] for number in acknowledged if stored[number] != 1} == {}
     assert set(stored.values()) == {1}

@@ -2,6 +2,9 @@
 
 The first line of an `input.yaml` says what the case is about. A line `# on: MESH` names what the input is
 added to: a file of `meshes/`, or a folder that kustomize builds. The default is the mesh `shop`.
+
+Every overlay of a scenario is a case without an input: its folder is `cases/overlay-NAME`. An overlay that
+has not been recorded yet is not compared.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from localmesh.manifests import Resource, load
+from tests.kustomize_builds import FOR_CONTROLLERS
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -20,14 +24,16 @@ MESHES = HERE / "meshes"
 
 _ON = "# on: "
 _BASE = "istio/base"
-_BASELINES = {"istio/overlays": "overlay-base"}
+_OVERLAYS = "istio/overlays"
+_BASELINES = {_OVERLAYS: "overlay-base"}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One input, on top of a mesh."""
+    """One input, on top of a mesh; or an overlay without further input."""
 
     folder: Path
+    overlay: str = ""
 
     @property
     def name(self) -> str:
@@ -47,11 +53,16 @@ class Case:
     @property
     def title(self) -> str:
         """What the case is about, in one line."""
+        if self.overlay:
+            page = ROOT / self.mesh / "README.md"
+            return page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
         return self._head()[0].removeprefix("# ")
 
     @property
     def mesh(self) -> str:
         """What the input is added to."""
+        if self.overlay:
+            return f"{_OVERLAYS}/{self.overlay}"
         return next((line.removeprefix(_ON) for line in self._head() if line.startswith(_ON)), "shop")
 
     @property
@@ -65,6 +76,11 @@ class Case:
         """All objects of the case and of its mesh. Raises ManifestError."""
         return _resources(self)
 
+    @property
+    def is_compared(self) -> bool:
+        """False for an overlay that has not been recorded; any other case without recording is an error."""
+        return not self.overlay or self.recorded.exists()
+
     def _head(self) -> list[str]:
         lines = self.input.read_text(encoding="utf-8").splitlines()
         return [line for line in lines[:3] if line.startswith("# ")]
@@ -72,6 +88,8 @@ class Case:
 
 @cache
 def _resources(case: Case) -> tuple[Resource, ...]:
+    if case.overlay:
+        return load(kustomizations=[ROOT / case.mesh]).resources
     if (ROOT / case.mesh / "kustomization.yaml").exists():
         return load(kustomizations=[ROOT / case.mesh], files=[case.input]).resources
     return load(files=[MESHES / f"{case.mesh}.yaml", case.input]).resources
@@ -80,7 +98,25 @@ def _resources(case: Case) -> tuple[Resource, ...]:
 @cache
 def cases() -> tuple[Case, ...]:
     """All cases; those of a mesh alone come before those that add to it."""
-    return tuple(sorted((Case(path.parent) for path in CASES.glob("*/input.yaml")), key=_position))
+    inputs = [Case(path.parent) for path in CASES.glob("*/input.yaml")]
+    overlays = [Case(CASES / f"overlay-{name}", name) for name in _overlay_names()]
+    return tuple(sorted([*inputs, *overlays], key=_position))
+
+
+def _overlay_names() -> set[str]:
+    """The scenarios, that is all overlays except those for other controllers."""
+    return {path.parent.name for path in (ROOT / _OVERLAYS).glob("*/kustomization.yaml")} - FOR_CONTROLLERS
+
+
+@cache
+def compared_cases() -> tuple[Case, ...]:
+    """All cases but overlays that have not been recorded, for which a cluster is required."""
+    return tuple(case for case in cases() if case.is_compared)
+
+
+def unrecorded_overlays() -> tuple[Case, ...]:
+    """The cases that are not compared."""
+    return tuple(case for case in cases() if not case.is_compared)
 
 
 def _position(case: Case) -> tuple[bool, str, str]:

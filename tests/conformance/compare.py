@@ -33,7 +33,7 @@ class Difference:
 
 @cache
 def differences(case: Case) -> tuple[Difference, ...]:
-    """All differences of a case. Raises NotRecordedError or, for a refused input, ManifestError."""
+    """All differences of a case. Raises NotRecordedError or, for a rejected input, ManifestError."""
     return tuple(_differences(case.name, *compared(case)))
 
 
@@ -41,7 +41,7 @@ def differences(case: Case) -> tuple[Difference, ...]:
 def compared(case: Case) -> tuple[Elements, Elements]:
     """The elements of Istio and of localmesh that are compared.
 
-    Istio's gateway runs even if no Gateway selects it; it cannot be called then, and is left out.
+    Istio's gateway runs even if no Gateway selects it; it is then excluded, as it does not listen.
     """
     istio, ours = read(case).elements, localmesh_elements(case.resources())
     proxies = {name.proxy for name in ours}

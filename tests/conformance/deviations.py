@@ -45,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """What localmesh does differently from Istio, why, and where that is visible."""
+    """An intended difference from Istio, its reason, and where it is visible."""
 
     what: str
     reason: str

@@ -140,8 +140,8 @@ def _policies(manager: Json) -> list[Json]:
 
 
 def _connections(manager: Json) -> Json:
-    taken = {"@type", "httpFilters", "routeConfig"}
-    kept: Json = reduced({key: value for key, value in manager.items() if key not in taken})
+    excluded = {"@type", "httpFilters", "routeConfig"}
+    kept: Json = reduced({key: value for key, value in manager.items() if key not in excluded})
     return kept
 
 

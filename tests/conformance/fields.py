@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from localmesh.manifests import Resource
-from tests.conformance.case import ROOT, cases
+from tests.conformance.case import ROOT, compared_cases
 
 _FATES = ROOT / "localmesh" / "tests" / "kinds" / "golden" / "fields.txt"
 _PLAIN_KINDS = frozenset({"Service", "Deployment"})
@@ -25,7 +25,7 @@ REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
         ("VirtualService", "spec.http[].fault.delay.exponentialDelay"),
     }
 )
-"""Fields of the schemas that Istio's own validation refuses, and so does localmesh."""
+"""Fields of the schemas that Istio's validation rejects, as localmesh does."""
 
 
 @cache
@@ -50,9 +50,9 @@ def folded(path: str) -> str:
 
 @cache
 def uses() -> dict[Field, list[str]]:
-    """The names of the cases that use each field; the objects of a mesh count for each of its cases."""
+    """The names of the cases that use each field; the objects of a mesh belong to each of its cases."""
     names: dict[Field, list[str]] = {}
-    for case in cases():
+    for case in compared_cases():
         for field in sorted({field for resource in case.resources() for field in _used(resource)}):
             names.setdefault(field, []).append(case.name)
     return names
@@ -71,5 +71,5 @@ def _paths(value: Any, path: str) -> Iterator[str]:
         for key, below in value.items():
             yield from _paths(below, f"{path}.{key}")
     elif isinstance(value, list):
-        for each in value:
-            yield from _paths(each, f"{path}[]")
+        for item in value:
+            yield from _paths(item, f"{path}[]")

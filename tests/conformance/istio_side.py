@@ -47,29 +47,31 @@ class Dump:
     @property
     def rds_routes(self) -> list[Json]:
         """The route configurations that were delivered over RDS."""
-        return [each["route_config"] for each in self._entries("Routes")]
+        return [entry["route_config"] for entry in self._entries("Routes")]
 
     @property
     def clusters(self) -> list[Json]:
         """The clusters that were delivered over CDS."""
-        return [_untyped(each["cluster"]) for each in self._entries("Clusters")]
+        return [_untyped(entry["cluster"]) for entry in self._entries("Clusters")]
 
     @property
     def endpoints(self) -> list[Json]:
         """The load assignments."""
-        return [_untyped(each["endpoint_config"]) for each in self._entries("Endpoints")]
+        return [_untyped(entry["endpoint_config"]) for entry in self._entries("Endpoints")]
 
     @property
     def listeners(self) -> list[Json]:
         """The listeners that accept connections."""
         return [
-            each["active_state"]["listener"] for each in self._entries("Listeners") if "active_state" in each
+            entry["active_state"]["listener"]
+            for entry in self._entries("Listeners")
+            if "active_state" in entry
         ]
 
     @property
     def is_warming(self) -> bool:
         """Whether a new listener is still waiting for its routes."""
-        return any("warming_state" in each for each in self._entries("Listeners"))
+        return any("warming_state" in entry for entry in self._entries("Listeners"))
 
     def _entries(self, part: str) -> Iterator[Json]:
         for config in self._configs:
@@ -84,24 +86,24 @@ def _untyped(message: Json) -> Json:
 
 def _managers(listener: Json) -> Iterator[Json]:
     for chain in (*listener.get("filter_chains", ()), listener.get("default_filter_chain", {})):
-        for each in chain.get("filters", ()):
-            if each["name"] == _MANAGER:
-                yield each["typed_config"]
+        for network_filter in chain.get("filters", ()):
+            if network_filter["name"] == _MANAGER:
+                yield network_filter["typed_config"]
 
 
 def istio_elements(proxy: str, dump: Dump, workloads: Container[str]) -> Elements:
     """The elements of one proxy's configuration; `workloads` are those that have pods."""
-    clusters = [canonical(CLUSTER, each) for each in dump.clusters]
+    clusters = [canonical(CLUSTER, cluster) for cluster in dump.clusters]
     eds_clusters = {item["name"] for item in clusters if item.get("type") == "EDS"}
-    assignments = (canonical(ENDPOINTS, each) for each in dump.endpoints)
-    found: Elements = {}
-    found.update(route_elements(proxy, (canonical(ROUTE, each) for each in dump.routes)))
-    found.update(cluster_elements(proxy, clusters))
+    assignments = (canonical(ENDPOINTS, assignment) for assignment in dump.endpoints)
+    elements: Elements = {}
+    elements.update(route_elements(proxy, (canonical(ROUTE, routes) for routes in dump.routes)))
+    elements.update(cluster_elements(proxy, clusters))
     assignments = (item for item in assignments if item.get("clusterName") in eds_clusters)
-    found.update(endpoint_elements(proxy, assignments, workloads))
+    elements.update(endpoint_elements(proxy, assignments, workloads))
     for port, chains in _ports(dump):
-        found.update(listener_elements(proxy, port, chains))
-    return found
+        elements.update(listener_elements(proxy, port, chains))
+    return elements
 
 
 def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
@@ -117,12 +119,12 @@ def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
         for chain in listener.get("filter_chains", ()):
             port = _matched_port(chain) if is_intercepted else _gateway(listener)
             if port and chain["filters"][-1]["name"] == _MANAGER:
-                by_port.setdefault(port, []).append(_known(chain))
+                by_port.setdefault(port, []).append(_comparable(chain))
     yield from sorted(by_port.items())
 
 
 def _matched_port(chain: Json) -> int | None:
-    """The port that a filter chain of that listener matches; None if no Service sends to it."""
+    """The port that a filter chain of the inbound listener matches; None if it is not a port of a Service."""
     port: int | None = chain.get("filter_chain_match", {}).get("destination_port")
     return port
 
@@ -134,13 +136,15 @@ def _gateway(listener: Json) -> int | None:
     return port if binds and listener["name"] != "virtualOutbound" else None
 
 
-def _known(chain: Json) -> Json:
+def _comparable(chain: Json) -> Json:
     """A filter chain in canonical form, without filters and access logs that only Istio's Envoy has."""
     manager = chain["filters"][-1]["typed_config"]
     kept = {
         key: value for key, value in manager.items() if key not in ("access_log", "tracing", "route_config")
     }
-    kept["http_filters"] = [each for each in manager["http_filters"] if each["name"] in SECURITY_FILTERS]
+    kept["http_filters"] = [
+        http_filter for http_filter in manager["http_filters"] if http_filter["name"] in SECURITY_FILTERS
+    ]
     one = {**chain, "filters": [{**chain["filters"][-1], "typed_config": kept}]}
     printed: Json = canonical(LISTENER, {"name": "one", "filterChains": [one]})["filterChains"][0]
     printed["filters"][-1]["typedConfig"].setdefault("httpFilters", [])

@@ -30,7 +30,9 @@ def localmesh_elements(resources: Iterable[Resource]) -> Elements:
     """The elements of one pod of each workload, and of the gateways."""
     resources = tuple(resources)
     catalog, known = proxies(resources)
-    workloads = frozenset(f"{each.name}.{each.namespace}" for each in resources if each.kind == "Deployment")
+    workloads = frozenset(
+        f"{resource.name}.{resource.namespace}" for resource in resources if resource.kind == "Deployment"
+    )
     by_name = {name_of(proxy): proxy for proxy in reversed(known)}
     return {
         Name(name, part, element): value

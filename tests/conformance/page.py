@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from localmesh.kinds import kinds_named
-from tests.conformance.case import ROOT, Case, cases
+from tests.conformance.case import CASES, ROOT, Case, compared_cases, unrecorded_overlays
 from tests.conformance.compare import compared, differences, field_count
 from tests.conformance.deviations import Deviation, deviations
 from tests.conformance.elements import PARTS, Elements
@@ -15,6 +15,9 @@ from tests.conformance.recorded import read
 PAGE = ROOT / "docs" / "conformance.md"
 _FOLDER = "../tests/conformance/cases"
 _NAMED_CASES = 2
+_UNRECORDED = "## Overlays not compared yet"
+_WHY_UNRECORDED = """\
+They have no recording, which requires a cluster: `python -m tests.conformance.record --missing` makes it."""
 
 _INTRODUCTION = """\
 # localmesh and Istio, compared
@@ -36,8 +39,8 @@ the configuration that a real Istio gives its own for the same manifests.
 ## How it is compared
 
 Each case is a folder of [tests/conformance/cases](../tests/conformance/cases) with an `input.yaml`, which is
-added to a small mesh of [tests/conformance/meshes](../tests/conformance/meshes) or to an overlay, and an
-`istio.yaml` with the recorded output of Istio.
+added to a small mesh of [tests/conformance/meshes](../tests/conformance/meshes), and an `istio.yaml` with the
+recorded output of Istio. Every overlay is a case, too, without an `input.yaml`.
 `make test` translates the same input and compares the results, without a cluster.
 
 ```console
@@ -66,18 +69,28 @@ exchange, its statistics).
 def page() -> str:
     """The complete page."""
     sections = [_numbers(), _deviations(), _fields(), _unsupported(), _cases()]
-    return "\n".join("\n".join(section) + "\n" for section in sections)
+    text = "\n".join("\n".join(section) + "\n" for section in sections)
+    return with_unrecorded(text, unrecorded_overlays())
+
+
+def with_unrecorded(text: str, overlays: Sequence[Case]) -> str:
+    """The page with a last section that lists the overlays that are not recorded, if there are any."""
+    rest = text.partition(f"\n{_UNRECORDED}\n")[0]
+    if not overlays:
+        return rest
+    names = "\n".join(f"- [{case.overlay}](../{case.mesh}/README.md)" for case in overlays)
+    return f"{rest}\n{_UNRECORDED}\n\n{_WHY_UNRECORDED}\n\n{names}\n"
 
 
 def _numbers() -> Iterator[str]:
-    elements_of_cases = [compared(case)[0] for case in cases()]
+    elements_of_cases = [compared(case)[0] for case in compared_cases()]
     yield _INTRODUCTION.format(
-        version=read(cases()[0]).istio,
+        version=read(compared_cases()[0]).istio,
         cases=len(elements_of_cases),
         proxies=sum(len({name.proxy for name in elements}) for elements in elements_of_cases),
         elements=sum(map(len, elements_of_cases)),
         fields=_field_count(elements_of_cases),
-        differences=sum(len(differences(case)) for case in cases()),
+        differences=sum(len(differences(case)) for case in compared_cases()),
         deviations=len(deviations()),
         parts="\n".join(f"- **{part}**: {meaning}" for part, meaning in PARTS.items()),
     ).rstrip("\n")
@@ -107,7 +120,7 @@ def _deviations() -> Iterator[str]:
 
 
 def _showing(deviation: Deviation) -> list[str]:
-    return [case.name for case in cases() if _shows(case, deviation)]
+    return [case.name for case in compared_cases() if _shows(case, deviation)]
 
 
 def _shows(case: Case, deviation: Deviation) -> bool:
@@ -124,7 +137,7 @@ def _fields() -> Iterator[str]:
         yield f"\n### {kind}\n\n| field | cases |\n|---|---|"
         for (of, path), fate in fates().items():
             if of == kind and fate == "translated":
-                yield f"| `{path}` | {_few(uses().get((kind, path), [])) or 'Istio refuses it'} |"
+                yield f"| `{path}` | {_few(uses().get((kind, path), [])) or 'Istio rejects it'} |"
 
 
 def _unsupported() -> Iterator[str]:
@@ -147,18 +160,19 @@ def _cases() -> Iterator[str]:
     yield "## Cases\n"
     yield "| case | what it is about |"
     yield "|---|---|"
-    for case in cases():
+    for case in compared_cases():
         yield f"| {_link(case.name)} | {case.title} |"
 
 
 def _few(names: Iterable[str]) -> str:
     """Some of the cases, and the number of others."""
     names = list(names)
-    if len(names) == len(cases()):
+    if len(names) == len(compared_cases()):
         return "all"
     shown = ", ".join(map(_link, names[:_NAMED_CASES]))
     return f"{shown} and {len(names) - _NAMED_CASES} more" if len(names) > _NAMED_CASES else shown
 
 
 def _link(name: str) -> str:
-    return f"[{name}]({_FOLDER}/{name}/input.yaml)"
+    has_input = (CASES / name / "input.yaml").exists()
+    return f"[{name}]({_FOLDER}/{name}/{'input' if has_input else 'istio'}.yaml)"

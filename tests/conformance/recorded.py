@@ -70,6 +70,7 @@ def _write(case: Case, recording: Recording) -> None:
     if gone:
         document["gone"] = [{key: entry[key] for key in _WHERE} for entry in _grouped(gone)]
     text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    case.folder.mkdir(exist_ok=True)  # an overlay's case has no folder before it is recorded
     case.recorded.write_text(_HEAD + text, encoding="utf-8")
     read.cache_clear()
 

@@ -14,6 +14,7 @@ from tests.conformance.compare import Difference, differences, fields
 from tests.conformance.deviations import Place, unexplained
 from tests.conformance.elements import Name, route_elements
 from tests.conformance.istio_side import Dump, istio_elements
+from tests.conformance.page import with_unrecorded
 from tests.conformance.recorded import NotRecordedError, Recording, read, write
 
 ROUTE_WEIGHTS = "route-weights"
@@ -21,7 +22,7 @@ ROUTE_WEIGHTS = "route-weights"
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Case:
-    """A copy of the case of weights, to be changed."""
+    """A copy of the case `route-weights` that a test may edit."""
     original = named(ROUTE_WEIGHTS)
     folder = tmp_path / ROUTE_WEIGHTS
     folder.mkdir()
@@ -30,18 +31,18 @@ def edited(tmp_path: Path) -> Case:
     return Case(folder)
 
 
-def test_a_changed_weight_is_found(edited: Case) -> None:
-    """The comparison can fail: one number in the input is enough."""
+def test_a_changed_weight_is_a_difference(edited: Case) -> None:
+    """The comparison can fail: one changed number in the input is enough."""
     edited.input.write_text(edited.input.read_text().replace("weight: 30", "weight: 31"))
 
-    found = unexplained(differences(edited))
+    unexpected = unexplained(differences(edited))
 
-    assert {(each.element.name, each.istio, each.localmesh) for each in found} == {
-        ("80 web.shop.svc.cluster.local:80", 30, 31)
-    }
+    assert {
+        (difference.element.name, difference.istio, difference.localmesh) for difference in unexpected
+    } == {("80 web.shop.svc.cluster.local:80", 30, 31)}
 
 
-def test_a_missing_object_is_found(edited: Case) -> None:
+def test_a_missing_object_is_a_difference(edited: Case) -> None:
     """An input without its VirtualService differs from the recording."""
     edited.input.write_text("# Nothing.\n")
 
@@ -49,7 +50,7 @@ def test_a_missing_object_is_found(edited: Case) -> None:
 
 
 def test_a_recording_is_read_as_it_was_written(edited: Case) -> None:
-    """Only what differs from the mesh alone is in the file, and still nothing is lost."""
+    """The file contains only the differences from the mesh alone, and reading it restores everything."""
     whole = read(edited)
     elements = {**whole.elements, Name("client.shop", "routes", "more"): {"a": [1, {"b": None}]}}
     del elements[Name("client.shop", "clusters", "outbound|80||web.shop.svc.cluster.local")]
@@ -69,6 +70,28 @@ def test_a_case_without_recording_says_how_to_record_it(edited: Case) -> None:
         differences(edited)
 
 
+def test_an_overlay_without_recording_is_not_compared(tmp_path: Path) -> None:
+    """A contributor may have no cluster; a case with an input must be recorded."""
+    overlay = Case(tmp_path / "overlay-canary", "canary")
+    before = overlay.is_compared
+    overlay.folder.mkdir()
+    overlay.recorded.touch()
+
+    assert (before, overlay.is_compared) == (False, True)
+    assert Case(tmp_path / "route-weights").is_compared
+
+
+def test_the_page_lists_the_overlays_that_are_not_compared(tmp_path: Path) -> None:
+    """In a section that is replaced, and is not there if all are compared."""
+    overlays = [Case(tmp_path / f"overlay-{name}", name) for name in ("canary", "retry")]
+
+    both = with_unrecorded("page\n", overlays)
+
+    assert "- [canary](../istio/overlays/canary/README.md)\n- [retry](" in both
+    assert "retry" not in with_unrecorded(both, overlays[:1])
+    assert with_unrecorded(both, []) == "page\n"
+
+
 @pytest.mark.parametrize(
     ("left", "right", "path"),
     [
@@ -79,10 +102,10 @@ def test_a_case_without_recording_says_how_to_record_it(edited: Case) -> None:
     ],
 )
 def test_values_of_another_type_length_or_order_differ(left: Any, right: Any, path: str) -> None:
-    """Values are equal only if they are to Envoy."""
-    found = [each[0] for each in fields(left, right)]
+    """Values that Envoy distinguishes are different."""
+    paths = [field[0] for field in fields(left, right)]
 
-    assert found[0] == path
+    assert paths[0] == path
 
 
 def test_a_deviation_covers_only_its_own_place() -> None:
@@ -104,13 +127,13 @@ def test_a_deviation_covers_only_its_own_place() -> None:
 
 
 def test_addresses_of_the_cluster_are_not_compared_as_domains() -> None:
-    """The address of a Service is different in each cluster."""
+    """The address of a Service differs between clusters."""
     domains = ["web", "web.shop", "10.96.3.4", "10.96.3.4:80", "2001:2::3", "[2001:2::3]:80", "*"]
     host = {"name": "web:80", "domains": domains, "routes": []}
 
-    found = dict(route_elements("client.shop", [{"name": "80", "virtualHosts": [host]}]))
+    elements = dict(route_elements("client.shop", [{"name": "80", "virtualHosts": [host]}]))
 
-    assert found[Name("client.shop", "routes", "80 web:80")]["domains"] == ["web", "web.shop", "*"]
+    assert elements[Name("client.shop", "routes", "80 web:80")]["domains"] == ["web", "web.shop", "*"]
 
 
 def test_routes_of_a_removed_listener_are_ignored() -> None:
@@ -141,6 +164,6 @@ def test_routes_of_a_removed_listener_are_ignored() -> None:
         }
     )
 
-    found = istio_elements("client.shop", dump, ())
+    elements = istio_elements("client.shop", dump, ())
 
-    assert set(found) == {Name("client.shop", "routes", "80")}
+    assert set(elements) == {Name("client.shop", "routes", "80")}

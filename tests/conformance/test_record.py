@@ -47,9 +47,9 @@ spec: {mtls: {mode: STRICT}}
 
 def test_a_pod_is_replaced_by_one_that_does_nothing() -> None:
     """Labels, ports, ServiceAccount and replicas are kept; command, environment and probes are removed."""
-    found = {each["kind"]: each for each in objects(load_text(MANIFEST).resources, "pause:1")}
+    by_kind = {item["kind"]: item for item in objects(load_text(MANIFEST).resources, "pause:1")}
 
-    spec = found["Deployment"]["spec"]
+    spec = by_kind["Deployment"]["spec"]
     assert spec["replicas"] == 2
     assert spec["template"]["metadata"]["labels"] == {"app": "web", "version": "v1"}
     assert spec["template"]["spec"]["serviceAccountName"] == "web"
@@ -60,14 +60,14 @@ def test_a_pod_is_replaced_by_one_that_does_nothing() -> None:
 
 def test_only_objects_that_istio_reads_are_applied() -> None:
     """A namespace with injection for the objects in it, but not Istio's own; no ConfigMaps."""
-    found = objects(load_text(MANIFEST).resources, "pause:1")
+    applied = objects(load_text(MANIFEST).resources, "pause:1")
 
-    assert [(each["kind"], each["metadata"]["name"]) for each in found] == [
+    assert [(item["kind"], item["metadata"]["name"]) for item in applied] == [
         ("Namespace", "shop"),
         ("Deployment", "web"),
         ("PeerAuthentication", "default"),
     ]
-    assert found[0]["metadata"]["labels"]["istio-injection"] == "enabled"
+    assert applied[0]["metadata"]["labels"]["istio-injection"] == "enabled"
 
 
 @pytest.mark.cluster

@@ -1,4 +1,4 @@
-"""The cache of the translation changes nothing that is compared with Istio."""
+"""The translation cache does not change anything that is compared with Istio."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Predicting single answers: each one is compared with what its request id, fault rates and policy allow.
 
 A hash of seed, request id and attempt decides the deliberate failures of a version, and webapp's answers
-carry the request id. So each answer can be checked, besides the shares: it must be of the predicted attempt,
+carry the request id. So each answer can be checked, not only the shares: it must be of the predicted attempt,
 or the predicted failure. One that is not FAILs. An answer that took longer than a deadline may have been
 late because of the machine, so its outcome is unknown.
 """

@@ -83,7 +83,7 @@ MISSING_DELEGATE = Code(
 HOST_NOT_IN_GATEWAY = Code(
     "SM214",
     "A host is not served by the Gateway",
-    "{found} is not a host of {gateway}, which serves {known}; requests for it get 404",
+    "{found} is not a host of {gateway}, which {verb} {known}; requests for it get 404",
     "add the host to a server of the Gateway, or correct it",
 )
 PORT_NOT_CHOSEN = Code(
@@ -152,4 +152,16 @@ NEVER_MATCHES = Code(
     "A value never matches",
     "{found} never matches: {reason}",
     "{remedy}",
+)
+CONFLICTING_SERVERS = Code(
+    "SM226",
+    "A server of a Gateway is ignored",
+    "port {found} of {gateway} is already served by {older}: {reason}, so this server is ignored",
+    "use another port or other hosts, or merge the servers",
+)
+PORT_NOT_HTTP = Code(
+    "SM227",
+    "A port is not HTTP and cannot be called",
+    "{found} makes this port of {service} TCP: localmesh connects callers to HTTP ports only",
+    'name the port http or http-… if it speaks HTTP (Istio, "Protocol Selection"), or run on a cluster',
 )

@@ -215,7 +215,7 @@ class ExternalProxy:
         self._late = 0
         self.host: str | None = None
 
-    def url(self, listen: Address) -> str:
+    def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address on which a gateway listens."""
         entry = self._entry
         if (
@@ -224,7 +224,7 @@ class ExternalProxy:
             and listen.port == entry.port(HTTP_TARGET_PORT)
         ):
             return self._public_url
-        return f"http://{entry.host}:{listen.port}"
+        return f"{scheme}://{entry.host}:{listen.port}"
 
     async def start(self) -> None:
         """Starts to watch it and waits for a short time; one that is ready later is added then."""

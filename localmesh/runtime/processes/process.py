@@ -197,8 +197,6 @@ def _reason(command: Command, error: OSError) -> str:
     if not command.working_directory.is_dir():
         return f"its working directory {command.working_directory} does not exist"
     if isinstance(error, FileNotFoundError):
-        where = (
-            "" if os.sep in command.arguments[0] else f" on the PATH {command.environment.get('PATH', '')}"
-        )
+        where = "" if os.sep in command.arguments[0] else " on the PATH"
         return f'"{command.arguments[0]}" is not found{where}'
     return f"{command.arguments[0]}: {error.strerror}"

@@ -80,9 +80,9 @@ class SupervisedEnvoy:
         """None: it is reached where it listens."""
         return None
 
-    def url(self, listen: Address) -> str:
+    def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address on which a gateway listens."""
-        return f"http://{listen}"
+        return f"{scheme}://{listen}"
 
     async def start(self) -> None:
         """Starts Envoy; returns when it is ready. Raises EnvoyError, RejectedError or StartError."""

@@ -134,8 +134,9 @@ class ContainerSupervisor:
             pause = back_off.pause_after(time.monotonic() - start)
             self.backing_off = True
             self._on_change()
-            name = self._supervised.command.name
-            _log.warning("%s %s; restarting it in %g s", name, self.last_end.reason, pause)
+            if not self.last_end.hopeless or self.restarts:  # else the start of the pod fails with the reason
+                name = self._supervised.command.name
+                _log.warning("%s: %s; restarting it in %g s", name, self.last_end.reason, pause)
             await asyncio.sleep(pause)
             self.backing_off = False
             self.restarts += 1

@@ -15,7 +15,7 @@ from localmesh.catalog.probe import Action, Execute, HttpGet, TcpSocket
 from localmesh.runtime.processes.process import StartError
 
 _LOCAL_HOSTS = frozenset({None, "", "localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104
-_MOST_OF_BODY = 10 * 1024  # as the kubelet: enough for the server to have said what it wanted
+_MOST_OF_BODY = 10 * 1024  # as the kubelet: enough for the server to send its response
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ IN_FRONT = service("front", "app: front", "{name: http, port: 80, targetPort: we
 def warnings(*manifests: str) -> list[str]:
     """Code, field and message of each warning about these manifests."""
     found = analyze_manifests(load_text("".join(manifests)))
-    return [f"{each.code} {each.path}: {each.message}" for each in found]
+    return [f"{warning.code} {warning.path}: {warning.message}" for warning in found]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_labels_of_an_application_do_not_make_it_a_gateway() -> None:
     """Its pods have the labels, and no Envoy that listens for Gateways."""
     application = deployment("front", "app: front", annotations="")
 
-    assert [each.split()[0] for each in warnings(gateway("a", "app: front"), application)] == ["SM223"]
+    assert [warning.split()[0] for warning in warnings(gateway("a", "app: front"), application)] == ["SM223"]
 
 
 @pytest.mark.parametrize(

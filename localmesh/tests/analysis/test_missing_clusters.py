@@ -42,7 +42,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Analysed:
-    """A mesh, what its proxies are told, and the warnings about it."""
+    """A mesh, the configurations of its proxies, and the warnings about it."""
 
     catalog: Catalog
     uses: list[Use]
@@ -59,15 +59,15 @@ class Analysed:
         ]
 
 
-def analysed(mesh: list[Json]) -> Analysed | None:
+def analyse(mesh: list[Json]) -> Analysed | None:
     """What becomes of a mesh; None if it is not valid."""
     try:
-        return analysed_text(text(mesh))
+        return analyse_text(text(mesh))
     except ManifestError:
         return None
 
 
-def analysed_text(manifests: str) -> Analysed:
+def analyse_text(manifests: str) -> Analysed:
     """What becomes of manifests. Raises ManifestError."""
     loaded = load_text(manifests)
     catalog, known = proxies(loaded.resources)
@@ -153,44 +153,48 @@ EXACT = RULE.format(name="web", namespace="shop", host="web", subset="v1", more=
 @pytest.mark.parametrize(
     ("rules", "known"),
     [
-        (PRIVATE, "DestinationRule other/web has it and is not used in namespace shop"),
+        (PRIVATE, "DestinationRule other/web, which has it, is not used in namespace shop"),
         (
             WILDCARD + EXACT,
-            "DestinationRule shop/web has v1 and DestinationRule shop/all has it and is not used",
+            "DestinationRule shop/web has v1 and DestinationRule shop/all, which has it, is not used",
         ),
     ],
     ids=["private in another namespace", "wildcard beside exact"],
 )
 def test_a_rule_that_has_the_subset_and_is_not_used_is_not_enough(rules: str, known: str) -> None:
     """The translation routes to a cluster that does not exist, and the warning says so."""
-    found = analysed_text(ROUTE + rules)
+    analysed = analyse_text(ROUTE + rules)
 
-    assert [(use.subset, use.exists) for use in found.uses] == [("v2", False)]
-    (warning,) = found.warnings
+    assert [(use.subset, use.exists) for use in analysed.uses] == [("v2", False)]
+    (warning,) = analysed.warnings
     assert warning.code == "SM203"
     assert known in warning.message
 
 
 def test_a_rule_that_is_used_is_enough() -> None:
     """The wildcard alone has the subset: the cluster exists, and there is no warning."""
-    found = analysed_text(ROUTE + WILDCARD)
+    analysed = analyse_text(ROUTE + WILDCARD)
 
-    assert [(use.subset, use.exists) for use in found.uses] == [("v2", True)]
-    assert found.warnings == ()
+    assert [(use.subset, use.exists) for use in analysed.uses] == [("v2", True)]
+    assert analysed.warnings == ()
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(meshes)
 def test_a_warning_tells_of_every_cluster_that_does_not_exist(mesh: list[Json]) -> None:
     """Whatever a translated route names and the proxy does not have."""
-    found = analysed(mesh)
-    if found is None:
+    analysed = analyse(mesh)
+    if analysed is None:
         return
-    missing = [use for use in found.uses if not use.exists]
+    missing = [use for use in analysed.uses if not use.exists]
     event(f"{'some' if missing else 'no'} clusters are missing")
     for use in missing:
-        possible = [each for each in _destinations(use.virtual_service) if use.is_of(each)]
-        assert any(map(found.warned, possible)), f"no warning tells of {use}"
+        possible = [
+            destination_of_use
+            for destination_of_use in _destinations(use.virtual_service)
+            if use.is_of(destination_of_use)
+        ]
+        assert any(map(analysed.warned, possible)), f"no warning tells of {use}"
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -200,33 +204,33 @@ def test_no_warning_tells_of_clusters_that_exist(mesh: list[Json]) -> None:
 
     Not so for a VirtualService that another takes the place of in some proxies, which has a warning anyway.
     """
-    found = analysed(mesh)
-    if found is None:
+    analysed = analyse(mesh)
+    if analysed is None:
         return
-    shadowed = {problem.place for problem in found.warnings if problem.code in SHADOWED}
-    for virtual_service in found.catalog.virtual_services:
+    shadowed = {problem.place for problem in analysed.warnings if problem.code in SHADOWED}
+    for virtual_service in analysed.catalog.virtual_services:
         for destination in _destinations(virtual_service):
-            uses = [use for use in _all_uses(found, destination) if use.is_of(destination)]
-            is_plain = virtual_service.resource.place not in shadowed and _is_unique(destination, found)
+            uses = [use for use in _all_uses(analysed, destination) if use.is_of(destination)]
+            is_plain = virtual_service.resource.place not in shadowed and _is_unique(destination, analysed)
             if is_plain and uses and all(use.exists for use in uses):
                 event("all clusters exist")
-                assert found.warned(destination) == []
+                assert analysed.warned(destination) == []
 
 
-def _is_unique(destination: RouteDestination, found: Analysed) -> bool:
+def _is_unique(destination: RouteDestination, analysed: Analysed) -> bool:
     """Whether uses of a destination cannot be those of another one of the same VirtualService."""
     return all(
         sum((other.host, other.subset) == (destination.host, destination.subset) for other in others) == 1
-        for virtual_service in found.catalog.virtual_services
+        for virtual_service in analysed.catalog.virtual_services
         if destination in (others := _destinations(virtual_service))
     )
 
 
-def _all_uses(found: Analysed, destination: RouteDestination) -> Iterator[Use]:
+def _all_uses(analysed: Analysed, destination: RouteDestination) -> Iterator[Use]:
     """The uses of a destination by all VirtualServices that have it; those of a delegate can be several."""
-    for use in found.uses:
+    for use in analysed.uses:
         if any(
-            (each.resource.place, each.path) == (destination.resource.place, destination.path)
-            for each in _destinations(use.virtual_service)
+            (other.resource.place, other.path) == (destination.resource.place, destination.path)
+            for other in _destinations(use.virtual_service)
         ):
             yield use

@@ -52,9 +52,9 @@ def test_a_match_behind_one_that_covers_it_is_never_reached(
     earlier: dict[str, Any] | None, later: dict[str, Any] | None
 ) -> None:
     """Every condition of the earlier follows from the later's."""
-    found = _unreachable(earlier, later)
+    unreachable = _unreachable(earlier, later)
 
-    assert "spec.http[1]" in {path.removesuffix(".match[0]") for path in found}
+    assert "spec.http[1]" in {path.removesuffix(".match[0]") for path in unreachable}
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_a_match_behind_one_that_covers_it_is_never_reached(
 def test_a_match_with_requests_of_its_own_is_reached(
     earlier: dict[str, Any] | None, later: dict[str, Any] | None
 ) -> None:
-    """When in doubt, nothing is said."""
+    """When in doubt, there is no warning."""
     assert _unreachable(earlier, later) == []

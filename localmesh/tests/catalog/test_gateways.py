@@ -61,10 +61,10 @@ def catalog(*manifests: str) -> Catalog:
     return build(load_text("".join(manifests)).resources)
 
 
-def found(of: Catalog, key: tuple[str, str]) -> GatewayWorkload:
+def workload_of(of: Catalog, key: tuple[str, str]) -> GatewayWorkload:
     """The gateway of that namespace and name."""
     workload = of.gateway(*key)
-    assert workload is not None, [each.name for each in of.gateways]
+    assert workload is not None, [gateway_workload.name for gateway_workload in of.gateways]
     return workload
 
 
@@ -89,8 +89,10 @@ def test_every_selector_that_fits_is_merged_into_one_gateway() -> None:
         gateway("d", ""),
     )
 
-    assert [(each.namespace, each.name) for each in mesh.gateways] == [INGRESS]
-    assert served(found(mesh, INGRESS)) == [
+    assert [(gateway_workload.namespace, gateway_workload.name) for gateway_workload in mesh.gateways] == [
+        INGRESS
+    ]
+    assert served(workload_of(mesh, INGRESS)) == [
         ("shop/a", 80, 8080),
         ("office/b", 15030, 15030),
         ("shop/c", 80, 8080),
@@ -102,7 +104,9 @@ def test_a_selector_of_which_one_label_differs_selects_nothing() -> None:
     """All labels must be there; no gateway is made up for a selector."""
     mesh = catalog(gateway("a", "istio: ingressgateway, app: private"), gateway("b", "istio: private"))
 
-    assert [(each.name, each.servers) for each in mesh.gateways] == [("istio-ingressgateway", ())]
+    assert [(gateway_workload.name, gateway_workload.servers) for gateway_workload in mesh.gateways] == [
+        ("istio-ingressgateway", ())
+    ]
     assert plan_gateways(mesh.gateways, SyntheticAllocator()) == []
 
 
@@ -168,9 +172,9 @@ def test_the_egress_gateway_is_there_where_it_is_selected_or_named(
 
     service = mesh.service("istio-egressgateway.istio-system.svc.cluster.local")
     pods = [
-        each
-        for each in plan_gateways(mesh.gateways, SyntheticAllocator())
-        if (each.proxy.namespace, each.proxy.workload) == EGRESS
+        plan
+        for plan in plan_gateways(mesh.gateways, SyntheticAllocator())
+        if (plan.proxy.namespace, plan.proxy.workload) == EGRESS
     ]
 
     assert (service is not None, len(pods) == 1) == (has_service, has_pods)
@@ -185,7 +189,7 @@ def test_objects_of_the_manifests_take_the_place_of_istios() -> None:
         ),
     )
 
-    assert served(found(mesh, INGRESS)) == [("shop/a", 443, 9443)]
+    assert served(workload_of(mesh, INGRESS)) == [("shop/a", 443, 9443)]
     assert [
         port.number for port in hosted(mesh, "istio-ingressgateway.istio-system.svc.cluster.local").ports
     ] == [443]
@@ -198,7 +202,7 @@ def test_a_deployment_that_asks_for_the_gateway_template_is_a_gateway() -> None:
         deployment("front", "tier: edge, app: front", ports="{containerPort: 8081, name: web}", replicas=2),
         service("front", "app: front", "{name: http, port: 80, targetPort: web}"),
     )
-    front = found(mesh, ("edge", "front"))
+    front = workload_of(mesh, ("edge", "front"))
 
     assert served(front) == [("shop/private", 80, 8081)]
     assert mesh.workloads == ()
@@ -241,7 +245,7 @@ def test_only_what_istio_injects_a_gateway_into_is_one(
     mesh = catalog(deployment("front", labels, annotations=annotations))
 
     assert (mesh.gateway("edge", "front") is not None) == is_gateway
-    assert [each.name for each in mesh.workloads] == ([] if is_gateway else ["front"])
+    assert [workload.name for workload in mesh.workloads] == ([] if is_gateway else ["front"])
 
 
 def test_a_deployment_that_runs_istios_proxy_as_a_router_is_a_gateway() -> None:
@@ -261,8 +265,8 @@ def test_istios_own_gateway_cannot_listen_on_low_ports() -> None:
         deployment("front", "app: front"),
     )
 
-    assert served(found(mesh, INGRESS)) == [("shop/b", 8081, 8081)]
-    assert served(found(mesh, ("edge", "front"))) == [("shop/a", 81, 81)]
+    assert served(workload_of(mesh, INGRESS)) == [("shop/b", 8081, 8081)]
+    assert served(workload_of(mesh, ("edge", "front"))) == [("shop/a", 81, 81)]
 
 
 def test_the_first_service_by_host_that_has_the_port_decides_where_it_leads() -> None:
@@ -276,4 +280,51 @@ def test_the_first_service_by_host_that_has_the_port_decides_where_it_leads() ->
         service("a", "app: front", "{name: http, port: 80, targetPort: 8004}", namespace="elsewhere"),
     )
 
-    assert served(found(mesh, ("edge", "front"))) == [("shop/a", 80, 8002)]
+    assert served(workload_of(mesh, ("edge", "front"))) == [("shop/a", 80, 8002)]
+
+
+def tls_gateway(name: str, hosts: str, number: int = 443) -> str:
+    """A Gateway with one server that takes mTLS of the mesh."""
+    return f"""---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: {name}, namespace: shop}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+    - port: {{number: {number}, name: https, protocol: HTTPS}}
+      hosts: [{hosts}]
+      tls: {{mode: ISTIO_MUTUAL}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifests", "winners"),
+    [
+        ((gateway("a", "istio: ingressgateway", 443), tls_gateway("b", "b.example.com")), ["shop/a"]),
+        (
+            (tls_gateway("b", "b.example.com"), gateway("a", "istio: ingressgateway", 443)),
+            ["shop/b", "shop/a"],
+        ),
+        ((tls_gateway("b", '"*"'), gateway("a", "istio: ingressgateway", 443)), ["shop/b"]),
+        ((tls_gateway("a", "x.example.com, a.example.com"), tls_gateway("b", "x.example.com")), ["shop/a"]),
+        ((tls_gateway("a", "a.example.com"), tls_gateway("b", "b.example.com")), ["shop/a", "shop/b"]),
+        ((tls_gateway("a", "x.example.com"), tls_gateway("b", "x.example.com", 9443)), ["shop/a", "shop/b"]),
+    ],
+    ids=["HTTP is older", "TLS is older", "TLS for all is older", "one host twice", "two hosts", "two ports"],
+)
+def test_of_servers_that_exclude_each_other_the_oldest_counts(
+    manifests: tuple[str, ...], winners: list[str]
+) -> None:
+    """TLS is not added to plain HTTP, plain HTTP not to TLS for all hosts, and a host has TLS once."""
+    workload = workload_of(catalog(*manifests), INGRESS)
+
+    assert [server.gateway for server in workload.servers] == winners
+    assert len(workload.conflicts) == len(manifests) - len(winners)
+
+
+def test_a_server_with_tls_has_routes_of_its_own() -> None:
+    """Named after the server; those of plain HTTP are named after the target port."""
+    servers = workload_of(catalog(tls_gateway("a", "a.example.com"), gateway("b", "")), INGRESS).servers
+
+    assert [server.route_name for server in servers] == ["https.443.https.a.shop", "http.8080"]

@@ -135,7 +135,10 @@ def test_destinations_of_a_delegate_name_the_object_that_they_are_written_in() -
     (root,) = _catalog(ROOT + BELOW).virtual_services
 
     written = [
-        [(each.host.partition(".")[0], each.resource.name, str(each.path)) for each in of_route]
+        [
+            (destination.host.partition(".")[0], destination.resource.name, str(destination.path))
+            for destination in of_route
+        ]
         for of_route in root.destinations
     ]
 

@@ -272,7 +272,7 @@ def test_pass_when_apply_reads_standard_input(shell: Shell) -> None:
 
 
 def test_pass_when_apply_k_removes_what_is_not_named(shell: Shell) -> None:
-    """With -k the mesh becomes what the kustomization says."""
+    """With -k, the mesh gets exactly the objects of the kustomization."""
     shell("apply", "-f", shell.write("extra.yaml", V1.replace("web-v1", "extra")))
     shell.write("kustomization.yaml", "resources: [mesh.yaml]\n")
 
@@ -304,7 +304,7 @@ def test_pass_when_proxy_config_of_the_running_mesh_has_five_parts(shell: Shell)
 
     assert sorted(everything) == ["clusters", "endpoints", "listeners", "routes"]
     assert everything["routes"] == routes
-    assert [each["name"] for each in routes] == ["http.8080"]
+    assert [route["name"] for route in routes] == ["http.8080"]
 
 
 def test_fail_when_proxy_config_is_asked_for_an_unknown_workload(shell: Shell) -> None:

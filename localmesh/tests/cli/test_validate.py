@@ -78,7 +78,10 @@ def test_each_file_is_a_mesh_of_its_own(folder: Path) -> None:
     """Folders are searched with their subfolders; the host of another file is unknown then."""
     finished = validate(folder, "--each", "-o", "json", ".")
 
-    codes = {file: [each["code"] for each in found] for file, found in problems(finished).items()}
+    codes = {
+        file: [problem["code"] for problem in file_problems]
+        for file, file_problems in problems(finished).items()
+    }
     assert codes == {"deep/bad.yaml": ["SM101"], "route.yaml": ["SM201"], "service.yaml": []}
     assert finished.returncode == 1
 
@@ -91,7 +94,7 @@ def test_each_takes_many_files_and_keeps_their_order(folder: Path) -> None:
 
     finished = validate(folder, "--each", "-o", "json", *names)
 
-    assert [file for file, found in problems(finished).items() if found] == ["17.yaml"]
+    assert [file for file, file_problems in problems(finished).items() if file_problems] == ["17.yaml"]
     assert list(problems(finished)) == names
 
 
@@ -104,9 +107,11 @@ def test_strict_makes_warnings_errors(folder: Path) -> None:
 
 
 def test_standard_input_is_read(folder: Path) -> None:
-    finished = validate(folder, "-", text=GOOD)
+    finished = validate(folder, "-", text=BAD)
 
-    assert (finished.returncode, finished.stdout) == (0, "1 file, 0 errors, 0 warnings\n")
+    assert finished.returncode == 1
+    assert finished.stdout.startswith("<stdin>:6: error SM101")
+    assert finished.stdout.endswith("\n1 file, 1 error, 0 warnings\n")
 
 
 def test_junit_has_a_case_for_each_file(folder: Path) -> None:
@@ -133,7 +138,7 @@ def test_sarif_names_rule_and_line(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "no manifests: give a FILE, a DIR or -k DIR (a kustomization)"),
         (["nope.yaml"], "nope.yaml does not exist"),
@@ -141,11 +146,11 @@ def test_sarif_names_rule_and_line(folder: Path) -> None:
         (["-o", "xml", "route.yaml"], "'xml' is not one of"),
     ],
 )
-def test_wrong_usage_is_one_line_and_status_2(folder: Path, arguments: list[str], said: str) -> None:
+def test_wrong_usage_is_one_line_and_status_2(folder: Path, arguments: list[str], message: str) -> None:
     finished = validate(folder, *arguments)
 
     assert (finished.returncode, finished.stdout) == (2, "")
-    assert said in finished.stderr
+    assert message in finished.stderr
     assert finished.stderr.count("\n") == 1
 
 

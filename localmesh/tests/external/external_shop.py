@@ -115,10 +115,10 @@ class Shop:
     def status(self) -> dict[str, Any]:
         """What the API says of the mesh; nothing while there is none."""
         try:
-            found: dict[str, Any] = json.loads(self.get(f"{self.api}/mesh"))
+            mesh: dict[str, Any] = json.loads(self.get(f"{self.api}/mesh"))
         except (OSError, ValueError):
             return {}
-        return found
+        return mesh
 
     def until_ready(self) -> None:
         """Waits until all of it is."""
@@ -126,14 +126,14 @@ class Shop:
 
     def answers(self, count: int) -> Counter[str]:
         """Who answered through the gateway: a version, or the status of a failure."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for _ in range(count):
             try:
-                found[json.loads(self.get(f"http://127.0.0.1:{self.gateway_port}/"))["version"]] += 1
+                counts[json.loads(self.get(f"http://127.0.0.1:{self.gateway_port}/"))["version"]] += 1
             except urllib.error.HTTPError as error:
                 with error:
-                    found[str(error.code)] += 1
-        return found
+                    counts[str(error.code)] += 1
+        return counts
 
     def get(self, url: str) -> str:
         """The body of a good answer."""

@@ -138,11 +138,11 @@ def test_a_gateway_counts_for_each_cluster(running: Shop) -> None:
     counted = running.get(f"http://127.0.0.1:{running.gateway_health}/stats/prometheus")
 
     cluster = 'envoy_cluster_name="outbound|80|v1|web.shop.svc.cluster.local"'
-    found = [line for line in counted.splitlines() if cluster in line and not line.endswith(" 0")]
-    assert any(line.startswith("envoy_cluster_upstream_rq_completed{") for line in found)
+    nonzero = [line for line in counted.splitlines() if cluster in line and not line.endswith(" 0")]
+    assert any(line.startswith("envoy_cluster_upstream_rq_completed{") for line in nonzero)
     assert any(
         line.startswith("envoy_cluster_upstream_rq_xx{") and 'envoy_response_code_class="2"' in line
-        for line in found
+        for line in nonzero
     )
 
 

@@ -171,7 +171,7 @@ def _values(schema: Schema, path: tuple[str, ...]) -> Strategy:
         return st.sampled_from(schema["enum"])
     kind = schema.get("type", "object")
     if isinstance(kind, list):
-        kind = next(each for each in kind if each != "null")
+        kind = next(name for name in kind if name != "null")
     if kind == "object":
         return _mapping(schema, path)
     if kind == "array":
@@ -201,9 +201,9 @@ def _scalar(kind: str, schema: Schema, path: tuple[str, ...]) -> Strategy:
     if schema.get("format") == "byte":
         return st.sampled_from(["aGVsbG8=", "not base64"])
     default = WHOLE if kind == "integer" else WORDS
-    found = BY_NAME.get(".".join(names[-2:])) or BY_NAME.get(names[-1], default)
+    values = BY_NAME.get(".".join(names[-2:])) or BY_NAME.get(names[-1], default)
     fitting = _Values(
-        *([each for each in part if _fits(each, kind, schema)] for part in (found.right, found.odd))
+        *([item for item in part if _fits(item, kind, schema)] for part in (values.right, values.odd))
     )
     return fitting.strategy()
 
@@ -233,8 +233,8 @@ def _mapping(schema: Schema, path: tuple[str, ...]) -> Strategy:
 def _alternatives(schema: Schema) -> list[list[str]]:
     """Groups of fields of which at most one can be set."""
     choices = [schema["oneOf"]] if "oneOf" in schema else []
-    choices += [each["oneOf"] for each in schema.get("allOf", ()) if "oneOf" in each]
-    return [[name for each in group for name in each.get("required", ())] for group in choices]
+    choices += [alternative["oneOf"] for alternative in schema.get("allOf", ()) if "oneOf" in alternative]
+    return [[name for alternative in group for name in alternative.get("required", ())] for group in choices]
 
 
 @st.composite

@@ -68,9 +68,9 @@ def test_one_is_added_without_changing_the_other() -> None:
     """An apply recognizes an object by its group, too."""
     istio, other = _gateway(ISTIO), _gateway(OTHER, 1)
 
-    found = changes({key(istio): istio}, {key(each): each for each in (istio, other)})
+    difference = changes({key(istio): istio}, {key(resource): resource for resource in (istio, other)})
 
-    assert (found.added, found.changed, found.removed) == (("Gateway shop/edge",), (), ())
+    assert (difference.added, difference.changed, difference.removed) == (("Gateway shop/edge",), (), ())
 
 
 def test_they_are_counted_separately() -> None:

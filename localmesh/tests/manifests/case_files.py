@@ -31,8 +31,8 @@ class Expectation:
 
     def matches(self, problem: Problem) -> bool:
         """Whether a problem is the expected one."""
-        found = (problem.place.line, problem.severity, problem.code)
-        return found == (self.line, self.severity, self.code) and self.words in problem.message
+        position = (problem.place.line, problem.severity, problem.code)
+        return position == (self.line, self.severity, self.code) and self.words in problem.message
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Case:
     def expected(self) -> list[Expectation]:
         """The problems that the comments expect."""
         return [
-            Expectation(number, _SEVERITIES[found["severity"]], found["code"], found["words"] or "")
+            Expectation(number, _SEVERITIES[match["severity"]], match["code"], match["words"] or "")
             for number, line in enumerate(self.text.splitlines(), start=1)
-            for found in _EXPECTATION.finditer(line)
+            for match in _EXPECTATION.finditer(line)
         ]
 
 

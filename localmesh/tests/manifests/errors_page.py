@@ -53,10 +53,10 @@ def _section(code: Code) -> str:
     if code.number in WITHOUT_MANIFEST:
         return f"{heading} {WITHOUT_MANIFEST[code.number]}\n"
     case = _case(code)
-    (told,) = problems(case.manifest, "manifest.yaml")
-    return f"{heading} {case.explanation}\n\n```yaml\n{case.manifest}```\n```text\n{told}\n```\n"
+    (problem,) = problems(case.manifest, "manifest.yaml")
+    return f"{heading} {case.explanation}\n\n```yaml\n{case.manifest}```\n```text\n{problem}\n```\n"
 
 
 def _case(code: Code) -> Case:
-    (found,) = (case for case in cases() if case.path.stem.startswith(f"{code.number.lower()}-"))
-    return found
+    (only,) = (case for case in cases() if case.path.stem.startswith(f"{code.number.lower()}-"))
+    return only

@@ -70,7 +70,7 @@ def test_any_object_of_a_known_kind_yields_a_result(
 
 def _spots(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(spot for key, each in inner for spot in _spots(each, (*path, key)))]
+    return [path, *(spot for key, item in inner for spot in _spots(item, (*path, key)))]
 
 
 def _replaced(value: Any, path: tuple[str | int, ...], new: Any) -> Any:

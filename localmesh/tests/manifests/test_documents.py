@@ -53,7 +53,7 @@ def test_documents_with_a_null_are_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("a: 1\na: 2\n", '2 SM003 the key "a" occurs twice'),
         ("a: {b: 1,\n b: 2}\n", '2 SM003 the key "b" occurs twice'),
@@ -69,11 +69,11 @@ def test_documents_with_a_null_are_marked() -> None:
         ("a: \ud800\n", "None SM002 not YAML: surrogates not allowed"),
     ],
 )
-def test_what_kubectl_rejects_is_reported_with_its_line(text: str, said: str) -> None:
+def test_what_kubectl_rejects_is_reported_with_its_line(text: str, expected: str) -> None:
     """One problem for one mistake."""
-    (found,) = _messages(read_text(text, "a.yaml"))
+    (message,) = _messages(read_text(text, "a.yaml"))
 
-    assert found.startswith(said)
+    assert message.startswith(expected)
 
 
 def test_documents_before_a_broken_one_are_still_read() -> None:
@@ -87,9 +87,9 @@ def test_documents_before_a_broken_one_are_still_read() -> None:
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
 def test_deep_nesting_is_rejected_without_a_crash(opening: str) -> None:
     """The recursion of the parser would end the process."""
-    (found,) = _messages(read_text(opening * 100_000, "a.yaml"))
+    (message,) = _messages(read_text(opening * 100_000, "a.yaml"))
 
-    assert f"nested deeper than {DEEPEST} levels" in found
+    assert f"nested deeper than {DEEPEST} levels" in message
 
 
 def test_aliases_that_multiply_are_rejected() -> None:
@@ -97,6 +97,6 @@ def test_aliases_that_multiply_are_rejected() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
 
-    (found,) = _messages(read_text("\n".join(lines), "a.yaml"))
+    (message,) = _messages(read_text("\n".join(lines), "a.yaml"))
 
-    assert "aliases expand to more than 1,000,000 values" in found
+    assert "aliases expand to more than 1,000,000 values" in message

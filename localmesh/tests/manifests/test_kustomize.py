@@ -49,8 +49,8 @@ def _write(folder: Path, name: str, text: str) -> None:
 
 
 def _of(loaded: LoadResult, kind: str) -> Resource:
-    (found,) = (resource for resource in loaded.resources if resource.kind == kind)
-    return found
+    (only,) = (resource for resource in loaded.resources if resource.kind == kind)
+    return only
 
 
 def _error_of(*kustomizations: Path) -> str:
@@ -64,11 +64,11 @@ def test_files_that_are_not_yaml_are_named_with_their_lines(project: Path) -> No
     (project / "overlay" / "patch.yaml").write_text("apiVersion: v1\nkind: [Service\nmetadata: {}\n")
     (project / "base" / "account.yaml").write_text('kind: "ServiceAccount\n')
 
-    said = _error_of(project / "overlay")
+    message = _error_of(project / "overlay")
 
-    assert "overlay/patch.yaml:" in said
-    assert "base/account.yaml:1: error SM002" in said
-    assert "kustomize says" not in said
+    assert "overlay/patch.yaml:" in message
+    assert "base/account.yaml:1: error SM002" in message
+    assert "kustomize says" not in message
 
 
 def test_a_kustomization_that_is_not_yaml_is_named_with_its_line(project: Path) -> None:
@@ -93,7 +93,7 @@ def test_only_targets_of_patches_count_as_patched(project: Path) -> None:
 
 
 def test_the_annotations_of_kustomize_are_removed(project: Path) -> None:
-    """An object without annotations of its own has none."""
+    """An object without annotations in its manifest has none."""
     service = _of(load(kustomizations=[Path("overlay")]), "Service")
 
     assert service.annotations == {}
@@ -266,7 +266,7 @@ def test_building_changes_no_files(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kustomization", "said"),
+    ("kustomization", "summary"),
     [
         ("resources: [nothing.yaml]", "overlay/nothing.yaml does not exist"),
         ("resources: [../base]\npatches: [{path: nothing.yaml}]", "overlay/nothing.yaml does not exist"),
@@ -287,7 +287,7 @@ def test_building_changes_no_files(project: Path) -> None:
         ("resources: [../empty]", "there is no kustomization.yaml in empty"),
     ],
 )
-def test_errors_of_kustomize_are_summarized(project: Path, kustomization: str, said: str) -> None:
+def test_errors_of_kustomize_are_summarized(project: Path, kustomization: str, summary: str) -> None:
     """In one line that names the cause, without our wrapper."""
     _write(project / "overlay", "kustomization.yaml", kustomization)
 
@@ -295,7 +295,7 @@ def test_errors_of_kustomize_are_summarized(project: Path, kustomization: str, s
 
     lines = _error_of(Path("overlay")).splitlines()
 
-    assert lines[:2] == ["overlay: error SM004", f"  kustomize says: {said}"]
+    assert lines[:2] == ["overlay: error SM004", f"  kustomize says: {summary}"]
     assert len(lines) == 3
 
 

@@ -24,9 +24,9 @@ CHAIN = (
 )
 def test_the_log_prefix_is_removed(frame: str) -> None:
     """kustomize and kubectl print the same message in different forms."""
-    said = frame.format(CHAIN + "no such thing as a free lunch")
+    output = frame.format(CHAIN + "no such thing as a free lunch")
 
-    assert summarize(said) == ("no such thing as a free lunch", "correct the kustomization")
+    assert summarize(output) == ("no such thing as a free lunch", "correct the kustomization")
 
 
 def test_paths_are_relative_to_the_working_folder() -> None:
@@ -42,12 +42,12 @@ def test_paths_are_relative_to_the_working_folder() -> None:
 
 def test_a_url_that_cannot_be_fetched_is_named() -> None:
     """With the reason."""
-    said = (
+    output = (
         f"Error: {CHAIN}accumulation err='accumulating resources from 'https://example.com/a': "
         'Get "https://example.com/a": connection refused\': must build at directory: not a valid directory'
     )
 
-    assert summarize(said)[0] == "https://example.com/a cannot be fetched: connection refused"
+    assert summarize(output)[0] == "https://example.com/a cannot be fetched: connection refused"
 
 
 def test_an_empty_message_has_a_replacement() -> None:

@@ -26,13 +26,13 @@ def test_a_resource_has_the_fields_of_its_object() -> None:
         "  template: {metadata: {labels: {app: logic}}, spec: {containers: [{name: a, image: b}]}}\n"
     )
 
-    (found,) = load_text(text, "a.yaml").resources
+    (resource,) = load_text(text, "a.yaml").resources
 
-    assert (found.kind, found.namespace, found.name) == ("Deployment", "shop", "logic")
-    assert (found.api_version, found.group, found.version) == ("apps/v1", "apps", "v1")
-    assert (found.labels, found.annotations) == ({"app": "logic"}, {"owner": "us"})
-    assert found.spec["selector"] == {"matchLabels": {"app": "logic"}}
-    assert (found.place.position, found.order) == ("a.yaml:2", 0)
+    assert (resource.kind, resource.namespace, resource.name) == ("Deployment", "shop", "logic")
+    assert (resource.api_version, resource.group, resource.version) == ("apps/v1", "apps", "v1")
+    assert (resource.labels, resource.annotations) == ({"app": "logic"}, {"owner": "us"})
+    assert resource.spec["selector"] == {"matchLabels": {"app": "logic"}}
+    assert (resource.place.position, resource.order) == ("a.yaml:2", 0)
 
 
 def test_an_object_without_namespace_is_in_default() -> None:
@@ -66,9 +66,9 @@ def test_null_fields_are_absent() -> None:
     """So that later code need not handle both."""
     text = f"{SERVICE}status: null\n".replace("{name: logic}", "{name: logic, labels: null}")
 
-    (found,) = load_text(text).resources
+    (resource,) = load_text(text).resources
 
-    assert found.body == {
+    assert resource.body == {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "logic"},
@@ -126,9 +126,9 @@ def test_the_order_of_the_input_is_kept() -> None:
     """It stands for the creation time, by which Istio decides between objects."""
     text = "---\n".join(SERVICE.replace("logic", name) for name in ("c", "a", "b"))
 
-    found = [(resource.order, resource.name) for resource in load_text(text).resources]
+    ordered = [(resource.order, resource.name) for resource in load_text(text).resources]
 
-    assert found == [(0, "c"), (1, "a"), (2, "b")]
+    assert ordered == [(0, "c"), (1, "a"), (2, "b")]
 
 
 def test_warnings_do_not_stop_the_load() -> None:

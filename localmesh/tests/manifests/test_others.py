@@ -9,15 +9,17 @@ from localmesh.manifests import load
 
 FOLDER = Path(__file__).parent / "others"
 ROOT = Path(__file__).resolve().parents[3]
+WARNED = {"shop": ["SM227"]}
+"""Its Redis speaks TCP, which no sidecar of localmesh passes on."""
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
 def test_manifests_of_others_load_without_problems(file: Path) -> None:
-    """Neither errors nor warnings."""
+    """No errors, and only the warnings about what a cluster can do and localmesh cannot."""
     loaded = load(files=[file])
 
     assert loaded.resources
-    assert analyze_manifests(loaded) == ()
+    assert [warning.code for warning in analyze_manifests(loaded)] == WARNED.get(file.stem, [])
 
 
 @pytest.mark.parametrize("folder", ["k8s/base", "istio/base", "istio/overlays/canary"])

@@ -39,6 +39,6 @@ from localmesh.manifests.scalars import plain_scalar
 )
 def test_a_scalar_has_its_value_in_kubernetes(word: str, value: object) -> None:
     """go-yaml and PyYAML differ here: exponents, times, dates, y and n."""
-    found = plain_scalar(word)
+    parsed = plain_scalar(word)
 
-    assert (found, type(found)) == (value, type(value))
+    assert (parsed, type(parsed)) == (value, type(value))

@@ -41,9 +41,9 @@ def test_every_schema_works(kind: str) -> None:
     """It compiles, and reports an unknown field."""
     body = {"apiVersion": "", "kind": "", "metadata": {"name": "a"}, "nonsense": 1}
 
-    found = [str(problem.path) for problem in schema_problems(body, kind, Place("a.yaml"))]
+    paths = [str(problem.path) for problem in schema_problems(body, kind, Place("a.yaml"))]
 
-    assert "nonsense" in found
+    assert "nonsense" in paths
 
 
 @pytest.mark.parametrize("name", ["istio.json", "kubernetes.json"])
@@ -93,7 +93,7 @@ def test_a_misspelled_field_is_not_missing_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "spec", "told"),
+    ("kind", "spec", "expected"),
     [
         (
             "security.istio.io/v1/AuthorizationPolicy",
@@ -122,10 +122,12 @@ def test_a_misspelled_field_is_not_missing_as_well() -> None:
         ),
     ],
 )
-def test_rules_of_custom_resources_are_in_their_schemas(kind: str, spec: dict[str, Any], told: str) -> None:
+def test_rules_of_custom_resources_are_in_their_schemas(
+    kind: str, spec: dict[str, Any], expected: str
+) -> None:
     """Schemas contain the expressions of the API server that they can express."""
     body = {"apiVersion": "", "kind": "", "metadata": {"name": "a"}, "spec": spec}
 
     problems = schema_problems(body, kind, Place("a.yaml"))
 
-    assert told in [f"{problem.path} {problem.message}" for problem in problems]
+    assert expected in [f"{problem.path} {problem.message}" for problem in problems]

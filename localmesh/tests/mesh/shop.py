@@ -93,9 +93,9 @@ def gateway_url(mesh: Mesh) -> str:
 
 async def answers(mesh: Mesh, count: int) -> Counter[str]:
     """Who answered `count` calls through the gateway: a version, or the status of a failure."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     async with aiohttp.ClientSession() as session:
         for _ in range(count):
             async with session.get(gateway_url(mesh)) as answer:
-                found[(await answer.json())["version"] if answer.status == 200 else str(answer.status)] += 1
-    return found
+                counts[(await answer.json())["version"] if answer.status == 200 else str(answer.status)] += 1
+    return counts

@@ -93,7 +93,7 @@ def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
     assert pod == one[1]
     assert pod["metadata"]["labels"] == {"app": "web", "version": "v2"}
     assert pod["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
-    assert [each["name"] for each in pod["status"]["containerStatuses"]] == ["web", "istio-proxy"]
+    assert [status["name"] for status in pod["status"]["containerStatuses"]] == ["web", "istio-proxy"]
     assert through[1]["path"] == "/metrics?a=b"
     assert (no_port[0], "declares no port 1" in no_port[1]["message"]) == (400, True)
     assert unknown[0] == 404
@@ -178,7 +178,7 @@ def test_apply_answers_every_failure_with_its_status(tmp_path: Path) -> None:
 
     broken, wrong, _empty, invalid, dying, strict, good, status = ask(tmp_path, asking)
 
-    assert [each[0] for each in (broken, wrong, invalid, dying, strict, good)] == [
+    assert [response[0] for response in (broken, wrong, invalid, dying, strict, good)] == [
         400,
         400,
         422,

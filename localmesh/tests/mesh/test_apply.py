@@ -59,9 +59,9 @@ async def _load_during(mesh: Mesh, routes: list[str]) -> Counter[int]:
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(load(session))
-        for each in routes:
+        for route in routes:
             seen = statuses.total()
-            await apply(mesh, BASE + V1 + V2 + each)
+            await apply(mesh, BASE + V1 + V2 + route)
             while statuses.total() < seen + 10:
                 await asyncio.sleep(0.001)
         done.set()
@@ -80,11 +80,11 @@ def test_changed_and_new_clusters_apply_when_apply_returns(tmp_path: Path) -> No
 
     async def run() -> list[Counter[str]]:
         async with mesh_of(tmp_path, BASE + V1 + routed(v1=1)) as mesh:
-            found = []
+            versions = []
             for state in (limited, BASE, renamed + "---" + BASE.partition("---")[0], BASE):
                 await apply(mesh, state + V1 + routed(v1=1))
-                found.append(await answers(mesh, 5))
-            return found
+                versions.append(await answers(mesh, 5))
+            return versions
 
     assert limited != BASE != renamed
     assert asyncio.run(run()) == [{"v1": 5}] * 4
@@ -98,9 +98,9 @@ def test_a_new_version_serves_as_soon_as_it_is_routed(tmp_path: Path) -> None:
             await apply(mesh, BASE + V1 + V3 + routed(v1=1, v3=1))
             return await answers(mesh, 60)
 
-    found = asyncio.run(run())
+    versions = asyncio.run(run())
 
-    assert set(found) == {"v1", "v3"}
+    assert set(versions) == {"v1", "v3"}
 
 
 def test_a_changed_policy_of_a_service_is_applied(tmp_path: Path) -> None:
@@ -121,12 +121,12 @@ def test_what_is_no_longer_wanted_is_stopped_and_named(tmp_path: Path) -> None:
 
     async def run() -> tuple[object, list[str]]:
         async with mesh_of(tmp_path, BASE + V1 + V2 + routed(v1=1)) as mesh:
-            found = await apply(mesh, BASE + V1 + routed(v1=2))
-            return found, [name for _, name in mesh.pods]
+            change = await apply(mesh, BASE + V1 + routed(v1=2))
+            return change, [name for _, name in mesh.pods]
 
-    found, pods = asyncio.run(run())
+    change, pods = asyncio.run(run())
 
-    assert (found.added, found.changed, found.removed) == (
+    assert (change.added, change.changed, change.removed) == (
         (),
         ("VirtualService shop/web",),
         ("Deployment shop/web-v2",),
@@ -150,11 +150,11 @@ def test_a_configuration_that_envoy_refuses_leaves_the_old_one_in_force(
 
     _spoil_routes_when(monkeypatch, spoiled)
 
-    message, found, pods = asyncio.run(run())
+    message, counts, pods = asyncio.run(run())
 
     assert "rejected RouteConfiguration" in message
     assert "Domains: value must contain at least 1 item" in message
-    assert found == {"v1": 10}
+    assert counts == {"v1": 10}
     assert pods == 1
 
 
@@ -184,11 +184,11 @@ def test_a_pod_that_dies_at_start_leaves_the_old_state_in_force(tmp_path: Path) 
                 await apply(mesh, BASE + V1 + DYING_V2 + routed(v2=1))
             return str(error.value), await answers(mesh, 10), len(mesh.pods)
 
-    message, found, pods = asyncio.run(run())
+    message, counts, pods = asyncio.run(run())
 
     assert "exited with status 7" in message
     assert "no database" in message
-    assert found == {"v1": 10}
+    assert counts == {"v1": 10}
     assert pods == 1
 
 
@@ -228,8 +228,10 @@ async def _endpoints(mesh: Mesh) -> int:
         session.get(f"http://{kept.admin}/clusters?format=json") as answer,
     ):
         clusters = (await answer.json())["cluster_statuses"]
-    found = next(each for each in clusters if each["name"] == "outbound|80||web.shop.svc.cluster.local")
-    return len(found.get("host_statuses", []))
+    cluster = next(
+        status for status in clusters if status["name"] == "outbound|80||web.shop.svc.cluster.local"
+    )
+    return len(cluster.get("host_statuses", []))
 
 
 def test_an_envoy_that_dies_is_started_again_where_it_was(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The body of an apply request: which are valid, and what is said of every other one."""
+"""The body of an apply request: valid ones, and the message for every other."""
 
 from __future__ import annotations
 

@@ -153,6 +153,56 @@ spec:
       headers: {{request: {{set: {{left-by: egress-gateway}}}}}}
 """
 
+SECURE_EGRESS = """---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: secure, namespace: shop}}
+spec:
+  hosts: [secure.example.com]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{{number: 80, name: http, protocol: HTTP}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: secure-egress, namespace: shop}}
+spec:
+  selector: {{istio: egressgateway}}
+  servers:
+    - port: {{number: 443, name: https, protocol: HTTPS}}
+      hosts: [secure.example.com]
+      tls: {{mode: ISTIO_MUTUAL}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: secure-egress, namespace: shop}}
+spec:
+  host: istio-egressgateway.istio-system.svc.cluster.local
+  subsets:
+    - name: secure
+      trafficPolicy:
+        portLevelSettings:
+          - {{port: {{number: 443}}, tls: {{mode: ISTIO_MUTUAL, sni: secure.example.com}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: secure, namespace: shop}}
+spec:
+  hosts: [secure.example.com]
+  gateways: [secure-egress, mesh]
+  http:
+    - match: [{{gateways: [mesh], port: 80}}]
+      route:
+        - destination:
+            host: istio-egressgateway.istio-system.svc.cluster.local
+            subset: secure
+            port: {{number: 443}}
+    - match: [{{gateways: [secure-egress], port: 443}}]
+      route: [{{destination: {{host: secure.example.com, port: {{number: 80}}}}}}]
+      headers: {{request: {{set: {{left-by: "%DOWNSTREAM_PEER_URI_SAN%"}}}}}}
+"""
+
 
 Answers = Mapping[str, tuple[int, str]]
 """Status and body of the answers, by the name of the request."""
@@ -170,7 +220,8 @@ async def _ask_all(folder: Path) -> Answers:
         Mesh(MeshSettings(folder / "state", folder)) as mesh,
         aiohttp.ClientSession() as session,
     ):
-        await mesh.apply(load_text(APPLICATION + SHARED + FRONT + EGRESS.format(port=port)).resources)
+        egress = EGRESS.format(port=port) + SECURE_EGRESS.format(port=port)
+        await mesh.apply(load_text(APPLICATION + SHARED + FRONT + egress).resources)
         addresses = gateways(mesh)
         ingress = addresses["istio-ingressgateway"]
         fronts = [ports["http"] for name, ports in sorted(addresses.items()) if name.startswith("front")]
@@ -185,18 +236,19 @@ async def _ask_all(folder: Path) -> Answers:
             "front, second pod": (f"{fronts[1]}/private", "anything.example.com", None),
             "front, from inside": ("http://front.edge/", "front.edge", sidecar),
             "outside": ("http://outside.example.com/", "outside.example.com", sidecar),
+            "outside, secured": ("http://secure.example.com/", "secure.example.com", sidecar),
         }
-        found = {}
+        answers_by_name = {}
         for name, (url, host, proxy) in requests.items():
             async with session.get(url, headers={"Host": host}, proxy=proxy) as answer:
-                found[name] = answer.status, await answer.text()
-        found["addresses"] = (
+                answers_by_name[name] = answer.status, await answer.text()
+        answers_by_name["addresses"] = (
             len({url for ports in addresses.values() for url in ports.values()}),
             " ".join(
                 name.partition("-")[0] if name.startswith("front") else name for name in sorted(addresses)
             ),
         )
-        return found
+        return answers_by_name
 
 
 @asynccontextmanager
@@ -234,7 +286,7 @@ def test_a_gateway_of_a_deployment_calls_with_its_own_identity(answers: Answers)
 def test_every_pod_of_a_gateway_has_addresses_of_its_own(answers: Answers) -> None:
     """Two gateways and three pods serve port 80 beside each other."""
     assert answers["front, second pod"][0] == 200
-    assert answers["addresses"] == (5, "front front istio-egressgateway istio-ingressgateway")
+    assert answers["addresses"] == (6, "front front istio-egressgateway istio-ingressgateway")
 
 
 def test_a_gateway_is_called_by_its_service_from_inside(answers: Answers) -> None:
@@ -245,3 +297,8 @@ def test_a_gateway_is_called_by_its_service_from_inside(answers: Answers) -> Non
 def test_a_call_leaves_through_the_egress_gateway(answers: Answers) -> None:
     """From the sidecar to the gateway's Service, and from there to the host outside: Istio's own task."""
     assert answers["outside"] == (200, "egress-gateway")
+
+
+def test_a_call_to_the_egress_gateway_is_secured_where_both_say_so(answers: Answers) -> None:
+    """With mTLS the gateway knows the caller; without, as by default in Istio, it would not."""
+    assert answers["outside, secured"] == (200, "spiffe://cluster.local/ns/shop/sa/default")

@@ -80,8 +80,8 @@ class Answer:
 
     @property
     def seen_headers(self) -> Mapping[str, str]:
-        found: dict[str, str] = json.loads(self.body)["headers"]
-        return found
+        headers: dict[str, str] = json.loads(self.body)["headers"]
+        return headers
 
 
 async def ask(mesh: Mesh, request: Request, session: aiohttp.ClientSession) -> Answer:

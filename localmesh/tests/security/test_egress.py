@@ -106,7 +106,7 @@ def statuses(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[s
 
 
 async def _call_all(folder: Path) -> Mapping[str, Mapping[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+    statuses: dict[str, dict[str, int]] = {}
     async with (
         _outside() as port,
         Mesh(MeshSettings(folder, folder)) as mesh,
@@ -115,11 +115,11 @@ async def _call_all(folder: Path) -> Mapping[str, Mapping[str, int]]:
         for name, policy in POLICIES.items():
             await mesh.apply(load_text(BASE + entries(port) + policy).resources)
             via = f"http://{find(mesh.desired_state.proxies, 'client').outbound}"
-            found[name] = {}
+            statuses[name] = {}
             for url in EXPECTED[name]:
                 async with session.get(url, proxy=via) as answer:
-                    found[name][url] = answer.status
-    return found
+                    statuses[name][url] = answer.status
+    return statuses
 
 
 @asynccontextmanager

@@ -136,7 +136,7 @@ def test_a_slow_request_survives_a_change_of_mode(tmp_path: Path) -> None:
         async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
             await apply(mesh, "")
             slow = [ask(mesh, Request(name, "/delay/2"), session) for name in ("client", GATEWAY, OUTSIDE)]
-            answers = [asyncio.create_task(each) for each in slow]
+            answers = [asyncio.create_task(request) for request in slow]
             async with asyncio.timeout(2):
                 while await _active(mesh, session) < len(slow):
                     await asyncio.sleep(0.01)
@@ -151,11 +151,11 @@ def test_a_policy_applies_immediately_to_open_connections(tmp_path: Path) -> Non
 
     async def run() -> list[int]:
         async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
-            found = []
+            statuses = []
             for policies in ("", NOTHING, ""):
                 await apply(mesh, policies)
-                found += [(await ask(mesh, Request("client"), session)).status for _ in range(3)]
-            return found
+                statuses += [(await ask(mesh, Request("client"), session)).status for _ in range(3)]
+            return statuses
 
     assert asyncio.run(run()) == [200] * 3 + [403] * 3 + [200] * 3
 

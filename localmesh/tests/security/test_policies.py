@@ -195,14 +195,14 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Answe
 
 
 async def _ask_all(settings: MeshSettings) -> Mapping[str, list[Answer]]:
-    found: dict[str, list[Answer]] = {}
+    answers: dict[str, list[Answer]] = {}
     # a connection that is kept alive stays in the mTLS mode that it was opened with, until it is drained
     connector = aiohttp.TCPConnector(force_close=True)
     async with Mesh(settings) as mesh, aiohttp.ClientSession(connector=connector) as session:
         for name, policies, rows in CASES:
             await apply(mesh, policies)
-            found[name] = [await ask(mesh, request, session) for request, _ in rows]
-    return found
+            answers[name] = [await ask(mesh, request, session) for request, _ in rows]
+    return answers
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in CASES])
@@ -210,7 +210,7 @@ def test_requests_get_the_status_that_the_policies_require(
     name: str, answers: Mapping[str, list[Answer]]
 ) -> None:
     """Each request of a case gets its status from real Envoys; 0: the connection was refused."""
-    rows = next(rows for each, _, rows in CASES if each == name)
+    rows = next(rows for case_name, _, rows in CASES if case_name == name)
 
     got = [(request, answer.status) for (request, _), answer in zip(rows, answers[name], strict=True)]
 

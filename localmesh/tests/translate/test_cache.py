@@ -54,7 +54,7 @@ EDIT = st.tuples(st.integers(0, len(VERSIONS) - 1), st.integers(-1, 5), st.boole
 
 
 @pytest.mark.parametrize(
-    "number", range(len(VERSIONS)), ids=[str(each[0].place.subject) for each in VERSIONS]
+    "number", range(len(VERSIONS)), ids=[str(version[0].place.subject) for version in VERSIONS]
 )
 def test_any_single_edit_gives_what_a_translation_from_scratch_gives(number: int) -> None:
     """An object goes from each of its versions, or from not being there, to each other one."""

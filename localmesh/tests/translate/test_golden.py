@@ -28,13 +28,13 @@ def shown(case: Path) -> Any:
     line = next(line for line in case.read_text().splitlines() if line.startswith("# show: "))
     workload, part, *names = line.removeprefix("# show: ").split()
     config = config_dump(proxy_config(load(files=[MESH, case]).resources, workload))
-    found: Any = config[part]
+    selected: Any = config[part]
     for name in names:
-        items = found["virtualHosts"] if isinstance(found, Mapping) else found
+        items = selected["virtualHosts"] if isinstance(selected, Mapping) else selected
         by_name = {item.get("name") or item["clusterName"]: item for item in items}
         assert name in by_name, f"{name} is not among {sorted(by_name)}"
-        found = by_name[name]
-    return found
+        selected = by_name[name]
+    return selected
 
 
 @pytest.mark.parametrize("case", INPUTS, ids=[path.stem for path in INPUTS])

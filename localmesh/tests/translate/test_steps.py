@@ -37,7 +37,7 @@ def _inputs() -> list[type]:
     """All frozen tuples with a `build`: steps and the parts of steps."""
     values = [value for module in MODULES for value in vars(module).values()]
     classes = {value for value in values if isinstance(value, type) and issubclass(value, tuple)}
-    return sorted((each for each in classes if hasattr(each, "build")), key=lambda each: each.__name__)
+    return sorted((step for step in classes if hasattr(step, "build")), key=lambda step: step.__name__)
 
 
 INPUTS = _inputs()
@@ -86,11 +86,11 @@ def test_a_step_is_built_from_its_fields_alone(inputs: type) -> None:
 @pytest.mark.parametrize("inputs", INPUTS)
 def test_every_field_of_the_inputs_is_compared(inputs: type) -> None:
     """A field that is left out of comparisons could change without anything being built again."""
-    classes = [each for each in _reachable(inputs, set()) if is_dataclass(each)]
+    classes = [cls for cls in _reachable(inputs, set()) if is_dataclass(cls)]
     left_out = {
-        (each.__name__, field.name)
-        for each in classes
-        for field in fields(each)
+        (cls.__name__, field.name)
+        for cls in classes
+        for field in fields(cls)
         # what is not an argument is computed from the fields that are
         if not field.compare and field.init
     }

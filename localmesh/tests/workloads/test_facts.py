@@ -36,7 +36,7 @@ def test_claims_are_shared_and_other_volumes_are_not(make_workload: MakeWorkload
 
 
 def test_undeclared_ports_are_themselves(make_workload: MakeWorkload) -> None:
-    """Only declared ports stand for others."""
+    """Only declared ports are replaced."""
     facts = PodFacts(make_workload({}), 0, {8080: 20001}, Path("/"), Path("/"))
 
     assert (facts.real_port(8080), facts.real_port(9000)) == (20001, 9000)

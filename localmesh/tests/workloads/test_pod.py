@@ -267,7 +267,7 @@ class TestFailure:
     def test_a_pod_that_is_never_ready_is_reported_after_the_timeout(
         self, run_on_bench: Run, make_workload: MakeWorkload
     ) -> None:
-        """What its probe said last, and its log, are in the message."""
+        """The last result of its probe and its log are in the message."""
         probe = {"readinessProbe": {"exec": {"command": ["false"]}, **QUICK}}
         web = make_workload({"command": ["sh", "-c", "echo waiting; sleep 60"], **probe})
 

@@ -47,13 +47,13 @@ def test_two_meshes_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_blocks_are_held_until_closed_or_dropped() -> None:
     """The first port of a block stays bound, until the allocator is closed or dropped."""
     closed, dropped = FreePorts(), FreePorts()
-    for each in (closed, dropped):
-        each.take()
-    ports = [each._claims[0].getsockname()[1] for each in (closed, dropped)]
+    for claimed in (closed, dropped):
+        claimed.take()
+    ports = [claimed._claims[0].getsockname()[1] for claimed in (closed, dropped)]
     held = [not is_free(port) for port in ports]
 
     closed.close()
-    del dropped, each
+    del dropped, claimed
     gc.collect()
 
     assert held == [True, True]

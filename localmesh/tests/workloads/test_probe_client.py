@@ -154,7 +154,7 @@ class TestHttp:
 
 class TestSocket:
     def test_a_connection_is_enough(self) -> None:
-        """Nothing has to be said."""
+        """No data has to be sent."""
 
         async def scenario() -> str | None:
             async with Server(b"").running() as server:

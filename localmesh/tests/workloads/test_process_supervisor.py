@@ -52,10 +52,10 @@ class LonelyMesh:
 
     @property
     def watchdog(self) -> psutil.Process:
-        (found,) = [
+        (process,) = [
             child for child in psutil.Process(self.pid).children() if "watchdog.py" in child.cmdline()
         ]
-        return found
+        return process
 
     def members(self) -> list[psutil.Process]:
         """All that it has started, wherever it is, but for the watchdog."""
@@ -85,7 +85,11 @@ def _survivors(members: list[psutil.Process], timeout_seconds: float) -> list[ps
     """Those that still run after the timeout; zombies, which only wait to be noticed, do not count."""
     deadline = time.monotonic() + timeout_seconds
     while members and time.monotonic() < deadline:
-        members = [each for each in members if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+        members = [
+            process
+            for process in members
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        ]
         time.sleep(0.01)
     return members
 
@@ -227,7 +231,7 @@ class TestTable:
         def watchdogs() -> list[psutil.Process]:
             children = psutil.Process().children()
             return [
-                each for each in children if each.status() != "zombie" and "watchdog.py" in each.cmdline()
+                child for child in children if child.status() != "zombie" and "watchdog.py" in child.cmdline()
             ]
 
         async def scenario(bench: Any) -> None:

@@ -1,4 +1,4 @@
-"""Every service answers the same way about itself, on success and on error, in answers, metrics and log."""
+"""The common behaviour of every service: identity, errors, metrics and logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWN = "sample/v7/sample-pod"
 
 @pytest.fixture
 def app() -> flask.Flask:
-    """A service with one sound route and some that fail."""
+    """A service with one working route and some that fail."""
     app = application.create("sample", Settings(version="v7", pod="sample-pod"), faults={"odds": 5})
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
@@ -41,7 +41,7 @@ def app() -> flask.Flask:
 
 @pytest.fixture
 def client(app: flask.Flask):
-    """Somebody who asks it."""
+    """A test client of the service."""
     return app.test_client()
 
 
@@ -50,14 +50,14 @@ def sample(app: flask.Flask, name: str, **labels: str) -> float | None:
     return application.chassis_of(app).metrics.registry.get_sample_value(name, labels)
 
 
-def test_health_is_told(client):
-    """Alive and ready are questions of their own."""
+def test_livez_and_readyz_answer(client):
+    """Liveness and readiness are separate."""
     assert client.get("/livez").json == {"status": "alive"}
     assert client.get("/readyz").json == {"status": "ready"}
 
 
-def test_about_tells_who_this_is_and_what_is_wrong_on_purpose(client):
-    """A service with deliberate faults says so in its name, too."""
+def test_about_contains_the_identity_and_the_deliberate_faults(client):
+    """The name of a service with deliberate faults says so, too."""
     about = client.get("/about", headers={"X-Greeting": "hello"}).json
 
     assert about.pop("headers")["x-greeting"] == "hello"
@@ -70,15 +70,15 @@ def test_about_tells_who_this_is_and_what_is_wrong_on_purpose(client):
     }
 
 
-def test_about_of_a_sound_service_has_no_faults():
-    """Nothing is buggy unless it is said to be."""
+def test_about_of_a_service_without_faults_has_none():
+    """The default is no faults."""
     about = application.create("sound", Settings(pod="p")).test_client().get("/about").json
 
     assert (about["name"], about["faults"]) == ("sound v1", {})
 
 
 def test_a_service_is_not_ready_while_something_is_missing(app, client):
-    """503 with the reason; it is alive all the same."""
+    """503 with the reason; liveness is not affected."""
     reasons = ["The database is away."]
     application.chassis_of(app).readiness.checks.append(lambda: reasons[0])
 
@@ -91,7 +91,7 @@ def test_a_service_is_not_ready_while_something_is_missing(app, client):
 
 
 def test_a_service_that_stops_is_not_ready(app, client):
-    """Readiness fails first, so that traffic goes elsewhere."""
+    """Readiness fails first, so that traffic goes to other pods."""
     application.chassis_of(app).readiness.stopping = True
 
     assert client.get("/readyz").status_code == 503
@@ -112,8 +112,8 @@ def test_a_service_that_stops_is_not_ready(app, client):
         ("GET", "/bug", 500),
     ],
 )
-def test_every_answer_says_who_gave_it(client, method, path, status):
-    """`served-by` and the request's id, with whatever status; an error is a problem."""
+def test_every_answer_names_its_workload(client, method, path, status):
+    """`served-by` and the request id, for every status; an error is a problem document."""
     headers = {"x-request-id": "request-1", "x-envoy-attempt-count": "3"}
 
     answer = client.open(path, method=method, headers=headers)
@@ -129,7 +129,7 @@ def test_every_answer_says_who_gave_it(client, method, path, status):
 
 
 def test_a_problem_carries_what_it_was_raised_with(client):
-    """Status, title, detail and members of its own."""
+    """Status, title, detail and further members."""
     answer = client.get("/problem").json
 
     assert {name: answer[name] for name in ("type", "title", "status", "detail", "owner")} == {
@@ -141,13 +141,13 @@ def test_a_problem_carries_what_it_was_raised_with(client):
     }
 
 
-def test_a_wrong_method_is_told_the_right_ones(client):
-    """405 keeps its Allow."""
+def test_a_wrong_method_gets_the_allowed_ones(client):
+    """405 keeps its header Allow."""
     assert set(client.post("/things/a").headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
-def test_a_bug_shows_nothing_of_itself(client, caplog):
-    """The caller gets a problem, the log the traceback."""
+def test_a_bug_does_not_leak_details(client, caplog):
+    """The caller gets a problem document, the log the traceback."""
     answer = client.get("/bug")
 
     assert b"secret detail" not in answer.data
@@ -156,7 +156,7 @@ def test_a_bug_shows_nothing_of_itself(client, caplog):
 
 
 def test_answers_are_counted_by_method_route_and_status(app, client):
-    """The route, not the path: a counter for each thing would have no end."""
+    """By route and not by path, which would make an unlimited number of counters."""
     client.get("/things/a")
     client.get("/things/b")
     client.get("/bug")
@@ -168,7 +168,7 @@ def test_answers_are_counted_by_method_route_and_status(app, client):
     assert sample(app, durations, method="GET", route="/things/<name>") == 2
 
 
-def test_labels_have_an_end_whatever_is_asked(app, client):
+def test_the_number_of_labels_is_limited(app, client):
     """Unknown paths share a route label, unknown methods a method label."""
     for path in ("/x", "/y", "/z/z"):
         client.open(path, method="BREW")
@@ -176,8 +176,8 @@ def test_labels_have_an_end_whatever_is_asked(app, client):
     assert sample(app, "sentimesh_http_requests_total", method="other", route="unmatched", status="404") == 3
 
 
-def test_requests_under_way_are_counted(app, client):
-    """Up while one is served, and down afterwards, also after an error."""
+def test_requests_in_progress_are_counted(app, client):
+    """The gauge rises during a request and falls afterwards, also after an error."""
     seen = []
     chassis = application.chassis_of(app)
     chassis.readiness.checks.append(lambda: seen.append(chassis.metrics.in_flight._value.get()))
@@ -189,20 +189,22 @@ def test_requests_under_way_are_counted(app, client):
 
 
 def test_the_metrics_name_the_workload(app):
-    """To be joined with the others by label."""
+    """So that other metrics can be joined with it."""
     labels = {"service": "sample", "version": "v7", "pod": "sample-pod"}
 
     assert sample(app, "sentimesh_service_info", **labels) == 1
 
 
 def lines(caplog) -> list[dict[str, object]]:
-    """What the log says about requests, as it is written."""
+    """The log lines about requests, as written."""
     formatter = JsonFormatter()
-    return [json.loads(formatter.format(each)) for each in caplog.records if each.name == "services.request"]
+    return [
+        json.loads(formatter.format(record)) for record in caplog.records if record.name == "services.request"
+    ]
 
 
 def test_the_log_has_one_line_for_each_request(client, caplog):
-    """With all one needs to find it again, and what the handler noted."""
+    """With everything needed to find it, and the notes of the handler."""
     caplog.set_level(logging.INFO)
 
     client.get("/things/a", headers={"x-request-id": "request-1", "x-b3-traceid": "abc"})
@@ -229,8 +231,8 @@ def test_the_log_has_one_line_for_each_request(client, caplog):
     }
 
 
-def test_the_log_tells_the_path_only_where_no_route_does(client, caplog):
-    """Otherwise the route says more in less."""
+def test_the_log_has_the_path_only_without_a_route(client, caplog):
+    """Otherwise the route is enough."""
     caplog.set_level(logging.INFO)
 
     client.get("/nowhere")
@@ -239,8 +241,8 @@ def test_the_log_tells_the_path_only_where_no_route_does(client, caplog):
     assert (line["route"], line["path"], line["status"]) == ("unmatched", "/nowhere", 404)
 
 
-def test_probes_are_no_news(client, caplog):
-    """They come every few seconds, and stand in the log at debug only."""
+def test_probes_are_logged_at_debug_only(client, caplog):
+    """They arrive every few seconds."""
     caplog.set_level(logging.INFO)
     for path in ("/livez", "/readyz", "/about"):
         client.get(path)
@@ -252,8 +254,8 @@ def test_probes_are_no_news(client, caplog):
     assert (quiet, [line["route"] for line in lines(caplog)]) == ([], ["/livez"])
 
 
-def test_an_exception_stands_in_the_line_it_belongs_to():
-    """A traceback is a member of the JSON, not lines of its own."""
+def test_an_exception_is_part_of_its_log_line():
+    """A traceback is a member of the JSON object."""
     try:
         raise ValueError("two\nlines")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What comes in is judged at the door: whatever arrives is an object of ours or a problem with a reason."""
+"""Request bodies: every body is a valid object or gets a problem with a reason."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from services.chassis.settings import Settings
 
 @pytest.fixture(scope="module")
 def client():
-    """A service that answers with what it read."""
+    """A service that returns the parsed body."""
     app = application.create("reader", Settings(pod="reader-pod"))
 
     @app.post("/read")
     def read():
-        told = body.json_object()
+        members = body.json_object()
         return {
-            "sentence": body.sentence(told),
-            "polarity": body.polarity(told),
-            "correct": body.boolean(told, "correct"),
+            "sentence": body.sentence(members),
+            "polarity": body.polarity(members),
+            "correct": body.boolean(members, "correct"),
         }
 
     return app.test_client()
@@ -43,7 +43,7 @@ def send(client, data, content_type="application/json"):
     "content_type", ["application/json", "application/json; charset=utf-8", "application/x+json"]
 )
 def test_a_good_body_is_read(client, content_type):
-    """JSON by any of its names."""
+    """With every JSON content type."""
     answer = send(client, json.dumps(GOOD), content_type)
 
     assert (answer.status_code, answer.json) == (200, GOOD)
@@ -51,7 +51,7 @@ def test_a_good_body_is_read(client, content_type):
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "json"])
 def test_another_content_type_is_refused(client, content_type):
-    """415, and the answer says what is expected."""
+    """415, and the detail says what is expected."""
     answer = send(client, json.dumps(GOOD), content_type)
 
     assert answer.status_code == 415
@@ -71,8 +71,8 @@ def test_another_content_type_is_refused(client, content_type):
     ],
     ids=["empty", "half", "no UTF-8", "nested", "NaN", "long number", "UTF-16"],
 )
-def test_what_is_no_json_is_refused(client, data):
-    """400 in one sentence, also for what Python's reader trips over."""
+def test_invalid_json_is_refused(client, data):
+    """400 with one sentence, also for input that breaks Python's decoder."""
     answer = send(client, data)
 
     assert answer.status_code == 400
@@ -80,7 +80,7 @@ def test_what_is_no_json_is_refused(client, data):
 
 
 def test_a_body_that_is_too_large_is_refused(client):
-    """413 from one byte too many on."""
+    """413 from the first byte above the limit."""
     padding = body.MAX_BODY_BYTES - len(json.dumps({**GOOD, "padding": ""}))
     largest = json.dumps({**GOOD, "padding": "x" * padding})
 
@@ -111,8 +111,8 @@ def test_a_body_that_is_too_large_is_refused(client):
         ({"correct": {}}, '"correct" is an object'),
     ],
 )
-def test_a_value_that_is_not_what_it_should_be_is_refused(client, change, words):
-    """422, and the answer says which one and what it is."""
+def test_a_value_of_the_wrong_type_or_range_is_refused(client, change, words):
+    """422, and the detail names the member and the actual value."""
     answer = send(client, json.dumps({**GOOD, **change} if isinstance(change, dict) else change))
 
     assert answer.status_code == 422
@@ -127,8 +127,8 @@ def test_a_missing_member_is_named(client, missing):
     assert (answer.status_code, answer.json["detail"]) == (422, f'"{missing}" is missing.')
 
 
-def test_a_body_that_breaks_off_is_refused(client):
-    """A connection that ends early, or a chunk that is none, is the request's fault."""
+def test_an_incomplete_body_is_refused(client):
+    """An early end of the connection and a malformed chunk are client errors."""
 
     class Broken(io.BytesIO):
         def readinto(self, _):
@@ -150,7 +150,7 @@ JSON = st.recursive(
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 @settings(max_examples=300, deadline=None)
 def test_no_body_makes_a_service_fail(client, data):
-    """Any bytes and any JSON end in an answer below 500, and an error is always a problem."""
+    """Any bytes and any JSON get a status below 500, and every error is a problem document."""
     answer = send(client, data)
 
     assert answer.status_code in {200, 400, 422}

@@ -1,4 +1,4 @@
-"""The runner of development pods, as a program: what is edited runs, also after code that cannot run."""
+"""The runner of development pods: edited code runs, also after code that did not."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ PROGRAM = "import pathlib, signal\npathlib.Path('{said}').write_text('{text}')\n
 
 
 def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
-    """Read what the process says until it says this."""
+    """Read the output of the process until this text."""
     assert process.stderr is not None
     assert any(text in line for line in process.stderr)
 
 
 class Pod:
-    """A code folder, the live copy of it, and what the program in it says."""
+    """A code folder, its live copy, and the output of the program."""
 
     def __init__(self, folder: Path) -> None:
         self.image, self.live, self.said = folder / "image", folder / "live", folder / "said"
-        for each in (self.image / "__pycache__", self.live):
-            each.mkdir(parents=True)
+        for directory in (self.image / "__pycache__", self.live):
+            directory.mkdir(parents=True)
         (self.image / "__pycache__" / "program.pyc").write_text("stale")
         (self.image / "program.py").write_text(self.program("first"))
 
@@ -37,7 +37,7 @@ class Pod:
         return PROGRAM.format(said=self.said, text=text)
 
     def edit(self, content: str) -> None:
-        """Replace the program in the live folder as a sync does."""
+        """Replace the program in the live folder, as skaffold's sync does."""
         new = self.live / "program.new"
         new.write_text(content)
         new.replace(self.live / "program.py")
@@ -68,7 +68,7 @@ def pod(tmp_path: Path) -> Pod:
 
 
 def test_an_edit_runs(pod: Pod) -> None:
-    """The copy is run, and again when it has changed; compiled files are not copied."""
+    """The copy runs, and restarts after a change; compiled files are not copied."""
     with pod.running():
         poll_until(lambda: pod.says("first"), "the program")
         pod.edit(pod.program("second"))
@@ -78,17 +78,17 @@ def test_an_edit_runs(pod: Pod) -> None:
 
 
 def test_broken_code_waits_for_the_next_edit(pod: Pod) -> None:
-    """The process of the pod lives on, so that files can still be copied into it."""
+    """The process of the pod keeps running, so that files can still be copied."""
     with pod.running() as process:
         poll_until(lambda: pod.says("first"), "the program")
         pod.edit("this is no Python\n")
         wait_for_line(process, "waiting for a change of the code")
-        pod.edit(pod.program("mended"))
-        poll_until(lambda: pod.says("mended"), "the mended program")
+        pod.edit(pod.program("fixed"))
+        poll_until(lambda: pod.says("fixed"), "the fixed program")
 
 
 def test_a_restarted_container_keeps_the_edits(pod: Pod) -> None:
-    """What is in the folder counts, not the image."""
+    """The folder takes precedence over the image."""
     pod.edit(pod.program("edited before"))
 
     with pod.running():

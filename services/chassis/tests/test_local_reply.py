@@ -49,7 +49,7 @@ def reply(status: int, text: str, headers: dict[str, str]) -> LocalReply | None:
 def test_a_local_reply_is_explained(
     status: int, text: str, headers: dict[str, str], proxy: str, meaning: str, received: str
 ):
-    """Whose sidecar replied, what it said, why, and whether the request can have reached logic."""
+    """Which sidecar replied, its message, the reason, and whether the request may have reached logic."""
     explained = reply(status, text, headers)
 
     assert explained is not None

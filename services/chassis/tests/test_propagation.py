@@ -1,4 +1,4 @@
-"""What comes in with a request goes out with the calls it causes: the pure function, and a service."""
+"""Header propagation: the pure function, and a running service."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from services.chassis.propagation import PROPAGATED, forwarded, trace_id
 from services.webapp import app as webapp
 from services.webapp import sentiment
 
-NAMES = [each.name for each in PROPAGATED]
+NAMES = [header.name for header in PROPAGATED]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 
 
 class Mirror(BaseAdapter):
-    """Answers every call with a polarity, and keeps the headers it came with."""
+    """Answers every call with a polarity, and records its headers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,12 +37,12 @@ class Mirror(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 @pytest.fixture(scope="module")
 def mirror() -> Mirror:
-    """The upstream that all calls go to."""
+    """The upstream of all calls."""
     return Mirror()
 
 
@@ -61,7 +61,7 @@ def client(mirror: Mirror) -> Iterator[FlaskClient]:
 
 
 def judge(client: FlaskClient, headers: list[tuple[str, str]]):
-    """The answer to a sentence sent with these headers, which may repeat."""
+    """The answer to a sentence with these headers, which may repeat."""
     return client.post("/sentiment", json={"sentence": "A fine day."}, headers=headers)
 
 
@@ -71,43 +71,43 @@ def environ(headers: dict[str, str]) -> dict[str, str]:
 
 
 def test_the_table_names_every_header_with_its_reason():
-    """These are the headers of the design, each once."""
+    """Each header is listed once."""
     b3 = {"x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "b3"}
     w3c = {"traceparent", "tracestate", "baggage"}
 
     assert len(NAMES) == len(set(NAMES))
     assert set(NAMES) == {"x-request-id", *b3, *w3c, "x-ot-span-context", "user-group", "end-user"}
-    assert all(each.reason for each in PROPAGATED)
+    assert all(header.reason for header in PROPAGATED)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_header_goes_out_unchanged(name):
-    """Also one that stands alone."""
+def test_each_header_is_propagated_unchanged(name):
+    """Also if it is the only one."""
     assert forwarded(environ({name: "Some-Value=1"})) == {name: "Some-Value=1"}
 
 
-def test_other_headers_stay_behind():
-    """Cookies, credentials and the body's headers are not for the next hop."""
+def test_other_headers_are_not_propagated():
+    """Cookies, credentials and headers of the body are not sent to the next hop."""
     others = {"cookie": "a=b", "authorization": "Bearer x", "host": "gateway", "x-forwarded-for": "10.0.0.1"}
 
     assert forwarded(environ(others)) == {}
 
 
 def test_undecided_sampling_stays_undecided():
-    """B3 ids without `x-b3-sampled` leave it to the next hop: it must not become 0."""
+    """B3 ids without `x-b3-sampled` leave the decision to the next hop: it must not become 0."""
     b3 = {"x-b3-traceid": TRACE, "x-b3-spanid": SPAN}
 
     assert forwarded(environ(b3)) == b3
 
 
 @pytest.mark.parametrize("value", ["", "  ", "\t", "\xa0", "a\r\nb", "a\x00b", "\x7f"])
-def test_what_no_header_can_carry_is_left_out(value):
+def test_invalid_header_values_are_dropped(value):
     """Empty values and control characters would break the call, or the next hop."""
     assert forwarded(environ({"user-group": value})) == {}
 
 
-def test_a_service_that_writes_the_trace_context_leaves_that_part_out():
-    """With spans of its own, only what is no trace context is passed on as it came."""
+def test_a_service_that_writes_the_trace_context_does_not_propagate_it():
+    """If it creates spans, it propagates only the other headers."""
     everything = dict.fromkeys(NAMES, "1")
 
     passed = forwarded(environ(everything), trace_context=False)
@@ -128,8 +128,8 @@ def test_a_service_that_writes_the_trace_context_leaves_that_part_out():
         ({}, None),
     ],
 )
-def test_the_log_knows_the_trace_of_a_request(headers, expected):
-    """Whatever the format in which it came."""
+def test_the_log_has_the_trace_id_of_a_request(headers, expected):
+    """In every format of trace context."""
     assert trace_id(environ(headers)) == expected
 
 
@@ -151,8 +151,8 @@ HEADERS = st.lists(
 
 @given(HEADERS)
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_mixture_of_headers_goes_out_as_it_came(client, mirror, headers):
-    """Complete, partial, malformed, repeated: the request succeeds, and the right headers go out."""
+def test_any_combination_of_headers_is_propagated_unchanged(client, mirror, headers):
+    """Complete, partial, malformed, repeated: the request succeeds with the right headers."""
     answer = judge(client, headers)
 
     expected = {}
@@ -170,8 +170,8 @@ def test_any_mixture_of_headers_goes_out_as_it_came(client, mirror, headers):
     assert answer.headers["x-request-id"] == request_id
 
 
-def test_a_request_without_an_id_gets_a_fresh_one_for_all(client, mirror):
-    """The same id goes to the upstream and back to the caller; the next request has another."""
+def test_a_request_without_an_id_gets_a_new_one_for_all_hops(client, mirror):
+    """The upstream and the caller get the same id; the next request has another."""
     first = judge(client, []).headers["x-request-id"]
     sent = mirror.headers["x-request-id"]
     second = judge(client, [("x-request-id", "")]).headers["x-request-id"]
@@ -180,8 +180,8 @@ def test_a_request_without_an_id_gets_a_fresh_one_for_all(client, mirror):
     assert uuid.UUID(first) != uuid.UUID(second)
 
 
-def test_calls_carry_no_header_that_nobody_asked_for(client, mirror):
-    """Beside the propagated ones there is only what the body and HTTP need."""
+def test_calls_have_no_unexpected_headers(client, mirror):
+    """In addition to the propagated headers, there are only those of the body and of HTTP."""
     judge(client, [("cookie", "session=1"), ("authorization", "Bearer x")])
 
     own = set(mirror.headers) - set(NAMES)

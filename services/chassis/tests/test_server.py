@@ -1,4 +1,4 @@
-"""Services as their containers run them: they start, serve, refuse and stop as the mesh expects."""
+"""Services as their containers run them: starting, serving, rejecting requests, stopping."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ HANG_SECONDS = 0.6
 
 @pytest.fixture(scope="module")
 def logic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workload]:
-    """A running logic, for tests that leave it as it is."""
+    """A running logic, for tests that do not change it."""
     with Launcher(tmp_path_factory.mktemp("logic")) as launch:
         yield launch("logic")
 
 
 def talk(workload: Workload, *requests_: bytes) -> bytes:
-    """Everything that comes back on one connection after sending this, until the service closes it."""
+    """Everything received on one connection after sending this, until the service closes it."""
     with socket.create_connection(("127.0.0.1", workload.port), timeout=10) as connection:
         for request in requests_:
             connection.sendall(request)
@@ -45,20 +45,20 @@ def talk(workload: Workload, *requests_: bytes) -> bytes:
 
 
 def problem_of(answer: bytes) -> tuple[str, dict[str, object]]:
-    """Head and problem document of an answer as it came over the wire."""
+    """Head and problem document of a raw answer."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"application/problem+json" in head
     return head.decode().lower(), json.loads(body)
 
 
 def worker_of(workload: Workload) -> int:
-    """The process that serves, as its parent sees it."""
+    """The worker process."""
     pid = workload.process.pid
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process, and it has not ended yet."""
+    """Whether this process exists and has not exited."""
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -66,8 +66,8 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_starts_counts_and_stops(launch, service):
-    """Ready, metrics on the second port, a clean end on SIGTERM, and a log of JSON throughout."""
+def test_a_service_starts_serves_metrics_and_stops(launch, service):
+    """Readiness, metrics on the second port, a clean exit on SIGTERM, and JSON logs throughout."""
     workload = launch(service)
 
     answer = workload.get("/readyz")
@@ -86,7 +86,7 @@ def test_a_service_starts_counts_and_stops(launch, service):
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_without_a_collector_loads_no_opentelemetry(service):
-    """Whoever wants no spans pays nothing for them."""
+    """Without spans there is no cost for them."""
     code = f"import sys; from services.{service}.app import create_app; create_app(); print(*sys.modules)"
 
     loaded = subprocess.run(
@@ -97,8 +97,8 @@ def test_a_service_without_a_collector_loads_no_opentelemetry(service):
     assert not [name for name in loaded.stdout.split() if name.startswith("opentelemetry")]
 
 
-def test_bad_settings_end_the_start_with_one_line_and_status_2(tmp_path):
-    """Common and own variables in one sentence, before any port is opened."""
+def test_invalid_settings_exit_with_one_line_and_status_2(tmp_path):
+    """Common variables and those of the service in one message, before any port is opened."""
     bad = {"PORT": "0", "LOG_LEVEL": "loud", "FAULT_ERROR_PERCENT": "150", "HANG_SECONDS": "long"}
 
     ended = subprocess.run(
@@ -117,7 +117,7 @@ def test_bad_settings_end_the_start_with_one_line_and_status_2(tmp_path):
     assert all(name in line for name in bad)
 
 
-def test_a_metrics_port_that_is_taken_ends_the_start(launch):
+def test_a_metrics_port_in_use_is_an_error_at_start(launch):
     """With the variable, the port and the reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -147,8 +147,8 @@ def test_a_metrics_port_that_is_taken_ends_the_start(launch):
     ],
     ids=["no request", "no header", "long address", "long header", "no chunk", "short body"],
 )
-def test_what_is_no_sound_http_is_refused_with_a_problem(logic, sent, status):
-    """Also where no route is reached: the same form, and who says it."""
+def test_malformed_http_is_rejected_with_a_problem(logic, sent, status):
+    """In the same form as other errors, with `served-by`."""
     head, problem = problem_of(talk(logic, sent))
 
     assert head.startswith(f"http/1.1 {status} ")
@@ -178,8 +178,8 @@ def ask_in_thread(workload: Workload, in_flight: int) -> threading.Thread:
     return thread
 
 
-def test_a_hanging_request_holds_up_no_other(launch):
-    """Readiness answers while a thread is left; metrics and liveness, of the second port, also with none."""
+def test_a_hanging_request_does_not_delay_others(launch):
+    """Readiness answers while a thread is free; metrics and liveness, on the second port, always do."""
     workload = launch("logic", FAULT_HANG_PERCENT=100, HANG_SECONDS=2, THREADS=2)
     hanging = [ask_in_thread(workload, 1)]
 
@@ -195,8 +195,8 @@ def test_a_hanging_request_holds_up_no_other(launch):
         thread.join()
 
 
-def test_whoever_says_nothing_on_the_second_port_keeps_no_probe_waiting(launch):
-    """A connection without a request has a thread of its own."""
+def test_an_idle_client_of_the_second_port_does_not_delay_probes(launch):
+    """Each connection has its own thread."""
     workload = launch("logic")
 
     with socket.create_connection(("127.0.0.1", workload.metrics_port)):
@@ -206,7 +206,7 @@ def test_whoever_says_nothing_on_the_second_port_keeps_no_probe_waiting(launch):
 
 
 def test_more_connections_than_threads_are_all_served(launch):
-    """A thread that stays with its connection never starves another."""
+    """A thread that waits on its connection does not starve others."""
     workload = launch("logic", THREADS=2)
     sessions = [requests.Session() for _ in range(6)]
 
@@ -221,8 +221,8 @@ def test_more_connections_than_threads_are_all_served(launch):
     assert took < 5
 
 
-def test_a_stopping_service_fails_readiness_first_and_serves_on(launch):
-    """For the delay, whoever has not heard yet is served; then it ends."""
+def test_a_stopping_service_fails_readiness_and_keeps_serving(launch):
+    """During the delay it serves further requests; then it exits."""
     workload = launch("logic", SHUTDOWN_DELAY_SECONDS=1)
 
     workload.process.send_signal(signal.SIGTERM)
@@ -233,8 +233,8 @@ def test_a_stopping_service_fails_readiness_first_and_serves_on(launch):
     assert workload.process.wait(30) == 0
 
 
-def test_a_request_under_way_is_finished_before_the_end(launch):
-    """It was accepted, so it is answered."""
+def test_a_request_in_progress_is_finished_before_the_exit(launch):
+    """An accepted request is answered."""
     workload = launch("logic", FAULT_HANG_PERCENT=100, HANG_SECONDS=HANG_SECONDS)
     answers: list[requests.Response] = []
     asking = threading.Thread(
@@ -252,7 +252,7 @@ def test_a_request_under_way_is_finished_before_the_end(launch):
 
 
 def read_head(answers: BinaryIO) -> list[bytes]:
-    """The lines of an answer's head, in lower case; raises where the connection ends before it does."""
+    """The lines of the head of an answer, in lower case; raises if the connection ends before."""
     head = []
     while (line := answers.readline()) != b"\r\n":
         if not line:
@@ -262,7 +262,7 @@ def read_head(answers: BinaryIO) -> list[bytes]:
 
 
 def ask_until_refused(workload: Workload, lost: list[str], answered: list[int]) -> None:
-    """Send requests over kept connections, a new one after each that closes, until none comes about."""
+    """Send requests over persistent connections, reopened when they close, until none can be opened."""
     while True:
         try:
             connection = socket.create_connection(("127.0.0.1", workload.port), timeout=10)
@@ -285,7 +285,7 @@ def ask_until_refused(workload: Workload, lost: list[str], answered: list[int]) 
 
 @pytest.mark.parametrize("connections", [4, 20])
 def test_no_request_is_lost_while_a_service_stops(launch, connections):
-    """Whoever has connected is answered, all others are refused at once: both are what a proxy can handle."""
+    """Established connections are served, and new ones are refused at once: a proxy can handle both."""
     workload = launch("logic", THREADS=8)
     lost: list[str] = []
     answered: list[int] = []
@@ -303,7 +303,7 @@ def test_no_request_is_lost_while_a_service_stops(launch, connections):
 
 
 def test_a_worker_that_is_killed_is_replaced(launch):
-    """Service and metrics come back on the same ports."""
+    """The service and its metrics return on the same ports."""
     workload = launch("logic")
     first = worker_of(workload)
 
@@ -316,7 +316,7 @@ def test_a_worker_that_is_killed_is_replaced(launch):
 
 
 def test_a_worker_whose_parent_is_killed_ends(launch):
-    """Nothing is left behind."""
+    """No process remains."""
     workload = launch("logic")
     worker = worker_of(workload)
 

@@ -1,4 +1,4 @@
-"""Settings are read once from the environment, and what is wrong is said in one go."""
+"""Settings are read once from the environment, and all errors are reported together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.webapp.app import WebappSettings
 
 
 def test_an_empty_environment_gives_the_defaults():
-    """Nothing has to be set for a service to start."""
+    """A service starts without any variable."""
     settings = Settings.from_environment({})
 
     assert (settings.version, settings.port, settings.metrics_port, settings.threads) == (
@@ -28,12 +28,12 @@ def test_an_empty_environment_gives_the_defaults():
 
 
 def test_an_empty_variable_counts_as_unset():
-    """A manifest that sets a variable to nothing means the default."""
+    """An empty value in a manifest means the default."""
     assert Settings.from_environment({"PORT": "", "LOG_LEVEL": " "}) == Settings()
 
 
 def test_variables_are_read_with_their_types():
-    """Values arrive as what they are, without the space around them."""
+    """Values have their types, and surrounding spaces are removed."""
     environ = {"PORT": " 8081 ", "SHUTDOWN_DELAY_SECONDS": "0.5", "LOG_LEVEL": "DEBUG", "POD_NAME": "web.1"}
 
     settings = Settings.from_environment(environ)
@@ -42,8 +42,8 @@ def test_variables_are_read_with_their_types():
     assert settings.pod == "web.1"
 
 
-def test_one_error_names_every_bad_variable():
-    """Whoever mends a Deployment learns of all that is wrong at once."""
+def test_one_error_names_every_invalid_variable():
+    """So that a Deployment can be fixed in one step."""
     environ = {
         "PORT": "eighty",
         "THREADS": "0",
@@ -58,10 +58,10 @@ def test_one_error_names_every_bad_variable():
     with pytest.raises(SettingsError) as raised:
         LogicSettings.from_environment(environ)
 
-    said = str(raised.value).split("; ")
-    assert sorted(sentence.split()[0] for sentence in said) == sorted(environ)
-    assert 'PORT is "eighty", expected a whole number from 1 to 65535' in said
-    assert said[-1] == 'HANG_SECONDS is "nan", expected a number from 0 to 3600'
+    errors = str(raised.value).split("; ")
+    assert sorted(sentence.split()[0] for sentence in errors) == sorted(environ)
+    assert 'PORT is "eighty", expected a whole number from 1 to 65535' in errors
+    assert errors[-1] == 'HANG_SECONDS is "nan", expected a number from 0 to 3600'
 
 
 @pytest.mark.parametrize(
@@ -74,23 +74,23 @@ def test_one_error_names_every_bad_variable():
         ({"PORT": "9102"}, "PORT and METRICS_PORT are both 9102, expected two different ports"),
     ],
 )
-def test_values_that_contradict_each_other_are_named_beside_other_errors(environ, sentence):
-    """A sum that cannot be is found also where a third variable is bad."""
+def test_contradictions_are_reported_beside_other_errors(environ, sentence):
+    """An invalid sum is found even if a third variable is invalid."""
     with pytest.raises(SettingsError) as raised:
         LogicSettings.from_environment(environ)
 
     assert sentence in str(raised.value)
 
 
-def test_odds_may_be_fractions_and_fill_all_of_a_hundred():
-    """33.3 and 66.7 of a hundred leave nothing to succeed, and that is allowed."""
+def test_percentages_may_be_fractions_and_sum_to_100():
+    """With 33.3 and 66.7 no request succeeds, which is allowed."""
     settings = LogicSettings.from_environment({"FAULT_ERROR_PERCENT": "33.3", "FAULT_HANG_PERCENT": "66.7"})
 
     assert (settings.fault_error_percent, settings.fault_hang_percent) == (33.3, 66.7)
 
 
 def test_a_version_without_a_page_is_refused():
-    """A frontend that has nothing to show does not start."""
+    """A frontend without a page does not start."""
     with pytest.raises(SettingsError, match='SERVICE_VERSION is "v3", expected v1 or v2'):
         FrontendSettings.from_environment({"SERVICE_VERSION": "v3"})
 
@@ -98,8 +98,8 @@ def test_a_version_without_a_page_is_refused():
 @pytest.mark.parametrize(
     "address", ["mysql://host/db", "postgresql//host", "sqlite://", "sqlite:///:memory:"]
 )
-def test_a_bad_database_address_is_refused_without_repeating_it(address):
-    """It may hold a password, which has no place in a log."""
+def test_an_invalid_database_url_is_refused_without_repeating_it(address):
+    """It may contain a password, which must not be logged."""
     with pytest.raises(SettingsError, match="DATABASE_URL is not usable, expected") as raised:
         FeedbackSettings.from_environment({"DATABASE_URL": address})
 
@@ -109,14 +109,14 @@ def test_a_bad_database_address_is_refused_without_repeating_it(address):
 @pytest.mark.parametrize(
     "address", ["logic", "ftp://logic", "http://", "http://logic:port", "http://logic?x=1"]
 )
-def test_a_bad_upstream_address_is_refused(address):
-    """An address that no request can go to is noticed at the start."""
+def test_an_invalid_upstream_url_is_refused(address):
+    """An unusable URL is detected at start."""
     with pytest.raises(SettingsError, match="LOGIC_URL is"):
         WebappSettings.from_environment({"LOGIC_URL": address})
 
 
-def test_a_service_with_bad_settings_ends_with_one_line_and_status_2(capsys):
-    """The line says which service, which variable, what was found and what was expected."""
+def test_a_service_with_invalid_settings_exits_with_one_line_and_status_2(capsys):
+    """The line names the service, the variable, the actual and the expected value."""
     with pytest.raises(SystemExit) as ended:
         settings_or_exit(Settings, "webapp", {"PORT": "0"})
 
@@ -129,7 +129,7 @@ def test_a_service_with_bad_settings_ends_with_one_line_and_status_2(capsys):
 
 @given(st.dictionaries(st.sampled_from(["PORT", "THREADS", "HANG_SECONDS", "FAULT_HANG_PERCENT"]), st.text()))
 def test_any_text_in_a_variable_is_a_value_or_a_named_error(environ):
-    """No text makes reading settings fail in any other way."""
+    """No text makes parsing fail in another way."""
     try:
         settings = LogicSettings.from_environment(environ)
     except SettingsError as raised:

@@ -1,4 +1,4 @@
-"""Trace context of a service that makes spans: whatever comes in, what goes out is one sound trace."""
+"""Trace context of a service that creates spans: any input results in one valid trace."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ B3_HEADERS = {"x-b3-traceid", "x-b3-spanid", "x-b3-sampled"}
 
 
 def through(headers: dict[str, str], root=ALWAYS_ON) -> tuple[dict[str, str], bool]:
-    """What goes out with a call made for a request with these headers, and whether spans are recorded."""
+    """The headers of a call for a request with these headers, and whether spans are recorded."""
     provider = TracerProvider(sampler=ParentBased(root), shutdown_on_exit=False)
     provider.sampler = MeshSampler(provider.sampler)
     tracer = provider.get_tracer("test")
@@ -38,7 +38,7 @@ def through(headers: dict[str, str], root=ALWAYS_ON) -> tuple[dict[str, str], bo
 
 
 @pytest.mark.parametrize(
-    ("single", "sampled", "flags", "said"),
+    ("single", "sampled", "flags", "decision"),
     [
         ("", "1", "", "1"),
         ("", "true", "", "1"),
@@ -53,13 +53,13 @@ def through(headers: dict[str, str], root=ALWAYS_ON) -> tuple[dict[str, str], bo
         (f"{TRACE}-{SPAN}-d-{SPAN}", "", "", "d"),
     ],
 )
-def test_b3_says_yes_no_debug_or_nothing(single, sampled, flags, said):
-    """The single header counts before the others, debug before sampled."""
-    assert b3_sampling(single, sampled, flags) == said
+def test_b3_accepts_denies_debugs_or_defers(single, sampled, flags, decision):
+    """The single header takes precedence over the others, debug over sampled."""
+    assert b3_sampling(single, sampled, flags) == decision
 
 
 def test_a_request_without_context_starts_a_trace_in_both_formats():
-    """Whichever the next proxy reads."""
+    """For any format that the next proxy reads."""
     outgoing, recorded = through({})
 
     assert set(outgoing) == {"traceparent", *B3_HEADERS}
@@ -78,13 +78,13 @@ def test_a_request_without_context_starts_a_trace_in_both_formats():
         ({**MULTI, "x-b3-sampled": "1", **W3C}, {"traceparent", *B3_HEADERS}),
     ],
 )
-def test_the_context_goes_out_in_the_formats_it_came_in(headers, formats):
-    """A format that nobody on the way keeps up to date would tear the trace."""
+def test_the_context_is_sent_in_the_formats_in_which_it_arrived(headers, formats):
+    """A stale format would break the trace."""
     assert set(through(headers)[0]) == formats
 
 
-def test_the_trace_stays_and_the_span_is_new():
-    """The next hop hangs below our span, not below the caller's."""
+def test_the_trace_id_stays_and_the_span_id_is_new():
+    """The next hop is a child of our span, not of the caller's."""
     outgoing, _ = through({**MULTI, "x-b3-sampled": "1"})
 
     assert outgoing["x-b3-traceid"] == TRACE
@@ -92,16 +92,16 @@ def test_the_trace_stays_and_the_span_is_new():
     assert outgoing["x-b3-sampled"] == "1"
 
 
-def test_w3c_counts_where_both_are_sound_and_both_then_agree():
-    """From here on there is one trace."""
+def test_w3c_takes_precedence_if_both_are_valid_and_both_agree_afterwards():
+    """So there is one trace from here on."""
     outgoing, _ = through({**MULTI, **W3C})
 
     assert outgoing["x-b3-traceid"] == OTHER
     assert outgoing["traceparent"].split("-")[1] == OTHER
 
 
-def test_b3_counts_where_w3c_is_broken():
-    """One broken header does not lose the trace of a sound one."""
+def test_b3_is_used_if_w3c_is_invalid():
+    """One invalid header does not lose the trace of a valid one."""
     outgoing, _ = through({**MULTI, "x-b3-sampled": "1", "traceparent": "broken"})
 
     assert outgoing["traceparent"].split("-")[1] == TRACE
@@ -109,8 +109,8 @@ def test_b3_counts_where_w3c_is_broken():
 
 @pytest.mark.parametrize("headers", [MULTI, {"b3": f"{TRACE}-{SPAN}"}])
 @pytest.mark.parametrize(("root", "recorded"), [(ALWAYS_ON, True), (ALWAYS_OFF, False)])
-def test_undecided_is_passed_on_as_undecided(headers, root, recorded):
-    """We decide for our own spans as for a new trace, and leave the decision open for the next hop."""
+def test_an_undecided_decision_is_propagated(headers, root, recorded):
+    """Our own spans are sampled as in a new trace, and the next hop decides for itself."""
     outgoing, is_recorded = through(headers, root)
 
     assert is_recorded == recorded
@@ -123,8 +123,8 @@ def test_undecided_is_passed_on_as_undecided(headers, root, recorded):
     ("headers", "expected"),
     [({**MULTI, "x-b3-sampled": "0"}, "0"), ({"x-b3-sampled": "0"}, "0"), ({"x-b3-sampled": "1"}, "1")],
 )
-def test_a_decision_holds_also_without_ids(headers, expected):
-    """`x-b3-sampled` alone is B3's way to decide a trace before it begins."""
+def test_a_decision_without_ids_is_respected(headers, expected):
+    """`x-b3-sampled` alone decides on a trace before it starts."""
     outgoing, recorded = through(headers, ALWAYS_OFF if expected == "1" else ALWAYS_ON)
 
     assert (outgoing["x-b3-sampled"], recorded) == (expected, expected == "1")
@@ -134,8 +134,8 @@ def test_a_decision_holds_also_without_ids(headers, expected):
     ("headers", "expected"),
     [({**MULTI, "x-b3-flags": "1"}, {"x-b3-flags": "1"}), ({"b3": f"{TRACE}-{SPAN}-d"}, {})],
 )
-def test_debug_is_recorded_and_passed_on(headers, expected):
-    """Whoever debugs sees every hop."""
+def test_debug_is_recorded_and_propagated(headers, expected):
+    """Every hop is visible in a debug trace."""
     outgoing, recorded = through(headers, ALWAYS_OFF)
 
     assert recorded
@@ -161,8 +161,8 @@ HEADERS = st.fixed_dictionaries(
 
 
 @given(HEADERS)
-def test_whatever_comes_in_one_sound_trace_goes_out(headers):
-    """Every format that goes out is well formed and names the same trace."""
+def test_any_input_results_in_one_valid_trace(headers):
+    """Every format that is sent is well formed and names the same trace."""
     outgoing, _ = through(headers)
 
     traces = set()

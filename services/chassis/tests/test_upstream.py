@@ -1,4 +1,4 @@
-"""Calls to an upstream: what a handler gets, what goes over the wire, and what stays open."""
+"""Calls to an upstream: the result, the bytes on the wire, and the connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALL_WAIT = 0.2
 
 @pytest.fixture
 def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., flask.Flask]]:
-    """`caller(address)` makes a service whose GET /call calls the upstream `logic` at that address."""
+    """`caller(address)` creates a service whose GET /call calls the upstream `logic` at that address."""
     made: list[flask.Flask] = []
     for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -44,14 +44,14 @@ def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., flask.Flas
 
 
 def count(app: flask.Flask, outcome: str) -> float | None:
-    """How many calls ended so."""
+    """The number of calls with this outcome."""
     registry = application.chassis_of(app).metrics.registry
     labels = {"upstream": "logic", "outcome": outcome}
     return registry.get_sample_value("sentimesh_upstream_requests_total", labels)
 
 
 def test_an_answer_comes_with_the_hops_of_the_upstream(caller, recorder: Recorder):
-    """Handlers see the answer; `served-by` says who gave it."""
+    """The handler gets the answer; `served-by` names the workloads."""
     recorder.answer(200, b"fine", served_by="logic/v2/logic-pod;attempt=2")
     app = caller(recorder.url)
 
@@ -66,7 +66,7 @@ def test_an_answer_comes_with_the_hops_of_the_upstream(caller, recorder: Recorde
 
 @pytest.mark.parametrize("status", [500, 503, 429, 404, 403, 302])
 def test_a_failing_upstream_is_a_502_with_its_name_and_status(caller, recorder: Recorder, status):
-    """Also where it refuses or redirects: the caller has asked rightly."""
+    """Also for client errors and redirects: the original request was valid."""
     recorder.answer(status, b"no", served_by="logic/v2/logic-pod", location="/elsewhere")
     app = caller(recorder.url)
 
@@ -83,7 +83,7 @@ def test_a_failing_upstream_is_a_502_with_its_name_and_status(caller, recorder: 
 
 
 def test_a_proxy_that_gives_up_on_the_upstream_is_a_504(caller, recorder: Recorder):
-    """The sidecar's own deadline ends in 504 without hops: too slow, not broken."""
+    """A timeout of the sidecar is a 504 without hops: slow, not broken."""
     recorder.answer(504, b"upstream request timeout", server="envoy")
 
     answer = caller(recorder.url).test_client().get("/call")
@@ -108,7 +108,7 @@ def test_an_answer_of_an_unknown_server_is_not_blamed_on_the_upstream(caller, re
 
 
 def test_an_upstream_that_is_too_slow_is_a_504(caller, recorder: Recorder):
-    """The deadline is ours, and nothing is asked twice."""
+    """The deadline is that of the caller, and the request is sent once."""
     recorder.delay = SMALL_WAIT * 2
     app = caller(recorder.url, seconds=SMALL_WAIT)
 
@@ -123,8 +123,8 @@ def test_an_upstream_that_is_too_slow_is_a_504(caller, recorder: Recorder):
     assert count(app, "timeout") == 1
 
 
-def test_an_upstream_that_nobody_is_is_a_502(caller):
-    """Where no connection comes about, the answer says that."""
+def test_an_upstream_that_does_not_listen_is_a_502(caller):
+    """The detail says that there was no connection."""
     address = f"http://127.0.0.1:{free_port()}"
     app = caller(address)
 
@@ -136,7 +136,7 @@ def test_an_upstream_that_nobody_is_is_a_502(caller):
 
 
 def test_calls_go_through_the_proxy_of_the_environment(caller, recorder: Recorder, monkeypatch):
-    """The sidecar gets the whole address, and routes by it."""
+    """The sidecar gets the absolute URL, and routes by it."""
     monkeypatch.setenv("HTTP_PROXY", recorder.url)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
@@ -148,15 +148,15 @@ def test_calls_go_through_the_proxy_of_the_environment(caller, recorder: Recorde
 
 
 def test_an_address_in_no_proxy_is_called_directly(caller, recorder: Recorder, monkeypatch):
-    """Loopback is not the mesh's."""
+    """Loopback addresses are not in the mesh."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
     assert caller(recorder.url).test_client().get("/call").status_code == 200
 
 
-def test_a_proxy_that_is_gone_is_a_502(caller, monkeypatch):
-    """A pod without its sidecar says so."""
+def test_a_missing_proxy_is_a_502(caller, monkeypatch):
+    """The detail names the proxy."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
 
     answer = caller("http://logic").test_client().get("/call")
@@ -168,7 +168,7 @@ def test_a_proxy_that_is_gone_is_a_502(caller, monkeypatch):
 
 
 def test_small_requests_do_not_wait_for_an_acknowledgement(caller, monkeypatch):
-    """Nagle's algorithm is off towards a proxy: with it each request takes 40 ms longer."""
+    """Nagle's algorithm is disabled for proxies: it would delay each request by 40 ms."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     logic = caller("http://logic").extensions["logic"]
 
@@ -178,8 +178,8 @@ def test_small_requests_do_not_wait_for_an_acknowledgement(caller, monkeypatch):
     assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in pool.conn_kw["socket_options"]
 
 
-def test_a_cookie_of_one_answer_does_not_go_out_with_the_next_request(caller, recorder: Recorder):
-    """One session serves all users."""
+def test_a_cookie_of_one_answer_is_not_sent_with_the_next_request(caller, recorder: Recorder):
+    """All users share one session."""
     recorder.answer(200, set_cookie="user=1; Path=/")
     client = caller(recorder.url).test_client()
 
@@ -190,7 +190,7 @@ def test_a_cookie_of_one_answer_does_not_go_out_with_the_next_request(caller, re
 
 
 class Scripted:
-    """An upstream that keeps connections open and ends them as the test says."""
+    """An upstream that closes its connections as the test demands."""
 
     def __init__(self, *, answers_per_connection: int) -> None:
         self._answers = answers_per_connection
@@ -226,7 +226,7 @@ class Scripted:
         return True
 
     def stop(self) -> None:
-        """End, with the connection that wakes up the loop."""
+        """Stop the loop with one more connection."""
         socket.create_connection(self._listener.getsockname()).close()
         self._thread.join()
         self._listener.close()
@@ -246,7 +246,7 @@ def scripted() -> Iterator[Callable[..., Scripted]]:
         upstream.stop()
 
 
-def test_a_connection_is_used_again(caller, scripted):
+def test_a_connection_is_reused(caller, scripted):
     """Two calls, one connection."""
     upstream = scripted(answers_per_connection=2)
     client = caller(upstream.url).test_client()
@@ -256,8 +256,8 @@ def test_a_connection_is_used_again(caller, scripted):
     assert (statuses, upstream.connections) == ([200, 200], 1)
 
 
-def test_a_connection_that_was_closed_while_idle_is_replaced_unnoticed(caller, scripted):
-    """The stale connection is seen before anything is sent on it: the call succeeds, and is sent once."""
+def test_a_connection_that_was_closed_while_idle_is_replaced(caller, scripted):
+    """The closed connection is detected before use: the call succeeds, and is sent once."""
     upstream = scripted(answers_per_connection=1)
     client = caller(upstream.url).test_client()
     client.get("/call")
@@ -269,8 +269,8 @@ def test_a_connection_that_was_closed_while_idle_is_replaced_unnoticed(caller, s
     assert (upstream.connections, upstream.requests) == (2, 2)
 
 
-def test_a_connection_that_closes_under_a_request_is_a_502_and_not_tried_again(caller, scripted):
-    """Nobody knows whether it was served, so whether to ask again is the mesh's decision."""
+def test_a_connection_that_closes_during_a_request_is_a_502_and_not_retried(caller, scripted):
+    """The upstream may have processed it, so a retry is the decision of the mesh."""
     upstream = scripted(answers_per_connection=0)
 
     answer = caller(upstream.url).test_client().get("/call")
@@ -283,7 +283,7 @@ def test_a_connection_that_closes_under_a_request_is_a_502_and_not_tried_again(c
 
 
 def test_every_thread_keeps_its_connection(caller, recorder: Recorder, monkeypatch):
-    """As many connections stay open as there are threads: none is opened anew in the next round."""
+    """Each thread keeps one connection, and the second round opens none."""
     recorder.delay = SMALL_WAIT
     app = caller(recorder.url, threads=8)
     opened = []
@@ -304,8 +304,8 @@ def test_every_thread_keeps_its_connection(caller, recorder: Recorder, monkeypat
     assert (first, len(opened)) == (8, 8)
 
 
-def test_waiting_for_an_upstream_does_not_hold_up_others(caller, recorder: Recorder):
-    """Calls of different threads wait beside each other, not one after the other."""
+def test_waiting_for_an_upstream_does_not_block_other_calls(caller, recorder: Recorder):
+    """Calls of different threads wait concurrently."""
     recorder.delay = SMALL_WAIT
     app = caller(recorder.url)
     began = time.monotonic()

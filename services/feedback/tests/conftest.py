@@ -1,4 +1,4 @@
-"""Databases for the tests of feedback: an SQLite file, and PostgreSQL where its programs are installed."""
+"""Databases for the tests of feedback: an SQLite file, and PostgreSQL if it is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POSTGRESQL = "/usr/lib/postgresql/15/bin"
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The address of a PostgreSQL server of its own; without its programs the test is skipped."""
+    """The URL of a new PostgreSQL server; without PostgreSQL the test is skipped."""
     programs = shutil.which("initdb", path=f"{os.environ.get('PATH', '')}:{POSTGRESQL}")
     if programs is None:
         pytest.skip("PostgreSQL is not installed: no initdb on the PATH, nor in " + POSTGRESQL)
@@ -70,7 +70,7 @@ def _answers(address: str) -> bool:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database, of each kind in turn."""
+    """The URL of an empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/data/feedback.sqlite3"
     address: str = request.getfixturevalue("postgresql")

@@ -18,7 +18,7 @@ FINE = {"sentence": "A fine day.", "polarity": 0.5, "correct": True}
 
 @pytest.fixture
 def app(database: str) -> Iterator[flask.Flask]:
-    """A feedback on an empty database."""
+    """The service feedback with an empty database."""
     app = create_app(FeedbackSettings(pod="feedback-pod", database_url=sql.make_url(database)))
     yield app
     chassis_of(app).resources.close()
@@ -26,19 +26,21 @@ def app(database: str) -> Iterator[flask.Flask]:
 
 @pytest.fixture
 def client(app: flask.Flask):
-    """Somebody who asks it."""
+    """A test client of the service."""
     return app.test_client()
 
 
 def outcomes(app: flask.Flask) -> dict[str, float | None]:
-    """How many were stored, and how many were there already."""
+    """The numbers of stored entries and of duplicates."""
     registry = chassis_of(app).metrics.registry
     name = "sentimesh_feedback_requests_total"
-    return {each: registry.get_sample_value(name, {"outcome": each}) for each in ("stored", "duplicate")}
+    return {
+        outcome: registry.get_sample_value(name, {"outcome": outcome}) for outcome in ("stored", "duplicate")
+    }
 
 
-def test_feedback_is_taken(client):
-    """201 with what is stored."""
+def test_feedback_is_stored(client):
+    """201 with the stored entry."""
     answer = client.post("/feedback", json=FINE)
 
     assert answer.status_code == 201
@@ -49,7 +51,7 @@ def test_feedback_is_taken(client):
 
 
 def test_a_repeated_request_gets_the_same_answer_and_is_stored_once(app, client):
-    """What a retry or a mirror sends again is no second opinion."""
+    """A retry or a mirrored copy makes no second entry."""
     headers = {"x-request-id": "request-1"}
 
     answers = [client.post("/feedback", json=FINE, headers=headers) for _ in range(3)]
@@ -61,7 +63,7 @@ def test_a_repeated_request_gets_the_same_answer_and_is_stored_once(app, client)
 
 
 def test_requests_without_an_id_are_all_stored(app, client):
-    """Each gets a fresh one."""
+    """Each gets a new id."""
     for _ in range(3):
         client.post("/feedback", json=FINE)
 
@@ -87,17 +89,17 @@ def test_writes_from_many_threads_are_all_stored(app, client):
 
 
 def test_the_newest_are_listed_first(client):
-    """As many as asked for."""
+    """At most as many as requested."""
     for number in range(4):
         client.post("/feedback", json={**FINE, "sentence": f"Number {number}."})
 
     answer = client.get("/feedback?limit=2")
 
-    assert [each["sentence"] for each in answer.json] == ["Number 3.", "Number 2."]
+    assert [entry["sentence"] for entry in answer.json] == ["Number 3.", "Number 2."]
     assert answer.headers["x-total-count"] == "4"
 
 
-def test_nothing_told_is_an_empty_list(client):
+def test_without_feedback_the_list_is_empty(client):
     """Not an error."""
     answer = client.get("/feedback")
 
@@ -105,8 +107,8 @@ def test_nothing_told_is_an_empty_list(client):
 
 
 @pytest.mark.parametrize("limit", ["", "0", "-1", "1001", "ten", "1.5", "9" * 5000])
-def test_a_limit_that_is_none_is_refused(client, limit):
-    """422, with the limits of the limit."""
+def test_an_invalid_limit_is_refused(client, limit):
+    """422, with the allowed range."""
     answer = client.get(f"/feedback?limit={limit}")
 
     assert answer.status_code == 422
@@ -126,8 +128,8 @@ def test_a_limit_that_is_none_is_refused(client, limit):
         ({"json": {"sentence": "A fine day."}}, 422),
     ],
 )
-def test_a_bad_request_is_refused_and_nothing_stored(app, client, request_, status):
-    """As a problem that says what is wrong."""
+def test_an_invalid_request_is_refused_and_not_stored(app, client, request_, status):
+    """With a problem that names the error."""
     answer = client.post("/feedback", **request_)
 
     assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
@@ -135,17 +137,17 @@ def test_a_bad_request_is_refused_and_nothing_stored(app, client, request_, stat
 
 
 def test_another_method_is_refused(client):
-    """What was said is not taken back."""
+    """Feedback cannot be deleted."""
     assert client.delete("/feedback").status_code == 405
 
 
 def test_it_is_ready_when_its_database_is(client):
-    """The table is made on the way."""
+    """The check creates the table."""
     assert client.get("/readyz").status_code == 200
 
 
 def test_without_its_database_it_is_alive_and_not_ready(caplog):
-    """503 on both readiness and requests; the password stays out of answers and log."""
+    """503 for readiness and for requests; answers and logs do not contain the password."""
     away = sql.make_url(f"postgresql+psycopg://user:secret@127.0.0.1:{free_port()}/db")
     app = create_app(FeedbackSettings(pod="feedback-pod", database_url=away))
     client = app.test_client()
@@ -164,8 +166,8 @@ def test_without_its_database_it_is_alive_and_not_ready(caplog):
     assert "secret" not in caplog.text + answers[2].text
 
 
-def test_the_usual_place_is_a_file_in_the_data_folder(tmp_path):
-    """DATA_DIR names the folder, which is made."""
+def test_the_default_database_is_a_file_in_the_data_folder(tmp_path):
+    """The folder DATA_DIR is created."""
     app = create_app(FeedbackSettings(data_dir=str(tmp_path / "new" / "folder")))
 
     answer = app.test_client().post("/feedback", json=FINE)
@@ -176,13 +178,13 @@ def test_the_usual_place_is_a_file_in_the_data_folder(tmp_path):
 
 
 def test_it_survives_a_restart_and_a_killed_worker(launch, tmp_path):
-    """Acknowledged is kept: what one process took, the next one lists."""
+    """Acknowledged entries are kept: the next process lists them."""
     feedback = launch("feedback", DATA_DIR=tmp_path / "kept")
-    told = feedback.post("/feedback", json=FINE, headers={"x-request-id": "request-1"}).json()
+    stored = feedback.post("/feedback", json=FINE, headers={"x-request-id": "request-1"}).json()
     feedback.process.kill()
     feedback.process.wait(30)
 
     again = launch("feedback", DATA_DIR=tmp_path / "kept")
 
-    assert again.get("/feedback").json() == [told]
-    assert again.post("/feedback", json=FINE, headers={"x-request-id": "request-1"}).json() == told
+    assert again.get("/feedback").json() == [stored]
+    assert again.post("/feedback", json=FINE, headers={"x-request-id": "request-1"}).json() == stored

@@ -1,4 +1,4 @@
-"""Where feedback is kept: once for each request, whoever writes, in SQLite and in PostgreSQL."""
+"""Storage of feedback: once per request, with concurrent writers, in SQLite and in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def storage(database: str) -> Iterator[Storage]:
 
 
 def test_what_is_stored_comes_back(storage: Storage):
-    """With a number and the time, in UTC."""
+    """With an id and the time, in UTC."""
     stored, new = storage.add(FINE, request_id="r", operation=OPERATION)
 
     assert new
@@ -41,7 +41,7 @@ def test_what_is_stored_comes_back(storage: Storage):
 
 
 def test_a_repeated_request_is_stored_once(storage: Storage):
-    """It gets what was stored the first time, whatever it says now."""
+    """It returns the first entry, even if the content differs."""
     first, _ = storage.add(FINE, request_id="r", operation=OPERATION)
 
     second, new = storage.add(Feedback("Other.", -1, correct=False), request_id="r", operation=OPERATION)
@@ -50,31 +50,31 @@ def test_a_repeated_request_is_stored_once(storage: Storage):
 
 
 def test_another_operation_of_the_same_request_is_stored_too(storage: Storage):
-    """A request may well cause two different writes."""
+    """A request may cause two different writes."""
     storage.add(FINE, request_id="r", operation=OPERATION)
 
     assert storage.add(FINE, request_id="r", operation="other")[1]
 
 
 @pytest.mark.parametrize("request_id", ["x" * 128, "x" * 129, "x" * 8000, "é\xff " * 40])
-def test_any_id_that_fits_into_a_header_is_told_from_others(storage: Storage, request_id):
-    """Also one that is longer than an index takes."""
+def test_any_id_that_fits_into_a_header_is_distinguished(storage: Storage, request_id):
+    """Also an id that is too long for an index."""
     assert storage.add(FINE, request_id=request_id, operation=OPERATION)[1]
     assert not storage.add(FINE, request_id=request_id, operation=OPERATION)[1]
     assert storage.add(FINE, request_id=request_id + "y", operation=OPERATION)[1]
 
 
-def test_the_newest_come_first_and_no_more_than_asked_for(storage: Storage):
-    """In the order in which they came."""
+def test_the_newest_come_first_up_to_the_limit(storage: Storage):
+    """In reverse order of arrival."""
     for number in range(5):
         storage.add(Feedback(f"{number}", 0, correct=True), request_id=f"{number}", operation=OPERATION)
 
-    assert [each.sentence for each in storage.newest(3)] == ["4", "3", "2"]
+    assert [entry.sentence for entry in storage.newest(3)] == ["4", "3", "2"]
     assert storage.count() == 5
 
 
 def test_threads_that_repeat_one_request_agree_on_what_is_stored(storage: Storage):
-    """A retry may overlap with the first try: one stores, all get the same."""
+    """A retry may overlap with the first attempt: one of them stores, and all return the same entry."""
     results = []
 
     def add(number: int) -> None:
@@ -110,7 +110,7 @@ print("written")
 
 
 def test_processes_that_start_and_write_at_the_same_time_are_safe(storage: Storage, database: str):
-    """Three replicas create the table and write the same 160 requests: each is there once."""
+    """Three replicas create the table and write the same 160 requests: each is stored once."""
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, database],
@@ -126,13 +126,13 @@ def test_processes_that_start_and_write_at_the_same_time_are_safe(storage: Stora
         writer.stdin.write("go\n")
         writer.stdin.flush()
 
-    said = [writer.communicate(timeout=60) for writer in writers]
+    outputs = [writer.communicate(timeout=60) for writer in writers]
 
-    assert said == [("written\n", "")] * 3
+    assert outputs == [("written\n", "")] * 3
     assert storage.count() == 160
 
 
-def test_sqlite_lets_readers_read_while_one_writes(tmp_path):
+def test_sqlite_allows_readers_during_a_write(tmp_path):
     """The file is in WAL mode."""
     file = tmp_path / "feedback.sqlite3"
     storage = Storage(sql.make_url(f"sqlite:///{file}"), connections=2)
@@ -145,8 +145,8 @@ def test_sqlite_lets_readers_read_while_one_writes(tmp_path):
     assert mode == "wal"
 
 
-def test_what_was_stored_is_there_after_a_restart(database: str):
-    """Another process finds it, and knows the request again."""
+def test_entries_survive_a_restart(database: str):
+    """Another process finds the entry and recognizes the request."""
     first = Storage(sql.make_url(database), connections=1)
     stored, _ = first.add(FINE, request_id="r", operation=OPERATION)
     first.close()
@@ -159,8 +159,8 @@ def test_what_was_stored_is_there_after_a_restart(database: str):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_database_that_is_away_is_said_to_be(tmp_path, kind):
-    """In one sentence, without address or password; nothing is tried for long."""
+def test_an_unavailable_database_is_reported(tmp_path, kind):
+    """In one sentence, without URL or password, and soon."""
     (tmp_path / "file").write_text("not a folder")
     away = {
         "sqlite": f"sqlite:///{tmp_path}/file/feedback.sqlite3",
@@ -177,8 +177,8 @@ def test_a_database_that_is_away_is_said_to_be(tmp_path, kind):
     assert raised.value.status == 503
 
 
-def test_a_database_that_comes_later_is_used_then(tmp_path):
-    """The service need not be restarted for it."""
+def test_a_database_that_becomes_available_later_is_used(tmp_path):
+    """Without a restart of the service."""
     folder = tmp_path / "data"
     folder.write_text("in the way")
     storage = Storage(sql.make_url(f"sqlite:///{folder}/feedback.sqlite3"), connections=1)
@@ -196,13 +196,13 @@ def test_a_database_that_comes_later_is_used_then(tmp_path):
     st.floats(-1, 1),
     st.booleans(),
 )
-def test_any_feedback_comes_back_as_it_went_in(tmp_path_factory, sentence, polarity, correct):
-    """Every text, every number."""
+def test_any_feedback_is_returned_unchanged(tmp_path_factory, sentence, polarity, correct):
+    """Any text and any number."""
     file = tmp_path_factory.getbasetemp() / "any.sqlite3"
     storage = Storage(sql.make_url(f"sqlite:///{file}"), connections=1)
 
-    told = Feedback(sentence, polarity, correct=correct)
-    stored, _ = storage.add(told, request_id=str(uuid.uuid4()), operation="any")
+    feedback = Feedback(sentence, polarity, correct=correct)
+    stored, _ = storage.add(feedback, request_id=str(uuid.uuid4()), operation="any")
     storage.close()
 
     assert (stored.sentence, stored.polarity, stored.correct) == (sentence, polarity, correct)

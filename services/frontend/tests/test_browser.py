@@ -43,7 +43,7 @@ PHONE = {"width": 360, "height": 740}
 
 @pytest.fixture(scope="module")
 def browser():
-    """Debian's chromium; without it these tests are skipped."""
+    """Debian's chromium; without it, these tests are skipped."""
     if CHROMIUM is None:
         pytest.skip("chromium is not on the PATH")
     with playwright.sync_playwright() as started:
@@ -57,7 +57,7 @@ Site = Callable[..., str]
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """`site("v1")` serves all four services under one origin, as the gateway does; its address."""
+    """`site("v1")` serves all four services under one origin, as the gateway does, and returns its URL."""
     with ExitStack() as stack:
         yield lambda version, **options: _serve(stack, _gateway(stack, tmp_path, version, **options))
 
@@ -65,7 +65,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def _gateway(
     stack: ExitStack, folder: Path, version: str, *, assets: str | None = None, error_percent: float = 0
 ):
-    """Routes as k8s/base and istio/base do; `assets` is another version that gets the requests for files."""
+    """Route as the base does; `assets` is another version that gets the requests for files."""
 
     def open_app(app: flask.Flask) -> flask.Flask:
         stack.enter_context(chassis_of(app).resources)
@@ -107,7 +107,7 @@ def _serve(stack: ExitStack, app) -> str:
 
 @pytest.fixture
 def open_page(browser):
-    """`open_page(address)` opens it; what the browser complains about is in `page.complaints`."""
+    """`open_page(address)` opens the page; errors of the browser are in `page.complaints`."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with ExitStack() as stack:
 
@@ -132,13 +132,13 @@ def judge(page, sentence: str) -> None:
 
 
 def hops(page) -> list[list[str]]:
-    """Service, version and pod of everyone who answered, as the page shows them."""
+    """Service, version and pod of each hop, as the page shows them."""
     return [text.split() for text in page.locator("#hops .hop").all_inner_texts()]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_sentence_is_judged_and_the_judgement_judged(site, open_page, version):
-    """From the sentence to the thanks: number, word, tone, and everyone who answered."""
+def test_a_sentence_gets_a_judgement_and_the_judgement_feedback(site, open_page, version):
+    """Number, word, tone, hops, and the saved feedback."""
     page = open_page(site(version))
 
     judge(page, "What a wonderful day!")
@@ -164,8 +164,8 @@ JUDGEMENTS = [
 ]
 
 
-def test_a_judgement_is_told_in_words_as_well_as_in_colour(site, open_page):
-    """Nobody has to tell red from green, or see at all."""
+def test_a_judgement_is_shown_in_words_and_in_colour(site, open_page):
+    """The page is usable without colours, and without sight."""
     page = open_page(site("v1"))
 
     for sentence, word, tone, number in JUDGEMENTS:
@@ -179,8 +179,8 @@ def test_a_judgement_is_told_in_words_as_well_as_in_colour(site, open_page):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_failure_is_shown_with_what_the_problem_says(site, open_page, version):
-    """Status, sentence, request, and the version that failed; nothing asks whether that was right."""
+def test_a_failure_is_shown_with_the_content_of_its_problem(site, open_page, version):
+    """Status, detail, request id and the version that failed, without a question for feedback."""
     page = open_page(site(version, error_percent=100))
 
     judge(page, "What a wonderful day!")
@@ -198,7 +198,7 @@ def test_a_failure_is_shown_with_what_the_problem_says(site, open_page, version)
 
 
 def test_after_a_failure_the_next_judgement_is_shown(site, open_page):
-    """And the failure is gone."""
+    """The failure is no longer shown."""
     page = open_page(site("v1"))
     page.route("**/sentiment", lambda route: route.fulfill(status=503, body="no healthy upstream"), times=1)
     judge(page, "A fine day.")
@@ -211,8 +211,8 @@ def test_after_a_failure_the_next_judgement_is_shown(site, open_page):
     expect(page.locator("#earlier .past")).to_have_count(2)
 
 
-def test_a_connection_that_breaks_is_told(site, open_page):
-    """Not even an answer is an answer."""
+def test_a_broken_connection_is_reported(site, open_page):
+    """There was no answer at all."""
     page = open_page(site("v1"))
     page.route("**/sentiment", lambda route: route.abort())
 
@@ -221,7 +221,7 @@ def test_a_connection_that_breaks_is_told(site, open_page):
     expect(page.locator("#failure")).to_contain_text("No connection")
 
 
-def test_feedback_that_is_not_kept_can_be_given_again(site, open_page):
+def test_feedback_that_was_not_saved_can_be_sent_again(site, open_page):
     """The page says why, and the buttons work again."""
     page = open_page(site("v1"))
     page.route("**/feedback", lambda route: route.fulfill(status=503, body="gone"), times=1)
@@ -237,7 +237,7 @@ def test_feedback_that_is_not_kept_can_be_given_again(site, open_page):
 
 
 def hold_sentences(page) -> list:
-    """Leave requests unanswered from now on; the test answers them from the list."""
+    """Hold all further requests; the test answers them from the list."""
     held = []
 
     def hold(route) -> None:
@@ -248,7 +248,7 @@ def hold_sentences(page) -> list:
 
 
 def boxes(page) -> dict[str, dict[str, float]]:
-    """Where everything is that a request must not move."""
+    """The positions of the parts that a request must not move."""
     parts = ["#sentence", ".primary", "#timing", ".stage", "#feedback", "#hops", ".legend"]
     return {part: page.locator(part).bounding_box() for part in parts}
 
@@ -357,7 +357,7 @@ def test_each_mark_has_one_meaning_and_the_legend_names_it(site, open_page, vers
 
 @pytest.mark.parametrize(("version", "other"), [("v1", "v2"), ("v2", "v1")])
 def test_a_page_whose_files_come_from_another_version_says_so(site, open_page, version, other):
-    """It breaks where everybody sees it."""
+    """The notice is visible."""
     page = open_page(site(version, assets=other))
 
     notice = page.locator("#mixed")
@@ -368,8 +368,8 @@ def test_a_page_whose_files_come_from_another_version_says_so(site, open_page, v
     expect(notice).to_contain_text(f"/static/{version}/app.js")
 
 
-def test_a_whole_page_says_nothing_of_mixed_versions(site, open_page):
-    """The notice is for those who need it."""
+def test_a_consistent_page_has_no_notice(site, open_page):
+    """The notice about mixed versions is hidden."""
     page = open_page(site("v1"))
 
     expect(page.locator("#hops .hop")).to_have_count(1)
@@ -377,7 +377,7 @@ def test_a_whole_page_says_nothing_of_mixed_versions(site, open_page):
 
 
 def test_the_attempt_is_shown_when_it_was_not_the_first(site, open_page):
-    """Whoever shows retries sees them."""
+    """So that retries are visible."""
     page = open_page(site("v1"))
     page.route(
         "**/sentiment",
@@ -393,8 +393,8 @@ def test_the_attempt_is_shown_when_it_was_not_the_first(site, open_page):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_it_works_with_the_keyboard_alone(site, open_page, version):
-    """Everything is reached with Tab, in the order in which it is read."""
+def test_it_is_usable_with_the_keyboard(site, open_page, version):
+    """Tab reaches everything in reading order."""
     page = open_page(site(version))
     order = []
 
@@ -416,7 +416,7 @@ def test_it_works_with_the_keyboard_alone(site, open_page, version):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("error_percent", [0, 100])
 def test_it_fits_a_phone(site, open_page, version, error_percent):
-    """Nothing is wider than the screen, and what is to be touched is large enough."""
+    """Nothing is wider than the screen, and buttons are large enough to touch."""
     page = open_page(site(version, error_percent=error_percent), PHONE)
     judge(page, "W" + "o" * 200 + "w, what a wonderful day!")
     expect(page.locator(".past")).to_have_count(1)
@@ -466,7 +466,7 @@ CONTRASTS = """() => {
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_text_stands_out_from_its_ground(site, open_page, version):
+def test_every_text_has_enough_contrast(site, open_page, version):
     """The contrast is at least 4.5 to 1 (WCAG 2.2, AA): at the start, in every tone, and in failure."""
     page = open_page(site(version))
     page.emulate_media(reduced_motion="reduce")
@@ -484,4 +484,4 @@ def test_every_text_stands_out_from_its_ground(site, open_page, version):
         measured += page.evaluate(CONTRASTS)
 
     assert len(measured) > 50
-    assert [each for each in measured if each[0] < 4.5] == []
+    assert [contrast for contrast in measured if contrast[0] < 4.5] == []

@@ -1,4 +1,4 @@
-"""frontend: the contract of the page and its files, and that versions do not mix unseen."""
+"""frontend: the contract of the page and its files, and the separation of versions."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def version(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def client(version: str):
-    """Somebody who asks this version."""
+    """A test client of this version."""
     return create_app(FrontendSettings(version=version, pod="frontend-pod")).test_client()
 
 
 def addresses(html: str) -> list[str]:
-    """Every address that the page loads something from."""
+    """Every URL that the page loads."""
     return re.findall(r'(?:src|href)="([^"]+)"', html)
 
 
 def test_the_page_is_served(client, version):
-    """As HTML that says who served it, in the header and, for its script, in itself."""
+    """As HTML with its hop, in the header and, for its script, in the document."""
     answer = client.get("/")
 
     assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8")
@@ -39,8 +39,8 @@ def test_the_page_is_served(client, version):
     assert f'<meta name="served-by" content="frontend/{version}/frontend-pod">' in answer.text
 
 
-def test_all_it_loads_is_its_own_and_there(client, version):
-    """Files of its version, from its origin: nothing from anywhere else."""
+def test_all_files_of_the_page_exist_and_have_its_version(client, version):
+    """Only files of its version from its own origin."""
     loaded = addresses(client.get("/").text)
 
     assert {address.rpartition(".")[2] for address in loaded} == {"css", "js", "svg"}
@@ -49,8 +49,8 @@ def test_all_it_loads_is_its_own_and_there(client, version):
 
 
 def test_no_version_has_the_files_of_another(client, version):
-    """A page whose requests are spread over versions breaks, and the answer says why."""
-    other = next(each for each in VERSIONS if each != version)
+    """404 with the reason."""
+    other = next(candidate for candidate in VERSIONS if candidate != version)
 
     answer = client.get(f"/static/{other}/app.js")
 
@@ -61,11 +61,15 @@ def test_no_version_has_the_files_of_another(client, version):
 
 def test_the_versions_look_different():
     """Same page, same script, another style."""
-    clients = [create_app(FrontendSettings(version=each, pod="p")).test_client() for each in VERSIONS]
+    clients = [
+        create_app(FrontendSettings(version=other_version, pod="p")).test_client()
+        for other_version in VERSIONS
+    ]
 
     def file(name: str) -> list[bytes]:
         return [
-            client.get(f"/static/{each}/{name}").data for each, client in zip(VERSIONS, clients, strict=True)
+            client.get(f"/static/{other_version}/{name}").data
+            for other_version, client in zip(VERSIONS, clients, strict=True)
         ]
 
     first, second = file("style.css")
@@ -81,8 +85,8 @@ def test_the_versions_look_different():
         ("favicon.svg", "image/svg+xml"),
     ],
 )
-def test_files_are_kept_but_asked_for_again(client, version, name, media_type):
-    """The path names the version, not the content; whoever has the content gets 304."""
+def test_files_are_cached_and_revalidated(client, version, name, media_type):
+    """A client with the current content gets 304."""
     first = client.get(f"/static/{version}/{name}")
     again = client.get(f"/static/{version}/{name}", headers={"If-None-Match": first.headers["ETag"]})
 
@@ -92,8 +96,8 @@ def test_files_are_kept_but_asked_for_again(client, version, name, media_type):
     assert again.headers["served-by"] == f"frontend/{version}/frontend-pod"
 
 
-def test_the_page_is_never_kept(client):
-    """Which version comes is decided at each request."""
+def test_the_page_is_not_cached(client):
+    """Each request may reach another version."""
     assert client.get("/").headers["Cache-Control"] == "no-store"
 
 
@@ -101,7 +105,9 @@ def test_a_browser_runs_nothing_but_the_page_and_its_files(client):
     """The policy allows this origin and the two snippets, by their digests."""
     answer = client.get("/")
 
-    policy = dict(each.split(" ", 1) for each in answer.headers["Content-Security-Policy"].split("; "))
+    policy = dict(
+        directive.split(" ", 1) for directive in answer.headers["Content-Security-Policy"].split("; ")
+    )
     snippets = {"script-src": r"<script>(.*?)</script>", "style-src": r"<style>(.*?)</style>"}
     assert policy["default-src"] == "'none'"
     for directive, pattern in snippets.items():
@@ -114,21 +120,21 @@ def test_a_browser_runs_nothing_but_the_page_and_its_files(client):
 @pytest.mark.parametrize(
     "path", ["/static/", "/static/v1/", "/static/{}/nothing.js", "/static/{}/../app.py", "/x"]
 )
-def test_what_is_not_there_is_a_problem(client, version, path):
-    """404, also for paths that try to climb."""
+def test_a_missing_file_is_a_problem(client, version, path):
+    """404, also for path traversal."""
     answer = client.get(path.format(version))
 
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
 
 
-def test_an_icon_is_there_for_those_who_ask_without_reading_the_page(client):
-    """No 404 in anybody's console."""
+def test_favicon_ico_exists(client):
+    """Browsers request it without reading the page."""
     answer = client.get("/favicon.ico")
 
     assert (answer.status_code, answer.content_type) == (200, "image/svg+xml")
 
 
 @pytest.mark.parametrize("path", ["/", "/favicon.ico"])
-def test_the_page_takes_nothing(client, path):
-    """405 for whoever writes to it."""
+def test_the_page_accepts_only_get(client, path):
+    """405 for other methods."""
     assert client.post(path).status_code == 405

@@ -1,4 +1,4 @@
-"""The deliberate bug: exact odds, and an outcome that depends on nothing but seed, request and attempt."""
+"""The deliberate faults: exact percentages, and outcomes that depend only on seed, request and attempt."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ BAND = 5
 
 
 def request_ids(count: int) -> list[str]:
-    """So many request ids as Envoy makes them, the same in every run."""
+    """Request ids in Envoy's format, the same in every run."""
     source = random.Random(20)
     return [str(uuid.UUID(int=source.getrandbits(128), version=4)) for _ in range(count)]
 
 
 def within(observed: int, percent: float, count: int = SAMPLE) -> bool:
-    """Whether so many of `count` are as many as `percent` of them should be."""
+    """Whether this number of `count` is consistent with `percent`."""
     share = percent / 100
     return abs(observed - share * count) <= BAND * sqrt(count * share * (1 - share))
 
 
 @pytest.mark.parametrize(("error", "hang"), [(33, 32), (0.5, 99), (12.25, 0), (0, 7)])
-def test_the_odds_hold_over_ten_thousand_requests(error, hang):
-    """Fractions of a percent included."""
+def test_the_percentages_hold_over_ten_thousand_requests(error, hang):
+    """Including fractions of a percent."""
     faults = Faults(error_percent=error, hang_percent=hang, hang_seconds=3, seed="s")
 
     counts = Counter(faults.outcome(request_id, 1) for request_id in request_ids(SAMPLE))
@@ -43,8 +43,8 @@ def test_the_odds_hold_over_ten_thousand_requests(error, hang):
     assert within(counts[Outcome.ANSWERED], 100 - error - hang)
 
 
-def test_the_odds_hold_over_ids_that_count_up():
-    """Load generators number their requests: the hash must not care."""
+def test_the_percentages_hold_for_sequential_ids():
+    """Load generators number their requests, which must not affect the hash."""
     counts = Counter(BUGGY.outcome(f"run-7-{number}", 1) for number in range(SAMPLE))
 
     assert within(counts[Outcome.ERROR], 33)
@@ -52,26 +52,32 @@ def test_the_odds_hold_over_ids_that_count_up():
 
 
 def test_attempts_at_a_request_are_independent():
-    """Of the requests that failed first, a second attempt fails at the same odds: retries can succeed."""
-    failed = [each for each in request_ids(SAMPLE) if BUGGY.outcome(each, 1) is not Outcome.ANSWERED]
+    """Second attempts fail with the same percentages, so retries can succeed."""
+    failed = [
+        request_id
+        for request_id in request_ids(SAMPLE)
+        if BUGGY.outcome(request_id, 1) is not Outcome.ANSWERED
+    ]
 
     again = Counter(BUGGY.outcome(request_id, 2) for request_id in failed)
 
     assert within(again[Outcome.ANSWERED], 35, len(failed))
 
 
-def test_another_seed_strikes_other_requests():
-    """The odds stay, the outcomes are independent."""
+def test_another_seed_selects_other_requests():
+    """The percentages stay the same; the outcomes are independent."""
     other = Faults(error_percent=33, hang_percent=32, hang_seconds=3, seed="other")
 
-    same = sum(BUGGY.outcome(each, 1) is other.outcome(each, 1) for each in request_ids(SAMPLE))
+    same = sum(
+        BUGGY.outcome(request_id, 1) is other.outcome(request_id, 1) for request_id in request_ids(SAMPLE)
+    )
 
     assert within(same, 33**2 / 100 + 32**2 / 100 + 35**2 / 100)
 
 
 @given(st.text(), st.integers(1, 10**9), st.text())
 def test_the_same_request_and_attempt_always_end_the_same(request_id, attempt, seed):
-    """For whatever id a client thinks of."""
+    """For any id of a client."""
     faults = [Faults(error_percent=33, hang_percent=32, hang_seconds=number, seed=seed) for number in (1, 2)]
 
     assert faults[0].outcome(request_id, attempt) is faults[1].outcome(request_id, attempt)
@@ -86,13 +92,13 @@ def test_the_same_request_and_attempt_always_end_the_same(request_id, attempt, s
     ],
 )
 def test_outcomes_never_change_between_releases(request_id, outcomes):
-    """What a workshop shows today it shows next year: attempts one to four of a few requests."""
+    """So that examples stay valid: attempts one to four of a few requests."""
     assert [BUGGY.outcome(request_id, attempt).value for attempt in (1, 2, 3, 4)] == outcomes.split()
 
 
 @given(st.text(), st.integers(1, 100))
-def test_no_odds_no_faults(request_id, attempt):
-    """0 turns each of them off."""
+def test_zero_percent_means_no_faults(request_id, attempt):
+    """0 disables each of them."""
     faults = Faults(error_percent=0, hang_percent=0, hang_seconds=3, seed="s")
 
     assert faults.outcome(request_id, attempt) is Outcome.ANSWERED
@@ -100,8 +106,8 @@ def test_no_odds_no_faults(request_id, attempt):
 
 
 @given(st.text())
-def test_all_odds_all_faults(request_id):
-    """100 lets nothing through."""
+def test_a_hundred_percent_means_all_faults(request_id):
+    """With 100, no request succeeds."""
     faults = Faults(error_percent=0, hang_percent=100, hang_seconds=3, seed="s")
 
     assert faults.outcome(request_id, 1) is Outcome.HANG

@@ -1,4 +1,4 @@
-"""logic: the contract of `POST /analyse/sentiment`, sound and deliberately buggy."""
+"""logic: the contract of `POST /analyse/sentiment`, with and without deliberate faults."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ FAULTS = Faults(error_percent=33, hang_percent=32, hang_seconds=HANG_SECONDS, se
 
 
 def request_id(outcome: Outcome, attempt: int = 1) -> str:
-    """An id whose request ends so."""
-    return next(each for each in map(str, range(1000)) if FAULTS.outcome(each, attempt) is outcome)
+    """An id with this outcome."""
+    return next(
+        request_id for request_id in map(str, range(1000)) if FAULTS.outcome(request_id, attempt) is outcome
+    )
 
 
 @pytest.fixture(scope="module")
 def sound():
-    """Somebody who asks version 1."""
+    """A test client of version 1."""
     return create_app(LogicSettings(pod="logic-pod")).test_client()
 
 
 @pytest.fixture
 def buggy_app() -> flask.Flask:
-    """Version 2, with a hang that tests can wait for."""
+    """Version 2, with a short hang."""
     return create_app(LogicSettings(**BUGGY))
 
 
@@ -59,8 +61,8 @@ def ask(client, **headers: str):
         ("¯\\_(ツ)_/¯ 🎉", -1, 1),
     ],
 )
-def test_a_sentence_is_judged(sound, sentence, low, high):
-    """A number from -1 to 1, and the sentence it is about."""
+def test_a_sentence_gets_a_polarity(sound, sentence, low, high):
+    """A number from -1 to 1, and the sentence."""
     answer = sound.post(PATH, json={"sentence": sentence})
 
     assert answer.status_code == 200
@@ -72,15 +74,15 @@ def test_a_sentence_is_judged(sound, sentence, low, high):
 
 @given(st.text(min_size=1, max_size=200))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_is_judged_or_refused(sound, sentence):
-    """Never an error of ours."""
+def test_any_text_gets_a_polarity_or_is_refused(sound, sentence):
+    """Never a server error."""
     answer = sound.post(PATH, json={"sentence": sentence})
 
     assert answer.status_code == 422 or -1 <= answer.json["polarity"] <= 1
 
 
-def test_the_longest_sentence_takes_no_long_time(sound):
-    """VADER's work grows with the square of the length: the limit keeps it in bounds."""
+def test_the_longest_sentence_is_fast(sound):
+    """VADER's time grows with the square of the length; the limit bounds it."""
     began = time.process_time()
     answer = sound.post(PATH, json={"sentence": "bad " * 250})
 
@@ -105,12 +107,12 @@ def test_a_bad_request_is_refused(sound, request_, status):
 
 
 def test_another_method_is_refused(sound):
-    """405 with what is allowed."""
+    """405 with the allowed methods."""
     assert sound.get(PATH).status_code == 405
 
 
 def test_the_buggy_version_fails_at_once_hangs_or_answers(buggy_app):
-    """As the hash decides: 500 at once, 500 after hanging, or sound."""
+    """As the hash decides: 500 at once, 500 after a hang, or an answer."""
     client = buggy_app.test_client()
     took = {}
     answers = {}
@@ -124,8 +126,8 @@ def test_the_buggy_version_fails_at_once_hangs_or_answers(buggy_app):
     assert took[Outcome.HANG] >= HANG_SECONDS > took[Outcome.ERROR]
 
 
-def test_a_deliberate_failure_says_that_it_is_one(buggy_app):
-    """So that nobody looks for another bug."""
+def test_a_deliberate_failure_is_marked_as_such(buggy_app):
+    """So that it is not mistaken for another bug."""
     answer = ask(buggy_app.test_client(), x_request_id=request_id(Outcome.ERROR))
 
     assert "deliberately buggy" in answer.json["detail"]
@@ -134,31 +136,31 @@ def test_a_deliberate_failure_says_that_it_is_one(buggy_app):
 
 
 def test_the_attempt_counts(buggy_app):
-    """A request that failed first can succeed when it is tried again."""
+    """A request that failed first can succeed at the next attempt."""
     client = buggy_app.test_client()
-    mended = next(
-        each
-        for each in map(str, range(1000))
-        if FAULTS.outcome(each, 1) is Outcome.ERROR and FAULTS.outcome(each, 2) is Outcome.ANSWERED
+    request_id = next(
+        candidate
+        for candidate in map(str, range(1000))
+        if FAULTS.outcome(candidate, 1) is Outcome.ERROR and FAULTS.outcome(candidate, 2) is Outcome.ANSWERED
     )
 
-    first = ask(client, x_request_id=mended, x_envoy_attempt_count="1")
-    second = ask(client, x_request_id=mended, x_envoy_attempt_count="2")
+    first = ask(client, x_request_id=request_id, x_envoy_attempt_count="1")
+    second = ask(client, x_request_id=request_id, x_envoy_attempt_count="2")
 
     assert (first.status_code, second.status_code) == (500, 200)
     assert second.headers["served-by"] == "logic/v2/logic-pod;attempt=2"
 
 
 @pytest.mark.parametrize("count", ["", "0", "-1", "two", "1, 2"])
-def test_an_attempt_that_is_no_number_is_the_first(buggy_app, count):
-    """A malformed header changes nothing."""
+def test_an_invalid_attempt_counts_as_the_first(buggy_app, count):
+    """A malformed header is ignored."""
     answer = ask(buggy_app.test_client(), x_request_id=request_id(Outcome.ERROR), x_envoy_attempt_count=count)
 
     assert answer.json["fault"]["attempt"] == 1
 
 
-def test_a_request_without_an_id_gets_one_and_its_fate(buggy_app):
-    """The outcome is that of the id the answer names."""
+def test_a_request_without_an_id_gets_one_and_its_outcome(buggy_app):
+    """The outcome is that of the id in the answer."""
     answer = ask(buggy_app.test_client())
 
     expected = FAULTS.outcome(answer.headers["x-request-id"], 1)
@@ -166,7 +168,7 @@ def test_a_request_without_an_id_gets_one_and_its_fate(buggy_app):
 
 
 def test_bad_requests_and_probes_are_exempt(buggy_app):
-    """Only sentences fail on purpose."""
+    """Only valid sentences fail deliberately."""
     client = buggy_app.test_client()
     struck = {"x-request-id": request_id(Outcome.ERROR)}
 
@@ -178,8 +180,8 @@ def test_bad_requests_and_probes_are_exempt(buggy_app):
     assert client.post(PATH, json={}, headers=struck).status_code == 422
 
 
-def test_the_buggy_version_says_so_in_name_about_and_log(caplog):
-    """Nobody mistakes it for a sound one."""
+def test_the_buggy_version_is_marked_in_name_about_and_log(caplog):
+    """So that it is not mistaken for a working version."""
     app = create_app(LogicSettings(**BUGGY))
 
     about = app.test_client().get("/about").json
@@ -199,7 +201,7 @@ def test_the_buggy_version_says_so_in_name_about_and_log(caplog):
     ) in caplog.record_tuples
 
 
-def test_the_sound_version_says_nothing_of_faults(sound, caplog):
+def test_the_working_version_mentions_no_faults(sound, caplog):
     """It has none."""
     about = sound.get("/about").json
 
@@ -208,7 +210,7 @@ def test_the_sound_version_says_nothing_of_faults(sound, caplog):
 
 
 def test_outcomes_are_counted_and_logged(buggy_app, caplog):
-    """One counter for each, there from the start; the log has what a later comparison needs."""
+    """One counter per outcome, from the start; the log has what proofs compare."""
     caplog.set_level(logging.INFO)
     client = buggy_app.test_client()
     registry = chassis_of(buggy_app).metrics.registry

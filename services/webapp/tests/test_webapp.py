@@ -20,7 +20,7 @@ def client(recorder: Recorder):
 
 
 def test_a_sentence_comes_back_with_its_polarity(client, recorder: Recorder):
-    """As logic judges it; what is sent back is the sentence that came."""
+    """With the polarity of logic and the original sentence."""
     recorder.answer(200, b'{"sentence": "?", "polarity": -0.25}', served_by="logic/v1/logic-pod")
 
     answer = client.post("/sentiment", json={"sentence": "Grüße, not bad"})
@@ -42,7 +42,7 @@ def test_a_sentence_comes_back_with_its_polarity(client, recorder: Recorder):
     ],
 )
 def test_a_bad_request_is_refused_before_logic_is_asked(client, recorder: Recorder, request_, status):
-    """It is wrong here, so it is said here."""
+    """Validation happens in webapp."""
     answer = client.post("/sentiment", **request_)
 
     assert (answer.status_code, answer.json["status"]) == (status, status)
@@ -51,7 +51,7 @@ def test_a_bad_request_is_refused_before_logic_is_asked(client, recorder: Record
 
 
 def test_another_method_is_refused(client):
-    """There is nothing to read at /sentiment."""
+    """Only POST is allowed."""
     answer = client.get("/sentiment")
 
     assert answer.status_code == 405
@@ -63,7 +63,7 @@ def test_another_method_is_refused(client):
     [b"", b"{", b"[]", b"null", b'{"polarity": null}', b'{"polarity": 7}', b'{"polarity": NaN}', b"\xff"],
 )
 def test_an_answer_without_a_polarity_is_a_failing_upstream(client, recorder: Recorder, body):
-    """502 with the status that logic gave, since its success is none."""
+    """502 with the status of logic, because its answer is unusable."""
     recorder.answer(200, body, served_by="logic/v3/logic-pod")
 
     answer = client.post("/sentiment", json={"sentence": "Fine."})
@@ -72,8 +72,8 @@ def test_an_answer_without_a_polarity_is_a_failing_upstream(client, recorder: Re
     assert answer.headers["served-by"] == "webapp/v1/webapp-pod, logic/v3/logic-pod"
 
 
-def test_a_failing_logic_is_told_with_name_and_status(client, recorder: Recorder):
-    """And with the hop that failed."""
+def test_a_failing_logic_is_reported_with_name_and_status(client, recorder: Recorder):
+    """And with its hop."""
     recorder.answer(500, b"{}", served_by="logic/v2/logic-pod;attempt=2")
 
     answer = client.post("/sentiment", json={"sentence": "Fine."})
@@ -82,8 +82,8 @@ def test_a_failing_logic_is_told_with_name_and_status(client, recorder: Recorder
     assert answer.headers["served-by"] == "webapp/v1/webapp-pod, logic/v2/logic-pod;attempt=2"
 
 
-def test_a_hanging_logic_is_told_after_the_deadline(client, recorder: Recorder):
-    """504, with no status, since there was none."""
+def test_a_hanging_logic_is_reported_after_the_deadline(client, recorder: Recorder):
+    """504 without an upstream status."""
     recorder.delay = 0.4
 
     answer = client.post("/sentiment", json={"sentence": "Fine."})

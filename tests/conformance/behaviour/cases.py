@@ -49,8 +49,8 @@ def cases() -> list[Case]:
 def _case(path: Path) -> Case:
     head, *documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
     requests = tuple(
-        Request(**{**each, "shows": tuple(each.get("shows", ())), "saw": tuple(each.get("saw", ()))})
-        for each in head["requests"]
+        Request(**{**entry, "shows": tuple(entry.get("shows", ())), "saw": tuple(entry.get("saw", ()))})
+        for entry in head["requests"]
     )
     return Case(path.stem, requests, tuple(documents))
 

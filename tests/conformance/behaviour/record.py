@@ -28,9 +28,9 @@ from tests.conformance.invalid.record import versions
 
 Json = dict[str, Any]
 _SERVER = Path(stub.__file__).with_name("server.py")
-_GIVE_UP_SECONDS = 120
-# in a pod the stub must listen on the address of the pod
-_EVERYWHERE = (
+_TIMEOUT_SECONDS = 120
+# In a pod, the stub must listen on the pod's address.
+_LISTEN_ON_ALL_ADDRESSES = (
     "import runpy, socket; create = socket.create_server; "
     "socket.create_server = lambda address, **options: create(('', address[1]), **options); "
     "runpy.run_path('/stub/server.py', run_name='__main__')"
@@ -62,14 +62,14 @@ def _set_up() -> None:
         "metadata": {"name": "stub", "namespace": NAMESPACE},
         "data": {"server.py": _SERVER.read_text(encoding="utf-8")},
     }
-    base = [_in_a_pod(each) for each in yaml.safe_load_all(BASE.read_text(encoding="utf-8"))]
+    base = [_in_a_pod(document) for document in yaml.safe_load_all(BASE.read_text(encoding="utf-8"))]
     _apply([namespace, program, *base])
-    timeout = f"--timeout={_GIVE_UP_SECONDS}s"
+    timeout = f"--timeout={_TIMEOUT_SECONDS}s"
     _kubectl("wait", "-n", NAMESPACE, "--for=condition=Available", "deployment", "--all", timeout)
 
 
 def _in_a_pod(document: Json) -> Json:
-    """A Deployment of a stub as one that runs the stub's program."""
+    """A Deployment that runs the stub's program in place of a stub's Deployment."""
     if document["kind"] != "Deployment":
         return document
     template = document["spec"]["template"]
@@ -79,7 +79,7 @@ def _in_a_pod(document: Json) -> Json:
     container |= {
         "image": "python:3.13-slim",
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-c", _EVERYWHERE, json.dumps(identity)],
+        "command": ["python3", "-c", _LISTEN_ON_ALL_ADDRESSES, json.dumps(identity)],
         "volumeMounts": [{"name": "stub", "mountPath": "/stub"}],
     }
     template["spec"]["volumes"] = [{"name": "stub", "configMap": {"name": "stub"}}]
@@ -113,10 +113,10 @@ def _marking(mark: str) -> Json:
 
 def _wait_for(mark: str, gateway: str) -> None:
     """Waits until the gateway and the client have the mark and every proxy is synced."""
-    deadline = time.monotonic() + _GIVE_UP_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while not (_at_gateway(mark, gateway) and _at_client(mark) and _synced()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not all proxies have {mark} after {_GIVE_UP_SECONDS} s")
+            raise TimeoutError(f"not all proxies have {mark} after {_TIMEOUT_SECONDS} s")
         time.sleep(0.5)
 
 
@@ -141,7 +141,7 @@ def _synced() -> bool:
 
 
 def _apply(documents: Iterable[Json]) -> None:
-    text = "---\n".join(yaml.safe_dump(each) for each in documents)
+    text = "---\n".join(yaml.safe_dump(document) for document in documents)
     subprocess.run(
         ["kubectl", "apply", "-f", "-"], input=text, text=True, check=True, stdout=subprocess.DEVNULL
     )

@@ -54,7 +54,7 @@ async def _once(session: aiohttp.ClientSession, gateway: str, request: Request) 
 
 
 def _report(text: str, request: Request) -> dict[str, Any]:
-    """What the last application reports about itself and the request, or the text of a proxy's answer."""
+    """The last application's report about itself and the request, or the text of a proxy's response."""
     content = _content(text)
     if isinstance(content, Mapping) and "upstream" in content:
         content = content["upstream"]

@@ -1,4 +1,4 @@
-"""The answers of localmesh equal the recorded ones of a real cluster to the same requests."""
+"""localmesh answers the same requests as a real cluster did, which was recorded."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def test_localmesh_answers_like_the_cluster(case: Any, local_answers: Mapping[st
         case.requests, recorded()["answers"][case.name], local_answers[case.name], strict=True
     ):
         assert here["answers"] == there["answers"], request
-        assert _alike(there.get("versions"), here.get("versions")), (request, there, here)
+        assert _is_same_distribution(there.get("versions"), here.get("versions")), (request, there, here)
 
 
-def _alike(there: Any, here: Any) -> bool:
-    """Whether two counts of versions can have the same distribution."""
+def _is_same_distribution(there: Any, here: Any) -> bool:
+    """Whether two counts of versions are consistent with the same distribution."""
     if not isinstance(there, dict) or not isinstance(here, dict):
         return bool(there == here)
     one, other = sum(there.values()), sum(here.values())
@@ -72,12 +72,12 @@ def _score(share: float, another: float, of: int, of_another: int) -> float:
 
 
 def test_every_case_has_an_answer_and_every_answer_a_case() -> None:
-    """At least 15 cases, without any leftovers."""
+    """At least 15 cases."""
     assert {case.name for case in CASES} == set(recorded()["answers"])
     assert len(CASES) >= 15
 
 
 def test_different_shares_are_distinguished() -> None:
     """80/20 and 50/50 of 200 requests are different."""
-    assert _alike({"v1": 160, "v2": 40}, {"v1": 155, "v2": 45})
-    assert not _alike({"v1": 160, "v2": 40}, {"v1": 100, "v2": 100})
+    assert _is_same_distribution({"v1": 160, "v2": 40}, {"v1": 155, "v2": 45})
+    assert not _is_same_distribution({"v1": 160, "v2": 40}, {"v1": 100, "v2": 100})

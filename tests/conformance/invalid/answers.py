@@ -14,10 +14,10 @@ ANSWERS = FOLDER / "answers.yaml"
 
 @dataclass(frozen=True)
 class Case:
-    """One object; `field` is the invalid field, if there is one, and `named` how the cluster names it."""
+    """One object; `field` is the invalid field, if any, and `named` is how the cluster refers to it."""
 
     path: Path
-    says: str
+    title: str
     field: str
     named: str
 

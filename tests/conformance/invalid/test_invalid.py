@@ -1,4 +1,4 @@
-"""localmesh refuses what the API server and Istio's webhook refuse, at the same field, and nothing else.
+"""localmesh rejects what the API server and Istio's webhook reject, at the same field, and nothing else.
 
 The answers are recorded from a real cluster; see record.py.
 """
@@ -15,7 +15,7 @@ from tests.conformance.invalid.answers import Case, cases, deviations, recorded
 
 CASES = cases()
 ANSWERS = recorded()["answers"]
-REFUSED = [case for case in CASES if not ANSWERS[case.name]["accepted"]]
+REJECTED = [case for case in CASES if not ANSWERS[case.name]["accepted"]]
 ACCEPTED = [case for case in CASES if ANSWERS[case.name]["accepted"]]
 DEVIATIONS = deviations()
 
@@ -41,28 +41,28 @@ def names(problem: Problem, field: str) -> bool:
     return path == above and last in problem.message
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
-def test_what_the_cluster_refuses_is_refused_at_the_same_field(case: Case) -> None:
-    """The field is that of the recorded answer, which has its path or another name for it."""
+@pytest.mark.parametrize("case", REJECTED, ids=lambda case: case.name)
+def test_what_the_cluster_rejects_is_rejected_at_the_same_field(case: Case) -> None:
+    """The recorded answer refers to the field, by its path or by another name."""
     answer = ANSWERS[case.name]["words"]
 
-    found = problems(case)
+    reported = problems(case)
 
     assert case.named in answer
-    assert any(names(problem, case.field) for problem in found), [str(problem) for problem in found]
+    assert any(names(problem, case.field) for problem in reported), [str(problem) for problem in reported]
 
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.name)
 def test_what_the_cluster_accepts_is_accepted(case: Case) -> None:
-    """However unusual it is, unless a deviation has a reason; an obsolete deviation fails."""
-    found = problems(case)
+    """Unusual objects included; a deviation has a reason, and an obsolete one fails."""
+    reported = problems(case)
 
-    assert bool(found) == (case.name in DEVIATIONS), [str(problem) for problem in found]
+    assert bool(reported) == (case.name in DEVIATIONS), [str(problem) for problem in reported]
 
 
 def test_every_case_has_an_answer_and_every_answer_a_case() -> None:
-    """At least 40 refused and 15 accepted objects, without any leftovers."""
+    """At least 40 rejected and 15 accepted objects."""
     assert {case.name for case in CASES} == set(ANSWERS)
     assert set(DEVIATIONS) <= set(ANSWERS)
-    assert len(REFUSED) >= 40
+    assert len(REJECTED) >= 40
     assert len(ACCEPTED) >= 15

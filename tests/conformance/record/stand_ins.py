@@ -42,8 +42,8 @@ def _object(resource: Resource) -> Json:
 
 
 def _namespaces(resources: tuple[Resource, ...]) -> Iterator[Json]:
-    labels = {each.name: each.labels for each in resources if each.kind == "Namespace"}
-    for name in sorted({each.namespace for each in resources} - {SYSTEM, ""}):
+    labels = {resource.name: resource.labels for resource in resources if resource.kind == "Namespace"}
+    for name in sorted({resource.namespace for resource in resources} - {SYSTEM, ""}):
         injection = labels.get(name, {}).get("istio-injection", "enabled")
         yield {
             "apiVersion": "v1",
@@ -57,7 +57,7 @@ def _stand_in(deployment: Resource, image: str) -> Json:
     template = spec["template"]
     pod: Json = {
         "terminationGracePeriodSeconds": 1,
-        "containers": [_container(each, image) for each in template["spec"]["containers"]],
+        "containers": [_container(container, image) for container in template["spec"]["containers"]],
     }
     if account := template["spec"].get("serviceAccountName"):
         pod["serviceAccountName"] = account

@@ -1,0 +1,18 @@
+"""One running application for all tests that apply manifests to it and look at the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live import live, overlay
+from tests.proof_mesh import ProofMesh
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
+    """A mesh to which a test applies what it needs, whatever was applied before."""
+    folder = tmp_path_factory.mktemp("mesh")
+    with live(folder, overlay("base")) as running:
+        yield ProofMesh(running.api, running.gateway, folder)

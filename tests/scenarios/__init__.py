@@ -1,0 +1,1 @@
+"""What proofs must find: each scenario's overlay and mesh, made wrong in one respect, with the verdicts."""

@@ -1,0 +1,63 @@
+"""Proofs can fail: each finds the fault of an overlay, or of a mesh, that is wrong in one respect.
+
+That the unedited overlays are proved is tested by their pages (tests/test_pages.py), and that all proofs fail
+on the plain application by tests/test_proofs.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from tests.proof_mesh import ProofMesh, Proven, translated_wrongly
+from tests.scenarios import security, traffic
+from tests.scenarios.case import EXIT_STATUS, NOT_PASS, PASS, Case, quick
+
+
+def params(cases: tuple[Case, ...]) -> list[object]:
+    return [pytest.param(case, id=str(case)) for case in cases]
+
+
+@pytest.mark.mesh
+@pytest.mark.xdist_group("application")
+@pytest.mark.parametrize("case", params(traffic.CASES))
+def test_traffic(mesh: ProofMesh, case: Case) -> None:
+    """Scenarios that send much, or measure time."""
+    check(case, prove(mesh, case))
+
+
+@pytest.mark.mesh
+@pytest.mark.xdist_group("application-calm")
+@pytest.mark.parametrize("case", params(security.CASES))
+def test_security(mesh: ProofMesh, case: Case) -> None:
+    """Scenarios that send a few requests."""
+    check(case, prove(mesh, case))
+
+
+def prove(mesh: ProofMesh, case: Case) -> Proven:
+    """The proof of the case; the plain application comes first, so that all of an overlay is sent again."""
+    mesh.apply(list(quick("base")))
+    fault = translated_wrongly(case.fault) if case.fault else contextlib.nullcontext()
+    with fault:
+        mesh.apply(case.manifests(list(quick(case.scenario))))
+        return mesh.prove(case.scenario)
+
+
+def check(case: Case, proven: Proven) -> None:
+    failed = {name for name, verdict in proven.verdicts.items() if verdict == "FAIL"}
+    assert proven.status == EXIT_STATUS[case.verdict], str(proven)
+    assert {name: proven.verdicts[name] for name in case.checks if case.checks[name] != NOT_PASS} == {
+        name: verdict for name, verdict in case.checks.items() if verdict != NOT_PASS
+    }
+    assert not [
+        name for name in case.checks if case.checks[name] == NOT_PASS and proven.verdicts[name] == PASS
+    ]
+    if case.fails_only is not None:
+        assert failed == case.fails_only
+    if case.fails_where_expected:
+        assert failed == {
+            name for name, expected in proven.expected.items() if case.fails_where_expected in expected
+        }
+    assert {name: proven.expected[name] for name in case.expects} == dict(case.expects)
+    assert case.says in str(proven)
