@@ -28,8 +28,8 @@ from loadgen.meshstate.attempts import (
     share_bounds,
 )
 from loadgen.meshstate.traffic_policy import require_no_interference
-from loadgen.statistics.binomial import percent
-from loadgen.statistics.design import design, trials_for
+from loadgen.statistics.binomial import at_most, percent
+from loadgen.statistics.design import CONFIDENCE, design, trials_for
 from loadgen.statistics.judge import Check, Count, judge, judge_between, judge_time
 
 SERVICE = "logic"
@@ -73,6 +73,12 @@ class Prediction:
         attempts = self.policy.attempts if self.policy.retries_timeouts else 1
         each = math.inf if self.policy.per_try_seconds is None else attempts * self.policy.per_try_seconds
         return min(each, math.inf if self.policy.timeout_seconds is None else self.policy.timeout_seconds)
+
+    @property
+    def timeout_share(self) -> float:
+        """The share of request ids that predict a timeout at a faulty version, at most."""
+        rates = (self.split.fault_rates[version] for version in self.faulty)
+        return min(1.0, sum(share_bounds(self.policy, one, is_timeout)[1] for one in rates))
 
     @property
     def longest_hang(self) -> float:
@@ -178,20 +184,47 @@ def share_check(
     low, high = prediction.share(holds)
     share = percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
     plans = (design(low, measurement.planned), design(high, measurement.planned))
-    waited = measurement.where(lambda one: not one.abandoned)
-    ended_so = [_ended_so(one, holds) for one in waited]
-    slow = [may_be_slowness(prediction, one) for one in waited]
-    count = Count(sum(ended_so), len(measurement), measurement.abandoned)
-    if_slow = count.without(
-        successes=sum(so and affected for so, affected in zip(ended_so, slow, strict=True)),
-        failures=sum(affected and not so for so, affected in zip(ended_so, slow, strict=True)),
-    )
+    ended_so = measurement.count(lambda one: not one.abandoned and _ended_so(one, holds))
+    count = Count(ended_so, len(measurement), measurement.abandoned)
+    slow = [_ended_so(one, holds) for one in affected_by_slowness(prediction, measurement)]
     return judge_time(
         lambda count: judge_between(name, f"{share} of all requests", plans, count),
         count,
-        if_slow,
+        count.without(successes=slow.count(True), failures=slow.count(False)),
         prediction_quality(prediction, measurement).busy,
     )
+
+
+def affected_by_slowness(prediction: Prediction, measurement: Measurement) -> list[Observation]:
+    """The observations whose ending a slow machine may have changed.
+
+    Of the timeouts that the request ids predict, only as many as the other timeouts allow.
+    """
+    slow = measurement.where(lambda one: not one.abandoned and may_be_slowness(prediction, one))
+    timeouts = [one for one in slow if outcome(one) is Outcome.TIMED_OUT]
+    predicted = [one for one in timeouts if as_predicted(prediction, one)]
+    unexpected = len(timeouts) - len(predicted)
+    hidden = most_hidden(unexpected, prediction.timeout_share, limit=len(predicted))
+    certain = [
+        one for one in slow if not (outcome(one) is Outcome.TIMED_OUT and as_predicted(prediction, one))
+    ]
+    return certain + predicted[:hidden]
+
+
+def most_hidden(unexpected: int, share: float, *, limit: int) -> int:
+    """How many timeouts of sound versions may look predicted, if so many do not.
+
+    Slowness does not depend on the request id, so a timeout of a sound version looks predicted with the
+    probability `share`: that of an id that predicts a timeout at a faulty version. More than this number has
+    a probability below 1 - CONFIDENCE.
+
+    >>> most_hidden(0, 0.32, limit=50), most_hidden(3, 0.32, limit=50)
+    (8, 12)
+    """
+    hidden = 0
+    while hidden < limit and at_most(unexpected, unexpected + hidden + 1, 1 - share) > 1 - CONFIDENCE:
+        hidden += 1
+    return hidden
 
 
 def may_be_slowness(prediction: Prediction, one: Observation) -> bool:
