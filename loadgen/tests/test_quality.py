@@ -59,18 +59,18 @@ def test_without_control_answers_only_the_sender_counts():
 
 def test_the_reason_has_the_figure_and_its_bound():
     """For the sender, for the answers, and for requests of others."""
-    assert Quality(0.0512).busy == "1 in 100 requests was sent more than 51.2 ms late, the bound is 50 ms"
+    assert Quality(0.1262).busy == "1 in 100 requests was sent more than 126.2 ms late, the bound is 125 ms"
     assert Quality(0.0, 0.4, 0.375).busy == (
         "1 in 100 answers that nothing delays took more than 400 ms, the bound is 375 ms"
     )
     assert Quality(foreign_requests=1_200).foreign == "others sent 1,200 requests meanwhile"
-    assert Quality(0.05, 0.25).busy == Quality().foreign == ""
+    assert Quality(0.125, 0.25).busy == Quality().foreign == ""
 
 
 def test_the_figures_are_in_the_report():
     """With their bounds."""
     assert str(Quality(0.0012, 0.018, 0.375, 7)) == (
-        "99th percentiles: 1.2 ms behind schedule (bound 75 ms), control answers 18 ms (bound 375 ms); "
+        "99th percentiles: 1.2 ms behind schedule (bound 187.5 ms), control answers 18 ms (bound 375 ms); "
         "7 foreign requests"
     )
     assert str(Quality()) == "no foreign requests"
