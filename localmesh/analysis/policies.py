@@ -18,10 +18,11 @@ _KINDS = (AUTHORIZATION_POLICY, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION)
 
 def policies(catalog: Catalog) -> Iterator[Problem]:
     """Policies whose selector matches no workload in their reach."""
-    everywhere = {name: labels for name, _, labels in _pods(catalog)} if catalog.workloads else {}
+    pods = list(_pods(catalog))
+    everywhere = {name: labels for name, _, labels in pods} if catalog.workloads else {}
     for resource in catalog.objects.of(*_KINDS):
         scope = policy_scope(resource)
-        reach = {name: labels for name, namespace, labels in _pods(catalog) if scope.reaches(namespace)}
+        reach = {name: labels for name, namespace, labels in pods if scope.reaches(namespace)}
         known = reach or everywhere  # the policy may be in the wrong namespace
         if not scope.labels or not known or any(map(scope.selects, reach.values())):
             continue

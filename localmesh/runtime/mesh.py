@@ -66,7 +66,6 @@ class Mesh:
         self._cache = TranslationCache()
         self._authority = CertificateAuthority(settings.certificate_lifetime)
         self._objects: Mapping[ObjectKey, Resource] = {}
-        self._warnings: tuple[DesiredState, tuple[Problem, ...]] | None = None
         self._applying = asyncio.Lock()
         self._rolling_out = asyncio.Lock()
         self._readiness_changed = asyncio.Event()
@@ -107,10 +106,8 @@ class Mesh:
         return translate(self._catalog(self.desired_state), proxy)
 
     def warnings(self) -> tuple[Problem, ...]:
-        """What Istio accepts in the current configuration and cannot work; computed once for each state."""
-        if self._warnings is None or self._warnings[0] is not self.desired_state:
-            self._warnings = (self.desired_state, by_place(analyze(self.desired_state.catalog)))
-        return self._warnings[1]
+        """What Istio accepts in the current configuration and cannot work."""
+        return by_place(analyze(self.desired_state.catalog))
 
     def external_address(self, pod: RunningPod, port: int) -> Address | None:
         """Where a client outside the mesh reaches a container port of a pod, as in a cluster.
