@@ -45,6 +45,8 @@ def validate(
     _require(paths, kustomizations, each=each)
     if each:
         reports = list(validate_each(paths, strict=strict))
+        if not reports:
+            raise click.UsageError(f"no .yaml, .yml or .json files in {', '.join(map(str, paths))}")
     else:
         reports = validate_together(kustomizations, paths, strict=strict)
     click.echo(_formatter(form)(reports))

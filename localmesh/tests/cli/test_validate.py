@@ -52,6 +52,7 @@ def folder(tmp_path: Path) -> Path:
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
+    (tmp_path / "empty").mkdir()
     return tmp_path
 
 
@@ -143,6 +144,7 @@ def test_sarif_names_rule_and_line(folder: Path) -> None:
         ([], "no manifests: give a FILE, a DIR or -k DIR (a kustomization)"),
         (["nope.yaml"], "nope.yaml does not exist"),
         (["--each", "-k", "."], "--each validates files"),
+        (["--each", "empty"], "no .yaml, .yml or .json files in empty"),
         (["-o", "xml", "route.yaml"], "'xml' is not one of"),
     ],
 )
