@@ -123,7 +123,7 @@ def _unified(edit: Edit) -> Iterator[str]:
 
 
 def as_json(difference: Difference) -> str:
-    """The difference for programs; its schema is in docs/schemas/diff.json."""
+    """The difference for programs."""
     document = {
         "version": _VERSION,
         "different": bool(difference),
