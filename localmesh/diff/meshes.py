@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from localmesh.catalog import Address, ProxyKind
+from localmesh.catalog import Address, ProxyKind, build
 from localmesh.catalog.addressing import SyntheticAllocator
 from localmesh.catalog.workload import Workload
 from localmesh.diff.names import Names, ProxyName
 from localmesh.diff.objects import ObjectChange, object_changes
 from localmesh.diff.proxies import Change, Comparison, ResourceEdit
-from localmesh.explain.from_manifests import proxies
+from localmesh.explain.from_manifests import placed
 from localmesh.manifests import LoadResult
 from localmesh.translate import ProxyConfig, TranslationCache, translate
 
@@ -89,7 +89,7 @@ def compare(before: LoadResult, after: LoadResult) -> Difference:
 
 
 def _configurations(loaded: LoadResult, addresses: _StableAllocator, cache: TranslationCache) -> _Configs:
-    catalog, known = proxies(loaded.resources, addresses)
+    catalog, known = placed(build(loaded.resources), addresses)
     return {ProxyName.of(proxy): (proxy.kind, translate(catalog, proxy, cache)) for proxy in known}
 
 

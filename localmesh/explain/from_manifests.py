@@ -15,12 +15,13 @@ class UnknownWorkloadError(InvalidInputError):
     """No workload or gateway has the requested name, or more than one has it."""
 
 
-def proxies(
-    resources: Iterable[Resource], addresses: AddressAllocator | None = None
-) -> tuple[Catalog, list[Proxy]]:
+def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     """The catalog of these resources with all pods ready, and all proxies that would run."""
-    resources = tuple(resources)
-    catalog = build(resources)
+    return placed(build(tuple(resources)))
+
+
+def placed(catalog: Catalog, addresses: AddressAllocator | None = None) -> tuple[Catalog, list[Proxy]]:
+    """The catalog with a ready pod for each that would run, and all proxies that would run."""
     addresses = addresses or SyntheticAllocator()
     pods = plan_pods(catalog, addresses)
     gateways = plan_gateways(catalog.gateways, addresses)
