@@ -118,6 +118,21 @@ _FIELDS = {"to": ("operation", _OPERATION), "from": ("source", _SOURCE)}
 """The fields of both blocks in the order in which istiod writes them, each with its key as a condition."""
 
 
+def condition_key(rule: Rule, path: FieldPath) -> str:
+    """The key of a condition, as `when` writes it, from its field in a rule.
+
+    >>> condition_key({}, FieldPath("from", 0, "source", "notNamespaces"))
+    'source.namespace'
+    """
+    if path[0] == "when":
+        key: str = rule["when"][path[1]]["key"]
+        return key
+    field = str(path[-1])
+    if field.startswith("not"):
+        field = f"{field[3].lower()}{field[4:]}"
+    return {**_OPERATION, **_SOURCE}[field]
+
+
 class RuleConditions(NamedTuple):
     """The conditions of a rule with the field of each: every `from` and every `to` is an alternative.
 
