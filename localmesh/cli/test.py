@@ -68,6 +68,7 @@ def test(
 
 def _runs(read: list[CaseFile], given: Sources) -> list[Run]:
     """The cases of all files, those about the same manifests together."""
+    from localmesh.manifests import load
     from localmesh.route_tests.run import run_cases
 
     by_sources: dict[Sources, list[CaseFile]] = {}
@@ -75,7 +76,7 @@ def _runs(read: list[CaseFile], given: Sources) -> list[Run]:
         by_sources.setdefault(_sources(file, given), []).append(file)
     runs = []
     for sources, about in by_sources.items():
-        loaded = sources.load(strict=False)
+        loaded = load(kustomizations=sources.kustomizations, files=sources.files)
         cases = [case for file in about for case in file.cases]
         runs.append(run_cases(cases, loaded))
     return runs

@@ -73,8 +73,9 @@ class CoverageCollector:
 
 def _reached(explanation: Explanation) -> Iterator[_Key]:
     for hop in explanation.hops:
-        if hop.rule is not None and hop.rule.reference is not None:
-            resource, path = hop.rule.reference.resource, hop.rule.reference.path
+        rule = hop.routing.rule if hop.routing is not None else None
+        if rule is not None and rule.reference is not None:
+            resource, path = rule.reference.resource, rule.reference.path
             # of the path only the rule counts, `spec.http[0]`, and not one of its matches
             yield resource.kind, f"{resource.namespace}/{resource.name}", int(path[_INDEX])
         if hop.authorization is not None:

@@ -72,10 +72,10 @@ def is_host(name: str, full: str) -> bool:
 
 
 def shown(destination: Destination, like: DestinationPattern | None = None) -> str:
-    """A destination as a case would name it; with its port if the pattern has one."""
+    """A destination as a case would name it: with namespace and port where the pattern has them."""
     host = destination.host.removesuffix(f".{SERVICE_DOMAIN}")
-    if host != destination.host and (like is None or is_host(like.host.partition(".")[0], destination.host)):
-        host = host if like is not None and "." in like.host else host.partition(".")[0]
+    if host != destination.host and (like is None or "." not in like.host):
+        host = host.partition(".")[0]
     port = f":{destination.port}" if like is not None and like.port is not None else ""
     name = f"{host}{port}" + (f"/{destination.subset}" if destination.subset else "")
     return name or destination.cluster

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
-from localmesh.explain import Actions, Answer, Destination, Explanation, Hop, HopKind, Message, Outcome, Rule
+from localmesh.catalog import Catalog
+from localmesh.explain import (
+    Actions,
+    Answer,
+    Destination,
+    Explanation,
+    Hop,
+    HopKind,
+    Message,
+    Outcome,
+    Rule,
+)
+from localmesh.explain.explanation import Routing
 
 NO_HEADER = "absent"
 
@@ -17,25 +30,31 @@ class Observation:
     the gateway's. Policies are those of the called pods.
     """
 
-    def __init__(self, explanation: Explanation) -> None:
+    def __init__(self, explanation: Explanation, catalog: Catalog) -> None:
         self.explanation = explanation
-        calling = [hop for hop in explanation.hops if hop.kind in (HopKind.OUTBOUND, HopKind.GATEWAY)]
-        self.calling: Hop | None = calling[-1] if calling else None
+        self._catalog = catalog
+        routed = [hop for hop in explanation.hops if hop.routing is not None]
+        self._caller = routed[-1] if routed else None
+
+    @property
+    def routing(self) -> Routing | None:
+        """The choice of a route."""
+        return self._caller.routing if self._caller else None
 
     @property
     def rule(self) -> Rule | None:
         """The rule of the VirtualService, or the default route."""
-        return self.calling.rule if self.calling else None
+        return self.routing.rule if self.routing else None
 
     @property
     def actions(self) -> Actions:
         """What the route does besides choosing a destination."""
-        return self.calling.actions if self.calling else Actions()
+        return self.routing.actions if self.routing else Actions()
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
         """Where the route sends requests."""
-        return self.calling.destinations if self.calling else ()
+        return self.routing.destinations if self.routing else ()
 
     @property
     def arriving(self) -> list[Outcome]:
@@ -62,7 +81,8 @@ class Observation:
     def response_headers(self) -> Mapping[str, str | None]:
         """What the mesh sets in the answer, and None for what it removes."""
         headers: dict[str, str | None] = {}
-        for change in self.actions.header_changes:
+        changes = [self.actions.header_changes, *(each.header_changes for each in self.destinations)]
+        for change in chain.from_iterable(changes):
             if change.side == "response":
                 headers[change.name.lower()] = None if change.operation == "remove" else change.value
         certain = self.explanation.answer
@@ -71,11 +91,15 @@ class Observation:
         return headers
 
     def traffic_policies(self) -> list[Mapping[str, Any]]:
-        """The settings of each destination by their names in a DestinationRule."""
-        return [
-            {setting.name: setting.value for setting in destination.settings}
-            for destination in self.destinations
-        ]
+        """The policy of the DestinationRule for each destination, as it is after subset and port."""
+        return [self._policy(destination) for destination in self.destinations]
+
+    def _policy(self, destination: Destination) -> Mapping[str, Any]:
+        namespace = self._caller.namespace if self._caller else ""
+        rule = self._catalog.rule_for(destination.host, namespace)
+        if rule is None:
+            return {}
+        return rule.policy_for(destination.port, rule.subset(destination.subset))
 
 
 def _is_refused_by_gateway(hop: Hop) -> bool:

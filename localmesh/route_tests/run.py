@@ -64,7 +64,7 @@ def run_cases(cases: Sequence[Case], loaded: LoadResult) -> Run:
 
 
 def _result(case: Case, explanation: Explanation, explainer: Explainer) -> CaseResult:
-    observation = Observation(explanation)
+    observation = Observation(explanation, explainer.catalog)
     rule = observation.rule
     found = differences(case.expect, observation)
     if case.written:

@@ -30,7 +30,7 @@ def rows(case: Body, at: FieldPath) -> Iterator[tuple[dict[str, Any], FieldPath,
     for number, cells in enumerate(others, start=1):
         where = at / "table" / number
         if len(cells) != len(columns):
-            message = f"the row has {len(cells)} cells and the heading {len(columns)}"
+            message = f"the row has {len(cells)} of {len(columns)} cells"
             raise FaultyFieldError(where, f"{message}; write ~ for an empty cell")
         yield _with_cells(bare, columns, cells), where, ", ".join(map(_text, cells))
 
