@@ -20,6 +20,7 @@ COMMANDS = {
     "sidecar": "Run the Envoy of one such pod.",
     "validate": "Validate manifests without starting anything.",
     "test": "Test what the configuration does with requests.",
+    "diff": "Show what a change of manifests changes for which proxy.",
     "apply": "Change the configuration of the running mesh.",
     "delete": "Remove objects from the running mesh.",
     "get": "List the objects of the running mesh.",
