@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localmesh.errors import InvalidInputError
+from localmesh.explain.paths import normalized
 
 OUTSIDE = "outside"
 """The source of requests that enter the mesh through a gateway."""
@@ -111,6 +112,8 @@ class Message:
     identity: str = ""
     address: str = ""
     server_name: str = ""
+    claims: Mapping[str, Any] | None = None
+    """Those of an imagined token, which is taken to be where its receiver looks for it."""
 
     @property
     def host(self) -> str:
@@ -150,10 +153,11 @@ def message_of(request: Request, address: str) -> Message:
         method=request.method,
         scheme=request.scheme,
         authority=authority,
-        path=request.path,
+        path=normalized(request.path),
         headers=headers,
         port=int(number)
         if has_port and "host" in {n.lower() for n in request.headers}
         else request.destination_port,
         address=request.source_ip or address,
+        claims=request.claims,
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from localmesh.explain.explanation import Answer, Fault, HeaderChange
+from localmesh.explain.paths import normalized
 from localmesh.explain.request import Message
 from localmesh.explain.route_tables import regex
 
@@ -86,7 +87,7 @@ def rewritten(message: Message, route: Json, weighted: Json | None = None) -> Me
         message,
         headers=changed_headers(message.headers, changes, "request"),
         authority=authority or message.authority,
-        path=rewritten_path(message.path, route["match"], action),
+        path=normalized(rewritten_path(message.path, route["match"], action)),
     )
 
 

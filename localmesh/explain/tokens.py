@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from localmesh.explain.explanation import TokenCheck
+from localmesh.explain.explanation import Reference, TokenCheck
 from localmesh.explain.request import Message
 from localmesh.explain.route_tables import query_parameters
 
@@ -15,6 +16,7 @@ Json = Mapping[str, Any]
 
 _BEARER = "Bearer "
 _CLOCK_SKEW_SECONDS = 60
+_OTHER_ISSUER = "Jwt issuer is not configured"
 
 
 class Verdict(NamedTuple):
@@ -24,17 +26,46 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-def check_tokens(filter_settings: Json, message: Message, claims: Json | None) -> TokenCheck:
-    """The decision of the filter; `claims` are those of an imagined token that is signed as it must be."""
-    providers: Json = filter_settings["providers"]
-    verdicts = {name: _verdict(provider, message, claims) for name, provider in providers.items()}
-    requirement = filter_settings["rules"][0]["requires"]
+class Checked(NamedTuple):
+    """The decision of the filter, and the request as it passes it on."""
+
+    check: TokenCheck
+    message: Message
+
+
+def check_tokens(filter_settings: Json, message: Message, references: tuple[Reference, ...] = ()) -> Checked:
+    """The decision of the filter about the token of a request, written or imagined."""
+    providers: Mapping[str, Json] = filter_settings["providers"]
+    verdicts = {name: _verdict(provider, message) for name, provider in providers.items()}
     issuers = tuple(provider["issuer"] for provider in providers.values())
-    valid = next((verdict.claims for verdict in verdicts.values() if verdict.claims is not None), None)
-    if _is_met(requirement, verdicts):
-        return TokenCheck(issuers, claims=valid)
-    reason = next((verdict.reason for verdict in verdicts.values() if verdict.reason), "Jwt is missing")
-    return TokenCheck(issuers, rejected=reason)
+    if not _is_met(filter_settings["rules"][0]["requires"], verdicts):
+        reasons = [verdict.reason for verdict in verdicts.values() if verdict.reason]
+        return Checked(TokenCheck(issuers, None, _most_telling(reasons), references), message)
+    for name, verdict in verdicts.items():
+        if verdict.claims is not None:
+            check = TokenCheck(issuers, verdict.claims, references=references)
+            return Checked(check, _passed_on(providers[name], message, verdict.claims))
+    return Checked(TokenCheck(issuers, references=references), message)
+
+
+def _most_telling(reasons: list[str]) -> str:
+    """The reason of the provider that the token is meant for, if there is one."""
+    return next((reason for reason in reasons if reason != _OTHER_ISSUER), (*reasons, "Jwt is missing")[0])
+
+
+def _passed_on(provider: Json, message: Message, claims: Json) -> Message:
+    """The request after the filter: without the token unless it is forwarded, with the copied claims."""
+    headers = dict(message.headers)
+    for entry in provider.get("claimToHeaders") or ():
+        value = claims.get(entry["claimName"])
+        if value is not None:
+            headers[entry["headerName"].lower()] = value if isinstance(value, str) else json.dumps(value)
+    if provider.get("forward"):
+        return message.with_headers(headers)
+    for name, prefix in _header_places(provider):
+        if headers.get(name, "").startswith(prefix):
+            del headers[name]
+    return replace(message, headers=headers, claims=None)
 
 
 def _is_met(requirement: Json, verdicts: Mapping[str, Verdict]) -> bool:
@@ -47,28 +78,33 @@ def _is_met(requirement: Json, verdicts: Mapping[str, Verdict]) -> bool:
     return combine(_is_met(each, verdicts) for each in value["requirements"])
 
 
-def _verdict(provider: Json, message: Message, claims: Json | None) -> Verdict:
-    if claims is not None:
-        return _judge(provider, {"iss": provider["issuer"], **claims})
+def _verdict(provider: Json, message: Message) -> Verdict:
+    if message.claims is not None:
+        return _judge(provider, {"iss": provider["issuer"], **message.claims})
     token = next(_tokens(provider, message), None)
-    if token is None:
-        return Verdict()
-    return _verified(provider, token)
+    return Verdict() if token is None else _verified(provider, token)
+
+
+def _header_places(provider: Json) -> Iterator[tuple[str, str]]:
+    """The headers in which a provider looks for tokens, each with the text before the token."""
+    for header in provider.get("fromHeaders") or ():
+        yield header["name"].lower(), header.get("valuePrefix", "")
+    if not _has_own_places(provider):
+        yield "authorization", _BEARER
+
+
+def _has_own_places(provider: Json) -> bool:
+    return any(provider.get(field) for field in ("fromHeaders", "fromParams", "fromCookies"))
 
 
 def _tokens(provider: Json, message: Message) -> Iterator[str]:
     """The tokens in the places where a provider looks for them."""
-    own_places = any(provider.get(field) for field in ("fromHeaders", "fromParams", "fromCookies"))
-    headers = provider.get("fromHeaders") or ()
-    if not own_places:
-        headers = ({"name": "authorization", "valuePrefix": _BEARER},)
-    for header in headers:
-        value = message.header(header["name"]) or ""
-        prefix = header.get("valuePrefix", "")
+    for name, prefix in _header_places(provider):
+        value = message.header(name) or ""
         if value and value.startswith(prefix):
             yield value.removeprefix(prefix)
     parameters = query_parameters(message.path)
-    for name in provider.get("fromParams") or (() if own_places else ("access_token",)):
+    for name in provider.get("fromParams") or (() if _has_own_places(provider) else ("access_token",)):
         if name in parameters:
             yield parameters[name]
     cookies = dict(
@@ -111,7 +147,7 @@ def _judge(provider: Json, claims: Json) -> Verdict:
     """Issuer, times and audience, which Envoy looks at before the signature."""
     now = time.time()
     if claims.get("iss") != provider["issuer"]:
-        return Verdict(reason="Jwt issuer is not configured")
+        return Verdict(reason=_OTHER_ISSUER)
     if claims.get("nbf", 0) > now + _CLOCK_SKEW_SECONDS:
         return Verdict(reason="Jwt not yet valid")
     if "exp" in claims and claims["exp"] < now - _CLOCK_SKEW_SECONDS:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from localmesh.catalog import Address, Proxy, ProxyKind
+from localmesh.catalog import Address, Pod, Proxy, ProxyKind
 from localmesh.explain.connections import connection_to, server_name_of
-from localmesh.explain.explanation import Answer, Connection, Destination, Hop, HopKind, Outcome
+from localmesh.explain.explanation import Answer, Connection, Destination, Hop, HopKind, Outcome, Routing
 from localmesh.explain.inbound import Judgement, judge
 from localmesh.explain.outbound import Leg, Routed, route
 from localmesh.explain.policy_filters import Inspected
@@ -25,7 +25,10 @@ _MOST_HOPS = 20
 
 
 class _Call(NamedTuple):
-    """A call of the pods of a workload, by the proxy of that name, with its share of the requests."""
+    """A call of the pods of a workload, with its share of the requests.
+
+    `caller` is the calling proxy, "" for a pod without one.
+    """
 
     caller: str
     destination: Destination
@@ -55,6 +58,30 @@ class Walk:
         self.hops.append(_hop(HopKind.OUTBOUND, proxy, message, "outbound", routed=routed))
         self._send(proxy, routed, 100.0)
 
+    def call_directly(self, pod: Pod) -> None:
+        """A pod without a sidecar calls a Service as Kubernetes alone does: in plain text, without routes."""
+        address = next((each.host for each in pod.addresses.values()), UNKNOWN_ADDRESS)
+        message = message_of(self._request, address)
+        upstream = self._explainer.service_called(pod.namespace, message)
+        self.hops.append(
+            Hop(
+                HopKind.DIRECT,
+                pod.workload,
+                pod.namespace,
+                pod.name,
+                message,
+                routing=Routing("", destinations=(upstream.destination,)),
+            )
+        )
+        if upstream.destination.is_external:
+            self._end(100.0, None, upstream.destination, message=message)
+        elif not upstream.called:
+            cause = f"no pod is ready behind {message.host}"
+            self._end(100.0, Answer(None, "", cause, pod.name), upstream.destination)
+        for called in upstream.called:
+            percent = 100.0 * len(called.names) / len(upstream.destination.pods)
+            self._arrive(_Call("", upstream.destination, called, percent), message)
+
     def enter(self, proxy: Proxy) -> None:
         """The request enters the mesh at a gateway."""
         message = message_of(self._request, UNKNOWN_ADDRESS)
@@ -72,12 +99,12 @@ class Walk:
         message = _forwarded(message)
         prepared = self._explainer.prepared(proxy)
         listen = proxy.listen[target]
-        judgement = judge(prepared, Inspected(message, listen.host, listen.port), self._request.claims)
+        judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
             self._end(percent, self.hops[-1].answer)
             return
-        routed = route(prepared, _table_at(prepared, listener, message), message)
+        routed = route(prepared, _table_at(prepared, listener, message), message, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
@@ -118,15 +145,20 @@ class Walk:
             server_name=server_name_of(called.socket),
             address=self._explainer.address_of(caller) or leg.message.address,
         )
+        self._arrive(_Call(caller.name, leg.destination, called, percent), message)
+
+    def _arrive(self, call: _Call, message: Message) -> None:
+        """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
+        called = call.called
         proxy = self._explainer.proxy_of(called.first)
         if proxy is None:
-            self._end(percent, None, leg.destination, called, message)
+            self._end(call.percent, None, call.destination, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
             scheme = "http" if called.socket is None else "https"
-            self._at_gateway(proxy, replace(message, scheme=scheme), target, percent)
+            self._at_gateway(proxy, replace(message, scheme=scheme), target, call.percent)
         else:
-            self._at_sidecar(proxy, message, _Call(caller.name, leg.destination, called, percent))
+            self._at_sidecar(proxy, message, call)
 
     def _at_sidecar(self, proxy: Proxy, message: Message, call: _Call) -> None:
         prepared = self._explainer.prepared(proxy)
@@ -136,19 +168,22 @@ class Walk:
         if listener is None:  # a port that is not HTTP
             self._end(call.percent, None, destination, called, message)
             return
-        mode = self._explainer.catalog.peer_authentications.mode(
+        decision = self._explainer.catalog.peer_authentications.decision(
             proxy.namespace, proxy.labels, inbound.container_port
         )
-        connection = connection_to(listener, called.socket, mode.value, message.identity, proxy.identity)
+        connection = connection_to(listener, called.socket, decision, message.identity, proxy.identity)
         hop = _hop(HopKind.INBOUND, proxy, message, listener["name"], connection=connection)
         if not connection.accepted:
             self.hops.append(hop)
-            refused = Answer(503, connection.flag, connection.reason, call.caller)
+            # a caller without a proxy has nothing that would answer: it sees the connection end
+            status, flag = (503, connection.flag) if call.caller else (None, "")
+            refused = Answer(status, flag, connection.reason, call.caller)
             self._end(call.percent, refused, destination, called)
             return
-        hop = _judged(hop, judge(prepared, Inspected(message, *called.address), self._request.claims))
+        judgement = judge(prepared, Inspected(message, *called.address))
+        hop = _judged(hop, judgement)
         self.hops.append(hop)
-        self._end(call.percent, hop.answer, destination, called, message)
+        self._end(call.percent, hop.answer, destination, called, judgement.message)
 
     def _end(
         self,
@@ -200,7 +235,7 @@ def _hop(
 
 def _judged(hop: Hop, judgement: Judgement) -> Hop:
     """The hop with the decisions of its security filters, which come before its routes."""
-    tokens, authorization, answer = judgement
+    _, tokens, authorization, answer = judgement
     if tokens is None and authorization is None:
         return hop
     answer = replace(answer, by=hop.proxy) if answer else hop.answer
