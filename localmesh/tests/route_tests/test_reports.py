@@ -33,7 +33,7 @@ MISSING = """\
 coverage: 3 of 7 rules (42.8 %)
   a.test.yaml: 3 of 7 rules (42.8 %)
     not reached: VirtualService shop/edge, spec.http[0] "moved"
-                 shop.yaml:61
+                 shop.yaml:63
     not reached: VirtualService shop/books, spec.http[1] "split"
                  shop.yaml:86
     not reached: AuthorizationPolicy shop/cart, spec.rules[0]
