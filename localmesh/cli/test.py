@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from localmesh.cli.sources import Sources
 
 if TYPE_CHECKING:
     from localmesh.route_tests.cases import CaseFile
+    from localmesh.route_tests.reports import Report
     from localmesh.route_tests.run import Run
 
 _FORMATS = ("text", "json", "junit")
@@ -33,6 +34,11 @@ _FORMATS = ("text", "json", "junit")
     metavar="PERCENT",
     help="Fail if cases reach fewer of the rules.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Also send the requests through real Envoys, to stubs in place of the applications.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print only the cases that fail.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the report."
@@ -42,10 +48,9 @@ def test(
     paths: tuple[Path, ...],
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
-    coverage: bool,
     coverage_at_least: float | None,
-    quiet: bool,
-    form: str,
+    live: bool,
+    **output: Any,
 ) -> int:
     """Test what the configuration does with requests, without starting anything.
 
@@ -58,12 +63,19 @@ def test(
     from localmesh.route_tests.reading import read_case_files
 
     runs = _runs(read_case_files(paths), Sources(kustomizations, files))
+    if live:
+        runs = _sent_live(runs)
     report = reports.Report(runs, coverage_at_least)
-    if form == "text":
-        click.echo(reports.text(report, quiet=quiet, with_coverage=coverage))
-    else:
-        click.echo(reports.json(report) if form == "json" else reports.junit(report))
+    click.echo(_formatted(report, **output))
     return 0 if report.succeeded else 1
+
+
+def _formatted(report: Report, *, form: str, quiet: bool, coverage: bool) -> str:
+    from localmesh.route_tests import reports
+
+    if form == "text":
+        return reports.text(report, quiet=quiet, with_coverage=coverage)
+    return reports.json(report) if form == "json" else reports.junit(report)
 
 
 def _runs(read: list[CaseFile], given: Sources) -> list[Run]:
@@ -80,6 +92,25 @@ def _runs(read: list[CaseFile], given: Sources) -> list[Run]:
         cases = [case for file in about for case in file.cases]
         runs.append(run_cases(cases, loaded))
     return runs
+
+
+def _sent_live(runs: list[Run]) -> list[Run]:
+    """The results with what real Envoys did. Raises click.Abort when it is interrupted."""
+    import asyncio
+
+    from localmesh.cli.foreground import log_to_stderr, run_in_foreground
+    from localmesh.route_tests.live.running import sent_live
+
+    sent: list[Run] = []
+
+    async def work() -> int:
+        sent.extend(await sent_live(runs))
+        return 0
+
+    log_to_stderr()
+    if asyncio.run(run_in_foreground(work())):
+        raise click.Abort
+    return sent
 
 
 def _sources(file: CaseFile, given: Sources) -> Sources:
