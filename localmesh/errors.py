@@ -18,6 +18,7 @@ LocalmeshError                  exit status 1
  · StateFolderInUseError        runtime.processes.process_supervisor
  x InvalidInputError            exit status 2
    · InvalidRequestError
+   · InvalidUrlError            explain.request
    · ManifestError              problems
    · UnknownWorkloadError       explain.from_manifests
 

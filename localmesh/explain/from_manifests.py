@@ -17,8 +17,11 @@ class UnknownWorkloadError(InvalidInputError):
 
 def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     """The catalog of these resources with all pods ready, and all proxies that would run."""
-    resources = tuple(resources)
-    catalog = build(resources)
+    return placed(build(tuple(resources)))
+
+
+def placed(catalog: Catalog) -> tuple[Catalog, list[Proxy]]:
+    """The catalog with a ready pod for each that would run, and all proxies that would run."""
     addresses = SyntheticAllocator()
     pods = plan_pods(catalog, addresses)
     gateways = plan_gateways(catalog.gateways, addresses)

@@ -1,0 +1,142 @@
+"""The calling side: the sidecar of a client, or a gateway, chooses a route and its destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from localmesh.explain.explanation import (
+    Actions,
+    Answer,
+    Destination,
+    Mirror,
+    Routing,
+    SkippedRule,
+)
+from localmesh.explain.prepared import PreparedProxy
+from localmesh.explain.request import Message
+from localmesh.explain.route_actions import (
+    direct_answer,
+    faults_of,
+    header_changes_of,
+    percent_of,
+    redirected,
+    rewritten,
+)
+from localmesh.explain.route_tables import RouteTable, choose
+from localmesh.explain.upstreams import Upstream
+
+Json = Mapping[str, Any]
+
+_CORS = "envoy.filters.http.cors"
+_NO_ROUTE = Answer(404, "NR", "no route matches")
+
+
+class Leg(NamedTuple):
+    """One way on from a proxy: a destination with its share, and the request as it is sent there."""
+
+    destination: Destination
+    upstream: Upstream
+    message: Message
+
+
+class Routed(NamedTuple):
+    """The decisions of a route configuration, and the ways on, or the answer that the proxy gives."""
+
+    routing: Routing
+    legs: tuple[Leg, ...] = ()
+    answer: Answer | None = None
+
+
+def route(prepared: PreparedProxy, table_name: str, message: Message) -> Routed:
+    """What a route configuration of a proxy makes of a request."""
+    table = prepared.route_table(table_name)
+    if table is None:
+        return Routed(Routing(table_name), answer=_NO_ROUTE)
+    virtual_host, domain = table.virtual_host(message)
+    if virtual_host is None:
+        return Routed(Routing(table_name), answer=_NO_ROUTE)
+    if virtual_host.get("requireTls") == "ALL" and message.scheme == "http":
+        return Routed(Routing(table_name, virtual_host["name"], domain), answer=_to_https(message))
+    return _routed(prepared, table, virtual_host, domain, message)
+
+
+def _routed(
+    prepared: PreparedProxy, table: RouteTable, virtual_host: Json, domain: str, message: Message
+) -> Routed:
+    choice = choose(virtual_host, message)
+    skipped = tuple(
+        SkippedRule(prepared.rule(table, virtual_host, other), failed) for other, failed in choice.skipped
+    )
+    chosen = choice.route
+    if chosen is None:
+        return Routed(Routing(table.name, virtual_host["name"], domain, skipped=skipped), answer=_NO_ROUTE)
+    legs = tuple(_legs(prepared, chosen, message)) if "route" in chosen else ()
+    routing = Routing(
+        table.name,
+        virtual_host["name"],
+        domain,
+        prepared.rule(table, virtual_host, chosen),
+        skipped,
+        prepared.tables.of(chosen, lambda route: _actions(prepared, route)),
+        tuple(leg.destination for leg in legs),
+    )
+    if "redirect" in chosen:
+        return Routed(routing, answer=redirected(message, chosen))
+    if "directResponse" in chosen:
+        return Routed(routing, answer=direct_answer(chosen))
+    return Routed(routing, legs)
+
+
+def _to_https(message: Message) -> Answer:
+    location = f"https://{message.host}{message.path}"
+    return Answer(301, cause="the server of the Gateway redirects to HTTPS", headers={"location": location})
+
+
+def _legs(prepared: PreparedProxy, chosen: Json, message: Message) -> Iterator[Leg]:
+    action = chosen["route"]
+    if "cluster" in action:
+        upstream = prepared.upstreams.named(action["cluster"])
+        yield Leg(upstream.destination, upstream, rewritten(message, chosen))
+        return
+    entries = action["weightedClusters"]["clusters"]
+    total = sum(entry["weight"] for entry in entries)
+    for entry in entries:
+        upstream = prepared.upstreams.named(entry["name"])
+        destination = replace(
+            upstream.destination,
+            percent=100.0 * entry["weight"] / total,
+            header_changes=header_changes_of(entry),
+        )
+        yield Leg(destination, upstream, rewritten(message, chosen, entry))
+
+
+def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:
+    action = chosen.get("route") or {}
+    mirrors = tuple(
+        Mirror(
+            prepared.upstreams.named(mirror["cluster"]).destination,
+            percent_of(mirror["runtimeFraction"]["defaultValue"]),
+        )
+        for mirror in action.get("requestMirrorPolicies") or ()
+    )
+    timeout = action.get("timeout", "0s")
+    return Actions(
+        rewrite_path=_rewrite(action),
+        rewrite_authority=action.get("hostRewriteLiteral", ""),
+        header_changes=header_changes_of(chosen),
+        timeout="" if timeout == "0s" else timeout,
+        retries=action.get("retryPolicy"),
+        faults=faults_of(chosen),
+        mirrors=mirrors,
+        cors=(chosen.get("typedPerFilterConfig") or {}).get(_CORS),
+        hash_policy=tuple(action.get("hashPolicy") or ()),
+    )
+
+
+def _rewrite(action: Json) -> str:
+    if "regexRewrite" in action:
+        rewrite = action["regexRewrite"]
+        return f"{rewrite['pattern']['regex']} → {rewrite['substitution']}"
+    return str(action.get("prefixRewrite", ""))
