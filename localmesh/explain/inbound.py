@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from localmesh.explain.cors import is_preflight
 from localmesh.explain.explanation import Answer, Authorization, PolicyRule, TokenCheck
+from localmesh.explain.json_web_tokens import WRONG_AUDIENCE
 from localmesh.explain.policy_filters import Inspected, matching_policies
 from localmesh.explain.prepared import PreparedProxy
 from localmesh.explain.request import Message
@@ -20,8 +22,12 @@ _DENIED = "RBAC: access denied"
 
 
 class Judgement(NamedTuple):
-    """What the filters say about a token and a caller; `answer` is that of the one that refuses."""
+    """What the filters say about a token and a caller; `answer` is that of the one that refuses.
 
+    `message` is the request as the filters pass it on: they remove tokens, and write claims to headers.
+    """
+
+    message: Message
     tokens: TokenCheck | None = None
     authorization: Authorization | None = None
     answer: Answer | None = None
@@ -30,25 +36,18 @@ class Judgement(NamedTuple):
 def judge(prepared: PreparedProxy, inspected: Inspected, claims: Json | None) -> Judgement:
     """The decisions of the security filters of a listener; `claims` are those of an imagined token."""
     settings = prepared.policies.get(_TOKENS)
-    tokens = None
-    if settings is not None and not _is_preflight(inspected.message):
-        tokens = check_tokens(settings, inspected.message, claims)
+    tokens, message = None, inspected.message
+    if settings is not None and not is_preflight(message):
+        tokens, message = check_tokens(settings, message, claims)
         if tokens.rejected:
             cause = f"the token is refused: {tokens.rejected}"
-            return Judgement(tokens, answer=Answer(401, cause=cause, body=tokens.rejected))
+            status = 403 if tokens.rejected == WRONG_AUDIENCE else 401
+            return Judgement(message, tokens, answer=Answer(status, cause=cause, body=tokens.rejected))
     valid = tokens.claims if tokens is not None else None
-    authorization = authorize(prepared, inspected._replace(claims=valid))
+    authorization = authorize(prepared, inspected._replace(message=message, claims=valid))
     if authorization is None or authorization.allowed:
-        return Judgement(tokens, authorization)
-    return Judgement(tokens, authorization, Answer(403, cause=authorization.reason, body=_DENIED))
-
-
-def _is_preflight(message: Message) -> bool:
-    """Whether the request asks for leave to send another one across origins: these need no token."""
-    headers = message.headers
-    return message.method == "OPTIONS" and bool(
-        headers.get("origin") and headers.get("access-control-request-method")
-    )
+        return Judgement(message, tokens, authorization)
+    return Judgement(message, tokens, authorization, Answer(403, cause=authorization.reason, body=_DENIED))
 
 
 def authorize(prepared: PreparedProxy, inspected: Inspected) -> Authorization | None:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localmesh.errors import InvalidInputError
+from localmesh.explain.paths import normalized_path
 
 OUTSIDE = "outside"
 """The source of requests that enter the mesh through a gateway."""
@@ -141,19 +142,17 @@ class Message:
 
 
 def message_of(request: Request, address: str) -> Message:
-    """The request as its sender hands it to the first proxy."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    authority = headers.pop("host", request.authority)
-    host, colon, number = authority.rpartition(":")
-    has_port = bool(colon and host and number.isdigit())
+    """The request as the first proxy reads it.
+
+    The connection is to the port of the URL, whatever a header `host` says.
+    """
+    headers = {name.lower(): value.strip(" \t") for name, value in request.headers.items()}
     return Message(
         method=request.method,
         scheme=request.scheme,
-        authority=authority,
-        path=request.path,
+        authority=headers.pop("host", request.authority),
+        path=normalized_path(request.path),
         headers=headers,
-        port=int(number)
-        if has_port and "host" in {n.lower() for n in request.headers}
-        else request.destination_port,
+        port=request.destination_port,
         address=request.source_ip or address,
     )

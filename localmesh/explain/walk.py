@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from localmesh.catalog import Address, Proxy, ProxyKind
 from localmesh.explain.connections import connection_to, server_name_of
-from localmesh.explain.explanation import Answer, Connection, Destination, Hop, HopKind, Outcome
+from localmesh.explain.explanation import Answer, Connection, Hop, HopKind, Outcome
 from localmesh.explain.inbound import Judgement, judge
 from localmesh.explain.outbound import Leg, Routed, route
+from localmesh.explain.paths import normalized_path
 from localmesh.explain.policy_filters import Inspected
 from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
 from localmesh.explain.upstreams import CalledPods
@@ -28,7 +29,7 @@ class _Call(NamedTuple):
     """A call of the pods of a workload, by the proxy of that name, with its share of the requests."""
 
     caller: str
-    destination: Destination
+    leg: Leg
     called: CalledPods
     percent: float
 
@@ -77,7 +78,8 @@ class Walk:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
             self._end(percent, self.hops[-1].answer)
             return
-        routed = route(prepared, _table_at(prepared, listener, message), message)
+        table = _table_at(prepared, listener, message)
+        routed = route(prepared, table, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
@@ -101,12 +103,12 @@ class Walk:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(percent, Answer(503, "NC", cause, proxy.name), destination)
+            self._end(percent, Answer(503, "NC", cause, proxy.name), leg)
         elif destination.is_external:
-            self._end(percent, None, destination, message=leg.message)
+            self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:
             cause = f"no pod is ready behind {destination.cluster}"
-            self._end(percent, Answer(503, "UH", cause, proxy.name), destination)
+            self._end(percent, Answer(503, "UH", cause, proxy.name), leg)
         else:
             for called in leg.upstream.called:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
@@ -114,27 +116,28 @@ class Walk:
     def _call(self, caller: Proxy, leg: Leg, called: CalledPods, percent: float) -> None:
         message = replace(
             leg.message,
+            path=normalized_path(leg.message.path),
             identity=caller.identity if called.socket is not None else "",
             server_name=server_name_of(called.socket),
             address=self._explainer.address_of(caller) or leg.message.address,
         )
         proxy = self._explainer.proxy_of(called.first)
         if proxy is None:
-            self._end(percent, None, leg.destination, called, message)
+            self._end(percent, None, leg, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
             scheme = "http" if called.socket is None else "https"
             self._at_gateway(proxy, replace(message, scheme=scheme), target, percent)
         else:
-            self._at_sidecar(proxy, message, _Call(caller.name, leg.destination, called, percent))
+            self._at_sidecar(proxy, message, _Call(caller.name, leg, called, percent))
 
     def _at_sidecar(self, proxy: Proxy, message: Message, call: _Call) -> None:
         prepared = self._explainer.prepared(proxy)
-        destination, called = call.destination, call.called
+        leg, called = call.leg, call.called
         inbound = next(port for port in proxy.inbound if port.listen == Address(*called.address))
         listener = prepared.listeners.get(f"inbound_{inbound.container_port}")
         if listener is None:  # a port that is not HTTP
-            self._end(call.percent, None, destination, called, message)
+            self._end(call.percent, None, leg, called, message)
             return
         mode = self._explainer.catalog.peer_authentications.mode(
             proxy.namespace, proxy.labels, inbound.container_port
@@ -144,17 +147,18 @@ class Walk:
         if not connection.accepted:
             self.hops.append(hop)
             refused = Answer(503, connection.flag, connection.reason, call.caller)
-            self._end(call.percent, refused, destination, called)
+            self._end(call.percent, refused, leg, called)
             return
-        hop = _judged(hop, judge(prepared, Inspected(message, *called.address), self._request.claims))
+        judgement = judge(prepared, Inspected(message, *called.address), self._request.claims)
+        hop = _judged(hop, judgement)
         self.hops.append(hop)
-        self._end(call.percent, hop.answer, destination, called, message)
+        self._end(call.percent, hop.answer, leg, called, judgement.message)
 
     def _end(
         self,
         percent: float,
         answer: Answer | None,
-        destination: Destination | None = None,
+        leg: Leg | None = None,
         called: CalledPods | None = None,
         message: Message | None = None,
     ) -> None:
@@ -165,12 +169,13 @@ class Walk:
         self.outcomes.append(
             Outcome(
                 percent=percent,
-                destination=destination,
+                destination=leg.destination if leg else None,
                 workload=pod.workload if pod else "",
                 namespace=pod.namespace if pod else "",
                 pods=called.names if called else (),
                 answer=answer,
                 message=message if answer is None else None,
+                response_changes=leg.response_changes if leg else (),
             )
         )
 
@@ -200,7 +205,7 @@ def _hop(
 
 def _judged(hop: Hop, judgement: Judgement) -> Hop:
     """The hop with the decisions of its security filters, which come before its routes."""
-    tokens, authorization, answer = judgement
+    _, tokens, authorization, answer = judgement
     if tokens is None and authorization is None:
         return hop
     answer = replace(answer, by=hop.proxy) if answer else hop.answer

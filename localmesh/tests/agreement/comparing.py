@@ -7,12 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from localmesh.explain import Answer as OwnAnswer
 from localmesh.explain import Explanation, Message, Outcome
+from localmesh.explain.route_actions import changed_headers
 from localmesh.tests.agreement.asking import Answer, Asked
 
 UNPREDICTED = re.compile(
     r"host|content-length|x-request-id|x-envoy-.*|x-forwarded-.*|x-b3-.*|traceparent|tracestate|via"
 )
 """Request headers whose values differ from run to run, or that Envoys add for each other."""
+STUB_HEADERS = {"content-type": "application/json"}
+"""The headers of the applications' responses that routes of the examples change."""
+OVERWRITTEN = {"server"}
+"""Response headers that Envoy writes after routes have changed them."""
 _URI = re.compile(r"URI=([^;,]*)")
 _STATUS = re.compile(r"/status/([2-5]\d\d)(?=[/?]|$)")
 
@@ -36,12 +41,14 @@ def _differences(outcome: Outcome, asked: Asked, answer: Answer, workload: str) 
         yield from _of_a_proxy(outcome.answer, asked, answer)
     elif outcome.message is not None:
         yield from _of_an_application(outcome.message, answer)
+        yield from _response_headers(outcome, answer)
 
 
 def _of_a_proxy(predicted: OwnAnswer, asked: Asked, answer: Answer) -> Iterator[str]:
     yield from _unequal("status", predicted.status or 0, answer.status)
     for name, value in predicted.headers.items():
-        yield from _unequal(name, value, ",".join(answer.headers.get(name.lower(), ("absent",))))
+        if name not in OVERWRITTEN:
+            yield from _unequal(f"response header {name}", value, _joined(answer, name))
     if predicted.body and asked.method != "HEAD":
         yield from _unequal("body", predicted.body, answer.body)
 
@@ -58,6 +65,17 @@ def _of_an_application(message: Message, answer: Answer) -> Iterator[str]:
     yield from _unequal("headers", _predictable(message.headers), _predictable(seen))
     callers = _URI.findall(seen.get("x-forwarded-client-cert", ""))
     yield from _unequal("identity", message.identity, callers[-1] if callers else "")
+
+
+def _response_headers(outcome: Outcome, answer: Answer) -> Iterator[str]:
+    names = {change.name.lower() for change in outcome.response_changes} - OVERWRITTEN
+    changed = changed_headers(STUB_HEADERS, outcome.response_changes)
+    for name in sorted(names):
+        yield from _unequal(f"response header {name}", changed.get(name), _joined(answer, name))
+
+
+def _joined(answer: Answer, name: str) -> str | None:
+    return ",".join(answer.headers[name]) if name in answer.headers else None
 
 
 def _predictable(headers: Mapping[str, str]) -> dict[str, str]:

@@ -64,8 +64,8 @@ _keys = st.sampled_from(
         ("source.principal", ("cluster.local/ns/a/sa/x", "*/y")),
         ("source.trustDomain", ("cluster.local", "other.*")),
         ("destination.port", ("8080", "80")),
-        ("source.ip", ("127.0.0.0/8", "10.0.0.0/8")),
-        ("remote.ip", ("127.0.0.1", "10.0.0.0/8")),
+        ("source.ip", ("0.0.0.0/0", "192.168.0.0/16")),
+        ("remote.ip", ("0.0.0.0/0", "192.168.0.0/16")),
     ]
 )
 

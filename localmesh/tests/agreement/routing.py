@@ -66,7 +66,9 @@ def _some_matches(draw: st.DrawFn) -> list[Json]:
     return [match or {"uri": {"prefix": "/a"}} for match in chosen]
 
 
-_header_values = st.sampled_from(["set", "b c", "%START_TIME(%Y)%", "100%%", "%REQ(:METHOD)%"])
+_header_values = st.sampled_from(
+    ["set", "b c", "100%%", "%REQ(:METHOD)%", "%REQ(end-user)%", "%REQ(x-none)%x"]
+)
 _operations = some_of(
     set=st.dictionaries(st.sampled_from(["x-set", "end-user", "X-Group"]), _header_values, max_size=2),
     add=st.dictionaries(st.sampled_from(["x-add", "end-user", "x-set"]), _header_values, max_size=2),

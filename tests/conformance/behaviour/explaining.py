@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.explain.route_actions import changed_headers
-
 from localmesh.explain import Explainer, Explanation, Message, Outcome
 from localmesh.explain import Request as Imagined
+from localmesh.explain.route_actions import changed_headers
 from tests.conformance.behaviour.cases import Request
 from tests.conformance.behaviour.sending import SLOWER
 
@@ -73,7 +72,7 @@ def _of_application(
     attempts, limit = _attempts(explanation, takes, answered)
     if limit is not None:
         return _timed(outcome, "", _TIMEOUT, injected + limit)
-    response = _response_headers(explanation, outcome)
+    response = changed_headers(_OWN_HEADERS, outcome.response_changes)
     answer = {
         "status": answered,
         "headers": _shown(response, request),
@@ -115,12 +114,6 @@ def _injected_delay(explanation: Explanation) -> float:
 
 def _routing(explanation: Explanation) -> Any:
     return next(hop.routing for hop in explanation.hops if hop.routing is not None)
-
-
-def _response_headers(explanation: Explanation, outcome: Outcome) -> Mapping[str, str]:
-    of_destination = outcome.destination.header_changes if outcome.destination else ()
-    changes = (*of_destination, *_routing(explanation).actions.header_changes)
-    return changed_headers(_OWN_HEADERS, changes, "response")
 
 
 def _shown(headers: Mapping[str, str], request: Request) -> dict[str, str]:
