@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from localmesh.catalog import Catalog, Proxy, build
-from localmesh.catalog.addressing import SyntheticAllocator, plan_gateways, plan_pods
+from localmesh.catalog.addressing import AddressAllocator, SyntheticAllocator, plan_gateways, plan_pods
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
@@ -20,9 +20,9 @@ def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     return placed(build(tuple(resources)))
 
 
-def placed(catalog: Catalog) -> tuple[Catalog, list[Proxy]]:
+def placed(catalog: Catalog, addresses: AddressAllocator | None = None) -> tuple[Catalog, list[Proxy]]:
     """The catalog with a ready pod for each that would run, and all proxies that would run."""
-    addresses = SyntheticAllocator()
+    addresses = addresses or SyntheticAllocator()
     pods = plan_pods(catalog, addresses)
     gateways = plan_gateways(catalog.gateways, addresses)
     sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
