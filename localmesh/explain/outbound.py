@@ -27,7 +27,7 @@ from localmesh.explain.route_actions import (
     response_changes,
     rewritten,
 )
-from localmesh.explain.route_tables import RouteTable, choose
+from localmesh.explain.route_tables import choose
 from localmesh.explain.upstreams import Upstream
 
 Json = Mapping[str, Any]
@@ -56,47 +56,45 @@ class Routed(NamedTuple):
     answer: Answer | None = None
 
 
-def route(prepared: PreparedProxy, table_name: str, message: Message) -> Routed:
-    """What a route configuration of a proxy makes of a request."""
+def route(
+    prepared: PreparedProxy, table_name: str, message: Message, judged: Message | None = None
+) -> Routed:
+    """What a route configuration of a proxy makes of a request.
+
+    Envoy chooses the route before its filters run; `judged` is the request after those that judge it.
+    """
     table = prepared.route_table(table_name)
-    if table is None:
-        return Routed(Routing(table_name), answer=_NO_ROUTE)
-    virtual_host, domain = table.virtual_host(message)
-    if virtual_host is None:
+    virtual_host, domain = table.virtual_host(message) if table else (None, "")
+    if table is None or virtual_host is None:
         return Routed(Routing(table_name), answer=_NO_ROUTE)
     if virtual_host.get("requireTls") == "ALL" and message.scheme == "http":
         return Routed(Routing(table_name, virtual_host["name"], domain), answer=_to_https(message))
-    return _routed(prepared, table, virtual_host, domain, message)
-
-
-def _routed(
-    prepared: PreparedProxy, table: RouteTable, virtual_host: Json, domain: str, message: Message
-) -> Routed:
     choice = choose(virtual_host, message)
-    skipped = tuple(
-        SkippedRule(prepared.rule(table, virtual_host, other), failed) for other, failed in choice.skipped
-    )
-    chosen = choice.route
-    if chosen is None:
-        return Routed(Routing(table.name, virtual_host["name"], domain, skipped=skipped), answer=_NO_ROUTE)
-    legs = tuple(_legs(prepared, chosen, message)) if "route" in chosen else ()
     routing = Routing(
-        table.name,
+        table_name,
         virtual_host["name"],
         domain,
-        prepared.rule(table, virtual_host, chosen),
-        skipped,
-        prepared.tables.of(chosen, lambda route: _actions(prepared, route)),
-        tuple(leg.destination for leg in legs),
+        skipped=tuple(
+            SkippedRule(prepared.rule(table, virtual_host, other), failed) for other, failed in choice.skipped
+        ),
     )
-    preflight = preflight_answer(routing.actions.cors, message) if routing.actions.cors else None
-    if preflight is not None:
-        return Routed(routing, answer=preflight)
+    if choice.route is None:
+        return Routed(routing, answer=_NO_ROUTE)
+    rule = prepared.rule(table, virtual_host, choice.route)
+    return _acted(prepared, choice.route, replace(routing, rule=rule), judged or message)
+
+
+def _acted(prepared: PreparedProxy, chosen: Json, routing: Routing, message: Message) -> Routed:
+    """What the chosen route does."""
+    actions = prepared.tables.of(chosen, lambda route: _actions(prepared, route))
     if "redirect" in chosen:
-        return Routed(routing, answer=redirected(message, chosen))
+        return Routed(replace(routing, actions=actions), answer=redirected(message, chosen))
     if "directResponse" in chosen:
-        return Routed(routing, answer=direct_answer(message, chosen))
-    return Routed(routing, legs)
+        return Routed(replace(routing, actions=actions), answer=direct_answer(message, chosen))
+    legs = tuple(_legs(prepared, chosen, message))
+    routing = replace(routing, actions=actions, destinations=tuple(leg.destination for leg in legs))
+    preflight = preflight_answer(actions.cors, message)
+    return Routed(routing, () if preflight else legs, preflight)
 
 
 def _to_https(message: Message) -> Answer:
@@ -128,8 +126,8 @@ def _leg(
     """One way on; the response is changed by the destination, then by the route, then by the CORS filter."""
     sent = rewritten(message, chosen, *weighted)
     policy = (chosen.get("typedPerFilterConfig") or {}).get(_CORS)
-    changes = response_changes(sent, *weighted, chosen)
-    return Leg(destination, upstream, sent, (*changes, *(cors_changes(policy, message) if policy else ())))
+    changes = (*response_changes(sent, *weighted, chosen), *cors_changes(policy, message))
+    return Leg(destination, upstream, sent, changes)
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:

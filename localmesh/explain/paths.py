@@ -1,51 +1,55 @@
-"""The form in which Envoy sees a path, which routes and policies compare.
+"""Paths in the normal form that Envoy gives them before it compares them (`normalize_path`, RFC 3986).
 
-Every listener normalizes paths as Istio's `pathNormalization: BASE` does (RFC 3986, as Chromium implements
-it): a backslash is a slash, `.` and `..` are resolved, escapes of characters that need none are removed.
+Dots are resolved, backslashes count as slashes, characters that need no escape lose it, and characters that
+need one get it. Two slashes stay two slashes, and an escaped slash stays escaped.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
-_USUAL = re.compile(r"(?:/(?!\.)[!$&'()*+,:;=@\w~.-]*)+", re.ASCII)
-"""A path that is normal as it is: without escapes, backslashes and segments that start with a dot."""
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
-_MUST_BE_ESCAPED = re.compile(r'[\x00-\x20"#<>?`{}\x7f-\U0010ffff]')
+_UNRESERVED = re.compile(r"%([2-7][0-9A-Fa-f])")
+_NEED_ESCAPE = re.compile(r"[\x00-\x20\"<>`{}\x7f-\U0010ffff]")
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?\Z")
 
 
-def normalized_path(path: str) -> str:
-    """A path as listeners normalize it; its query stays as it is.
+@lru_cache(maxsize=4096)
+def normalized(path: str) -> str:
+    """The path in normal form; its query stays as it is.
 
-    >>> normalized_path("/a/./b/../c\\\\d?x=/../"), normalized_path("/%61%2Fb//c")
-    ('/a/c/d?x=/../', '/a%2Fb//c')
+    >>> normalized("/a/../b/%7Euser/%2e/c?x=/../y"), normalized("/a//b/.."), normalized("/a%2Fb")
+    ('/b/~user/c?x=/../y', '/a//', '/a%2Fb')
     """
     bare, mark, query = path.partition("?")
-    if _USUAL.fullmatch(bare) or not bare.startswith("/"):
+    if _PLAIN.match(bare):
         return path
-    unescaped = _ESCAPE.sub(_unescaped, bare).replace("\\", "/")
-    return _MUST_BE_ESCAPED.sub(_escaped, _without_dots(unescaped)) + mark + query
+    return _without_dots(_escaped(bare.replace("\\", "/"))) + mark + query
 
 
-def _unescaped(escape: re.Match[str]) -> str:
-    character = chr(int(escape[1], 16))
-    return character if _UNRESERVED.fullmatch(character) else escape[0]
+def _escaped(path: str) -> str:
+    plain = _UNRESERVED.sub(lambda match: _decoded(match.group(0), int(match.group(1), 16)), path)
+    return _NEED_ESCAPE.sub(lambda match: "".join(_percent(match.group(0))), plain)
 
 
-def _escaped(character: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in character[0].encode())
+def _decoded(written: str, code: int) -> str:
+    character = chr(code)
+    return character if character.isalnum() or character in "-._~" else written
+
+
+def _percent(character: str) -> Iterator[str]:
+    return (f"%{byte:02X}" for byte in character.encode())
 
 
 def _without_dots(path: str) -> str:
-    """The path without `.` and `..`; the last segment leaves its slash behind."""
-    segments: list[str] = []
-    names = path.split("/")[1:]
-    for index, name in enumerate(names):
-        if name == "..":
-            segments = segments[:-1]
-        elif name != ".":
-            segments.append(name)
-        if name in (".", "..") and index == len(names) - 1:
-            segments.append("")
-    return "/" + "/".join(segments)
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments and segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)

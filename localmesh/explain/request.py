@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localmesh.errors import InvalidInputError
-from localmesh.explain.paths import normalized_path
+from localmesh.explain.paths import normalized
 
 OUTSIDE = "outside"
 """The source of requests that enter the mesh through a gateway."""
@@ -112,6 +112,8 @@ class Message:
     identity: str = ""
     address: str = ""
     server_name: str = ""
+    claims: Mapping[str, Any] | None = None
+    """Those of an imagined token, which is taken to be where its receiver looks for it."""
 
     @property
     def host(self) -> str:
@@ -151,8 +153,9 @@ def message_of(request: Request, address: str) -> Message:
         method=request.method,
         scheme=request.scheme,
         authority=headers.pop("host", request.authority),
-        path=normalized_path(request.path),
+        path=normalized(request.path),
         headers=headers,
         port=request.destination_port,
         address=request.source_ip or address,
+        claims=request.claims,
     )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from localmesh.explain.explanation import Answer, Fault, HeaderChange
+from localmesh.explain.paths import normalized
 from localmesh.explain.request import Message
 from localmesh.explain.route_tables import regex
 
@@ -112,7 +113,7 @@ def rewritten(message: Message, route: Json, weighted: Json | None = None) -> Me
     return replace(
         _requested(message, header_changes_of(*((weighted,) if weighted else ()), route)),
         authority=authority or message.authority,
-        path=rewritten_path(message.path, route["match"], action),
+        path=normalized(rewritten_path(message.path, route["match"], action)),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from localmesh.explain.explanation import TokenCheck
+from localmesh.explain.explanation import Reference, TokenCheck
 from localmesh.explain.json_web_tokens import (
     UNKNOWN_ISSUER,
     InvalidTokenError,
@@ -44,25 +44,27 @@ class _Found(NamedTuple):
     parameter: str = ""
 
 
-def check_tokens(filter_settings: Json, message: Message, claims: Json | None) -> CheckedTokens:
-    """The decision of the filter; `claims` are those of an imagined token that is signed as it must be."""
+def check_tokens(
+    filter_settings: Json, message: Message, references: tuple[Reference, ...] = ()
+) -> CheckedTokens:
+    """The decision of the filter about the tokens of a request, written or imagined."""
     providers: Json = filter_settings["providers"]
-    verification = _Verification(providers, message, claims)
+    verification = _Verification(providers, message)
     status = verification.of(filter_settings["rules"][0]["requires"])
     issuers = tuple(provider["issuer"] for provider in providers.values())
     if status:
-        return CheckedTokens(TokenCheck(issuers, rejected=status), message)
-    return CheckedTokens(TokenCheck(issuers, claims=verification.claims), verification.message)
+        return CheckedTokens(TokenCheck(issuers, None, status, references), message)
+    check = TokenCheck(issuers, verification.claims, references=references)
+    return CheckedTokens(check, verification.message)
 
 
 class _Verification:
     """The filter at work on one request. A status is Envoy's message, "" for success."""
 
-    def __init__(self, providers: Json, message: Message, imagined: Json | None) -> None:
+    def __init__(self, providers: Json, message: Message) -> None:
         self.message = message
         self.claims: Json | None = None
         self._providers = providers
-        self._imagined = imagined
 
     def of(self, requirement: Json) -> str:
         """Whether a requirement is met."""
@@ -78,8 +80,8 @@ class _Verification:
 
     def _of_provider(self, provider: Json) -> str:
         self._remove(*_headers_of_claims(provider))
-        if self._imagined is not None:
-            return self._of_imagined(provider, {"iss": provider["issuer"], **self._imagined})
+        if self.message.claims is not None:
+            return self._of_imagined(provider, {"iss": provider["issuer"], **self.message.claims})
         tokens = list(_tokens(provider, self.message))
         if not tokens:
             return _MISSING
@@ -97,6 +99,8 @@ class _Verification:
         except InvalidTokenError as error:
             return str(error)
         self._accept(provider, claims)
+        if not provider.get("forward"):
+            self.message = replace(self.message, claims=None)
         return ""
 
     def _verify(self, provider: Json, found: _Found) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from localmesh.catalog import Address, Proxy, ProxyKind
+from localmesh.catalog import Address, Pod, Proxy, ProxyKind
 from localmesh.explain.connections import connection_to, server_name_of
-from localmesh.explain.explanation import Answer, Connection, Hop, HopKind, Outcome
+from localmesh.explain.explanation import Answer, Connection, Hop, HopKind, Outcome, Routing
 from localmesh.explain.inbound import Judgement, judge
 from localmesh.explain.outbound import Leg, Routed, route
-from localmesh.explain.paths import normalized_path
+from localmesh.explain.paths import normalized
 from localmesh.explain.policy_filters import Inspected
 from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
 from localmesh.explain.upstreams import CalledPods
@@ -26,7 +26,10 @@ _MOST_HOPS = 20
 
 
 class _Call(NamedTuple):
-    """A call of the pods of a workload, by the proxy of that name, with its share of the requests."""
+    """A call of the pods of a workload, with its share of the requests.
+
+    `caller` is the calling proxy, "" for a pod without one.
+    """
 
     caller: str
     leg: Leg
@@ -56,6 +59,31 @@ class Walk:
         self.hops.append(_hop(HopKind.OUTBOUND, proxy, message, "outbound", routed=routed))
         self._send(proxy, routed, 100.0)
 
+    def call_directly(self, pod: Pod) -> None:
+        """A pod without a sidecar calls a Service as Kubernetes alone does: in plain text, without routes."""
+        address = next((each.host for each in pod.addresses.values()), UNKNOWN_ADDRESS)
+        message = message_of(self._request, address)
+        upstream = self._explainer.service_called(pod.namespace, message)
+        leg = Leg(upstream.destination, upstream, message)
+        self.hops.append(
+            Hop(
+                HopKind.DIRECT,
+                pod.workload,
+                pod.namespace,
+                pod.name,
+                message,
+                routing=Routing("", destinations=(upstream.destination,)),
+            )
+        )
+        if upstream.destination.is_external:
+            self._end(100.0, None, leg, message=message)
+        elif not upstream.called:
+            cause = f"no pod is ready behind {message.host}"
+            self._end(100.0, Answer(None, "", cause, pod.name), leg)
+        for called in upstream.called:
+            percent = 100.0 * len(called.names) / len(upstream.destination.pods)
+            self._arrive(_Call("", leg, called, percent), message)
+
     def enter(self, proxy: Proxy) -> None:
         """The request enters the mesh at a gateway."""
         message = message_of(self._request, UNKNOWN_ADDRESS)
@@ -73,13 +101,12 @@ class Walk:
         message = _forwarded(message)
         prepared = self._explainer.prepared(proxy)
         listen = proxy.listen[target]
-        judgement = judge(prepared, Inspected(message, listen.host, listen.port), self._request.claims)
+        judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
             self._end(percent, self.hops[-1].answer)
             return
-        table = _table_at(prepared, listener, message)
-        routed = route(prepared, table, judgement.message)
+        routed = route(prepared, _table_at(prepared, listener, message), message, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
@@ -116,20 +143,25 @@ class Walk:
     def _call(self, caller: Proxy, leg: Leg, called: CalledPods, percent: float) -> None:
         message = replace(
             leg.message,
-            path=normalized_path(leg.message.path),
+            path=normalized(leg.message.path),
             identity=caller.identity if called.socket is not None else "",
             server_name=server_name_of(called.socket),
             address=self._explainer.address_of(caller) or leg.message.address,
         )
+        self._arrive(_Call(caller.name, leg, called, percent), message)
+
+    def _arrive(self, call: _Call, message: Message) -> None:
+        """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
+        called = call.called
         proxy = self._explainer.proxy_of(called.first)
         if proxy is None:
-            self._end(percent, None, leg, called, message)
+            self._end(call.percent, None, call.leg, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
             scheme = "http" if called.socket is None else "https"
-            self._at_gateway(proxy, replace(message, scheme=scheme), target, percent)
+            self._at_gateway(proxy, replace(message, scheme=scheme), target, call.percent)
         else:
-            self._at_sidecar(proxy, message, _Call(caller.name, leg, called, percent))
+            self._at_sidecar(proxy, message, call)
 
     def _at_sidecar(self, proxy: Proxy, message: Message, call: _Call) -> None:
         prepared = self._explainer.prepared(proxy)
@@ -139,17 +171,19 @@ class Walk:
         if listener is None:  # a port that is not HTTP
             self._end(call.percent, None, leg, called, message)
             return
-        mode = self._explainer.catalog.peer_authentications.mode(
+        decision = self._explainer.catalog.peer_authentications.decision(
             proxy.namespace, proxy.labels, inbound.container_port
         )
-        connection = connection_to(listener, called.socket, mode.value, message.identity, proxy.identity)
+        connection = connection_to(listener, called.socket, decision, message.identity, proxy.identity)
         hop = _hop(HopKind.INBOUND, proxy, message, listener["name"], connection=connection)
         if not connection.accepted:
             self.hops.append(hop)
-            refused = Answer(503, connection.flag, connection.reason, call.caller)
+            # a caller without a proxy has nothing that would answer: it sees the connection end
+            status, flag = (503, connection.flag) if call.caller else (None, "")
+            refused = Answer(status, flag, connection.reason, call.caller)
             self._end(call.percent, refused, leg, called)
             return
-        judgement = judge(prepared, Inspected(message, *called.address), self._request.claims)
+        judgement = judge(prepared, Inspected(message, *called.address))
         hop = _judged(hop, judgement)
         self.hops.append(hop)
         self._end(call.percent, hop.answer, leg, called, judgement.message)

@@ -68,7 +68,7 @@ exchange, its statistics).
 _EXPLAIN = """\
 ## explain and real Envoys
 
-`localmesh explain` predicts from the same configuration what becomes of a request, without an Envoy.
+explain predicts from the same configuration what becomes of a request, without an Envoy.
 [Tests](../localmesh/tests/agreement) hold this against real Envoys: they apply generated configurations to a
 running mesh, and send requests made of the values in its rules, and of near misses, from workloads and from
 outside.
@@ -93,8 +93,8 @@ outside.
 | tokens | places, audiences, claims in headers; valid, expired, forged and missing ones |
 | mTLS | modes of the mesh, namespaces, workloads and ports |
 
-Not predicted are the answers of hosts outside the mesh, which pod of a workload answers, which of the weighted
-destinations, and headers that Envoys add for each other (`x-request-id`, `x-forwarded-…`, `x-envoy-…`).
+Not predicted are the answers of hosts outside the mesh, which pod of a workload answers, which of the
+weighted destinations, and headers that Envoys add for each other (`x-request-id`, `x-forwarded-…`, `x-envoy-…`).
 The [recorded behaviour](../tests/conformance/behaviour) of a real Istio, with its retries, timeouts and
 shares, is predicted as well.
 """
