@@ -94,7 +94,7 @@ outside.
 | mTLS | modes of the mesh, namespaces, workloads and ports |
 
 Not predicted are the answers of hosts outside the mesh, which pod of a workload answers, which of the
-weighted destinations, and headers that Envoys add for each other (`x-request-id`, `x-forwarded-…`, `x-envoy-…`).
+weighted destinations, and headers that Envoys add for each other, such as `x-request-id`.
 The [recorded behaviour](../tests/conformance/behaviour) of a real Istio, with its retries, timeouts and
 shares, is predicted as well.
 """
