@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SCENARIO ?=
 GATEWAY_PORT ?=
+GATEWAY_HTTPS_PORT ?=
 API_PORT ?=
 STATE ?=
 NAME =
@@ -28,7 +29,7 @@ demo: setup
 
 ## Start the mesh in the foreground: make up, make up SCENARIO=canary GATEWAY_PORT=8090 API_PORT=7090
 up: setup check-scenario
-	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") $(if $(STATE),--state "$(STATE)") --from-make --end-with-parent
+	@exec $(BIN)/localmesh up -k $(OVERLAY) $(if $(GATEWAY_PORT),--gateway-port "$(GATEWAY_PORT)") $(if $(GATEWAY_HTTPS_PORT),--gateway-https-port "$(GATEWAY_HTTPS_PORT)") $(if $(API_PORT),--api-port "$(API_PORT)") $(if $(STATE),--state "$(STATE)") --from-make --end-with-parent
 
 ## Run every test: lint, types, unit tests, whole meshes, the browser
 test: setup-dev lint types

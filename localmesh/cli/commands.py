@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Show pods, proxies, gateways and warnings.",
     "logs": "Print the log of a workload or of its proxy.",
     "proxy-config": "Print the Envoy configuration of a proxy.",
+    "certificate": "Make a certificate for hosts, for tests.",
     "rotate-certificates": "Issue new certificates to all proxies.",
     "down": "Stop the running mesh.",
 }

@@ -52,6 +52,9 @@ The recorder applies a case with pods that do nothing, waits until istiod has ex
 mark and waits until every proxy has it.
 From `istioctl proxy-config all` it then keeps the fields that affect behaviour. A recording contains only the
 differences from the mesh alone.
+The cases about TLS at gateways and towards hosts outside were recorded without a cluster, from the same code:
+the generator of that Istio, with the objects and proxies that the recorder would have applied. For 191 of the
+other 194 cases it gives exactly what was recorded from the cluster.
 
 For one pod of every workload and for the ingress gateway, the comparison covers:
 
