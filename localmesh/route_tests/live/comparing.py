@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from localmesh.explain import Answer, Explanation, HopKind, Message, Outcome
 from localmesh.problems.fields import listed
@@ -13,6 +13,10 @@ SAMPLES = 60
 """Requests for a case with several outcomes: one of 20 % is missed in one of 650,000 such cases."""
 _EXPECTED_IN_SAMPLES = 20.0
 """An outcome with at least these odds, in percent, must be seen."""
+
+_ARRIVAL = "a request at"
+_OF_UPSTREAM = "x-envoy-upstream-service-time"
+"""The header that Envoy adds to what it has not answered itself."""
 
 WorkloadOf = Callable[[str], str]
 """The workload of a pod, as `namespace/name`."""
@@ -42,17 +46,18 @@ def disagreements(
 ) -> Iterator[str]:
     """What Envoy did differently, in a line each."""
     explained = {_outcome(outcome): outcome.percent for outcome in explanation.outcomes}
-    seen = dict.fromkeys(_seen(answer, workload_of) for answer in answers)
+    seen = dict.fromkeys(_seen(answer, explained, workload_of) for answer in answers)
     others = [outcome for outcome in seen if outcome not in explained]
     missing = [
         outcome
         for outcome, percent in explained.items()
-        if percent >= _EXPECTED_IN_SAMPLES and outcome not in seen
+        if percent >= _EXPECTED_IN_SAMPLES and outcome not in seen and not _is_hashed(explanation)
     ]
     if others or missing:
         yield f"explained {listed(explained, 'or')}; Envoy: {listed(seen, 'or')}"
     for answer in answers:
-        arriving = [each for each in explanation.outcomes if _outcome(each) == _seen(answer, workload_of)]
+        own = _seen(answer, explained, workload_of)
+        arriving = [each for each in explanation.outcomes if _outcome(each) == own]
         message = arriving[0].message if arriving else None
         if message is not None and answer.arrived is not None:
             differing = dict(_differing(message, answer.arrived))
@@ -65,7 +70,7 @@ def disagreements(
 
 def _outcome(outcome: Outcome) -> str:
     if outcome.answer is None:
-        return f"a request at {outcome.namespace}/{outcome.workload}"
+        return f"{_ARRIVAL} {outcome.namespace}/{outcome.workload}"
     return _answer(outcome.answer)
 
 
@@ -76,10 +81,19 @@ def _answer(answer: Answer) -> str:
     return f"{answer.status}" + (f" to {location}" if location else "")
 
 
-def _seen(answer: LiveAnswer, workload_of: WorkloadOf) -> str:
+def _seen(answer: LiveAnswer, explained: Collection[str], workload_of: WorkloadOf) -> str:
+    """What happened; an application that does not name its pod is one of those that are explained."""
     if answer.pod:
-        return f"a request at {workload_of(answer.pod)}"
-    return _answer(Answer(answer.status, headers=answer.headers))
+        return f"{_ARRIVAL} {workload_of(answer.pod)}"
+    seen = _answer(Answer(answer.status, headers=answer.headers))
+    if seen not in explained and _OF_UPSTREAM in answer.headers:
+        return next((outcome for outcome in explained if outcome.startswith(_ARRIVAL)), seen)
+    return seen
+
+
+def _is_hashed(explanation: Explanation) -> bool:
+    """Whether equal requests go to the same pod."""
+    return any(hop.routing is not None and hop.routing.actions.hash_policy for hop in explanation.hops)
 
 
 def _differing(
@@ -92,10 +106,17 @@ def _differing(
         "path": (message.path, str(arrived.get("path"))),
         "host": (message.authority, headers.get("host")),
     }
-    pairs |= {name: (value, headers.get(name)) for name, value in message.headers.items() if _is_own(name)}
+    pairs |= {
+        name: (value, _joined(headers.get(name))) for name, value in message.headers.items() if _is_own(name)
+    }
     for name, (explained, seen) in pairs.items():
         if explained != seen:
             yield name, (explained, seen)
+
+
+def _joined(value: str | None) -> str | None:
+    """Several headers of one name as Envoy joins them: stubs add a space."""
+    return value.replace(", ", ",") if value is not None else None
 
 
 def _is_own(name: str) -> bool:

@@ -42,7 +42,7 @@ class Signer:
         return {"kty": "EC", "crv": "P-256", "kid": _KEY_ID, "alg": "ES256", "use": "sig", **coordinates}
 
     def token(self, claims: Mapping[str, Any]) -> str:
-        """A token with these claims, signed with ES256 (RFC 7518, 3.4); it is valid for an hour by default."""
+        """A token with these claims, signed with ES256 (RFC 7518, 3.4); it is valid for an hour."""
         header = {"alg": "ES256", "kid": _KEY_ID, "typ": "JWT"}
         payload = {"exp": int(time.time()) + _LIFETIME_SECONDS, **claims}
         signed = f"{_part(json.dumps(header).encode())}.{_part(json.dumps(payload).encode())}"
