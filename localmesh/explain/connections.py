@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from localmesh.explain.explanation import Connection, Tls
+from localmesh.catalog.security import PeerDecision
+from localmesh.explain.explanation import Connection, Reference, Tls
 
 Json = Mapping[str, Any]
 
@@ -44,20 +46,24 @@ def expected_identities(socket: Json | None) -> tuple[str, ...]:
     return tuple(name["exact"] for name in names if "exact" in name)
 
 
-def connection_to(listener: Json, socket: Json | None, mode: str, client: str, server: str) -> Connection:
-    """The connection to an inbound listener, whose port accepts what `mode` says."""
+def connection_to(
+    listener: Json, socket: Json | None, decision: PeerDecision, client: str, server: str
+) -> Connection:
+    """The connection to an inbound listener, whose port accepts what `decision` says."""
     tls = tls_of(socket)
+    policy = Reference(decision.resource, decision.path) if decision.resource is not None else None
+    connection = Connection(tls, decision.mode.value, client, server, policy)
     if not _has_chain_for(listener, socket):
         accepted = Tls.MUTUAL if tls is Tls.PLAIN else Tls.PLAIN
         reason = f"the caller sends {tls}, and the port accepts only {accepted}"
         # a sidecar closes a connection in plain text; TLS with a port in plain text fails while connecting
         flag = "UC" if tls is Tls.PLAIN else "UF,URX"
-        return Connection(tls, mode, client, server, accepted=False, reason=reason, flag=flag)
+        return replace(connection, accepted=False, reason=reason, flag=flag)
     expected = expected_identities(socket)
     if expected and server not in expected:
         reason = f"the caller expects the identity {' or '.join(expected)}, and the pod has {server}"
-        return Connection(tls, mode, client, server, accepted=False, reason=reason, flag="UF,URX")
-    return Connection(tls, mode, client, server)
+        return replace(connection, accepted=False, reason=reason, flag="UF,URX")
+    return connection
 
 
 def _has_chain_for(listener: Json, socket: Json | None) -> bool:

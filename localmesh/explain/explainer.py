@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from localmesh.catalog import Catalog, Pod, Proxy, ProxyKind
-from localmesh.explain.explanation import Explanation
+from localmesh.catalog import Address, Catalog, Pod, Proxy, ProxyKind
+from localmesh.explain.explanation import Destination, Explanation
 from localmesh.explain.from_manifests import find, placed, proxies
 from localmesh.explain.prepared import PreparedProxy, Tables
 from localmesh.explain.request import OUTSIDE, InvalidUrlError, Message, Request, message_of
+from localmesh.explain.upstreams import CalledPods, Upstream
 from localmesh.explain.walk import UNKNOWN_ADDRESS, Walk
+from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.manifests import Resource
 from localmesh.translate import TranslationCache, translate
 
@@ -28,7 +30,7 @@ class Explainer:
         self._tables = Tables()
         self._prepared: dict[tuple[str, str], PreparedProxy] = {}
         self._by_name = {(proxy.namespace, proxy.name): proxy for proxy in self.proxies}
-        self._found: dict[str, Proxy] = {}
+        self._found: dict[str, Proxy | Pod] = {}
         self._pods: Mapping[tuple[str, int], Pod] = {
             (address.host, address.port): pod for pod in catalog.pods for address in pod.addresses.values()
         }
@@ -54,18 +56,49 @@ class Explainer:
         if request.source == OUTSIDE:
             walk.enter(self._gateway_for(request))
         else:
-            proxy = self.proxy_named(request.source)
-            if proxy.kind is ProxyKind.GATEWAY:
-                walk.enter(proxy)
+            source = self.source_named(request.source)
+            if isinstance(source, Pod):
+                walk.call_directly(source)
+            elif source.kind is ProxyKind.GATEWAY:
+                walk.enter(source)
             else:
-                walk.leave(proxy)
+                walk.leave(source)
         return Explanation(request, tuple(walk.hops), tuple(walk.outcomes))
 
-    def proxy_named(self, name: str) -> Proxy:
-        """The first proxy of a workload, or that of a pod. Raises UnknownWorkloadError."""
+    def source_named(self, name: str) -> Proxy | Pod:
+        """The first proxy of a workload, or that of a pod; a pod itself if it has none.
+
+        Raises UnknownWorkloadError.
+        """
         if name not in self._found:
-            self._found[name] = find(self.proxies, name)
+            sources: list[Proxy | Pod] = list(self.proxies)
+            sources += [pod for pod in self.catalog.pods if (pod.namespace, pod.name) not in self._by_name]
+            self._found[name] = find(sources, name)
         return self._found[name]
+
+    def service_called(self, namespace: str, message: Message) -> Upstream:
+        """What a name means to a pod without a sidecar: the Service of Kubernetes and its pods."""
+        host, port = message.host, message.port
+        names = (host, *(f"{host}.{domain}" for domain in (f"{namespace}.{SERVICE_DOMAIN}", SERVICE_DOMAIN)))
+        names = (*names, f"{host}.cluster.local", host.rstrip("."))
+        service = next((found for name in names if (found := self.catalog.service(name))), None)
+        if service is None or service.is_entry or service.port(port) is None:
+            return Upstream(Destination("", host, port, is_external=service is None or service.is_entry))
+        target = next(each.target for each in service.ports if each.number == port)
+        ready = [
+            (pod, address)
+            for pod in self.catalog.pods_of(service)
+            if pod.ready and (address := pod.address(target)) is not None
+        ]
+        pods = tuple(pod.name for pod, _ in ready)
+        called: dict[str, list[tuple[Pod, Address]]] = {}
+        for pod, address in ready:
+            called.setdefault(pod.workload, []).append((pod, address))
+        groups = tuple(
+            CalledPods(of[0][0], tuple(pod.name for pod, _ in of), (of[0][1].host, of[0][1].port), None)
+            for of in called.values()
+        )
+        return Upstream(Destination("", service.host, port, pods=pods), None, groups)
 
     def prepared(self, proxy: Proxy) -> PreparedProxy:
         """A proxy with its configuration."""

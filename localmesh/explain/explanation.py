@@ -51,7 +51,8 @@ class Rule:
 
     `virtual_service` is `namespace/name`, "" for the default route of a Service and for unknown hosts.
     `index` is the rule's place in `spec.http`, `match_index` that of the match, None where it has none.
-    `name` is Envoy's: the rule's, and that of the match.
+    `name` is Envoy's: the rule's, and that of the match. `fields` are the fields that the rule sets, such as
+    `timeout`, by name.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Rule:
     match_index: int | None = None
     match: Json = field(default_factory=dict)
     reference: Reference | None = None
+    fields: Mapping[str, Reference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,19 @@ class Tls(StrEnum):
     MUTUAL = "mTLS"
     PLAIN = "plain text"
     OTHER = "TLS"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a cluster: its name and value in words, and the part of a DestinationRule that has it.
+
+    `level` is host, port, subset or subset port, or default where no DestinationRule says anything.
+    """
+
+    name: str
+    value: str
+    level: str
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,7 @@ class Destination:
     is_external: bool = False
     pods: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
     header_changes: tuple[HeaderChange, ...] = ()
 
 
@@ -172,6 +188,7 @@ class TokenCheck:
     claims: Json | None = None
     rejected: str = ""
     references: tuple[Reference, ...] = ()
+    """The rules of RequestAuthentications that apply to the workload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +290,7 @@ class Outcome:
     """One thing that can happen, with its odds in percent.
 
     `answer` is None if an application is asked: then it is one of `pods` of `workload`, with `message`;
-    outside the mesh these are empty.
+    outside the mesh these are empty. `response_changes` are made to the response, in this order.
     """
 
     percent: float
@@ -283,6 +300,7 @@ class Outcome:
     pods: tuple[str, ...] = ()
     answer: Answer | None = None
     message: Message | None = None
+    response_changes: tuple[HeaderChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from localmesh.explain.cors import cors_changes, preflight_answer
 from localmesh.explain.explanation import (
     Actions,
     Answer,
     Destination,
+    HeaderChange,
     Mirror,
     Routing,
     SkippedRule,
@@ -22,9 +24,10 @@ from localmesh.explain.route_actions import (
     header_changes_of,
     percent_of,
     redirected,
+    response_changes,
     rewritten,
 )
-from localmesh.explain.route_tables import RouteTable, choose
+from localmesh.explain.route_tables import choose
 from localmesh.explain.upstreams import Upstream
 
 Json = Mapping[str, Any]
@@ -34,11 +37,15 @@ _NO_ROUTE = Answer(404, "NR", "no route matches")
 
 
 class Leg(NamedTuple):
-    """One way on from a proxy: a destination with its share, and the request as it is sent there."""
+    """One way on from a proxy: a destination with its share, and the request as it is sent there.
+
+    `response_changes` are those of the route and of its CORS policy.
+    """
 
     destination: Destination
     upstream: Upstream
     message: Message
+    response_changes: tuple[HeaderChange, ...] = ()
 
 
 class Routed(NamedTuple):
@@ -49,48 +56,49 @@ class Routed(NamedTuple):
     answer: Answer | None = None
 
 
-def route(prepared: PreparedProxy, table_name: str, message: Message) -> Routed:
-    """What a route configuration of a proxy makes of a request."""
+def route(
+    prepared: PreparedProxy, table_name: str, message: Message, judged: Message | None = None
+) -> Routed:
+    """What a route configuration of a proxy makes of a request.
+
+    Envoy chooses the route before its filters run; `judged` is the request after those that judge it.
+    """
     table = prepared.route_table(table_name)
-    if table is None:
-        return Routed(Routing(table_name), answer=_NO_ROUTE)
-    virtual_host, domain = table.virtual_host(message)
-    if virtual_host is None:
+    virtual_host, domain = table.virtual_host(message) if table else (None, "")
+    if table is None or virtual_host is None:
         return Routed(Routing(table_name), answer=_NO_ROUTE)
     if virtual_host.get("requireTls") == "ALL" and message.scheme == "http":
         return Routed(Routing(table_name, virtual_host["name"], domain), answer=_to_https(message))
-    return _routed(prepared, table, virtual_host, domain, message)
-
-
-def _routed(
-    prepared: PreparedProxy, table: RouteTable, virtual_host: Json, domain: str, message: Message
-) -> Routed:
     choice = choose(virtual_host, message)
-    skipped = tuple(
-        SkippedRule(prepared.rule(table, virtual_host, other), failed) for other, failed in choice.skipped
-    )
-    chosen = choice.route
-    if chosen is None:
-        return Routed(Routing(table.name, virtual_host["name"], domain, skipped=skipped), answer=_NO_ROUTE)
-    legs = tuple(_legs(prepared, chosen, message)) if "route" in chosen else ()
     routing = Routing(
-        table.name,
+        table_name,
         virtual_host["name"],
         domain,
-        prepared.rule(table, virtual_host, chosen),
-        skipped,
-        prepared.tables.of(chosen, lambda route: _actions(prepared, route)),
-        tuple(leg.destination for leg in legs),
+        skipped=tuple(
+            SkippedRule(prepared.rule(table, virtual_host, other), failed) for other, failed in choice.skipped
+        ),
     )
+    if choice.route is None:
+        return Routed(routing, answer=_NO_ROUTE)
+    rule = prepared.rule(table, virtual_host, choice.route)
+    return _acted(prepared, choice.route, replace(routing, rule=rule), judged or message)
+
+
+def _acted(prepared: PreparedProxy, chosen: Json, routing: Routing, message: Message) -> Routed:
+    """What the chosen route does."""
+    actions = prepared.tables.of(chosen, lambda route: _actions(prepared, route))
     if "redirect" in chosen:
-        return Routed(routing, answer=redirected(message, chosen))
+        return Routed(replace(routing, actions=actions), answer=redirected(message, chosen))
     if "directResponse" in chosen:
-        return Routed(routing, answer=direct_answer(chosen))
-    return Routed(routing, legs)
+        return Routed(replace(routing, actions=actions), answer=direct_answer(message, chosen))
+    legs = tuple(_legs(prepared, chosen, message))
+    routing = replace(routing, actions=actions, destinations=tuple(leg.destination for leg in legs))
+    preflight = preflight_answer(actions.cors, message)
+    return Routed(routing, () if preflight else legs, preflight)
 
 
 def _to_https(message: Message) -> Answer:
-    location = f"https://{message.host}{message.path}"
+    location = f"https://{message.authority}{message.path}"
     return Answer(301, cause="the server of the Gateway redirects to HTTPS", headers={"location": location})
 
 
@@ -98,7 +106,7 @@ def _legs(prepared: PreparedProxy, chosen: Json, message: Message) -> Iterator[L
     action = chosen["route"]
     if "cluster" in action:
         upstream = prepared.upstreams.named(action["cluster"])
-        yield Leg(upstream.destination, upstream, rewritten(message, chosen))
+        yield _leg(upstream, upstream.destination, message, chosen)
         return
     entries = action["weightedClusters"]["clusters"]
     total = sum(entry["weight"] for entry in entries)
@@ -109,7 +117,17 @@ def _legs(prepared: PreparedProxy, chosen: Json, message: Message) -> Iterator[L
             percent=100.0 * entry["weight"] / total,
             header_changes=header_changes_of(entry),
         )
-        yield Leg(destination, upstream, rewritten(message, chosen, entry))
+        yield _leg(upstream, destination, message, chosen, entry)
+
+
+def _leg(
+    upstream: Upstream, destination: Destination, message: Message, chosen: Json, *weighted: Json
+) -> Leg:
+    """One way on; the response is changed by the destination, then by the route, then by the CORS filter."""
+    sent = rewritten(message, chosen, *weighted)
+    policy = (chosen.get("typedPerFilterConfig") or {}).get(_CORS)
+    changes = (*response_changes(sent, *weighted, chosen), *cors_changes(policy, message))
+    return Leg(destination, upstream, sent, changes)
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:

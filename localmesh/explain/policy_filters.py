@@ -46,23 +46,19 @@ def path_permission(value: Json, inspected: Inspected) -> bool:
     return string_matches(value["path"], inspected.message.bare_path)
 
 
+@lru_cache(maxsize=512)
 def template_pattern(template: str) -> re.Pattern[str]:
     """A path template as a regular expression: `*` is one segment, `**` any number of them."""
-    return _template_pattern(template)
-
-
-@lru_cache(maxsize=512)
-def _template_pattern(template: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*?)", template)
     forms = {"*": "[^/]+", "**": ".*"}
     return re.compile("".join(forms.get(part, re.escape(part)) for part in parts))
 
 
-def claim_value(claims: Json | None, path: Sequence[Json]) -> Any:
-    """The value of a claim; the first key of the path is the whole payload. None: there is none."""
+def claim_at(claims: Json | None, names: Sequence[str]) -> Any:
+    """The value of a claim, nested if there are several names; None: there is none."""
     value: Any = claims
-    for key in path[1:]:
-        value = value.get(key["key"]) if isinstance(value, Mapping) else None
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
@@ -84,7 +80,7 @@ def _is_in(block: Json, address: str) -> bool:
         return False
 
 
-def _remote_address(message: Message) -> str:
+def remote_address(message: Message) -> str:
     """The address of the client: the last that a proxy has added to `x-forwarded-for`, else the sender's."""
     forwarded = message.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     return forwarded or message.address
@@ -114,8 +110,8 @@ _MATCHERS: Mapping[str, _Matcher] = {
     "requestedServerName": lambda value, inspected: string_matches(value, inspected.message.server_name),
     "authenticated": _authenticated,
     "directRemoteIp": lambda value, inspected: _is_in(value, inspected.message.address),
-    "remoteIp": lambda value, inspected: _is_in(value, _remote_address(inspected.message)),
+    "remoteIp": lambda value, inspected: _is_in(value, remote_address(inspected.message)),
     "metadata": lambda value, inspected: _value_matches(
-        value["value"], claim_value(inspected.claims, value["path"])
+        value["value"], claim_at(inspected.claims, [key["key"] for key in value["path"][1:]])
     ),
 }

@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from localmesh.catalog import MESH, Catalog, Pod, Proxy, ProxyKind, VirtualService
+from localmesh.catalog.virtual_services import RuleOrigin
 from localmesh.explain.explanation import Reference, Rule
 from localmesh.explain.route_tables import RouteTable
+from localmesh.explain.settings import settings_of
 from localmesh.explain.upstreams import Upstreams
 from localmesh.translate import ProxyConfig
 from localmesh.translate.keys import Source
@@ -54,6 +56,14 @@ class PreparedProxy:
         self.tables = tables
         self._pods = pods
         self._rules: dict[tuple[str, int], Mapping[int, Rule]] = {}
+        self._remembered: dict[object, Any] = {}
+
+    def remembered(self, derive: Callable[[PreparedProxy], Made]) -> Made:
+        """What a function derives from this proxy, which never changes; computed once."""
+        if derive not in self._remembered:
+            self._remembered[derive] = derive(self)
+        made: Made = self._remembered[derive]
+        return made
 
     @property
     def is_gateway(self) -> bool:
@@ -72,9 +82,15 @@ class PreparedProxy:
     @cached_property
     def upstreams(self) -> Upstreams:
         """The clusters."""
-        config = self.config
+        config, namespace = self.config, self.proxy.namespace
         upstreams: Upstreams = self.tables.of(
-            config.clusters, lambda clusters: Upstreams(clusters, config.endpoints, self._pods)
+            config.clusters,
+            lambda clusters: Upstreams(
+                clusters,
+                config.endpoints,
+                self._pods,
+                lambda cluster: settings_of(self.catalog, namespace, cluster),
+            ),
         )
         return upstreams
 
@@ -153,7 +169,17 @@ def _rule(virtual_service: VirtualService, index: int, match: Any, route: Json) 
         match_index=match_index,
         match=route["match"],
         reference=Reference(origin.resource, path),
+        fields=dict(_fields(virtual_service, origin)),
     )
+
+
+def _fields(virtual_service: VirtualService, origin: RuleOrigin) -> Iterator[tuple[str, Reference]]:
+    """The fields of a rule, and those that a delegate's inherits from its root."""
+    if origin.root is not None:
+        for field, _ in virtual_service.resource.root.at(origin.root).entries():
+            yield field, Reference(virtual_service.resource, origin.root / field)
+    for field, _ in origin.resource.root.at(origin.path).entries():
+        yield field, Reference(origin.resource, origin.path / field)
 
 
 def _owner(route: Json) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog import Pod
 from localmesh.explain.connections import transport_socket
-from localmesh.explain.explanation import Destination
+from localmesh.explain.explanation import Destination, Setting
 from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH
 
 Json = Mapping[str, Any]
@@ -41,11 +41,16 @@ class Upstreams:
     """The clusters of all proxies that have the same; each is looked at once."""
 
     def __init__(
-        self, clusters: tuple[Json, ...], assignments: tuple[Json, ...], pods: Mapping[Endpoint, Pod]
+        self,
+        clusters: tuple[Json, ...],
+        assignments: tuple[Json, ...],
+        pods: Mapping[Endpoint, Pod],
+        settings: Callable[[Json], tuple[Setting, ...]],
     ) -> None:
         self._clusters = {cluster["name"]: cluster for cluster in clusters}
         self._assignments = {assignment["clusterName"]: assignment for assignment in assignments}
         self._pods = pods
+        self._settings = settings
         self._known: dict[str, Upstream] = {}
 
     def named(self, name: str) -> Upstream:
@@ -71,6 +76,7 @@ class Upstreams:
             is_external="clusterType" in cluster or (bool(endpoints) and not own),
             pods=tuple(self._pods[address].name for address in own),
             endpoints=tuple(f"{address}:{number}" for (address, number), _ in endpoints),
+            settings=self._settings(cluster),
         )
         return Upstream(destination, cluster, tuple(self._called(cluster, endpoints)))
 

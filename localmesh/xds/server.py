@@ -220,6 +220,8 @@ async def _update(session: Session, before: Snapshot, after: Snapshot, *, again:
     await session.push(ENDPOINTS, after.of(ENDPOINTS))
     for type_url in (EXTENSION, LISTENER, SCOPE):
         await session.push(type_url, after.of(type_url), again=again)
+    # a new listener has asked for its certificates before it is acknowledged, and accepts nothing without
+    await session.settled(SECRET)
     await session.subscribed(ROUTE, frozenset(after.of(ROUTE)))
     await session.push(ROUTE, after.of(ROUTE), again=again)
     if clusters_changed:

@@ -90,7 +90,9 @@ class Encoder:
         self._encoded_since = 0
 
     def snapshot(self, config: ProxyConfig, secrets: tuple[Json, ...] = ()) -> Snapshot:
-        """The snapshot of one proxy's configuration and its certificates."""
+        """The snapshot of one proxy's configuration and its own certificate."""
+        credentials = self._resources(SECRET, config.secrets)
+        own = self._resources(SECRET, secrets)
         return Snapshot(
             {
                 CLUSTER: self._resources(CLUSTER, config.clusters),
@@ -99,7 +101,7 @@ class Encoder:
                 SCOPE: self._resources(SCOPE, config.scopes),
                 ROUTE: self._resources(ROUTE, config.routes),
                 EXTENSION: self._resources(EXTENSION, config.policies),
-                SECRET: self._resources(SECRET, secrets),
+                SECRET: Resources({**own, **credentials}) if credentials else own,
             }
         )
 
