@@ -53,9 +53,9 @@ format: setup-dev
 golden: setup-dev
 	@$(BIN)/pytest -q --update-golden -m "not mesh and not browser and not cluster" -k golden
 
-## Generate 2,000 meshes of VirtualServices and DestinationRules, and let Envoy validate the translation of each
+## Let Envoy validate 2,000 generated objects, and hold what explain says of 2,000 requests against real Envoys
 fuzz: setup-dev
-	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s --timeout 0 localmesh/tests/fuzz localmesh/tests/analysis/test_missing_clusters.py
+	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s --timeout 0 localmesh/tests/fuzz localmesh/tests/agreement localmesh/tests/analysis/test_missing_clusters.py
 
 ## Measure speed and memory, as ratios against named peers
 bench: setup

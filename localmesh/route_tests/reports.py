@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -49,7 +50,7 @@ def text(report: Report, *, quiet: bool = False, with_coverage: bool = False) ->
         shown = [entry for entry in results if not (quiet and entry[0].passed)]
         if shown:
             lines += [file, *(line for result, loaded in shown for line in _case_lines(result, loaded)), ""]
-    lines.append(_counts(report))
+    lines += [_counts(report), *_live_lines(report)]
     lines += _coverage_lines(report, with_rules=with_coverage or not report.covers_enough)
     return "\n".join(lines)
 
@@ -64,6 +65,8 @@ def _details(result: CaseResult, loaded: LoadResult) -> Iterator[str]:
     for difference in result.differences:
         yield f"{difference.field}: expected {difference.expected}"
         yield f"{' ' * len(difference.field)}  observed {difference.observed}"
+    for disagreement in result.live.disagreements if result.live else ():
+        yield f"live: {disagreement}"
     if result.rule is not None:
         yield f"rule: {_rule_text(result.rule)}"
         yield f"      {position(result.rule, loaded)}"
@@ -84,6 +87,23 @@ def position(reference: Reference, loaded: LoadResult) -> str:
 def _counts(report: Report) -> str:
     total, failed = len(report.results), len(report.failed)
     return f"{_counted(total, 'case')}: {total - failed:,} passed, {failed:,} failed"
+
+
+def _live_lines(report: Report) -> Iterator[str]:
+    """How many requests were sent, and the cases of which none were."""
+    live = [(result.case, result.live) for result, _ in report.results if result.live is not None]
+    if not live:
+        return
+    sent = [each for _, each in live if not each.not_sent]
+    disagreeing = sum(bool(each.disagreements) for each in sent)
+    requests = sum(each.requests for each in sent)
+    yield (
+        f"live: {_counted(requests, 'request')} for {_counted(len(sent), 'case')}, "
+        f"Envoy disagrees with {disagreeing or 'none'}"
+    )
+    for case, each in live:
+        if each.not_sent:
+            yield f"  not sent: {case.name} ({each.not_sent})"
 
 
 def _coverage_lines(report: Report, *, with_rules: bool) -> Iterator[str]:
@@ -138,6 +158,7 @@ def _case_json(result: CaseResult, loaded: LoadResult) -> dict[str, Any]:
             for each in result.differences
         ],
         "rule": _reference_json(result.rule, loaded) if result.rule is not None else None,
+        "live": asdict(result.live) if result.live is not None else None,
     }
 
 
@@ -161,12 +182,20 @@ def _junit_cases(report: Report) -> Iterable[JunitCase]:
     for result, loaded in report.results:
         failure = None
         if not result.passed:
-            first = result.differences[0]
-            message = f"{first.field}: expected {first.expected}, observed {first.observed}"
-            failure = JunitFailure(message, first.field, "\n".join(_details(result, loaded)))
+            field, message = _first(result)
+            failure = JunitFailure(message, field, "\n".join(_details(result, loaded)))
         yield JunitCase(result.case.name, failure, file=result.case.file, line=result.case.line)
     if report.coverage_at_least is not None:
         summary, *rules = _coverage_lines(report, with_rules=True)
         details = "\n".join((summary, *rules))
         covered = None if report.covers_enough else JunitFailure(summary, "coverage", details)
         yield JunitCase("coverage", covered, output=details)
+
+
+def _first(result: CaseResult) -> tuple[str, str]:
+    """The field of the first difference and what it is, or what Envoy did."""
+    for difference in result.differences:
+        return difference.field, (
+            f"{difference.field}: expected {difference.expected}, observed {difference.observed}"
+        )
+    return "live", result.live.disagreements[0] if result.live else ""

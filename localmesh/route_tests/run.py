@@ -18,6 +18,18 @@ from localmesh.route_tests.written import written_differences
 
 
 @dataclass(frozen=True, slots=True)
+class LiveResult:
+    """What real Envoys did with the requests of a case: where this is not what is explained.
+
+    `not_sent` is the reason if no request was sent.
+    """
+
+    requests: int
+    disagreements: tuple[str, ...] = ()
+    not_sent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
     """A case, what is not as expected, and the rule that decides about its request."""
 
@@ -25,11 +37,12 @@ class CaseResult:
     differences: tuple[Difference, ...]
     explanation: Explanation
     rule: Reference | None = None
+    live: LiveResult | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether everything is as expected."""
-        return not self.differences
+        """Whether everything is as expected, and real Envoys agree if they were asked."""
+        return not self.differences and not (self.live and self.live.disagreements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,11 @@ class Run:
     loaded: LoadResult
     results: tuple[CaseResult, ...]
     coverage: Coverage = field(default_factory=Coverage)
+
+    @property
+    def names_no_source(self) -> bool:
+        """Whether requests enter where their hosts are routed, so that callers and Gateways are added."""
+        return any(result.case.request.source == ANY_SOURCE for result in self.results)
 
 
 def run_cases(cases: Sequence[Case], loaded: LoadResult) -> Run:

@@ -54,6 +54,11 @@ class Snapshot:
 
     resources: Mapping[str, Resources]
 
+    @property
+    def size(self) -> int:
+        """The number of resources."""
+        return sum(map(len, self.resources.values()))
+
     def of(self, type_url: str) -> Resources:
         """The resources of a type, by name."""
         return self.resources.get(type_url, _NONE)

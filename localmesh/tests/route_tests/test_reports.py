@@ -136,6 +136,7 @@ def test_the_json_report(capsys: pytest.CaptureFixture[str]) -> None:
             "field": "spec.http[0].match[0]",
             "position": "shop.yaml:81",
         },
+        "live": None,
     }
     coverage = report["coverage"]
     assert (coverage["reached"], coverage["rules"], coverage["percent"]) == (3, 7, 42.86)
