@@ -8,12 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from localmesh.cli.commands import run
 from tests.github_action import ACTION, Runner
 from tests.live import ROOT
 
@@ -68,29 +70,42 @@ def test_the_validation_reports_to_code_scanning(checkout: Path) -> None:
 
 def test_the_difference_is_a_comment_and_a_summary(checkout: Path) -> None:
     """In words, in a block of Markdown; the outputs say where it is."""
-    run = runner(checkout)
+    step = runner(checkout)
 
-    finished = run.run("diff")
+    finished = step.run("diff")
 
     assert finished.returncode == 0, finished.stderr
-    outputs = dict(line.split("=") for line in run.output.read_text().splitlines())
+    outputs = dict(line.split("=") for line in step.output.read_text().splitlines())
     assert outputs["different"] == "true"
     comment = Path(outputs["file"]).read_text()
-    assert comment == run.summary.read_text()
+    assert comment == step.summary.read_text()
     assert "**shop.yaml routes.yaml**\n\n```text\n" in comment
     assert "    all requests: v1 90 % → 50 %, v2 10 % → 50 %\n" in comment
 
 
 def test_no_difference_is_said(checkout: Path) -> None:
     """The comment is not posted then, and the summary says that nothing changes."""
-    git(checkout, "checkout", "--quiet", ".")
-    run = runner(checkout)
+    step = replace(runner(checkout), programs=recorder(checkout.parent))
 
-    finished = run.run("diff")
+    finished = step.run("diff")
 
     assert finished.returncode == 0, finished.stderr
-    assert "different=false" in run.output.read_text()
-    assert run.summary.read_text().endswith("\nNothing.\n")
+    assert calls(checkout.parent) == ["diff --since HEAD shop.yaml routes.yaml"]
+    assert "different=false" in step.output.read_text()
+    assert step.summary.read_text().endswith("\nNothing.\n")
+
+
+def recorder(folder: Path) -> Path:
+    """A folder with a program `localmesh` that writes down how it is called, and succeeds."""
+    program = folder / "recorder" / "localmesh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >>{folder}/calls\n')
+    program.chmod(0o755)
+    return program.parent
+
+
+def calls(folder: Path) -> list[str]:
+    return (folder / "calls").read_text().splitlines()
 
 
 def test_a_revision_that_cannot_be_read_fails_the_step(checkout: Path) -> None:
@@ -118,15 +133,25 @@ def test_without_manifests_the_action_says_which_inputs_there_are(checkout: Path
     )
 
 
-def test_kustomizations_are_meshes_by_themselves(tmp_path: Path) -> None:
-    """Two overlays of one base, which together would define every object twice."""
-    overlays = "istio/overlays/canary\nistio/overlays/retry\n"
-    run = Runner(ROOT, tmp_path, PROGRAMS, {"kustomizations": overlays})
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ("validate", ["validate --strict -k deploy/a", "validate --strict -k deploy/b"]),
+        ("diff", ["diff --since HEAD deploy/a", "diff --since HEAD deploy/b"]),
+        ("test", ["test --coverage-at-least 90 deploy"]),
+    ],
+)
+def test_kustomizations_are_meshes_by_themselves(checkout: Path, step: str, expected: list[str]) -> None:
+    """Overlays of one base would define every object twice in one mesh; empty lines are left out."""
+    inputs = {"kustomizations": "deploy/a\n\ndeploy/b\n", "tests": "deploy\n", "strict": "true"}
+    others = {"compare-with": "HEAD", "coverage-at-least": "90"}
+    temporary = checkout.parent / "runner"
+    temporary.mkdir()
 
-    finished = run.run("validate")
+    finished = Runner(checkout, temporary, recorder(checkout.parent), inputs | others).run(step)
 
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.count("0 errors") == 2
+    assert calls(checkout.parent) == expected
 
 
 def test_every_input_is_documented_and_used() -> None:
@@ -140,21 +165,19 @@ def test_every_input_is_documented_and_used() -> None:
 
 
 @pytest.mark.parametrize("configured", CONFIGURED, ids=[hook["id"] for hook in CONFIGURED])
-def test_the_hooks_of_pre_commit_pass_on_the_example(configured: dict[str, Any], tmp_path: Path) -> None:
+def test_the_hooks_of_pre_commit_pass_on_the_example(
+    configured: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each as pre-commit calls it: the entry, the arguments, and the changed files if it takes them."""
     (hook,) = (hook for hook in HOOKS if hook["id"] == configured["id"])
     files = ["shop.yaml", "routes.yaml"] if hook.get("pass_filenames", True) else []
     program, *words = shlex.split(hook["entry"])
 
-    finished = subprocess.run(
-        [PROGRAMS / program, *words, *configured.get("args", []), *files],
-        cwd=EXAMPLE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    monkeypatch.chdir(EXAMPLE)
 
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    status = run([*words, *configured.get("args", []), *files])
+
+    assert (program, status) == ("localmesh", 0), capsys.readouterr()
 
 
 def test_every_hook_is_in_the_example() -> None:
