@@ -142,7 +142,7 @@ def test_sarif_names_rule_and_line(folder: Path) -> None:
     ("arguments", "message"),
     [
         ([], "no manifests: give a FILE, a DIR or -k DIR (a kustomization)"),
-        (["nope.yaml"], "nope.yaml does not exist"),
+        (["nope.yaml"], "Path 'nope.yaml' does not exist"),
         (["--each", "-k", "."], "--each validates files"),
         (["--each", "empty"], "no .yaml, .yml or .json files in empty"),
         (["-o", "xml", "route.yaml"], "'xml' is not one of"),
