@@ -18,7 +18,10 @@ LocalmeshError                  exit status 1
  · StateFolderInUseError        runtime.processes.process_supervisor
  x InvalidInputError            exit status 2
    · InvalidRequestError
+   · InvalidUrlError            explain.request
    · ManifestError              problems
+   · RevisionError              manifests.revisions
+   · UnknownSideError           diff.sides
    · UnknownWorkloadError       explain.from_manifests
 
 Any other exception is a bug: it is logged with its traceback and never reported as one of these.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json as json_format
 from collections.abc import Iterable
 from typing import Any
-from xml.etree import ElementTree
 
 from localmesh import __version__
 from localmesh.analysis.validation import FileReport
+from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
 from localmesh.problems import Problem, Severity
 from localmesh.problems.codes import CODES
 
@@ -38,25 +38,14 @@ def json(reports: Iterable[FileReport]) -> str:
 
 def junit(reports: Iterable[FileReport]) -> str:
     """One test case for each file, which fails if the file has errors; warnings are its output."""
-    reports = list(reports)
-    suite = ElementTree.Element(
-        "testsuite",
-        name="localmesh validate",
-        tests=str(len(reports)),
-        failures=str(sum(bool(report.errors) for report in reports)),
-    )
-    for report in reports:
-        case = ElementTree.SubElement(suite, "testcase", classname="localmesh.validate", name=report.file)
-        errors, warnings = _of(report, Severity.ERROR), _of(report, Severity.WARNING)
-        if errors:
-            failure = ElementTree.SubElement(case, "failure", message=errors[0].message, type=errors[0].code)
-            failure.text = "\n\n".join(map(str, errors))
-        if warnings:
-            ElementTree.SubElement(case, "system-out").text = "\n\n".join(map(str, warnings))
-    root = ElementTree.Element("testsuites")
-    root.append(suite)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+    return junit_report("localmesh validate", "localmesh.validate", map(_junit_case, reports))
+
+
+def _junit_case(report: FileReport) -> JunitCase:
+    errors, warnings = _of(report, Severity.ERROR), _of(report, Severity.WARNING)
+    details = "\n\n".join(map(str, errors))
+    failure = JunitFailure(errors[0].message, errors[0].code, details) if errors else None
+    return JunitCase(report.file, failure, "\n\n".join(map(str, warnings)))
 
 
 def sarif(reports: Iterable[FileReport]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from localmesh.catalog.conversion_cache import ConversionCache
@@ -13,10 +14,37 @@ from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.virtual_services import exported
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.manifests import Resource
+from localmesh.problems import FieldPath
 
 _BLOCKS = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
 
 Policy = Mapping[str, Any]
+
+
+class PolicyLevel(StrEnum):
+    """The part of a DestinationRule that a setting comes from."""
+
+    HOST = "host"
+    PORT = "port"
+    SUBSET = "subset"
+    SUBSET_PORT = "subset port"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOrigin:
+    """Where a traffic policy is written: the field of a DestinationRule."""
+
+    resource: Resource
+    path: FieldPath
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBlock:
+    """A block of a traffic policy, such as `loadBalancer`, and where it comes from."""
+
+    settings: Policy
+    level: PolicyLevel
+    origin: PolicyOrigin | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +54,8 @@ class Subset:
     name: str
     labels: Mapping[str, str]
     policy: Policy | None
+    origin: PolicyOrigin | None = field(default=None, compare=False, repr=False)
+    """Where its policy is written."""
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether endpoints with these labels are part of the subset."""
@@ -42,6 +72,8 @@ class DestinationRule:
     policy: Policy | None
     subsets: tuple[Subset, ...]
     export_to: tuple[str, ...]
+    origin: PolicyOrigin | None = field(default=None, compare=False, repr=False)
+    """Where its policy is written."""
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
@@ -51,29 +83,49 @@ class DestinationRule:
         return next((subset for subset in self.subsets if subset.name == name), None)
 
     def policy_for(self, port: int, subset: Subset | None = None) -> Policy:
-        """The traffic policy of a port and subset.
+        """The traffic policy of a port and subset."""
+        return {name: block.settings for name, block in self.blocks_for(port, subset).items()}
+
+    def blocks_for(self, port: int, subset: Subset | None = None) -> Mapping[str, PolicyBlock]:
+        """The blocks of the traffic policy of a port and subset.
 
         Port-level settings replace everything for their port; a subset's blocks replace the rule's
         block by block (Istio, "Destination Rule", `TrafficPolicy.portLevelSettings` and `Subset`).
         """
-        rule_policy, _ = _for_port(self.policy, port)
+        of_rule = _for_port(self.policy, port, self.origin, PolicyLevel.HOST, PolicyLevel.PORT)
         if subset is None or subset.policy is None:
-            return rule_policy or {}
-        own, by_port = _for_port(subset.policy, port)
-        own = own or {}
-        if by_port:
+            return of_rule
+        own = _for_port(subset.policy, port, subset.origin, PolicyLevel.SUBSET, PolicyLevel.SUBSET_PORT)
+        if _settings_for(subset.policy, port) is not None:
             return own
-        return {**(rule_policy or {}), **{block: own[block] for block in _BLOCKS if block in own}}
+        return {**of_rule, **own}
 
 
-def _for_port(policy: Policy | None, port: int) -> tuple[Policy | None, bool]:
-    """The policy for a port without its `portLevelSettings`, and whether it came from there."""
-    if policy is None:
-        return None, False
-    for setting in policy.get("portLevelSettings") or ():
+def _settings_for(policy: Policy, port: int) -> tuple[int, Policy] | None:
+    """The settings for a port, with their place among `portLevelSettings`."""
+    for index, setting in enumerate(policy.get("portLevelSettings") or ()):
         if (setting.get("port") or {}).get("number") == port:
-            return {block: setting[block] for block in _BLOCKS if block in setting}, True
-    return {block: policy[block] for block in _BLOCKS if block in policy}, False
+            return index, setting
+    return None
+
+
+def _for_port(
+    policy: Policy | None, port: int, origin: PolicyOrigin | None, level: PolicyLevel, port_level: PolicyLevel
+) -> Mapping[str, PolicyBlock]:
+    """The blocks of a policy for a port."""
+    own = _settings_for(policy or {}, port)
+    if own is not None:
+        index, policy = own
+        level = port_level
+        if origin is not None:
+            origin = PolicyOrigin(origin.resource, origin.path / "portLevelSettings" / index)
+    return {
+        block: PolicyBlock(
+            policy[block], level, origin and PolicyOrigin(origin.resource, origin.path / block)
+        )
+        for block in _BLOCKS
+        if policy is not None and block in policy
+    }
 
 
 def destination_rules(objects: Objects, conversions: ConversionCache) -> tuple[DestinationRule, ...]:
@@ -88,23 +140,31 @@ def destination_rules(objects: Objects, conversions: ConversionCache) -> tuple[D
 
 def _destination_rule(resource: Resource) -> DestinationRule:
     spec = resource.spec
+    path = FieldPath("spec")
     return DestinationRule(
         namespace=resource.namespace,
         name=resource.name,
         host=full_host(spec["host"], resource.namespace),
         policy=spec.get("trafficPolicy"),
         subsets=tuple(
-            Subset(subset["name"], dict(subset.get("labels") or {}), subset.get("trafficPolicy"))
-            for subset in spec.get("subsets") or ()
+            Subset(
+                subset["name"],
+                dict(subset.get("labels") or {}),
+                subset.get("trafficPolicy"),
+                PolicyOrigin(resource, path / "subsets" / index / "trafficPolicy"),
+            )
+            for index, subset in enumerate(spec.get("subsets") or ())
         ),
         export_to=tuple(spec.get("exportTo") or ()),
+        origin=PolicyOrigin(resource, path / "trafficPolicy"),
     )
 
 
 def _merge(first: DestinationRule, other: DestinationRule) -> DestinationRule:
     known = {subset.name for subset in first.subsets}
     added = tuple(subset for subset in other.subsets if subset.name not in known)
-    return replace(first, policy=first.policy or other.policy, subsets=first.subsets + added)
+    writer = first if first.policy else other
+    return replace(first, policy=writer.policy, origin=writer.origin, subsets=first.subsets + added)
 
 
 class RuleIndex:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -12,12 +12,14 @@ from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.manifests import Resource
+from localmesh.problems import FieldPath
 
 TRUST_DOMAIN = "cluster.local"
 SPIFFE = "spiffe://"
 ROOT_NAMESPACE = "istio-system"
 """The namespace whose policies, Sidecars and exported DestinationRules apply to the whole mesh."""
 
+_MTLS = FieldPath("spec", "mtls", "mode")
 _DRY_RUN = "istio.io/dry-run"
 
 JwtRule = Mapping[str, Any]
@@ -150,6 +152,16 @@ class PeerAuthentication:
     scope: PolicyScope
     mode: MutualTls | None
     ports: Mapping[int, MutualTls | None]
+    resource: Resource | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDecision:
+    """What a port accepts, and the object and field that say so; None for the mesh's default."""
+
+    mode: MutualTls
+    resource: Resource | None = None
+    path: FieldPath = _MTLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +175,31 @@ class PeerAuthentications:
 
     def mode(self, namespace: str, labels: Mapping[str, str], port: int) -> MutualTls:
         """What a container port of a workload accepts; PERMISSIVE by default."""
-        mode = self.namespace_mode(namespace)
+        return self.decision(namespace, labels, port).mode
+
+    def decision(self, namespace: str, labels: Mapping[str, str], port: int) -> PeerDecision:
+        """What a container port of a workload accepts, with the object that decides it."""
         own = self._workload_policy(namespace, labels)
-        if own is None:
-            return mode
-        return own.ports.get(port) or own.mode or mode
+        if own is not None:
+            of_port = own.ports.get(port)
+            if of_port is not None:
+                path = FieldPath("spec", "portLevelMtls", str(port), "mode")
+                return PeerDecision(of_port, own.resource, path)
+            if own.mode is not None:
+                return PeerDecision(own.mode, own.resource)
+        return self._wide_decision(namespace)
 
     def namespace_mode(self, namespace: str) -> MutualTls:
         """What workloads of a namespace accept unless a policy with a selector applies to them."""
+        return self._wide_decision(namespace).mode
+
+    def _wide_decision(self, namespace: str) -> PeerDecision:
         wide = [policy for policy in self.policies if not policy.scope.labels]
         for owner in (namespace, ROOT_NAMESPACE):
             policy = next((policy for policy in wide if policy.scope.namespace == owner), None)
             if policy is not None and policy.mode is not None:
-                return policy.mode
-        return MutualTls.PERMISSIVE
+                return PeerDecision(policy.mode, policy.resource)
+        return PeerDecision(MutualTls.PERMISSIVE)
 
     def _workload_policy(self, namespace: str, labels: Mapping[str, str]) -> PeerAuthentication | None:
         """The oldest with a selector; in the root namespace these apply to no workload, even there."""
@@ -205,6 +228,7 @@ def peer_authentications(objects: Objects) -> PeerAuthentications:
                     int(port): _mode(settings)
                     for port, settings in (resource.spec.get("portLevelMtls") or {}).items()
                 },
+                resource=resource,
             )
             for resource in objects.of(PEER_AUTHENTICATION)
         )

@@ -37,6 +37,15 @@ class RouteDestination:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleOrigin:
+    """Where a rule is written: in the VirtualService itself, or in one to which its rule `root` delegates."""
+
+    resource: Resource
+    path: FieldPath
+    root: FieldPath | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualService:
     """A VirtualService: every host and gateway in it is fully qualified.
 
@@ -57,6 +66,8 @@ class VirtualService:
     """Whether a match looks at the labels of the caller."""
     # derived from `http`, apart from where it is written, which makes no difference to proxies
     destinations: tuple[tuple[RouteDestination, ...], ...] = field(default=(), compare=False, repr=False)
+    origins: tuple[RuleOrigin, ...] = field(default=(), compare=False, repr=False)
+    """Where each of `http` is written."""
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
@@ -169,22 +180,23 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
     namespace = resource.namespace
     spec = resource.spec
     routes = list(_routes(resource, objects))
-    destinations = tuple(tuple(_destinations(route, origins)) for route, origins in routes)
+    destinations = tuple(tuple(_destinations(route, origins)) for route, origins, _ in routes)
     return VirtualService(
         namespace=namespace,
         name=resource.name,
         hosts=tuple(full_host(host, namespace) for host in spec["hosts"]),
         gateways=frozenset(gateway_name(name, namespace) for name in spec.get("gateways") or [MESH]),
-        http=tuple(http_route(route) for route, _ in routes),
+        http=tuple(http_route(route) for route, _, _ in routes),
         export_to=tuple(spec.get("exportTo") or ()),
         order=resource.order,
         destination_hosts=tuple(
             sorted({destination.host for of_route in destinations for destination in of_route})
         ),
         depends_on_source_labels=any(
-            match.get("sourceLabels") for route, _ in routes for match in route.get("match") or ()
+            match.get("sourceLabels") for route, _, _ in routes for match in route.get("match") or ()
         ),
         destinations=destinations,
+        origins=tuple(origin for _, _, origin in routes),
         resource=resource,
     )
 
@@ -195,12 +207,12 @@ _Origin = tuple[Resource, FieldPath]
 
 def _routes(
     resource: Resource, objects: Objects | None
-) -> Iterator[tuple[RouteBlock, Mapping[str, _Origin]]]:
-    """The routes of a root, each with the origins of the fields that hold its destinations."""
+) -> Iterator[tuple[RouteBlock, Mapping[str, _Origin], RuleOrigin]]:
+    """The routes of a root, each with the origins of the fields that hold its destinations, and its own."""
     for route, origin in _written_routes(resource):
         delegate = objects and route.get("delegate") and delegate_of(route, resource.namespace, objects)
         if not route.get("delegate"):
-            yield route, dict.fromkeys(_DESTINATIONS, origin)
+            yield route, dict.fromkeys(_DESTINATIONS, origin), RuleOrigin(*origin)
         elif delegate:
             for below, origin_below in _written_routes(delegate):
                 merged = merge_route(route, below)
@@ -208,6 +220,7 @@ def _routes(
                     yield (
                         merged,
                         {name: origin_below if name in below else origin for name in _DESTINATIONS},
+                        RuleOrigin(*origin_below, root=origin[1]),
                     )
 
 

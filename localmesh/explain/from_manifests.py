@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 from localmesh.catalog import Catalog, Proxy, build
-from localmesh.catalog.addressing import SyntheticAllocator, plan_gateways, plan_pods
+from localmesh.catalog.addressing import AddressAllocator, SyntheticAllocator, plan_gateways, plan_pods
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
@@ -17,9 +18,12 @@ class UnknownWorkloadError(InvalidInputError):
 
 def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     """The catalog of these resources with all pods ready, and all proxies that would run."""
-    resources = tuple(resources)
-    catalog = build(resources)
-    addresses = SyntheticAllocator()
+    return placed(build(tuple(resources)))
+
+
+def placed(catalog: Catalog, addresses: AddressAllocator | None = None) -> tuple[Catalog, list[Proxy]]:
+    """The catalog with a ready pod for each that would run, and all proxies that would run."""
+    addresses = addresses or SyntheticAllocator()
     pods = plan_pods(catalog, addresses)
     gateways = plan_gateways(catalog.gateways, addresses)
     sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
@@ -34,7 +38,26 @@ def proxy_config(resources: Iterable[Resource], name: str) -> ProxyConfig:
     return translate(catalog, find(known, name))
 
 
-def find(known: Iterable[Proxy], name: str) -> Proxy:
+class Named(Protocol):
+    """A proxy or a pod."""
+
+    @property
+    def name(self) -> str:
+        """The name of the pod."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the pod."""
+
+    @property
+    def workload(self) -> str:
+        """The name of the workload."""
+
+
+AnyNamed = TypeVar("AnyNamed", bound=Named)
+
+
+def find(known: Iterable[AnyNamed], name: str) -> AnyNamed:
     """The proxy of a pod with that name, or the first proxy of a workload with that name.
 
     The name can have its namespace appended, as in ``web-v1.shop``, and must have it if it is not unique.
@@ -51,6 +74,6 @@ def find(known: Iterable[Proxy], name: str) -> Proxy:
     return matching[0]
 
 
-def _names(proxy: Proxy) -> tuple[str, ...]:
+def _names(proxy: Named) -> tuple[str, ...]:
     names = (proxy.workload, proxy.name)
     return (*names, *(f"{name}.{proxy.namespace}" for name in names))

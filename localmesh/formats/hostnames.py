@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 SERVICE_DOMAIN = "svc.cluster.local"
@@ -56,6 +57,33 @@ def overlap(one: str, other: str) -> bool:
     if other.startswith("*"):
         return one.endswith(other[1:])
     return one == other
+
+
+def first_overlaps(hosts: Sequence[str]) -> Iterator[int | None]:
+    """For each host, the index of the first of the earlier ones that overlaps with it, if any does.
+
+    It compares no pairs: of 20,000 hosts there are 200 million, which took minutes.
+
+    >>> list(first_overlaps(["a.com", "b.com", "*.com", "b.com", "*.net"]))
+    [None, None, 0, 1, None]
+    """
+    wildcard_ends = {host[1:] for host in hosts if host.startswith("*")}
+    lengths = {len(end) for end in wildcard_ends}
+    exact: dict[str, int] = {}
+    wildcards: dict[str, int] = {}  # by what follows the *
+    ending: dict[str, int] = {}  # the first host of either form that ends like this
+    for index, host in enumerate(hosts):
+        name = host.removeprefix("*")
+        is_wildcard = name != host
+        ends = wildcard_ends.intersection(
+            name[len(name) - length :] for length in lengths if length <= len(name)
+        )
+        earlier = [wildcards.get(end) for end in ends]
+        earlier.append(ending.get(name) if is_wildcard else exact.get(name))
+        yield min((position for position in earlier if position is not None), default=None)
+        (wildcards if is_wildcard else exact).setdefault(name, index)
+        for end in ends:
+            ending.setdefault(end, index)
 
 
 def service_host(name: str, namespace: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.formats.hostnames import is_address, is_domain, is_label, is_wildcard_domain, overlap
+from localmesh.formats.hostnames import first_overlaps, is_address, is_domain, is_label, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind
 from localmesh.kinds.rules.http_route import http_route
 from localmesh.kinds.rules.istio import exports
@@ -50,11 +50,11 @@ def _host(host: Field, is_for_mesh: bool) -> Iterator[Problem]:
 
 def _overlaps(entries: Field) -> Iterator[Problem]:
     fields = [host for host in entries.items() if host.text is not None]
-    for index, host in enumerate(fields):
-        for earlier in fields[:index]:
-            if overlap(earlier.text or "", host.text or ""):
-                yield host.problem(invalid.DUPLICATE_HOST, first=quoted(earlier.text), where=earlier.path)
-                break
+    overlaps = first_overlaps([host.text or "" for host in fields])
+    for host, first in zip(fields, overlaps, strict=True):
+        if first is not None:
+            earlier = fields[first]
+            yield host.problem(invalid.DUPLICATE_HOST, first=quoted(earlier.text), where=earlier.path)
 
 
 def gateways(root: Field) -> Iterator[Problem]:

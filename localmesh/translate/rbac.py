@@ -7,18 +7,21 @@ pilot/pkg/security/authz/model).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from localmesh.catalog import Action, AuthorizationPolicy
+from localmesh.problems import FieldPath
 from localmesh.translate import rbac_matchers as match
 
 Json = dict[str, Any]
 Rule = Mapping[str, Any]
 _Matcher = Callable[[Sequence[str]], Json]
 """What matches any of the values of a field."""
+
+Alternative = tuple[tuple[FieldPath, Json], ...]
+"""Conditions that must all hold, each with its field in the rule and its matcher."""
 
 _ENVOY_ACTION = {Action.AUDIT: "LOG", Action.DENY: "DENY", Action.ALLOW: "ALLOW"}
 
@@ -53,13 +56,13 @@ def _policy(policy: AuthorizationPolicy, listen_ports: Mapping[int, int]) -> Jso
     prefix = f"ns[{policy.namespace}]-policy[{policy.name}]-rule"
     if not policy.rules:
         return {f"{prefix}[0]": _NOTHING}
-    permissions, principals = _permission_matchers(listen_ports), _principal_matchers(policy.namespace)
+    conditions = (rule_conditions(rule, policy.namespace, listen_ports) for rule in policy.rules)
     return {
         f"{prefix}[{index}]": {
-            "permissions": _alternatives(rule, "to", _PERMISSIONS, permissions),
-            "principals": _alternatives(rule, "from", _PRINCIPALS, _with_brackets(principals, rule)),
+            "permissions": _combined(_PERMISSIONS, of_rule.operations),
+            "principals": _combined(_PRINCIPALS, of_rule.sources),
         }
-        for index, rule in enumerate(policy.rules)
+        for index, of_rule in enumerate(conditions)
     }
 
 
@@ -80,13 +83,13 @@ class _Syntax:
         """All of the conditions; everything if there are none."""
         return {self.all_of: {self.entries: conditions or [{"any": True}]}}
 
-    def conditions(self, block: Rule, field: str, matcher: _Matcher) -> Iterator[Json]:
-        """What a block says by a field, and by its negation: `hosts` and `notHosts`."""
+    def conditions(self, block: Rule, field: str, matcher: _Matcher) -> Iterator[tuple[str, Json]]:
+        """What a block says by a field and its negation (`hosts`, `notHosts`), each with its name."""
         if block.get(field):
-            yield matcher(block[field])
-        excluded = block.get(f"not{field[0].upper()}{field[1:]}")
-        if excluded:
-            yield {self.negated: matcher(excluded)}
+            yield field, matcher(block[field])
+        negation = f"not{field[0].upper()}{field[1:]}"
+        if block.get(negation):
+            yield negation, {self.negated: matcher(block[negation])}
 
 
 _PERMISSIONS = _Syntax("andRules", "orRules", "rules", "notRule")
@@ -115,27 +118,63 @@ _FIELDS = {"to": ("operation", _OPERATION), "from": ("source", _SOURCE)}
 """The fields of both blocks in the order in which istiod writes them, each with its key as a condition."""
 
 
-def _alternatives(rule: Rule, side: str, syntax: _Syntax, matchers: Mapping[str, _Matcher]) -> list[Json]:
+def condition_key(rule: Rule, path: FieldPath) -> str:
+    """The key of a condition, as `when` writes it, from its field in a rule.
+
+    >>> condition_key({}, FieldPath("from", 0, "source", "notNamespaces"))
+    'source.namespace'
+    """
+    if path[0] == "when":
+        key: str = rule["when"][path[1]]["key"]
+        return key
+    field = str(path[-1])
+    if field.startswith("not"):
+        field = f"{field[3].lower()}{field[4:]}"
+    return {**_OPERATION, **_SOURCE}[field]
+
+
+class RuleConditions(NamedTuple):
+    """The conditions of a rule with the field of each: every `from` and every `to` is an alternative.
+
+    Within an alternative all must hold. Conditions on who calls are in `sources`, all others in `operations`.
+    """
+
+    sources: tuple[Alternative, ...]
+    operations: tuple[Alternative, ...]
+
+
+def rule_conditions(rule: Rule, namespace: str, listen_ports: Mapping[int, int]) -> RuleConditions:
+    """The conditions of a rule of a policy in that namespace, which `rbac_filter` combines."""
+    principals = _with_brackets(_principal_matchers(namespace), rule)
+    return RuleConditions(
+        sources=tuple(_conditions(rule, "from", _PRINCIPALS, principals)),
+        operations=tuple(_conditions(rule, "to", _PERMISSIONS, _permission_matchers(listen_ports))),
+    )
+
+
+def _conditions(
+    rule: Rule, side: str, syntax: _Syntax, matchers: Mapping[str, _Matcher]
+) -> Iterator[Alternative]:
     """One entry for each `to` or `from`, of all its fields and all `when` conditions on that side."""
     name, fields = _FIELDS[side]
     common = [
-        condition
-        for when in rule.get("when") or ()
+        (FieldPath("when", index, field), condition)
+        for index, when in enumerate(rule.get("when") or ())
         if when["key"] in matchers
-        for condition in syntax.conditions(when, "values", matchers[when["key"]])
+        for field, condition in syntax.conditions(when, "values", matchers[when["key"]])
     ]
-    blocks = [entry.get(name) or {} for entry in rule.get(side) or ()] or [{}]
-    return [
-        syntax.all_conditions(
-            [
-                *chain.from_iterable(
-                    syntax.conditions(block, field, matchers[key]) for field, key in fields.items()
-                ),
-                *common,
-            ]
-        )
-        for block in blocks
-    ]
+    for index, entry in enumerate(rule.get(side) or [{}]):
+        block = entry.get(name) or {}
+        own = [
+            (FieldPath(side, index, name, written), condition)
+            for field, key in fields.items()
+            for written, condition in syntax.conditions(block, field, matchers[key])
+        ]
+        yield (*own, *common)
+
+
+def _combined(syntax: _Syntax, alternatives: Iterable[Alternative]) -> list[Json]:
+    return [syntax.all_conditions([condition for _, condition in conditions]) for conditions in alternatives]
 
 
 def _permission_matchers(listen_ports: Mapping[int, int]) -> Mapping[str, _Matcher]:

@@ -40,7 +40,7 @@ class SecurityPolicies(NamedTuple):
             key=ProxyKey.of(proxy),
             policies=tuple(catalog.policies_for(proxy)),
             jwt_rules=tuple(catalog.jwt_rules_for(proxy)),
-            listen=_listen_ports(proxy),
+            listen=listen_ports(proxy),
         )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
@@ -83,7 +83,8 @@ def _with_policies(network_filter: Json, policies: list[Json]) -> Json:
     return {**network_filter, "typedConfig": {**manager, "httpFilters": filters}}
 
 
-def _listen_ports(proxy: Proxy) -> dict[int, int]:
+def listen_ports(proxy: Proxy) -> dict[int, int]:
+    """Where a proxy really listens for each port that a policy can name."""
     if proxy.kind is ProxyKind.GATEWAY:
         return {port: address.port for port, address in proxy.listen.items()}
     return {inbound.container_port: inbound.listen.port for inbound in proxy.inbound}

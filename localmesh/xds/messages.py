@@ -16,6 +16,8 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
+from localmesh.xds.encoding_plans import EncodingPlans, NotPlannedError
+
 TYPE_PREFIX = "type.googleapis.com/"
 LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 ROUTE = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
@@ -41,6 +43,11 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 @cache
+def _plans() -> EncodingPlans:
+    return EncodingPlans(_pool())
+
+
+@cache
 def message_class(name: str) -> type[Message]:
     """The class of a message with that full name, with or without the prefix of type URLs."""
     descriptor = _pool().FindMessageTypeByName(name.removeprefix(TYPE_PREFIX))
@@ -49,6 +56,14 @@ def message_class(name: str) -> type[Message]:
 
 def to_message(type_url: str, document: Mapping[str, Any]) -> Message:
     """The message that a JSON document describes. Raises UnknownFieldError."""
+    try:
+        return _plans().message(message_class(type_url), document)
+    except NotPlannedError:
+        return parsed(type_url, document)
+
+
+def parsed(type_url: str, document: Mapping[str, Any]) -> Message:
+    """The message that protobuf's own parser makes of any document. Raises UnknownFieldError."""
     try:
         return json_format.ParseDict(dict(document), message_class(type_url)(), descriptor_pool=_pool())
     except json_format.ParseError as error:

@@ -20,7 +20,15 @@ from localmesh.translate.cache import PartCache
 
 DERIVED = {("VirtualService", "destinations")}
 """Fields that are not compared because others that are compared decide them."""
-FOR_MESSAGES = {("Service", "subject"), ("VirtualService", "resource"), ("Workload", "resource")}
+FOR_MESSAGES = {
+    ("DestinationRule", "origin"),
+    ("PeerAuthentication", "resource"),
+    ("Service", "subject"),
+    ("Subset", "origin"),
+    ("VirtualService", "origins"),
+    ("VirtualService", "resource"),
+    ("Workload", "resource"),
+}
 """Fields that are not compared because translation does not read them."""
 
 

@@ -1,0 +1,1 @@
+"""The difference between two configurations of a mesh: what changes for whom."""

@@ -1,0 +1,102 @@
+"""The words for listeners: where a proxy listens, and which connections it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from localmesh.catalog import MutualTls
+from localmesh.diff.edits import ABSENT, Edit, Path
+from localmesh.diff.phrases import Label, Phrase, Words
+from localmesh.diff.routes import configuration_phrases
+from localmesh.translate.tls import filter_chains
+
+Json = Mapping[str, Any]
+
+_CHAINS = "filterChains"
+_MANAGER: Path = (_CHAINS, "[]", "filters", "[]", "typedConfig")
+
+
+def _address(address: Json) -> str:
+    socket = address.get("socketAddress", {})
+    return f"{socket.get('address')}:{socket.get('portValue')}"
+
+
+_WORDS = Words(
+    labels={
+        ("address",): Label("listens at", _address),
+        (_CHAINS, "[]", "filterChainMatch", "serverNames"): Label("hosts with TLS", ", ".join),
+    },
+    implied={},
+)
+
+
+def listener_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
+    """The changes of a listener; ABSENT is possible."""
+    if ABSENT in (before, after):
+        listener, verb = (after, "listens at") if before is ABSENT else (before, "no longer listens at")
+        text = f"{verb} {_address(listener.get('address', {}))}{_mode_text(listener)}"
+        return [Phrase(text, (Edit((), before, after),))]
+    phrases = []
+    old_mode, new_mode = _mode(before), _mode(after)
+    if old_mode and new_mode and old_mode is not new_mode:
+        chains = Edit((_CHAINS,), before[_CHAINS], after[_CHAINS])
+        phrases.append(Phrase(f"mTLS: {old_mode.value} → {new_mode.value}", (chains,)))
+        # the same filters in every chain: one of them says all
+        before, after = _with_one_chain(before), _with_one_chain(after)
+    phrases += _WORDS.phrases(_without_routes(before), _without_routes(after), resource)
+    old_routes, new_routes = _routes(before), _routes(after)
+    if old_routes != new_routes:
+        changed = configuration_phrases(old_routes, new_routes, resource)
+        phrases += [phrase.below(*_MANAGER, "routeConfig") for _, phrase in changed]
+    return phrases
+
+
+def _mode(listener: Json) -> MutualTls | None:
+    """The mode of the PeerAuthentication that made the filter chains; None if they are something else."""
+    chains = listener.get(_CHAINS, ())
+    if not chains or "name" not in chains[0]:
+        return None
+    name, filters = chains[0]["name"], chains[0].get("filters")
+    modes = (mode for mode in MutualTls if filter_chains(name, filters, mode) == chains)
+    return next(modes, None)
+
+
+def _mode_text(listener: Json) -> str:
+    mode = _mode(listener)
+    return f" (mTLS {mode.value})" if mode else ""
+
+
+def _with_one_chain(listener: Json) -> Json:
+    return {**listener, _CHAINS: [{"filters": listener[_CHAINS][0].get("filters")}]}
+
+
+def _routes(listener: Json) -> Any:
+    """The route configuration inside a listener; ABSENT unless all of its filter chains have the same."""
+    managers = [
+        network_filter.get("typedConfig", {})
+        for chain in listener.get(_CHAINS, ())
+        for network_filter in chain.get("filters", ())
+    ]
+    configurations = [manager.get("routeConfig", ABSENT) for manager in managers]
+    is_same = bool(configurations) and all(routes == configurations[0] for routes in configurations)
+    return configurations[0] if is_same else ABSENT
+
+
+def _without_routes(listener: Json) -> Json:
+    if _routes(listener) is ABSENT:
+        return listener
+    return {**listener, _CHAINS: [_chain_without_routes(chain) for chain in listener[_CHAINS]]}
+
+
+def _chain_without_routes(chain: Json) -> Json:
+    filters = [
+        {
+            **network_filter,
+            "typedConfig": {
+                key: value for key, value in network_filter["typedConfig"].items() if key != "routeConfig"
+            },
+        }
+        for network_filter in chain["filters"]
+    ]
+    return {**chain, "filters": filters}

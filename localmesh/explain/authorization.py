@@ -1,0 +1,172 @@
+"""The decision of the AuthorizationPolicies of a workload, and why each of their rules matches or not.
+
+The RBAC filters decide. The conditions of the rules, from which the filters are made, say why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from localmesh.catalog import Action, AuthorizationPolicy
+from localmesh.explain.explanation import Authorization, Condition, PolicyRule, Reference
+from localmesh.explain.policy_filters import Inspected, claim_at, matching_policies, permits, remote_address
+from localmesh.explain.prepared import PreparedProxy
+from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
+from localmesh.problems import FieldPath
+from localmesh.problems.fields import listed, quoted
+from localmesh.translate.rbac import Alternative, RuleConditions, condition_key, rule_conditions
+from localmesh.translate.rbac_matchers import bracketed
+from localmesh.translate.security import listen_ports
+
+Json = Mapping[str, Any]
+
+_DENY = "rules-deny"
+_ALLOW = "rules-allow"
+_SPIFFE = "spiffe://"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRule:
+    """A rule of a policy that applies to a workload; `name` is that of Envoy's policy."""
+
+    name: str
+    rule: Json
+    described: PolicyRule
+    conditions: RuleConditions | None
+    """None for a policy without rules, which matches nothing."""
+
+
+def known_rules(prepared: PreparedProxy) -> tuple[KnownRule, ...]:
+    """The rules of all policies of a workload, in the order in which Istio looks at them."""
+    policies = prepared.catalog.policies_for(prepared.proxy)
+    ports = listen_ports(prepared.proxy)
+    ordered = sorted(policies, key=lambda policy: list(Action).index(policy.action))
+    return tuple(known for policy in ordered for known in _known(prepared, policy, ports))
+
+
+def _known(
+    prepared: PreparedProxy, policy: AuthorizationPolicy, ports: Mapping[int, int]
+) -> Iterator[KnownRule]:
+    resource = prepared.catalog.objects.named(AUTHORIZATION_POLICY, policy.namespace, policy.name)
+    for index, rule in enumerate(policy.rules or (None,)):
+        path = FieldPath("spec", "rules", index) if policy.rules else FieldPath("spec")
+        described = PolicyRule(
+            policy=f"{policy.namespace}/{policy.name}",
+            action=policy.action.value,
+            index=index if policy.rules else None,
+            matched=False,
+            dry_run=policy.dry_run,
+            reference=Reference(resource, path) if resource else None,
+        )
+        conditions = rule_conditions(rule, policy.namespace, ports) if rule is not None else None
+        name = f"ns[{policy.namespace}]-policy[{policy.name}]-rule[{index}]"
+        yield KnownRule(name, rule or {}, described, conditions)
+
+
+def authorize(prepared: PreparedProxy, inspected: Inspected) -> Authorization | None:
+    """The decision of the AuthorizationPolicies; None where none applies to the workload."""
+    known = prepared.remembered(known_rules)
+    if not known:
+        return None
+    rules = tuple(_judged(prepared, rule, inspected) for rule in known)
+    by_name = {rule.name: judged for rule, judged in zip(known, rules, strict=True)}
+    deny = (prepared.policies.get(_DENY) or {}).get("rules")
+    allow = (prepared.policies.get(_ALLOW) or {}).get("rules")
+    if deny is not None and (denying := matching_policies(deny, inspected)):
+        deciding = by_name[denying[0]]
+        return Authorization(False, f"{_text(deciding)} denies it", deciding, rules)
+    if allow is None:
+        return Authorization(True, "no DENY rule matches, and there is no ALLOW policy", None, rules)
+    allowing = matching_policies(allow, inspected)
+    if not allowing:
+        names = sorted({rule.policy for rule in rules if rule.action == "ALLOW" and not rule.dry_run})
+        reason = f"no rule of the ALLOW {'policies' if len(names) > 1 else 'policy'} {listed(names)} matches"
+        return Authorization(False, reason, None, rules)
+    deciding = by_name[allowing[0]]
+    return Authorization(True, f"{_text(deciding)} allows it", deciding, rules)
+
+
+def _text(rule: PolicyRule) -> str:
+    return f"rule {rule.index} of AuthorizationPolicy {rule.policy}"
+
+
+def _judged(prepared: PreparedProxy, known: KnownRule, inspected: Inspected) -> PolicyRule:
+    """A rule with the first condition that does not hold, or the statement that all hold."""
+    if known.conditions is None:
+        return known.described
+    for alternatives in known.conditions:
+        failed = _failed(alternatives, inspected)
+        if failed is not None:
+            path, _ = failed
+            condition = _condition(prepared, known, path, inspected)
+            return replace(known.described, failed=condition)
+    return replace(known.described, matched=True)
+
+
+def _failed(alternatives: tuple[Alternative, ...], inspected: Inspected) -> tuple[FieldPath, Json] | None:
+    """The condition that fails in the alternative that comes furthest; None if one holds altogether."""
+    furthest: tuple[int, tuple[FieldPath, Json] | None] = (-1, None)
+    for conditions in alternatives:
+        failed = next(
+            ((held, each) for held, each in enumerate(conditions) if not permits(each[1], inspected)), None
+        )
+        if failed is None:
+            return None
+        furthest = max(furthest, failed, key=lambda entry: entry[0])
+    return furthest[1]
+
+
+def _condition(prepared: PreparedProxy, known: KnownRule, path: FieldPath, inspected: Inspected) -> Condition:
+    key = condition_key(known.rule, path)
+    values: Any = known.rule
+    for segment in path:
+        values = values[segment]
+    is_negated = str(path[-1]).startswith("not")
+    expected = listed([quoted(value) for value in values], "or")
+    reference = known.described.reference
+    return Condition(
+        field=key if path[0] == "when" else str(path[-1]),
+        expected=f"not {expected}" if is_negated else expected,
+        seen=_seen(prepared, key, inspected),
+        reference=Reference(reference.resource, FieldPath(*reference.path, *path)) if reference else None,
+    )
+
+
+def _seen(prepared: PreparedProxy, key: str, inspected: Inspected) -> str | None:
+    """What a request has where a condition with this key looks."""
+    message, claims = inspected.message, inspected.claims
+    if key.startswith("request.headers["):
+        return message.header(bracketed(key)[0])
+    if key.startswith("request.auth."):
+        return _seen_in_token(key, claims)
+    if key.startswith("source.") and key != "source.ip":
+        return message.identity.removeprefix(_SPIFFE) or None
+    seen = {
+        "hosts": message.authority,
+        "methods": message.method,
+        "paths": message.bare_path,
+        "destination.port": _container_port(prepared, inspected.listen_port),
+        "destination.ip": inspected.listen_address,
+        "source.ip": message.address,
+        "remote.ip": remote_address(message),
+        "connection.sni": message.server_name,
+    }
+    return seen.get(key) or None
+
+
+def _seen_in_token(key: str, claims: Json | None) -> str | None:
+    if claims is None:
+        return None
+    if key == "request.auth.principal":
+        return f"{claims.get('iss', '')}/{claims.get('sub', '')}"
+    single = {"request.auth.audiences": ["aud"], "request.auth.presenter": ["azp"]}
+    value = claim_at(claims, single.get(key) or bracketed(key))
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def _container_port(prepared: PreparedProxy, listen_port: int) -> str:
+    ports = {real: port for port, real in listen_ports(prepared.proxy).items()}
+    return str(ports.get(listen_port, listen_port))

@@ -1,0 +1,55 @@
+"""Paths in the normal form that Envoy gives them before it compares them (`normalize_path`, RFC 3986).
+
+Dots are resolved, backslashes count as slashes, characters that need no escape lose it, and characters that
+need one get it. Two slashes stay two slashes, and an escaped slash stays escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+_UNRESERVED = re.compile(r"%([2-7][0-9A-Fa-f])")
+_NEED_ESCAPE = re.compile(r"[\x00-\x20\"<>`{}\x7f-\U0010ffff]")
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?\Z")
+
+
+@lru_cache(maxsize=4096)
+def normalized(path: str) -> str:
+    """The path in normal form; its query stays as it is.
+
+    >>> normalized("/a/../b/%7Euser/%2e/c?x=/../y"), normalized("/a//b/.."), normalized("/a%2Fb")
+    ('/b/~user/c?x=/../y', '/a//', '/a%2Fb')
+    """
+    bare, mark, query = path.partition("?")
+    if _PLAIN.match(bare):
+        return path
+    return _without_dots(_escaped(bare.replace("\\", "/"))) + mark + query
+
+
+def _escaped(path: str) -> str:
+    plain = _UNRESERVED.sub(lambda match: _decoded(match.group(0), int(match.group(1), 16)), path)
+    return _NEED_ESCAPE.sub(lambda match: "".join(_percent(match.group(0))), plain)
+
+
+def _decoded(written: str, code: int) -> str:
+    character = chr(code)
+    return character if character.isalnum() or character in "-._~" else written
+
+
+def _percent(character: str) -> Iterator[str]:
+    return (f"%{byte:02X}" for byte in character.encode())
+
+
+def _without_dots(path: str) -> str:
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments and segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)

@@ -1,0 +1,191 @@
+"""A proxy with its configuration, indexed so that a request is answered in microseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, TypeVar
+
+from localmesh.catalog import MESH, Catalog, Pod, Proxy, ProxyKind, VirtualService
+from localmesh.catalog.virtual_services import RuleOrigin
+from localmesh.explain.explanation import Reference, Rule
+from localmesh.explain.route_tables import RouteTable
+from localmesh.explain.settings import settings_of
+from localmesh.explain.upstreams import Upstreams
+from localmesh.translate import ProxyConfig
+from localmesh.translate.keys import Source
+from localmesh.translate.routes import RouteContext, VirtualServiceRoutes
+
+Json = Mapping[str, Any]
+
+Part = TypeVar("Part")
+Made = TypeVar("Made")
+
+_OBJECT = "/apis/networking.istio.io/v1/namespaces/"
+
+
+class Tables:
+    """What was made of parts of configurations, which are the same objects for proxies that share them."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, tuple[object, Any]] = {}  # with the part, so that its id stays its own
+
+    def of(self, part: Part, make: Callable[[Part], Made]) -> Made:
+        """What was made of a part before, else `make(part)`."""
+        kept = self._by_id.get(id(part))
+        if kept is None:
+            kept = self._by_id[id(part)] = part, make(part)
+        made: Made = kept[1]
+        return made
+
+
+class PreparedProxy:
+    """One proxy: its route tables, clusters, endpoints and policies by name, each indexed once."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        proxy: Proxy,
+        config: ProxyConfig,
+        tables: Tables,
+        pods: Mapping[tuple[str, int], Pod],
+    ) -> None:
+        self.catalog = catalog
+        self.proxy = proxy
+        self.config = config
+        self.tables = tables
+        self._pods = pods
+        self._rules: dict[tuple[str, int], Mapping[int, Rule]] = {}
+        self._remembered: dict[object, Any] = {}
+
+    def remembered(self, derive: Callable[[PreparedProxy], Made]) -> Made:
+        """What a function derives from this proxy, which never changes; computed once."""
+        if derive not in self._remembered:
+            self._remembered[derive] = derive(self)
+        made: Made = self._remembered[derive]
+        return made
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether it is a gateway's."""
+        return self.proxy.kind is ProxyKind.GATEWAY
+
+    def route_table(self, name: str) -> RouteTable | None:
+        """The route configuration of that name, None if there is none."""
+        configuration = self._routes.get(name)
+        return self.tables.of(configuration, RouteTable) if configuration is not None else None
+
+    @cached_property
+    def _routes(self) -> Mapping[str, Json]:
+        return {routes["name"]: routes for routes in self.config.routes}
+
+    @cached_property
+    def upstreams(self) -> Upstreams:
+        """The clusters."""
+        config, namespace = self.config, self.proxy.namespace
+        upstreams: Upstreams = self.tables.of(
+            config.clusters,
+            lambda clusters: Upstreams(
+                clusters,
+                config.endpoints,
+                self._pods,
+                lambda cluster: settings_of(self.catalog, namespace, cluster),
+            ),
+        )
+        return upstreams
+
+    @cached_property
+    def listeners(self) -> Mapping[str, Json]:
+        """The listeners by name."""
+        return {listener["name"]: listener for listener in self.config.listeners}
+
+    @cached_property
+    def policies(self) -> Mapping[str, Json]:
+        """What fills the slots of the listeners, by slot; the empty ones are left out."""
+        return {
+            policy["name"]: policy["typedConfig"]
+            for policy in self.config.policies
+            if set(policy["typedConfig"]) != {"@type"}
+        }
+
+    def rule(self, table: RouteTable, virtual_host: Json, route: Json) -> Rule:
+        """The rule of a manifest that a route was made from."""
+        key = table.name, id(virtual_host)
+        if key not in self._rules:
+            self._rules[key] = dict(self._rules_of(table, virtual_host))
+        return self._rules[key].get(id(route)) or Rule(route.get("name", ""), match=route["match"])
+
+    def _rules_of(self, table: RouteTable, virtual_host: Json) -> Iterator[tuple[int, Rule]]:
+        """The rules of all routes of a virtual host: those of one VirtualService are in its order."""
+        by_owner: dict[str, list[Json]] = {}
+        for route in virtual_host["routes"]:
+            by_owner.setdefault(_owner(route), []).append(route)
+        for owner, routes in by_owner.items():
+            virtual_service = self._virtual_services.get(owner)
+            if virtual_service is not None:
+                yield from self._rules_of_one(virtual_service, table.name, routes)
+
+    def _rules_of_one(
+        self, virtual_service: VirtualService, table: str, routes: list[Json]
+    ) -> Iterator[tuple[int, Rule]]:
+        for context in self._contexts(virtual_service, table):
+            made = VirtualServiceRoutes.of(virtual_service, context, self.catalog.destinations).build().routes
+            indexes = list(virtual_service.routes_for(context.applies))
+            pairs = list(zip(made, indexes, strict=True))
+            if not all(any(route == other for other, _ in pairs) for route in routes):
+                continue
+            for route in routes:
+                position = next(index for index, (other, _) in enumerate(pairs) if route == other)
+                _, (index, match) = pairs[position]
+                yield id(route), _rule(virtual_service, index, match, route)
+            return
+
+    def _contexts(self, virtual_service: VirtualService, table: str) -> Iterator[RouteContext]:
+        source = Source.of(self.catalog, self.proxy)
+        if not self.is_gateway:
+            yield RouteContext(source, int(table), MESH)
+            return
+        gateway = self.catalog.gateway(self.proxy.namespace, self.proxy.workload)
+        for server in gateway.servers if gateway else ():
+            if server.route_name == table and server.gateway in virtual_service.gateways:
+                yield RouteContext(source, server.number, server.gateway)
+
+    @cached_property
+    def _virtual_services(self) -> Mapping[str, VirtualService]:
+        return {f"{vs.namespace}/{vs.name}": vs for vs in self.catalog.virtual_services}
+
+
+def _rule(virtual_service: VirtualService, index: int, match: Any, route: Json) -> Rule:
+    matches = virtual_service.http[index].matches
+    match_index = next((i for i, other in enumerate(matches) if other is match), None)
+    origin = virtual_service.origins[index]
+    path = origin.path
+    if match_index is not None and origin.root is None:
+        path = path / "match" / match_index
+    return Rule(
+        name=route.get("name", ""),
+        virtual_service=f"{virtual_service.namespace}/{virtual_service.name}",
+        index=index,
+        match_index=match_index,
+        match=route["match"],
+        reference=Reference(origin.resource, path),
+        fields=dict(_fields(virtual_service, origin)),
+    )
+
+
+def _fields(virtual_service: VirtualService, origin: RuleOrigin) -> Iterator[tuple[str, Reference]]:
+    """The fields of a rule, and those that a delegate's inherits from its root."""
+    if origin.root is not None:
+        for field, _ in virtual_service.resource.root.at(origin.root).entries():
+            yield field, Reference(virtual_service.resource, origin.root / field)
+    for field, _ in origin.resource.root.at(origin.path).entries():
+        yield field, Reference(origin.resource, origin.path / field)
+
+
+def _owner(route: Json) -> str:
+    """The VirtualService that a route was made from, as `namespace/name`; "" for any other."""
+    config = route.get("metadata", {}).get("filterMetadata", {}).get("istio", {}).get("config", "")
+    if not config.startswith(_OBJECT):
+        return ""
+    namespace, _, name = config.removeprefix(_OBJECT).split("/")
+    return f"{namespace}/{name}"

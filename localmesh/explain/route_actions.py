@@ -1,0 +1,186 @@
+"""What a chosen route does with a request: read from the Envoy route, in plain values."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from localmesh.explain.explanation import Answer, Fault, HeaderChange
+from localmesh.explain.paths import normalized
+from localmesh.explain.request import Message
+from localmesh.explain.route_tables import regex
+
+Json = Mapping[str, Any]
+
+REDIRECT_STATUS = {
+    "MOVED_PERMANENTLY": 301,
+    "FOUND": 302,
+    "SEE_OTHER": 303,
+    "TEMPORARY_REDIRECT": 307,
+    "PERMANENT_REDIRECT": 308,
+}
+_FAULT = "envoy.filters.http.fault"
+_DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
+_OPERATIONS = {"OVERWRITE_IF_EXISTS_OR_ADD": "set", "APPEND_IF_EXISTS_OR_ADD": "add"}
+_WITHOUT_BODY = (204, 304)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_COMMAND = re.compile(r"%(?:%|REQ\(([^()?]+)\)%)")
+
+
+def percent_of(fraction: Json | None) -> float:
+    """A FractionalPercent in percent; an absent one is 0."""
+    if not fraction:
+        return 0.0
+    denominator = _DENOMINATORS[fraction.get("denominator", "HUNDRED")]
+    return min(100.0, 100.0 * float(fraction.get("numerator", 0)) / denominator)
+
+
+def faults_of(route: Json) -> tuple[Fault, ...]:
+    """The faults that a route injects, the delay first, as in Envoy, with their odds."""
+    settings = (route.get("typedPerFilterConfig") or {}).get(_FAULT) or {}
+    faults: list[Fault] = []
+    if "delay" in settings:
+        delay = settings["delay"]
+        faults.append(Fault(percent_of(delay.get("percentage")), delay=delay["fixedDelay"]))
+    if "abort" in settings:
+        abort = settings["abort"]
+        faults.append(Fault(percent_of(abort.get("percentage")), status=abort["httpStatus"]))
+    return tuple(faults)
+
+
+def header_changes_of(*owners: Json) -> tuple[HeaderChange, ...]:
+    """The header operations of a weighted cluster and its route: each of them first removes, then adds."""
+    return tuple(
+        change for owner in owners for side in ("request", "response") for change in _of_side(owner, side)
+    )
+
+
+def _of_side(owner: Json, side: str) -> Iterator[HeaderChange]:
+    for name in owner.get(f"{side}HeadersToRemove") or ():
+        yield HeaderChange(side, "remove", name)
+    for entry in owner.get(f"{side}HeadersToAdd") or ():
+        header = entry["header"]
+        yield HeaderChange(side, _OPERATIONS[entry["appendAction"]], header["key"], header["value"])
+
+
+def response_changes(message: Message, *owners: Json) -> tuple[HeaderChange, ...]:
+    """The operations on the response, with the values that they have for a request as it was sent on.
+
+    Envoy adds no header without a value.
+    """
+    changes = (change for change in header_changes_of(*owners) if change.side == "response")
+    formatted = (replace(change, value=_formatted(change.value, message)) for change in changes)
+    return tuple(change for change in formatted if change.value or change.operation == "remove")
+
+
+def changed_headers(headers: Mapping[str, str], changes: Iterable[HeaderChange]) -> Mapping[str, str]:
+    """Headers after operations on them."""
+    changed = dict(headers)
+    for change in changes:
+        name = change.name.lower()
+        before = changed.pop(name, None)
+        if change.operation != "remove":
+            added = change.operation == "add" and before is not None
+            changed[name] = f"{before},{change.value}" if added else change.value
+    return changed
+
+
+def _requested(message: Message, changes: Iterable[HeaderChange]) -> Message:
+    """The request after the operations on it: a value may name headers, as they are by then."""
+    for change in changes:
+        value = _formatted(change.value, message)
+        if change.side == "request" and (value or change.operation == "remove"):
+            message = message.with_headers(changed_headers(message.headers, [replace(change, value=value)]))
+    return message
+
+
+def _formatted(value: str, message: Message) -> str:
+    """A value as Envoy writes it; commands that explain cannot know the value of stay as they are."""
+
+    def text(command: re.Match[str]) -> str:
+        return "%" if command[1] is None else message.header(command[1]) or ""
+
+    return _COMMAND.sub(text, value) if "%" in value else value
+
+
+def rewritten(message: Message, route: Json, weighted: Json | None = None) -> Message:
+    """The request as a route sends it on: with its operations on headers, host and path."""
+    action = route["route"]
+    authority = (weighted or {}).get("hostRewriteLiteral") or action.get("hostRewriteLiteral")
+    return replace(
+        _requested(message, header_changes_of(*((weighted,) if weighted else ()), route)),
+        authority=authority or message.authority,
+        path=normalized(rewritten_path(message.path, route["match"], action)),
+    )
+
+
+def rewritten_path(path: str, match: Json, action: Json) -> str:
+    """The path after a rewrite: of the matched prefix, of the whole path, or by a regular expression."""
+    bare, query = _split(path)
+    if action.get("prefixRewrite"):
+        return _replaced_prefix(bare, match, action["prefixRewrite"]) + query
+    if "regexRewrite" in action:
+        rewrite = action["regexRewrite"]
+        return str(regex(rewrite["pattern"]["regex"]).sub(rewrite["substitution"], bare)) + query
+    return path
+
+
+def redirected(message: Message, route: Json) -> Answer:
+    """The answer of a route that redirects."""
+    redirect = route["redirect"]
+    scheme = redirect.get("schemeRedirect") or message.scheme
+    host, port = _host_and_port(message.authority)
+    if redirect.get("schemeRedirect") and port == _DEFAULT_PORTS.get(message.scheme):
+        port = ""
+    host = redirect.get("hostRedirect") or host
+    if redirect.get("portRedirect"):
+        port = str(redirect["portRedirect"])
+    elif redirect.get("hostRedirect"):
+        port = ""
+    location = f"{scheme}://{host}{f':{port}' if port else ''}{_redirected_path(message.path, route)}"
+    status = REDIRECT_STATUS[redirect.get("responseCode", "MOVED_PERMANENTLY")]
+    headers = changed_headers({"location": location}, response_changes(message, route))
+    return Answer(status, headers=headers, cause="the route redirects")
+
+
+def _redirected_path(path: str, route: Json) -> str:
+    redirect = route["redirect"]
+    bare, query = _split(path)
+    if redirect.get("prefixRewrite"):
+        return _replaced_prefix(bare, route["match"], redirect["prefixRewrite"]) + query
+    target = redirect.get("pathRedirect")
+    if not target:
+        return path
+    return target if "?" in target else f"{target}{query}"
+
+
+def direct_answer(message: Message, route: Json) -> Answer:
+    """The answer of a route that answers itself."""
+    response = route["directResponse"]
+    body = response.get("body") or {}
+    text = body.get("inlineString") or base64.b64decode(body.get("inlineBytes", "")).decode(errors="replace")
+    text = "" if response["status"] in _WITHOUT_BODY else text
+    headers = changed_headers({}, response_changes(message, route))
+    if not text:  # Envoy then removes what describes a body
+        headers = {name: value for name, value in headers.items() if name != "content-type"}
+    return Answer(response["status"], headers=headers, body=text, cause="the route answers itself")
+
+
+def _replaced_prefix(bare: str, match: Json, rewrite: str) -> str:
+    """The path with another prefix; a match on the whole path is replaced as a whole."""
+    if "prefix" in match:
+        return str(rewrite) + bare[len(match["prefix"]) :]
+    return str(rewrite)
+
+
+def _split(path: str) -> tuple[str, str]:
+    bare, mark, query = path.partition("?")
+    return bare, mark + query
+
+
+def _host_and_port(authority: str) -> tuple[str, str]:
+    host, colon, port = authority.rpartition(":")
+    return (host, port) if colon and port.isdigit() else (authority, "")

@@ -1,0 +1,192 @@
+"""The choice of a virtual host and a route, as Envoy makes it from a route configuration.
+
+The order of decisions is Envoy's: the most specific domain, then the first route whose conditions all hold
+(Envoy, "HTTP route components", `VirtualHost.domains` and `RouteMatch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import re2
+
+from localmesh.explain.explanation import Condition
+from localmesh.explain.request import Message
+
+Json = Mapping[str, Any]
+
+
+class RouteTable:
+    """A route configuration with an index of its domains."""
+
+    def __init__(self, configuration: Json) -> None:
+        self.name: str = configuration["name"]
+        self.virtual_hosts: Sequence[Json] = configuration["virtualHosts"]
+        self._exact: dict[str, Json] = {}
+        self._suffixes: dict[int, dict[str, Json]] = {}
+        self._prefixes: dict[int, dict[str, Json]] = {}
+        self._default: Json | None = None
+        self._keeps_port = not configuration.get("ignorePortInHostMatching")
+        for virtual_host in self.virtual_hosts:
+            for domain in virtual_host["domains"]:
+                self._add(domain.lower(), virtual_host)
+
+    def _add(self, domain: str, virtual_host: Json) -> None:
+        if domain == "*":
+            self._default = self._default or virtual_host
+        elif domain.startswith("*"):
+            self._suffixes.setdefault(len(domain) - 1, {}).setdefault(domain[1:], virtual_host)
+        elif domain.endswith("*"):
+            self._prefixes.setdefault(len(domain) - 1, {}).setdefault(domain[:-1], virtual_host)
+        else:
+            self._exact.setdefault(domain, virtual_host)
+
+    def virtual_host(self, message: Message) -> tuple[Json | None, str]:
+        """The virtual host with the domain that matches: exact, the longest suffix or prefix, else `*`."""
+        host = message.authority.lower() if self._keeps_port else message.host
+        if host in self._exact:
+            return self._exact[host], host
+        for length in sorted(self._suffixes, reverse=True):
+            if len(host) > length and host[-length:] in self._suffixes[length]:
+                return self._suffixes[length][host[-length:]], f"*{host[-length:]}"
+        for length in sorted(self._prefixes, reverse=True):
+            if len(host) > length and host[:length] in self._prefixes[length]:
+                return self._prefixes[length][host[:length]], f"{host[:length]}*"
+        return self._default, "*" if self._default else ""
+
+
+class Choice(NamedTuple):
+    """The chosen route, None if no route matches, and the failed condition of each route before it."""
+
+    route: Json | None
+    skipped: tuple[tuple[Json, Condition], ...]
+
+
+def choose(virtual_host: Json, message: Message) -> Choice:
+    """The first route of a virtual host that matches."""
+    skipped: list[tuple[Json, Condition]] = []
+    for route in virtual_host["routes"]:
+        failed = failed_condition(route["match"], message)
+        if failed is None:
+            return Choice(route, tuple(skipped))
+        skipped.append((route, failed))
+    return Choice(None, tuple(skipped))
+
+
+def failed_condition(match: Json, message: Message) -> Condition | None:
+    """The first condition of a route's match that does not hold, in Istio's words; None if all hold."""
+    path = message.bare_path
+    if not _path_matches(match, path):
+        return Condition("uri", _path_text(match), path)
+    for matcher in match.get("headers", ()):
+        value = message.header(matcher["name"])
+        if not _value_matches(matcher, value):
+            return Condition(_header_field(matcher), _matcher_text(matcher), value)
+    if match.get("queryParameters"):
+        parameters = query_parameters(message.path)
+        for matcher in match["queryParameters"]:
+            value = parameters.get(matcher["name"])
+            if not _value_matches(matcher, value):
+                return Condition(f"queryParams[{matcher['name']}]", _matcher_text(matcher), value)
+    return None
+
+
+def query_parameters(path: str) -> Mapping[str, str]:
+    """The parameters of a path as written: Envoy does not decode them, and the first of a name counts."""
+    query = path.partition("#")[0].partition("?")[2]
+    parameters: dict[str, str] = {}
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        parameters.setdefault(name, value)
+    return parameters
+
+
+def string_matches(matcher: Json, value: str) -> bool:
+    """Whether Envoy's StringMatcher matches a value."""
+    if "safeRegex" in matcher:
+        return regex(matcher["safeRegex"]["regex"]).fullmatch(value) is not None
+    ((kind, expected),) = ((key, text) for key, text in matcher.items() if key != "ignoreCase")
+    if matcher.get("ignoreCase"):
+        expected, value = expected.lower(), value.lower()
+    if kind == "exact":
+        return bool(value == expected)
+    if kind == "prefix":
+        return value.startswith(expected)
+    if kind == "suffix":
+        return value.endswith(expected)
+    return bool(expected in value)
+
+
+@lru_cache(maxsize=4096)
+def regex(pattern: str) -> Any:
+    """A compiled regular expression of RE2, the library that Envoy uses."""
+    return re2.compile(pattern)
+
+
+def _path_matches(match: Json, path: str) -> bool:
+    if "safeRegex" in match:
+        return regex(match["safeRegex"]["regex"]).fullmatch(path) is not None
+    kind = "path" if "path" in match else "prefix"
+    expected = match[kind]
+    if not match.get("caseSensitive", True):
+        path, expected = path.lower(), expected.lower()
+    return bool(path == expected) if kind == "path" else path.startswith(expected)
+
+
+def _value_matches(matcher: Json, value: str | None) -> bool:
+    """Whether a header or parameter matches; a missing one does not, unless the match is inverted."""
+    inverted = bool(matcher.get("invertMatch"))
+    if "presentMatch" in matcher:
+        return (value is not None) != inverted
+    if value is None and not matcher.get("treatMissingHeaderAsEmpty"):
+        return False
+    return string_matches(matcher["stringMatch"], value or "") != inverted
+
+
+def header_matches(matcher: Json, value: str | None) -> bool:
+    """Whether Envoy's HeaderMatcher matches a value; None: the header is absent."""
+    return _value_matches(matcher, value)
+
+
+_PSEUDO = {":method": "method", ":authority": "authority", ":scheme": "scheme"}
+
+
+def _header_field(matcher: Json) -> str:
+    name: str = matcher["name"]
+    if name in _PSEUDO:
+        return _PSEUDO[name]
+    return f"{'withoutHeaders' if matcher.get('invertMatch') else 'headers'}[{name}]"
+
+
+def _path_text(match: Json) -> str:
+    if "safeRegex" in match:
+        return f'regex "{match["safeRegex"]["regex"]}"'
+    kind = "path" if "path" in match else "prefix"
+    case = "" if match.get("caseSensitive", True) else ", in any case"
+    return f'{"exact" if kind == "path" else kind} "{match[kind]}"{case}'
+
+
+def _matcher_text(matcher: Json) -> str:
+    not_ = "not " if matcher.get("invertMatch") else ""
+    if "presentMatch" in matcher:
+        return "absent" if not_ else "present"
+    return not_ + string_text(matcher["stringMatch"])
+
+
+def string_text(matcher: Json) -> str:
+    """A StringMatcher in words.
+
+    >>> string_text({"exact": "a"}), string_text({"safeRegex": {"regex": "a+"}})
+    ('exact "a"', 'regex "a+"')
+    """
+    return " or ".join(_parts(matcher))
+
+
+def _parts(matcher: Json) -> Iterator[str]:
+    for kind, text in matcher.items():
+        if kind == "safeRegex":
+            yield f'regex "{text["regex"]}"'
+        elif kind != "ignoreCase":
+            yield f'{kind} "{text}"'

@@ -1,0 +1,266 @@
+"""One request on its way from proxy to proxy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from localmesh.catalog import Address, Pod, Proxy, ProxyKind
+from localmesh.explain.connections import connection_to, server_name_of
+from localmesh.explain.explanation import Answer, Connection, Hop, HopKind, Outcome, Routing
+from localmesh.explain.inbound import Judgement, judge
+from localmesh.explain.outbound import Leg, Routed, route
+from localmesh.explain.paths import normalized
+from localmesh.explain.policy_filters import Inspected
+from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
+from localmesh.explain.upstreams import CalledPods
+
+if TYPE_CHECKING:
+    from localmesh.explain.explainer import Explainer
+    from localmesh.explain.prepared import PreparedProxy
+
+UNKNOWN_ADDRESS = "203.0.113.1"
+"""The address of a client outside whose address is not known: one of those that are for documentation."""
+_MOST_HOPS = 20
+"""A route may lead back to its own gateway: real requests then go round until Envoy's limits stop them."""
+
+
+class _Call(NamedTuple):
+    """A call of the pods of a workload, with its share of the requests.
+
+    `caller` is the calling proxy, "" for a pod without one.
+    """
+
+    caller: str
+    leg: Leg
+    called: CalledPods
+    percent: float
+
+
+class Walk:
+    """Follows a request, and collects the hops and the outcomes."""
+
+    def __init__(self, explainer: Explainer, request: Request) -> None:
+        self.hops: list[Hop] = []
+        self.outcomes: list[Outcome] = []
+        self._explainer = explainer
+        self._request = request
+
+    def leave(self, proxy: Proxy) -> None:
+        """The request leaves a workload through its sidecar. Raises InvalidUrlError."""
+        scheme = self._request.scheme
+        if scheme != "http":
+            raise InvalidUrlError(
+                f"a sidecar cannot route {scheme}://, which the application encrypts: write http://"
+            )
+        message = message_of(self._request, self._explainer.address_of(proxy) or UNKNOWN_ADDRESS)
+        prepared = self._explainer.prepared(proxy)
+        routed = route(prepared, str(message.port), message)
+        self.hops.append(_hop(HopKind.OUTBOUND, proxy, message, "outbound", routed=routed))
+        self._send(proxy, routed, 100.0)
+
+    def call_directly(self, pod: Pod) -> None:
+        """A pod without a sidecar calls a Service as Kubernetes alone does: in plain text, without routes."""
+        address = next((each.host for each in pod.addresses.values()), UNKNOWN_ADDRESS)
+        message = message_of(self._request, address)
+        upstream = self._explainer.service_called(pod.namespace, message)
+        leg = Leg(upstream.destination, upstream, message)
+        self.hops.append(
+            Hop(
+                HopKind.DIRECT,
+                pod.workload,
+                pod.namespace,
+                pod.name,
+                message,
+                routing=Routing("", destinations=(upstream.destination,)),
+            )
+        )
+        if upstream.destination.is_external:
+            self._end(100.0, None, leg, message=message)
+        elif not upstream.called:
+            cause = f"no pod is ready behind {message.host}"
+            self._end(100.0, Answer(None, "", cause, pod.name), leg)
+        for called in upstream.called:
+            percent = 100.0 * len(called.names) / len(upstream.destination.pods)
+            self._arrive(_Call("", leg, called, percent), message)
+
+    def enter(self, proxy: Proxy) -> None:
+        """The request enters the mesh at a gateway."""
+        message = message_of(self._request, UNKNOWN_ADDRESS)
+        target = self._explainer.target_port(proxy, message.port)
+        if target is None:
+            cause = f"the gateway does not listen on port {message.port}: no server of a Gateway has it"
+            answer = Answer(None, "", cause, proxy.name)
+            self.hops.append(replace(_hop(HopKind.GATEWAY, proxy, message, ""), answer=answer))
+            self._end(100.0, answer)
+            return
+        self._at_gateway(proxy, message, target, 100.0)
+
+    def _at_gateway(self, proxy: Proxy, message: Message, target: int, percent: float) -> None:
+        listener = f"0.0.0.0_{target}"
+        message = _forwarded(message)
+        prepared = self._explainer.prepared(proxy)
+        listen = proxy.listen[target]
+        judgement = judge(prepared, Inspected(message, listen.host, listen.port))
+        if judgement.answer is not None:
+            self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
+            self._end(percent, self.hops[-1].answer)
+            return
+        routed = route(prepared, _table_at(prepared, listener, message), message, judgement.message)
+        hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
+        self.hops.append(_judged(hop, judgement))
+        self._send(proxy, routed, percent)
+
+    def _send(self, proxy: Proxy, routed: Routed, percent: float) -> None:
+        """What can happen after a route: aborts, its answer, or a call of each destination."""
+        answer = self.hops[-1].answer
+        for fault in routed.routing.actions.faults:
+            if fault.status is not None and fault.percent:
+                cause = f"the route aborts {fault.percent:g} % of the requests"
+                aborted = percent * fault.percent / 100
+                self._end(aborted, Answer(fault.status, "FI", cause, proxy.name, body="fault filter abort"))
+                percent -= aborted
+        if answer is not None:
+            self._end(percent, answer)
+            return
+        for leg in routed.legs:
+            self._follow(proxy, leg, percent * leg.destination.percent / 100)
+
+    def _follow(self, proxy: Proxy, leg: Leg, percent: float) -> None:
+        destination = leg.destination
+        if not destination.exists:
+            cause = f"the proxy has no cluster {destination.cluster}"
+            self._end(percent, Answer(503, "NC", cause, proxy.name), leg)
+        elif destination.is_external:
+            self._end(percent, None, leg, message=leg.message)
+        elif not destination.pods or len(self.hops) > _MOST_HOPS:
+            cause = f"no pod is ready behind {destination.cluster}"
+            self._end(percent, Answer(503, "UH", cause, proxy.name), leg)
+        else:
+            for called in leg.upstream.called:
+                self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
+
+    def _call(self, caller: Proxy, leg: Leg, called: CalledPods, percent: float) -> None:
+        message = replace(
+            leg.message,
+            path=normalized(leg.message.path),
+            identity=caller.identity if called.socket is not None else "",
+            server_name=server_name_of(called.socket),
+            address=self._explainer.address_of(caller) or leg.message.address,
+        )
+        self._arrive(_Call(caller.name, leg, called, percent), message)
+
+    def _arrive(self, call: _Call, message: Message) -> None:
+        """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
+        called = call.called
+        proxy = self._explainer.proxy_of(called.first)
+        if proxy is None:
+            self._end(call.percent, None, call.leg, called, message)
+        elif proxy.kind is ProxyKind.GATEWAY:
+            target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
+            scheme = "http" if called.socket is None else "https"
+            self._at_gateway(proxy, replace(message, scheme=scheme), target, call.percent)
+        else:
+            self._at_sidecar(proxy, message, call)
+
+    def _at_sidecar(self, proxy: Proxy, message: Message, call: _Call) -> None:
+        prepared = self._explainer.prepared(proxy)
+        leg, called = call.leg, call.called
+        inbound = next(port for port in proxy.inbound if port.listen == Address(*called.address))
+        listener = prepared.listeners.get(f"inbound_{inbound.container_port}")
+        if listener is None:  # a port that is not HTTP
+            self._end(call.percent, None, leg, called, message)
+            return
+        decision = self._explainer.catalog.peer_authentications.decision(
+            proxy.namespace, proxy.labels, inbound.container_port
+        )
+        connection = connection_to(listener, called.socket, decision, message.identity, proxy.identity)
+        hop = _hop(HopKind.INBOUND, proxy, message, listener["name"], connection=connection)
+        if not connection.accepted:
+            self.hops.append(hop)
+            # a caller without a proxy has nothing that would answer: it sees the connection end
+            status, flag = (503, connection.flag) if call.caller else (None, "")
+            refused = Answer(status, flag, connection.reason, call.caller)
+            self._end(call.percent, refused, leg, called)
+            return
+        judgement = judge(prepared, Inspected(message, *called.address))
+        hop = _judged(hop, judgement)
+        self.hops.append(hop)
+        self._end(call.percent, hop.answer, leg, called, judgement.message)
+
+    def _end(
+        self,
+        percent: float,
+        answer: Answer | None,
+        leg: Leg | None = None,
+        called: CalledPods | None = None,
+        message: Message | None = None,
+    ) -> None:
+        """Something that can happen, unless its odds are 0."""
+        if not percent:
+            return
+        pod = called.first if called else None
+        self.outcomes.append(
+            Outcome(
+                percent=percent,
+                destination=leg.destination if leg else None,
+                workload=pod.workload if pod else "",
+                namespace=pod.namespace if pod else "",
+                pods=called.names if called else (),
+                answer=answer,
+                message=message if answer is None else None,
+                response_changes=leg.response_changes if leg else (),
+            )
+        )
+
+
+def _hop(
+    kind: HopKind,
+    proxy: Proxy,
+    message: Message,
+    listener: str,
+    *,
+    routed: Routed | None = None,
+    connection: Connection | None = None,
+) -> Hop:
+    answer = routed.answer if routed else None
+    return Hop(
+        kind=kind,
+        workload=proxy.workload,
+        namespace=proxy.namespace,
+        proxy=proxy.name,
+        message=message,
+        listener=listener,
+        connection=connection,
+        routing=routed.routing if routed else None,
+        answer=replace(answer, by=proxy.name) if answer else None,
+    )
+
+
+def _judged(hop: Hop, judgement: Judgement) -> Hop:
+    """The hop with the decisions of its security filters, which come before its routes."""
+    _, tokens, authorization, answer = judgement
+    if tokens is None and authorization is None:
+        return hop
+    answer = replace(answer, by=hop.proxy) if answer else hop.answer
+    return replace(hop, tokens=tokens, authorization=authorization, answer=answer)
+
+
+def _table_at(prepared: PreparedProxy, listener: str, message: Message) -> str:
+    """The route configuration of the filter chain of a gateway that takes a request."""
+    name = f"http.{listener.rpartition('_')[2]}"
+    for chain in prepared.listeners[listener]["filterChains"]:
+        names = (chain.get("filterChainMatch") or {}).get("serverNames")
+        if ("transportSocket" in chain) == (message.scheme == "https") and (
+            not names or message.host in names
+        ):
+            name = chain["filters"][0]["typedConfig"]["rds"]["routeConfigName"]
+            break
+    return name
+
+
+def _forwarded(message: Message) -> Message:
+    """The request as a gateway handles it: it adds the client's address."""
+    before = message.headers.get("x-forwarded-for")
+    forwarded = f"{before},{message.address}" if before else message.address
+    return message.with_headers({**message.headers, "x-forwarded-for": forwarded})

@@ -1,0 +1,121 @@
+"""No difference is missed: there are changes if and only if the configurations differ."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from localmesh.catalog import ProxyKind
+from localmesh.diff.edits import edits, pattern
+from localmesh.diff.proxies import Change, Comparison
+from localmesh.explain.from_manifests import proxies
+from localmesh.tests.diff.shop import POLICIES, SHOP, SPLIT_WITH_EVERYTHING, loaded
+from localmesh.translate import ProxyConfig, translate
+
+IDENTITIES = {"name", "clusterName", "match", "domains", "virtualHosts"}
+"""Fields that a resource cannot be without, so that they are not removed; their values change, too."""
+EDITS = 40
+"""How many edits are tried of each list of each proxy."""
+
+
+def configurations() -> list[tuple[ProxyKind, ProxyConfig]]:
+    catalog, known = proxies(loaded(SHOP + SPLIT_WITH_EVERYTHING + POLICIES).resources)
+    return [(proxy.kind, translate(catalog, proxy)) for proxy in known]
+
+
+CONFIGURATIONS = configurations()
+
+
+@pytest.mark.parametrize("index", range(len(CONFIGURATIONS)))
+def test_equal_configurations_have_no_changes(index: int) -> None:
+    """A copy is equal, whether or not it is the same object."""
+    kind, config = CONFIGURATIONS[index]
+
+    assert Comparison().changes(config, copy.deepcopy(config), kind) == ()
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(ProxyConfig)])
+def test_every_edit_of_the_envoy_json_is_in_a_change(name: str) -> None:
+    """Whatever changes in Envoy's JSON, a change of the same resource contains that field."""
+    choice = random.Random(name)
+    for kind, before in CONFIGURATIONS:
+        for _ in range(EDITS if getattr(before, name) else 0):
+            number, edited = edited_resource(getattr(before, name), choice)
+            resources = list(getattr(before, name))
+            resources[number] = edited
+            after = replace(before, **{name: tuple(resources)})
+
+            changes = Comparison().changes(before, after, kind)
+
+            assert bool(changes) is (before != after)
+            for edit in edits(getattr(before, name)[number], edited):
+                assert is_reported(pattern(edit.path), changes), (kind, name, edit.field)
+
+
+def edited_resource(resources: Sequence[Any], choice: random.Random) -> tuple[int, Any]:
+    """One of the resources with a value removed or changed anywhere in it, and its number."""
+    number = choice.randrange(len(resources))
+    edited = copy.deepcopy(resources[number])
+    paths = list(places(edited)) or [("clusterName",)]
+    mutate(edited, choice.choice(paths), choice.random() < 0.5)
+    return number, edited
+
+
+def places(document: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values inside a document, except the name that it is found by."""
+    items = document.items() if isinstance(document, dict) else enumerate(document)
+    for key, value in items:
+        if (*at, key) not in ((("name",)), ("clusterName",)) and not (
+            key == "name" and "virtualHosts" in at and len(at) == 2
+        ):
+            yield (*at, key)
+        if isinstance(value, (dict, list, tuple)):
+            yield from places(value, (*at, key))
+
+
+def mutate(document: Any, path: tuple[Any, ...], remove: bool) -> None:
+    """Removes the value at a path, or makes another one of it."""
+    for key in path[:-1]:
+        document = document[key]
+    key = path[-1]
+    if remove and isinstance(document, dict) and key not in IDENTITIES:
+        del document[key]
+    else:
+        document[key] = another(document[key])
+
+
+def another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)):
+        return value + 1
+    if isinstance(value, str):
+        return f"{value}x"
+    if isinstance(value, dict):
+        return {**value, "added": 1}
+    return [*value, *value[:1]]
+
+
+def is_reported(path: tuple[str, ...], changes: tuple[Change, ...]) -> bool:
+    reported = [pattern(part.edit.path) for change in changes for part in change.edits]
+    return any(path[: len(other)] == other or other[: len(path)] == path for other in reported)
+
+
+def test_values_without_words_are_shown_as_they_are() -> None:
+    """A field that no translation sets is still reported, with its resource and path."""
+    kind, before = CONFIGURATIONS[0]
+    clusters = copy.deepcopy(before.clusters)
+    clusters[-1]["perConnectionBufferLimitBytes"] = 1024
+
+    (change,) = Comparison().changes(before, replace(before, clusters=clusters), kind)
+
+    name = clusters[-1]["name"]
+    field = "perConnectionBufferLimitBytes: none → 1024"
+    assert change.text.endswith(f"other Envoy configuration: clusters/{name}, {field}")
+    assert json.dumps(change.edits[0].edit.after) == "1024"

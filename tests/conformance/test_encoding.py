@@ -1,0 +1,31 @@
+"""The configuration of every case is encoded as by protobuf's own parser of JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from localmesh.explain.from_manifests import proxies
+from localmesh.tests.xds.encoded import documents, encoded_by_parser
+from localmesh.tests.xds.test_encoding_plans import no_parser
+from localmesh.translate import translate
+from localmesh.xds import messages
+from localmesh.xds.messages import encode
+from tests.conformance.case import cases
+
+pytestmark = pytest.mark.xdist_group("conformance")  # shares the loaded cases
+
+
+def test_every_case_is_encoded_by_plans_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All proxies of all cases: the same bytes, without the parser."""
+    distinct = {}
+    for case in cases():
+        catalog, known = proxies(case.resources())
+        for proxy in known:
+            for type_url, document in documents(translate(catalog, proxy)):
+                distinct[type_url, json.dumps(document)] = document
+    expected = [encoded_by_parser(type_url, document) for (type_url, _), document in distinct.items()]
+    monkeypatch.setattr(messages, "parsed", no_parser)
+
+    assert [encode(type_url, document) for (type_url, _), document in distinct.items()] == expected
