@@ -64,7 +64,8 @@ def test_files_are_one_mesh(folder: Path) -> None:
     assert problems(finished)["service.yaml"] == []
     (problem,) = problems(finished)["route.yaml"]
     assert problem["message"].startswith('"v1" is not a subset')
-    assert {key: value for key, value in problem.items() if key not in {"message", "fix"}} == {
+    assert problem["url"].endswith("/docs/errors.md#sm203")
+    assert {key: value for key, value in problem.items() if key not in {"message", "fix", "url"}} == {
         "severity": "warning",
         "code": "SM203",
         "kind": "VirtualService",
