@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from localmesh.analysis import analyze
-from localmesh.catalog import Catalog, Service
+from localmesh.catalog import Action, Catalog, Service
 from localmesh.catalog.security import policy_scope
 from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Outcome, Reference, Routing
@@ -36,11 +36,17 @@ class Cause:
 
 def causes(explainer: Explainer, explanation: Explanation) -> list[Cause]:
     """The causes of the answers that proxies give, the nearest first, and warnings about what is involved."""
-    found = [*_of_routing(explainer, explanation), *_of_outcomes(explainer, explanation)]
+    found = [
+        *_of_routing(explainer, explanation),
+        *_of_connections(explanation),
+        *_of_policies(explanation),
+        *_of_outcomes(explainer, explanation),
+    ]
+    objects = involved(explainer, explanation)
     warnings = [
         Cause(problem.message, problem.fix, problem=problem)
         for problem in analyze(explainer.catalog)
-        if problem.place.kind and _concerns(problem, involved(explainer, explanation))
+        if problem.place.kind and _concerns(problem, objects)
     ]
     return list(dict.fromkeys((*found, *warnings)))
 
@@ -54,7 +60,7 @@ def choice_at(explainer: Explainer, hop: Hop) -> HostChoice | None:
     return host_choice(prepared, hop.routing.configuration, hop.message) if prepared else None
 
 
-def policies_elsewhere(catalog: Catalog, hop: Hop, labels: dict[str, str]) -> Iterator[Candidate]:
+def policies_elsewhere(catalog: Catalog, hop: Hop, labels: Mapping[str, str]) -> Iterator[Candidate]:
     """Policies whose selector fits the called pods, but which are in another namespace."""
     for resource in catalog.objects.of(*_POLICY_KINDS):
         scope = policy_scope(resource)
@@ -102,6 +108,63 @@ def _no_host(hop: Hop) -> str:
     if hop.routing is not None and hop.routing.rule is not None:
         return f'{hop.workload} knows no host "{host}" with HTTP on port {port}'
     return f"{hop.workload} has no HTTP routes for port {port}: no Service that it sees has that port"
+
+
+def _of_connections(explanation: Explanation) -> Iterator[Cause]:
+    """Why a called port refuses the connection: what it accepts, and why the caller sends something else."""
+    for hop in explanation.hops:
+        connection = hop.connection
+        if connection is None or connection.accepted:
+            continue
+        subject = connection.policy.subject if connection.policy else "the default of the mesh"
+        yield Cause(f"the called port is {connection.accepts} by {subject}", reference=connection.policy)
+        yield from _of_caller(explanation.hops[0])
+
+
+def _of_caller(caller: Hop) -> Iterator[Cause]:
+    """Why a caller secures its connections as it does."""
+    if caller.kind is HopKind.DIRECT:
+        fix = "give it a sidecar, or let the port accept plain text: PeerAuthentication with PERMISSIVE"
+        yield Cause(f"{caller.workload} has no sidecar, so it has no certificate to show", fix)
+        return
+    for destination in caller.routing.destinations if caller.routing else ():
+        for setting in destination.settings:
+            if setting.name == "TLS" and setting.reference is not None:
+                fix = "remove tls there, so that each endpoint decides, or write ISTIO_MUTUAL"
+                subject = setting.reference.subject
+                yield Cause(f"{subject} has TLS {setting.value} for callers", fix, setting.reference)
+
+
+def _of_policies(explanation: Explanation) -> Iterator[Cause]:
+    """Which rule denies the request, or why no rule allows it."""
+    for hop in explanation.hops:
+        authorization = hop.authorization
+        if authorization is None or authorization.allowed:
+            continue
+        deciding = authorization.deciding
+        if deciding is not None:
+            yield Cause(
+                f"{authorization.reason}: the request meets its conditions", reference=deciding.reference
+            )
+            continue
+        for rule in authorization.rules:
+            if rule.action != Action.ALLOW.value or rule.dry_run:
+                continue
+            if rule.failed is None:
+                yield Cause(f"{rule.policy} has no rules, so it allows nothing", reference=rule.reference)
+            else:
+                failed = rule.failed
+                said = f"{failed.field} {seen_text(failed.seen)}, expected {failed.expected}"
+                yield Cause(f"rule {rule.index} of {rule.policy}: {said}", reference=failed.reference)
+
+
+def seen_text(value: str | None) -> str:
+    """What a request has somewhere, in words.
+
+    >>> seen_text("a"), seen_text(None)
+    ('is "a"', 'is absent')
+    """
+    return "is absent" if value is None else f'is "{value}"'
 
 
 def _of_outcomes(explainer: Explainer, explanation: Explanation) -> Iterator[Cause]:
@@ -183,6 +246,10 @@ def _references(explainer: Explainer, hop: Hop) -> Iterator[Reference]:
         yield from filter(None, [hop.connection.policy])
     if hop.tokens is not None:
         yield from hop.tokens.references
+    if hop.kind in (HopKind.INBOUND, HopKind.GATEWAY):
+        labels = explainer.source_named(f"{hop.proxy}.{hop.namespace}").labels
+        elsewhere = policies_elsewhere(explainer.catalog, hop, labels)
+        yield from (candidate.reference for candidate in elsewhere)
 
 
 def _of_rule(catalog: Catalog, routing: Routing, namespace: str) -> Iterator[Reference]:

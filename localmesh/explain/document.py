@@ -79,7 +79,7 @@ class _Document:
     def _other_policies(self, hop: Hop) -> Iterator[Candidate]:
         if hop.kind in (HopKind.INBOUND, HopKind.GATEWAY):
             proxy = self._explainer.source_named(f"{hop.proxy}.{hop.namespace}")
-            yield from policies_elsewhere(self._explainer.catalog, hop, dict(proxy.labels))
+            yield from policies_elsewhere(self._explainer.catalog, hop, proxy.labels)
 
     def _place(self, reference: Reference | None) -> Json | None:
         if reference is None:

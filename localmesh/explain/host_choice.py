@@ -18,6 +18,7 @@ from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.problems import FieldPath
 from localmesh.problems.fields import listed
 
+_NOT_IMPORTED = "the Sidecar of the caller does not import it"
 _MESH_DOMAIN = SERVICE_DOMAIN.partition(".")[2]
 
 
@@ -124,7 +125,12 @@ def _services_out_of_reach(prepared: PreparedProxy, names: tuple[str, ...], port
     for service in (*(s for name in names if (s := catalog.service(name))), *same_name):
         reference = service_reference(catalog, service)
         if reference is not None:
-            yield Candidate(reference, _why_not_callable(catalog, proxy, service, names, port))
+            sidecar = catalog.sidecar_of(proxy)
+            reason = _why_not_callable(catalog, proxy, service, names, port)
+            if sidecar is not None and reason == _NOT_IMPORTED:
+                reference = Reference(sidecar.resource, FieldPath("spec", "egress"))
+                reason = f"it does not import {service.subject}: no entry of egress.hosts includes it"
+            yield Candidate(reference, reason)
 
 
 def _why_not_callable(
@@ -135,9 +141,7 @@ def _why_not_callable(
         return f"it is not exported to namespace {proxy.namespace} (exportTo: {listed(service.export_to)})"
     scope = catalog.sidecar_scope(proxy)
     if service.host not in {seen.host for seen in scope.callable}:
-        sidecar = catalog.sidecar_of(proxy)
-        limits = sidecar.resource.place.subject if sidecar else "a Sidecar"
-        return f"{limits} does not import it: no entry of its egress.hosts includes {service.subject}"
+        return _NOT_IMPORTED
     declared = service.port(port)
     if declared is None:
         ports = listed(str(each.number) for each in service.ports)
@@ -164,9 +168,7 @@ def _why_not(
     if not other.visible_from(namespace):
         return f"it is not exported to namespace {namespace} (exportTo: {listed(other.export_to)})"
     if other not in prepared.catalog.sidecar_scope(prepared.proxy).virtual_services:
-        sidecar = prepared.catalog.sidecar_of(prepared.proxy)
-        limits = sidecar.resource.place.subject if sidecar else "a Sidecar"
-        return f"{limits} does not import it"
+        return _NOT_IMPORTED
     if chosen:
         taker = chosen[0]
         subject = taker.resource.place.subject

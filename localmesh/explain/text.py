@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from localmesh.explain.causes import seen_text
 from localmesh.problems.fields import listed
 
 Json = Mapping[str, Any]
@@ -45,33 +46,44 @@ def text(document: Json, width: int = 100) -> str:
     parts.append(_block(_results(document), width))
     if document["causes"]:
         parts.append(_causes(document["causes"], width))
+    known: dict[tuple[Line, ...], int] = {}
     for number, hop in enumerate(document["hops"], start=1):
-        head = f"{number}. {_title(hop)}"
-        parts.append(f"{_wrapped(head, width, '', '   ')}\n{_block(_hop(hop), width, indent='   ')}")
+        lines = tuple(_hop(hop))
+        same = known.setdefault(lines, number)
+        head = f"{number}. {_title(hop)}{'' if same == number else f', as in {same}.'}"
+        title = _wrapped(head, width, "", "   ")
+        parts.append(title if same != number else f"{title}\n{_block(lines, width, indent='   ')}")
     return "\n\n".join(parts)
 
 
 def _results(document: Json) -> Iterator[Line]:
-    """What can happen, with odds if it is not certain; equal answers are one."""
-    by_text: dict[str, float] = {}
+    """What can happen, with odds if it is not certain; the same answer of several proxies is one."""
+    odds: dict[tuple[str, str], float] = {}
+    proxies: dict[tuple[str, str], list[str]] = {}
     for outcome in document["outcomes"]:
-        said = _result(document, outcome)
-        by_text[said] = by_text.get(said, 0.0) + outcome["percent"]
-    for number, (said, percent) in enumerate(by_text.items()):
-        odds = "" if len(by_text) == 1 else f"{percent:.3g} %: "
-        yield "result" if number == 0 else "", f"{odds}{said}"
+        proxy, *said = _result(document, outcome)
+        key = said[0], said[1]
+        odds[key] = odds.get(key, 0.0) + outcome["percent"]
+        proxies.setdefault(key, [])
+        if proxy and proxy not in proxies[key]:
+            proxies[key].append(proxy)
+    for number, (key, percent) in enumerate(odds.items()):
+        what, why = key
+        share = "" if len(odds) == 1 else f"{percent:.3g} %: "
+        by = f" from {listed(proxies[key])}" if proxies[key] else ""
+        yield "result" if number == 0 else "", f"{share}{what}{by}{why}"
 
 
-def _result(document: Json, outcome: Json) -> str:
+def _result(document: Json, outcome: Json) -> tuple[str, str, str]:
+    """An outcome: the proxy that answers, what it answers, and why."""
     answer = outcome["answer"]
     if answer is None:
         if outcome["workload"]:
-            return f"{outcome['workload']}.{outcome['namespace']} answers"
-        return f"the request leaves the mesh ({outcome['cluster'] or 'by DNS'})"
-    by = f" from {_proxy_name(document, answer['by'])}" if answer["by"] else ""
-    target = f" for {outcome['workload']}" if outcome["workload"] else ""
-    headers = "".join(f", {name}: {value}" for name, value in answer["headers"].items() if name == "location")
-    return f"{_status(answer)}{by}{target}{headers}; {answer['cause']}"
+            return "", f"{outcome['workload']}.{outcome['namespace']} answers", ""
+        return "", f"the request leaves the mesh ({outcome['cluster'] or 'by DNS'})", ""
+    location = answer["headers"].get("location")
+    to = f", location: {location}" if location else ""
+    return _proxy_name(document, answer["by"]), _status(answer), f"{to}; {answer['cause']}"
 
 
 def _status(answer: Json) -> str:
@@ -83,8 +95,8 @@ def _status(answer: Json) -> str:
 
 def _proxy_name(document: Json, name: str) -> str:
     hop = next((hop for hop in document["hops"] if hop["proxy"] == name), None)
-    if hop is None:
-        return name
+    if hop is None or hop["kind"] == "direct":
+        return ""
     return f"the gateway {hop['workload']}" if hop["kind"] == "gateway" else f"{hop['workload']}'s sidecar"
 
 
@@ -163,11 +175,9 @@ def _policy_rule(rule: Json) -> str:
 
 
 def _condition(failed: Json) -> str:
-    return f"{failed['field']} is {_seen(failed['seen'])}, not {failed['expected']}{_at(failed['place'])}"
-
-
-def _seen(value: str | None) -> str:
-    return "absent" if value is None else f'"{value}"'
+    return (
+        f"{failed['field']} {seen_text(failed['seen'])}, expected {failed['expected']}{_at(failed['place'])}"
+    )
 
 
 def _host(host: Json, routing: Json | None) -> Iterator[Line]:
