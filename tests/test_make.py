@@ -43,12 +43,14 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_ports_are_variables(folder: Path) -> None:
     """Messages of localmesh about ports name the variables (`--from-make`)."""
-    chosen = make(folder, "up", "SCENARIO=canary", "GATEWAY_PORT=8090", "API_PORT=7090")
+    chosen = make(
+        folder, "up", "SCENARIO=canary", "GATEWAY_PORT=8090", "API_PORT=7090", "GATEWAY_HTTPS_PORT=9443"
+    )
     usual = make(folder, "up")
 
     assert chosen.stdout == (
-        "localmesh up -k istio/overlays/canary --gateway-port 8090 --api-port 7090 --from-make "
-        "--end-with-parent\n"
+        "localmesh up -k istio/overlays/canary --gateway-port 8090 --gateway-https-port 9443 --api-port 7090 "
+        "--from-make --end-with-parent\n"
     )
     assert usual.stdout == "localmesh up -k istio/base --from-make --end-with-parent\n"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
+from localmesh.analysis.credentials import credentials
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
@@ -29,6 +30,7 @@ from localmesh.problems import ManifestError, Problem
 
 CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     conflicting_hosts,
+    credentials,
     deprecations,
     destination_rules,
     destinations,

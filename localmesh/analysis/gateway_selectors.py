@@ -35,9 +35,9 @@ def _conflicts(gateway: Resource, workloads: Iterable[GatewayWorkload]) -> Itera
     for of in workloads:
         for server, older in of.conflicts:
             if server.gateway == f"{gateway.namespace}/{gateway.name}":
-                reason = "both have TLS for one host"
-                if server.mutual_tls != older.mutual_tls:
-                    reason = "it takes TLS only" if older.mutual_tls else "it takes plain HTTP only"
+                reason = "both have TLS settings for one host"
+                if server.has_tls != older.has_tls:
+                    reason = "it takes TLS only" if older.has_tls else "it takes plain HTTP only"
                 yield (
                     servers[server.index]
                     .get("port", "number")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from localmesh.catalog.config_data import ConfigData, config_data
 from localmesh.catalog.conversion_cache import ConversionCache
+from localmesh.catalog.credentials import server_names
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import (
     GatewayWorkload,
-    Server,
     default_objects,
     gateway_workloads,
     own_gateways,
@@ -31,6 +32,7 @@ from localmesh.catalog.security import (
     policies_for,
     request_authentications,
 )
+from localmesh.catalog.servers import Server
 from localmesh.catalog.services import (
     Endpoint,
     Protocol,
@@ -100,6 +102,8 @@ class Catalog:
     workloads: tuple[Workload, ...] = ()
     """The workloads of applications; those whose pods are gateways are in `gateways`."""
     objects: Objects = field(default_factory=lambda: Objects(()))
+    config: ConfigData = field(default_factory=ConfigData)
+    """The data of all ConfigMaps and Secrets."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
@@ -144,6 +148,14 @@ class Catalog:
         key = (namespace, workload)
         return next((gateway for gateway in self.gateways if (gateway.namespace, gateway.name) == key), None)
 
+    def credential_names(self, proxy: Proxy) -> list[str]:
+        """The credentials that a proxy asks for, by their resource names."""
+        gateway = self.gateway(proxy.namespace, proxy.workload)
+        servers = gateway.servers if gateway else ()
+        return [
+            name for server in servers if server.terminates_tls for name in server_names(server.tls or {})
+        ]
+
     def is_injected(self, workload: Workload) -> bool:
         """Whether the pods of a workload get a sidecar: unless their namespace or pod template says no."""
         namespace = self.objects.named(NAMESPACE, "", workload.namespace)
@@ -180,8 +192,10 @@ class Catalog:
 def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:
     """The catalog of validated resources and of the gateways that Istio installs, without pods.
 
-    Objects that have not changed since the catalog of `before` are not converted again.
+    Objects that have not changed since the catalog of `before` are not converted again. Raises ManifestError
+    for data of a Secret that is not base64.
     """
+    resources = tuple(resources)
     objects = Objects(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
     routed, scopes = virtual_services(objects, conversions), sidecars(objects)
@@ -202,6 +216,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,
+        config=config_data(resources),
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,
         _request_authentications=request_authentications(objects),

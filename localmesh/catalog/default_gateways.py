@@ -19,6 +19,8 @@ INGRESS = "istio-ingressgateway"
 EGRESS = "istio-egressgateway"
 HTTP_TARGET_PORT = 8080
 """Where the pods of both listen for port 80 of their Services."""
+HTTPS_TARGET_PORT = 8443
+"""Where they listen for port 443."""
 ORIGIN = "Istio's default installation"
 """The file that problems would name for these objects."""
 HOSTS = frozenset(service_host(name, SYSTEM_NAMESPACE) for name in (INGRESS, EGRESS))
@@ -29,7 +31,7 @@ Labels = Mapping[str, str]
 _STATUS_PORT = {"name": "status-port", "port": 15021, "targetPort": 15021}
 _PORTS: tuple[Mapping[str, Any], ...] = (
     {"name": "http2", "port": 80, "targetPort": HTTP_TARGET_PORT},
-    {"name": "https", "port": 443, "targetPort": 8443},
+    {"name": "https", "port": 443, "targetPort": HTTPS_TARGET_PORT},
 )
 
 

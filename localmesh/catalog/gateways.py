@@ -13,11 +13,13 @@ from typing import Any
 from localmesh.catalog.default_gateways import ORIGIN, SYSTEM_NAMESPACE, default_gateways
 from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.objects import Objects
+from localmesh.catalog.servers import Server, ServerHost, conflict
 from localmesh.catalog.services import Service
 from localmesh.catalog.workload import Workload, runs_router
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.kubernetes import NAMESPACE
+from localmesh.kinds.rules.server_tls import TLS_PROTOCOLS
 from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 
@@ -26,46 +28,6 @@ _FIRST_UNPRIVILEGED_PORT = 1024
 
 ServicesOf = Callable[[str, Mapping[str, str]], Sequence[Service]]
 """The Services that send to pods of a namespace with these labels."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerHost:
-    """A host of a Gateway server: ``namespace/name``; the namespace is ``*`` where none is written."""
-
-    namespace: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One server of a Gateway, as the pods of one workload serve it.
-
-    `gateway` is ``namespace/name``, `index` the server's place in it; hosts are without their namespace part.
-    `target_port` is where the pods listen: a Service in front of them says so for its own ports, any other
-    port is its own target.
-    """
-
-    gateway: str
-    index: int
-    port_name: str
-    number: int
-    target_port: int
-    hosts: tuple[ServerHost, ...]
-    https_redirect: bool
-    mutual_tls: bool
-    """Whether it takes mTLS of the mesh only (mode ISTIO_MUTUAL), and not plain HTTP."""
-
-    @property
-    def route_name(self) -> str:
-        """The name of its route configuration, which all plain HTTP servers of one port share."""
-        if self.mutual_tls:
-            namespace, _, name = self.gateway.partition("/")
-            return f"https.{self.number}.{self.port_name}.{name}.{namespace}"
-        return f"http.{self.target_port}"
-
-    def hosts_for(self, namespace: str) -> list[str]:
-        """The hosts of this server that VirtualServices of a namespace may bind to."""
-        return [host.name for host in self.hosts if host.namespace in ("*", namespace)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +93,12 @@ def selector(gateway: Resource) -> Mapping[str, str]:
     return gateway.spec.get("selector") or {}
 
 
+def has_tls_servers(gateway: Resource) -> bool:
+    """Whether a Gateway serves clients that use TLS."""
+    servers = gateway.spec.get("servers") or ()
+    return any(server["port"]["protocol"].lower() in TLS_PROTOCOLS for server in servers)
+
+
 def gateway_workloads(
     workloads: Iterable[Workload], gateways: Sequence[Resource], services_of: ServicesOf
 ) -> tuple[GatewayWorkload, ...]:
@@ -144,7 +112,7 @@ def _gateway_workload(of: Workload, gateways: Iterable[Resource], services_of: S
     servers: list[Server] = []
     conflicts: list[tuple[Server, Server]] = []
     for server in _servers(of, gateways, services):
-        older = next((other for other in servers if _conflict(server, other)), None)
+        older = next((other for other in servers if conflict(server, other)), None)
         if older is None:
             servers.append(server)
         else:
@@ -164,7 +132,7 @@ def _servers(of: Workload, gateways: Iterable[Resource], services: Sequence[Serv
 
 def _server(gateway: Resource, index: int, of: Workload, services: Iterable[Service]) -> Server:
     written: Mapping[str, Any] = gateway.spec["servers"][index]
-    port, tls = written["port"], written.get("tls") or {}
+    port = written["port"]
     number = int(port["number"])
     return Server(
         gateway=f"{gateway.namespace}/{gateway.name}",
@@ -173,24 +141,9 @@ def _server(gateway: Resource, index: int, of: Workload, services: Iterable[Serv
         number=number,
         target_port=_target_port(number, of, services),
         hosts=tuple(_host(host, gateway.namespace) for host in written.get("hosts") or ()),
-        https_redirect=bool(tls.get("httpsRedirect")),
-        mutual_tls=port["protocol"].upper() == "HTTPS",
+        protocol=port["protocol"].upper(),
+        tls=written.get("tls"),
     )
-
-
-def _conflict(server: Server, older: Server) -> bool:
-    """Whether one port cannot serve both.
-
-    Istio adds no TLS to a port with plain HTTP, and no second server with TLS for a host. Plain HTTP that is
-    added to a port with TLS for every host would make Envoy reject the listener.
-    """
-    if server.target_port != older.target_port or not (server.mutual_tls or older.mutual_tls):
-        return False
-    if not older.mutual_tls:
-        return True
-    if not server.mutual_tls:
-        return any(host.name == "*" for host in older.hosts)
-    return not set(server.hosts).isdisjoint(older.hosts)
 
 
 def _target_port(number: int, of: Workload, services: Iterable[Service]) -> int:

@@ -19,7 +19,11 @@ COMMANDS = {
     "serve": "Run the control plane for pods that are started elsewhere.",
     "sidecar": "Run the Envoy of one such pod.",
     "validate": "Validate manifests without starting anything.",
+<<<<<<< HEAD
     "explain": "Explain what becomes of a request.",
+=======
+    "test": "Test what the configuration does with requests.",
+>>>>>>> main
     "diff": "Show what a change of manifests changes for which proxy.",
     "apply": "Change the configuration of the running mesh.",
     "delete": "Remove objects from the running mesh.",
@@ -27,6 +31,7 @@ COMMANDS = {
     "status": "Show pods, proxies, gateways and warnings.",
     "logs": "Print the log of a workload or of its proxy.",
     "proxy-config": "Print the Envoy configuration of a proxy.",
+    "certificate": "Make a certificate for hosts, for tests.",
     "rotate-certificates": "Issue new certificates to all proxies.",
     "down": "Stop the running mesh.",
 }

@@ -9,48 +9,65 @@ from typing import TYPE_CHECKING
 import click
 
 from localmesh.cli import client
-from localmesh.cli.options import state_option
+from localmesh.cli.options import source_options, state_option
+from localmesh.cli.sources import Sources
+from localmesh.errors import LocalmeshError
 
 if TYPE_CHECKING:
     from localmesh.manifests import LoadResult
+
+    Pair = tuple[LoadResult, LoadResult]
 
 _FORMATS = ("text", "envoy", "json")
 _DIFFERENT = 1
 
 
 @click.command()
-@click.argument("sides", nargs=-1, metavar="[BEFORE] AFTER")
+@click.argument("sides", nargs=-1, metavar="[BEFORE AFTER]")
+@source_options
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the difference."
 )
-@click.option("--envoy", "form", flag_value="envoy", help="Show Envoy's JSON: the same as -o envoy.")
+@click.option("--envoy", "form", flag_value="envoy", help="Show Envoy's JSON, as -o envoy does.")
 @state_option
-def diff(*, sides: tuple[str, ...], form: str, state_folder: Path | None) -> int:
+def diff(
+    *,
+    sides: tuple[str, ...],
+    kustomizations: tuple[Path, ...],
+    files: tuple[Path, ...],
+    form: str,
+    state_folder: Path | None,
+) -> int:
     """Show what a change of manifests changes for which proxy, without starting anything.
 
     BEFORE and AFTER are each a kustomization, a file, a folder of manifests, - for standard input, or one of
-    these in a git revision, such as HEAD~1:istio/overlays/canary. Without BEFORE, AFTER is compared with the
-    running mesh as `apply` would change it.
+    these in a git revision, such as HEAD~1:istio/overlays/canary. With -k or -f instead of them, or only one
+    of them, the running mesh is compared with what `apply` would make of it.
 
     Exit status: 0 if there is no difference, 1 if there is one, 2 for wrong usage or input.
     """
-    if not 1 <= len(sides) <= 2:
-        raise click.UsageError("give one or two of: a kustomization, a file, a folder, REVISION:PATH")
-    if len(sides) == 2:
-        before, after = _both(*sides)
-    else:
-        before, after = _applied(sides[0], state_folder)
+    try:
+        before, after = _sides(sides, Sources(kustomizations, files), state_folder)
+    except LocalmeshError as error:
+        error.exit_status = 2  # 1 means a difference, also if no mesh is running
+        raise
     from localmesh.diff.meshes import compare
     from localmesh.diff.reports import REPORTS
 
     difference = compare(before, after)
-    text = REPORTS[form](difference)
-    if text:
-        click.echo(text)
+    click.echo(REPORTS[form](difference))
     return _DIFFERENT if difference else 0
 
 
-def _both(before: str, after: str) -> tuple[LoadResult, LoadResult]:
+def _sides(sides: tuple[str, ...], given: Sources, state_folder: Path | None) -> Pair:
+    if len(sides) + bool(given) == 1:
+        return _applied(sides, given, state_folder)
+    if len(sides) != 2 or given:
+        raise click.UsageError("give two of: kustomization, file, folder, REVISION:PATH; or one, or -k or -f")
+    return _both(*sides)
+
+
+def _both(before: str, after: str) -> Pair:
     """Both sides; most of the time is that of kustomize, which runs for both at once."""
     if before == after == "-":
         raise click.UsageError("standard input can be only one of both")
@@ -60,20 +77,25 @@ def _both(before: str, after: str) -> tuple[LoadResult, LoadResult]:
         loads = [pool.submit(load_side, side) for side in (before, after)]
         import localmesh.diff.meshes  # noqa: F401 - imported meanwhile
 
-        return loads[0].result(), loads[1].result()
+        return loads[0].result().loaded, loads[1].result().loaded
 
 
-def _applied(after: str, state_folder: Path | None) -> tuple[LoadResult, LoadResult]:
+def _applied(sides: tuple[str, ...], given: Sources, state_folder: Path | None) -> Pair:
     """The running mesh, and what `apply` would make of it: a kustomization replaces, files are added."""
-    from localmesh.diff.sides import is_kustomization, load_side
-    from localmesh.manifests import LoadResult, load_text
+    from localmesh.diff.sides import Side, load_side
+    from localmesh.manifests import LoadResult, load, load_text
     from localmesh.runtime.changes import carry_over, key, merged
 
     mesh = client.connect(state_folder)
     before = load_text(mesh.get("/mesh/manifests")["text"], mesh.url)
-    given = load_side(after)
-    if not is_kustomization(Path(after)):
-        resources = merged(before.resources, given.resources)
-        given = LoadResult(tuple(resources), tuple(merged(before.ignored, given.ignored)))
+    if given:
+        loaded = load(kustomizations=given.kustomizations, files=given.files)
+        side = Side(loaded, is_whole=bool(given.kustomizations))
+    else:
+        side = load_side(sides[0])
+    after = side.loaded
+    if not side.is_whole:
+        resources = merged(before.resources, after.resources)
+        after = LoadResult(tuple(resources), tuple(merged(before.ignored, after.ignored)))
     current = {key(resource): resource for resource in before.resources}
-    return before, LoadResult(tuple(carry_over(current, given.resources).values()), given.ignored)
+    return before, LoadResult(tuple(carry_over(current, after.resources).values()), after.ignored)

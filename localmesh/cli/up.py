@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 import click
 
 from localmesh.catalog import LOOPBACK, Address
-from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
+from localmesh.catalog.default_gateways import HTTP_TARGET_PORT, HTTPS_TARGET_PORT
+from localmesh.catalog.gateways import has_tls_servers
 from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE, default_state_folder
 from localmesh.cli.foreground import (
     announce,
     log_to_stderr,
+    progress,
     require_free,
     require_no_mesh,
     require_state_folder,
@@ -27,9 +29,10 @@ from localmesh.cli.foreground import (
     serve_api,
     wait_for_signal,
 )
-from localmesh.cli.options import port_option, required, source_options, state_option, strict_option
+from localmesh.cli.options import PORT, port_option, required, source_options, state_option, strict_option
 from localmesh.cli.sources import Sources
 from localmesh.kinds.deployment import DEPLOYMENT
+from localmesh.kinds.gateway import GATEWAY
 from localmesh.manifests import LoadResult, of_kind
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.runtime.processes.envoy import binary
@@ -41,10 +44,23 @@ class UpOptions:
 
     state_folder: Path
     gateway_port: int
+    gateway_https_port: int | None
     api_port: int
     command: Sequence[str]
     end_with_parent: bool
     from_make: bool
+
+    @property
+    def ingress_ports(self) -> Mapping[int, int]:
+        """The ports of Istio's ingress gateway by target port."""
+        return {HTTP_TARGET_PORT: self.gateway_port, HTTPS_TARGET_PORT: self.https_port}
+
+    @property
+    def https_port(self) -> int:
+        """The port for HTTPS: the usual one, unless the port for HTTP is any free one."""
+        if self.gateway_https_port is not None:
+            return self.gateway_https_port
+        return HTTPS_TARGET_PORT if self.gateway_port else 0
 
 
 @click.command()
@@ -52,6 +68,11 @@ class UpOptions:
 @strict_option
 @state_option
 @port_option("--gateway-port", 8080, "Port of the ingress gateway; 0: any free port.")
+@click.option(
+    "--gateway-https-port",
+    type=PORT,
+    help="Port of the ingress gateway for HTTPS.  [default: 8443; any free port with --gateway-port 0]",
+)
 @port_option("--api-port", DEFAULT_API_PORT, "Port of the API; 0: any free port.")
 @click.option("--end-with-parent", is_flag=True, help="Stop when the parent process ends.")
 @click.option("--from-make", is_flag=True, hidden=True, help="Name variables of `make` in messages.")
@@ -81,10 +102,12 @@ def _up(loaded: LoadResult, options: UpOptions) -> int:
     settings = MeshSettings(
         state_folder=options.state_folder.resolve(),
         working_directory=Path.cwd(),
-        ingress_ports={HTTP_TARGET_PORT: options.gateway_port} if options.gateway_port else {},
+        ingress_ports={target: port for target, port in options.ingress_ports.items() if port},
     )
     require_no_mesh(options.state_folder, from_make=options.from_make)
     ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}
+    if any(map(has_tls_servers, of_kind(loaded.resources, GATEWAY))):
+        ports["gateway_https_port"] = options.https_port
     require_free(from_make=options.from_make, **ports)
     binary()  # report a missing Envoy before anything starts
     require_state_folder(options.state_folder)
@@ -98,7 +121,8 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
     async with Mesh(settings) as mesh, serve_api(mesh, Address(LOOPBACK, options.api_port)) as url:
         deployments = len(of_kind(loaded.resources, DEPLOYMENT))
         click.echo(f"localmesh: starting {deployments} workloads and their Envoys …", err=True)
-        await mesh.apply(loaded.resources, loaded.ignored)
+        async with progress(mesh):
+            await mesh.apply(loaded.resources, loaded.ignored)
         announce(mesh, url, f"ready in {time.monotonic() - start:.1f} s")
         if options.command:
             return await _run_command(options.command, url, mesh)

@@ -154,14 +154,11 @@ CLUSTER_WORDS = Words(
     },
 )
 ENDPOINT_WORDS = Words(
-    labels={("endpoints",): Label("pods", endpoints_text)}, implied={("clusterName",): (("endpoints",),)}
+    labels={("endpoints",): Label("endpoints", endpoints_text)}, implied={("clusterName",): (("endpoints",),)}
 )
 
 
 def whole_text(verb: str, cluster: Json, endpoints: Any) -> str:
     """What a destination is that was added or removed."""
-    localities = ({} if endpoints is ABSENT else endpoints).get("endpoints")
-    listed = cluster.get("loadAssignment", {}).get("endpoints")
-    settings = [f"{verb}, pods: {endpoints_text(localities)}"] if localities else [verb]
-    settings += [f"endpoints: {endpoints_text(listed)}"] if listed else []
-    return "; ".join(settings)
+    assignment = cluster.get("loadAssignment", {}) if endpoints is ABSENT else endpoints
+    return f"{verb}, endpoints: {endpoints_text(assignment.get('endpoints', ()))}"

@@ -48,12 +48,8 @@ def listener_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
     old_routes, new_routes = _routes(before), _routes(after)
     if old_routes != new_routes:
         changed = configuration_phrases(old_routes, new_routes, resource)
-        phrases += [_in_manager(phrase) for _, phrase in changed]
+        phrases += [phrase.below(*_MANAGER, "routeConfig") for _, phrase in changed]
     return phrases
-
-
-def _in_manager(phrase: Phrase) -> Phrase:
-    return Phrase(phrase.text, tuple(edit.below(*_MANAGER, "routeConfig") for edit in phrase.edits))
 
 
 def _mode(listener: Json) -> MutualTls | None:

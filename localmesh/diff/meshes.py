@@ -7,14 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from localmesh.catalog import Address, ProxyKind, build
+from localmesh.catalog import LOOPBACK, Address, Proxy, ProxyKind, build
 from localmesh.catalog.addressing import SyntheticAllocator
 from localmesh.catalog.workload import Workload
 from localmesh.diff.names import Names, ProxyName
 from localmesh.diff.objects import ObjectChange, object_changes
 from localmesh.diff.proxies import Change, Comparison, ResourceEdit
 from localmesh.explain.from_manifests import placed
-from localmesh.manifests import LoadResult
+from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.service import SERVICE
+from localmesh.kinds.service_entry import SERVICE_ENTRY
+from localmesh.kinds.sidecar import SIDECAR
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.manifests import LoadResult, Resource
 from localmesh.translate import ProxyConfig, TranslationCache, translate
 
 
@@ -33,6 +38,7 @@ class SharedChange:
 
     proxies: tuple[str, ...]
     subject: str
+    part: str
     text: str
     edits: tuple[tuple[tuple[str, ...], tuple[ResourceEdit, ...]], ...]
 
@@ -53,6 +59,7 @@ class Difference:
         return bool(self.objects or self.replicas or self.changes)
 
 
+_OF_SIDECARS = (SERVICE, SERVICE_ENTRY, SIDECAR, VIRTUAL_SERVICE, DESTINATION_RULE)
 _Configs = Mapping[ProxyName, tuple[ProxyKind, ProxyConfig]]
 
 
@@ -75,7 +82,12 @@ class _StableAllocator(SyntheticAllocator):
 def compare(before: LoadResult, after: LoadResult) -> Difference:
     """The difference between two sets of objects, each translated for the proxies that it would run."""
     addresses, cache = _StableAllocator(), TranslationCache()
-    old, new = (_configurations(loaded, addresses, cache) for loaded in (before, after))
+    meshes = [placed(build(loaded.resources), addresses) for loaded in (before, after)]
+    imagined = _imagined([*before.resources, *after.resources], [*meshes[0][1], *meshes[1][1]])
+    old, new = (
+        {ProxyName.of(proxy): (proxy.kind, translate(catalog, proxy, cache)) for proxy in (*known, *imagined)}
+        for catalog, known in meshes
+    )
     names = Names([*old, *new])
     common = [name for name in old if name in new]
     comparison = Comparison()
@@ -88,9 +100,21 @@ def compare(before: LoadResult, after: LoadResult) -> Difference:
     )
 
 
-def _configurations(loaded: LoadResult, addresses: _StableAllocator, cache: TranslationCache) -> _Configs:
-    catalog, known = placed(build(loaded.resources), addresses)
-    return {ProxyName.of(proxy): (proxy.kind, translate(catalog, proxy, cache)) for proxy in known}
+def _imagined(resources: Iterable[Resource], known: Iterable[Proxy]) -> list[Proxy]:
+    """A sidecar for each namespace that has objects for sidecars and no workload to show them by."""
+    occupied = {proxy.namespace for proxy in known if proxy.kind is ProxyKind.SIDECAR}
+    namespaces = {resource.namespace for resource in resources if any(map(resource.is_a, _OF_SIDECARS))}
+    return [
+        Proxy(
+            kind=ProxyKind.SIDECAR,
+            namespace=namespace,
+            workload=f"any sidecar in {namespace}",
+            name="imagined-0",
+            labels={},
+            outbound=Address(LOOPBACK, 15001),
+        )
+        for namespace in sorted(namespaces - occupied)
+    ]
 
 
 def _replicas(old: _Configs, new: _Configs, names: Names) -> Iterator[Replicas]:
@@ -102,13 +126,13 @@ def _replicas(old: _Configs, new: _Configs, names: Names) -> Iterator[Replicas]:
 
 def _shared(changes: Mapping[ProxyName, Iterable[Change]], names: Names) -> Iterator[SharedChange]:
     """Each change once, with the proxies that have it; in the order of the first proxy."""
-    by_text: dict[tuple[str, str], dict[ProxyName, tuple[ResourceEdit, ...]]] = {}
+    by_text: dict[tuple[str, str, str], dict[ProxyName, tuple[ResourceEdit, ...]]] = {}
     for name, own in changes.items():
         for change in own:
-            by_text.setdefault((change.subject, change.text), {})[name] = change.edits
-    for (subject, text), concerned in by_text.items():
+            by_text.setdefault((change.subject, change.part, change.text), {})[name] = change.edits
+    for (subject, part, text), concerned in by_text.items():
         shown = names.shown(concerned, changes)
-        yield SharedChange(shown, subject, text, tuple(_by_edits(concerned, changes, names)))
+        yield SharedChange(shown, subject, part, text, tuple(_by_edits(concerned, changes, names)))
 
 
 def _by_edits(

@@ -26,9 +26,8 @@ class Names:
     """The names of all proxies of both meshes."""
 
     def __init__(self, proxies: Iterable[ProxyName]) -> None:
-        self._all = set(proxies)
-        self._replicas = Counter((name.namespace, name.workload) for name in self._all)
-        self._namespaces = Counter(workload for _, workload in self._replicas)
+        self._positions = {name: position for position, name in enumerate(dict.fromkeys(proxies))}
+        self._namespaces = Counter(workload for _, workload in {name[:2] for name in self._positions})
 
     def workload(self, namespace: str, workload: str) -> str:
         """The name of a workload, with its namespace if another namespace has one of that name."""
@@ -40,7 +39,7 @@ class Names:
         counts = Counter(name[:2] for name in chosen)
         totals = Counter(name[:2] for name in among)
         shown = []
-        for name in sorted(chosen):
+        for name in sorted(chosen, key=self._positions.__getitem__):
             workload = self.workload(name.namespace, name.workload)
             is_whole = counts[name[:2]] == totals[name[:2]]
             shown.append(workload if is_whole else f"{workload} (pod {name.ordinal + 1})")

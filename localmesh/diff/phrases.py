@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from localmesh.diff.edits import ABSENT, Edit, Path, edits, pattern
@@ -18,10 +18,19 @@ Show = Callable[[Any], str]
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A change in words, and the edits that it describes."""
+    """A change in words, and the edits that it describes; `part` is the rule or subset that has it."""
 
     text: str
     edits: tuple[Edit, ...]
+    part: str = ""
+
+    def below(self, *steps: str) -> Phrase:
+        """The same phrase about a document that is at `steps` in a larger one."""
+        return replace(self, edits=tuple(edit.below(*steps) for edit in self.edits))
+
+    def of(self, part: str) -> Phrase:
+        """The same phrase about a part of a resource."""
+        return replace(self, part=part)
 
 
 def plain(value: Any) -> str:
@@ -101,7 +110,7 @@ def _attach(edit: Edit, origins: Iterable[Path], phrases: list[Phrase], resource
     for index, phrase in enumerate(phrases):
         paths = [pattern(origin.path) for origin in phrase.edits]
         if any(path[: len(origin)] == origin for path in paths for origin in origins):
-            phrases[index] = Phrase(phrase.text, (*phrase.edits, edit))
+            phrases[index] = replace(phrase, edits=(*phrase.edits, edit))
             return
     phrases.append(other(edit, resource))
 

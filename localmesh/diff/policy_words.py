@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from localmesh.catalog.security import SPIFFE, TRUST_DOMAIN
@@ -107,10 +108,10 @@ def policy_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
         phrases, rest = [], _WORDLESS.phrases(old, new, resource)
     if phrases:
         implied = tuple(edit for phrase in rest for edit in phrase.edits)
-        phrases[0] = Phrase(phrases[0].text, (*phrases[0].edits, *implied))
+        phrases[0] = replace(phrases[0], edits=(*phrases[0].edits, *implied))
     else:
         phrases = rest
-    return [Phrase(phrase.text, tuple(edit.below(_TYPED) for edit in phrase.edits)) for phrase in phrases]
+    return [phrase.below(_TYPED) for phrase in phrases]
 
 
 def _rbac(old: Json, new: Json) -> list[Phrase]:
@@ -158,11 +159,10 @@ def _tokens(old: Json, new: Json, resource: str) -> list[Phrase]:
         if ABSENT in (provider, new_provider):
             verb = "now checked" if provider is ABSENT else "no longer checked"
             edit = Edit(path, provider, new_provider)
-            phrases.append(Phrase(f"tokens of {issuer}: {verb}", (edit,)))
+            phrases.append(Phrase(verb, (edit,), f"tokens of {issuer}"))
             continue
-        for phrase in _PROVIDER_WORDS.phrases(provider, new_provider, resource):
-            below = tuple(edit.below(*path) for edit in phrase.edits)
-            phrases.append(Phrase(f"tokens of {issuer}: {phrase.text}", below))
+        changed = _PROVIDER_WORDS.phrases(provider, new_provider, resource)
+        phrases += [phrase.below(*path).of(f"tokens of {issuer}") for phrase in changed]
     return phrases
 
 

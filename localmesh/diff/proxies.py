@@ -7,7 +7,7 @@ one that there are no words for is shown as it is. So there is no change if and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from localmesh.catalog import ProxyKind
@@ -25,6 +25,7 @@ Resources = tuple[dict[str, Any], ...]
 
 ITSELF = ""
 """The subject of changes that concern the proxy as a whole."""
+_KNOWN_LISTS = {"listeners", "scopes", "routes", "further_routes", "clusters", "endpoints", "policies"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,13 @@ class ResourceEdit:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changes for a proxy: `subject` says for which requests; and where that is in its configuration."""
+    """What changes for a proxy, and where that is in its configuration.
+
+    `subject` is what the change is about, such as ``→ web.shop:80``; `part` the rule or subset that has it.
+    """
 
     subject: str
+    part: str
     text: str
     edits: tuple[ResourceEdit, ...]
 
@@ -62,6 +67,7 @@ class Comparison:
             *self._once(_further_routes, before.further_routes, after.further_routes, kind),
             *self._once(_scopes, before.scopes, after.scopes, kind),
             *_destinations(*destinations),
+            *_further_lists(before, after),
         ]
         return tuple(_merged(found))
 
@@ -80,9 +86,9 @@ class Comparison:
 
 
 def _merged(changes: Iterable[Change]) -> Iterator[Change]:
-    merged: dict[tuple[str, str], Change] = {}
+    merged: dict[tuple[str, str, str], Change] = {}
     for change in changes:
-        key = change.subject, change.text
+        key = change.subject, change.part, change.text
         known = merged.get(key)
         edits = (*known.edits, *change.edits) if known else change.edits
         merged[key] = Change(*key, edits)
@@ -98,13 +104,13 @@ def _pairs(before: Resources, after: Resources, key: str = "name") -> dict[str, 
 
 def _order(kind: str, before: Resources, after: Resources, key: str = "name") -> Iterator[Change]:
     if order := reordered(named(before, key), named(after, key)):
-        yield Change(ITSELF, f"order of {kind}", (ResourceEdit(kind, order),))
+        yield Change(ITSELF, "", f"order of {kind}", (ResourceEdit(kind, order),))
 
 
-def _changes(subject: str, resource: str, phrases: Iterable[Phrase], prefix: str = "") -> Iterator[Change]:
+def _changes(subject: str, resource: str, phrases: Iterable[Phrase]) -> Iterator[Change]:
     for phrase in phrases:
         edits = tuple(ResourceEdit(resource, edit) for edit in phrase.edits)
-        yield Change(subject, f"{prefix}{phrase.text}", edits)
+        yield Change(subject, phrase.part, phrase.text, edits)
 
 
 def _listeners(before: Resources, after: Resources, _kind: ProxyKind) -> Iterator[Change]:
@@ -171,10 +177,10 @@ def _destinations(
     clusters = _pairs(before[0], after[0])
     endpoints = _pairs(before[1], after[1], "clusterName")
     for name in dict.fromkeys((*clusters, *endpoints)):
-        subject, prefix = _cluster_subject(name)
+        subject, part = _cluster_subject(name)
         phrases = _cluster_phrases(clusters.get(name), endpoints.get(name), name)
         for resource, phrase in phrases:
-            yield from _changes(subject, f"{resource}/{name}", [phrase], prefix)
+            yield from _changes(subject, f"{resource}/{name}", [phrase.of(part)])
     yield from _order("clusters", before[0], after[0])
     yield from _order("endpoints", before[1], after[1], "clusterName")
 
@@ -200,12 +206,19 @@ def _cluster_phrases(
             yield "endpoints", phrase
 
 
+def _further_lists(before: ProxyConfig, after: ProxyConfig) -> Iterator[Change]:
+    """The changes of lists of a configuration that are not known here."""
+    for name in (field.name for field in fields(ProxyConfig) if field.name not in _KNOWN_LISTS):
+        for phrase in Words({}, {}).phrases(getattr(before, name), getattr(after, name), name):
+            yield from _changes(ITSELF, name, [phrase])
+
+
 def _cluster_subject(name: str) -> tuple[str, str]:
-    """The subject of a cluster's changes, and what comes before their text."""
+    """The subject of a cluster's changes, and its subset."""
     direction, *parts = name.split("|")
     if direction == "inbound":
         return f"incoming requests, port {parts[0]}", ""
     if direction != "outbound" or len(parts) != 3:
         return name, ""
     port, subset, host = parts
-    return _to(host, port), f"subset {subset}: " if subset else ""
+    return _to(host, port), f"subset {subset}" if subset else ""

@@ -35,10 +35,18 @@ def text(difference: Difference) -> str:
 def _object(change: ObjectChange, width: int) -> Iterator[str]:
     yield f"{change.verb:<8} {change.subject}"
     for edit in change.fields[:_FIELDS_SHOWN]:
-        yield from _wrapped(f"{edit.field}: {_short(edit.before)} → {_short(edit.after)}", 9, width)
+        yield from _wrapped(f"{edit.field}: {_field_change(edit)}", 9, width)
     more = len(change.fields) - _FIELDS_SHOWN
     if more > 0:
         yield f"{'':9}and {more} more field{'s' if more > 1 else ''}"
+
+
+def _field_change(edit: Edit) -> str:
+    if edit.before is ABSENT and isinstance(edit.after, (dict, list)):
+        return "added"
+    if edit.after is ABSENT and isinstance(edit.before, (dict, list)):
+        return "removed"
+    return f"{_short(edit.before)} → {_short(edit.after)}"
 
 
 def _short(value: Any) -> str:
@@ -61,16 +69,29 @@ def _pods(number: int) -> str:
 
 def _groups(changes: Iterable[SharedChange], width: int) -> Iterator[str]:
     """The changes by the proxies that they concern, then by what requests they are about."""
-    groups: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    groups: dict[tuple[str, ...], dict[str, dict[str, list[str]]]] = {}
     for change in changes:
-        groups.setdefault(change.proxies, {}).setdefault(change.subject, []).append(change.text)
+        texts = groups.setdefault(change.proxies, {}).setdefault(change.subject, {})
+        texts.setdefault(change.text, []).append(change.part)
     for proxies, subjects in groups.items():
-        lines = _wrapped(_proxies(proxies), 0, width, hanging=2)
+        lines = _wrapped(_proxies(proxies), 0, width, hanging=4)
         for subject, texts in subjects.items():
             lines += _wrapped(subject, 2, width) if subject else []
-            for line in texts:
-                lines += _wrapped(line, 4, width, hanging=6)
+            for line, parts in texts.items():
+                lines += _wrapped(_with_parts(line, parts), 4, width, hanging=6)
         yield "\n".join(lines)
+
+
+def _with_parts(line: str, parts: Sequence[str]) -> str:
+    """A change and the rules or subsets that have it.
+
+    >>> _with_parts("timeout: none → 1 s", ["/a*", "/b*"]), _with_parts("added", ["", "subset v1"])
+    ('/a*; /b*: timeout: none → 1 s', 'added (also subset v1)')
+    """
+    named = "; ".join(filter(None, parts))
+    if "" in parts:
+        return f"{line} (also {named})" if named else line
+    return f"{named}: {line}"
 
 
 def _proxies(names: Sequence[str]) -> str:
@@ -106,7 +127,8 @@ def envoy(difference: Difference) -> str:
 
 
 def _envoy_change(change: SharedChange) -> Iterator[str]:
-    yield f"# {' '.join(filter(None, (change.subject, change.text)))}"
+    about = " ".join(filter(None, (change.subject, change.part)))
+    yield f"# {about}: {change.text}" if about else f"# {change.text}"
     for proxies, edits in change.edits:
         for part in edits:
             yield f"--- {part.resource} {part.edit.field}".rstrip()
@@ -139,6 +161,7 @@ def as_json(difference: Difference) -> str:
             {
                 "workloads": list(change.proxies),
                 "subject": change.subject,
+                "part": change.part,
                 "text": change.text,
                 "envoy": [
                     {"workloads": list(proxies), "resource": part.resource, **_edit(part.edit)}

@@ -25,6 +25,7 @@ Json = Mapping[str, Any]
 _CLUSTER: Path = ("route", "cluster")
 _WEIGHTED: Path = ("route", "weightedClusters")
 _ACTIONS = ("route", "redirect", "directResponse")
+_OWNER: Path = ("metadata", "filterMetadata", "istio", "config")
 _OPERATION: Path = ("decorator", "operation")
 _DEFAULT_RETRIES = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 
@@ -113,7 +114,7 @@ def destination_phrases(before: Json, after: Json, host: str, resource: str) -> 
     changed = list(edits(_only_destinations(before), _only_destinations(after), {_CLUSTER, _WEIGHTED}))
     if not changed:
         return []
-    text = _moved_shares(shares(before), shares(after), host)
+    text = _moved_shares(shares(before), shares(after), host) or _moved_form(before, after, host)
     phrases = [Phrase(text, tuple(changed))] if text else []
     phrases += _settings_phrases(before, after, host, resource)
     return phrases or [other(edit, resource) for edit in changed]
@@ -123,7 +124,7 @@ def _settings_phrases(before: Json, after: Json, host: str, resource: str) -> li
     """The changes of what is set for a single one of several destinations."""
     old, new = _settings(before), _settings(after)
     phrases = [
-        Phrase(phrase.text, tuple(edit.below(*_WEIGHTED) for edit in phrase.edits))
+        phrase.below(*_WEIGHTED)
         for phrase in Words({}, {}).phrases(
             _without(old, ("clusters",)), _without(new, ("clusters",)), resource
         )
@@ -131,9 +132,21 @@ def _settings_phrases(before: Json, after: Json, host: str, resource: str) -> li
     for name in {**old["clusters"], **new["clusters"]}:
         own = _SETTINGS.phrases(old["clusters"].get(name, {}), new["clusters"].get(name, {}), resource)
         for phrase in own:
-            below = tuple(edit.below(*_WEIGHTED, "clusters", f"[{name}]") for edit in phrase.edits)
-            phrases.append(Phrase(f"only to {destination(name, host)}: {phrase.text}", below))
+            text = f"only to {destination(name, host)}: {phrase.text}"
+            phrases.append(Phrase(text, phrase.below(*_WEIGHTED, "clusters", f"[{name}]").edits))
     return phrases
+
+
+def _moved_form(before: Json, after: Json, host: str) -> str:
+    """A single destination that has got a weight, or lost it; empty for anything else."""
+    forms = [
+        f"{destination(name, host)} without weight"
+        if _CLUSTER[1] in route["route"]
+        else f"{destination(name, host)} by weight {weight}"
+        for route in (before, after)
+        for name, weight in shares(route).items()
+    ]
+    return " → ".join(forms) if len(forms) == 2 and forms[0] != forms[1] else ""
 
 
 def _only_destinations(route: Json) -> Json:
@@ -173,6 +186,9 @@ def _retries(policy: Json) -> str:
     return text
 
 
+_CORS_SHOWN = ("@type", "filterEnabled", "allowOriginStringMatch")
+
+
 def _header_values(entries: Iterable[Json]) -> str:
     texts = []
     for entry in entries:
@@ -197,6 +213,14 @@ def _fault(fault: Json) -> str:
         share = percent(fault["delay"].get("percentage", {}))
         parts.append(f"{seconds(fault['delay']['fixedDelay'])} delay for {share}")
     return with_rest(", ".join(parts) or "none", fault, "abort", "delay", "@type")
+
+
+def _cors(policy: Json) -> str:
+    origins = ", ".join(
+        string_match(origin).removeprefix("= ") for origin in policy["allowOriginStringMatch"]
+    )
+    settings = {name: value for name, value in policy.items() if name not in _CORS_SHOWN}
+    return with_rest(f"origins {origins}", settings)
 
 
 def _redirect(redirect: Json) -> str:
@@ -239,7 +263,7 @@ _FILTERS = "typedPerFilterConfig"
 _LABELS: dict[Path, Label] = {
     ("name",): Label("name"),
     ("match",): Label("match", match_text),
-    ("metadata", "filterMetadata", "istio", "config"): Label("VirtualService", config),
+    _OWNER: Label("VirtualService", config),
     ("redirect",): Label("redirect", _redirect),
     ("directResponse",): Label("answered by the proxy with", _direct),
     ("route", "timeout"): Label("timeout", limit),
@@ -251,7 +275,7 @@ _LABELS: dict[Path, Label] = {
     ("route", "hashPolicy"): Label("consistent hash of", _hash, absent="nothing"),
     **_HEADERS,
     (_FILTERS, "envoy.filters.http.fault"): Label("injected fault", _fault),
-    (_FILTERS, "envoy.filters.http.cors"): Label("CORS", compact),
+    (_FILTERS, "envoy.filters.http.cors"): Label("CORS", _cors),
 }
 WORDS = Words(
     labels=_LABELS,
@@ -292,13 +316,15 @@ def _without(document: Json, names: Collection[str]) -> Json:
 def route_text(route: Json, host: str) -> str:
     """What a route does, as far as it is not the default."""
     goes_to = shares_text(shares(route), host) if "route" in route else ""
-    settings = [
-        f"{label.name} {label.show(value)}"
+    values = {
+        path: f"{label.name} {label.show(value)}"
         for path, label in _LABELS.items()
         if path not in (("match",), ("name",)) and (value := _at(route, path)) is not ABSENT
         if label.show(value) not in ("none", "2 on connection errors")
-    ]
-    return "; ".join([*([f"to {goes_to}"] if goes_to else []), *settings])
+    }
+    owner = values.pop(_OWNER, "")
+    text = "; ".join([*([f"to {goes_to}"] if goes_to else []), *values.values()])
+    return f"{text} ({owner})" if owner else text
 
 
 def _at(document: Json, path: Path) -> Any:

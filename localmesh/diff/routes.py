@@ -40,12 +40,11 @@ def host_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
         own = _HOST_WORDS.phrases(_without_routes(old), _without_routes(new), resource)
         return [*own, *phrases]
     verb = "added" if before is ABSENT else "removed"
-    texts = [_whole_rule(route, host) for route in (old or new).get(_ROUTES, ())]
-    return [Phrase(f"{verb}: {text}", (Edit((), before, after),)) for text in texts or ["no rules"]]
-
-
-def _whole_rule(route: Json, host: str) -> str:
-    return f"{match_text(route['match'])}: {route_text(route, host)}"
+    edits = (Edit((), before, after),)
+    rules = (old or new).get(_ROUTES, ())
+    return [
+        Phrase(f"{verb}, {route_text(rule, host)}", edits, match_text(rule["match"])) for rule in rules
+    ] or [Phrase(f"{verb}, without rules", edits)]
 
 
 def _without_routes(host: Json) -> Json:
@@ -126,28 +125,26 @@ def _rules(before: Sequence[Json], after: Sequence[Json], host: str, resource: s
     for index, partner in alignment.pairs:
         phrases += _changed(before[index], after[partner], host, resource, partner)
     for index in alignment.removed:
-        text = f"{match_text(before[index]['match'])}: rule removed, {route_text(before[index], host)}"
-        phrases.append(Phrase(text, (_rule_edit(index, before[index], ABSENT),)))
+        edits = (_rule_edit(index, before[index], ABSENT),)
+        text = f"rule removed, {route_text(before[index], host)}"
+        phrases.append(Phrase(text, edits, match_text(before[index]["match"])))
     for index in alignment.added:
         place = f" as number {index + 1} of {len(after)}" if len(after) > 1 else ""
-        text = f"{match_text(after[index]['match'])}: rule added{place}, {route_text(after[index], host)}"
-        phrases.append(Phrase(text, (_rule_edit(index, ABSENT, after[index]),)))
+        edits = (_rule_edit(index, ABSENT, after[index]),)
+        text = f"rule added{place}, {route_text(after[index], host)}"
+        phrases.append(Phrase(text, edits, match_text(after[index]["match"])))
     for index, partner in alignment.moved():
-        text = f"{match_text(after[partner]['match'])}: rule moved from number {index + 1} to {partner + 1}"
-        phrases.append(Phrase(text, (Edit((_ROUTES, ORDER), index, partner),)))
+        edits = (Edit((_ROUTES, ORDER), index, partner),)
+        text = f"rule moved from number {index + 1} to {partner + 1}"
+        phrases.append(Phrase(text, edits, match_text(after[partner]["match"])))
     return phrases
 
 
 def _changed(before: Json, after: Json, host: str, resource: str, index: int) -> list[Phrase]:
     actions = action_phrases(before, after, host, resource)
     phrases = WORDS.phrases(*without_action(before, after), resource, actions)
-    return [
-        Phrase(
-            f"{match_text(after['match'])}: {phrase.text}",
-            tuple(edit.below(_ROUTES, f"[{index}]") for edit in phrase.edits),
-        )
-        for phrase in phrases
-    ]
+    part = match_text(after["match"])
+    return [phrase.below(_ROUTES, f"[{index}]").of(part) for phrase in phrases]
 
 
 def _rule_edit(index: int, before: Any, after: Any) -> Edit:
@@ -161,8 +158,7 @@ def configuration_phrases(before: Any, after: Any, resource: str) -> Iterator[tu
     for name in {**before_hosts, **after_hosts}:
         pair = before_hosts.get(name, ABSENT), after_hosts.get(name, ABSENT)
         for phrase in host_phrases(*pair, resource) if pair[0] != pair[1] else ():
-            below = (edit.below("virtualHosts", f"[{name}]") for edit in phrase.edits)
-            yield name, Phrase(phrase.text, tuple(below))
+            yield name, phrase.below("virtualHosts", f"[{name}]")
     if order := reordered(before_hosts, after_hosts):
         yield "", Phrase("order of hosts", (order.below("virtualHosts"),))
     if before is ABSENT or after is ABSENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from localmesh.errors import InvalidInputError
@@ -15,26 +16,30 @@ class UnknownSideError(InvalidInputError):
     """What should be compared is neither a path nor one in a git revision."""
 
 
-def load_side(text: str) -> LoadResult:
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The objects of a side; those of a kustomization are a whole mesh, as for `apply`."""
+
+    loaded: LoadResult
+    is_whole: bool
+
+
+def load_side(text: str) -> Side:
     """The objects of a path, or of REVISION:PATH. Raises ManifestError, RevisionError, UnknownSideError."""
     if text == STANDARD_INPUT or Path(text).exists():
-        return load_path(Path(text))
+        return _load(Path(text))
     if ":" not in text:
         raise UnknownSideError(
             f"{text} does not exist; name a kustomization, a file, a folder or REVISION:PATH"
         )
     with checked_out(text) as checkout:
         try:
-            return load_path(checkout.path)
+            return _load(checkout.path)
         except ManifestError as error:
             raise RevisionError(checkout.named(str(error))) from None
 
 
-def load_path(path: Path) -> LoadResult:
-    """The objects of a kustomization, a file or a folder. Raises ManifestError."""
-    return load(kustomizations=[path]) if is_kustomization(path) else load(files=[path])
-
-
-def is_kustomization(path: Path) -> bool:
-    """Whether a path is a folder to build with kustomize."""
-    return path.is_dir() and any((path / name).exists() for name in KUSTOMIZATION_NAMES)
+def _load(path: Path) -> Side:
+    if path.is_dir() and any((path / name).exists() for name in KUSTOMIZATION_NAMES):
+        return Side(load(kustomizations=[path]), is_whole=True)
+    return Side(load(files=[path]), is_whole=False)

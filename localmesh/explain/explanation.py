@@ -77,7 +77,6 @@ class Tls(StrEnum):
 
     MUTUAL = "mTLS"
     PLAIN = "plain text"
-    OTHER = "TLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +289,7 @@ class Outcome:
     """One thing that can happen, with its odds in percent.
 
     `answer` is None if an application is asked: then it is one of `pods` of `workload`, with `message`;
-    outside the mesh these are empty.
+    outside the mesh these are empty. `response_changes` are made to the response, in this order.
     """
 
     percent: float
@@ -300,6 +299,7 @@ class Outcome:
     pods: tuple[str, ...] = ()
     answer: Answer | None = None
     message: Message | None = None
+    response_changes: tuple[HeaderChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

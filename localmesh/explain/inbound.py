@@ -8,6 +8,7 @@ from localmesh.catalog.security import policy_scope
 from localmesh.explain.authorization import authorize
 from localmesh.explain.cors import is_preflight
 from localmesh.explain.explanation import Answer, Authorization, Reference, TokenCheck
+from localmesh.explain.json_web_tokens import WRONG_AUDIENCE
 from localmesh.explain.policy_filters import Inspected
 from localmesh.explain.prepared import PreparedProxy
 from localmesh.explain.request import Message
@@ -39,7 +40,8 @@ def judge(prepared: PreparedProxy, inspected: Inspected) -> Judgement:
         tokens, message = check_tokens(settings, message, prepared.remembered(_references))
         if tokens.rejected:
             cause = f"the token is refused: {tokens.rejected}"
-            return Judgement(message, tokens, answer=Answer(401, cause=cause, body=tokens.rejected))
+            status = 403 if tokens.rejected == WRONG_AUDIENCE else 401
+            return Judgement(message, tokens, answer=Answer(status, cause=cause, body=tokens.rejected))
     valid = tokens.claims if tokens is not None else None
     authorization = authorize(prepared, inspected._replace(message=message, claims=valid))
     if authorization is None or authorization.allowed:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from localmesh.explain.cors import preflight_answer
+from localmesh.explain.cors import cors_changes, preflight_answer
 from localmesh.explain.explanation import (
     Actions,
     Answer,
     Destination,
+    HeaderChange,
     Mirror,
     Routing,
     SkippedRule,
@@ -23,6 +24,7 @@ from localmesh.explain.route_actions import (
     header_changes_of,
     percent_of,
     redirected,
+    response_changes,
     rewritten,
 )
 from localmesh.explain.route_tables import choose
@@ -36,11 +38,15 @@ _NO_ROUTE = Answer(404, "NR", "no route matches")
 
 
 class Leg(NamedTuple):
-    """One way on from a proxy: a destination with its share, and the request as it is sent there."""
+    """One way on from a proxy: a destination with its share, and the request as it is sent there.
+
+    `response_changes` are those of the route and of its CORS policy.
+    """
 
     destination: Destination
     upstream: Upstream
     message: Message
+    response_changes: tuple[HeaderChange, ...] = ()
 
 
 class Routed(NamedTuple):
@@ -85,10 +91,14 @@ def _acted(prepared: PreparedProxy, chosen: Json, routing: Routing, message: Mes
     if "redirect" in chosen:
         return Routed(replace(routing, actions=actions), answer=redirected(message, chosen))
     if "directResponse" in chosen:
+<<<<<<< HEAD
         answer = direct_answer(chosen)
         if chosen.get("name") == BLOCK_ALL:
             answer = replace(answer, cause="the mesh does not know the host, and requests may not leave it")
         return Routed(replace(routing, actions=actions), answer=answer)
+=======
+        return Routed(replace(routing, actions=actions), answer=direct_answer(message, chosen))
+>>>>>>> main
     legs = tuple(_legs(prepared, chosen, message))
     routing = replace(routing, actions=actions, destinations=tuple(leg.destination for leg in legs))
     preflight = preflight_answer(actions.cors, message)
@@ -96,7 +106,7 @@ def _acted(prepared: PreparedProxy, chosen: Json, routing: Routing, message: Mes
 
 
 def _to_https(message: Message) -> Answer:
-    location = f"https://{message.host}{message.path}"
+    location = f"https://{message.authority}{message.path}"
     return Answer(301, cause="the server of the Gateway redirects to HTTPS", headers={"location": location})
 
 
@@ -104,7 +114,7 @@ def _legs(prepared: PreparedProxy, chosen: Json, message: Message) -> Iterator[L
     action = chosen["route"]
     if "cluster" in action:
         upstream = prepared.upstreams.named(action["cluster"])
-        yield Leg(upstream.destination, upstream, rewritten(message, chosen))
+        yield _leg(upstream, upstream.destination, message, chosen)
         return
     entries = action["weightedClusters"]["clusters"]
     total = sum(entry["weight"] for entry in entries)
@@ -115,7 +125,17 @@ def _legs(prepared: PreparedProxy, chosen: Json, message: Message) -> Iterator[L
             percent=100.0 * entry["weight"] / total,
             header_changes=header_changes_of(entry),
         )
-        yield Leg(destination, upstream, rewritten(message, chosen, entry))
+        yield _leg(upstream, destination, message, chosen, entry)
+
+
+def _leg(
+    upstream: Upstream, destination: Destination, message: Message, chosen: Json, *weighted: Json
+) -> Leg:
+    """One way on; the response is changed by the destination, then by the route, then by the CORS filter."""
+    sent = rewritten(message, chosen, *weighted)
+    policy = (chosen.get("typedPerFilterConfig") or {}).get(_CORS)
+    changes = (*response_changes(sent, *weighted, chosen), *cors_changes(policy, message))
+    return Leg(destination, upstream, sent, changes)
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:

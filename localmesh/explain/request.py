@@ -144,20 +144,18 @@ class Message:
 
 
 def message_of(request: Request, address: str) -> Message:
-    """The request as its sender hands it to the first proxy."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    authority = headers.pop("host", request.authority)
-    host, colon, number = authority.rpartition(":")
-    has_port = bool(colon and host and number.isdigit())
+    """The request as the first proxy reads it.
+
+    The connection is to the port of the URL, whatever a header `host` says.
+    """
+    headers = {name.lower(): value.strip(" \t") for name, value in request.headers.items()}
     return Message(
         method=request.method,
         scheme=request.scheme,
-        authority=authority,
+        authority=headers.pop("host", request.authority),
         path=normalized(request.path),
         headers=headers,
-        port=int(number)
-        if has_port and "host" in {n.lower() for n in request.headers}
-        else request.destination_port,
+        port=request.destination_port,
         address=request.source_ip or address,
         claims=request.claims,
     )

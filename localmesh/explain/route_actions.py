@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +25,9 @@ REDIRECT_STATUS = {
 _FAULT = "envoy.filters.http.fault"
 _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 _OPERATIONS = {"OVERWRITE_IF_EXISTS_OR_ADD": "set", "APPEND_IF_EXISTS_OR_ADD": "add"}
+_WITHOUT_BODY = (204, 304)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+_COMMAND = re.compile(r"%(?:%|REQ\(([^()?]+)\)%)")
 
 
 def percent_of(fraction: Json | None) -> float:
@@ -62,15 +66,21 @@ def _of_side(owner: Json, side: str) -> Iterator[HeaderChange]:
         yield HeaderChange(side, _OPERATIONS[entry["appendAction"]], header["key"], header["value"])
 
 
-def changed_headers(
-    headers: Mapping[str, str], changes: tuple[HeaderChange, ...], side: str
-) -> Mapping[str, str]:
-    """Headers after the operations on one side."""
+def response_changes(message: Message, *owners: Json) -> tuple[HeaderChange, ...]:
+    """The operations on the response, with the values that they have for a request as it was sent on.
+
+    Envoy adds no header without a value.
+    """
+    changes = (change for change in header_changes_of(*owners) if change.side == "response")
+    formatted = (replace(change, value=_formatted(change.value, message)) for change in changes)
+    return tuple(change for change in formatted if change.value or change.operation == "remove")
+
+
+def changed_headers(headers: Mapping[str, str], changes: Iterable[HeaderChange]) -> Mapping[str, str]:
+    """Headers after operations on them."""
     changed = dict(headers)
     for change in changes:
         name = change.name.lower()
-        if change.side != side:
-            continue
         before = changed.pop(name, None)
         if change.operation != "remove":
             added = change.operation == "add" and before is not None
@@ -78,14 +88,30 @@ def changed_headers(
     return changed
 
 
+def _requested(message: Message, changes: Iterable[HeaderChange]) -> Message:
+    """The request after the operations on it: a value may name headers, as they are by then."""
+    for change in changes:
+        value = _formatted(change.value, message)
+        if change.side == "request" and (value or change.operation == "remove"):
+            message = message.with_headers(changed_headers(message.headers, [replace(change, value=value)]))
+    return message
+
+
+def _formatted(value: str, message: Message) -> str:
+    """A value as Envoy writes it; commands that explain cannot know the value of stay as they are."""
+
+    def text(command: re.Match[str]) -> str:
+        return "%" if command[1] is None else message.header(command[1]) or ""
+
+    return _COMMAND.sub(text, value) if "%" in value else value
+
+
 def rewritten(message: Message, route: Json, weighted: Json | None = None) -> Message:
     """The request as a route sends it on: with its operations on headers, host and path."""
     action = route["route"]
-    changes = header_changes_of(*((weighted,) if weighted else ()), route)
     authority = (weighted or {}).get("hostRewriteLiteral") or action.get("hostRewriteLiteral")
     return replace(
-        message,
-        headers=changed_headers(message.headers, changes, "request"),
+        _requested(message, header_changes_of(*((weighted,) if weighted else ()), route)),
         authority=authority or message.authority,
         path=normalized(rewritten_path(message.path, route["match"], action)),
     )
@@ -116,7 +142,8 @@ def redirected(message: Message, route: Json) -> Answer:
         port = ""
     location = f"{scheme}://{host}{f':{port}' if port else ''}{_redirected_path(message.path, route)}"
     status = REDIRECT_STATUS[redirect.get("responseCode", "MOVED_PERMANENTLY")]
-    return Answer(status, headers={"location": location}, cause="the route redirects")
+    headers = changed_headers({"location": location}, response_changes(message, route))
+    return Answer(status, headers=headers, cause="the route redirects")
 
 
 def _redirected_path(path: str, route: Json) -> str:
@@ -130,16 +157,16 @@ def _redirected_path(path: str, route: Json) -> str:
     return target if "?" in target else f"{target}{query}"
 
 
-def direct_answer(route: Json) -> Answer:
+def direct_answer(message: Message, route: Json) -> Answer:
     """The answer of a route that answers itself."""
     response = route["directResponse"]
     body = response.get("body") or {}
-    return Answer(
-        response["status"],
-        headers=changed_headers({}, header_changes_of(route), "response"),
-        body=body.get("inlineString", ""),
-        cause="the route answers itself",
-    )
+    text = body.get("inlineString") or base64.b64decode(body.get("inlineBytes", "")).decode(errors="replace")
+    text = "" if response["status"] in _WITHOUT_BODY else text
+    headers = changed_headers({}, response_changes(message, route))
+    if not text:  # Envoy then removes what describes a body
+        headers = {name: value for name, value in headers.items() if name != "content-type"}
+    return Answer(response["status"], headers=headers, body=text, cause="the route answers itself")
 
 
 def _replaced_prefix(bare: str, match: Json, rewrite: str) -> str:

@@ -45,7 +45,7 @@ def text(document: Json, width: int = 100) -> str:
     parts = [_wrapped(f"{request['method']} {request['url']} from {request['from']}", width, "", "  ")]
     parts.append(_block(_results(document), width))
     if document["causes"]:
-        parts.append(_causes(document["causes"], width))
+        parts.append(_causes(document, width))
     known: dict[tuple[Line, ...], int] = {}
     for number, hop in enumerate(document["hops"], start=1):
         lines = tuple(_hop(hop))
@@ -305,13 +305,15 @@ def _settings(destinations: Sequence[Json]) -> Iterator[Line]:
         yield "cluster", f"{only}{said}"
 
 
-def _causes(found: Iterable[Json], width: int) -> str:
+def _causes(document: Json, width: int) -> str:
+    """Why a proxy answers by itself, or the request leaves the mesh; else warnings about what is on its way."""
+    is_served = all(outcome["workload"] and not outcome["answer"] for outcome in document["outcomes"])
     lines: list[Line] = []
-    for cause in found:
+    for cause in document["causes"]:
         place = cause["place"]
         code = f" ({cause['code']})" if cause["code"] else ""
         where = f"{_object(place)} {place['field']}: " if place and cause["code"] else ""
-        lines.append(("because", f"{where}{cause['message']}{code}{_at(place)}"))
+        lines.append(("warning" if is_served else "because", f"{where}{cause['message']}{code}{_at(place)}"))
         if cause["fix"]:
             lines.append(("fix", cause["fix"]))
     return _block(lines, width)

@@ -1,175 +1,211 @@
-"""What Envoy's jwt_authn filter makes of the token of a request."""
+"""What Envoy's jwt_authn filter makes of the tokens of a request, and of the request itself.
+
+A provider looks for tokens in its places and verifies all that it finds there; requirements combine providers
+(Envoy, "JWT Authentication"; the order of decisions is that of the filter's verifiers).
+"""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from localmesh.explain.explanation import Reference, TokenCheck
+from localmesh.explain.json_web_tokens import (
+    UNKNOWN_ISSUER,
+    InvalidTokenError,
+    normalized_claims,
+    parsed,
+    require_signature,
+    require_valid_claims,
+)
 from localmesh.explain.request import Message
-from localmesh.explain.route_tables import query_parameters
 
 Json = Mapping[str, Any]
 
 _BEARER = "Bearer "
-_CLOCK_SKEW_SECONDS = 60
-_OTHER_ISSUER = "Jwt issuer is not configured"
+_MISSING = "Jwt is missing"
+_LEGAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
-class Verdict(NamedTuple):
-    """For one provider: the claims of a valid token, or why it is not valid; neither if there is none."""
-
-    claims: Json | None = None
-    reason: str = ""
-
-
-class Checked(NamedTuple):
-    """The decision of the filter, and the request as it passes it on."""
+class CheckedTokens(NamedTuple):
+    """The decision, and the request as the next filter sees it: tokens removed, claims in headers."""
 
     check: TokenCheck
     message: Message
 
 
-def check_tokens(filter_settings: Json, message: Message, references: tuple[Reference, ...] = ()) -> Checked:
-    """The decision of the filter about the token of a request, written or imagined."""
-    providers: Mapping[str, Json] = filter_settings["providers"]
-    verdicts = {name: _verdict(provider, message) for name, provider in providers.items()}
+class _Found(NamedTuple):
+    """A token with the header or the query parameter that has it; neither for a cookie."""
+
+    text: str
+    header: str = ""
+    parameter: str = ""
+
+
+def check_tokens(
+    filter_settings: Json, message: Message, references: tuple[Reference, ...] = ()
+) -> CheckedTokens:
+    """The decision of the filter about the tokens of a request, written or imagined."""
+    providers: Json = filter_settings["providers"]
+    verification = _Verification(providers, message)
+    status = verification.of(filter_settings["rules"][0]["requires"])
     issuers = tuple(provider["issuer"] for provider in providers.values())
-    if not _is_met(filter_settings["rules"][0]["requires"], verdicts):
-        reasons = [verdict.reason for verdict in verdicts.values() if verdict.reason]
-        return Checked(TokenCheck(issuers, None, _most_telling(reasons), references), message)
-    for name, verdict in verdicts.items():
-        if verdict.claims is not None:
-            check = TokenCheck(issuers, verdict.claims, references=references)
-            return Checked(check, _passed_on(providers[name], message, verdict.claims))
-    return Checked(TokenCheck(issuers, references=references), message)
+    if status:
+        return CheckedTokens(TokenCheck(issuers, None, status, references), message)
+    check = TokenCheck(issuers, verification.claims, references=references)
+    return CheckedTokens(check, verification.message)
 
 
-def _most_telling(reasons: list[str]) -> str:
-    """The reason of the provider that the token is meant for, if there is one."""
-    return next((reason for reason in reasons if reason != _OTHER_ISSUER), (*reasons, "Jwt is missing")[0])
+class _Verification:
+    """The filter at work on one request. A status is Envoy's message, "" for success."""
+
+    def __init__(self, providers: Json, message: Message) -> None:
+        self.message = message
+        self.claims: Json | None = None
+        self._providers = providers
+
+    def of(self, requirement: Json) -> str:
+        """Whether a requirement is met."""
+        ((kind, value),) = requirement.items()
+        if kind == "providerName":
+            return self._of_provider(self._providers[value])
+        statuses = map(self.of, (each for each in value["requirements"] if "allowMissing" not in each))
+        if kind == "requiresAll":
+            return next(filter(None, statuses), "")
+        status = _of_any(statuses)
+        allows_missing = any("allowMissing" in each for each in value["requirements"])
+        return "" if allows_missing and status == _MISSING else status
+
+    def _of_provider(self, provider: Json) -> str:
+        self._remove(*_headers_of_claims(provider))
+        if self.message.claims is not None:
+            return self._of_imagined(provider, {"iss": provider["issuer"], **self.message.claims})
+        tokens = list(_tokens(provider, self.message))
+        if not tokens:
+            return _MISSING
+        for found in reversed(tokens):
+            try:
+                self._verify(provider, found)
+            except InvalidTokenError as error:
+                return str(error)
+        return ""
+
+    def _of_imagined(self, provider: Json, claims: Json) -> str:
+        try:
+            _require_issuer(provider, claims)
+            require_valid_claims(provider, claims)
+        except InvalidTokenError as error:
+            return str(error)
+        self._accept(provider, claims)
+        if not provider.get("forward"):
+            self.message = replace(self.message, claims=None)
+        return ""
+
+    def _verify(self, provider: Json, found: _Found) -> None:
+        token = parsed(found.text)
+        _require_issuer(provider, token.claims)
+        require_valid_claims(provider, token.claims)
+        require_signature(provider, token)
+        if provider.get("forwardPayloadHeader"):
+            self._add(provider["forwardPayloadHeader"], token.payload)
+        self._accept(provider, token.claims)
+        if not provider.get("forward"):
+            self._remove(*filter(None, (found.header,)))
+            if found.parameter:
+                self.message = replace(
+                    self.message, path=_without_parameter(self.message.path, found.parameter)
+                )
+
+    def _accept(self, provider: Json, claims: Json) -> None:
+        for entry in provider.get("claimToHeaders") or ():
+            text = _claim_text(claims, entry["claimName"])
+            if text:
+                self._add(entry["headerName"], text)
+        self.claims = normalized_claims(provider, claims)
+
+    def _add(self, name: str, value: str) -> None:
+        headers, name = self.message.headers, name.lower()
+        before = f"{headers[name]}," if name in headers else ""
+        self.message = self.message.with_headers({**headers, name: f"{before}{value}"})
+
+    def _remove(self, *names: str) -> None:
+        lower = {name.lower() for name in names}
+        if lower & self.message.headers.keys():
+            kept = {name: value for name, value in self.message.headers.items() if name not in lower}
+            self.message = self.message.with_headers(kept)
 
 
-def _passed_on(provider: Json, message: Message, claims: Json) -> Message:
-    """The request after the filter: without the token unless it is forwarded, with the copied claims."""
-    headers = dict(message.headers)
-    for entry in provider.get("claimToHeaders") or ():
-        value = claims.get(entry["claimName"])
-        if value is not None:
-            headers[entry["headerName"].lower()] = value if isinstance(value, str) else json.dumps(value)
-    if provider.get("forward"):
-        return message.with_headers(headers)
-    for name, prefix in _header_places(provider):
-        if headers.get(name, "").startswith(prefix):
-            del headers[name]
-    return replace(message, headers=headers, claims=None)
+def _of_any(statuses: Iterator[str]) -> str:
+    """Success, or the most telling of the failures: rather a bad token than an unknown issuer or no token."""
+    final = _MISSING
+    for status in statuses:
+        if not status:
+            return ""
+        if status not in (_MISSING, UNKNOWN_ISSUER) or final == _MISSING:
+            final = status
+    return final
 
 
-def _is_met(requirement: Json, verdicts: Mapping[str, Verdict]) -> bool:
-    ((kind, value),) = requirement.items()
-    if kind == "providerName":
-        return verdicts[value].claims is not None
-    if kind == "allowMissing":
-        return all(verdict.claims is None and not verdict.reason for verdict in verdicts.values())
-    combine = any if kind == "requiresAny" else all
-    return combine(_is_met(each, verdicts) for each in value["requirements"])
+def _require_issuer(provider: Json, claims: Json) -> None:
+    if claims.get("iss") != provider["issuer"]:
+        raise InvalidTokenError(UNKNOWN_ISSUER)
 
 
-def _verdict(provider: Json, message: Message) -> Verdict:
-    if message.claims is not None:
-        return _judge(provider, {"iss": provider["issuer"], **message.claims})
-    token = next(_tokens(provider, message), None)
-    return Verdict() if token is None else _verified(provider, token)
+def _headers_of_claims(provider: Json) -> Iterator[str]:
+    """The headers that a provider writes: what a client has sent in them is removed."""
+    yield from filter(None, (provider.get("forwardPayloadHeader"),))
+    yield from (entry["headerName"] for entry in provider.get("claimToHeaders") or ())
 
 
-def _header_places(provider: Json) -> Iterator[tuple[str, str]]:
-    """The headers in which a provider looks for tokens, each with the text before the token."""
-    for header in provider.get("fromHeaders") or ():
-        yield header["name"].lower(), header.get("valuePrefix", "")
-    if not _has_own_places(provider):
-        yield "authorization", _BEARER
-
-
-def _has_own_places(provider: Json) -> bool:
-    return any(provider.get(field) for field in ("fromHeaders", "fromParams", "fromCookies"))
-
-
-def _tokens(provider: Json, message: Message) -> Iterator[str]:
-    """The tokens in the places where a provider looks for them."""
-    for name, prefix in _header_places(provider):
-        value = message.header(name) or ""
-        if value and value.startswith(prefix):
-            yield value.removeprefix(prefix)
-    parameters = query_parameters(message.path)
-    for name in provider.get("fromParams") or (() if _has_own_places(provider) else ("access_token",)):
+def _tokens(provider: Json, message: Message) -> Iterator[_Found]:
+    """The tokens in the places where a provider looks for them, in Envoy's order."""
+    has_places = any(provider.get(field) for field in ("fromHeaders", "fromParams", "fromCookies"))
+    default: Json = {"name": "authorization", "valuePrefix": _BEARER}
+    headers = provider.get("fromHeaders") or (() if has_places else (default,))
+    for header in sorted(headers, key=lambda each: each["name"].lower() + each.get("valuePrefix", "")):
+        name, prefix = header["name"].lower(), header.get("valuePrefix", "")
+        value = message.header(name)
+        if value is not None and prefix in value:
+            yield _Found(_from(value, value.index(prefix) + len(prefix)) if prefix else value, header=name)
+    parameters = _decoded_parameters(message.path)
+    for name in sorted(provider.get("fromParams") or (() if has_places else ("access_token",))):
         if name in parameters:
-            yield parameters[name]
+            yield _Found(parameters[name], parameter=name)
     cookies = dict(
         pair.strip().partition("=")[::2] for pair in message.headers.get("cookie", "").split(";") if pair
     )
-    yield from (cookies[name] for name in provider.get("fromCookies") or () if name in cookies)
+    yield from (
+        _Found(cookies[name]) for name in sorted(provider.get("fromCookies") or ()) if name in cookies
+    )
 
 
-def _verified(provider: Json, token: str) -> Verdict:
-    """The claims of a written token if its signature is that of one of the provider's keys."""
-    import jwt
-
-    try:
-        header = jwt.get_unverified_header(token)
-        claims = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError:
-        return Verdict(reason="Jwt is not in the form of Header.Payload.Signature")
-    verdict = _judge(provider, claims)
-    if verdict.claims is None:
-        return verdict
-    try:
-        keys = jwt.PyJWKSet.from_dict(json.loads(provider["localJwks"]["inlineString"])).keys
-    except (ValueError, jwt.PyJWTError):
-        return Verdict(reason="Jwks remote fetch is failed")
-    own = [key for key in keys if "kid" not in header or key.key_id in (None, header["kid"])]
-    for key in own:
-        try:
-            jwt.decode(token, key.key, algorithms=[header["alg"]], options=_SIGNATURE_ONLY)
-        except jwt.PyJWTError:
-            continue
-        return verdict
-    return Verdict(reason="Jwt verification fails")
+def _from(value: str, after: int) -> str:
+    """What follows a prefix, from the first character that a token can have; else the whole value."""
+    start = next((index for index in range(after, len(value)) if value[index] in _LEGAL), None)
+    return value if start is None else value[start:]
 
 
-_CLAIM_CHECKS = ("verify_exp", "verify_nbf", "verify_iat", "verify_aud", "verify_iss")
-_SIGNATURE_ONLY: Any = dict.fromkeys(_CLAIM_CHECKS, False)
+def _decoded_parameters(path: str) -> Mapping[str, str]:
+    parameters: dict[str, str] = {}
+    for pair in path.partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        parameters.setdefault(unquote(name), unquote(value))
+    return parameters
 
 
-def _judge(provider: Json, claims: Json) -> Verdict:
-    """Issuer, times and audience, which Envoy looks at before the signature."""
-    now = time.time()
-    if claims.get("iss") != provider["issuer"]:
-        return Verdict(reason=_OTHER_ISSUER)
-    if claims.get("nbf", 0) > now + _CLOCK_SKEW_SECONDS:
-        return Verdict(reason="Jwt not yet valid")
-    if "exp" in claims and claims["exp"] < now - _CLOCK_SKEW_SECONDS:
-        return Verdict(reason="Jwt is expired")
-    audiences = provider.get("audiences")
-    own = claims.get("aud") or []
-    if audiences and not {_bare(a) for a in audiences} & {
-        _bare(a) for a in (own if isinstance(own, list) else [own])
-    }:
-        return Verdict(reason="Audiences in Jwt are not allowed")
-    return Verdict(claims=_normalized(provider, claims))
+def _without_parameter(path: str, name: str) -> str:
+    bare, _, query = path.partition("?")
+    kept = [pair for pair in query.split("&") if unquote(pair.partition("=")[0]) != name]
+    return f"{bare}?{'&'.join(kept)}" if kept else bare
 
 
-def _bare(audience: str) -> str:
-    """An audience as Envoy compares it: without its scheme and a slash at the end."""
-    return audience.removeprefix("https://").removeprefix("http://").rstrip("/")
-
-
-def _normalized(provider: Json, claims: Json) -> Json:
-    """The claims as policies see them: those that list words are lists."""
-    split = (provider.get("normalizePayloadInMetadata") or {}).get("spaceDelimitedClaims") or ()
-    return {
-        name: value.split() if name in split and isinstance(value, str) else value
-        for name, value in claims.items()
-    }
+def _claim_text(claims: Json, name: str) -> str:
+    """A claim as the value of a header; "" if it has no such form. Dots lead into objects."""
+    value: Any = claims
+    for key in [name] if name in claims else name.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int) else ""

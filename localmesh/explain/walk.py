@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from localmesh.catalog import Address, Pod, Proxy, ProxyKind
 from localmesh.explain.connections import connection_to, server_name_of
-from localmesh.explain.explanation import Answer, Connection, Destination, Hop, HopKind, Outcome, Routing
+from localmesh.explain.explanation import Answer, Connection, Hop, HopKind, Outcome, Routing
 from localmesh.explain.inbound import Judgement, judge
 from localmesh.explain.outbound import Leg, Routed, route
+from localmesh.explain.paths import normalized
 from localmesh.explain.policy_filters import Inspected
 from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
 from localmesh.explain.upstreams import CalledPods
@@ -31,7 +32,7 @@ class _Call(NamedTuple):
     """
 
     caller: str
-    destination: Destination
+    leg: Leg
     called: CalledPods
     percent: float
 
@@ -63,6 +64,7 @@ class Walk:
         address = next((each.host for each in pod.addresses.values()), UNKNOWN_ADDRESS)
         message = message_of(self._request, address)
         upstream = self._explainer.service_called(pod.namespace, message)
+        leg = Leg(upstream.destination, upstream, message)
         self.hops.append(
             Hop(
                 HopKind.DIRECT,
@@ -74,13 +76,13 @@ class Walk:
             )
         )
         if upstream.destination.is_external:
-            self._end(100.0, None, upstream.destination, message=message)
+            self._end(100.0, None, leg, message=message)
         elif not upstream.called:
             cause = f"no pod is ready behind {message.host}"
-            self._end(100.0, Answer(None, "", cause, pod.name), upstream.destination)
+            self._end(100.0, Answer(None, "", cause, pod.name), leg)
         for called in upstream.called:
             percent = 100.0 * len(called.names) / len(upstream.destination.pods)
-            self._arrive(_Call("", upstream.destination, called, percent), message)
+            self._arrive(_Call("", leg, called, percent), message)
 
     def enter(self, proxy: Proxy) -> None:
         """The request enters the mesh at a gateway."""
@@ -128,12 +130,12 @@ class Walk:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(percent, Answer(503, "NC", cause, proxy.name), destination)
+            self._end(percent, Answer(503, "NC", cause, proxy.name), leg)
         elif destination.is_external:
-            self._end(percent, None, destination, message=leg.message)
+            self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:
             cause = f"no pod is ready behind {destination.cluster}"
-            self._end(percent, Answer(503, "UH", cause, proxy.name), destination)
+            self._end(percent, Answer(503, "UH", cause, proxy.name), leg)
         else:
             for called in leg.upstream.called:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
@@ -141,18 +143,19 @@ class Walk:
     def _call(self, caller: Proxy, leg: Leg, called: CalledPods, percent: float) -> None:
         message = replace(
             leg.message,
+            path=normalized(leg.message.path),
             identity=caller.identity if called.socket is not None else "",
             server_name=server_name_of(called.socket),
             address=self._explainer.address_of(caller) or leg.message.address,
         )
-        self._arrive(_Call(caller.name, leg.destination, called, percent), message)
+        self._arrive(_Call(caller.name, leg, called, percent), message)
 
     def _arrive(self, call: _Call, message: Message) -> None:
         """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
         called = call.called
         proxy = self._explainer.proxy_of(called.first)
         if proxy is None:
-            self._end(call.percent, None, call.destination, called, message)
+            self._end(call.percent, None, call.leg, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
             scheme = "http" if called.socket is None else "https"
@@ -162,11 +165,11 @@ class Walk:
 
     def _at_sidecar(self, proxy: Proxy, message: Message, call: _Call) -> None:
         prepared = self._explainer.prepared(proxy)
-        destination, called = call.destination, call.called
+        leg, called = call.leg, call.called
         inbound = next(port for port in proxy.inbound if port.listen == Address(*called.address))
         listener = prepared.listeners.get(f"inbound_{inbound.container_port}")
         if listener is None:  # a port that is not HTTP
-            self._end(call.percent, None, destination, called, message)
+            self._end(call.percent, None, leg, called, message)
             return
         decision = self._explainer.catalog.peer_authentications.decision(
             proxy.namespace, proxy.labels, inbound.container_port
@@ -178,18 +181,18 @@ class Walk:
             # a caller without a proxy has nothing that would answer: it sees the connection end
             status, flag = (503, connection.flag) if call.caller else (None, "")
             refused = Answer(status, flag, connection.reason, call.caller)
-            self._end(call.percent, refused, destination, called)
+            self._end(call.percent, refused, leg, called)
             return
         judgement = judge(prepared, Inspected(message, *called.address))
         hop = _judged(hop, judgement)
         self.hops.append(hop)
-        self._end(call.percent, hop.answer, destination, called, judgement.message)
+        self._end(call.percent, hop.answer, leg, called, judgement.message)
 
     def _end(
         self,
         percent: float,
         answer: Answer | None,
-        destination: Destination | None = None,
+        leg: Leg | None = None,
         called: CalledPods | None = None,
         message: Message | None = None,
     ) -> None:
@@ -200,12 +203,13 @@ class Walk:
         self.outcomes.append(
             Outcome(
                 percent=percent,
-                destination=destination,
+                destination=leg.destination if leg else None,
                 workload=pod.workload if pod else "",
                 namespace=pod.namespace if pod else "",
                 pods=called.names if called else (),
                 answer=answer,
                 message=message if answer is None else None,
+                response_changes=leg.response_changes if leg else (),
             )
         )
 

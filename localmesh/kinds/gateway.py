@@ -5,22 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.formats.hostnames import is_address, is_label, is_wildcard_domain
-from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, REMOVE_FIELD, REMOVE_TLS, Kind, NameFormat
+from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, REMOVE_FIELD, Kind, NameFormat
+from localmesh.kinds.rules.server_tls import PROTOCOLS, server_tls
 from localmesh.kinds.rules.values import port_number
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
-
-HTTP_PROTOCOLS = frozenset({"http", "http2", "grpc", "grpc-web", "http_proxy"})
-TLS_PROTOCOLS = frozenset({"https", "tls"})
-_PROTOCOLS = HTTP_PROTOCOLS | TLS_PROTOCOLS | {"tcp", "udp", "mongo", "redis", "mysql"}
-
-_WITHOUT_TERMINATION = frozenset({None, "PASSTHROUGH", "AUTO_PASSTHROUGH"})
-_WITH_CERTIFICATE = frozenset({"SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL"})
-_CERTIFICATES = ("credentialName", "credentialNames", "tlsCertificates")
-_CERTIFICATE_FILES = ("caCertificates", "privateKey", "serverCertificate")
-ISTIO_MUTUAL = "ISTIO_MUTUAL"
-"""The TLS mode of servers for callers of the mesh, with the proxies' own certificates."""
 
 
 def servers(root: Field) -> Iterator[Problem]:
@@ -38,7 +28,7 @@ def servers(root: Field) -> Iterator[Problem]:
             yield name.problem(invalid.DUPLICATE_ENTRY, what="the port name", first=first[name.text].path)
         yield from _hosts(server)
         yield from _port(server)
-        yield from _tls(server)
+        yield from server_tls(server)
 
 
 def _hosts(server: Field) -> Iterator[Problem]:
@@ -99,7 +89,7 @@ def _port(server: Field) -> Iterator[Problem]:
             remedy="remove it: target ports belong in the gateway's Service",
         )
     protocol = port.get("protocol")
-    if protocol.text is not None and protocol.text.lower() not in _PROTOCOLS:
+    if protocol.text is not None and protocol.text.lower() not in PROTOCOLS:
         yield protocol.problem(
             invalid.BAD_SERVER,
             found=f"the protocol {quoted(protocol.value)} is unknown",
@@ -108,73 +98,22 @@ def _port(server: Field) -> Iterator[Problem]:
         )
 
 
-def _tls(server: Field) -> Iterator[Problem]:
-    protocol = (server.get("port", "protocol").text or "").lower()
-    tls = server.get("tls")
-    if protocol in TLS_PROTOCOLS:
-        yield from _termination(server, protocol.upper())
-    elif tls and protocol in _PROTOCOLS:
-        passes = protocol in HTTP_PROTOCOLS and tls.get("mode").text in _WITHOUT_TERMINATION
-        if not passes or any(tls.get(field).text for field in _CERTIFICATE_FILES):
-            yield tls.problem(
-                invalid.BAD_SERVER,
-                found=f"tls on a port with the protocol {protocol.upper()}",
-                expected="tls.httpsRedirect only, or the protocol HTTPS or TLS",
-                remedy="write protocol: HTTPS, or remove tls",
-            )
+_PASSING = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
 
 
-def _termination(server: Field, protocol: str) -> Iterator[Problem]:
-    tls = server.get("tls")
-    if not tls:
-        yield server.problem(
-            invalid.BAD_SERVER,
-            found=f"the protocol is {protocol} and there is no tls",
-            expected="tls with a mode",
-            remedy="add tls.mode, and for SIMPLE and MUTUAL a credentialName",
-        )
-    has_certificate = any(tls.get(name).value for name in _CERTIFICATES) or (
-        tls.get("serverCertificate").text and tls.get("privateKey").text
-    )
-    if tls.get("mode").text in _WITH_CERTIFICATE and not has_certificate:
-        yield tls.problem(
-            invalid.BAD_SERVER,
-            found=f"mode {tls.get('mode').text} without a certificate",
-            expected="a credentialName, or serverCertificate and privateKey",
-            remedy="add tls.credentialName",
-        )
-
-
-def tls_modes(root: Field) -> Iterator[Problem]:
-    """localmesh terminates TLS with the certificates of the mesh only; no mode means PASSTHROUGH."""
+def passing_tls_on(root: Field) -> Iterator[Problem]:
+    """localmesh does not pass TLS on; no mode means PASSTHROUGH."""
     for server in root.get("spec", "servers").items():
         tls = server.get("tls")
-        if (server.get("port", "protocol").text or "").upper() == "HTTPS" and tls and not tls.get("mode"):
+        mode = tls.get("mode").text or _PASSING[0]
+        if (server.get("port", "protocol").text or "").upper() == "HTTPS" and tls and mode in _PASSING:
             yield tls.problem(
                 unsupported.VALUE_NOT_SUPPORTED,
-                found="the mode PASSTHROUGH",
-                expected=ISTIO_MUTUAL,
-                remedy=REMOVE_TLS,
+                found=f"the mode {mode}",
+                expected="SIMPLE, MUTUAL, OPTIONAL_MUTUAL and ISTIO_MUTUAL",
+                remedy="terminate TLS at the gateway for local runs, or run on a cluster",
             )
 
-
-_TLS_FIELDS = (
-    "caCertCredentialName",
-    "caCertificates",
-    "caCrl",
-    "cipherSuites",
-    "credentialName",
-    "credentialNames",
-    "insecureSkipVerify",
-    "maxProtocolVersion",
-    "minProtocolVersion",
-    "privateKey",
-    "serverCertificate",
-    "subjectAltNames",
-    "tlsCertificates",
-    "verifyCertificateHash",
-    "verifyCertificateSpki",
-)
 
 GATEWAY = Kind(
     group=NETWORKING,
@@ -187,11 +126,10 @@ GATEWAY = Kind(
     unsupported_fields={
         "spec.servers[].bind": "remove it: the gateway listens on 127.0.0.1",
         "spec.servers[].defaultEndpoint": REMOVE_FIELD,
-        **{f"spec.servers[].tls.{field}": REMOVE_TLS for field in _TLS_FIELDS},
+        "spec.servers[].tls.caCrl": REMOVE_FIELD,
     },
     supported_values={
-        "spec.servers[].port.protocol": ("HTTP", "HTTPS"),
-        "spec.servers[].tls.mode": (ISTIO_MUTUAL,),
+        "spec.servers[].port.protocol": ("HTTP", "HTTP2", "GRPC", "HTTPS"),
     },
-    support_rules=(tls_modes,),
+    support_rules=(passing_tls_on,),
 )

@@ -14,6 +14,8 @@ from localmesh.problems.codes import syntax
 STANDARD_INPUT = "-"
 NAME_OF_STANDARD_INPUT = "<stdin>"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+CASE_SUFFIX = ".test.yaml"
+"""How the names of the files of `localmesh test` end, which may be beside manifests."""
 KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The names of the file that makes a folder a kustomization."""
 
@@ -27,7 +29,10 @@ class Text:
 
 
 def read_files(paths: Sequence[Path]) -> Reading:
-    """Reads files, folders (their YAML and JSON files, without subfolders) and `-` (standard input)."""
+    """Reads files, folders (their YAML and JSON files, without subfolders) and `-` (standard input).
+
+    Left out in folders are the files of `localmesh test`.
+    """
     return Reading.of_all(
         read_text(item.text, item.file) if isinstance(item, Text) else Reading(problems=(item,))
         for item in _texts(paths)
@@ -63,7 +68,7 @@ def _text(path: Path) -> Text:
 
 
 def _in_folder(folder: Path) -> Iterator[Text | Problem]:
-    files = sorted(file for file in folder.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+    files = sorted(file for file in folder.iterdir() if _may_be_manifest(file) and file.is_file())
     if files:
         yield from _texts(files)
     else:
@@ -73,20 +78,19 @@ def _in_folder(folder: Path) -> Iterator[Text | Problem]:
 def manifest_files(path: Path) -> Iterator[Path]:
     """The file itself, or the YAML and JSON files of a folder and its subfolders.
 
-    Left out are hidden folders and the files of kustomize, which are not manifests.
+    Left out are hidden folders, and the files of kustomize and of `localmesh test`, which are not manifests.
     """
     if not path.is_dir():
         yield path
         return
     for file in sorted(path.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if (
-            file.suffix in _SUFFIXES
-            and file.name not in KUSTOMIZATION_NAMES
-            and file.is_file()
-            and not hidden
-        ):
+        if _may_be_manifest(file) and file.name not in KUSTOMIZATION_NAMES and file.is_file() and not hidden:
             yield file
+
+
+def _may_be_manifest(file: Path) -> bool:
+    return file.suffix in _SUFFIXES and not file.name.endswith(CASE_SUFFIX)
 
 
 def without_objects(names: Sequence[str]) -> Problem:

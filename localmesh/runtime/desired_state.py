@@ -13,7 +13,7 @@ from localmesh.catalog.addressing import (
     plan_gateways,
     plan_pods,
 )
-from localmesh.catalog.config_data import ConfigData, config_data
+from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.workload import Workload
 from localmesh.manifests import Resource
 from localmesh.problems import ManifestError, Problem
@@ -57,8 +57,7 @@ def plan(
     """
     resources = tuple(resources)
     catalog = build(resources, before.catalog if before is not None else None)
-    config = config_data(resources)
-    problems = [problem for workload in catalog.workloads for problem in _problems(workload, config)]
+    problems = [problem for workload in catalog.workloads for problem in _problems(workload, catalog.config)]
     if problems:
         raise ManifestError(problems)
     pods = plan_pods(catalog, addresses)
@@ -71,7 +70,7 @@ def plan(
         catalog=catalog,
         pods={key: pod if pod != running.get(key) else running[key] for key, pod in planned.items()},
         gateways={(gateway.proxy.namespace, gateway.proxy.name): gateway for gateway in gateways},
-        config=config,
+        config=catalog.config,
     )
 
 

@@ -41,7 +41,7 @@ def status(mesh: Mesh) -> Json:
 def gateways(mesh: Mesh) -> Json:
     """The addresses of every gateway: ``http`` for port 80 of its Gateways, else ``http-<port>``.
 
-    A port that takes mTLS only is called ``https-<port>``.
+    A port that takes TLS is called ``https-<port>``.
 
     A gateway has its workload's name, followed by the namespace where an earlier one has that name; pods
     after the first have their own names.
@@ -68,7 +68,7 @@ def _port_names(servers: Sequence[Server]) -> dict[str, int]:
 
 
 def _port_name(server: Server, http: int) -> str:
-    if server.mutual_tls:
+    if server.has_tls:
         return f"https-{server.number}"
     return "http" if server.target_port == http else f"http-{server.number}"
 

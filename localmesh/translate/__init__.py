@@ -14,10 +14,12 @@ from localmesh.translate.cache import PartCache, Step, TranslationCache
 from localmesh.translate.clusters import FallbackClusters, OutboundClusters
 from localmesh.translate.config import ProxyConfig, merged
 from localmesh.translate.endpoints import OutboundEndpoints
+from localmesh.translate.gateway_listeners import GatewayListeners
 from localmesh.translate.gateway_routes import GatewayRoutes
 from localmesh.translate.inbound import InboundPorts, intercepts
 from localmesh.translate.keys import ProxyKey
-from localmesh.translate.listeners import GatewayListeners, OutboundListener
+from localmesh.translate.listeners import OutboundListener
+from localmesh.translate.secrets import Secrets
 from localmesh.translate.security import SecurityPolicies
 from localmesh.translate.virtual_hosts import OutboundRoutes
 
@@ -41,6 +43,7 @@ STEPS: Mapping[ProxyKind, tuple[type[Step], ...]] = {
         OutboundClusters,
         OutboundEndpoints,
         SecurityPolicies,
+        Secrets,
     ),
 }
 """The steps of a translation. Their order is the order of listeners, clusters and so on in the result."""

@@ -18,7 +18,8 @@ class ProxyConfig:
     `routes` are delivered over RDS; `scopes` say which of them a sidecar uses for which port.
     `further_routes` are not delivered, but shown with the others: the inbound ones, which are inside their
     listeners, and those that Istio keeps separately for each Service port whose protocol is detected.
-    `policies` fill the slots that listeners have for them.
+    `policies` fill the slots that listeners have for them. `secrets` are the credentials that listeners and
+    clusters name; the proxy's own certificate is not among them.
     """
 
     listeners: tuple[Json, ...] = ()
@@ -28,6 +29,7 @@ class ProxyConfig:
     clusters: tuple[Json, ...] = ()
     endpoints: tuple[Json, ...] = ()
     policies: tuple[Json, ...] = ()
+    secrets: tuple[Json, ...] = ()
 
     def sharing(self, before: ProxyConfig) -> ProxyConfig:
         """The same configuration; lists that equal those of `before` are the same objects as there."""

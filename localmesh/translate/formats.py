@@ -17,6 +17,12 @@ BLOCK_ALL = "block_all"
 
 ADS: Json = {"ads": {}, "initialFetchTimeout": "0s", "resourceApiVersion": "V3"}
 """The source of a resource that the proxy gets over the ADS stream that it already has."""
+CREDENTIALS: Json = {"ads": {}, "initialFetchTimeout": "3s", "resourceApiVersion": "V3"}
+"""The source of a certificate that may not exist: what uses it must not wait for it for ever.
+
+Istio has Envoy's default of 15 s. The manifests here are complete, so what is not there at once does not
+come, and the start of a mesh waits for its listeners.
+"""
 DNS_CACHE: Json = {"name": "passthrough", "dnsLookupFamily": "V4_PREFERRED"}
 """How hosts that only the caller knows are looked up; the cluster and the filter in front of it share it."""
 HUNDRED_PERCENT: Mapping[str, Any] = {"numerator": 100, "denominator": "HUNDRED"}

@@ -15,8 +15,8 @@ from localmesh.catalog.hosts import intersection, is_wildcard
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import virtual_host_name
+from localmesh.translate.gateway_listeners import gateway_of
 from localmesh.translate.keys import Source
-from localmesh.translate.listeners import gateway_of
 from localmesh.translate.routes import RouteContext, Routes, VirtualServiceRoutes
 from localmesh.translate.virtual_hosts import VirtualHost, route_configuration
 
@@ -40,7 +40,7 @@ class GatewayRoutes(NamedTuple):
     def build(self, parts: PartCache) -> ProxyConfig:
         """The route configurations by name."""
         by_name: dict[str, list[Server]] = {}
-        for server in self.gateway.servers:
+        for server in (server for server in self.gateway.servers if server.is_http or server.is_https):
             by_name.setdefault(server.route_name, []).append(server)
         return ProxyConfig(
             routes=tuple(
@@ -58,7 +58,7 @@ class GatewayRoutes(NamedTuple):
         contexts: dict[tuple[str, VirtualService], RouteContext] = {}
         for server in servers:
             bound = self._bound(server)
-            own = RouteContext(self.key[0], server.number, server.gateway)
+            own = RouteContext(self.key[0], server.number, server.gateway, is_tls=server.tls is not None)
             routes = parts.build_each(
                 VirtualServiceRoutes.of(
                     virtual_service,

@@ -7,16 +7,14 @@ the route configuration by the port in the request's authority. Listeners do not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from localmesh.catalog import Address, Catalog, GatewayWorkload, Proxy, Server
+from localmesh.catalog import Address, Catalog, Proxy
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ADS, socket_address
 from localmesh.translate.http_filters import PORT_HEADER, Position, http_filters
 from localmesh.translate.keys import ProxyKey
-from localmesh.translate.tls import gateway_socket, tls_inspector
 
 Json = dict[str, Any]
 
@@ -76,72 +74,6 @@ def _outbound_listener(address: Address) -> Json:
         "useRemoteAddress": False,
     }
     return http_listener("outbound", address, manager, "OUTBOUND")
-
-
-class GatewayListeners(NamedTuple):
-    """A listener for each port of a gateway's servers, which share it."""
-
-    key: ProxyKey
-    gateway: GatewayWorkload
-    listen: Mapping[int, Address]
-
-    @classmethod
-    def read(cls, catalog: Catalog, proxy: Proxy) -> GatewayListeners:
-        """The servers of the gateway, and where it listens for their ports."""
-        return cls(ProxyKey.of(proxy), gateway_of(catalog, proxy), proxy.listen)
-
-    def build(self, _parts: PartCache) -> ProxyConfig:
-        """The listeners by port."""
-        return ProxyConfig(listeners=tuple(gateway_listeners(self.listen, self.gateway)))
-
-
-def gateway_of(catalog: Catalog, proxy: Proxy) -> GatewayWorkload:
-    """The gateway that a proxy belongs to. Raises LookupError."""
-    gateway = catalog.gateway(proxy.namespace, proxy.workload)
-    if gateway is None:
-        raise LookupError(f"{proxy.namespace}/{proxy.workload} is not a gateway")
-    return gateway
-
-
-def gateway_listeners(listen: Mapping[int, Address], gateway: GatewayWorkload) -> list[Json]:
-    """A listener for each target port of the servers: those with TLS have a filter chain each."""
-    by_port: dict[int, list[Server]] = {}
-    for server in gateway.servers:
-        by_port.setdefault(server.target_port, []).append(server)
-    return [_gateway_listener(port, listen[port], servers) for port, servers in sorted(by_port.items())]
-
-
-def _gateway_listener(port: int, address: Address, servers: Sequence[Server]) -> Json:
-    name = f"0.0.0.0_{port}"
-    secure = [_tls_chain(port, server) for server in servers if server.mutual_tls]
-    plain = next((server for server in servers if not server.mutual_tls), None)
-    manager = _gateway_manager(port, (plain or servers[0]).route_name)
-    listener = http_listener(name, address, manager, "OUTBOUND")
-    if not secure:
-        return listener
-    chains = [*secure, *(listener["filterChains"] if plain else ())]
-    return {**listener, "listenerFilters": [tls_inspector()], "filterChains": chains}
-
-
-def _tls_chain(port: int, server: Server) -> Json:
-    """The filter chain for connections that ask for one of the server's hosts."""
-    names = sorted(host.name for host in server.hosts)
-    match = {} if "*" in names else {"filterChainMatch": {"serverNames": names}}
-    filters = [connection_manager(_gateway_manager(port, server.route_name))]
-    return {**match, "filters": filters, "transportSocket": gateway_socket()}
-
-
-def _gateway_manager(port: int, route_name: str) -> Json:
-    return {
-        "statPrefix": f"outbound_0.0.0.0_{port}",
-        "rds": {"configSource": ADS, "routeConfigName": route_name},
-        "serverName": "istio-envoy",
-        "httpFilters": http_filters(Position.GATEWAY),
-        "useRemoteAddress": True,
-        "httpProtocolOptions": {},
-        "forwardClientCertDetails": "SANITIZE_SET",
-        "setCurrentClientCertDetails": {"subject": True, "cert": True, "dns": True, "uri": True},
-    }
 
 
 def http_listener(name: str, address: Address, manager: Json, direction: str) -> Json:

@@ -54,11 +54,11 @@ def header_operations(headers: Spec | None) -> HeaderOperations:
     )
 
 
-def redirect(redirect: Spec, port: int) -> Json:
+def redirect(redirect: Spec, port: int, *, is_tls: bool) -> Json:
     """A redirect (`HTTPRedirect`); `port` is the listener's, for `derivePort: FROM_REQUEST_PORT`."""
     derived = port if redirect.get("derivePort") == "FROM_REQUEST_PORT" else 0
     target = redirect.get("port") or derived
-    is_default = (redirect.get("scheme") or "http", target) in _DEFAULT_PORTS
+    is_default = (redirect.get("scheme") or ("https" if is_tls else "http"), target) in _DEFAULT_PORTS
     optional = {
         "hostRedirect": redirect.get("authority"),
         "schemeRedirect": redirect.get("scheme"),

@@ -38,6 +38,8 @@ class RouteContext(NamedTuple):
     source: Source
     port: int
     gateway: str
+    is_tls: bool = False
+    """Whether the servers of the port have TLS settings, which decides the default port of redirects."""
 
     def applies(self, match: HttpMatch | None) -> bool:
         """Whether the proxy has routes for a match."""
@@ -179,7 +181,7 @@ def _header_operations(route: HttpRoute) -> HeaderOperations:
 
 def _action(route: HttpRoute, operations: HeaderOperations, targets: _Targets) -> Json:
     if route.redirect is not None:
-        return redirect(route.redirect, targets.context.port)
+        return redirect(route.redirect, targets.context.port, is_tls=targets.context.is_tls)
     if route.direct_response is not None:
         return direct_response(route.direct_response)
     timeout = duration(route.timeout) if route.timeout is not None else "0s"

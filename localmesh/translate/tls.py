@@ -34,8 +34,9 @@ ENDPOINT_MARK: Json = {"envoy.transport_socket_match": {"tlsMode": "istio"}}
 """The metadata of an endpoint that accepts mTLS."""
 
 _ISTIO_MUTUAL = "ISTIO_MUTUAL"
-_TLS = "envoy.transport_sockets.tls"
-_CONTEXTS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
+TLS = "envoy.transport_sockets.tls"
+"""The name of the transport socket."""
+CONTEXTS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 _RAW_BUFFER: Json = {
     "name": "envoy.transport_sockets.raw_buffer",
     "typedConfig": {
@@ -115,18 +116,6 @@ def filter_chains(name: str, filters: list[Json], mode: MutualTls) -> list[Json]
     return [{"filterChainMatch": from_mesh, **secure}, plain]
 
 
-def gateway_socket() -> Json:
-    """mTLS at a gateway: any identity of the mesh may call."""
-    return {
-        "name": _TLS,
-        "typedConfig": {
-            "@type": f"{_CONTEXTS}.DownstreamTlsContext",
-            "commonTlsContext": {**_secrets([]), "alpnProtocols": ["h2", "http/1.1"]},
-            "requireClientCertificate": True,
-        },
-    }
-
-
 def tls_inspector() -> Json:
     """The listener filter that distinguishes TLS from plain text."""
     return {
@@ -155,9 +144,9 @@ def _tls_mode(rule: DestinationRule | None, subset: Subset | None, port: int) ->
 def _upstream_socket(*, sni: str, identities: Iterable[str], http2: bool) -> Json:
     """mTLS with endpoints that must have one of `identities`; if there are none, any of the mesh."""
     return {
-        "name": _TLS,
+        "name": TLS,
         "typedConfig": {
-            "@type": f"{_CONTEXTS}.UpstreamTlsContext",
+            "@type": f"{CONTEXTS}.UpstreamTlsContext",
             "commonTlsContext": {
                 "tlsParams": _VERSIONS,
                 **_secrets([{"exact": identity} for identity in identities]),
@@ -178,9 +167,9 @@ def _by_endpoint(socket: Json) -> list[Json]:
 
 def _downstream_socket() -> Json:
     return {
-        "name": _TLS,
+        "name": TLS,
         "typedConfig": {
-            "@type": f"{_CONTEXTS}.DownstreamTlsContext",
+            "@type": f"{CONTEXTS}.DownstreamTlsContext",
             "commonTlsContext": {
                 "tlsParams": {**_VERSIONS, "cipherSuites": list(_CIPHERS)},
                 **_secrets([{"prefix": f"{SPIFFE}{TRUST_DOMAIN}/"}]),

@@ -53,6 +53,11 @@ class Snapshot:
 
     resources: Mapping[str, Resources]
 
+    @property
+    def size(self) -> int:
+        """The number of resources."""
+        return sum(map(len, self.resources.values()))
+
     def of(self, type_url: str) -> Resources:
         """The resources of a type, by name."""
         return self.resources.get(type_url, _NONE)
@@ -85,7 +90,9 @@ class Encoder:
         self._encoded_since = 0
 
     def snapshot(self, config: ProxyConfig, secrets: tuple[Json, ...] = ()) -> Snapshot:
-        """The snapshot of one proxy's configuration and its certificates."""
+        """The snapshot of one proxy's configuration and its own certificate."""
+        credentials = self._resources(SECRET, config.secrets)
+        own = self._resources(SECRET, secrets)
         return Snapshot(
             {
                 CLUSTER: self._resources(CLUSTER, config.clusters),
@@ -94,7 +101,7 @@ class Encoder:
                 SCOPE: self._resources(SCOPE, config.scopes),
                 ROUTE: self._resources(ROUTE, config.routes),
                 EXTENSION: self._resources(EXTENSION, config.policies),
-                SECRET: self._resources(SECRET, secrets),
+                SECRET: Resources({**own, **credentials}) if credentials else own,
             }
         )
 

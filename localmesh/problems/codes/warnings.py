@@ -165,3 +165,9 @@ PORT_NOT_HTTP = Code(
     "{found} makes this port of {service} TCP: localmesh connects callers to HTTP ports only",
     'name the port http or http-… if it speaks HTTP (Istio, "Protocol Selection"), or run on a cluster',
 )
+MISSING_CREDENTIAL = Code(
+    "SM228",
+    "A credential does not exist or cannot be used",
+    "{found} is not a credential of {proxy}: {reason}; {effect}",
+    "{remedy}",
+)

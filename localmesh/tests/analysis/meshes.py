@@ -14,7 +14,7 @@ ROOT = "istio-system"
 NETWORKING = "networking.istio.io/v1"
 
 
-def _object(api_version: str, kind: str, namespace: str, name: str, **rest: Any) -> Json:
+def manifest(api_version: str, kind: str, namespace: str, name: str, **rest: Any) -> Json:
     return {
         "apiVersion": api_version,
         "kind": kind,
@@ -23,7 +23,7 @@ def _object(api_version: str, kind: str, namespace: str, name: str, **rest: Any)
     }
 
 
-def _maybe(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
+def some_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
     """Some of these fields."""
     return st.fixed_dictionaries({}, optional=fields)
 
@@ -32,7 +32,7 @@ def _workload(namespace: str, app: str) -> Json:
     labels = {"app": app, "version": "v1"}
     containers = [{"name": "web", "image": "stub", "ports": [{"containerPort": 8080}]}]
     template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
-    return _object(
+    return manifest(
         "apps/v1",
         "Deployment",
         namespace,
@@ -46,7 +46,7 @@ WORKLOADS = [_workload("a", "x"), _workload("a", "y"), _workload("b", "x")]
 
 def _service(namespace: str, name: str, *numbers: int) -> Json:
     ports = [{"name": f"http-{number}", "port": number} for number in numbers]
-    return _object("v1", "Service", namespace, name, spec={"selector": {"app": name}, "ports": ports})
+    return manifest("v1", "Service", namespace, name, spec={"selector": {"app": name}, "ports": ports})
 
 
 SOUND = [
@@ -54,7 +54,7 @@ SOUND = [
     _service("a", "y", 80),
     _service("b", "x", 80),
     *(
-        _object(
+        manifest(
             NETWORKING,
             "DestinationRule",
             namespace,
@@ -88,7 +88,7 @@ def services(draw: st.DrawFn) -> Json:
     exported = draw(st.sampled_from(["", "", ".", "a", "b"]))
     annotations = {"networking.istio.io/exportTo": exported} if exported else {}
     spec = {"selector": {"app": name}, "ports": draw(ports)}
-    return _object("v1", "Service", namespace, name, metadata={"annotations": annotations}, spec=spec)
+    return manifest("v1", "Service", namespace, name, metadata={"annotations": annotations}, spec=spec)
 
 
 @st.composite
@@ -98,10 +98,10 @@ def service_entries(draw: st.DrawFn) -> Json:
         "hosts": draw(st.sampled_from([["api.example.com"], ["*.example.com"]])),
         "ports": [{"number": number, "name": "http", "protocol": "HTTP"}],
         "resolution": "NONE",
-        **draw(_maybe(exportTo=export_to)),
+        **draw(some_of(exportTo=export_to)),
     }
     namespace = draw(st.sampled_from(NAMESPACES))
-    return _object(NETWORKING, "ServiceEntry", namespace, draw(st.sampled_from(["e", "f"])), spec=spec)
+    return manifest(NETWORKING, "ServiceEntry", namespace, draw(st.sampled_from(["e", "f"])), spec=spec)
 
 
 subsets = st.lists(st.sampled_from(["v1", "v2"]), unique=True, max_size=2).map(
@@ -133,10 +133,10 @@ def destination_rules(draw: st.DrawFn) -> Json:
     spec = {
         "host": draw(rule_hosts),
         "subsets": draw(subsets),
-        **draw(_maybe(exportTo=export_to)),
+        **draw(some_of(exportTo=export_to)),
     }
     namespace = draw(st.sampled_from([*NAMESPACES, *NAMESPACES, ROOT]))
-    return _object(NETWORKING, "DestinationRule", namespace, draw(st.sampled_from("rst")), spec=spec)
+    return manifest(NETWORKING, "DestinationRule", namespace, draw(st.sampled_from("rst")), spec=spec)
 
 
 destinations = st.builds(
@@ -149,7 +149,7 @@ destinations = st.builds(
         },
     ),
 )
-matches = _maybe(
+matches = some_of(
     uri=st.sampled_from([{"prefix": "/a"}, {"prefix": "/"}, {"exact": "/a"}, {"regex": ".*"}]),
     headers=st.just({"end-user": {"exact": "tester"}}),
     port=st.sampled_from([80, 8080]),
@@ -161,7 +161,7 @@ matches = _maybe(
 
 @st.composite
 def routes(draw: st.DrawFn, *, delegating: bool) -> Json:
-    route: Json = draw(_maybe(match=st.lists(matches, min_size=1, max_size=2)))
+    route: Json = draw(some_of(match=st.lists(matches, min_size=1, max_size=2)))
     if delegating and draw(st.sampled_from([False, False, True])):
         name = draw(st.sampled_from(["d", "e"]))
         return {**route, "delegate": {"name": name, "namespace": draw(st.sampled_from(NAMESPACES))}}
@@ -208,20 +208,20 @@ def virtual_services(draw: st.DrawFn) -> Json:
     spec = {
         "hosts": draw(virtual_service_hosts),
         "http": draw(st.lists(routes(delegating=True), min_size=1, max_size=3)),
-        **draw(_maybe(exportTo=export_to, gateways=gateways)),
+        **draw(some_of(exportTo=export_to, gateways=gateways)),
     }
     namespace = draw(st.sampled_from(NAMESPACES))
-    return _object(NETWORKING, "VirtualService", namespace, draw(st.sampled_from("vw")), spec=spec)
+    return manifest(NETWORKING, "VirtualService", namespace, draw(st.sampled_from("vw")), spec=spec)
 
 
 @st.composite
 def delegates(draw: st.DrawFn) -> Json:
     spec = {
         "http": draw(st.lists(routes(delegating=False), min_size=1, max_size=2)),
-        **draw(_maybe(exportTo=export_to)),
+        **draw(some_of(exportTo=export_to)),
     }
     namespace = draw(st.sampled_from(NAMESPACES))
-    return _object(NETWORKING, "VirtualService", namespace, draw(st.sampled_from(["d", "e"])), spec=spec)
+    return manifest(NETWORKING, "VirtualService", namespace, draw(st.sampled_from(["d", "e"])), spec=spec)
 
 
 @st.composite
@@ -234,7 +234,7 @@ def sidecars(draw: st.DrawFn) -> Json:
     name = "all"
     if namespace != ROOT and draw(st.booleans()):
         name, spec["workloadSelector"] = "one", {"labels": {"app": "x"}}
-    return _object(NETWORKING, "Sidecar", namespace, name, spec=spec)
+    return manifest(NETWORKING, "Sidecar", namespace, name, spec=spec)
 
 
 @st.composite
@@ -244,7 +244,7 @@ def edges(draw: st.DrawFn) -> Json:
         {"port": {"number": number, "name": f"http-{number}", "protocol": "HTTP"}, "hosts": draw(hosts)}
         for number in draw(st.sampled_from([[80], [8080], [80, 8080]]))
     ]
-    return _object(
+    return manifest(
         NETWORKING,
         "Gateway",
         "a",
@@ -253,7 +253,7 @@ def edges(draw: st.DrawFn) -> Json:
     )
 
 
-def _unique(objects: Iterable[Json]) -> list[Json]:
+def unique(objects: Iterable[Json]) -> list[Json]:
     """The first object of each kind, namespace and name."""
     first: dict[tuple[str, str, str], Json] = {}
     for item in objects:
@@ -262,23 +262,21 @@ def _unique(objects: Iterable[Json]) -> list[Json]:
     return list(first.values())
 
 
-def _several(
-    strategy: st.SearchStrategy[Json], most: int, *, least: int = 0
-) -> st.SearchStrategy[list[Json]]:
+def several(strategy: st.SearchStrategy[Json], most: int, *, least: int = 0) -> st.SearchStrategy[list[Json]]:
     return st.lists(strategy, min_size=least, max_size=most)
 
 
 meshes: st.SearchStrategy[list[Json]] = st.tuples(
     st.just(WORKLOADS),
     st.sampled_from([SOUND, SOUND, []]),
-    _several(services(), 4),
-    _several(service_entries(), 2),
-    _several(destination_rules(), 4),
-    _several(virtual_services(), 3, least=1),
-    _several(delegates(), 2),
-    _several(sidecars(), 1),
-    _several(edges(), 1),
-).map(lambda groups: _unique(item for group in (*groups[2:], *groups[:2]) for item in group))
+    several(services(), 4),
+    several(service_entries(), 2),
+    several(destination_rules(), 4),
+    several(virtual_services(), 3, least=1),
+    several(delegates(), 2),
+    several(sidecars(), 1),
+    several(edges(), 1),
+).map(lambda groups: unique(item for group in (*groups[2:], *groups[:2]) for item in group))
 
 
 def text(mesh: Iterable[Json]) -> str:

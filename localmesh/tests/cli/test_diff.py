@@ -44,7 +44,7 @@ def test_a_revision_is_compared_with_the_working_folder(
         "         spec.http[0].route[0].weight: 80 → 50\n"
         "         spec.http[0].route[1].weight: 20 → 50\n"
         "\n"
-        "3 workloads: api-v1, api-v2, web-v1\n"
+        "3 workloads: web-v1, api-v1, api-v2\n"
         "  → api.shop:80\n"
         "    all requests: v1 80 % → 50 %, v2 20 % → 50 %\n"
         "\n"
@@ -77,11 +77,9 @@ def test_programs_get_json(repository: Path, capsys: pytest.CaptureFixture[str])
     run(["diff", "HEAD~1:mesh", "mesh", "-o", "json"])
 
     (change,) = json.loads(capsys.readouterr().out)["changes"]
-    assert change["workloads"] == ["api-v1", "api-v2", "web-v1"]
-    assert (change["subject"], change["text"]) == (
-        "→ api.shop:80",
-        "all requests: v1 80 % → 50 %, v2 20 % → 50 %",
-    )
+    assert change["workloads"] == ["web-v1", "api-v1", "api-v2"]
+    assert (change["subject"], change["part"]) == ("→ api.shop:80", "all requests")
+    assert change["text"] == "v1 80 % → 50 %, v2 20 % → 50 %"
     (edit,) = change["envoy"]
     assert edit["resource"] == "routes/80"
     assert edit["field"] == "virtualHosts[api.shop.svc.cluster.local:80].routes[0].route.weightedClusters"
@@ -96,7 +94,7 @@ def test_envoys_json_is_a_unified_diff(repository: Path, capsys: pytest.CaptureF
     assert lines[0] == "# → api.shop:80 all requests: v1 80 % → 50 %, v2 20 % → 50 %"
     assert [line.strip() for line in lines if line.startswith(("-", "+"))] == [
         "--- routes/80 virtualHosts[api.shop.svc.cluster.local:80].routes[0].route.weightedClusters",
-        "+++ 3 workloads: api-v1, api-v2, web-v1",
+        "+++ 3 workloads: web-v1, api-v1, api-v2",
         '-      "weight": 80',
         '+      "weight": 50',
         '-      "weight": 20',
@@ -107,7 +105,7 @@ def test_envoys_json_is_a_unified_diff(repository: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("sides", "message"),
     [
-        ([], "localmesh diff: error: give one or two of: a kustomization, a file, a folder, REVISION:PATH"),
+        ([], "localmesh diff: error: give two of: kustomization, file, folder, REVISION:PATH"),
         (["mesh", "nowhere"], "nowhere does not exist; name a kustomization, a file, a folder"),
         (["mesh", "no-tag:mesh"], 'no-tag:mesh: "no-tag" is not a revision of this repository'),
         (["HEAD:nowhere", "mesh"], 'HEAD:nowhere: revision HEAD has no "nowhere"; name a path from'),
@@ -128,3 +126,63 @@ def test_wrong_input_is_one_message(
 
     assert status == 2
     assert capsys.readouterr().err.startswith(message)
+
+
+class Applied:
+    """A running mesh that has the shop, with 20 % of the requests at v2."""
+
+    url = "http://127.0.0.1:7080"
+
+    def get(self, path: str) -> dict[str, str]:
+        assert path == "/mesh/manifests"
+        return {"text": SHOP + split(80, 20)}
+
+
+@pytest.mark.parametrize("arguments", [["change.yaml"], ["-f", "change.yaml"]])
+def test_files_are_added_to_the_running_mesh(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    """As `apply -f` would do it: nothing is removed."""
+    monkeypatch.setattr("localmesh.cli.client.connect", lambda _folder: Applied())
+    (repository / "change.yaml").write_text(split(50, 50))
+
+    status = run(["diff", *arguments])
+
+    output = capsys.readouterr().out
+    assert status == 1
+    assert "all requests: v1 80 % → 50 %, v2 20 % → 50 %" in output
+    assert "removed" not in output
+
+
+@pytest.mark.parametrize("arguments", [["overlay"], ["-k", "overlay"]])
+def test_a_kustomization_replaces_the_running_mesh(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    """As `apply -k` would do it: what it does not contain is removed."""
+    monkeypatch.setattr("localmesh.cli.client.connect", lambda _folder: Applied())
+    (repository / "overlay").mkdir()
+    (repository / "overlay/shop.yaml").write_text(SHOP)
+    (repository / "overlay/kustomization.yaml").write_text("resources: [shop.yaml]\n")
+
+    status = run(["diff", *arguments])
+
+    assert status == 1
+    assert "removed  VirtualService shop/api" in capsys.readouterr().out
+
+
+def test_no_running_mesh_is_an_error_and_not_a_difference(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 2, as 1 means that there is a difference."""
+    monkeypatch.setenv("LOCALMESH_URL", "http://127.0.0.1:9")
+
+    status = run(["diff", "mesh"])
+
+    assert status == 2
+    assert "no mesh answers at http://127.0.0.1:9" in capsys.readouterr().err

@@ -85,10 +85,13 @@ def difference(before: str, after: str) -> Difference:
 
 
 def lines(before: str, after: str) -> list[str]:
-    """The changes as ``workloads | subject | text``."""
+    """The changes as ``workloads | subject | part: text``."""
+    changes = difference(before, after).changes
     return [
-        f"{' '.join(change.proxies)} | {change.subject} | {change.text}"
-        for change in difference(before, after).changes
+        " | ".join(
+            (" ".join(change.proxies), change.subject, ": ".join(filter(None, (change.part, change.text))))
+        )
+        for change in changes
     ]
 
 

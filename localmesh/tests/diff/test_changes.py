@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from localmesh.tests.diff.shop import SHOP, difference, lines, routes, split
+from localmesh.tests.diff.shop import (
+    SERVICES,
+    SHOP,
+    SUBSETS,
+    WORKLOADS,
+    deployment,
+    difference,
+    istio,
+    lines,
+    routes,
+    split,
+)
 
-SIDECARS = "api-v1 api-v2 web-v1"
+SIDECARS = "web-v1 api-v1 api-v2"
 TO_V1 = "- route: [{destination: {host: api, subset: v1}}]"
 TO_V2 = "- route: [{destination: {host: api, subset: v2}}]"
 
@@ -69,12 +80,12 @@ ROUTES = {
     "rule added": (
         routes(TO_V1),
         routes(f"{rule('match: [{queryParams: {debug: {exact: yes!}}}]', 'v2')}\n{TO_V1}"),
-        ["?debug = yes!: rule added as number 1 of 2, to v2; VirtualService shop/api"],
+        ["?debug = yes!: rule added as number 1 of 2, to v2 (VirtualService shop/api)"],
     ),
     "rule removed": (
         routes(f"{rule('match: [{uri: {prefix: /a}}]', 'v2')}\n{TO_V1}"),
         routes(TO_V1),
-        ["/a*: rule removed, to v2; VirtualService shop/api"],
+        ["/a*: rule removed, to v2 (VirtualService shop/api)"],
     ),
     "rules reordered": (
         routes(f"{rule('match: [{uri: {prefix: /a}}]')}\n{rule('match: [{uri: {prefix: /ab}}]', 'v2')}"),
@@ -100,3 +111,163 @@ def test_a_changed_route_is_told_for_all_that_call_it(name: str) -> None:
 def test_a_change_names_the_proxies_without_it() -> None:
     """The gateway has no route to the Service, so it stays as it is."""
     assert difference(SHOP + split(80, 20), SHOP + split(50, 50)).unchanged == ("istio-ingressgateway",)
+
+
+def rule_for(settings: str, host: str = "api", subsets: str = "") -> str:
+    """A DestinationRule with a traffic policy."""
+    return istio("DestinationRule", f"{host}-policy", f"host: {host}\ntrafficPolicy: {settings}\n{subsets}")
+
+
+ALL = f"{SIDECARS} istio-ingressgateway"
+DEFAULT = "{loadBalancer: {simple: LEAST_REQUEST}}"
+DESTINATIONS = {
+    "load balancer": (
+        DEFAULT,
+        "{loadBalancer: {simple: ROUND_ROBIN}}",
+        "load balancing: least request → round robin",
+    ),
+    "outlier detection": (
+        DEFAULT,
+        "{outlierDetection: {consecutive5xxErrors: 3, baseEjectionTime: 5s}}",
+        "ejection of failing pods: none → 5xx in a row 3, for 5 s",
+    ),
+    "one setting of outlier detection": (
+        "{outlierDetection: {consecutive5xxErrors: 3, interval: 1s}}",
+        "{outlierDetection: {consecutive5xxErrors: 7, interval: 1s}}",
+        "ejection, 5xx in a row: 3 → 7",
+    ),
+    "connections": (
+        DEFAULT,
+        "{connectionPool: {tcp: {maxConnections: 5}}}",
+        "connections at most: unlimited → 5",
+    ),
+    "idle connections": (
+        DEFAULT,
+        "{connectionPool: {http: {idleTimeout: 5s}}}",
+        "idle timeout: none → 5 s",
+    ),
+    "TLS": (DEFAULT, "{tls: {mode: DISABLE}}", "TLS: mTLS where the pod accepts it → none"),
+}
+
+
+@pytest.mark.parametrize("name", DESTINATIONS)
+def test_a_changed_destination_policy_is_told_for_all_that_may_call_it(name: str) -> None:
+    """Gateways can route to every Service, so they have the change as well."""
+    before, after, text = DESTINATIONS[name]
+
+    assert f"{ALL} | → web.shop:80 | {text}" in lines(
+        SHOP + rule_for(before, "web"), SHOP + rule_for(after, "web")
+    )
+
+
+def test_a_changed_subset_has_its_pods() -> None:
+    """The endpoints of the subset, and those of the others stay."""
+    v1 = "host: api\nsubsets: [{name: one, labels: {version: v1}}]"
+    both = v1.replace("version: v1", "app: api")
+
+    changed = lines(
+        SERVICES + WORKLOADS + istio("DestinationRule", "api", v1),
+        SERVICES + WORKLOADS + istio("DestinationRule", "api", both),
+    )
+
+    assert changed == [
+        f"{SIDECARS} | → api.shop:80 | subset one: endpoints: api-v1:8080 → api-v1:8080, api-v2:8080"
+    ]
+
+
+def test_an_added_service_is_told_with_its_route_and_endpoints() -> None:
+    """What a caller can now reach."""
+    new = SERVICES.partition("---")[0].replace("web", "new")
+
+    changed = lines(SHOP, f"{SHOP}\n---\n{new}{deployment('new', 'v1')}")
+
+    assert changed == [
+        f"{SIDECARS} | → new.shop:80 | all requests: added, to new.shop:80",
+        f"{ALL} | → new.shop:80 | added, endpoints: new-v1:8080",
+    ]
+
+
+POLICY_CHANGES = {
+    "authorization": (
+        "AuthorizationPolicy",
+        "rules: [{from: [{source: {namespaces: [shop]}}], to: [{operation: {methods: [GET]}}]}]",
+        [
+            "incoming requests | AuthorizationPolicy shop/it, rule 1 added: "
+            "ALLOW caller ~ .*/ns/shop/.* and method = GET",
+            "incoming requests | requests that no ALLOW rule matches: accepted → 403",
+        ],
+    ),
+    "authentication": (
+        "RequestAuthentication",
+        'jwtRules: [{issuer: shop, jwks: \'{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}\'}]',
+        ["incoming requests | tokens of shop: now checked"],
+    ),
+    "mTLS": (
+        "PeerAuthentication",
+        "mtls: {mode: STRICT}",
+        ["incoming requests, port 8080 | mTLS: PERMISSIVE → STRICT"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POLICY_CHANGES)
+def test_a_policy_is_told_for_the_workloads_that_it_selects(name: str) -> None:
+    """Callers are not concerned, except by what their calls are answered."""
+    kind, spec, texts = POLICY_CHANGES[name]
+    policy = istio(kind, "it", f"selector: {{matchLabels: {{app: web}}}}\n{spec}", "security")
+
+    assert lines(SHOP, SHOP + policy) == [f"web-v1 | {text}" for text in texts]
+    assert difference(SHOP, SHOP + policy).unchanged == ("api-v1", "api-v2", "istio-ingressgateway")
+
+
+def test_a_listener_of_a_gateway_is_told() -> None:
+    """A server on another port."""
+    server = "[{port: {number: 8081, name: http, protocol: HTTP}, hosts: ['*']}]"
+    second = istio("Gateway", "second", f"selector: {{istio: ingressgateway}}\nservers: {server}")
+
+    changed = lines(SHOP, SHOP + second)
+
+    assert "istio-ingressgateway | listener 0.0.0.0_8081 | listens at 10.244.0.5:8081" in changed
+
+
+def test_more_replicas_are_proxies_and_endpoints() -> None:
+    """The new proxies are counted, and not told as changes of the old ones."""
+    more = SERVICES + deployment("web", "v1", replicas=3)
+
+    result = difference(SERVICES + deployment("web", "v1"), more)
+
+    assert [(change.workload, change.before, change.after) for change in result.replicas] == [
+        ("web-v1", 1, 3)
+    ]
+    assert [change.text for change in result.changes] == ["endpoints: web-v1:8080 → 3 × web-v1:8080"]
+
+
+def test_a_changed_template_changes_the_object_only() -> None:
+    """Its pods get other names; their addresses and the order of endpoints stay what they are."""
+    result = difference(SHOP, SHOP.replace("name: api, image: stub", "name: api, image: stub:2"))
+
+    assert (result.replicas, result.changes) == ((), ())
+    assert [change.subject for change in result.objects] == [
+        "Deployment shop/api-v1",
+        "Deployment shop/api-v2",
+    ]
+    assert bool(result)
+
+
+def test_without_workloads_the_change_is_that_of_any_sidecar_there() -> None:
+    """A repository of Istio's objects alone has nothing to run, but they still say how requests go."""
+    changed = lines(SERVICES + SUBSETS + split(80, 20), SERVICES + SUBSETS + split(50, 50))
+
+    assert changed == [
+        "any sidecar in shop | → api.shop:80 | all requests: v1 80 % → 50 %, v2 20 % → 50 %",
+    ]
+
+
+def test_workloads_of_one_name_in_two_namespaces_are_told_apart() -> None:
+    """The name alone is not enough, so that both have their namespace behind it."""
+    elsewhere = SHOP.replace("namespace: shop", "namespace: other")
+    both = f"{SHOP}\n---\n{elsewhere}"
+
+    (change,) = difference(both + split(80, 20), both + split(50, 50)).changes
+
+    assert change.proxies[0] == "web-v1.shop"

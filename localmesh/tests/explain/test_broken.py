@@ -25,7 +25,7 @@ def head(case: Path, name: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
-def test_the_output_names_the_cause(
+def test_the_output_names_the_cause_and_is_golden(
     case: Path,
     update_golden: bool,
     monkeypatch: pytest.MonkeyPatch,

@@ -15,7 +15,7 @@ from tests.conformance.behaviour.cases import Request
 
 Answer = dict[str, Any]
 
-_SLOWER = ((3.5, "long"), (1.2, "a while"))
+SLOWER = ((3.5, "long"), (1.2, "a while"))
 """Names of durations by their lower limit in seconds; the answers of the cases are never near a limit."""
 
 
@@ -47,7 +47,7 @@ async def _once(session: aiohttp.ClientSession, gateway: str, request: Request) 
     ) as answer:
         text = await answer.text()
     seconds = time.monotonic() - began
-    took = next((words for limit, words in _SLOWER if seconds >= limit), "at once")
+    took = next((words for limit, words in SLOWER if seconds >= limit), "at once")
     shown = {name: answer.headers[name] for name in request.shows if name in answer.headers}
     result = {"status": answer.status, "took": took, "headers": shown, **_report(text, request)}
     return {key: value for key, value in result.items() if key == "version" or value}

@@ -1,0 +1,58 @@
+"""The fields `allowedBy` and `deniedBy`: which policy decides about a request at the called pods."""
+
+from __future__ import annotations
+
+from localmesh.explain.explanation import Authorization, Hop, Reference
+from localmesh.problems.fields import listed
+from localmesh.route_tests.observation import Observation
+
+DEFAULT = "default"
+"""What denies a request that no ALLOW policy of a workload allows."""
+_NOTHING = "no policy"
+
+
+def allowed_by(expected: str, observation: Observation) -> str | None:
+    """What decides otherwise, None if every called pod allows the request by this policy."""
+    return _unless_all(expected, observation, denied=False)
+
+
+def denied_by(expected: str, observation: Observation) -> str | None:
+    """What decides otherwise, None if every called pod denies the request by this policy."""
+    return _unless_all(expected, observation, denied=True)
+
+
+def _unless_all(expected: str, observation: Observation, *, denied: bool) -> str | None:
+    decisions = [_decision(hop) for hop in observation.called]
+    if not decisions:
+        return "no pod with a sidecar is asked"
+    others = dict.fromkeys(
+        _described(is_denied, name)
+        for is_denied, name in decisions
+        if is_denied is not denied or expected not in (name, name.partition("/")[2])
+    )
+    return listed(others, "or") if others else None
+
+
+def _described(is_denied: bool, name: str) -> str:
+    if name == DEFAULT and is_denied:
+        return "denied because no ALLOW policy allows it"
+    return f"{'denied' if is_denied else 'allowed'}, by {name}"
+
+
+def _decision(hop: Hop) -> tuple[bool, str]:
+    """Whether a called side denies the request, and the policy that decides."""
+    if hop.tokens is not None and hop.tokens.rejected:
+        return True, listed((_name(reference) for reference in hop.tokens.references), "or")
+    if hop.authorization is None:
+        return False, _NOTHING
+    return not hop.authorization.allowed, _deciding(hop.authorization)
+
+
+def _deciding(authorization: Authorization) -> str:
+    if authorization.deciding is not None:
+        return authorization.deciding.policy
+    return _NOTHING if authorization.allowed else DEFAULT
+
+
+def _name(reference: Reference) -> str:
+    return f"{reference.resource.namespace}/{reference.resource.name}"

@@ -1,0 +1,201 @@
+"""Reports of cases: as text, JSON and JUnit's XML."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from localmesh.explain import Reference
+from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
+from localmesh.manifests import LoadResult, located
+from localmesh.problems import Problem
+from localmesh.route_tests.coverage import Coverage
+from localmesh.route_tests.run import CaseResult, Run
+
+PASSED, FAILED = "PASS", "FAIL"
+
+
+class Report:
+    """The results of all files. `coverage_at_least` is the share of rules that cases must reach."""
+
+    def __init__(self, runs: Sequence[Run], coverage_at_least: float | None = None) -> None:
+        self.runs = runs
+        self.coverage_at_least = coverage_at_least
+        self.results = [(result, run.loaded) for run in runs for result in run.results]
+        self.failed = [result for result, _ in self.results if not result.passed]
+
+    @property
+    def coverage(self) -> Coverage:
+        """That of all manifests together."""
+        return sum((run.coverage for run in self.runs), Coverage())
+
+    @property
+    def covers_enough(self) -> bool:
+        """Whether cases reach as many rules as they must."""
+        return self.coverage_at_least is None or self.coverage.percent >= self.coverage_at_least
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all cases passed, and reach enough rules."""
+        return not self.failed and self.covers_enough
+
+
+def text(report: Report, *, quiet: bool = False, with_coverage: bool = False) -> str:
+    """A line for each case below its file, differences in full, and the coverage; `quiet`: only failures."""
+    lines: list[str] = []
+    for file, results in groupby(report.results, key=lambda entry: entry[0].case.file):
+        shown = [entry for entry in results if not (quiet and entry[0].passed)]
+        if shown:
+            lines += [file, *(line for result, loaded in shown for line in _case_lines(result, loaded)), ""]
+    lines += [_counts(report), *_live_lines(report)]
+    lines += _coverage_lines(report, with_rules=with_coverage or not report.covers_enough)
+    return "\n".join(lines)
+
+
+def _case_lines(result: CaseResult, loaded: LoadResult) -> Iterator[str]:
+    yield f"  {PASSED if result.passed else FAILED}  {result.case.name}"
+    if not result.passed:
+        yield from (f"        {line}" for line in _details(result, loaded))
+
+
+def _details(result: CaseResult, loaded: LoadResult) -> Iterator[str]:
+    for difference in result.differences:
+        yield f"{difference.field}: expected {difference.expected}"
+        yield f"{' ' * len(difference.field)}  observed {difference.observed}"
+    for disagreement in result.live.disagreements if result.live else ():
+        yield f"live: {disagreement}"
+    if result.rule is not None:
+        yield f"rule: {_rule_text(result.rule)}"
+        yield f"      {position(result.rule, loaded)}"
+    yield f"case: {result.case.position}"
+
+
+def _rule_text(reference: Reference) -> str:
+    return f"{reference.subject}, {reference.path}" if reference.path else reference.subject
+
+
+def position(reference: Reference, loaded: LoadResult) -> str:
+    """The file and line where something is written."""
+    place = reference.resource.place
+    (problem,) = located([Problem("", place, reference.path, "", "")], loaded)
+    return problem.place.position
+
+
+def _counts(report: Report) -> str:
+    total, failed = len(report.results), len(report.failed)
+    return f"{_counted(total, 'case')}: {total - failed:,} passed, {failed:,} failed"
+
+
+def _live_lines(report: Report) -> Iterator[str]:
+    """How many requests were sent, and the cases of which none were."""
+    live = [(result.case, result.live) for result, _ in report.results if result.live is not None]
+    if not live:
+        return
+    sent = [each for _, each in live if not each.not_sent]
+    disagreeing = sum(bool(each.disagreements) for each in sent)
+    requests = sum(each.requests for each in sent)
+    yield (
+        f"live: {_counted(requests, 'request')} for {_counted(len(sent), 'case')}, "
+        f"Envoy disagrees with {disagreeing or 'none'}"
+    )
+    for case, each in live:
+        if each.not_sent:
+            yield f"  not sent: {case.name} ({each.not_sent})"
+
+
+def _coverage_lines(report: Report, *, with_rules: bool) -> Iterator[str]:
+    wanted = "" if report.covers_enough else f", expected at least {report.coverage_at_least:g} %"
+    yield f"coverage: {_coverage_text(report.coverage)}{wanted}"
+    for run in report.runs if with_rules else ():
+        yield f"  {', '.join(run.files)}: {_coverage_text(run.coverage)}"
+        for rule in run.coverage.missing:
+            name = f' "{rule.name}"' if rule.name else ""
+            yield f"    not reached: {_rule_text(rule.reference)}{name}"
+            yield f"                 {position(rule.reference, run.loaded)}"
+
+
+def _coverage_text(coverage: Coverage) -> str:
+    """The share is rounded down, so that 100 % means all."""
+    share = int(coverage.percent * 10) / 10
+    return f"{coverage.reached:,} of {_counted(len(coverage.rules), 'rule')} ({share:g} %)"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def json(report: Report) -> str:
+    """`{"cases": [{"file", "line", "name", "passed", "differences", "rule"}], "coverage": {…}}`."""
+    coverage = report.coverage
+    content = {
+        "cases": [_case_json(result, loaded) for result, loaded in report.results],
+        "coverage": {
+            "reached": coverage.reached,
+            "rules": len(coverage.rules),
+            "percent": round(coverage.percent, 2),
+            "missing": [
+                _reference_json(rule.reference, run.loaded)
+                for run in report.runs
+                for rule in run.coverage.missing
+            ],
+        },
+    }
+    return json_format.dumps(content, indent=2)
+
+
+def _case_json(result: CaseResult, loaded: LoadResult) -> dict[str, Any]:
+    case = result.case
+    return {
+        "file": case.file,
+        "line": case.line,
+        "name": case.name,
+        "passed": result.passed,
+        "differences": [
+            {"field": each.field, "expected": each.expected, "observed": each.observed}
+            for each in result.differences
+        ],
+        "rule": _reference_json(result.rule, loaded) if result.rule is not None else None,
+        "live": asdict(result.live) if result.live is not None else None,
+    }
+
+
+def _reference_json(reference: Reference, loaded: LoadResult) -> dict[str, Any]:
+    place = reference.resource.place
+    return {
+        "kind": place.kind,
+        "namespace": place.namespace,
+        "name": place.name,
+        "field": str(reference.path),
+        "position": position(reference, loaded),
+    }
+
+
+def junit(report: Report) -> str:
+    """A test case for each case, and one for the coverage if it must reach a share."""
+    return junit_report("localmesh test", "localmesh.test", _junit_cases(report))
+
+
+def _junit_cases(report: Report) -> Iterable[JunitCase]:
+    for result, loaded in report.results:
+        failure = None
+        if not result.passed:
+            field, message = _first(result)
+            failure = JunitFailure(message, field, "\n".join(_details(result, loaded)))
+        yield JunitCase(result.case.name, failure, file=result.case.file, line=result.case.line)
+    if report.coverage_at_least is not None:
+        summary, *rules = _coverage_lines(report, with_rules=True)
+        details = "\n".join((summary, *rules))
+        covered = None if report.covers_enough else JunitFailure(summary, "coverage", details)
+        yield JunitCase("coverage", covered, output=details)
+
+
+def _first(result: CaseResult) -> tuple[str, str]:
+    """The field of the first difference and what it is, or what Envoy did."""
+    for difference in result.differences:
+        return difference.field, (
+            f"{difference.field}: expected {difference.expected}, observed {difference.observed}"
+        )
+    return "live", result.live.disagreements[0] if result.live else ""

@@ -1,0 +1,91 @@
+"""Holds what explain predicts for a request against what real Envoys and applications made of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from localmesh.explain import Answer as OwnAnswer
+from localmesh.explain import Explanation, Message, Outcome
+from localmesh.explain.route_actions import changed_headers
+from localmesh.tests.agreement.asking import Answer, Asked
+
+UNPREDICTED = re.compile(
+    r"host|content-length|x-request-id|x-envoy-.*|x-forwarded-.*|x-b3-.*|traceparent|tracestate|via"
+)
+"""Request headers whose values differ from run to run, or that Envoys add for each other."""
+STUB_HEADERS = {"content-type": "application/json"}
+"""The headers of the applications' responses that routes of the examples change."""
+OVERWRITTEN = {"server"}
+"""Response headers that Envoy writes after routes have changed them."""
+_URI = re.compile(r"URI=([^;,]*)")
+_STATUS = re.compile(r"/status/([2-5]\d\d)(?=[/?]|$)")
+
+
+def disagreements(explanation: Explanation, asked: Asked, answer: Answer, workload: str) -> list[str]:
+    """How the answer differs from the most similar outcome; empty if one of them is what happened.
+
+    `workload` is that of the pod that answered, with its namespace, "" if no application did.
+    """
+    possible = [outcome for outcome in explanation.outcomes if outcome.percent > 0]
+    found = [list(_differences(outcome, asked, answer, workload)) for outcome in possible]
+    return min(found, key=len, default=["no outcome is predicted"])
+
+
+def _differences(outcome: Outcome, asked: Asked, answer: Answer, workload: str) -> Iterator[str]:
+    if outcome.answer is None and not outcome.workload:
+        return  # what an application outside the mesh answers is not predicted
+    predicted = f"{outcome.workload}.{outcome.namespace}" if outcome.answer is None else "a proxy"
+    yield from _unequal("answered by", predicted, workload or "a proxy")
+    if outcome.answer is not None:
+        yield from _of_a_proxy(outcome.answer, asked, answer)
+    elif outcome.message is not None:
+        yield from _of_an_application(outcome.message, answer)
+        yield from _response_headers(outcome, answer)
+
+
+def _of_a_proxy(predicted: OwnAnswer, asked: Asked, answer: Answer) -> Iterator[str]:
+    yield from _unequal("status", predicted.status or 0, answer.status)
+    for name, value in predicted.headers.items():
+        if name not in OVERWRITTEN:
+            yield from _unequal(f"response header {name}", value, _joined(answer, name))
+    if predicted.body and asked.method != "HEAD":
+        yield from _unequal("body", predicted.body, answer.body)
+
+
+def _of_an_application(message: Message, answer: Answer) -> Iterator[str]:
+    chosen = _STATUS.search(message.path)
+    yield from _unequal("status", int(chosen[1]) if chosen else 200, answer.status)
+    if not answer.saw:
+        return
+    seen: Mapping[str, str] = answer.saw["headers"]
+    yield from _unequal("method", message.method, answer.saw["method"])
+    yield from _unequal("path", message.path, answer.saw["path"])
+    yield from _unequal("authority", message.authority, seen.get("host"))
+    yield from _unequal("headers", _predictable(message.headers), _predictable(seen))
+    callers = _URI.findall(seen.get("x-forwarded-client-cert", ""))
+    yield from _unequal("identity", message.identity, callers[-1] if callers else "")
+
+
+def _response_headers(outcome: Outcome, answer: Answer) -> Iterator[str]:
+    names = {change.name.lower() for change in outcome.response_changes} - OVERWRITTEN
+    changed = changed_headers(STUB_HEADERS, outcome.response_changes)
+    for name in sorted(names):
+        yield from _unequal(f"response header {name}", changed.get(name), _joined(answer, name))
+
+
+def _joined(answer: Answer, name: str) -> str | None:
+    return ",".join(answer.headers[name]) if name in answer.headers else None
+
+
+def _predictable(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers to compare; of repeated ones the stub puts a blank between the values."""
+    return {
+        name: value.replace(", ", ",")
+        for name, value in sorted(headers.items())
+        if not UNPREDICTED.fullmatch(name)
+    }
+
+
+def _unequal(what: str, predicted: object, was: object) -> Iterable[str]:
+    return () if predicted == was else (f"{what}: predicted {predicted}, was {was}",)

@@ -1,0 +1,117 @@
+"""The pods of every generated mesh. They never change, so one running mesh serves all configurations."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localmesh.catalog import Proxy
+from localmesh.explain import OUTSIDE, Explainer
+from localmesh.explain.from_manifests import find
+from localmesh.manifests import load_text
+from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.tests.analysis.meshes import NETWORKING, Json, manifest, text, unique
+
+GATEWAY = "istio-ingressgateway"
+SENDERS = ("x-v1.a", "y-v1.a", "x-v1.b", OUTSIDE)
+
+
+def _workload(namespace: str, app: str, version: str) -> list[Json]:
+    labels = {"app": app, "version": version}
+    pod = {
+        "serviceAccountName": app,
+        "containers": [{"name": "web", "image": "stub", "ports": [{"containerPort": 8080}]}],
+    }
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    return [
+        manifest("v1", "ServiceAccount", namespace, app),
+        manifest("apps/v1", "Deployment", namespace, f"{app}-{version}", spec=spec),
+    ]
+
+
+def _service(namespace: str, name: str, ports: Mapping[str, int]) -> Json:
+    entries = [{"name": name, "port": number, "targetPort": 8080} for name, number in ports.items()]
+    return manifest("v1", "Service", namespace, name, spec={"selector": {"app": name}, "ports": entries})
+
+
+WORKLOADS = [
+    *_workload("a", "x", "v1"),
+    *_workload("a", "x", "v2"),
+    *_workload("a", "y", "v1"),
+    *_workload("b", "x", "v1"),
+]
+SERVICES = [
+    _service("a", "x", {"http": 80, "http-alt": 8080}),
+    _service("a", "y", {"http": 80}),
+    _service("b", "x", {"http": 80, "any": 8080}),
+]
+
+EDGE = manifest(
+    NETWORKING,
+    "Gateway",
+    "a",
+    "edge",
+    spec={
+        "selector": {"istio": "ingressgateway"},
+        "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}],
+    },
+)
+"""The Gateway of meshes whose configuration has no other of this name: without one no gateway runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A running mesh with the pods of this module, to which configurations are applied."""
+
+    mesh: Mesh
+    loop: asyncio.AbstractEventLoop
+
+    def apply(self, objects: Iterable[Json]) -> Explainer:
+        """Makes these objects the configuration of the pods; returns what explains it from manifests alone.
+
+        Raises ManifestError and errors of Envoy. The explained objects are the mesh's, which are in the order
+        of their age: one that was applied before is older, which decides between VirtualServices.
+        """
+        loaded = load_text(text(unique((*objects, EDGE, *SERVICES, *WORKLOADS))))
+        self._run(self.mesh.apply(loaded.resources, loaded.ignored))
+        return Explainer.of(self.mesh.desired_state.resources)
+
+    def proxy(self, sender: str) -> Proxy:
+        """The proxy that takes a sender's requests."""
+        return find(self.mesh.desired_state.proxies, GATEWAY if sender == OUTSIDE else sender)
+
+    def workload_of(self, pod: str) -> str:
+        """The workload of a pod, with its namespace; "" for no pod."""
+        keys = {
+            key[1]: f"{running.planned.workload.name}.{key[0]}" for key, running in self.mesh.pods.items()
+        }
+        return keys[pod] if pod else ""
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[World]:
+    """Runs the mesh on an event loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    mesh = Mesh(MeshSettings(folder / "state", folder))
+    running = World(mesh, loop)
+    try:
+        running._run(mesh.__aenter__())
+        try:
+            running.apply(())
+            yield running
+        finally:
+            running._run(mesh.__aexit__(None, None, None))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,0 +1,143 @@
+"""Every field of `expect`: it passes where it is right, and says what is observed where it is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from localmesh.tests.route_tests.shop import outcome, write
+
+BOOKS = {"from": "cart-v1", "request": "GET http://books/"}
+TESTED = {"from": "cart-v1", "request": {"url": "http://books/", "headers": {"x-test": "yes"}}}
+CART = {"request": {"url": "http://shop.example/cart/1", "headers": {"x-secret": "s"}}}
+DENIED = {"from": "books-v1", "request": "DELETE http://cart/"}
+ALLOWED = {"from": "books-v1", "request": "POST http://cart/"}
+
+FIELDS = [
+    (BOOKS, {"destination": "books"}, {"destination": "cart"}, "books/v1 and books/v2"),
+    (TESTED, {"destination": "books/v1"}, {"destination": "books/v2"}, "books/v1"),
+    (TESTED, {"destination": "books.shop:80/v1"}, {"destination": "books:8080"}, "books:80/v1"),
+    (TESTED, {"destination": {"host": "books", "subset": "v1"}}, {"destination": {"host": "b"}}, "books/v1"),
+    (BOOKS, {"destination": "books", "weights": {"v1": 75, "v2": 25}}, {"weights": {"books/v1": 1}}, None),
+    (
+        BOOKS,
+        {"weights": {"books/v1": 3, "books/v2": 1}},
+        {"destination": "books", "weights": {"v1": 1}},
+        None,
+    ),
+    (BOOKS, {"virtualService": "books"}, {"virtualService": "shop/edge"}, "shop/books"),
+    (ALLOWED, {"virtualService": "none"}, {"virtualService": "shop/cart"}, "none"),
+    (TESTED, {"route": "test"}, {"route": "split"}, "test"),
+    (CART, {"status": 200}, {"status": 404}, "the request arrives at cart"),
+    ({"request": "GET http://shop.example/"}, {"status": 404, "responseFlag": "NR"}, {"status": 200}, None),
+    ({"request": "GET http://shop.example/old"}, {"status": 302}, {"destination": "cart"}, None),
+    (
+        {"request": "GET http://shop.example/old"},
+        {"redirect": "http://shop.example/new"},
+        {"redirect": "http://shop.example/"},
+        "http://shop.example/new",
+    ),
+    (CART, {"rewrite": {"uri": "//1"}}, {"rewrite": {"uri": "/cart/1"}}, "//1"),
+    (CART, {"rewrite": {"authority": "shop.example"}}, {"rewrite": {"authority": "x"}}, "shop.example"),
+    (
+        CART,
+        {"headers": {"request": {"x-by": "edge", "x-secret": None}}},
+        {"headers": {"request": {"x-secret": "s"}}},
+        "absent",
+    ),
+    (
+        CART,
+        {"headers": {"response": {"x-answer": "edge", "server": None}}},
+        {"headers": {"response": {"server": "x"}}},
+        "absent",
+    ),
+    (BOOKS, {"timeout": "1.5s"}, {"timeout": "0s"}, "1.500s"),
+    (ALLOWED, {"timeout": "0s"}, {"timeout": "1s"}, "0s"),
+    (BOOKS, {"retries": 4}, {"retries": 2}, "4"),
+    (
+        BOOKS,
+        {"retries": {"attempts": 4, "perTryTimeout": "300ms", "retryOn": "418,5xx"}},
+        {"retries": {"retryOn": "5xx"}},
+        "retryOn: 5xx,418",
+    ),
+    (
+        TESTED,
+        {
+            "fault": {
+                "delay": {"fixedDelay": "2s", "percentage": 10},
+                "abort": {"httpStatus": 503, "percentage": 25},
+            }
+        },
+        {"fault": {"abort": {"httpStatus": 503}}},
+        "delay: {fixedDelay: 2s, percentage: 10}, abort: {httpStatus: 503, percentage: 25}",
+    ),
+    (BOOKS, {"fault": {}}, {"fault": {"abort": {"httpStatus": 500}}}, "none"),
+    (BOOKS, {"mirror": {"cart": 50}}, {"mirror": "cart"}, "cart: 50"),
+    (TESTED, {"mirror": {}}, {"mirror": "cart"}, "none"),
+    (
+        BOOKS,
+        {"trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 7}}}},
+        {"trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 8}}}},
+        "tcp: {maxConnections: 7, connectTimeout: 2s}",
+    ),
+    (ALLOWED, {"allowedBy": "cart"}, {"deniedBy": "cart"}, "allowed, by shop/cart"),
+    (
+        DENIED,
+        {"deniedBy": "shop/no-delete", "status": 403},
+        {"allowedBy": "cart"},
+        "denied, by shop/no-delete",
+    ),
+    (
+        {"from": "cart-v1", "request": "POST http://cart/"},
+        {"deniedBy": "default"},
+        {"allowedBy": "cart"},
+        "denied because no ALLOW policy allows it",
+    ),
+    (BOOKS, {"not": {"destination": "cart", "retries": 2}}, {"not": {"destination": "books"}}, "books"),
+]
+
+
+@pytest.mark.parametrize(("case", "right", "wrong", "observed"), FIELDS)
+def test_a_field_is_compared(
+    case: dict[str, object],
+    right: dict[str, object],
+    wrong: dict[str, object],
+    observed: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first case passes, and the difference of the second names what is observed."""
+    cases = {"manifests": "shop.yaml", "cases": [{**case, "expect": right}, {**case, "expect": wrong}]}
+    file = write(tmp_path, yaml.safe_dump(cases, sort_keys=False))
+
+    status, out, _ = outcome(capsys, file, "-o", "json")
+
+    passing, failing = json.loads(out)["cases"]
+    assert status == 1
+    assert passing["differences"] == []
+    assert len(failing["differences"]) == 1
+    assert observed in (None, failing["differences"][0]["observed"])
+
+
+def test_shares_that_are_not_expected_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of subsets by their names, of other destinations by host and subset."""
+    file = write(
+        tmp_path,
+        """
+manifests: shop.yaml
+defaults: {from: cart-v1, request: GET http://books/}
+cases:
+  - expect: {destination: books, weights: {v1: 50, v2: 50}}
+  - expect: {weights: {books/v1: 100}}
+  - expect: {weights: {books: 100}}
+""",
+    )
+
+    _, out, _ = outcome(capsys, file, "-o", "json")
+
+    found = [each["differences"] for each in json.loads(out)["cases"]]
+    assert [each[0]["observed"] for each in found if each] == ["v1: 75, v2: 25", "books/v1: 75, books/v2: 25"]
+    assert found[2] == []

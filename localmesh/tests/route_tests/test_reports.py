@@ -1,0 +1,211 @@
+"""`localmesh test`: its output, the coverage, its exit status, and which manifests it takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from localmesh.tests.route_tests.shop import outcome, write
+
+CASES = """
+manifests: shop.yaml
+cases:
+  - name: the cart is behind the gateway
+    request: http://shop.example/cart/1
+    expect: {destination: cart, allowedBy: cart}
+  - name: tests get v1
+    from: cart-v1
+    request: {url: http://books/, headers: {x-test: "yes"}}
+    expect: {destination: books/v2, timeout: 1s}
+"""
+FAILURE = """\
+destination: expected books/v2
+             observed books/v1
+timeout: expected 1s
+         observed 0s
+rule: VirtualService shop/books, spec.http[0].match[0]
+      shop.yaml:81
+case: a.test.yaml:7"""
+MISSING = """\
+coverage: 3 of 7 rules (42.8 %)
+  a.test.yaml: 3 of 7 rules (42.8 %)
+    not reached: VirtualService shop/edge, spec.http[0] "moved"
+                 shop.yaml:63
+    not reached: VirtualService shop/books, spec.http[1] "split"
+                 shop.yaml:86
+    not reached: AuthorizationPolicy shop/cart, spec.rules[0]
+                 shop.yaml:109
+    not reached: AuthorizationPolicy shop/no-delete, spec.rules[0]
+                 shop.yaml:117
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the cases is the current one."""
+    write(tmp_path, CASES)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_line_for_each_case_and_differences_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the rule that decides, and where both are written."""
+    details = "".join(f"        {line}\n" for line in FAILURE.splitlines())
+
+    assert outcome(capsys, "a.test.yaml") == (
+        1,
+        "a.test.yaml\n"
+        "  PASS  the cart is behind the gateway\n"
+        f"  FAIL  tests get v1\n{details}\n"
+        "2 cases: 1 passed, 1 failed\n"
+        "coverage: 3 of 7 rules (42.8 %)\n",
+        "",
+    )
+
+
+def test_quiet_prints_failures_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And always the counts."""
+    status, out, _ = outcome(capsys, "a.test.yaml", "--quiet")
+    (tmp_path / "b.test.yaml").write_text(CASES.split("  - name: tests", maxsplit=1)[0])
+    passing = outcome(capsys, "b.test.yaml", "-q")
+
+    assert (status, "PASS" in out, "FAIL" in out) == (1, False, True)
+    assert passing == (0, "1 case: 1 passed, 0 failed\ncoverage: 2 of 7 rules (28.5 %)\n", "")
+
+
+def test_coverage_lists_what_no_case_reaches(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each rule with its name and where it is written."""
+    _, out, _ = outcome(capsys, "a.test.yaml", "--coverage")
+
+    assert out.endswith(MISSING)
+
+
+def test_too_little_coverage_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Even if all cases pass; the rules that are missing are listed then."""
+    (tmp_path / "b.test.yaml").write_text(CASES.split("  - name: tests", maxsplit=1)[0])
+
+    enough = outcome(capsys, "b.test.yaml", "--coverage-at-least", 28)
+    status, out, _ = outcome(capsys, "b.test.yaml", "--coverage-at-least", 28.6)
+
+    assert enough[0] == 0
+    assert status == 1
+    assert "coverage: 2 of 7 rules (28.5 %), expected at least 28.6 %\n" in out
+    assert "not reached: VirtualService shop/books, spec.http[0]" in out
+
+
+def test_the_junit_report(capsys: pytest.CaptureFixture[str]) -> None:
+    """A test case for each case with its place, and one for the coverage."""
+    status, out, _ = outcome(capsys, "a.test.yaml", "-o", "junit", "--coverage-at-least", 50)
+
+    suite = ElementTree.fromstring(out)[0]
+    passed, failed, coverage = suite
+    assert status == 1
+    assert suite.attrib == {"name": "localmesh test", "tests": "3", "failures": "2"}
+    assert passed.attrib == {
+        "classname": "localmesh.test",
+        "name": "the cart is behind the gateway",
+        "file": "a.test.yaml",
+        "line": "4",
+    }
+    assert len(passed) == 0
+    assert failed[0].get("message") == "destination: expected books/v2, observed books/v1"
+    assert failed[0].text == FAILURE
+    assert coverage[0].get("message") == "coverage: 3 of 7 rules (42.8 %), expected at least 50 %"
+
+
+def test_the_json_report(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each case with its differences and the rule that decides, and the coverage."""
+    _, out, _ = outcome(capsys, "a.test.yaml", "-o", "json")
+
+    report = json.loads(out)
+    assert report["cases"][1] == {
+        "file": "a.test.yaml",
+        "line": 7,
+        "name": "tests get v1",
+        "passed": False,
+        "differences": [
+            {"field": "destination", "expected": "books/v2", "observed": "books/v1"},
+            {"field": "timeout", "expected": "1s", "observed": "0s"},
+        ],
+        "rule": {
+            "kind": "VirtualService",
+            "namespace": "shop",
+            "name": "books",
+            "field": "spec.http[0].match[0]",
+            "position": "shop.yaml:81",
+        },
+        "live": None,
+    }
+    coverage = report["coverage"]
+    assert (coverage["reached"], coverage["rules"], coverage["percent"]) == (3, 7, 42.86)
+    assert len(coverage["missing"]) == 4
+
+
+def test_options_replace_the_manifests_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that one file tests several variants."""
+    variant = (tmp_path / "shop.yaml").read_text().replace("host: books, subset: v1}}]", "host: cart}}]")
+    (tmp_path / "variant.yaml").write_text(variant)
+
+    _, out, _ = outcome(capsys, "a.test.yaml", "-f", "variant.yaml")
+
+    assert "observed cart\n" in out
+    assert "variant.yaml:81" in out
+
+
+def test_files_about_the_same_manifests_are_covered_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their rules count once."""
+    first, second = CASES.split("  - name: tests")
+    (tmp_path / "b.test.yaml").write_text(first)
+    (tmp_path / "c.test.yaml").write_text(f"manifests: shop.yaml\ncases:\n  - name: tests{second}")
+
+    _, out, _ = outcome(capsys, "b.test.yaml", "c.test.yaml", "--coverage")
+
+    assert "coverage: 3 of 7 rules (42.8 %)\n  b.test.yaml, c.test.yaml: 3 of 7" in out
+
+
+@pytest.mark.parametrize(
+    ("cases", "message"),
+    [
+        (
+            "{manifests: shop.yaml, cases: [{from: nobody, request: books/, expect: {status: 200}}]}",
+            'b.test.yaml:1: no workload or gateway is called "nobody"; there are: books-v1, books-v2',
+        ),
+        (
+            "{manifests: shop.yaml, cases: [{from: cart-v1, request: https://books, expect: {status: 200}}]}",
+            "b.test.yaml:1: a sidecar cannot route https://, which the application encrypts: write http://",
+        ),
+        (
+            "{manifests: no.yaml, cases: [{request: GET /, expect: {status: 200}}]}",
+            "no.yaml: error SM001\n  cannot be read: No such file or directory",
+        ),
+        (
+            "{cases: [{request: GET /, expect: {status: 200}}]}",
+            "b.test.yaml names no manifests: add `kustomization:` or `manifests:`, or give -k DIR or -f FILE",
+        ),
+    ],
+)
+def test_unusable_cases_have_exit_status_2(
+    cases: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line with the place and what would be right, and nothing is tested."""
+    (tmp_path / "b.test.yaml").write_text(cases)
+
+    status, out, err = outcome(capsys, "a.test.yaml", "b.test.yaml")
+
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_a_file_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """As is none."""
+    status, _, err = outcome(capsys, "no.test.yaml")
+
+    assert status == 2
+    assert "Path 'no.test.yaml' does not exist" in err
+    assert outcome(capsys)[0] == 2
