@@ -19,11 +19,8 @@ COMMANDS = {
     "serve": "Run the control plane for pods that are started elsewhere.",
     "sidecar": "Run the Envoy of one such pod.",
     "validate": "Validate manifests without starting anything.",
-<<<<<<< HEAD
     "explain": "Explain what becomes of a request.",
-=======
     "test": "Test what the configuration does with requests.",
->>>>>>> main
     "diff": "Show what a change of manifests changes for which proxy.",
     "apply": "Change the configuration of the running mesh.",
     "delete": "Remove objects from the running mesh.",

@@ -313,7 +313,8 @@ def _causes(document: Json, width: int) -> str:
         place = cause["place"]
         code = f" ({cause['code']})" if cause["code"] else ""
         where = f"{_object(place)} {place['field']}: " if place and cause["code"] else ""
-        lines.append(("warning" if is_served else "because", f"{where}{cause['message']}{code}{_at(place)}"))
+        label = "warning" if is_served else "because"
+        lines.append((label, f"{where}{cause['message']}{code}{_at(place)}"))
         if cause["fix"]:
             lines.append(("fix", cause["fix"]))
     return _block(lines, width)
