@@ -18,7 +18,7 @@ from localmesh.explain.request import Message
 from localmesh.explain.route_tables import failed_condition
 from localmesh.problems import FieldPath
 from localmesh.problems.fields import listed
-from localmesh.translate.matches import route_match
+from localmesh.translate.matches import is_catch_all, route_match
 from localmesh.translate.routes import RouteContext
 
 Json = Mapping[str, Any]
@@ -42,7 +42,10 @@ def absent_rules(prepared: PreparedProxy, routing: Routing) -> Iterator[AbsentRu
 
 
 def shadowed_rules(prepared: PreparedProxy, routing: Routing, message: Message) -> Iterator[Rule]:
-    """The rules after the chosen one that would match as well, of the same VirtualService."""
+    """The rules after the chosen one that would match as well, of the same VirtualService.
+
+    A rule for all other requests is left out: that it comes after others is what it is for.
+    """
     chosen = routing.rule
     for virtual_service, context in _known(prepared, routing):
         if chosen is None or chosen.virtual_service != f"{virtual_service.namespace}/{virtual_service.name}":
@@ -51,8 +54,8 @@ def shadowed_rules(prepared: PreparedProxy, routing: Routing, message: Message) 
         for index, match in _matches(virtual_service):
             rule = rule_of(virtual_service, index, match, {"match": route_match(match)})
             own = (index, -1 if rule.match_index is None else rule.match_index)
-            is_later = own > position and index != chosen.index and context.applies(match)
-            if is_later and failed_condition(rule.match, message) is None:
+            is_later = own > position and index != chosen.index and not is_catch_all(rule.match)
+            if is_later and context.applies(match) and failed_condition(rule.match, message) is None:
                 yield rule
 
 

@@ -14,6 +14,7 @@ Json = Mapping[str, Any]
 Line = tuple[str, str]
 """A label, and what is said about it; an empty label continues the one before."""
 
+_ARRIVAL = "a request at "
 _LABEL_WIDTH = 11
 _NARROWEST = 40
 _FLAGS = {
@@ -44,6 +45,8 @@ def text(document: Json, width: int = 100) -> str:
     request = document["request"]
     parts = [_wrapped(f"{request['method']} {request['url']} from {request['from']}", width, "", "  ")]
     parts.append(_block(_results(document), width))
+    if document.get("followed"):
+        parts.append(_block(_followed(document["followed"]), width))
     if document["causes"]:
         parts.append(_causes(document, width))
     known: dict[tuple[Line, ...], int] = {}
@@ -72,6 +75,19 @@ def _results(document: Json) -> Iterator[Line]:
         share = "" if len(odds) == 1 else f"{percent:.3g} %: "
         by = f" from {listed(proxies[key])}" if proxies[key] else ""
         yield "result" if number == 0 else "", f"{share}{what}{by}{why}"
+
+
+def _followed(followed: Json) -> Iterator[Line]:
+    """What happened when the request was really sent, beside what was foretold."""
+    if followed["notSent"]:
+        yield "sent", f"no: {followed['notSent']}"
+        return
+    happened = f"answer {followed['status'] or 'none'}"
+    if followed["happened"].startswith(_ARRIVAL):
+        workload = followed["happened"].removeprefix(_ARRIVAL)
+        happened = f"reached {workload}, {happened}"
+    verdict = "as explained" if followed["agrees"] else f"not as explained: {followed['explained']}"
+    yield "sent", f"{happened} after {followed['seconds'] * 1000:.0f} ms; {verdict}"
 
 
 def _result(document: Json, outcome: Json) -> tuple[str, str, str]:
@@ -306,7 +322,7 @@ def _settings(destinations: Sequence[Json]) -> Iterator[Line]:
 
 
 def _causes(document: Json, width: int) -> str:
-    """Why a proxy answers by itself, or the request leaves the mesh; else warnings about what is on its way."""
+    """Why a proxy answers, or the request leaves the mesh; else warnings about what is on its way."""
     is_served = all(outcome["workload"] and not outcome["answer"] for outcome in document["outcomes"])
     lines: list[Line] = []
     for cause in document["causes"]:

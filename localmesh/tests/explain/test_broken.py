@@ -14,14 +14,7 @@ from pathlib import Path
 import pytest
 
 from localmesh.cli.commands import run
-
-FOLDER = Path(__file__).parent / "broken"
-CASES = sorted(path for path in FOLDER.glob("*.yaml") if not path.name.startswith("_"))
-
-
-def head(case: Path, name: str) -> str:
-    line = next(line for line in case.read_text().splitlines() if line.startswith(f"# {name}: "))
-    return line.removeprefix(f"# {name}: ")
+from localmesh.tests.explain.broken_cases import CASES, FOLDER, head
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
