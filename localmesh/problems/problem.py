@@ -89,11 +89,6 @@ class Problem:
         """The same problem with the line of its field."""
         return replace(self, place=replace(self.place, line=line))
 
-    def in_patch(self, file: str, line: int) -> Problem:
-        """The same problem in the file that patches the object."""
-        place = replace(self.place, file=file, line=line, patched_by=(), patch_of=self.place.file)
-        return replace(self, place=place)
-
 
 @dataclass(frozen=True, slots=True)
 class Code:

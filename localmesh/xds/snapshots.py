@@ -21,6 +21,7 @@ from localmesh.xds.messages import (
     encode,
     with_virtual_hosts,
 )
+from localmesh.xds.secrets import with_existing_files
 
 Json = dict[str, Any]
 
@@ -91,7 +92,7 @@ class Encoder:
 
     def snapshot(self, config: ProxyConfig, secrets: tuple[Json, ...] = ()) -> Snapshot:
         """The snapshot of one proxy's configuration and its own certificate."""
-        credentials = self._resources(SECRET, config.secrets)
+        credentials = self._resources(SECRET, with_existing_files(config.secrets))
         own = self._resources(SECRET, secrets)
         return Snapshot(
             {
