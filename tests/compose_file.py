@@ -13,7 +13,7 @@ from localmesh.catalog.workload import Workload, workload
 from localmesh.manifests import Resource
 from localmesh.runtime.external.inventory import PodEntry, read_inventory
 from tests.kustomize_builds import FOR_CONTROLLERS
-from tests.live import ROOT, built
+from tests.live import ROOT, loaded
 
 OVERLAYS = sorted(
     path.parent
@@ -38,7 +38,7 @@ PLACES = read_inventory(ROOT / "compose" / "pods.yaml")
 
 def resources(folder: Path) -> tuple[Resource, ...]:
     """The objects of a kustomization."""
-    return built(folder).resources
+    return loaded(folder).resources
 
 
 @functools.cache

@@ -31,15 +31,15 @@ class Live:
 
 
 @cache
-def built(folder: Path) -> LoadResult:
-    """The objects of a kustomization of the repository; several tests read the same one."""
+def loaded(folder: Path) -> LoadResult:
+    """A kustomization, built once in each process that runs tests."""
     return load(kustomizations=[folder])
 
 
 def overlay(name: str) -> list[Resource]:
     """The resources of a scenario, or of `base`."""
     folder = ROOT / "istio" / ("base" if name == "base" else f"overlays/{name}")
-    return list(built(folder).resources)
+    return list(loaded(folder).resources)
 
 
 def with_environment(resources: list[Resource], workload: str, **variables: str) -> list[Resource]:

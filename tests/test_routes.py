@@ -12,12 +12,15 @@ from localmesh.route_tests.cases import CaseFile
 from localmesh.route_tests.reading import read_case_files
 from localmesh.route_tests.run import run_cases
 from tests.kustomize_builds import FOR_CONTROLLERS
-from tests.live import ROOT, built
+from tests.live import ROOT, loaded
 
 OVERLAYS = ROOT / "istio" / "overlays"
 FILES = sorted(ROOT.glob("istio/**/*.test.yaml"))
 UNREACHABLE = {"authorization": 1, "jwt": 1}
 """Overlays with rules that no case can reach: for the port of the metrics, which no Service has."""
+
+pytestmark = pytest.mark.xdist_group("overlays")
+"""Beside the other tests that read all overlays: each is built once in a process."""
 
 
 def test_every_overlay_has_a_file_and_so_has_every_step() -> None:
@@ -45,5 +48,5 @@ def manifests(file: CaseFile) -> LoadResult:
     """The manifests that the file names: its own folder as a kustomization, or files."""
     if file.kustomizations:
         assert file.kustomizations == (Path(file.file).parent,)
-        return built(Path(file.file).parent)
+        return loaded(Path(file.file).parent)
     return load(files=file.manifests)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,14 @@ from services.chassis.propagation import PROPAGATED
 from services.chassis.settings import Settings
 from services.logic.faults import Faults
 from services.testing import Launcher, Workload
-from tests.live import ROOT, built
+from tests.live import ROOT, loaded
 from tests.target_page import code_in, fate, page, section, table, tables
 
 SERVICES = ("frontend", "webapp", "logic", "feedback")
 
 
-@cache
 def base() -> tuple[Resource, ...]:
-    return tuple(built(ROOT / "istio" / "base").resources)
+    return loaded(ROOT / "istio" / "base").resources
 
 
 def of_kind(kind: str) -> dict[str, Resource]:
