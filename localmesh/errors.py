@@ -7,9 +7,11 @@ LocalmeshError                  exit status 1
  · EnvoyMissingError            runtime.processes.envoy
  · MeshAlreadyRunningError
  · NoFreePortError              runtime.workloads.ports
+ · NoAnswerError                pytest_plugin.local_mesh
  · NoMeshError                  cli.client
  · NotAcknowledgedError         xds.server
  · NotInInventoryError          runtime.external.addresses
+ · NotStartedError              pytest_plugin.local_mesh
  · PodFailedError               runtime.workloads.pod
  · PortInUseError
  · RefusedError                 cli.client
@@ -20,6 +22,7 @@ LocalmeshError                  exit status 1
    · InvalidRequestError
    · InvalidUrlError            explain.request
    · ManifestError              problems
+   · NoSidecarError             pytest_plugin.local_mesh
    · RevisionError              manifests.revisions
    · UnknownSideError           diff.sides
    · UnknownWorkloadError       explain.from_manifests

@@ -17,6 +17,7 @@ NAME = "written-by-a-test-".ljust(40, "x")
 MODULE = f"loadgen/proofs/{NAME.replace('-', '_')}.py"
 STRUCTURAL_TESTS = (
     "tests/test_overlays.py",
+    "tests/test_routes.py",
     "tests/test_pages.py",
     "tests/test_skaffold.py",
     "tests/test_documents.py",

@@ -22,6 +22,8 @@ from tests.live import ROOT
 
 BOOKINFO = ROOT / "localmesh" / "tests" / "manifests" / "others" / "bookinfo.yaml"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PYTEST_PLUGIN = "pytest_plugin"
+"""The only package that imports pytest, which loads it."""
 NOT_IN_THE_WHEEL = {"Dockerfile", "README.md"}
 
 
@@ -68,6 +70,16 @@ def test_the_wheel_has_the_two_packages_without_their_tests(wheel: Path) -> None
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
 
     assert names == wanted
+
+
+def test_pytest_finds_the_plugin(installed: Path, tmp_path: Path) -> None:
+    """Without any configuration; it offers the fixture and says what it is for."""
+    command: list[str | Path] = [installed / "python", "-m", "pytest", "--fixtures", "-q"]
+
+    finished = run(command, tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="")
+
+    assert "localmesh [session scope]" in finished.stdout
+    assert "pytest" not in {_normal(name) for name in PROJECT["project"]["dependencies"]}
 
 
 @pytest.mark.mesh
@@ -132,7 +144,7 @@ def _imported_modules(folder: Path) -> set[str]:
     """The top-level modules that the files of a package import, its tests excepted."""
     modules = set()
     for file in folder.rglob("*.py"):
-        if "tests" in file.relative_to(folder).parts:
+        if {"tests", PYTEST_PLUGIN} & set(file.relative_to(folder).parts):
             continue
         for node in ast.walk(ast.parse(file.read_bytes())):
             if isinstance(node, ast.Import):

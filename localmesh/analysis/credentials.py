@@ -1,20 +1,25 @@
-"""Credentials that Gateways name: Secrets in the namespace of the gateway's pods, with the expected keys."""
+"""Credentials that Gateways and DestinationRules name: Secrets, ConfigMaps and files that proxies get."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from localmesh.catalog import Catalog
+from localmesh.catalog import Catalog, GatewayWorkload
 from localmesh.catalog.credentials import (
     CA_SUFFIX,
     authority_name,
     certificate_names,
+    client_names,
     credential,
     has_credentials,
+    is_public,
     reference,
 )
 from localmesh.catalog.gateways import selector
+from localmesh.catalog.mounted_files import mounted_file
 from localmesh.kinds.config_map import SECRET
+from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -24,23 +29,41 @@ _VERIFYING = frozenset({"MUTUAL", "OPTIONAL_MUTUAL"})
 _TERMINATING = _VERIFYING | {"SIMPLE"}
 _PAIR_KEYS = "tls.crt and tls.key, or cert and key"
 _AUTHORITY_KEYS = "ca.crt or cacert"
+_FILES = ("serverCertificate", "privateKey", "caCertificates")
 
 
 def credentials(catalog: Catalog) -> Iterator[Problem]:
-    """All servers of Gateways that terminate TLS, for each gateway that serves them."""
+    """All servers of Gateways that terminate TLS, and all DestinationRules with credentials."""
     for gateway in catalog.objects.of(GATEWAY):
         wanted = selector(gateway)
-        namespaces = {
-            workload.namespace: workload.name
-            for workload in catalog.gateways
-            if wanted.items() <= workload.labels.items()
-        }
+        workloads = [of for of in catalog.gateways if wanted.items() <= of.labels.items()]
         for server in gateway.root.get("spec", "servers").items():
             tls = server.get("tls")
-            if tls.get("mode").text in _TERMINATING and has_credentials(tls.value):
-                for namespace, proxy in namespaces.items():
-                    for field, name in _named(tls):
-                        yield from _missing(field, name, (namespace, proxy), catalog)
+            if tls.get("mode").text in _TERMINATING:
+                check = _secrets if has_credentials(tls.value) else _files
+                for workload in workloads:
+                    yield from check(tls, workload, catalog)
+    for rule in catalog.objects.of(DESTINATION_RULE):
+        for tls in _client_settings(rule.root.get("spec")):
+            if tls.get("credentialName").text and any(client_names(tls.value)):
+                yield from _of_client(tls, rule.spec["host"], catalog)
+
+
+# -- servers -----------------------------------------------------------------------------------------
+
+
+def _secrets(tls: Field, workload: GatewayWorkload, catalog: Catalog) -> Iterator[Problem]:
+    """The credentials of a server that a gateway does not get."""
+    for field, name in _named(tls):
+        if reason := _reason(name, workload.namespace, catalog):
+            yield field.problem(
+                warnings.MISSING_CREDENTIAL,
+                proxy=f"the gateway {workload.name}",
+                reason=reason,
+                effect="clients of these hosts cannot connect",
+                remedy=f"define the Secret in {workload.namespace}, where the gateway's pods are; "
+                "`localmesh certificate` makes one for tests",
+            )
 
 
 def _named(tls: Field) -> Iterator[tuple[Field, str]]:
@@ -51,24 +74,66 @@ def _named(tls: Field) -> Iterator[tuple[Field, str]]:
         yield tls.get("caCertCredentialName") or fields[0], authority_name(tls.value)
 
 
-def _missing(field: Field, name: str, of: tuple[str, str], catalog: Catalog) -> Iterator[Problem]:
-    """The problem of a credential that a gateway, of that namespace and name, does not get."""
-    namespace, proxy = of
-    found = credential(catalog.config, name, namespace)
-    reason = found.fault if found else _reason(name, namespace, catalog)
-    if reason:
-        yield field.problem(
-            warnings.MISSING_CREDENTIAL,
-            proxy=f"the gateway {proxy}",
-            reason=reason,
-            effect="clients of these hosts cannot connect",
-            remedy=f"define the Secret in {namespace}, where the gateway's pods are; "
-            "`localmesh certificate` makes one for tests",
-        )
+def _files(tls: Field, workload: GatewayWorkload, catalog: Catalog) -> Iterator[Problem]:
+    """The files of a server that are neither mounted into a gateway's pods nor on this machine."""
+    for settings in (tls, *tls.get("tlsCertificates").items()):
+        for name in _FILES:
+            path = settings.get(name)
+            if path.text and mounted_file(workload.workload, catalog.config, path.text) is None:
+                if Path(path.text).is_file():
+                    continue
+                yield path.problem(
+                    warnings.MISSING_CREDENTIAL,
+                    proxy=f"the gateway {workload.name}",
+                    reason="no Secret or ConfigMap is mounted there, and there is no such file",
+                    effect="clients of these hosts cannot connect",
+                    remedy="mount a Secret there, or name one in credentialName",
+                )
+
+
+# -- clients -----------------------------------------------------------------------------------------
+
+
+def _client_settings(spec: Field) -> Iterator[Field]:
+    for policy in (spec.get("trafficPolicy"), *_policies(spec.get("subsets"))):
+        for settings in (policy, *policy.get("portLevelSettings").items()):
+            if tls := settings.get("tls"):
+                yield tls
+
+
+def _policies(subsets: Field) -> Iterator[Field]:
+    return (subset.get("trafficPolicy") for subset in subsets.items())
+
+
+def _of_client(tls: Field, host: str, catalog: Catalog) -> Iterator[Problem]:
+    """A credential that no gateway gets: sidecars get no Secrets at all."""
+    namespaces = {of.namespace: of.name for of in catalog.gateways if of.servers}
+    proxy, effect = "a gateway", f"sidecars send plain text to {host}"
+    remedy = "send the requests through an egress gateway, or write caCertificates"
+    if is_public(tls.value):
+        namespaces, proxy = {"": ""}, "the proxies"
+        effect, remedy = f"requests to {host} get 503", "define the ConfigMap"
+    reasons = ["no gateway runs, and sidecars get no Secrets"]
+    for namespace in namespaces:
+        found = [_reason(name, namespace, catalog) for name in client_names(tls.value)]
+        reasons = list(filter(None, found))
+        if not reasons:
+            return
+        effect = f"requests to {host} get 503"
+        remedy = f"define the Secret in {namespace}" if namespace else remedy
+    yield tls.get("credentialName").problem(
+        warnings.MISSING_CREDENTIAL, proxy=proxy, reason=reasons[0], effect=effect, remedy=remedy
+    )
+
+
+# -- both --------------------------------------------------------------------------------------------
 
 
 def _reason(name: str, namespace: str, catalog: Catalog) -> str:
-    """Why there is no credential of a resource name."""
+    """Why a proxy of a namespace gets no credential of a resource name; empty if it does."""
+    found = credential(catalog.config, name, namespace)
+    if found is not None:
+        return found.fault
     wanted = reference(name, namespace)
     if wanted is None:
         return f"the gateway reads Secrets of its own namespace {namespace} only"

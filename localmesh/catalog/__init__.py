@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from localmesh.catalog.config_data import ConfigData, config_data
 from localmesh.catalog.conversion_cache import ConversionCache
-from localmesh.catalog.credentials import server_names
+from localmesh.catalog.credentials import Credential, client_names, credentials, is_for_any, server_names
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.gateways import (
@@ -17,6 +18,7 @@ from localmesh.catalog.gateways import (
     own_gateways,
 )
 from localmesh.catalog.injection import is_disabled
+from localmesh.catalog.mounted_files import mounted_file
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
@@ -104,6 +106,8 @@ class Catalog:
     objects: Objects = field(default_factory=lambda: Objects(()))
     config: ConfigData = field(default_factory=ConfigData)
     """The data of all ConfigMaps and Secrets."""
+    client_credential_names: tuple[str, ...] = ()
+    """The resource names of the credentials in DestinationRules."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
@@ -144,13 +148,14 @@ class Catalog:
         key = (namespace, workload)
         return next((gateway for gateway in self.gateways if (gateway.namespace, gateway.name) == key), None)
 
-    def credential_names(self, proxy: Proxy) -> list[str]:
-        """The credentials that a proxy asks for, by their resource names."""
+    def credentials_of(self, proxy: Proxy) -> tuple[Credential, ...]:
+        """The credentials that the listeners and clusters of a proxy name, as far as there are any."""
         gateway = self.gateway(proxy.namespace, proxy.workload)
-        servers = gateway.servers if gateway else ()
-        return [
-            name for server in servers if server.terminates_tls for name in server_names(server.tls or {})
-        ]
+        servers = [server for server in gateway.servers if server.terminates_tls] if gateway else []
+        names = [name for server in servers for name in server_names(server.tls or {})]
+        names += self.client_credential_names if gateway else filter(is_for_any, self.client_credential_names)
+        files = partial(mounted_file, gateway.workload, self.config) if gateway else None
+        return credentials(self.config, names, proxy.namespace, files)
 
     def is_injected(self, workload: Workload) -> bool:
         """Whether the pods of a workload get a sidecar: unless their namespace or pod template says no."""
@@ -213,12 +218,18 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,
         config=config_data(resources),
+        client_credential_names=_client_credential_names(rules),
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,
         _request_authentications=request_authentications(objects),
         _service_index=service_index,
         _conversions=conversions,
     )
+
+
+def _client_credential_names(rules: Iterable[DestinationRule]) -> tuple[str, ...]:
+    names = (name for rule in rules for tls in rule.tls_settings for name in client_names(tls))
+    return tuple(sorted(set(names)))
 
 
 def _named_hosts(routed: Iterable[VirtualService], rules: Iterable[DestinationRule]) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from localmesh.problems.fields import listed
+
 _LEAST_RSA_BITS = 2048
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
@@ -33,7 +35,7 @@ def pair_fault(certificate: bytes, private_key: bytes) -> str:
         return f"its key has {public.key_size} bits, and {_LEAST_RSA_BITS} are required" if short else ""
     if isinstance(public, ec.EllipticCurvePublicKey):
         is_known = public.curve.name in _CURVES
-        return "" if is_known else f"its curve {public.curve.name} is not {', '.join(_CURVES.values())}"
+        return "" if is_known else f"its curve {public.curve.name} is not {listed(_CURVES.values(), 'or')}"
     return "its key is neither RSA nor of an elliptic curve"
 
 

@@ -5,7 +5,7 @@ istiod: pilot/pkg/model/credentials/resource.go (names), pilot/pkg/credentials/k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ FILE_AUTHORITY = "file-root:"
 """How resource names begin that are paths of files instead of objects."""
 
 Keys = Mapping[str, bytes]
+MountedFile = Callable[[str], bytes | None]
+"""The content of a file that the manifests mount at a path; None where they mount none."""
 Tls = Mapping[str, Any]
 """TLS settings as manifests write them (Istio, "Gateway", `ServerTLSSettings`)."""
 
@@ -48,10 +50,14 @@ class Credential:
     authority: bytes = b""
     staple: bytes = b""
     revoked: bytes = b""
+    paths: tuple[str, ...] = ()
+    """Files of this machine instead of all of these: a certificate and its key, or a CA."""
 
     @property
     def fault(self) -> str:
-        """Why Envoy would reject it; empty if it would not."""
+        """Why Envoy would reject it; empty if it would not, or if it is in files."""
+        if self.paths:
+            return ""
         if self.authority:
             return authority_fault(self.authority)
         return pair_fault(self.certificate, self.private_key)
@@ -161,10 +167,69 @@ def server_names(tls: Tls) -> Iterator[str]:
         yield authority_name(tls)
 
 
-def credentials(config: ConfigData, names: Iterable[str], namespace: str) -> tuple[Credential, ...]:
+# -- DestinationRules ---------------------------------------------------------------------------------
+
+SYSTEM = "system"
+"""The path that stands for the CAs that the machine trusts."""
+
+
+def is_public(tls: Tls) -> bool:
+    """Whether a rule names a ConfigMap, which every proxy may read, and not a Secret."""
+    return bool(tls["credentialName"].startswith("configmap://"))
+
+
+def client_certificate_name(tls: Tls) -> str:
+    """The resource name of the certificate that a proxy has as a client (mode MUTUAL)."""
+    if tls.get("credentialName"):
+        return resource_name(tls["credentialName"])
+    return f"{FILE_PAIR}{tls.get('clientCertificate', '')}~{tls.get('privateKey', '')}"
+
+
+def client_authority_name(tls: Tls) -> str:
+    """The resource name of the CA that a proxy verifies a server with."""
+    if tls.get("credentialName"):
+        return resource_name(f"{tls['credentialName']}{CA_SUFFIX}")
+    return f"{FILE_AUTHORITY}{tls.get('caCertificates') or SYSTEM}"
+
+
+def client_names(tls: Tls) -> Iterator[str]:
+    """The resource names of all that a client needs beside the proxy's own certificate."""
+    mode = tls.get("mode")
+    if mode == "MUTUAL":
+        yield client_certificate_name(tls)
+    if mode in ("SIMPLE", "MUTUAL") and not tls.get("insecureSkipVerify"):
+        yield client_authority_name(tls)
+
+
+def is_for_any(name: str) -> bool:
+    """Whether any proxy may have the credential of a resource name: a ConfigMap, or files of its own."""
+    return name.startswith(("configmap://", FILE_PAIR, FILE_AUTHORITY))
+
+
+def credentials(
+    config: ConfigData, names: Iterable[str], namespace: str, mounted: MountedFile | None = None
+) -> tuple[Credential, ...]:
     """The credentials of these names that a proxy of a namespace gets, without those that Envoy rejects.
 
-    In Istio a rejected secret is as good as a missing one: nothing else of the proxy is affected.
+    In Istio a rejected secret is as good as a missing one: nothing else of the proxy is affected. `mounted`
+    has the content of files that the manifests mount into the proxy's pod.
     """
-    found = (credential(config, name, namespace) for name in dict.fromkeys(names))
+    found = (
+        _of_files(name, mounted)
+        if name.startswith((FILE_PAIR, FILE_AUTHORITY))
+        else credential(config, name, namespace)
+        for name in dict.fromkeys(names)
+    )
     return tuple(item for item in found if item is not None and not item.fault)
+
+
+def _of_files(name: str, mounted: MountedFile | None) -> Credential:
+    """The credential of paths: what is mounted there, or the files of this machine."""
+    paths = name.removeprefix(FILE_AUTHORITY).removeprefix(FILE_PAIR).split("~")
+    contents = [mounted(path) if mounted else None for path in paths]
+    if None in contents:
+        return Credential(name, paths=tuple(paths))
+    first, *rest = (content or b"" for content in contents)
+    if rest:
+        return Credential(name, certificate=first, private_key=rest[0])
+    return Credential(name, authority=first)

@@ -55,15 +55,25 @@ def _objects(name: str, component: str, ports: Collection[Mapping[str, Any]]) ->
         "service.istio.io/canonical-revision": "latest",
         "sidecar.istio.io/inject": "false",
     }
+    component_name = name.removeprefix("istio-")
+    volumes = [f"{component_name}-certs", f"{component_name}-ca-certs"]
     proxy = {
         "name": "istio-proxy",
         "args": ["proxy", "router"],
         "env": [{"name": "ISTIO_META_UNPRIVILEGED_POD", "value": "true"}],
         "ports": [{"containerPort": port["targetPort"]} for port in ports],
+        "volumeMounts": [{"name": volume, "mountPath": f"/etc/istio/{volume}"} for volume in volumes],
     }
     template = {
         "metadata": {"labels": labels},
-        "spec": {"serviceAccountName": f"{name}-service-account", "containers": [proxy]},
+        "spec": {
+            "serviceAccountName": f"{name}-service-account",
+            "containers": [proxy],
+            "volumes": [
+                {"name": volume, "secret": {"secretName": f"istio-{volume}", "optional": True}}
+                for volume in volumes
+            ],
+        },
     }
     deployment = {"selector": {"matchLabels": selector}, "template": template}
     return (

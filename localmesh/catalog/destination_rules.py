@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -77,6 +77,14 @@ class DestinationRule:
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
+
+    @property
+    def tls_settings(self) -> Iterator[Mapping[str, Any]]:
+        """The `tls` of the rule, its subsets and their ports."""
+        for policy in (self.policy, *(subset.policy for subset in self.subsets)):
+            for settings in (policy or {}, *((policy or {}).get("portLevelSettings") or ())):
+                if settings.get("tls"):
+                    yield settings["tls"]
 
     def subset(self, name: str) -> Subset | None:
         """The subset of that name, or None."""

@@ -135,6 +135,8 @@ class Service:
     """Whether it is outside the mesh, where endpoints have no identity."""
     endpoints: tuple[Endpoint, ...] = ()
     is_entry: bool = False
+    subject_names: tuple[str, ...] = ()
+    """The names that the endpoints of a ServiceEntry may prove (`subjectAltNames`)."""
     subject: str = field(default="", compare=False)
     """The object that defines it, as people name it: ``Service shop/logic``."""
 
@@ -219,6 +221,7 @@ def _entry_host(entry: Resource, host: str) -> Service:
         endpoints=endpoints,
         is_entry=True,
         subject=entry.place.subject,
+        subject_names=tuple(spec.get("subjectAltNames") or ()),
     )
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from localmesh.server.api import application
 from localmesh.server.status import gateways
 
 _PARENT_POLL_SECONDS = 0.25
+_PROGRESS_SECONDS = 3.0
 
 
 def log_to_stderr() -> None:
@@ -159,6 +161,30 @@ def announce(mesh: Mesh, url: str, state: str) -> None:
         click.echo(f"  {name:<{width}}{text}", err=True)
     if not mesh.pods:
         click.echo("localmesh: warning: the manifests have no Deployment, so that no pod runs", err=True)
+
+
+@contextlib.asynccontextmanager
+async def progress(mesh: Mesh, *, pause_seconds: float = _PROGRESS_SECONDS) -> AsyncIterator[None]:
+    """Prints how far a start that takes long has come, until the block is left."""
+    printing = asyncio.create_task(_print_progress(mesh, pause_seconds))
+    try:
+        yield
+    finally:
+        printing.cancel()
+
+
+async def _print_progress(mesh: Mesh, pause_seconds: float) -> None:
+    start = time.monotonic()
+    while True:
+        await asyncio.sleep(pause_seconds)
+        proxies = mesh.desired_state.proxies
+        configured = sum(map(mesh.synced, proxies))
+        ready = sum(pod.ready for pod in mesh.pods.values())
+        click.echo(
+            f"localmesh: {configured} of {len(proxies)} Envoys are configured, {ready} of {len(mesh.pods)} "
+            f"pods are ready after {time.monotonic() - start:.0f} s",
+            err=True,
+        )
 
 
 async def wait_for_signal() -> int:

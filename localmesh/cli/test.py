@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from localmesh.cli.options import source_options
+from localmesh.cli.client import Client, NoMeshError, connect
+from localmesh.cli.options import source_options, state_option
 from localmesh.cli.sources import Sources
 
 if TYPE_CHECKING:
     from localmesh.route_tests.cases import CaseFile
+    from localmesh.route_tests.reports import Report
     from localmesh.route_tests.run import Run
 
 _FORMATS = ("text", "json", "junit")
@@ -33,60 +35,101 @@ _FORMATS = ("text", "json", "junit")
     metavar="PERCENT",
     help="Fail if cases reach fewer of the rules.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Also send the requests through real Envoys, and say where these disagree.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print only the cases that fail.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the report."
 )
+@state_option
 def test(
     *,
     paths: tuple[Path, ...],
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
-    coverage: bool,
     coverage_at_least: float | None,
-    quiet: bool,
-    form: str,
+    live: bool,
+    state_folder: Path | None,
+    **output: Any,
 ) -> int:
     """Test what the configuration does with requests, without starting anything.
 
     A FILE lists requests and what is expected of each, and the manifests that it is about; -k and -f replace
-    these. Of a DIR these are the files *.test.yaml below it. Files of istio-config-validator can be read too.
+    these, and without any it is about the running mesh. Of a DIR these are the files *.test.yaml below it.
+    Files of istio-config-validator can be read too.
+
+    With --live a mesh of stubs is started from the same manifests; the running mesh gets the requests itself.
 
     Exit status: 0 if all is as expected, 1 if not, 2 for wrong usage or files that cannot be used.
     """
     from localmesh.route_tests import reports
     from localmesh.route_tests.reading import read_case_files
 
-    runs = _runs(read_case_files(paths), Sources(kustomizations, files))
-    report = reports.Report(runs, coverage_at_least)
-    if form == "text":
-        click.echo(reports.text(report, quiet=quiet, with_coverage=coverage))
-    else:
-        click.echo(reports.json(report) if form == "json" else reports.junit(report))
+    mesh = connect(state_folder)
+    runs = _runs(read_case_files(paths), Sources(kustomizations, files), mesh)
+    results = _sent_live(runs, mesh) if live else [run for run, _ in runs]
+    report = reports.Report(results, coverage_at_least)
+    click.echo(_formatted(report, **output))
     return 0 if report.succeeded else 1
 
 
-def _runs(read: list[CaseFile], given: Sources) -> list[Run]:
-    """The cases of all files, those about the same manifests together."""
-    from localmesh.manifests import load
+def _formatted(report: Report, *, form: str, quiet: bool, coverage: bool) -> str:
+    from localmesh.route_tests import reports
+
+    if form == "text":
+        return reports.text(report, quiet=quiet, with_coverage=coverage)
+    return reports.json(report) if form == "json" else reports.junit(report)
+
+
+def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run, bool]]:
+    """The cases of all files by their manifests, and whether these are those of the running mesh."""
+    from localmesh.manifests import load, load_text
     from localmesh.route_tests.run import run_cases
 
     by_sources: dict[Sources, list[CaseFile]] = {}
     for file in read:
-        by_sources.setdefault(_sources(file, given), []).append(file)
+        sources = given or Sources(file.kustomizations, file.manifests)
+        by_sources.setdefault(sources, []).append(file)
     runs = []
     for sources, about in by_sources.items():
-        loaded = load(kustomizations=sources.kustomizations, files=sources.files)
+        if sources:
+            loaded = load(kustomizations=sources.kustomizations, files=sources.files)
+        else:
+            loaded = load_text(_applied(mesh, about[0].file), mesh.url)
         cases = [case for file in about for case in file.cases]
-        runs.append(run_cases(cases, loaded))
+        runs.append((run_cases(cases, loaded, sources.options), not sources))
     return runs
 
 
-def _sources(file: CaseFile, given: Sources) -> Sources:
-    """What a file is about. Raises click.UsageError if neither it nor the command names manifests."""
-    sources = given or Sources(file.kustomizations, file.manifests)
-    if not sources:
+def _applied(mesh: Client, file: str) -> str:
+    """The objects of the running mesh. Raises click.UsageError if there is none."""
+    try:
+        text: str = mesh.get("/mesh/manifests")["text"]
+    except NoMeshError as error:
         raise click.UsageError(
-            f"{file.file} names no manifests: add `kustomization:` or `manifests:`, or give -k DIR or -f FILE"
-        )
-    return sources
+            f"{file} names no manifests: add `kustomization:` or `manifests:`, or give -k DIR or -f FILE; "
+            f"without these it is about the running mesh, but {error}"
+        ) from None
+    return text
+
+
+def _sent_live(runs: list[tuple[Run, bool]], mesh: Client) -> list[Run]:
+    """The results with what real Envoys did. Raises click.Abort when it is interrupted."""
+    import asyncio
+
+    from localmesh.cli.foreground import log_to_stderr, run_in_foreground
+    from localmesh.route_tests.live.meshes import RunningMesh, sent, sent_to_stubs
+
+    started: list[Run] = []
+
+    async def work() -> int:
+        started.extend(await sent_to_stubs([run for run, is_running in runs if not is_running]))
+        return 0
+
+    log_to_stderr()
+    if not all(is_running for _, is_running in runs) and asyncio.run(run_in_foreground(work())):
+        raise click.Abort
+    return [sent(run, RunningMesh(mesh.get)) if is_running else started.pop(0) for run, is_running in runs]

@@ -21,6 +21,7 @@ from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE, default_state_f
 from localmesh.cli.foreground import (
     announce,
     log_to_stderr,
+    progress,
     require_free,
     require_no_mesh,
     require_state_folder,
@@ -120,7 +121,8 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
     async with Mesh(settings) as mesh, serve_api(mesh, Address(LOOPBACK, options.api_port)) as url:
         deployments = len(of_kind(loaded.resources, DEPLOYMENT))
         click.echo(f"localmesh: starting {deployments} workloads and their Envoys …", err=True)
-        await mesh.apply(loaded.resources, loaded.ignored)
+        async with progress(mesh):
+            await mesh.apply(loaded.resources, loaded.ignored)
         announce(mesh, url, f"ready in {time.monotonic() - start:.1f} s")
         if options.command:
             return await _run_command(options.command, url, mesh)

@@ -9,7 +9,7 @@ from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, REMOVE_FIELD, 
 from localmesh.kinds.rules.http_destination import SUBSET_WORDS
 from localmesh.kinds.rules.istio import exports, selector_labels
 from localmesh.kinds.rules.metadata import entry_names
-from localmesh.kinds.rules.traffic_policy import TLS_MODES, traffic_policy, unsupported_in_policies
+from localmesh.kinds.rules.traffic_policy import traffic_policy, unsupported_in_policies
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field
@@ -59,8 +59,5 @@ DESTINATION_RULE = Kind(
     unsupported_fields={
         "spec.workloadSelector": REMOVE_FIELD,
         **unsupported_in_policies(*_POLICIES),
-    },
-    supported_values={
-        f"{place}{level}.tls.mode": TLS_MODES for place in _POLICIES for level in ("", ".portLevelSettings[]")
     },
 )

@@ -15,7 +15,6 @@ SECURITY = "security.istio.io"
 SECURITY_VERSIONS = ("v1", "v1beta1")
 
 REMOVE_FIELD = "remove the field for local runs"
-REMOVE_TLS = "remove TLS for local runs, or run on a cluster"
 
 Rule = Callable[[Field], Iterator[Problem]]
 """A generator over an object's root that yields what is wrong.

@@ -137,6 +137,5 @@ SERVICE_ENTRY = Kind(
         "spec.endpoints[].locality": "all pods are in the same locality",
         "spec.endpoints[].network": "all pods are in the same network",
         "spec.endpoints[].serviceAccount": "only pods have an identity here",
-        "spec.subjectAltNames": "proxies do not originate TLS to external hosts",
     },
 )

@@ -3,7 +3,7 @@
 from localmesh.manifests.documents import Document, Reading, read_text
 from localmesh.manifests.files import Text, read_files, texts
 from localmesh.manifests.kustomize import build_kustomization
-from localmesh.manifests.loading import identities, load, load_text, load_texts, located
+from localmesh.manifests.loading import identities, load, load_text, load_texts, located, uncollected
 from localmesh.manifests.resources import LoadResult, Resource, of_kind
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "read_files",
     "read_text",
     "texts",
+    "uncollected",
 ]

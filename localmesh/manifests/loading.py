@@ -28,7 +28,7 @@ from localmesh.problems.problem import ManifestError, Place, Problem, by_place
 
 def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> LoadResult:
     """The objects of kustomizations and files. Raises ManifestError with every problem."""
-    with _uncollected():
+    with uncollected():
         read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
         return _with_objects(_loaded(read), [str(path) for path in (*kustomizations, *files)])
 
@@ -56,14 +56,14 @@ def identities(
 
 def load_texts(files: Sequence[Text]) -> LoadResult:
     """The objects of files that were read elsewhere. Raises ManifestError with every problem."""
-    with _uncollected():
+    with uncollected():
         read = Reading.of_all(read_text(file.text, file.file) for file in files)
         return _with_objects(_loaded(read), [file.file for file in files])
 
 
 def load_text(text: str, file: str = "<stdin>") -> LoadResult:
     """The objects of one YAML text, which may have none. Raises ManifestError with every problem."""
-    with _uncollected():
+    with uncollected():
         return _loaded(read_text(text, file))
 
 
@@ -84,8 +84,8 @@ def _with_objects(loaded: LoadResult, names: Sequence[str]) -> LoadResult:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Turns the garbage collector off: it takes a third of the time of a large load and frees nothing."""
+def uncollected() -> Iterator[None]:
+    """Turns the garbage collector off: it takes a third of the time of large work and frees nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -18,6 +18,18 @@ from localmesh.route_tests.written import written_differences
 
 
 @dataclass(frozen=True, slots=True)
+class LiveResult:
+    """What real Envoys did with the requests of a case: where this is not what is explained.
+
+    `not_sent` is the reason if no request was sent.
+    """
+
+    requests: int
+    disagreements: tuple[str, ...] = ()
+    not_sent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
     """A case, what is not as expected, and the rule that decides about its request."""
 
@@ -25,11 +37,12 @@ class CaseResult:
     differences: tuple[Difference, ...]
     explanation: Explanation
     rule: Reference | None = None
+    live: LiveResult | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether everything is as expected."""
-        return not self.differences
+        """Whether everything is as expected, and real Envoys agree if they were asked."""
+        return not self.differences and not (self.live and self.live.disagreements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +50,23 @@ class Run:
     """The results of all cases about the same manifests, and their coverage."""
 
     files: tuple[str, ...]
+    options: tuple[str, ...]
+    """Those of `localmesh explain` for the same manifests."""
     loaded: LoadResult
     results: tuple[CaseResult, ...]
     coverage: Coverage = field(default_factory=Coverage)
 
+    @property
+    def names_no_source(self) -> bool:
+        """Whether requests enter where their hosts are routed, so that callers and Gateways are added."""
+        return any(result.case.request.source == ANY_SOURCE for result in self.results)
 
-def run_cases(cases: Sequence[Case], loaded: LoadResult) -> Run:
-    """Runs cases about the same manifests. Raises CaseFileError for requests that nothing here can send."""
+
+def run_cases(cases: Sequence[Case], loaded: LoadResult, options: Sequence[str] = ()) -> Run:
+    """Runs cases about the same manifests, which `options` name.
+
+    Raises CaseFileError for requests that nothing here can send.
+    """
     names_no_source = any(case.request.source == ANY_SOURCE for case in cases)
     explainer = Explainer.of(with_entrances(loaded.resources) if names_no_source else loaded.resources)
     collector = CoverageCollector()
@@ -60,7 +83,7 @@ def run_cases(cases: Sequence[Case], loaded: LoadResult) -> Run:
     if unknown:
         raise CaseFileError(dict.fromkeys(unknown))
     files = tuple(dict.fromkeys(case.file for case in cases))
-    return Run(files, loaded, tuple(results), collector.coverage(loaded.resources))
+    return Run(files, tuple(options), loaded, tuple(results), collector.coverage(loaded.resources))
 
 
 def _result(case: Case, explanation: Explanation, explainer: Explainer) -> CaseResult:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from localmesh.analysis import analyze
 from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.catalog.addressing import PlannedPod
-from localmesh.manifests import Resource
+from localmesh.manifests import Resource, uncollected
 from localmesh.problems.problem import Problem, by_place
 from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.changes import Changes, ObjectKey, carry_over, changes
@@ -143,7 +143,8 @@ class Mesh:
         """
         async with self._applying:
             objects = carry_over(self._objects, resources)
-            desired = plan(objects.values(), ignored, self._runtime.addresses, self.desired_state)
+            with uncollected():
+                desired = plan(objects.values(), ignored, self._runtime.addresses, self.desired_state)
             if review is not None:
                 await asyncio.to_thread(review, desired.catalog)
             changed = changes(self._objects, objects)
@@ -193,8 +194,8 @@ class Mesh:
         self.gateways |= gateways
         if self.desired_state is EMPTY:
             self.desired_state = desired
-        for proxy in _proxies(pods.values(), gateways.values()):
-            self._ads.expect(node_id(proxy), self._snapshot(catalog, proxy))
+        for name, snapshot in self._snapshots(catalog, _proxies(pods.values(), gateways.values())).items():
+            self._ads.expect(name, snapshot)
         parts: list[MeshPart] = [*pods.values(), *gateways.values()]
         try:
             async with asyncio.TaskGroup() as group:
@@ -223,8 +224,7 @@ class Mesh:
         async with self._rolling_out:
             self.desired_state = desired
             catalog = self._catalog(desired)
-            snapshots = {node_id(proxy): self._snapshot(catalog, proxy) for proxy in self._running(desired)}
-            await self._ads.roll_out(snapshots)
+            await self._ads.roll_out(self._snapshots(catalog, self._running(desired)))
             self._cache.forget_unused()
             self._encoder.forget_unused()
 
@@ -233,6 +233,10 @@ class Mesh:
         sidecars = [desired.pods[key].proxy for key in self.pods if key in desired.pods]
         gateways = [desired.gateways[key].proxy for key in self.gateways if key in desired.gateways]
         return [proxy for proxy in (*sidecars, *gateways) if proxy is not None]
+
+    def _snapshots(self, catalog: Catalog, proxies: Iterable[Proxy]) -> dict[str, Snapshot]:
+        with uncollected():
+            return {node_id(proxy): self._snapshot(catalog, proxy) for proxy in proxies}
 
     def _snapshot(self, catalog: Catalog, proxy: Proxy) -> Snapshot:
         config = translate(catalog, proxy, self._cache)

@@ -35,6 +35,7 @@ STEPS: Mapping[ProxyKind, tuple[type[Step], ...]] = {
         OutboundClusters,
         OutboundEndpoints,
         SecurityPolicies,
+        Secrets,
     ),
     ProxyKind.GATEWAY: (
         GatewayListeners,

@@ -21,6 +21,7 @@ from localmesh.catalog import (
     Subset,
 )
 from localmesh.translate.cache import PartCache
+from localmesh.translate.client_tls import client_socket, name_checks, originates_tls
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.endpoints import discovery, uses_eds
 from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH, dynamic_forward_proxy, outbound_cluster
@@ -31,6 +32,7 @@ from localmesh.translate.traffic_policy import (
     load_balancer,
     outlier_detection,
     speaks_only_http2,
+    with_name_checks,
 )
 
 Json = dict[str, Any]
@@ -76,7 +78,7 @@ class OutboundClusters(NamedTuple):
             # auto mTLS is off where the namespace of the Service has it disabled
             auto_mtls=mode is not MutualTls.DISABLE,
             # of all pods, ready or not
-            identities=tuple(sorted({pod.identity for pod in pods})),
+            identities=tuple(sorted({*service.subject_names, *(pod.identity for pod in pods)})),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
         )
 
@@ -105,15 +107,12 @@ class _ServiceClusters(NamedTuple):
         pool = connection_pool(
             policy.get("connectionPool"), http2=port.protocol.is_http2, sniffed=detects_protocol
         )
-        tls = cluster_tls(
-            self.service,
-            port,
-            subset,
-            policy.get("tls"),
-            auto_mtls=self.auto_mtls,
-            identities=self.identities,
-            http2=speaks_only_http2(pool),
-        )
+        settings, http2 = policy.get("tls"), speaks_only_http2(pool)
+        if settings is not None and originates_tls(settings, is_from_sidecar=self.is_from_sidecar):
+            tls = {"transportSocket": client_socket(settings, self._entry_names, http2=http2)}
+            pool = with_name_checks(pool, name_checks(settings))
+        else:
+            tls = self._mesh_tls(port, subset, settings, http2=http2)
         return {
             "name": name,
             **pool,
@@ -123,6 +122,24 @@ class _ServiceClusters(NamedTuple):
             **discovery(self.service, port, subset, name, uses_eds=self.uses_eds),
             **tls,
         }
+
+    @property
+    def _entry_names(self) -> tuple[str, ...]:
+        """The names that a host outside the mesh may prove, from its ServiceEntry."""
+        return self.identities if self.service.is_entry else ()
+
+    def _mesh_tls(
+        self, port: ServicePort, subset: Subset | None, settings: Mapping[str, Any] | None, *, http2: bool
+    ) -> Json:
+        return cluster_tls(
+            self.service,
+            port,
+            subset,
+            settings,
+            auto_mtls=self.auto_mtls,
+            identities=self.identities,
+            http2=http2,
+        )
 
 
 def outbound_cluster_of(service: Service, port: ServicePort, subset: Subset | None) -> str:

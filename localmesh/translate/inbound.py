@@ -27,7 +27,7 @@ from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import http_listener
 from localmesh.translate.retries import INBOUND_RETRIES
 from localmesh.translate.tls import filter_chains, tls_inspector
-from localmesh.translate.traffic_policy import connection_pool
+from localmesh.translate.traffic_policy import connection_pool, without_upgrade
 
 Json = dict[str, Any]
 
@@ -130,7 +130,9 @@ class _InboundPort(NamedTuple):
             "type": "STATIC",
             "loadAssignment": {"clusterName": name, "endpoints": [{"lbEndpoints": [endpoint]}]},
             **connection_pool(
-                policy.get("connectionPool"), http2=protocol.is_http2, sniffed=protocol is Protocol.SNIFFED
+                without_upgrade(policy.get("connectionPool")),
+                http2=protocol.is_http2,
+                sniffed=protocol is Protocol.SNIFFED,
             ),
             "metadata": {"filterMetadata": {"istio": istio_metadata(self.service, self.rule, None)}},
         }

@@ -6,7 +6,7 @@ import base64
 from typing import Any, NamedTuple
 
 from localmesh.catalog import Catalog, Proxy
-from localmesh.catalog.credentials import Credential, credentials
+from localmesh.catalog.credentials import Credential
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.keys import ProxyKey
@@ -22,9 +22,8 @@ class Secrets(NamedTuple):
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> Secrets:
-        """The credentials that the Gateways of the proxy name."""
-        names = catalog.credential_names(proxy)
-        return cls(ProxyKey.of(proxy), credentials(catalog.config, names, proxy.namespace))
+        """The credentials that Gateways and DestinationRules name for the proxy."""
+        return cls(ProxyKey.of(proxy), catalog.credentials_of(proxy))
 
     def build(self, _parts: PartCache) -> ProxyConfig:
         """A secret for each credential."""
@@ -32,6 +31,8 @@ class Secrets(NamedTuple):
 
 
 def _secret(credential: Credential) -> Json:
+    if credential.paths:
+        return _of_files(credential.name, *credential.paths)
     if credential.authority:
         revoked = {"crl": _bytes(credential.revoked)} if credential.revoked else {}
         context = {"trustedCa": _bytes(credential.authority), **revoked}
@@ -45,6 +46,13 @@ def _secret(credential: Credential) -> Json:
             **staple,
         },
     }
+
+
+def _of_files(name: str, first: str, private_key: str = "") -> Json:
+    if not private_key:
+        return {"name": name, "validationContext": {"trustedCa": {"filename": first}}}
+    pair = {"certificateChain": {"filename": first}, "privateKey": {"filename": private_key}}
+    return {"name": name, "tlsCertificate": pair}
 
 
 def _bytes(content: bytes) -> Json:

@@ -43,7 +43,7 @@ _RAW_BUFFER: Json = {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
     },
 }
-_VERSIONS: Json = {"tlsMinimumProtocolVersion": "TLSv1_2", "tlsMaximumProtocolVersion": "TLSv1_3"}
+VERSIONS: Json = {"tlsMinimumProtocolVersion": "TLSv1_2", "tlsMaximumProtocolVersion": "TLSv1_3"}
 _CIPHERS = (
     "ECDHE-ECDSA-AES256-GCM-SHA384",
     "ECDHE-RSA-AES256-GCM-SHA384",
@@ -66,7 +66,7 @@ def cluster_tls(
     identities: tuple[str, ...],
     http2: bool,
 ) -> Json:
-    """The transport sockets of a cluster; empty for plain text.
+    """The transport sockets of a cluster for mTLS of the mesh; empty where it has none.
 
     `settings` are those of the traffic policy; without them each endpoint decides, if `auto_mtls` is on.
     `http2`: the cluster speaks nothing else.
@@ -76,7 +76,7 @@ def cluster_tls(
         if not in_mesh or not auto_mtls:
             return {}
     elif settings.get("mode") != _ISTIO_MUTUAL:
-        return {}
+        return {}  # plain text, or TLS that a DestinationRule describes: see client_tls
     names = (settings or {}).get("subjectAltNames")
     socket = _upstream_socket(
         sni=(settings or {}).get("sni")
@@ -148,7 +148,7 @@ def _upstream_socket(*, sni: str, identities: Iterable[str], http2: bool) -> Jso
         "typedConfig": {
             "@type": f"{CONTEXTS}.UpstreamTlsContext",
             "commonTlsContext": {
-                "tlsParams": _VERSIONS,
+                "tlsParams": VERSIONS,
                 **_secrets([{"exact": identity} for identity in identities]),
                 "alpnProtocols": ["istio", "h2"] if http2 else ["istio"],
             },
@@ -171,7 +171,7 @@ def _downstream_socket() -> Json:
         "typedConfig": {
             "@type": f"{CONTEXTS}.DownstreamTlsContext",
             "commonTlsContext": {
-                "tlsParams": {**_VERSIONS, "cipherSuites": list(_CIPHERS)},
+                "tlsParams": {**VERSIONS, "cipherSuites": list(_CIPHERS)},
                 **_secrets([{"prefix": f"{SPIFFE}{TRUST_DOMAIN}/"}]),
                 # without "istio", which would prevent the choice of HTTP/2
                 "alpnProtocols": ["h2", "http/1.1"],

@@ -47,6 +47,29 @@ def connection_pool(settings: Settings | None, *, http2: bool, sniffed: bool) ->
     return pool
 
 
+def without_upgrade(settings: Settings | None) -> Settings | None:
+    """The settings of a connection pool for the called side, where `h2UpgradePolicy` has no effect."""
+    http = (settings or {}).get("http") or {}
+    if settings is None or "h2UpgradePolicy" not in http:
+        return settings
+    kept = {name: value for name, value in http.items() if name != "h2UpgradePolicy"}
+    return {**settings, "http": kept}
+
+
+def with_name_checks(pool: Json, checks: Json) -> Json:
+    """The settings of a connection pool with what is taken from each request for TLS."""
+    if not checks:
+        return pool
+    options = pool.get("typedExtensionProtocolOptions", {}).get(_HTTP_OPTIONS)
+    # Envoy requires a protocol to be chosen
+    options = options or {
+        "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
+        "explicitHttpConfig": {"httpProtocolOptions": {}},
+    }
+    changed = {**options, "upstreamHttpProtocolOptions": checks}
+    return {**pool, "typedExtensionProtocolOptions": {_HTTP_OPTIONS: changed}}
+
+
 def speaks_only_http2(cluster: Mapping[str, Any]) -> bool:
     """Whether the HTTP options of a cluster, from its port or from a DestinationRule, choose HTTP/2."""
     options = cluster.get("typedExtensionProtocolOptions", {}).get(_HTTP_OPTIONS, {})

@@ -29,6 +29,10 @@ _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 _METHOD = "StreamAggregatedResources"
 _REQUEST = "envoy.service.discovery.v3.DiscoveryRequest"
 
+_ANSWER_SECONDS = 10
+# Envoys take about 0.2 ms of CPU time for each, share the machine with each other, and may find it busy.
+_SECONDS_PER_RESOURCE = 0.001
+
 
 ConnectionPolicy = Callable[[str, str], Awaitable[bool]]
 """Whether a client at an address may get the configuration of a named proxy, which includes its keys."""
@@ -95,18 +99,29 @@ class AdsServer:
         if session is not None:
             session.end()
 
+    @property
+    def longest_transfer_seconds(self) -> int:
+        """How long proxies may take for all that they are sent, in addition to the time for an answer."""
+        return round(_SECONDS_PER_RESOURCE * sum(snapshot.size for snapshot in self._snapshots.values()))
+
     async def rejection(self, proxy: str) -> RejectedError:
         """Waits until a proxy has connected and rejected a configuration."""
         async with self._connected:
             await self._connected.wait_for(lambda: proxy in self._sessions)
         return await self._sessions[proxy].rejection()
 
-    async def roll_out(self, snapshots: Mapping[str, Snapshot], *, timeout_seconds: float = 10) -> None:
+    async def roll_out(
+        self, snapshots: Mapping[str, Snapshot], *, timeout_seconds: float | None = None
+    ) -> None:
         """Updates proxies to new snapshots; returns when all have acknowledged them.
+
+        Without a timeout, proxies have a time in proportion to what they are sent.
 
         Raises RejectedError with the first rejection, after a rollback of all proxies to their previous
         snapshots. Raises NotAcknowledgedError if a proxy does not answer in time.
         """
+        if timeout_seconds is None:
+            timeout_seconds = _ANSWER_SECONDS + self.longest_transfer_seconds
         before = {proxy: self._snapshots[proxy] for proxy in snapshots if proxy in self._snapshots}
         try:
             await self._roll_out(snapshots, timeout_seconds)

@@ -1,13 +1,14 @@
 """One proxy's ADS stream: its subscriptions, what has been sent, and what it has acknowledged.
 
-The protocol is Envoy's "xDS REST and gRPC protocol", state of the world: every response has all subscribed
-resources of its type, and the proxy answers it with an ACK or a NACK that has the response's nonce.
+The protocol is Envoy's "xDS REST and gRPC protocol", state of the world: a response has all clusters,
+listeners or scopes, or those of the subscribed resources of another type that have changed. The proxy answers
+it with an ACK or a NACK that has the response's nonce.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
@@ -97,8 +98,17 @@ class Session:
         """Sends a type's resources without waiting for the ACK."""
         self._snapshot = self._snapshot.with_resources(type_url, resources)
         subscription = self._subscription(type_url)
-        if subscription.requested and (again or self._wanted(type_url) != subscription.sent):
+        if not subscription.requested:
+            return
+        wanted, sent = self._wanted(type_url), subscription.sent
+        if again:
             self._respond(type_url)
+        elif wanted != sent:
+            # the answer to a response that is replaced is ignored, so its content is sent again
+            if sent is None or type_url in _WILDCARD or not subscription.acknowledged:
+                self._respond(type_url)
+            elif changed := [name for name, value in wanted.items() if sent.get(name) != value]:
+                self._respond(type_url, changed)
 
     async def settled(self, type_url: str) -> None:
         """Waits until the last response of a type is acknowledged. Raises RejectedError."""
@@ -139,8 +149,10 @@ class Session:
         names = self._subscription(type_url).names
         return known.of_names(names)
 
-    def _respond(self, type_url: str) -> None:
+    def _respond(self, type_url: str, names: Iterable[str] | None = None) -> None:
+        """Sends the resources with these names, or all."""
         wanted = self._wanted(type_url)
+        values = wanted.values() if names is None else [wanted[name] for name in names]
         subscription = self._subscription(type_url)
         self._nonces += 1
         subscription.sent, subscription.nonce = wanted, str(self._nonces)
@@ -150,7 +162,7 @@ class Session:
                 version_info=wanted.version,
                 type_url=type_url,
                 nonce=subscription.nonce,
-                resources=[{"type_url": type_url, "value": value} for value in wanted.values()],
+                resources=[{"type_url": type_url, "value": value} for value in values],
             )
         )
 

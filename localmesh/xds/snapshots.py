@@ -21,6 +21,7 @@ from localmesh.xds.messages import (
     encode,
     with_virtual_hosts,
 )
+from localmesh.xds.secrets import with_existing_files
 
 Json = dict[str, Any]
 
@@ -52,6 +53,11 @@ class Snapshot:
     """All resources of one proxy, by type."""
 
     resources: Mapping[str, Resources]
+
+    @property
+    def size(self) -> int:
+        """The number of resources."""
+        return sum(map(len, self.resources.values()))
 
     def of(self, type_url: str) -> Resources:
         """The resources of a type, by name."""
@@ -86,7 +92,7 @@ class Encoder:
 
     def snapshot(self, config: ProxyConfig, secrets: tuple[Json, ...] = ()) -> Snapshot:
         """The snapshot of one proxy's configuration and its own certificate."""
-        credentials = self._resources(SECRET, config.secrets)
+        credentials = self._resources(SECRET, with_existing_files(config.secrets))
         own = self._resources(SECRET, secrets)
         return Snapshot(
             {

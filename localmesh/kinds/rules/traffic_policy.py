@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from math import isqrt
 
 from localmesh.formats.durations import is_duration, nanoseconds
-from localmesh.kinds.kind import REMOVE_FIELD, REMOVE_TLS
+from localmesh.kinds.kind import REMOVE_FIELD
+from localmesh.kinds.rules.client_tls import client_tls
 from localmesh.kinds.rules.metadata import entry_names
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
@@ -48,6 +49,8 @@ def _blocks(policy: Field) -> Iterator[Problem]:
         yield from _connection_pool(pool)
     if balancer := policy.get("loadBalancer"):
         yield from _load_balancer(balancer)
+    if tls := policy.get("tls"):
+        yield from client_tls(tls)
 
 
 def _outlier_detection(field: Field) -> Iterator[Problem]:
@@ -182,23 +185,12 @@ def is_prime(number: int) -> bool:
 
 # -- what localmesh does not support -------------------------------------------------------------------
 
-TLS_MODES = ("DISABLE", "ISTIO_MUTUAL")
-"""The modes of TLS to a destination that localmesh supports."""
-
-_CLIENT_TLS = (
-    "caCertificates",
-    "caCrl",
-    "clientCertificate",
-    "credentialName",
-    "insecureSkipVerify",
-    "privateKey",
-)
 _UNSUPPORTED = {
     "loadBalancer.localityLbSetting": "remove it: all pods are in the same locality here",
     "loadBalancer.zoneAwareLbSetting": "remove it: all pods are in the same locality here",
     "connectionPool.http.http2KeepAlive": REMOVE_FIELD,
     "outlierDetection.outlierDetectionHttpErrorCodes": "write consecutive5xxErrors",
-    **{f"tls.{field}": REMOVE_TLS for field in _CLIENT_TLS},
+    "tls.caCrl": REMOVE_FIELD,
 }
 _UNSUPPORTED_FOR_ALL_PORTS = {
     "proxyProtocol": REMOVE_FIELD,

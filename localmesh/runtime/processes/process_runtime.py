@@ -22,6 +22,7 @@ from localmesh.runtime.protocols import RunningPod
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts
 from localmesh.xds import AdsServer
 
+_START_SECONDS = 20
 _RESTART_PAUSE_SECONDS = 0.5
 
 _log = logging.getLogger(__name__)
@@ -99,7 +100,8 @@ class SupervisedEnvoy:
 
     async def _start_once(self) -> None:
         self._envoy = await Envoy.start(self.proxy, self._files, self._runtime.processes)
-        ready = asyncio.create_task(self._envoy.ready(self._runtime.client))
+        timeout_seconds = _START_SECONDS + self._runtime.ads.longest_transfer_seconds
+        ready = asyncio.create_task(self._envoy.ready(self._runtime.client, timeout_seconds))
         rejection = asyncio.create_task(self._runtime.ads.rejection(node_id(self.proxy)))
         try:
             await asyncio.wait({ready, rejection}, return_when=asyncio.FIRST_COMPLETED)

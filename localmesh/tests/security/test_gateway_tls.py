@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
-from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +12,7 @@ import pytest
 from localmesh.cli.host_certificates import HostAuthority, Pair
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.mesh.shop import V1, apply
+from localmesh.tests.security.credentials import secret, tls_secret
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]
 
@@ -48,22 +47,6 @@ kind: VirtualService
 metadata: {name: web, namespace: shop}
 spec: {hosts: ["*"], gateways: [edge], http: [{route: [{destination: {host: web}}]}]}
 """
-
-
-def secret(name: str, data: Mapping[str, bytes]) -> str:
-    """A Secret beside Istio's ingress gateway."""
-    text = {key: value.decode() for key, value in data.items()}
-    return f"""---
-apiVersion: v1
-kind: Secret
-metadata: {{name: {name}, namespace: istio-system}}
-stringData: {json.dumps(text)}
-"""
-
-
-def tls_secret(name: str, pair: Pair) -> str:
-    """A Secret with the keys of the type kubernetes.io/tls."""
-    return secret(name, {"tls.crt": pair.certificate, "tls.key": pair.private_key})
 
 
 class Clients:

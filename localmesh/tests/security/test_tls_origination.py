@@ -1,0 +1,135 @@
+"""TLS that proxies originate: sidecars with files, an egress gateway with a Secret."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from localmesh.cli.host_certificates import HostAuthority, Pair
+from localmesh.explain.from_manifests import find
+from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.tests.mesh.shop import V1, apply
+from localmesh.tests.security.credentials import secret
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]
+
+OUTSIDE = """---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: {host}, namespace: shop}}
+spec:
+  hosts: [{host}.example.com]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{{number: 80, name: http, protocol: HTTP}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{http: {port}}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: {host}, namespace: shop}}
+spec: {{host: {host}.example.com, trafficPolicy: {{tls: {{{tls}}}}}}}
+"""
+EGRESS = """---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: egress, namespace: shop}
+spec:
+  selector: {istio: egressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [egress.example.com]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: egress, namespace: shop}
+spec:
+  hosts: [egress.example.com]
+  gateways: [egress, mesh]
+  http:
+    - match: [{gateways: [mesh], port: 80}]
+      route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, port: {number: 80}}}]
+    - match: [{gateways: [egress], port: 80}]
+      route: [{destination: {host: egress.example.com, port: {number: 80}}}]
+"""
+
+
+@asynccontextmanager
+async def server(authority: HostAuthority, folder: Path, *, client: bool) -> AsyncIterator[int]:
+    """An HTTPS server outside the mesh, on the port that this yields; `client`: it requires a certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_verify_locations(cadata=authority.pair.certificate.decode())
+    context.verify_mode = ssl.CERT_REQUIRED if client else ssl.CERT_NONE
+    context.load_cert_chain(*files(folder, "server", authority.issue(["*.example.com"])))
+
+    async def hello(_request: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    app = web.Application()
+    app.router.add_get("/", hello)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def files(folder: Path, name: str, pair: Pair) -> tuple[Path, Path]:
+    """A certificate and its key as files."""
+    certificate, private_key = folder / f"{name}.crt", folder / f"{name}.key"
+    certificate.write_bytes(pair.certificate)
+    private_key.write_bytes(pair.private_key)
+    return certificate, private_key
+
+
+def test_proxies_originate_tls_as_destination_rules_say(tmp_path: Path) -> None:
+    """The server must prove its name with a trusted CA, and gets the client's certificate in mode MUTUAL."""
+    authority = HostAuthority(1)
+    pair = authority.issue(["client.example.com"])
+    root = tmp_path / "ca.crt"
+    root.write_bytes(authority.pair.certificate)
+    certificate, private_key = files(tmp_path, "client", pair)
+    own = f"clientCertificate: {certificate}, privateKey: {private_key}"
+    settings = {
+        "trusted": f"mode: SIMPLE, caCertificates: {root}",
+        "system": "mode: SIMPLE",
+        "unverified": "mode: SIMPLE, insecureSkipVerify: true",
+        "named": f'mode: SIMPLE, caCertificates: {root}, subjectAltNames: ["*.example.com"]',
+        "misnamed": f"mode: SIMPLE, caCertificates: {root}, subjectAltNames: [other.org]",
+        "mutual": f"mode: MUTUAL, {own}, caCertificates: {root}",
+        "anonymous": f"mode: SIMPLE, caCertificates: {root}",
+        "egress": "mode: MUTUAL, credentialName: client",
+    }
+    keys = {"tls.crt": pair.certificate, "tls.key": pair.private_key, "ca.crt": authority.pair.certificate}
+
+    async def run() -> dict[str, int]:
+        async with (
+            server(authority, tmp_path, client=False) as open_port,
+            server(authority, tmp_path, client=True) as port,
+            Mesh(MeshSettings(tmp_path / "state", tmp_path)) as mesh,
+            aiohttp.ClientSession() as session,
+        ):
+            closed = {"mutual", "anonymous", "egress"}
+            outside = "".join(
+                OUTSIDE.format(host=host, tls=tls, port=port if host in closed else open_port)
+                for host, tls in settings.items()
+            )
+            await apply(mesh, V1 + outside + EGRESS + secret("client", keys))
+            sidecar = f"http://{find(mesh.desired_state.proxies, 'web-v1').outbound}"
+            statuses = {}
+            for host in settings:
+                async with session.get(f"http://{host}.example.com/", proxy=sidecar) as answer:
+                    statuses[host] = answer.status
+            return statuses
+
+    statuses = asyncio.run(run())
+
+    refused = {host for host, status in statuses.items() if status == 503}
+    assert refused == {"system", "misnamed", "anonymous"}
+    assert {statuses[host] for host in statuses.keys() - refused} == {200}
