@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "Run the control plane for pods that are started elsewhere.",
     "sidecar": "Run the Envoy of one such pod.",
     "validate": "Validate manifests without starting anything.",
+    "explain": "Explain what becomes of a request.",
     "test": "Test what the configuration does with requests.",
     "diff": "Show what a change of manifests changes for which proxy.",
     "apply": "Change the configuration of the running mesh.",

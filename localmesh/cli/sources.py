@@ -28,6 +28,12 @@ class Sources:
     def __bool__(self) -> bool:
         return bool(self.kustomizations or self.files)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that name them."""
+        given = (("-k", self.kustomizations), ("-f", self.files))
+        return tuple(word for option, paths in given for path in paths for word in (option, str(path)))
+
     def load(self, *, strict: bool, meanwhile: Callable[[], object] = lambda: None) -> LoadResult:
         """Their objects. Prints warnings; with `strict` they are errors. Raises ManifestError.
 

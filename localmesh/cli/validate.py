@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localmesh.cli.options import strict_option
+from localmesh.cli.options import PATH, kustomize_option, strict_option
 from localmesh.kustomize_build import KustomizeBuild
 
 if TYPE_CHECKING:
@@ -18,16 +18,8 @@ _FORMATS = ("text", "json", "junit", "sarif")
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[FILE|DIR]...", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "-k",
-    "--kustomize",
-    "kustomizations",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Build a kustomization. May be repeated.",
-)
+@click.argument("paths", nargs=-1, metavar="[FILE|DIR]...", type=PATH)
+@kustomize_option
 @click.option("--each", is_flag=True, help="Validate every file alone; search folders with their subfolders.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the report."
@@ -63,9 +55,6 @@ def _require(paths: tuple[Path, ...], kustomizations: tuple[Path, ...], *, each:
         raise click.UsageError(
             "--each validates files; a kustomization is built as a whole: give only one of them"
         )
-    for path in (*paths, *kustomizations):
-        if str(path) != "-" and not path.exists():
-            raise click.UsageError(f"{path} does not exist")
 
 
 def _formatter(form: str) -> Callable[[Iterable[FileReport]], str]:
