@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from tests.conformance.case import unrecorded_overlays
+from tests.conformance.case import unrecorded_cases
 from tests.conformance.page import PAGE, with_unrecorded
 from tests.live import ROOT
 from tests.scenario_lists import SKAFFOLD, TABLE_PAGE, profile_names, scenarios, with_profiles, with_table
@@ -77,7 +77,7 @@ def update_lists() -> list[Path]:
     """Adds the scenario to the lists of all, as `make golden` does."""
     TABLE_PAGE.write_text(with_table(TABLE_PAGE.read_text(), scenarios()))
     SKAFFOLD.write_text(with_profiles(SKAFFOLD.read_text(), scenarios()))
-    PAGE.write_text(with_unrecorded(PAGE.read_text(), unrecorded_overlays()))
+    PAGE.write_text(with_unrecorded(PAGE.read_text(), unrecorded_cases()))
     return [TABLE_PAGE, SKAFFOLD, PAGE]
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from localmesh.catalog.workload import Workload, workload
-from localmesh.manifests import Resource, load
+from localmesh.manifests import Resource
 from localmesh.runtime.external.inventory import PodEntry, read_inventory
 from tests.kustomize_builds import FOR_CONTROLLERS
-from tests.live import ROOT
+from tests.live import ROOT, loaded
 
 OVERLAYS = sorted(
     path.parent
@@ -36,10 +36,9 @@ def composed() -> dict[str, dict[str, Any]]:
 PLACES = read_inventory(ROOT / "compose" / "pods.yaml")
 
 
-@functools.cache
 def resources(folder: Path) -> tuple[Resource, ...]:
     """The objects of a kustomization."""
-    return tuple(load(kustomizations=[folder]).resources)
+    return loaded(folder).resources
 
 
 @functools.cache

@@ -13,6 +13,5 @@ from tests.proof_mesh import ProofMesh
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     """A mesh to which a test applies what it needs, whatever was applied before."""
-    folder = tmp_path_factory.mktemp("mesh")
-    with live(folder, overlay("base")) as running:
-        yield ProofMesh(running.api, running.gateway, folder)
+    with live(tmp_path_factory.mktemp("mesh"), overlay("base")) as running:
+        yield ProofMesh(running.api, running.gateway)

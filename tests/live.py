@@ -8,11 +8,12 @@ import copy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from aiohttp import web
 
-from localmesh.manifests import Resource, load
+from localmesh.manifests import LoadResult, Resource, load
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.server.api import application
 from localmesh.server.status import gateways
@@ -29,10 +30,16 @@ class Live:
     logs: Path
 
 
+@cache
+def loaded(folder: Path) -> LoadResult:
+    """A kustomization, built once in each process that runs tests."""
+    return load(kustomizations=[folder])
+
+
 def overlay(name: str) -> list[Resource]:
     """The resources of a scenario, or of `base`."""
     folder = ROOT / "istio" / ("base" if name == "base" else f"overlays/{name}")
-    return list(load(kustomizations=[folder]).resources)
+    return list(loaded(folder).resources)
 
 
 def with_environment(resources: list[Resource], workload: str, **variables: str) -> list[Resource]:

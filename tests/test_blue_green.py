@@ -7,11 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from loadgen.http1 import Target
-from loadgen.meshstate import MeshApi
 from loadgen.proofs import blue_green
-from loadgen.proofs.common.proof import ProofContext, run
-from loadgen.reporting.progress import listener
 from tests.live import overlay
 from tests.proof_mesh import ProofMesh, edited, translated_wrongly
 from tests.scenarios.faults import blue_only
@@ -22,10 +18,7 @@ pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 def verdicts_of_short_proof(mesh: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The verdicts of the proof if it waits 0.5 s, not 30 s, for a switch."""
     monkeypatch.setattr(blue_green, "SETTLING_SECONDS", 0.5)
-    with MeshApi(mesh.api, "sentimesh") as api:
-        context = ProofContext(api, Target.from_url(api.gateway()), listener("blue-green"))
-        result = run(blue_green.PROOF, context)
-    return {check.name: str(check.verdict) for check in result.checks}
+    return mesh.prove("blue-green").verdicts
 
 
 def weights(mesh: ProofMesh) -> list[int]:

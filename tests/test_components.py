@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from tests.custom_resources import problems
 from tests.kustomize_builds import (
     BASES,
     COMPONENTS,
+    EXCLUDING,
     FOR_CONTROLLERS,
     TOGETHER,
     Object,
@@ -40,32 +40,38 @@ def one(objects: list[Object], kind: str, name: str) -> Object:
     return next(item for item in objects if item["kind"] == kind and item["metadata"]["name"] == name)
 
 
+COMBINATIONS = {"those-together": TOGETHER, **{name: [named(name)] for name in sorted(EXCLUDING)}}
+"""The fewest combinations in which every component is added to an overlay."""
+
+
 @pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
-def test_a_component_can_be_combined_with_everything(component: Path, tmp_path: Path) -> None:
-    """kustomize combines it with both bases and every overlay, with correct namespaces and hardened pods."""
-
-    def built(base: Path) -> list[Object]:
-        folder = tmp_path / "-".join(base.parts[-2:])
+def test_a_component_can_be_added_alone(component: Path, tmp_path: Path) -> None:
+    """It needs no other component: neither with the base without a mesh, nor with the canary."""
+    for base in (ROOT / "k8s" / "base", ROOT / "istio" / "overlays" / "canary"):
+        folder = tmp_path / base.name
         folder.mkdir()
-        return build(folder, base, component)
 
-    # Without a mesh, controllers have no routes to change.
-    bases = [base for base in BASES if component.name != "no-mesh" or base.name not in FOR_CONTROLLERS]
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        results = dict(zip(bases, pool.map(built, bases), strict=True))
+        assert_sound(build(folder, base, component), base.name)
 
-    for base, objects in results.items():
+
+@pytest.mark.parametrize("base", BASES, ids=["-".join(base.parts[-2:]) for base in BASES])
+def test_components_can_be_added_to_every_overlay(base: Path, tmp_path: Path) -> None:
+    """With correct namespaces and hardened pods: all components, as far as they do not exclude each other."""
+    for name, components in COMBINATIONS.items():
+        if name == "no-mesh" and base.name in FOR_CONTROLLERS:
+            continue  # without a mesh, controllers have no routes to change
+        folder = tmp_path / name
+        folder.mkdir()
+
+        objects = build(folder, base, *components)
+
         assert_sound(objects, base.name)
-        if component.name == "no-mesh":
+        if name == "no-mesh":
             assert_without_a_mesh(objects, base.name)
-
-
-def test_components_can_be_combined_with_each_other(tmp_path: Path) -> None:
-    """All components that do not exclude each other can be added at once."""
-    objects = build(tmp_path, ROOT / "istio" / "overlays" / "canary", *TOGETHER)
-
-    assert_sound(objects, "together")
-    assert {"HorizontalPodAutoscaler", "Job", "NetworkPolicy", "StatefulSet", "Telemetry"} <= kinds(objects)
+        if name == "those-together":
+            assert {"HorizontalPodAutoscaler", "Job", "NetworkPolicy", "StatefulSet", "Telemetry"} <= kinds(
+                objects
+            )
 
 
 def assert_sound(objects: list[Object], where: str) -> None:

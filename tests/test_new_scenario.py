@@ -80,7 +80,9 @@ def test_what_is_written_passes_the_structural_tests(copy: Path) -> None:
 
     assert finished.returncode == 0, finished.stdout
     assert f"not recorded from Istio: python -m tests.conformance.record overlay-{NAME}" in finished.stdout
-    assert f"[{NAME}](../istio/overlays/{NAME}/README.md)" in (copy / "docs/conformance.md").read_text()
+    assert (
+        f"[overlay-{NAME}](../istio/overlays/{NAME}/README.md)" in (copy / "docs/conformance.md").read_text()
+    )
 
 
 @pytest.mark.parametrize(

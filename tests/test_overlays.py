@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from localmesh.analysis import analyze_manifests
-from localmesh.manifests import load
 from tests.kustomize_builds import FOR_CONTROLLERS
-from tests.live import ROOT
+from tests.live import ROOT, loaded
 
 OVERLAYS = sorted(
     path.parent
@@ -25,25 +24,28 @@ STEPS = sorted(path.parent for overlay in OVERLAYS for path in overlay.glob("*/k
 """Further steps of a scenario, each a folder in its overlay."""
 KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS, *STEPS]
 
+pytestmark = pytest.mark.xdist_group("overlays")
+"""One process, so that every kustomization is built once."""
+
 
 @pytest.mark.parametrize(
     "folder", KUSTOMIZATIONS, ids=[str(path.relative_to(ROOT)) for path in KUSTOMIZATIONS]
 )
 def test_a_kustomization_builds_and_loads_without_a_warning(folder: Path) -> None:
     """Its objects are valid and in the expected namespaces; only intended warnings are reported."""
-    loaded = load(kustomizations=[folder])
+    manifests = loaded(folder)
 
-    assert {warning.code for warning in analyze_manifests(loaded)} == WARNED.get(folder.name, set())
-    namespaces = {resource.namespace or resource.name for resource in loaded.resources}
+    assert {warning.code for warning in analyze_manifests(manifests)} == WARNED.get(folder.name, set())
+    namespaces = {resource.namespace or resource.name for resource in manifests.resources}
     assert namespaces == {"sentimesh"} | OUTSIDE.get(folder.name, set())
 
 
 @pytest.mark.parametrize("folder", OVERLAYS, ids=[path.name for path in OVERLAYS])
 def test_an_overlay_is_the_whole_application(folder: Path) -> None:
     """An overlay can be applied alone: every object of the base is in it."""
-    base = {resource.name for resource in load(kustomizations=[ROOT / "k8s" / "base"]).resources}
+    base = {resource.name for resource in loaded(ROOT / "k8s" / "base").resources}
 
-    overlay = {resource.name for resource in load(kustomizations=[folder]).resources}
+    overlay = {resource.name for resource in loaded(folder).resources}
 
     assert base <= overlay
 
@@ -51,7 +53,7 @@ def test_an_overlay_is_the_whole_application(folder: Path) -> None:
 @pytest.mark.parametrize("folder", OVERLAYS, ids=[path.name for path in OVERLAYS])
 def test_an_overlay_uses_current_api_versions(folder: Path) -> None:
     """No beta version of an Istio kind that has a stable version."""
-    versions = {resource.api_version for resource in load(kustomizations=[folder]).resources}
+    versions = {resource.api_version for resource in loaded(folder).resources}
 
     assert versions <= {"v1", "apps/v1", "networking.istio.io/v1", "security.istio.io/v1"}
 
@@ -82,7 +84,7 @@ def test_an_overlay_for_a_controller_has_a_page_and_no_proof(name: str) -> None:
 )
 def test_pods_are_hardened(folder: Path) -> None:
     """Every container meets Pod Security's `restricted`, and no token is mounted."""
-    for resource in load(kustomizations=[folder]).resources:
+    for resource in loaded(folder).resources:
         if resource.kind != "Deployment":
             continue
         pod = resource.spec["template"]["spec"]
@@ -105,7 +107,7 @@ def test_a_step_has_the_weights_of_its_name(folder: str) -> None:
 
     route = next(
         resource
-        for resource in load(kustomizations=[steps]).resources
+        for resource in loaded(steps).resources
         if resource.name == "logic" and resource.kind == "VirtualService"
     )
 

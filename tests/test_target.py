@@ -5,27 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localmesh.manifests import Resource, load
+from localmesh.manifests import Resource
 from services.chassis.hop import elements
 from services.chassis.propagation import PROPAGATED
 from services.chassis.settings import Settings
 from services.logic.faults import Faults
 from services.testing import Launcher, Workload
-from tests.live import ROOT
+from tests.live import ROOT, loaded
 from tests.target_page import code_in, fate, page, section, table, tables
 
 SERVICES = ("frontend", "webapp", "logic", "feedback")
 
 
-@cache
 def base() -> tuple[Resource, ...]:
-    return tuple(load(kustomizations=[ROOT / "istio" / "base"]).resources)
+    return loaded(ROOT / "istio" / "base").resources
 
 
 def of_kind(kind: str) -> dict[str, Resource]:

@@ -11,7 +11,9 @@ from localmesh.analysis.validation import FileReport
 from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
 from localmesh.problems import Problem, Severity
 from localmesh.problems.codes import CODES
+from localmesh.problems.problem import section_of
 
+_REPOSITORY = "https://github.com/sentimesh/sentimesh/blob/main"
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -52,7 +54,9 @@ def sarif(reports: Iterable[FileReport]) -> str:
     """A SARIF 2.1.0 log, which code scanning and editors read."""
     problems = [problem for report in reports for problem in report.problems]
     used = sorted({problem.code for problem in problems})
-    rules = [{"id": code, "shortDescription": {"text": CODES[code].title}} for code in used]
+    rules = [
+        {"id": code, "shortDescription": {"text": CODES[code].title}, "helpUri": _page(code)} for code in used
+    ]
     driver = {"name": "localmesh", "version": __version__, "rules": rules}
     run = {"tool": {"driver": driver}, "results": [_as_sarif(problem) for problem in problems]}
     return json_format.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
@@ -70,7 +74,12 @@ def _as_json(problem: Problem) -> dict[str, Any]:
         "line": place.line,
         "message": problem.message,
         "fix": problem.fix,
+        "url": _page(problem.code),
     }
+
+
+def _page(code: str) -> str:
+    return f"{_REPOSITORY}/{section_of(code)}"
 
 
 def _as_sarif(problem: Problem) -> dict[str, Any]:

@@ -124,10 +124,14 @@ class Catalog:
         """The Service with that fully qualified name, or None."""
         return self.destinations.service(host)
 
+    def sidecar_of(self, proxy: Proxy) -> Sidecar | None:
+        """The Sidecar that limits what a proxy sees, or None; gateways have none."""
+        is_sidecar = proxy.kind is ProxyKind.SIDECAR
+        return sidecar_for(self._sidecars, proxy.namespace, proxy.labels) if is_sidecar else None
+
     def sidecar_scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
-        is_sidecar = proxy.kind is ProxyKind.SIDECAR
-        sidecar = sidecar_for(self._sidecars, proxy.namespace, proxy.labels) if is_sidecar else None
+        sidecar = self.sidecar_of(proxy)
         key = proxy.namespace, id(sidecar)
         scope = self._scopes.get(key)
         if scope is None:

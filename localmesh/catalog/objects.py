@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from localmesh.kinds import Kind
 from localmesh.manifests import Resource
+from localmesh.problems import Place
 
 
 class Objects:
@@ -32,3 +33,9 @@ class Objects:
                 for resource in of_kind
             }
         return self._by_name.get((kind.group, kind.name, namespace, name))
+
+    def at(self, place: Place) -> Resource | None:
+        """The object that is written at a place, or None."""
+        of_kind = self._by_kind.get((place.group, place.kind), ())
+        key = (place.namespace, place.name)
+        return next((item for item in of_kind if (item.namespace, item.name) == key), None)

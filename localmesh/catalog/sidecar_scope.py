@@ -40,6 +40,7 @@ class Sidecar:
     labels: Mapping[str, str]
     imports: tuple[Import, ...]
     allows_unknown: bool
+    resource: Resource = field(compare=False, repr=False)
 
     def sees_service(self, host: str, namespace: str, pod_namespace: str) -> bool:
         """Whether pods of a namespace import a Service of another."""
@@ -86,6 +87,7 @@ def _sidecar(resource: Resource) -> Sidecar:
         imports=tuple(_import(host) for host in hosts or ["*/*"]),
         # the block without a mode means REGISTRY_ONLY, the absent block ALLOW_ANY
         allows_unknown=policy is None or policy.get("mode") == "ALLOW_ANY",
+        resource=resource,
     )
 
 

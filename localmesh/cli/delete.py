@@ -60,8 +60,7 @@ def _of_arguments(
         if len(candidates) > 1:
             namespaces = ", ".join(sorted(item.namespace for item in candidates))
             raise click.UsageError(f"{kind.name} {name} exists in {namespaces}: choose one with -n")
-        default = namespace or "default" if kind.namespaced else ""
-        yield candidates[0] if candidates else Reference(kind.group, kind.name, default, name)
+        yield candidates[0] if candidates else Reference(kind.group, kind.name, namespace or "", name)
 
 
 def _of_manifests(

@@ -18,7 +18,8 @@ PORT = click.IntRange(0, 65535)
 NO_ARGUMENTS: dict[str, Any] = {"allow_extra_args": True}
 """Context settings of a command that takes options only: `required` reports arguments."""
 
-_PATH = click.Path(path_type=Path)
+PATH = click.Path(exists=True, allow_dash=True, path_type=Path)
+"""An existing file or folder, or `-` for standard input."""
 
 state_option: Decorator = click.option(
     "--state",
@@ -38,6 +39,17 @@ namespace_option: Decorator = click.option(
 )
 """Adds `-n`."""
 
+kustomize_option: Decorator = click.option(
+    "-k",
+    "--kustomize",
+    "kustomizations",
+    multiple=True,
+    type=PATH,
+    metavar="DIR",
+    help="Build a kustomization. May be repeated.",
+)
+"""Adds `-k`; the command gets it as `kustomizations`."""
+
 
 def port_option(name: str, default: int, text: str) -> Decorator:
     """Adds an option for a port."""
@@ -51,19 +63,11 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--filename",
         "files",
         multiple=True,
-        type=_PATH,
+        type=PATH,
         metavar="FILE",
         help="Read a YAML file, all files of a folder, or - for standard input. May be repeated.",
     )(command)
-    return click.option(
-        "-k",
-        "--kustomize",
-        "kustomizations",
-        multiple=True,
-        type=_PATH,
-        metavar="DIR",
-        help="Build a kustomization. May be repeated.",
-    )(command)
+    return kustomize_option(command)
 
 
 def required(sources: Sources) -> Sources:

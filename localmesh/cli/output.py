@@ -23,14 +23,16 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def changes_text(answer: Mapping[str, Any]) -> str:
     """What an apply or delete has changed, and which proxies have acknowledged it."""
-    lines = [f"{verb:<8} {subject}" for verb in ("added", "changed", "removed") for subject in answer[verb]]
-    lines = lines or ["nothing changed"]
+    changed = [f"{verb:<8} {subject}" for verb in ("added", "changed", "removed") for subject in answer[verb]]
+    lines = [*changed] or ["nothing changed"]
     if answer["ignored"]:
         kinds = sorted({subject.split()[0] for subject in answer["ignored"]})
         lines.append(f"ignored  {', '.join(kinds)}: no effect without a cluster")
     missing, proxies = answer["missing"], answer["proxies"]
-    count = f"{proxies - len(missing)} of {proxies}" if missing else f"all {proxies}"
-    lines.append(f"acknowledged by {count} proxies after {answer['seconds'] * 1000:.0f} ms")
+    if changed:
+        count = f"{proxies - len(missing)} of {proxies}" if missing else f"all {proxies}"
+        proxies_text = "the only proxy" if proxies == 1 and not missing else f"{count} proxies"
+        lines.append(f"acknowledged by {proxies_text} after {answer['seconds'] * 1000:.0f} ms")
     if missing:
         lines.append(f"not connected, updated when they connect: {', '.join(missing)}")
     return "\n".join(lines)

@@ -100,7 +100,7 @@ def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run,
         else:
             loaded = load_text(_applied(mesh, about[0].file), mesh.url)
         cases = [case for file in about for case in file.cases]
-        runs.append((run_cases(cases, loaded), not sources))
+        runs.append((run_cases(cases, loaded, sources.options), not sources))
     return runs
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localmesh.cli.options import strict_option
+from localmesh.cli.options import PATH, kustomize_option, strict_option
+from localmesh.kustomize_build import KustomizeBuild
 
 if TYPE_CHECKING:
     from localmesh.analysis.validation import FileReport
@@ -17,16 +18,8 @@ _FORMATS = ("text", "json", "junit", "sarif")
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[FILE|DIR]...", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "-k",
-    "--kustomize",
-    "kustomizations",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Build a kustomization. May be repeated.",
-)
+@click.argument("paths", nargs=-1, metavar="[FILE|DIR]...", type=PATH)
+@kustomize_option
 @click.option("--each", is_flag=True, help="Validate every file alone; search folders with their subfolders.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the report."
@@ -40,15 +33,16 @@ def validate(
     All files together are one mesh, unless --each is given. Exit status: 0 if there are no errors, 1 if there
     are, 2 for wrong usage. Warnings are errors with --strict.
     """
+    _require(paths, kustomizations, each=each)
+    builds = list(map(KustomizeBuild, kustomizations))  # runs during the imports
     from localmesh.analysis.validation import validate_each, validate_together
 
-    _require(paths, kustomizations, each=each)
     if each:
         reports = list(validate_each(paths, strict=strict))
         if not reports:
             raise click.UsageError(f"no .yaml, .yml or .json files in {', '.join(map(str, paths))}")
     else:
-        reports = validate_together(kustomizations, paths, strict=strict)
+        reports = validate_together(builds, paths, strict=strict)
     click.echo(_formatter(form)(reports))
     return 1 if any(report.errors for report in reports) else 0
 
@@ -61,9 +55,6 @@ def _require(paths: tuple[Path, ...], kustomizations: tuple[Path, ...], *, each:
         raise click.UsageError(
             "--each validates files; a kustomization is built as a whole: give only one of them"
         )
-    for path in (*paths, *kustomizations):
-        if str(path) != "-" and not path.exists():
-            raise click.UsageError(f"{path} does not exist")
 
 
 def _formatter(form: str) -> Callable[[Iterable[FileReport]], str]:

@@ -108,6 +108,10 @@ class Explainer:
             self._prepared[key] = PreparedProxy(self.catalog, proxy, config, self._tables, self._pods)
         return self._prepared[key]
 
+    def prepared_of(self, source: Proxy | Pod) -> PreparedProxy | None:
+        """The proxy with its configuration; None for a pod without one."""
+        return self.prepared(source) if isinstance(source, Proxy) else None
+
     def proxy_of(self, pod: Pod) -> Proxy | None:
         """The proxy of a pod: its sidecar, or the gateway that it is; None for a pod without one."""
         return self._by_name.get((pod.namespace, pod.name))

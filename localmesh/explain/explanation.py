@@ -77,7 +77,6 @@ class Tls(StrEnum):
 
     MUTUAL = "mTLS"
     PLAIN = "plain text"
-    OTHER = "TLS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from localmesh.explain.route_actions import (
 )
 from localmesh.explain.route_tables import choose
 from localmesh.explain.upstreams import Upstream
+from localmesh.translate.formats import BLOCK_ALL
 
 Json = Mapping[str, Any]
 
@@ -90,7 +91,10 @@ def _acted(prepared: PreparedProxy, chosen: Json, routing: Routing, message: Mes
     if "redirect" in chosen:
         return Routed(replace(routing, actions=actions), answer=redirected(message, chosen))
     if "directResponse" in chosen:
-        return Routed(replace(routing, actions=actions), answer=direct_answer(message, chosen))
+        answer = direct_answer(message, chosen)
+        if chosen.get("name") == BLOCK_ALL:
+            answer = replace(answer, cause="the mesh does not know the host, and requests may not leave it")
+        return Routed(replace(routing, actions=actions), answer=answer)
     legs = tuple(_legs(prepared, chosen, message))
     routing = replace(routing, actions=actions, destinations=tuple(leg.destination for leg in legs))
     preflight = preflight_answer(actions.cors, message)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 _UNRESERVED = re.compile(r"%([2-7][0-9A-Fa-f])")
-_NEED_ESCAPE = re.compile(r"[\x00-\x20\"<>`{}\x7f-\U0010ffff]")
+_NEED_ESCAPE = re.compile(r"[^!#-;=?-_a-z|~]")  # a class of all that needs one takes 40 ms to compile
 _PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?\Z")
 
 

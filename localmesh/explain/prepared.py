@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from localmesh.catalog import MESH, Catalog, Pod, Proxy, ProxyKind, VirtualService
 from localmesh.catalog.virtual_services import RuleOrigin
-from localmesh.explain.explanation import Reference, Rule
+from localmesh.explain.explanation import Reference, Routing, Rule
 from localmesh.explain.route_tables import RouteTable
 from localmesh.explain.settings import settings_of
 from localmesh.explain.upstreams import Upstreams
@@ -119,7 +119,7 @@ class PreparedProxy:
         """The rules of all routes of a virtual host: those of one VirtualService are in its order."""
         by_owner: dict[str, list[Json]] = {}
         for route in virtual_host["routes"]:
-            by_owner.setdefault(_owner(route), []).append(route)
+            by_owner.setdefault(owner_of(route), []).append(route)
         for owner, routes in by_owner.items():
             virtual_service = self._virtual_services.get(owner)
             if virtual_service is not None:
@@ -128,7 +128,7 @@ class PreparedProxy:
     def _rules_of_one(
         self, virtual_service: VirtualService, table: str, routes: list[Json]
     ) -> Iterator[tuple[int, Rule]]:
-        for context in self._contexts(virtual_service, table):
+        for context in self.contexts(virtual_service, table):
             made = VirtualServiceRoutes.of(virtual_service, context, self.catalog.destinations).build().routes
             indexes = list(virtual_service.routes_for(context.applies))
             pairs = list(zip(made, indexes, strict=True))
@@ -137,10 +137,17 @@ class PreparedProxy:
             for route in routes:
                 position = next(index for index, (other, _) in enumerate(pairs) if route == other)
                 _, (index, match) = pairs[position]
-                yield id(route), _rule(virtual_service, index, match, route)
+                yield id(route), rule_of(virtual_service, index, match, route)
             return
 
-    def _contexts(self, virtual_service: VirtualService, table: str) -> Iterator[RouteContext]:
+    def virtual_services_of(self, routing: Routing) -> list[VirtualService]:
+        """The VirtualServices whose rules a routing has looked at."""
+        rules = [skipped.rule for skipped in routing.skipped] + [rule for rule in [routing.rule] if rule]
+        owners = dict.fromkeys(rule.virtual_service for rule in rules)
+        return [self._virtual_services[owner] for owner in owners if owner in self._virtual_services]
+
+    def contexts(self, virtual_service: VirtualService, table: str) -> Iterator[RouteContext]:
+        """For what a VirtualService is translated in a route configuration: port, gateway and caller."""
         source = Source.of(self.catalog, self.proxy)
         if not self.is_gateway:
             yield RouteContext(source, int(table), MESH)
@@ -155,7 +162,8 @@ class PreparedProxy:
         return {f"{vs.namespace}/{vs.name}": vs for vs in self.catalog.virtual_services}
 
 
-def _rule(virtual_service: VirtualService, index: int, match: Any, route: Json) -> Rule:
+def rule_of(virtual_service: VirtualService, index: int, match: Any, route: Json) -> Rule:
+    """The rule of a VirtualService that a route was made from: a place in `http`, and one of its matches."""
     matches = virtual_service.http[index].matches
     match_index = next((i for i, other in enumerate(matches) if other is match), None)
     origin = virtual_service.origins[index]
@@ -182,7 +190,7 @@ def _fields(virtual_service: VirtualService, origin: RuleOrigin) -> Iterator[tup
         yield field, Reference(origin.resource, origin.path / field)
 
 
-def _owner(route: Json) -> str:
+def owner_of(route: Json) -> str:
     """The VirtualService that a route was made from, as `namespace/name`; "" for any other."""
     config = route.get("metadata", {}).get("filterMetadata", {}).get("istio", {}).get("config", "")
     if not config.startswith(_OBJECT):

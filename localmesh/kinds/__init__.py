@@ -1,11 +1,6 @@
-"""Kinds: one record for each kind, in the file that is named after it.
+"""Kinds: one record for each kind, in the file that is named after it; `rules/` has what several share.
 
-To add a kind:
-
-1. Add a file here with its record; the registry finds it. Rules that several kinds share are in `rules/`.
-2. If no schema is shipped for it, run `scripts/generate_schemas.py`.
-3. Add a module to `catalog`, and one to `translate` if need be, for what its objects become.
-4. Add case files to `localmesh/tests/manifests/cases`, and the kind to `tests/kinds/test_fields.py` there.
+docs/contributing/kind.md says how to add one.
 """
 
 from localmesh.kinds.kind import Kind, Rule, Status

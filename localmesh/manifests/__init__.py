@@ -3,12 +3,21 @@
 from localmesh.manifests.documents import Document, Reading, read_text
 from localmesh.manifests.files import Text, read_files, texts
 from localmesh.manifests.kustomize import build_kustomization
-from localmesh.manifests.loading import identities, load, load_text, load_texts, located, uncollected
+from localmesh.manifests.loading import (
+    Locator,
+    identities,
+    load,
+    load_text,
+    load_texts,
+    located,
+    uncollected,
+)
 from localmesh.manifests.resources import LoadResult, Resource, of_kind
 
 __all__ = [
     "Document",
     "LoadResult",
+    "Locator",
     "Reading",
     "Resource",
     "Text",

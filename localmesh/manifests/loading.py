@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localmesh.kinds import Status, kind_of
+from localmesh.kustomize_build import KustomizeBuild
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
     NAME_OF_STANDARD_INPUT,
@@ -22,11 +23,12 @@ from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Positions, Source
 from localmesh.manifests.resources import LoadResult, Resource, without_nulls
 from localmesh.manifests.validate import problems_of
+from localmesh.problems import FieldPath
 from localmesh.problems.codes import syntax
 from localmesh.problems.problem import ManifestError, Place, Problem, by_place
 
 
-def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> LoadResult:
+def load(*, kustomizations: Sequence[Path | KustomizeBuild] = (), files: Sequence[Path] = ()) -> LoadResult:
     """The objects of kustomizations and files. Raises ManifestError with every problem."""
     with uncollected():
         read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
@@ -74,6 +76,19 @@ def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, .
         positions.located(problem, sources[problem.place]) if problem.place in sources else problem
         for problem in problems
     )
+
+
+class Locator:
+    """Finds the lines of fields of objects that were loaded."""
+
+    def __init__(self, loaded: LoadResult) -> None:
+        self._sources = loaded.sources
+        self._positions = Positions()
+
+    def place(self, resource: Resource, path: FieldPath) -> Place:
+        """The place of a field: the file and line that set it; that of the object where it is not known."""
+        source = self._sources.get(resource.place)
+        return self._positions.place_of(resource.place, path, source) if source else resource.place
 
 
 def _with_objects(loaded: LoadResult, names: Sequence[str]) -> LoadResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localmesh.kinds import group_of
@@ -31,18 +31,23 @@ class Positions:
 
     def located(self, problem: Problem, source: Source) -> Problem:
         """The problem with the line of its field, and with the file of the patch that set it, if one did."""
-        place, document = problem.place, source.document
+        return replace(problem, place=self.place_of(problem.place, problem.path, source))
+
+    def place_of(self, place: Place, path: FieldPath, source: Source) -> Place:
+        """The place of a field of the object at `place`: its line, and the patch that set it, if one did."""
+        document = source.document
         if document.folder is None:
-            return problem.on_line(self._lines.line(document, FieldPath(*source.inside, *problem.path)))
+            return replace(place, line=self._lines.line(document, FieldPath(*source.inside, *path)))
         body = value_at(document.body, source.inside)
         folders = [Path(folder) for folder in place.patched_by]
-        patch = self._patches.setter(folders, body, problem.path)
+        patch = self._patches.setter(folders, body, path)
         if patch is not None:
-            return problem.in_patch(*patch)
+            file, line = patch
+            return replace(place, file=file, line=line, patched_by=(), patch_of=place.file)
         written = self._written(place)
-        if written is None or (folders and not _is_unchanged(written.body, body, problem.path)):
-            return problem
-        return problem.on_line(self._lines.line(written, problem.path))
+        if written is None or (folders and not _is_unchanged(written.body, body, path)):
+            return place
+        return replace(place, line=self._lines.line(written, path))
 
     def _written(self, place: Place) -> Document | None:
         """The object in the file that kustomize read it from."""

@@ -55,6 +55,15 @@ class Place:
         return self.subject
 
 
+def section_of(code: str) -> str:
+    """The section about a code, relative to the project's folder.
+
+    >>> section_of("SM101")
+    'docs/errors.md#sm101'
+    """
+    return f"docs/errors.md#{code.lower()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong: what was found and where, what was expected, how to fix it."""
@@ -70,8 +79,7 @@ class Problem:
         head = f"{self.place.position}: {self.severity} {self.code}"
         subject = f": {self.place}" if self.place.kind else ""
         field = f"{self.path}: " if self.path else ""
-        page = f"docs/errors.md#{self.code.lower()}"
-        return f"{head}{subject}\n  {field}{self.message}\n  fix: {self.fix}; {page}"
+        return f"{head}{subject}\n  {field}{self.message}\n  fix: {self.fix}; {section_of(self.code)}"
 
     def as_error(self) -> Problem:
         """The same problem as an error."""
@@ -80,11 +88,6 @@ class Problem:
     def on_line(self, line: int | None) -> Problem:
         """The same problem with the line of its field."""
         return replace(self, place=replace(self.place, line=line))
-
-    def in_patch(self, file: str, line: int) -> Problem:
-        """The same problem in the file that patches the object."""
-        place = replace(self.place, file=file, line=line, patched_by=(), patch_of=self.place.file)
-        return replace(self, place=place)
 
 
 @dataclass(frozen=True, slots=True)

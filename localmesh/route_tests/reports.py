@@ -10,9 +10,9 @@ from typing import Any
 
 from localmesh.explain import Reference
 from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
-from localmesh.manifests import LoadResult, located
-from localmesh.problems import Problem
+from localmesh.manifests import LoadResult
 from localmesh.route_tests.coverage import Coverage
+from localmesh.route_tests.details import details, position, rule_text
 from localmesh.route_tests.run import CaseResult, Run
 
 PASSED, FAILED = "PASS", "FAIL"
@@ -24,7 +24,7 @@ class Report:
     def __init__(self, runs: Sequence[Run], coverage_at_least: float | None = None) -> None:
         self.runs = runs
         self.coverage_at_least = coverage_at_least
-        self.results = [(result, run.loaded) for run in runs for result in run.results]
+        self.results = [(result, run) for run in runs for result in run.results]
         self.failed = [result for result, _ in self.results if not result.passed]
 
     @property
@@ -49,39 +49,16 @@ def text(report: Report, *, quiet: bool = False, with_coverage: bool = False) ->
     for file, results in groupby(report.results, key=lambda entry: entry[0].case.file):
         shown = [entry for entry in results if not (quiet and entry[0].passed)]
         if shown:
-            lines += [file, *(line for result, loaded in shown for line in _case_lines(result, loaded)), ""]
+            lines += [file, *(line for result, run in shown for line in _case_lines(result, run)), ""]
     lines += [_counts(report), *_live_lines(report)]
     lines += _coverage_lines(report, with_rules=with_coverage or not report.covers_enough)
     return "\n".join(lines)
 
 
-def _case_lines(result: CaseResult, loaded: LoadResult) -> Iterator[str]:
+def _case_lines(result: CaseResult, run: Run) -> Iterator[str]:
     yield f"  {PASSED if result.passed else FAILED}  {result.case.name}"
     if not result.passed:
-        yield from (f"        {line}" for line in _details(result, loaded))
-
-
-def _details(result: CaseResult, loaded: LoadResult) -> Iterator[str]:
-    for difference in result.differences:
-        yield f"{difference.field}: expected {difference.expected}"
-        yield f"{' ' * len(difference.field)}  observed {difference.observed}"
-    for disagreement in result.live.disagreements if result.live else ():
-        yield f"live: {disagreement}"
-    if result.rule is not None:
-        yield f"rule: {_rule_text(result.rule)}"
-        yield f"      {position(result.rule, loaded)}"
-    yield f"case: {result.case.position}"
-
-
-def _rule_text(reference: Reference) -> str:
-    return f"{reference.subject}, {reference.path}" if reference.path else reference.subject
-
-
-def position(reference: Reference, loaded: LoadResult) -> str:
-    """The file and line where something is written."""
-    place = reference.resource.place
-    (problem,) = located([Problem("", place, reference.path, "", "")], loaded)
-    return problem.place.position
+        yield from (f"        {line}" for line in details(result, run))
 
 
 def _counts(report: Report) -> str:
@@ -113,7 +90,7 @@ def _coverage_lines(report: Report, *, with_rules: bool) -> Iterator[str]:
         yield f"  {', '.join(run.files)}: {_coverage_text(run.coverage)}"
         for rule in run.coverage.missing:
             name = f' "{rule.name}"' if rule.name else ""
-            yield f"    not reached: {_rule_text(rule.reference)}{name}"
+            yield f"    not reached: {rule_text(rule.reference)}{name}"
             yield f"                 {position(rule.reference, run.loaded)}"
 
 
@@ -131,7 +108,7 @@ def json(report: Report) -> str:
     """`{"cases": [{"file", "line", "name", "passed", "differences", "rule"}], "coverage": {…}}`."""
     coverage = report.coverage
     content = {
-        "cases": [_case_json(result, loaded) for result, loaded in report.results],
+        "cases": [_case_json(result, run.loaded) for result, run in report.results],
         "coverage": {
             "reached": coverage.reached,
             "rules": len(coverage.rules),
@@ -179,17 +156,17 @@ def junit(report: Report) -> str:
 
 
 def _junit_cases(report: Report) -> Iterable[JunitCase]:
-    for result, loaded in report.results:
+    for result, run in report.results:
         failure = None
         if not result.passed:
             field, message = _first(result)
-            failure = JunitFailure(message, field, "\n".join(_details(result, loaded)))
+            failure = JunitFailure(message, field, "\n".join(details(result, run)))
         yield JunitCase(result.case.name, failure, file=result.case.file, line=result.case.line)
     if report.coverage_at_least is not None:
         summary, *rules = _coverage_lines(report, with_rules=True)
-        details = "\n".join((summary, *rules))
-        covered = None if report.covers_enough else JunitFailure(summary, "coverage", details)
-        yield JunitCase("coverage", covered, output=details)
+        whole = "\n".join((summary, *rules))
+        covered = None if report.covers_enough else JunitFailure(summary, "coverage", whole)
+        yield JunitCase("coverage", covered, output=whole)
 
 
 def _first(result: CaseResult) -> tuple[str, str]:

@@ -50,6 +50,8 @@ class Run:
     """The results of all cases about the same manifests, and their coverage."""
 
     files: tuple[str, ...]
+    options: tuple[str, ...]
+    """Those of `localmesh explain` for the same manifests."""
     loaded: LoadResult
     results: tuple[CaseResult, ...]
     coverage: Coverage = field(default_factory=Coverage)
@@ -60,8 +62,11 @@ class Run:
         return any(result.case.request.source == ANY_SOURCE for result in self.results)
 
 
-def run_cases(cases: Sequence[Case], loaded: LoadResult) -> Run:
-    """Runs cases about the same manifests. Raises CaseFileError for requests that nothing here can send."""
+def run_cases(cases: Sequence[Case], loaded: LoadResult, options: Sequence[str] = ()) -> Run:
+    """Runs cases about the same manifests, which `options` name.
+
+    Raises CaseFileError for requests that nothing here can send.
+    """
     names_no_source = any(case.request.source == ANY_SOURCE for case in cases)
     explainer = Explainer.of(with_entrances(loaded.resources) if names_no_source else loaded.resources)
     collector = CoverageCollector()
@@ -78,7 +83,7 @@ def run_cases(cases: Sequence[Case], loaded: LoadResult) -> Run:
     if unknown:
         raise CaseFileError(dict.fromkeys(unknown))
     files = tuple(dict.fromkeys(case.file for case in cases))
-    return Run(files, loaded, tuple(results), collector.coverage(loaded.resources))
+    return Run(files, tuple(options), loaded, tuple(results), collector.coverage(loaded.resources))
 
 
 def _result(case: Case, explanation: Explanation, explainer: Explainer) -> CaseResult:

@@ -78,8 +78,8 @@ class Case:
 
     @property
     def is_compared(self) -> bool:
-        """False for an overlay that has not been recorded; any other case without recording is an error."""
-        return not self.overlay or self.recorded.exists()
+        """False for a case that has not been recorded yet, for which a cluster is required."""
+        return self.recorded.exists()
 
     def _head(self) -> list[str]:
         lines = self.input.read_text(encoding="utf-8").splitlines()
@@ -110,11 +110,11 @@ def _overlay_names() -> set[str]:
 
 @cache
 def compared_cases() -> tuple[Case, ...]:
-    """All cases but overlays that have not been recorded, for which a cluster is required."""
+    """The cases that have been recorded."""
     return tuple(case for case in cases() if case.is_compared)
 
 
-def unrecorded_overlays() -> tuple[Case, ...]:
+def unrecorded_cases() -> tuple[Case, ...]:
     """The cases that are not compared."""
     return tuple(case for case in cases() if not case.is_compared)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 from localmesh.manifests import Resource
-from tests.conformance.case import ROOT, compared_cases
+from tests.conformance.case import ROOT, Case, compared_cases, unrecorded_cases
 
 _FATES = ROOT / "localmesh" / "tests" / "kinds" / "golden" / "fields.txt"
 _PLAIN_KINDS = frozenset({"Service", "Deployment"})
@@ -50,9 +50,20 @@ def folded(path: str) -> str:
 
 @cache
 def uses() -> dict[Field, list[str]]:
-    """The names of the cases that use each field; the objects of a mesh belong to each of its cases."""
+    """The names of the recorded cases that use each field."""
+    return _uses(compared_cases())
+
+
+@cache
+def planned_uses() -> dict[Field, list[str]]:
+    """The names of the cases that use each field and have not been recorded yet."""
+    return _uses(unrecorded_cases())
+
+
+def _uses(of: Iterable[Case]) -> dict[Field, list[str]]:
+    """The objects of a mesh belong to each of its cases."""
     names: dict[Field, list[str]] = {}
-    for case in compared_cases():
+    for case in of:
         for field in sorted({field for resource in case.resources() for field in _used(resource)}):
             names.setdefault(field, []).append(case.name)
     return names

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from localmesh.kinds import kinds_named
-from tests.conformance.case import CASES, ROOT, Case, compared_cases, unrecorded_overlays
+from tests.conformance.case import ROOT, Case, compared_cases, named, unrecorded_cases
 from tests.conformance.compare import compared, differences, field_count
-from tests.conformance.deviations import Deviation, deviations
+from tests.conformance.deviations import Deviation, deviations, unexplained
 from tests.conformance.elements import PARTS, Elements
-from tests.conformance.fields import fates, folded, uses
+from tests.conformance.fields import REFUSED_BY_ISTIO, Field, fates, folded, uses
 from tests.conformance.recorded import read
 
 PAGE = ROOT / "docs" / "conformance.md"
 _FOLDER = "../tests/conformance/cases"
 _NAMED_CASES = 2
-_UNRECORDED = "## Overlays not compared yet"
+_UNRECORDED = "## Cases not compared yet"
 _WHY_UNRECORDED = """\
 They have no recording, which requires a cluster: `python -m tests.conformance.record --missing` makes it."""
 
@@ -107,15 +107,15 @@ def page() -> str:
     """The complete page."""
     sections = [_numbers(), iter([_EXPLAIN.rstrip("\n")]), _deviations(), _fields(), _unsupported(), _cases()]
     text = "\n".join("\n".join(section) + "\n" for section in sections)
-    return with_unrecorded(text, unrecorded_overlays())
+    return with_unrecorded(text, unrecorded_cases())
 
 
-def with_unrecorded(text: str, overlays: Sequence[Case]) -> str:
-    """The page with a last section that lists the overlays that are not recorded, if there are any."""
+def with_unrecorded(text: str, unrecorded: Sequence[Case]) -> str:
+    """The page with a last section that lists the cases that are not recorded, if there are any."""
     rest = text.partition(f"\n{_UNRECORDED}\n")[0]
-    if not overlays:
+    if not unrecorded:
         return rest
-    names = "\n".join(f"- [{case.overlay}](../{case.mesh}/README.md)" for case in overlays)
+    names = "\n".join(f"- {_link(case)}: {case.title}" for case in unrecorded)
     return f"{rest}\n{_UNRECORDED}\n\n{_WHY_UNRECORDED}\n\n{names}\n"
 
 
@@ -127,7 +127,7 @@ def _numbers() -> Iterator[str]:
         proxies=sum(len({name.proxy for name in elements}) for elements in elements_of_cases),
         elements=sum(map(len, elements_of_cases)),
         fields=_field_count(elements_of_cases),
-        differences=sum(len(differences(case)) for case in compared_cases()),
+        differences=sum(len(found) - len(unexplained(found)) for found in map(differences, compared_cases())),
         deviations=len(deviations()),
         parts="\n".join(f"- **{part}**: {meaning}" for part, meaning in PARTS.items()),
     ).rstrip("\n")
@@ -174,7 +174,14 @@ def _fields() -> Iterator[str]:
         yield f"\n### {kind}\n\n| field | cases |\n|---|---|"
         for (of, path), fate in fates().items():
             if of == kind and fate == "translated":
-                yield f"| `{path}` | {_few(uses().get((kind, path), [])) or 'Istio rejects it'} |"
+                yield f"| `{path}` | {_seen_in((kind, path))} |"
+
+
+def _seen_in(field: Field) -> str:
+    """The recorded cases that use a field, or why there is none."""
+    if field in REFUSED_BY_ISTIO:
+        return "Istio rejects it"
+    return _few(uses().get(field, ())) or "not compared yet"
 
 
 def _unsupported() -> Iterator[str]:
@@ -198,18 +205,18 @@ def _cases() -> Iterator[str]:
     yield "| case | what it is about |"
     yield "|---|---|"
     for case in compared_cases():
-        yield f"| {_link(case.name)} | {case.title} |"
+        yield f"| {_link(case)} | {case.title} |"
 
 
-def _few(names: Iterable[str]) -> str:
+def _few(names: Sequence[str]) -> str:
     """Some of the cases, and the number of others."""
-    names = list(names)
     if len(names) == len(compared_cases()):
         return "all"
-    shown = ", ".join(map(_link, names[:_NAMED_CASES]))
+    shown = ", ".join(_link(named(name)) for name in names[:_NAMED_CASES])
     return f"{shown} and {len(names) - _NAMED_CASES} more" if len(names) > _NAMED_CASES else shown
 
 
-def _link(name: str) -> str:
-    has_input = (CASES / name / "input.yaml").exists()
-    return f"[{name}]({_FOLDER}/{name}/{'input' if has_input else 'istio'}.yaml)"
+def _link(case: Case) -> str:
+    if case.overlay and not case.is_compared:
+        return f"[{case.name}](../{case.mesh}/README.md)"
+    return f"[{case.name}]({_FOLDER}/{case.name}/{'istio' if case.overlay else 'input'}.yaml)"

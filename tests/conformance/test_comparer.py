@@ -70,25 +70,28 @@ def test_a_case_without_recording_says_how_to_record_it(edited: Case) -> None:
         differences(edited)
 
 
-def test_an_overlay_without_recording_is_not_compared(tmp_path: Path) -> None:
-    """A contributor may have no cluster; a case with an input must be recorded."""
-    overlay = Case(tmp_path / "overlay-canary", "canary")
-    before = overlay.is_compared
-    overlay.folder.mkdir()
-    overlay.recorded.touch()
+@pytest.mark.parametrize("case", ["overlay-canary", "route-weights"])
+def test_a_case_without_recording_is_not_compared(case: str, tmp_path: Path) -> None:
+    """A contributor may have no cluster."""
+    new = Case(tmp_path / case)
+    before = new.is_compared
+    new.folder.mkdir()
+    new.recorded.touch()
 
-    assert (before, overlay.is_compared) == (False, True)
-    assert Case(tmp_path / "route-weights").is_compared
+    assert (before, new.is_compared) == (False, True)
 
 
-def test_the_page_lists_the_overlays_that_are_not_compared(tmp_path: Path) -> None:
+def test_the_page_lists_the_cases_that_are_not_compared(tmp_path: Path) -> None:
     """In a section that is replaced, and is not there if all are compared."""
-    overlays = [Case(tmp_path / f"overlay-{name}", name) for name in ("canary", "retry")]
+    overlay, new = Case(tmp_path / "overlay-canary", "canary"), Case(tmp_path / "route-new")
+    new.folder.mkdir()
+    new.input.write_text("# A new rule\n")
 
-    both = with_unrecorded("page\n", overlays)
+    both = with_unrecorded("page\n", [overlay, new])
 
-    assert "- [canary](../istio/overlays/canary/README.md)\n- [retry](" in both
-    assert "retry" not in with_unrecorded(both, overlays[:1])
+    assert "- [overlay-canary](../istio/overlays/canary/README.md): Canary: one in five" in both
+    assert "/route-new/input.yaml): A new rule\n" in both
+    assert "route-new" not in with_unrecorded(both, [overlay])
     assert with_unrecorded(both, []) == "page\n"
 
 

@@ -17,7 +17,6 @@ Manifests = list[Resource]
 FAIL, PASS, INCONCLUSIVE = "FAIL", "PASS", "INCONCLUSIVE"
 NOT_PASS = "not PASS"
 """For checks of time, which are open on a machine that is too busy."""
-EXIT_STATUS = {PASS: 0, FAIL: 1, INCONCLUSIVE: 3}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,7 @@
 """Every problem that localmesh can find in manifests.
 
 Each code has a section in docs/errors.md with the smallest manifest that causes it, which is a test case.
-To add a code, add it to the table of its range, add a file with its number to
-localmesh/tests/manifests/cases, and run `make golden`.
+docs/contributing/problem-code.md says how to add one.
 """
 
 from __future__ import annotations

@@ -38,15 +38,15 @@ def cannot_be_sent(explanation: Explanation) -> str:
 
 def samples_of(explanation: Explanation) -> int:
     """How many requests show all that can happen."""
-    return 1 if len({_outcome(outcome) for outcome in explanation.outcomes}) == 1 else SAMPLES
+    return 1 if len({outcome_text(outcome) for outcome in explanation.outcomes}) == 1 else SAMPLES
 
 
 def disagreements(
     explanation: Explanation, answers: Sequence[LiveAnswer], workload_of: WorkloadOf
 ) -> Iterator[str]:
     """What Envoy did differently, in a line each."""
-    explained = {_outcome(outcome): outcome.percent for outcome in explanation.outcomes}
-    seen = dict.fromkeys(_seen(answer, explained, workload_of) for answer in answers)
+    explained = {outcome_text(outcome): outcome.percent for outcome in explanation.outcomes}
+    seen = dict.fromkeys(seen_text(answer, explained, workload_of) for answer in answers)
     others = [outcome for outcome in seen if outcome not in explained]
     missing = [
         outcome
@@ -56,8 +56,8 @@ def disagreements(
     if others or missing:
         yield f"explained {listed(explained, 'or')}; Envoy: {listed(seen, 'or')}"
     for answer in answers:
-        own = _seen(answer, explained, workload_of)
-        arriving = [each for each in explanation.outcomes if _outcome(each) == own]
+        own = seen_text(answer, explained, workload_of)
+        arriving = [each for each in explanation.outcomes if outcome_text(each) == own]
         message = arriving[0].message if arriving else None
         if message is not None and answer.arrived is not None:
             differing = dict(_differing(message, answer.arrived))
@@ -68,7 +68,8 @@ def disagreements(
                 return
 
 
-def _outcome(outcome: Outcome) -> str:
+def outcome_text(outcome: Outcome) -> str:
+    """An outcome in words, by which it is compared."""
     if outcome.answer is None:
         return f"{_ARRIVAL} {outcome.namespace}/{outcome.workload}"
     return _answer(outcome.answer)
@@ -81,7 +82,7 @@ def _answer(answer: Answer) -> str:
     return f"{answer.status}" + (f" to {location}" if location else "")
 
 
-def _seen(answer: LiveAnswer, explained: Collection[str], workload_of: WorkloadOf) -> str:
+def seen_text(answer: LiveAnswer, explained: Collection[str], workload_of: WorkloadOf) -> str:
     """What happened; an application that does not name its pod is one of those that are explained."""
     if answer.pod:
         return f"{_ARRIVAL} {workload_of(answer.pod)}"

@@ -49,7 +49,7 @@ def test_help_lists_every_command_with_its_whole_line(capsys: pytest.CaptureFixt
     ("arguments", "message"),
     [
         (["delete"], "name what to delete: KIND NAME, or manifests with -f FILE or -k DIR"),
-        (["delete", "vs", "web", "-f", "a.yaml"], "name what to delete"),
+        (["delete", "vs", "web", "-f", "-"], "name what to delete"),
     ],
 )
 def test_delete_needs_names_or_manifests(

@@ -64,7 +64,8 @@ def test_files_are_one_mesh(folder: Path) -> None:
     assert problems(finished)["service.yaml"] == []
     (problem,) = problems(finished)["route.yaml"]
     assert problem["message"].startswith('"v1" is not a subset')
-    assert {key: value for key, value in problem.items() if key not in {"message", "fix"}} == {
+    assert problem["url"].endswith("/docs/errors.md#sm203")
+    assert {key: value for key, value in problem.items() if key not in {"message", "fix", "url"}} == {
         "severity": "warning",
         "code": "SM203",
         "kind": "VirtualService",
@@ -142,7 +143,7 @@ def test_sarif_names_rule_and_line(folder: Path) -> None:
     ("arguments", "message"),
     [
         ([], "no manifests: give a FILE, a DIR or -k DIR (a kustomization)"),
-        (["nope.yaml"], "nope.yaml does not exist"),
+        (["nope.yaml"], "Path 'nope.yaml' does not exist"),
         (["--each", "-k", "."], "--each validates files"),
         (["--each", "empty"], "no .yaml, .yml or .json files in empty"),
         (["-o", "xml", "route.yaml"], "'xml' is not one of"),

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from localmesh.explain import Request
+from localmesh.manifests import load
+from localmesh.route_tests.cases import Case
+from localmesh.route_tests.run import run_cases
 from localmesh.tests.route_tests.shop import outcome, write
 
 CASES = """
@@ -28,6 +33,7 @@ timeout: expected 1s
          observed 0s
 rule: VirtualService shop/books, spec.http[0].match[0]
       shop.yaml:81
+why:  localmesh explain GET http://books/ --from cart-v1 -H 'x-test: yes' -f shop.yaml
 case: a.test.yaml:7"""
 MISSING = """\
 coverage: 3 of 7 rules (42.8 %)
@@ -62,6 +68,33 @@ def test_a_line_for_each_case_and_differences_in_full(capsys: pytest.CaptureFixt
         "2 cases: 1 passed, 1 failed\n"
         "coverage: 3 of 7 rules (42.8 %)\n",
         "",
+    )
+
+
+def test_a_failure_says_what_did_not_match(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the rules before the chosen one, and of the policies that did not allow the request."""
+    (tmp_path / "b.test.yaml").write_text("""
+manifests: shop.yaml
+cases:
+  - from: cart-v1
+    request: {url: http://books/, headers: {x-test: "no"}}
+    expect: {route: test}
+  - from: cart-v1
+    request: {method: POST, url: http://cart/, jwt: {iss: me}}
+    expect: {status: 200}
+""")
+
+    _, out, _ = outcome(capsys, "b.test.yaml")
+
+    lines = [line.strip() for line in out.splitlines()]
+    assert 'not:  spec.http[0].match[0] "test": headers[x-test] is "no", expected exact "yes"' in lines
+    identity = "cluster.local/ns/shop/sa"
+    principal = f'principals is "{identity}/cart", expected "{identity}/books"'
+    assert f"deny: shop/cart, rule 0: {principal}" in lines
+    assert 'shop/cart, rule 1: methods is "POST", expected "GET"' in lines
+    assert (
+        """why:  localmesh explain POST http://cart/ --from cart-v1 --jwt '{"iss": "me"}' -f shop.yaml"""
+        in lines
     )
 
 
@@ -209,3 +242,19 @@ def test_a_file_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture
     assert status == 2
     assert "Path 'no.test.yaml' does not exist" in err
     assert outcome(capsys)[0] == 2
+
+
+def test_two_thousand_cases_take_less_than_a_second(tmp_path: Path) -> None:
+    """Of processor time, beside what the first case needs; 200 of them are run here."""
+    loaded = load(files=[tmp_path / "shop.yaml"])
+    expect = {"destination": "books", "weights": {"v1": 75, "v2": 25}, "timeout": "1.5s", "retries": 4}
+
+    def seconds(count: int) -> float:
+        requests = [Request.to(f"http://books/{number}", source="cart-v1") for number in range(count)]
+        cases = [Case("case", request, expect, "a.test.yaml", 1) for request in requests]
+        start = time.process_time()
+        run = run_cases(cases, loaded)
+        assert all(result.passed for result in run.results)
+        return time.process_time() - start
+
+    assert min(seconds(201) - seconds(1) for _ in range(3)) < 0.1

@@ -1,0 +1,390 @@
+"""An explanation as text for a terminal of any width, made from its JSON document."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from localmesh.explain.causes import seen_text
+from localmesh.problems.fields import listed
+
+Json = Mapping[str, Any]
+Line = tuple[str, str]
+"""A label, and what is said about it; an empty label continues the one before."""
+
+_ARRIVAL = "a request at "
+_LABEL_WIDTH = 11
+_NARROWEST = 40
+_FLAGS = {
+    "NR": "no route",
+    "NC": "no cluster",
+    "UH": "no healthy upstream",
+    "UC": "the upstream closed the connection",
+    "UF,URX": "the connection to the upstream failed",
+    "FI": "fault injected",
+}
+_ACCEPTS = {
+    "PERMISSIVE": "accepts mTLS and plain text (PERMISSIVE)",
+    "STRICT": "accepts mTLS only (STRICT)",
+    "DISABLE": "accepts plain text only (DISABLE)",
+}
+
+
+_LEVELS = {
+    "default": "default",
+    "host": "trafficPolicy of",
+    "port": "port level of",
+    "subset": "trafficPolicy of the subset in",
+    "subset port": "port level of the subset in",
+}
+_RULES = {
+    "default": "the default route of the Service, which takes every request",
+    "allow_any": "the mesh does not know the host: the request goes where DNS says (ALLOW_ANY)",
+    "block_all": "the mesh does not know the host, and requests may not leave it (REGISTRY_ONLY)",
+}
+
+
+def text(document: Json, width: int = 100) -> str:
+    """The lines of an explanation; only words longer than a line, such as paths of files, are longer."""
+    width = max(width, _NARROWEST)
+    request = document["request"]
+    parts = [_wrapped(f"{request['method']} {request['url']} from {request['from']}", width, "", "  ")]
+    parts.append(_block(_results(document), width))
+    if document.get("followed"):
+        parts.append(_block(_followed(document["followed"]), width))
+    if document["causes"]:
+        parts.append(_causes(document, width))
+    known: dict[tuple[Line, ...], int] = {}
+    for number, hop in enumerate(document["hops"], start=1):
+        lines = tuple(_hop(hop))
+        same = known.setdefault(lines, number)
+        head = f"{number}. {_title(hop)}{'' if same == number else f', as in {same}.'}"
+        title = _wrapped(head, width, "", "   ")
+        parts.append(title if same != number else f"{title}\n{_block(lines, width, indent='   ')}")
+    return "\n\n".join(parts)
+
+
+def _results(document: Json) -> Iterator[Line]:
+    """What can happen, with odds if it is not certain; the same answer of several proxies is one."""
+    odds: dict[tuple[str, str], float] = {}
+    proxies: dict[tuple[str, str], list[str]] = {}
+    for outcome in document["outcomes"]:
+        proxy, *said = _result(document, outcome)
+        key = said[0], said[1]
+        odds[key] = odds.get(key, 0.0) + outcome["percent"]
+        proxies.setdefault(key, [])
+        if proxy and proxy not in proxies[key]:
+            proxies[key].append(proxy)
+    for number, (key, percent) in enumerate(odds.items()):
+        what, why = key
+        share = "" if len(odds) == 1 else f"{percent:.3g} %: "
+        by = f" from {listed(proxies[key])}" if proxies[key] else ""
+        yield "result" if number == 0 else "", f"{share}{what}{by}{why}"
+
+
+def _followed(followed: Json) -> Iterator[Line]:
+    """What happened when the request was really sent, beside what was foretold."""
+    if followed["notSent"]:
+        yield "sent", f"no: {followed['notSent']}"
+        return
+    happened = f"answer {followed['status'] or 'none'}"
+    if followed["happened"].startswith(_ARRIVAL):
+        workload = followed["happened"].removeprefix(_ARRIVAL)
+        happened = f"reached {workload}, {happened}"
+    verdict = "as explained" if followed["agrees"] else f"not as explained: {followed['explained']}"
+    yield "sent", f"{happened} after {followed['seconds'] * 1000:.0f} ms; {verdict}"
+
+
+def _result(document: Json, outcome: Json) -> tuple[str, str, str]:
+    """An outcome: the proxy that answers, what it answers, and why."""
+    answer = outcome["answer"]
+    if answer is None:
+        if outcome["workload"]:
+            return "", f"{outcome['workload']}.{outcome['namespace']} answers", ""
+        return "", f"the request leaves the mesh ({outcome['cluster'] or 'by DNS'})", ""
+    location = answer["headers"].get("location")
+    to = f", location: {location}" if location else ""
+    return _proxy_name(document, answer["by"]), _status(answer), f"{to}; {answer['cause']}"
+
+
+def _status(answer: Json) -> str:
+    if answer["status"] is None:
+        return "the connection ends without an answer"
+    flag = answer["flag"]
+    return f"{answer['status']} {flag} ({_FLAGS[flag]})" if flag in _FLAGS else str(answer["status"])
+
+
+def _proxy_name(document: Json, name: str) -> str:
+    hop = next((hop for hop in document["hops"] if hop["proxy"] == name), None)
+    if hop is None or hop["kind"] == "direct":
+        return ""
+    return f"the gateway {hop['workload']}" if hop["kind"] == "gateway" else f"{hop['workload']}'s sidecar"
+
+
+def _title(hop: Json) -> str:
+    name = f"{hop['workload']}.{hop['namespace']}"
+    return {
+        "outbound": f"The sidecar of {name} sends the request",
+        "gateway": f"The gateway {name} takes the request",
+        "inbound": f"The sidecar of {name} gets the request",
+        "direct": f"{name}, which has no sidecar, sends the request without any route of the mesh",
+    }[hop["kind"]]
+
+
+def _hop(hop: Json) -> Iterator[Line]:
+    is_called = hop["kind"] in ("inbound", "gateway")
+    if is_called:
+        yield "request", f"{hop['request']['method']} {hop['request']['authority']}{hop['request']['path']}"
+        yield from _security(hop)
+    if hop["host"]:
+        yield from _host(hop["host"], hop["routing"])
+    if hop["routing"]:
+        yield from _routing(hop["routing"])
+    if hop["answer"]:
+        yield "answer", _status(hop["answer"])
+
+
+def _security(hop: Json) -> Iterator[Line]:
+    if hop["connection"]:
+        yield from _connection(hop["connection"])
+    if hop["tokens"]:
+        yield from _tokens(hop["tokens"])
+    if hop["authorization"]:
+        yield from _authorization(hop["authorization"])
+    elif hop["kind"] == "inbound" and hop["connection"]["accepted"] and not hop["answer"]:
+        yield "policies", "none applies: every caller may"
+    for other in hop["otherPolicies"]:
+        yield "", f"not {_object(other['place'])}: {other['reason']}{_at(other['place'])}"
+
+
+def _connection(connection: Json) -> Iterator[Line]:
+    policy = _object(connection["policy"]) if connection["policy"] else "the default of the mesh"
+    yield "TLS", f"{connection['tls']}; the port {_ACCEPTS[connection['accepts']]}, by {policy}"
+    if connection["accepted"]:
+        yield "caller", connection["client"] or "no identity: the connection is not mTLS"
+    else:
+        yield "", f"refused: {connection['reason']}"
+    yield "called", connection["server"]
+
+
+def _tokens(tokens: Json) -> Iterator[Line]:
+    issuers = listed(tokens["issuers"], "or")
+    if tokens["rejected"]:
+        yield "token", f"refused: {tokens['rejected']}; the issuer must be {issuers}"
+    elif tokens["claims"] is None:
+        yield "token", f"none, which RequestAuthentications let pass; the issuer would be {issuers}"
+    else:
+        yield "token", f"valid: {json.dumps(tokens['claims'])}"
+    for policy in tokens["policies"]:
+        yield "", _object(policy)
+
+
+def _authorization(authorization: Json) -> Iterator[Line]:
+    yield "policies", f"{'allowed' if authorization['allowed'] else 'denied'}: {authorization['reason']}"
+    for rule in authorization["rules"]:
+        yield "", _policy_rule(rule)
+
+
+def _policy_rule(rule: Json) -> str:
+    number = "no rules" if rule["index"] is None else f"rule {rule['index']}"
+    head = f"{rule['action']} {rule['policy']} {number}{' (dry run)' if rule['dryRun'] else ''}"
+    if rule["matched"]:
+        return f"{head} matches{_at(rule['place'])}"
+    if rule["failed"] is None:
+        return f"{head}: a policy without rules matches nothing{_at(rule['place'])}"
+    return f"{head}: {_condition(rule['failed'])}"
+
+
+def _condition(failed: Json) -> str:
+    return (
+        f"{failed['field']} {seen_text(failed['seen'])}, expected {failed['expected']}{_at(failed['place'])}"
+    )
+
+
+def _host(host: Json, routing: Json | None) -> Iterator[Line]:
+    if host["servers"]:
+        yield "host", f"{host['name']} is served by {_object(host['servers'][0])}{_at(host['servers'][0])}"
+    else:
+        service = f" is {host['service']}" if host["service"] else ""
+        yield "host", f"{host['name']}{service}{_at(host['servicePlace'])}"
+    if routing and not host["virtualServices"] and routing["rule"]:
+        yield "", "no VirtualService routes it"
+    for place in host["virtualServices"]:
+        yield "", f"routed by {_object(place)}{_at(place)}"
+    for other in host["others"]:
+        yield "", f"not {_object(other['place'])}: {other['reason']}{_at(other['place'])}"
+
+
+def _routing(routing: Json) -> Iterator[Line]:
+    for skipped in (*routing["absent"], *routing["skipped"]):
+        yield "not", f"{_rule_name(skipped)}: {_condition(skipped['failed'])}"
+    if routing["rule"]:
+        yield "rule", _rule(routing["rule"])
+    for shadowed in routing["shadowed"]:
+        yield "", f"{_rule_name(shadowed)} would match too, and is never asked{_at(shadowed['place'])}"
+    for number, destination in enumerate(routing["destinations"]):
+        yield "to" if number == 0 else "", _destination(destination)
+    if routing["rule"]:
+        yield from _actions(routing["actions"], bool(routing["destinations"]))
+    yield from _settings(routing["destinations"])
+
+
+def _rule_name(rule: Json) -> str:
+    if rule["index"] is None:
+        return str(rule["name"])
+    match = "" if rule["matchIndex"] is None else f".match[{rule['matchIndex']}]"
+    name = f' "{rule["name"]}"' if rule["name"] else ""
+    return f"http[{rule['index']}]{match}{name} of {rule['virtualService']}"
+
+
+def _rule(rule: Json) -> str:
+    if rule["index"] is None:
+        return _RULES.get(rule["name"], str(rule["name"]))
+    place = rule["place"]
+    is_root = place is None or _object(place) == f"VirtualService {rule['virtualService']}"
+    delegate = "" if is_root else f", delegated to {_object(place)}"
+    return f"{_rule_name(rule)}{delegate}: {_match(rule['match'])}{_at(place)}"
+
+
+def _match(match: Json) -> str:
+    conditions = [
+        f"{kind} {match[key]}" for key, kind in (("path", "path"), ("prefix", "prefix")) if key in match
+    ]
+    if "safeRegex" in match:
+        conditions = [f"regex {match['safeRegex']['regex']}"]
+    if conditions == ["prefix /"]:
+        conditions = []
+    conditions += [f"header {matcher['name']}" for matcher in match.get("headers", ())]
+    conditions += [f"parameter {matcher['name']}" for matcher in match.get("queryParameters", ())]
+    return listed(conditions) if conditions else "takes every request"
+
+
+def _destination(destination: Json) -> str:
+    subset = f" {destination['subset']}" if destination["subset"] else ""
+    share = "" if destination["percent"] == 100 else f"{destination['percent']:.4g} % "
+    if not destination["host"]:
+        return f"{share}{destination['cluster']}"
+    name = f"{share}{destination['host']}:{destination['port']}{subset}"
+    if not destination["exists"]:
+        return f"{name}: the proxy has no such cluster"
+    if destination["external"]:
+        return f"{name}, outside the mesh: {listed(destination['endpoints'])}"
+    headers = "".join(f"; {_header(change)}" for change in destination["headers"])
+    if not destination["pods"]:
+        return f"{name}: no pod is ready{headers}"
+    return f"{name}: {listed(destination['pods'])}{headers}"
+
+
+def _header(change: Json) -> str:
+    value = f": {change['value']}" if change["operation"] != "remove" else ""
+    return f"{change['operation']} {change['side']} header {change['name']}{value}"
+
+
+def _actions(actions: Json, calls: bool) -> Iterator[Line]:
+    places = actions["places"]
+    for fault in actions["faults"]:
+        what = f"delays by {fault['delay']}" if fault["delay"] else f"aborts with {fault['status']}"
+        yield "fault", f"{what}: {fault['percent']:.4g} % of the requests{_at(places.get('fault'))}"
+    if actions["rewritePath"]:
+        yield "rewrite", f"path: {actions['rewritePath']}{_at(places.get('rewrite'))}"
+    if actions["rewriteAuthority"]:
+        yield "rewrite", f"host: {actions['rewriteAuthority']}{_at(places.get('rewrite'))}"
+    for change in actions["headers"]:
+        yield "headers", f"{_header(change)}{_at(places.get('headers'))}"
+    for mirror in actions["mirrors"]:
+        yield "mirror", f"{mirror['percent']:.4g} % copied to {_destination(mirror['destination'])}"
+    if actions["cors"] is not None:
+        yield "CORS", f"{_cors(actions['cors'])}{_at(places.get('corsPolicy'))}"
+    for policy in actions["hashPolicy"]:
+        yield "hash", json.dumps(policy)
+    if calls:
+        yield "timeout", f"{actions['timeout'] or 'none'}{_at(places.get('timeout'))}"
+        yield "retries", _retries(actions["retries"], places.get("retries"))
+
+
+def _cors(cors: Json) -> str:
+    origins = [
+        next(str(value) for value in matcher.values()) for matcher in cors.get("allowOriginStringMatch", ())
+    ]
+    return f"allows the origins {listed(origins, 'or')}"
+
+
+def _retries(retries: Json | None, place: Json | None) -> str:
+    if retries is None:
+        return f"none{_at(place)}"
+    per_try = f", {retries['perTryTimeout']} each" if "perTryTimeout" in retries else ""
+    codes = [str(code) for code in retries.get("retriableStatusCodes", ())]
+    on = ", ".join([*filter(None, retries["retryOn"].split(",")), *codes])
+    default = "" if place else " (Istio's default)"
+    return f"{retries['numRetries']} on {on}{per_try}{default}{_at(place)}"
+
+
+def _settings(destinations: Sequence[Json]) -> Iterator[Line]:
+    """The settings of the clusters; once where all have the same."""
+    by_text: dict[str, list[str]] = {}
+    for destination in destinations:
+        for setting in destination["settings"]:
+            owner = f" {_object(setting['place'])}" if setting["place"] else ""
+            level = f"{_LEVELS[setting['level']]}{owner}"
+            said = f"{setting['name']}: {setting['value']} ({level}){_at(setting['place'])}"
+            by_text.setdefault(said, []).append(destination["subset"] or destination["host"])
+    for said, names in by_text.items():
+        only = "" if len(names) == len(destinations) else f"{listed(names)}: "
+        yield "cluster", f"{only}{said}"
+
+
+def _causes(document: Json, width: int) -> str:
+    """Why a proxy answers, or the request leaves the mesh; else warnings about what is on its way."""
+    is_served = all(outcome["workload"] and not outcome["answer"] for outcome in document["outcomes"])
+    lines: list[Line] = []
+    for cause in document["causes"]:
+        place = cause["place"]
+        code = f" ({cause['code']})" if cause["code"] else ""
+        where = f"{_object(place)} {place['field']}: " if place and cause["code"] else ""
+        label = "warning" if is_served else "because"
+        lines.append((label, f"{where}{cause['message']}{code}{_at(place)}"))
+        if cause["fix"]:
+            lines.append(("fix", cause["fix"]))
+    return _block(lines, width)
+
+
+def _object(place: Json) -> str:
+    return str(place["object"])
+
+
+def _at(place: Json | None) -> str:
+    """Where something is written: `  istio/base/virtualservice-logic.yaml:8`; nothing if it is in no file."""
+    if place is None or not place["file"]:
+        return ""
+    line = f":{place['line']}" if place["line"] else ""
+    return f"  [{place['file']}{line}]"
+
+
+def _block(lines: Iterable[Line], width: int, indent: str = "") -> str:
+    """Labels and what is said about them, wrapped beside the label, or below it where it is narrow."""
+    written: list[str] = []
+    last = ""
+    narrow = width < 70
+    for label, said in lines:
+        shown = "" if label == last else label
+        last = label or last
+        if narrow:
+            first = f"{indent}{f'{shown}: ' if shown else '  '}"
+            rest = f"{indent}    "
+        else:
+            first, rest = f"{indent}{shown:<{_LABEL_WIDTH}}", indent + " " * _LABEL_WIDTH
+        written.append(_wrapped(said, width, first, f"{rest}  "))
+    return "\n".join(written)
+
+
+def _wrapped(said: str, width: int, first: str, rest: str) -> str:
+    return textwrap.fill(
+        said,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

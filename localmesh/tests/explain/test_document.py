@@ -1,0 +1,52 @@
+"""The JSON form of explanations is what its schema says."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from localmesh.explain import Explainer, Request
+from localmesh.explain.document import document
+from localmesh.explain.text import text
+from localmesh.manifests import Locator, load
+from localmesh.tests.explain.broken_cases import CASES, FOLDER, head
+
+SCHEMA = json.loads((files("localmesh.explain") / "explanation.schema.json").read_text())
+
+
+def described(case: Path) -> dict[str, Any]:
+    words = head(case, "explain").split()
+    loaded = load(files=[FOLDER / "_shop.yaml", case])
+    explainer = Explainer.of(loaded.resources)
+    request = Request.to(words[0], source=words[-1] if "--from" in words else "outside")
+    return document(explainer, explainer.explain(request), Locator(loaded).place)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
+def test_a_document_is_valid(case: Path) -> None:
+    """Every field is described, and none is missing."""
+    jsonschema.validate(json.loads(json.dumps(described(case))), SCHEMA)
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("width", [20, 60, 100, 200])
+def test_lines_are_as_wide_as_the_terminal(width: int) -> None:
+    """Only a line with one long word, such as the path of a file, is wider."""
+    lines = text(described(FOLDER / "sidecar_hides_host.yaml"), width).splitlines()
+
+    wide = [line for line in lines if len(line) > max(width, 40)]
+    assert [line for line in wide if len(line.split()) > 2] == []
+
+
+def test_outcomes_add_up_to_all_requests() -> None:
+    for case in CASES:
+        total = sum(outcome["percent"] for outcome in described(case)["outcomes"])
+        assert total == pytest.approx(100)
