@@ -97,6 +97,27 @@ def test_no_route_is_a_difference(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert results(tmp_path, capsys, f"wantMatch: false, {unknown}, rewrite: {{uri: /c}}") == [True]
 
 
+def test_without_a_rule_the_answer_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a VirtualService without routes, as Istio leaves out those that delegate to nothing."""
+    routes = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: library}
+spec:
+  hosts: [library.example]
+  http: [{match: [{uri: {prefix: /loans}}], delegate: {name: none}}]
+"""
+    (tmp_path / "routes.yaml").write_text(routes)
+    (tmp_path / "cases.yaml").write_text(
+        f"testCases: [{{wantMatch: true, {LOANS}, delegate: {{name: none}}}}]"
+    )
+
+    _, out, _ = outcome(capsys, tmp_path / "cases.yaml", "-f", tmp_path / "routes.yaml")
+
+    assert "delegate: expected name: none\n" in out
+    assert "observed no rule; the request leaves the mesh\n" in out
+
+
 def test_all_combinations_are_cases(tmp_path: Path) -> None:
     """Of authorities, methods and URIs, in every document."""
     text = """
