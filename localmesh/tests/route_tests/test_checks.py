@@ -87,7 +87,7 @@ FIELDS = [
     (
         BOOKS,
         {"destination": "books", "weights": {"v1": 75, "v2": 25, "v3": 0}},
-        {"destination": "books", "weights": {"v1": 74, "v2": 25, "v3": 1}},
+        {"destination": "books", "weights": {"v3": 1, "v1": 74, "v2": 25}},
         "v1: 75, v2: 25",
     ),
     (BOOKS, {"mirror": {"cart": 50}}, {"mirror": {}}, "cart: 50"),

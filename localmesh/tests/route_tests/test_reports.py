@@ -153,7 +153,9 @@ spec:
 
     _, out, _ = outcome(capsys, "a.test.yaml", "-f", "delegate.yaml", "--coverage", "-o", "json")
 
-    missing = {(each["name"], each["field"]) for each in json.loads(out)["coverage"]["missing"]}
+    coverage = json.loads(out)["coverage"]
+    missing = {(each["name"], each["field"]) for each in coverage["missing"]}
+    assert coverage["rules"] == 8
     assert missing == {
         ("edge", "spec.http[0]"),
         ("books", "spec.http[1]"),
