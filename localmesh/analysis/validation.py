@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localmesh.analysis import analyze_manifests
+from localmesh.kustomize_build import KustomizeBuild
 from localmesh.manifests import load
 from localmesh.manifests.files import NAME_OF_STANDARD_INPUT, STANDARD_INPUT, manifest_files
 from localmesh.problems import ManifestError, Problem, Severity
@@ -36,7 +37,7 @@ class FileReport:
 
 
 def validate_together(
-    kustomizations: Sequence[Path] = (), files: Sequence[Path] = (), *, strict: bool = False
+    kustomizations: Sequence[Path | KustomizeBuild] = (), files: Sequence[Path] = (), *, strict: bool = False
 ) -> list[FileReport]:
     """The problems of one mesh made of all these manifests, grouped by the file that each problem names.
 
@@ -48,7 +49,8 @@ def validate_together(
     names = dict.fromkeys(NAME_OF_STANDARD_INPUT if name == STANDARD_INPUT else name for name in named)
     names |= dict.fromkeys(problem.place.file for problem in problems)
     if not problems:
-        names |= dict.fromkeys(str(path) for path in (*kustomizations, *files) if path.is_dir())
+        folders = [path for path in files if path.is_dir()]
+        names |= dict.fromkeys(map(str, (*kustomizations, *folders)))
     return [
         FileReport(name, tuple(problem for problem in problems if problem.place.file == name))
         for name in names
@@ -73,7 +75,9 @@ def _report(task: tuple[Path, bool]) -> FileReport:
     return FileReport(str(file), _problems((), (file,), strict=strict))
 
 
-def _problems(kustomizations: Sequence[Path], files: Sequence[Path], *, strict: bool) -> tuple[Problem, ...]:
+def _problems(
+    kustomizations: Sequence[Path | KustomizeBuild], files: Sequence[Path], *, strict: bool
+) -> tuple[Problem, ...]:
     try:
         warnings = analyze_manifests(load(kustomizations=kustomizations, files=files))
     except ManifestError as error:

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from localmesh import ISTIO_VERSION, __version__
+from localmesh import ENVOY_PACKAGE, ENVOY_VARIABLE, ISTIO_VERSION, __version__
 from localmesh.cli import INTERRUPTED
 from localmesh.errors import LocalmeshError
 
@@ -59,14 +59,12 @@ class _Commands(click.Group):
 
 def version_text() -> str:
     """The versions of localmesh, of the Istio that it behaves like, and of the Envoy that it runs."""
-    from localmesh.runtime.processes.envoy import BINARY_VARIABLE, PACKAGE
-
-    if binary := os.environ.get(BINARY_VARIABLE):
+    if binary := os.environ.get(ENVOY_VARIABLE):
         envoy = f"the Envoy {binary}"
     else:
         from importlib.metadata import version
 
-        envoy = f"Envoy {version(PACKAGE)}"
+        envoy = f"Envoy {version(ENVOY_PACKAGE)}"
     return f"localmesh {__version__}, as Istio {ISTIO_VERSION}, with {envoy}"
 
 

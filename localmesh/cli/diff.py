@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
     from localmesh.manifests import LoadResult
 
     Pair = tuple[LoadResult, LoadResult]
+    from localmesh.diff.sides import Side
 
 _FORMATS = ("text", "envoy", "json")
 _DIFFERENT = 1
 
 
 @click.command()
-@click.argument("sides", nargs=-1, metavar="[BEFORE AFTER]")
+@click.argument("sides", nargs=-1, metavar="[BEFORE] AFTER | --since REVISION PATH...")
+@click.option("--since", metavar="REVISION", help="Compare paths with what they were in a git revision.")
 @source_options
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the difference."
@@ -33,6 +37,7 @@ _DIFFERENT = 1
 def diff(
     *,
     sides: tuple[str, ...],
+    since: str | None,
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
     form: str,
@@ -41,13 +46,19 @@ def diff(
     """Show what a change of manifests changes for which proxy, without starting anything.
 
     BEFORE and AFTER are each a kustomization, a file, a folder of manifests, - for standard input, or one of
-    these in a git revision, such as HEAD~1:istio/overlays/canary. With -k or -f instead of them, or only one
-    of them, the running mesh is compared with what `apply` would make of it.
+    these in a git revision, such as HEAD~1:istio/overlays/canary. Without BEFORE, or with -k or -f, the
+    running mesh is compared with what `apply` would make of it.
 
     Exit status: 0 if there is no difference, 1 if there is one, 2 for wrong usage or input.
     """
+    given = Sources(kustomizations, files)
     try:
-        before, after = _sides(sides, Sources(kustomizations, files), state_folder)
+        if since is not None:
+            before, after = _since(since, [*map(Path, sides), *kustomizations, *files])
+        elif len(sides) + bool(given) == 1:
+            before, after = _applied(sides, given, state_folder)
+        else:
+            before, after = _both(sides, given)
     except LocalmeshError as error:
         error.exit_status = 2  # 1 means a difference, also if no mesh is running
         raise
@@ -59,25 +70,39 @@ def diff(
     return _DIFFERENT if difference else 0
 
 
-def _sides(sides: tuple[str, ...], given: Sources, state_folder: Path | None) -> Pair:
-    if len(sides) + bool(given) == 1:
-        return _applied(sides, given, state_folder)
+def _since(revision: str, paths: Sequence[Path]) -> Pair:
+    """Paths as they were in a revision, and as they are; one that does not exist is empty."""
+    from localmesh.diff.sides import load_paths, load_revision
+
+    if not paths:
+        raise click.UsageError("--since compares paths: name a kustomization, a file or a folder")
+    before, after = _at_once(
+        lambda: load_revision(revision, paths), lambda: load_paths(filter(Path.exists, paths))
+    )
+    if not (before.loaded.resources or after.loaded.resources):
+        names = ", ".join(map(str, paths))
+        raise click.UsageError(f"{names}: no manifests, neither now nor in revision {revision}")
+    return before.loaded, after.loaded
+
+
+def _both(sides: tuple[str, ...], given: Sources) -> Pair:
     if len(sides) != 2 or given:
         raise click.UsageError("give two of: kustomization, file, folder, REVISION:PATH; or one, or -k or -f")
-    return _both(*sides)
-
-
-def _both(before: str, after: str) -> Pair:
-    """Both sides; most of the time is that of kustomize, which runs for both at once."""
-    if before == after == "-":
+    if sides == ("-", "-"):
         raise click.UsageError("standard input can be only one of both")
     from localmesh.diff.sides import load_side
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        loads = [pool.submit(load_side, side) for side in (before, after)]
+    before, after = _at_once(*(partial(load_side, side) for side in sides))
+    return before.loaded, after.loaded
+
+
+def _at_once(*loads: Callable[[], Side]) -> list[Side]:
+    """Both sides; most of the time is that of kustomize, which runs for both at once."""
+    with ThreadPoolExecutor(max_workers=len(loads)) as pool:
+        running = [pool.submit(load) for load in loads]
         import localmesh.diff.meshes  # noqa: F401 - imported meanwhile
 
-        return loads[0].result().loaded, loads[1].result().loaded
+        return [load.result() for load in running]
 
 
 def _applied(sides: tuple[str, ...], given: Sources, state_folder: Path | None) -> Pair:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from localmesh.kustomize_build import KustomizeBuild
 
 if TYPE_CHECKING:
     from localmesh.manifests import LoadResult
@@ -31,12 +34,17 @@ class Sources:
         given = (("-k", self.kustomizations), ("-f", self.files))
         return tuple(word for option, paths in given for path in paths for word in (option, str(path)))
 
-    def load(self, *, strict: bool) -> LoadResult:
-        """Their objects. Prints warnings; with `strict` they are errors. Raises ManifestError."""
+    def load(self, *, strict: bool, meanwhile: Callable[[], object] = lambda: None) -> LoadResult:
+        """Their objects. Prints warnings; with `strict` they are errors. Raises ManifestError.
+
+        `meanwhile` is called while kustomize runs.
+        """
+        builds = [KustomizeBuild(directory) for directory in self.kustomizations]
+        meanwhile()
         from localmesh.analysis import analyze_manifests, refuse
         from localmesh.manifests import load
 
-        loaded = load(kustomizations=self.kustomizations, files=self.files)
+        loaded = load(kustomizations=builds, files=self.files)
         warnings = analyze_manifests(loaded)
         if strict:
             refuse(warnings)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localmesh.cli.options import PATH, kustomize_option, strict_option
+from localmesh.kustomize_build import KustomizeBuild
 
 if TYPE_CHECKING:
     from localmesh.analysis.validation import FileReport
@@ -32,15 +33,16 @@ def validate(
     All files together are one mesh, unless --each is given. Exit status: 0 if there are no errors, 1 if there
     are, 2 for wrong usage. Warnings are errors with --strict.
     """
+    _require(paths, kustomizations, each=each)
+    builds = list(map(KustomizeBuild, kustomizations))  # runs during the imports
     from localmesh.analysis.validation import validate_each, validate_together
 
-    _require(paths, kustomizations, each=each)
     if each:
         reports = list(validate_each(paths, strict=strict))
         if not reports:
             raise click.UsageError(f"no .yaml, .yml or .json files in {', '.join(map(str, paths))}")
     else:
-        reports = validate_together(kustomizations, paths, strict=strict)
+        reports = validate_together(builds, paths, strict=strict)
     click.echo(_formatter(form)(reports))
     return 1 if any(report.errors for report in reports) else 0
 

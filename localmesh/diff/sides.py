@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import LoadResult, load
 from localmesh.manifests.files import KUSTOMIZATION_NAMES, STANDARD_INPUT
-from localmesh.manifests.revisions import RevisionError, checked_out
+from localmesh.manifests.revisions import Checkout, RevisionError, checked_out
 from localmesh.problems import ManifestError
 
 
@@ -27,19 +28,41 @@ class Side:
 def load_side(text: str) -> Side:
     """The objects of a path, or of REVISION:PATH. Raises ManifestError, RevisionError, UnknownSideError."""
     if text == STANDARD_INPUT or Path(text).exists():
-        return _load(Path(text))
-    if ":" not in text:
+        return load_paths([Path(text)])
+    revision, colon, path = text.partition(":")
+    if not colon:
         raise UnknownSideError(
             f"{text} does not exist; name a kustomization, a file, a folder or REVISION:PATH"
         )
-    with checked_out(text) as checkout:
-        try:
-            return _load(checkout.path)
-        except ManifestError as error:
-            raise RevisionError(checkout.named(str(error))) from None
+    with checked_out(revision) as checkout:
+        return _loaded_from(checkout, [checkout.path(path)])
 
 
-def _load(path: Path) -> Side:
-    if path.is_dir() and any((path / name).exists() for name in KUSTOMIZATION_NAMES):
-        return Side(load(kustomizations=[path]), is_whole=True)
-    return Side(load(files=[path]), is_whole=False)
+def load_revision(revision: str, paths: Iterable[Path]) -> Side:
+    """The objects that paths of the working folder had in a revision; some may not have existed.
+
+    Raises ManifestError, RevisionError.
+    """
+    with checked_out(revision) as checkout:
+        counterparts = (checkout.counterpart(path) for path in paths)
+        return _loaded_from(checkout, [path for path in counterparts if path.exists()])
+
+
+def load_paths(paths: Iterable[Path]) -> Side:
+    """The objects of kustomizations, files and folders, as one mesh. Raises ManifestError."""
+    paths = list(paths)
+    kustomizations = [path for path in paths if _is_kustomization(path)]
+    files = [path for path in paths if path not in kustomizations]
+    loaded = load(kustomizations=kustomizations, files=files) if paths else LoadResult(())
+    return Side(loaded, is_whole=bool(kustomizations))
+
+
+def _loaded_from(checkout: Checkout, paths: list[Path]) -> Side:
+    try:
+        return load_paths(paths)
+    except ManifestError as error:
+        raise RevisionError(checkout.named(str(error))) from None
+
+
+def _is_kustomization(path: Path) -> bool:
+    return any((path / name).exists() for name in KUSTOMIZATION_NAMES)

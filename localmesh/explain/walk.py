@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from localmesh.catalog import Address, Pod, Proxy, ProxyKind
 from localmesh.explain.connections import connection_to, server_name_of
-from localmesh.explain.explanation import Answer, Connection, Hop, HopKind, Outcome, Routing
+from localmesh.explain.explanation import Answer, Connection, HeaderChange, Hop, HopKind, Outcome, Routing
 from localmesh.explain.inbound import Judgement, judge
 from localmesh.explain.outbound import Leg, Routed, route
 from localmesh.explain.paths import normalized
 from localmesh.explain.policy_filters import Inspected
 from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
+from localmesh.explain.route_actions import changed_headers
 from localmesh.explain.upstreams import CalledPods
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Walk:
         self.outcomes: list[Outcome] = []
         self._explainer = explainer
         self._request = request
+        self._changes: tuple[HeaderChange, ...] = ()
+        """What the proxies so far change about responses, the last first; not those of the leg at hand."""
 
     def leave(self, proxy: Proxy) -> None:
         """The request leaves a workload through its sidecar. Raises InvalidUrlError."""
@@ -130,12 +133,14 @@ class Walk:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(percent, Answer(503, "NC", cause, proxy.name), leg)
+            self._end(
+                percent, Answer(503, "NC", cause, proxy.name), leg._replace(response_changes=_of_empty(leg))
+            )
         elif destination.is_external:
             self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:
             cause = f"no pod is ready behind {destination.cluster}"
-            self._end(percent, Answer(503, "UH", cause, proxy.name), leg)
+            self._end(percent, Answer(503, "UH", cause, proxy.name, body="no healthy upstream"), leg)
         else:
             for called in leg.upstream.called:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
@@ -159,7 +164,9 @@ class Walk:
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
             scheme = "http" if called.socket is None else "https"
+            before, self._changes = self._changes, (*call.leg.response_changes, *self._changes)
             self._at_gateway(proxy, replace(message, scheme=scheme), target, call.percent)
+            self._changes = before
         else:
             self._at_sidecar(proxy, message, call)
 
@@ -200,6 +207,9 @@ class Walk:
         if not percent:
             return
         pod = called.first if called else None
+        changes = (*(leg.response_changes if leg else ()), *self._changes)
+        if answer is not None:
+            answer = replace(answer, headers=changed_headers(answer.headers, changes))
         self.outcomes.append(
             Outcome(
                 percent=percent,
@@ -209,9 +219,14 @@ class Walk:
                 pods=called.names if called else (),
                 answer=answer,
                 message=message if answer is None else None,
-                response_changes=leg.response_changes if leg else (),
+                response_changes=changes,
             )
         )
+
+
+def _of_empty(leg: Leg) -> tuple[HeaderChange, ...]:
+    """The changes to a response without a body: Envoy removes its type."""
+    return tuple(change for change in leg.response_changes if change.name.lower() != "content-type")
 
 
 def _hop(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localmesh.kinds import Status, kind_of
+from localmesh.kustomize_build import KustomizeBuild
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
     NAME_OF_STANDARD_INPUT,
@@ -27,7 +28,7 @@ from localmesh.problems.codes import syntax
 from localmesh.problems.problem import ManifestError, Place, Problem, by_place
 
 
-def load(*, kustomizations: Sequence[Path] = (), files: Sequence[Path] = ()) -> LoadResult:
+def load(*, kustomizations: Sequence[Path | KustomizeBuild] = (), files: Sequence[Path] = ()) -> LoadResult:
     """The objects of kustomizations and files. Raises ManifestError with every problem."""
     with uncollected():
         read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])

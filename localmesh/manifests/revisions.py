@@ -19,11 +19,32 @@ class RevisionError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """The files of a revision in a temporary `folder`, and the `path` in it that was asked for."""
+    """All files of a `revision` in a temporary `folder`; `top` is that of the repository."""
 
     revision: str
     folder: Path
-    path: Path
+    top: Path
+
+    def path(self, text: str) -> Path:
+        """A path that is written as in `git show REVISION:PATH`. Raises RevisionError if it is missing.
+
+        It starts at the top of the repository, or with ``./`` or ``../`` at the working folder.
+        """
+        if text.startswith(("./", "../")):
+            within = self.counterpart(Path(text))
+        else:
+            within = self.folder / os.path.normpath(text)
+        if not within.exists():
+            problem = f'revision {self.revision} has no "{text}"; name a path from {self.top}'
+            raise RevisionError(f"{self.revision}:{text}: {problem}")
+        return within
+
+    def counterpart(self, path: Path) -> Path:
+        """Where a path of the working folder is here, whether it exists or not. Raises RevisionError."""
+        absolute = path.resolve()
+        if not absolute.is_relative_to(self.top):
+            raise RevisionError(f"{path} is not in the repository {self.top}")
+        return self.folder / absolute.relative_to(self.top)
 
     def named(self, text: str) -> str:
         """A message about these files, with the revision in the place of the temporary folder."""
@@ -33,42 +54,30 @@ class Checkout:
 
 
 @contextmanager
-def checked_out(reference: str) -> Iterator[Checkout]:
-    """The files of ``REVISION:PATH``, removed at the end; nothing in the repository changes.
+def checked_out(revision: str) -> Iterator[Checkout]:
+    """The files of a revision, removed at the end; nothing in the repository changes.
 
-    PATH starts at the top of the repository, or with ``./`` at the working folder, as in `git show`. All
-    files of the revision are there, because a kustomization can use others. Raises RevisionError.
+    All of them, because a kustomization can use files anywhere. Raises RevisionError.
     """
-    revision, _, path = reference.partition(":")
-    top = Path(_git(reference, "rev-parse", "--show-toplevel").strip())
-    commit = _git(reference, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    within = os.path.normpath(_prefix(reference) / path if path.startswith(("./", "../")) else path)
+    top = Path(_git(revision, "rev-parse", "--show-toplevel").strip()).resolve()
+    commit = _git(revision, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     with tempfile.TemporaryDirectory(prefix="localmesh-revision-") as created:
         folder = Path(created).resolve()
-        # an index of its own: the user's is not touched
-        index = {"GIT_INDEX_FILE": str(folder / ".index")}
-        _git(reference, "-C", str(top), "read-tree", commit.strip(), **index)
-        _git(reference, "-C", str(top), "checkout-index", "--all", f"--prefix={folder}/", **index)
-        (folder / ".index").unlink()
-        if not (folder / within).exists():
-            raise RevisionError(f'{reference}: revision {revision} has no "{within}"; name a path from {top}')
-        yield Checkout(revision, folder, folder / within)
+        with tempfile.TemporaryDirectory(prefix="localmesh-index-") as other:
+            index = {"GIT_INDEX_FILE": str(Path(other, "index"))}  # the user's own is not touched
+            _git(revision, "-C", str(top), "read-tree", commit.strip(), **index)
+            _git(revision, "-C", str(top), "checkout-index", "--all", f"--prefix={folder}/", **index)
+        yield Checkout(revision, folder, top)
 
 
-def _prefix(reference: str) -> Path:
-    """The working folder within the repository."""
-    return Path(_git(reference, "rev-parse", "--show-prefix").strip())
-
-
-def _git(reference: str, *arguments: str, **environment: str) -> str:
+def _git(revision: str, *arguments: str, **environment: str) -> str:
     try:
         finished = subprocess.run(
             ["git", *arguments], env=os.environ | environment, capture_output=True, text=True, check=False
         )
     except OSError as error:
-        raise RevisionError(f"{reference}: git cannot be run: {error.strerror}") from None
+        raise RevisionError(f"{revision}: git cannot be run: {error.strerror}") from None
     if finished.returncode:
-        revision = reference.partition(":")[0]
         reason = finished.stderr.strip() or f'"{revision}" is not a revision of this repository'
-        raise RevisionError(f"{reference}: {reason.splitlines()[-1].removeprefix('fatal: ')}")
+        raise RevisionError(f"{revision}: {reason.splitlines()[-1].removeprefix('fatal: ')}")
     return finished.stdout

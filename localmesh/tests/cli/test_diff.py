@@ -72,6 +72,20 @@ def test_a_path_of_a_revision_can_start_at_the_working_folder(
     assert (status, capsys.readouterr().err) == (0, "")
 
 
+def test_several_paths_are_compared_with_what_they_were(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are one mesh; a file that did not exist then is empty there."""
+    (repository / "new.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: new}}\n")
+
+    status = run(["diff", "--since", "HEAD~1", "mesh", "new.yaml"])
+
+    output = capsys.readouterr().out
+    assert status == 1
+    assert "added    Namespace new" in output
+    assert "all requests: v1 80 % → 50 %, v2 20 % → 50 %" in output
+
+
 def test_programs_get_json(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each change has its workloads, its text, and the fields of Envoy's configuration."""
     run(["diff", "HEAD~1:mesh", "mesh", "-o", "json"])
@@ -107,7 +121,11 @@ def test_envoys_json_is_a_unified_diff(repository: Path, capsys: pytest.CaptureF
     [
         ([], "localmesh diff: error: give two of: kustomization, file, folder, REVISION:PATH"),
         (["mesh", "nowhere"], "nowhere does not exist; name a kustomization, a file, a folder"),
-        (["mesh", "no-tag:mesh"], 'no-tag:mesh: "no-tag" is not a revision of this repository'),
+        (["mesh", "no-tag:mesh"], 'no-tag: "no-tag" is not a revision of this repository'),
+        (["--since", "HEAD"], "localmesh diff: error: --since compares paths"),
+        (["--since", "HEAD", "nowhere"], "localmesh diff: error: nowhere: no manifests, neither now nor in"),
+        (["--since", "HEAD", "/etc"], "/etc is not in the repository"),
+        (["--since", "HEAD", "bad.yaml"], "HEAD:bad.yaml:7: error SM101: VirtualService shop/api"),
         (["HEAD:nowhere", "mesh"], 'HEAD:nowhere: revision HEAD has no "nowhere"; name a path from'),
         (["HEAD~1:bad.yaml", "mesh"], 'HEAD~1:bad.yaml: revision HEAD~1 has no "bad.yaml"'),
         (["HEAD:bad.yaml", "mesh"], "HEAD:bad.yaml:7: error SM101: VirtualService shop/api"),

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from localmesh.pytest_plugin.local_mesh import NotStartedError, running
+
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "ci"
-USES_THE_FIXTURE = "def test_it(localmesh):\n    pass\n"
 
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,25 +87,27 @@ def test_other_manifests_can_be_applied(localmesh, tmp_path):
 """
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "the fixture localmesh needs manifests: set `localmesh_manifests`"),
-        (["--localmesh-manifests", "bad.yaml"], "bad.yaml:1: error SM101: Service default/web"),
-    ],
-)
-def test_a_mesh_that_cannot_start_is_one_message(tmp_path: Path, arguments: list[str], message: str) -> None:
-    """Without a traceback: it says what to set, or what `localmesh up` says."""
-    (tmp_path / "test_it.py").write_text(USES_THE_FIXTURE)
-    (tmp_path / "bad.yaml").write_text(
-        "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {prots: [{port: 80}]}}\n"
-    )
+def test_without_manifests_the_fixture_says_how_to_name_them(tmp_path: Path) -> None:
+    """Without a traceback."""
+    (tmp_path / "test_it.py").write_text("def test_it(localmesh):\n    pass\n")
 
-    finished = run_pytest(tmp_path, *arguments)
+    finished = run_pytest(tmp_path)
 
     assert finished.returncode == 1
-    assert message in finished.stdout
+    assert "the fixture localmesh needs manifests: set `localmesh_manifests`" in finished.stdout
     assert "Traceback" not in finished.stdout
+
+
+def test_a_mesh_that_cannot_start_says_what_up_says(tmp_path: Path) -> None:
+    """The fixture fails with this message."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {prots: [{port: 80}]}}\n")
+
+    with (
+        pytest.raises(NotStartedError, match=r"bad\.yaml:1: error SM101: Service default/web"),
+        running([bad], tmp_path),
+    ):
+        pass
 
 
 def test_an_unused_plugin_imports_only_itself() -> None:

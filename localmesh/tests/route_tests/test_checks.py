@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from localmesh.manifests import load
+from localmesh.route_tests.checks import Difference
+from localmesh.route_tests.reading import read_case_files
+from localmesh.route_tests.run import run_cases
 from localmesh.tests.route_tests.shop import outcome, write
 
 BOOKS = {"from": "cart-v1", "request": "GET http://books/"}
@@ -100,26 +104,24 @@ FIELDS = [
 ]
 
 
-@pytest.mark.parametrize(("case", "right", "wrong", "observed"), FIELDS)
-def test_a_field_is_compared(
-    case: dict[str, object],
-    right: dict[str, object],
-    wrong: dict[str, object],
-    observed: str | None,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture(scope="module")
+def differences(tmp_path_factory: pytest.TempPathFactory) -> list[list[Difference]]:
+    """The differences of all cases, in their order: of each pair first the right one, then the wrong one."""
+    cases = [{**case, "expect": expect} for case, *both, _ in FIELDS for expect in both]
+    text = yaml.safe_dump({"manifests": "shop.yaml", "cases": cases}, sort_keys=False)
+    (file,) = read_case_files([write(tmp_path_factory.mktemp("checks"), text)])
+    run = run_cases(file.cases, load(files=file.manifests))
+    return [list(result.differences) for result in run.results]
+
+
+@pytest.mark.parametrize("number", range(len(FIELDS)), ids=[str(right) for _, right, _, _ in FIELDS])
+def test_a_field_is_compared(number: int, differences: list[list[Difference]]) -> None:
     """The first case passes, and the difference of the second names what is observed."""
-    cases = {"manifests": "shop.yaml", "cases": [{**case, "expect": right}, {**case, "expect": wrong}]}
-    file = write(tmp_path, yaml.safe_dump(cases, sort_keys=False))
+    *_, observed = FIELDS[number]
 
-    status, out, _ = outcome(capsys, file, "-o", "json")
-
-    passing, failing = json.loads(out)["cases"]
-    assert status == 1
-    assert passing["differences"] == []
-    assert len(failing["differences"]) == 1
-    assert observed in (None, failing["differences"][0]["observed"])
+    assert differences[2 * number] == []
+    (difference,) = differences[2 * number + 1]
+    assert observed in (None, difference.observed)
 
 
 def test_shares_that_are_not_expected_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
