@@ -49,17 +49,24 @@ def gateway_chain(listener: Json, message: Message) -> tuple[Json | None, str]:
 
     The server name is the one that the caller asks for (SNI): from outside, the host.
     """
-    is_secure, name = message.scheme == "https", message.server_name or message.host
-    chains = [chain for chain in listener["filterChains"] if ("transportSocket" in chain) == is_secure]
+    is_secure = message.scheme == "https"
+    name = (message.server_name or message.host) if is_secure else ""
     fitting = [
-        (specificity, chain) for chain in chains if (specificity := _specificity(chain, name)) is not None
+        (specificity, chain)
+        for chain in listener["filterChains"]
+        if (specificity := _specificity(chain, name)) is not None
     ]
     if not fitting:
-        others = "TLS" if not is_secure else "plain HTTP" if not chains else "TLS for other names"
         asked = f"TLS for {name}" if is_secure else "plain HTTP"
-        return None, f"this port of the gateway takes {others}, and not {asked}"
+        return None, f"this port of the gateway takes TLS for certain names only, and not {asked}"
     chain = max(fitting, key=lambda entry: entry[0])[1]
-    if is_secure and not message.identity and is_of_mesh(chain["transportSocket"]):
+    if not route_name_of(chain):
+        return chain, ""
+    socket = chain.get("transportSocket")
+    if is_secure != (socket is not None):
+        taken, asked = ("TLS", "plain HTTP") if socket else ("plain HTTP", "TLS")
+        return None, f"this port of the gateway takes {taken}, and not {asked}"
+    if is_of_mesh(socket) and not message.identity:
         return None, "this server takes mTLS of the mesh only, and the caller has no identity there"
     return chain, ""
 
@@ -75,9 +82,9 @@ def _specificity(chain: Json, name: str) -> int | None:
 
 
 def route_name_of(chain: Json) -> str:
-    """The route configuration of a filter chain."""
-    name: str = chain["filters"][-1]["typedConfig"]["rds"]["routeConfigName"]
-    return name
+    """The route configuration of a filter chain; "" if it forwards connections without reading them."""
+    settings = chain["filters"][-1]["typedConfig"]
+    return str((settings.get("rds") or {}).get("routeConfigName", ""))
 
 
 def server_name_of(socket: Json | None) -> str:
