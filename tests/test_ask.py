@@ -16,6 +16,7 @@ from tests.pages import Command, commands, difference
 
 PAGE = (ROOT / "docs" / "ask.md").read_text()
 TESTS = [command for command in commands(PAGE) if command.line.startswith(".venv/bin/localmesh test ")]
+DIFFERENCES = [command for command in commands(PAGE) if command.line.startswith(".venv/bin/localmesh diff ")]
 OFFLINE = [command for command in TESTS if "--live" not in command.line]
 
 pytestmark = pytest.mark.xdist_group("overlays")
@@ -33,6 +34,20 @@ def test_a_test_prints_what_the_page_shows(
 
     assert difference(command.shown, capsys.readouterr().out.splitlines()) == ""
     assert status == command.status
+
+
+@pytest.mark.parametrize("command", DIFFERENCES, ids=[command.line for command in DIFFERENCES])
+def test_a_difference_is_what_the_page_shows(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a terminal of 100 columns; the exit status is 1, as there is a difference."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    status = run(shlex.split(command.line)[1:])
+
+    assert difference(command.shown, capsys.readouterr().out.splitlines()) == ""
+    assert status == 1
 
 
 def test_the_example_is_from_the_file() -> None:

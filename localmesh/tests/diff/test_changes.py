@@ -271,3 +271,20 @@ def test_workloads_of_one_name_in_two_namespaces_are_told_apart() -> None:
     (change,) = difference(both + split(80, 20), both + split(50, 50)).changes
 
     assert change.proxies[0] == "web-v1.shop"
+
+
+def test_a_change_without_effect_is_a_change_of_the_object_only() -> None:
+    """A rule after one for all requests is never reached."""
+    result = difference(SHOP + routes(TO_V1), SHOP + routes(f"{TO_V1}\n{TO_V2}"))
+
+    assert result.changes == ()
+    assert [change.subject for change in result.objects] == ["VirtualService shop/api"]
+
+
+def test_a_policy_of_the_root_namespace_is_told_for_all() -> None:
+    """It selects no workload, and no namespace either."""
+    policy = istio("PeerAuthentication", "default", "mtls: {mode: STRICT}", "security")
+
+    changed = lines(SHOP, SHOP + policy.replace("namespace: shop", "namespace: istio-system"))
+
+    assert changed == [f"{SIDECARS} | incoming requests, port 8080 | mTLS: PERMISSIVE → STRICT"]
