@@ -12,6 +12,8 @@ GATEWAY_HTTPS_PORT ?=
 API_PORT ?=
 STATE ?=
 NAME =
+# Tests and meshes start Python again and again, which would compile all modules each time.
+unexport PYTHONDONTWRITEBYTECODE
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
 
 # `make prove canary` means `make prove SCENARIO=canary`: words after these targets name the scenario.
