@@ -13,6 +13,8 @@ API_PORT ?=
 STATE ?=
 NAME =
 BENCH ?=
+# Tests and meshes start Python again and again, which would compile all modules each time.
+unexport PYTHONDONTWRITEBYTECODE
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
 
 # `make prove canary` means `make prove SCENARIO=canary`: words after these targets name the scenario.

@@ -101,6 +101,7 @@ def _request(
 ) -> Request:
     """The imagined request. Raises click.UsageError, InvalidUrlError."""
     from localmesh.explain.request import Request
+    from localmesh.formats.hostnames import is_address
 
     if not 1 <= len(words) <= 2:
         raise click.UsageError("write [METHOD] URL, for example: GET http://web/path")
@@ -112,6 +113,8 @@ def _request(
             else f"; methods are {', '.join(_METHODS)}"
         )
         raise click.UsageError(f'"{method}" is not a method{hint}')
+    if source_ip is not None and not is_address(source_ip):
+        raise click.UsageError(f'--source-ip: "{source_ip}" is not an IP address')
     given = dict(map(_header, headers))
     claims = None
     if jwt is not None:

@@ -32,6 +32,13 @@ _ACCEPTS = {
 }
 
 
+_LEVELS = {
+    "default": "default",
+    "host": "trafficPolicy of",
+    "port": "port level of",
+    "subset": "trafficPolicy of the subset in",
+    "subset port": "port level of the subset in",
+}
 _RULES = {
     "default": "the default route of the Service, which takes every request",
     "allow_any": "the mesh does not know the host: the request goes where DNS says (ALLOW_ANY)",
@@ -197,8 +204,11 @@ def _condition(failed: Json) -> str:
 
 
 def _host(host: Json, routing: Json | None) -> Iterator[Line]:
-    owner = host["service"] or (_object(host["servers"][0]) if host["servers"] else "")
-    yield "host", f"{host['name']}{f' is {owner}' if owner else ''}{_at((host['servers'] or [None])[0])}"
+    if host["servers"]:
+        yield "host", f"{host['name']} is served by {_object(host['servers'][0])}{_at(host['servers'][0])}"
+    else:
+        service = f" is {host['service']}" if host["service"] else ""
+        yield "host", f"{host['name']}{service}{_at(host['servicePlace'])}"
     if routing and not host["virtualServices"] and routing["rule"]:
         yield "", "no VirtualService routes it"
     for place in host["virtualServices"]:
@@ -232,7 +242,10 @@ def _rule_name(rule: Json) -> str:
 def _rule(rule: Json) -> str:
     if rule["index"] is None:
         return _RULES.get(rule["name"], str(rule["name"]))
-    return f"{_rule_name(rule)}: {_match(rule['match'])}{_at(rule['place'])}"
+    place = rule["place"]
+    is_root = place is None or _object(place) == f"VirtualService {rule['virtualService']}"
+    delegate = "" if is_root else f", delegated to {_object(place)}"
+    return f"{_rule_name(rule)}{delegate}: {_match(rule['match'])}{_at(place)}"
 
 
 def _match(match: Json) -> str:
@@ -313,8 +326,9 @@ def _settings(destinations: Sequence[Json]) -> Iterator[Line]:
     by_text: dict[str, list[str]] = {}
     for destination in destinations:
         for setting in destination["settings"]:
-            owner = f" of {_object(setting['place'])}" if setting["place"] else ""
-            said = f"{setting['name']}: {setting['value']} ({setting['level']}{owner}){_at(setting['place'])}"
+            owner = f" {_object(setting['place'])}" if setting["place"] else ""
+            level = f"{_LEVELS[setting['level']]}{owner}"
+            said = f"{setting['name']}: {setting['value']} ({level}){_at(setting['place'])}"
             by_text.setdefault(said, []).append(destination["subset"] or destination["host"])
     for said, names in by_text.items():
         only = "" if len(names) == len(destinations) else f"{listed(names)}: "

@@ -6,6 +6,8 @@ A provider looks for tokens in its places and verifies all that it finds there; 
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -202,10 +204,15 @@ def _without_parameter(path: str, name: str) -> str:
 
 
 def _claim_text(claims: Json, name: str) -> str:
-    """A claim as the value of a header; "" if it has no such form. Dots lead into objects."""
+    """A claim as the value of a header, lists and objects as JSON in base64; "" if there is none.
+
+    Dots in the name lead into objects.
+    """
     value: Any = claims
     for key in [name] if name in claims else name.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
+    if isinstance(value, list | dict):
+        return base64.b64encode(json.dumps(value, separators=(",", ":")).encode()).decode()
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, str | int) else ""

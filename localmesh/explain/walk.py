@@ -6,18 +6,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from localmesh.catalog import Address, Pod, Proxy, ProxyKind
-from localmesh.explain.connections import connection_to, server_name_of
-from localmesh.explain.explanation import Answer, Connection, Hop, HopKind, Outcome, Routing
+from localmesh.explain.connections import (
+    connection_to,
+    gateway_chain,
+    is_of_mesh,
+    route_name_of,
+    server_name_of,
+)
+from localmesh.explain.explanation import Answer, Connection, HeaderChange, Hop, HopKind, Outcome, Routing
 from localmesh.explain.inbound import Judgement, judge
-from localmesh.explain.outbound import Leg, Routed, route
+from localmesh.explain.outbound import Leg, Routed, forwarded, route
 from localmesh.explain.paths import normalized
 from localmesh.explain.policy_filters import Inspected
 from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
+from localmesh.explain.route_actions import changed_headers
 from localmesh.explain.upstreams import CalledPods
 
 if TYPE_CHECKING:
     from localmesh.explain.explainer import Explainer
-    from localmesh.explain.prepared import PreparedProxy
 
 UNKNOWN_ADDRESS = "203.0.113.1"
 """The address of a client outside whose address is not known: one of those that are for documentation."""
@@ -45,6 +51,8 @@ class Walk:
         self.outcomes: list[Outcome] = []
         self._explainer = explainer
         self._request = request
+        self._changes: tuple[HeaderChange, ...] = ()
+        """What the proxies so far change about responses, the last first; not those of the leg at hand."""
 
     def leave(self, proxy: Proxy) -> None:
         """The request leaves a workload through its sidecar. Raises InvalidUrlError."""
@@ -101,15 +109,39 @@ class Walk:
         message = _forwarded(message)
         prepared = self._explainer.prepared(proxy)
         listen = proxy.listen[target]
+        chain, reason = gateway_chain(prepared.listeners[listener], message)
+        if chain is None:
+            answer = Answer(None, "", reason, proxy.name)
+            self.hops.append(replace(_hop(HopKind.GATEWAY, proxy, message, listener), answer=answer))
+            self._end(percent, answer)
+            return
+        name = route_name_of(chain)
+        if not name:
+            self._pass_on(proxy, message, forwarded(prepared, chain, message), percent)
+            return
         judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
             self._end(percent, self.hops[-1].answer)
             return
-        routed = route(prepared, _table_at(prepared, listener, message), message, judgement.message)
+        routed = route(prepared, name, message, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
+
+    def _pass_on(self, proxy: Proxy, message: Message, routed: Routed, percent: float) -> None:
+        """A gateway forwards the connection as it is: what is in it is between the client and the pods."""
+        self.hops.append(_hop(HopKind.GATEWAY, proxy, message, "", routed=routed))
+        for leg in routed.legs:
+            own = percent * leg.destination.percent / 100
+            if not leg.destination.exists or not leg.destination.endpoints:
+                cause = f"nothing is ready behind {leg.destination.cluster}"
+                self._end(own, Answer(None, "UH" if leg.destination.exists else "NC", cause, proxy.name), leg)
+            elif leg.destination.is_external:
+                self._end(own, None, leg, message=message)
+            for called in leg.upstream.called:
+                share = len(called.names) / len(leg.destination.pods)
+                self._end(own * share, None, leg, called, message)
 
     def _send(self, proxy: Proxy, routed: Routed, percent: float) -> None:
         """What can happen after a route: aborts, its answer, or a call of each destination."""
@@ -130,12 +162,14 @@ class Walk:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(percent, Answer(503, "NC", cause, proxy.name), leg)
+            self._end(
+                percent, Answer(503, "NC", cause, proxy.name), leg._replace(response_changes=_of_empty(leg))
+            )
         elif destination.is_external:
             self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:
             cause = f"no pod is ready behind {destination.cluster}"
-            self._end(percent, Answer(503, "UH", cause, proxy.name), leg)
+            self._end(percent, Answer(503, "UH", cause, proxy.name, body="no healthy upstream"), leg)
         else:
             for called in leg.upstream.called:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
@@ -144,7 +178,7 @@ class Walk:
         message = replace(
             leg.message,
             path=normalized(leg.message.path),
-            identity=caller.identity if called.socket is not None else "",
+            identity=caller.identity if is_of_mesh(called.socket) else "",
             server_name=server_name_of(called.socket),
             address=self._explainer.address_of(caller) or leg.message.address,
         )
@@ -159,7 +193,9 @@ class Walk:
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
             scheme = "http" if called.socket is None else "https"
+            before, self._changes = self._changes, (*call.leg.response_changes, *self._changes)
             self._at_gateway(proxy, replace(message, scheme=scheme), target, call.percent)
+            self._changes = before
         else:
             self._at_sidecar(proxy, message, call)
 
@@ -200,6 +236,9 @@ class Walk:
         if not percent:
             return
         pod = called.first if called else None
+        changes = (*(leg.response_changes if leg else ()), *self._changes)
+        if answer is not None:
+            answer = replace(answer, headers=changed_headers(answer.headers, changes))
         self.outcomes.append(
             Outcome(
                 percent=percent,
@@ -209,9 +248,14 @@ class Walk:
                 pods=called.names if called else (),
                 answer=answer,
                 message=message if answer is None else None,
-                response_changes=leg.response_changes if leg else (),
+                response_changes=changes,
             )
         )
+
+
+def _of_empty(leg: Leg) -> tuple[HeaderChange, ...]:
+    """The changes to a response without a body: Envoy removes its type."""
+    return tuple(change for change in leg.response_changes if change.name.lower() != "content-type")
 
 
 def _hop(
@@ -244,19 +288,6 @@ def _judged(hop: Hop, judgement: Judgement) -> Hop:
         return hop
     answer = replace(answer, by=hop.proxy) if answer else hop.answer
     return replace(hop, tokens=tokens, authorization=authorization, answer=answer)
-
-
-def _table_at(prepared: PreparedProxy, listener: str, message: Message) -> str:
-    """The route configuration of the filter chain of a gateway that takes a request."""
-    name = f"http.{listener.rpartition('_')[2]}"
-    for chain in prepared.listeners[listener]["filterChains"]:
-        names = (chain.get("filterChainMatch") or {}).get("serverNames")
-        if ("transportSocket" in chain) == (message.scheme == "https") and (
-            not names or message.host in names
-        ):
-            name = chain["filters"][0]["typedConfig"]["rds"]["routeConfigName"]
-            break
-    return name
 
 
 def _forwarded(message: Message) -> Message:

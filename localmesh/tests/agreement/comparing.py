@@ -32,6 +32,11 @@ def disagreements(explanation: Explanation, asked: Asked, answer: Answer, worklo
     return min(found, key=len, default=["no outcome is predicted"])
 
 
+def is_predicted(explanation: Explanation) -> bool:
+    """Whether explain says what answers: hosts outside the mesh may answer anything."""
+    return all(outcome.answer is not None or outcome.workload for outcome in explanation.outcomes)
+
+
 def _differences(outcome: Outcome, asked: Asked, answer: Answer, workload: str) -> Iterator[str]:
     if outcome.answer is None and not outcome.workload:
         return  # what an application outside the mesh answers is not predicted

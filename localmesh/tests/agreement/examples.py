@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from localmesh.explain import OUTSIDE
 from localmesh.tests.agreement.asking import Asked
+from localmesh.tests.agreement.naming import Named, named
 from localmesh.tests.agreement.policies import (
     AUDIENCE,
     OTHER_ISSUER,
@@ -21,8 +22,10 @@ from localmesh.tests.agreement.routing import (
     SUBSETS,
     delegates,
     destination_rules,
+    detours,
     edges,
     service_entries,
+    services,
     virtual_services,
 )
 from localmesh.tests.agreement.values import (
@@ -34,7 +37,6 @@ from localmesh.tests.agreement.values import (
     PATHS,
     PORTS,
     QUERIES,
-    REGEXES,
     VALUES,
     near,
 )
@@ -58,12 +60,14 @@ def _often(strategy: st.SearchStrategy[Json], counts: tuple[int, ...]) -> st.Sea
 
 meshes: st.SearchStrategy[tuple[Json, ...]] = st.tuples(
     _often(virtual_services(), (1, 2, 3)),
+    _often(detours(), (0, 0, 0, 0, 1)),
     _often(delegates(), (0, 0, 1)),
+    _often(services(), (0, 0, 1)),
     _often(destination_rules(), (0, 1, 2)),
     _often(edges(), (0, 1, 1, 2)),
     _often(service_entries(), (0, 1)),
     _often(sidecars(), (0, 0, 0, 1)),
-    _often(authorization_policies(), (0, 0, 1, 2)),
+    _often(authorization_policies(), (0, 1, 1, 2)),
     _often(request_authentications(), (0, 0, 1, 2)),
     _often(peer_authentications(), (0, 0, 1)),
     st.sampled_from([SUBSETS, SUBSETS, SUBSETS, []]),
@@ -81,37 +85,35 @@ def examples(count: int) -> st.SearchStrategy[Example]:
 
 def requests(objects: Iterable[Json]) -> st.SearchStrategy[Asked]:
     """Requests that are made of what the objects name, or almost of that."""
-    paths, values = _named(objects)
-    return _requests(
-        tuple(dict.fromkeys((*paths, *PATHS))),
-        tuple(dict.fromkeys((*values, *VALUES))),
-        tuple(_gateway_ports(objects)),
-    )
+    objects = tuple(objects)
+    return _requests(named(objects), sorted(_gateway_ports(objects)))
 
 
 @st.composite
-def _requests(
-    draw: st.DrawFn, paths: tuple[str, ...], values: tuple[str, ...], ports: tuple[int, ...]
-) -> Asked:
+def _requests(draw: st.DrawFn, rules: Named, ports: list[int]) -> Asked:
     sender = draw(st.sampled_from(SENDERS))
-    hosts = GATEWAY_HOSTS if sender == OUTSIDE else (*MESH_HOSTS, *MESH_HOSTS, "api.example.com")
-    headers = draw(
-        st.dictionaries(
-            st.sampled_from((*HEADERS, "x-other", "x-set", "End-User")),
-            st.sampled_from(values).flatmap(near),
-            max_size=2,
-        )
-    )
-    sent = (*headers.items(), *draw(_origins), *draw(_tokens()))
-    path = draw(st.sampled_from(paths).flatmap(near))
+    hosts = (*GATEWAY_HOSTS, *rules.gateway_hosts * 4) if sender == OUTSIDE else rules.mesh_hosts * 4
+    path = draw(st.sampled_from((*PATHS, *rules.paths * 3)).flatmap(near))
+    tokens, query = draw(_tokens(rules))
+    query = query or draw(st.sampled_from((*QUERIES, *rules.queries * 3)))
+    sent = (*draw(st.lists(_headers(rules), max_size=2)), *draw(_origins), *tokens)
     return Asked(
         sender=sender,
-        authority=draw(st.sampled_from(hosts)) + draw(st.sampled_from(PORTS)),
-        path=(path if path.startswith("/") else f"/{path}") + draw(st.sampled_from(QUERIES)),
+        authority=draw(st.sampled_from((*hosts, *MESH_HOSTS))) + draw(st.sampled_from(PORTS)),
+        path=(path if path.startswith("/") else f"/{path}") + query,
         method=draw(st.sampled_from(("GET", "GET", *METHODS))),
         headers=tuple({name.lower(): (name, value) for name, value in sent}.values()),
         port=draw(st.sampled_from(ports)),
     )
+
+
+def _headers(rules: Named) -> st.SearchStrategy[tuple[str, str]]:
+    """Mostly a header that a rule names with a value that it names, or almost that value."""
+    others = st.tuples(st.sampled_from((*HEADERS, "x-other", "End-User")), st.sampled_from(VALUES))
+    if not rules.headers:
+        return others
+    pairs = st.sampled_from(rules.headers).flatmap(lambda pair: st.tuples(st.just(pair[0]), near(pair[1])))
+    return st.one_of(pairs, pairs, others)
 
 
 _preflight = ("access-control-request-method", "GET")
@@ -120,29 +122,39 @@ _origins = st.sampled_from(
 )
 
 
+_PLACES = (
+    *(("header", "authorization", prefix) for prefix in ("Bearer ", "bearer ", "")),
+    ("header", "x-token", "Token "),
+    ("cookie", "token", ""),
+)
+
+
 @st.composite
-def _tokens(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
-    """Headers with a token, mostly none."""
-    kind = draw(st.sampled_from(["", "", "", "good", "good", "bad"]))
+def _tokens(draw: st.DrawFn, rules: Named) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Headers and a query with a token, mostly none, or one where a rule looks for it."""
+    kind = draw(st.sampled_from(["", "good", "good", "bad"] if rules.places else ["", "", "", "good", "bad"]))
     if not kind:
-        return ()
+        return (), ""
     signed = _signed(draw)
     if kind == "bad":
         signed = draw(st.sampled_from(["not.a.token", f"{signed[:-8]}AAAAAAAA", ""]))
-    place = draw(st.sampled_from(["authorization", "authorization", "x-token"]))
-    scheme = draw(st.sampled_from(["Bearer ", "Bearer ", "bearer ", "Token ", ""]))
-    return ((place, f"{scheme}{signed}"),)
+    place, name, prefix = draw(st.sampled_from((*_PLACES, *rules.places * 8)))
+    if place == "parameter":
+        return (), f"?a=b&{name}={signed}"
+    if place == "cookie":
+        return (("cookie", f"a=b; {name}={signed}"),), ""
+    return ((name, f"{prefix}{signed}"),), ""
 
 
 def _signed(draw: st.DrawFn) -> str:
     group: Any = draw(st.sampled_from([*GROUPS, list(GROUPS), "admin"]))
-    claims: dict[str, Any] = {"group": group, "nested": {"group": group}}
+    claims: dict[str, Any] = {"group": group, "nested": {"group": group}, "scope": "read write"}
     if draw(st.booleans()):
         claims["aud"] = draw(st.sampled_from([AUDIENCE, ["x", AUDIENCE], "nobody"]))
     if draw(st.booleans()):
         claims["azp"] = "client"
     claims["iss"] = draw(st.sampled_from([ISSUER, ISSUER, OTHER_ISSUER]))
-    claims["exp"] = draw(st.sampled_from([4_000_000_000, 4_000_000_000, 1_000_000_000]))
+    claims["exp"] = draw(st.sampled_from([4_000_000_000] * 5 + [1_000_000_000]))
     return token(**claims)
 
 
@@ -150,29 +162,3 @@ def _gateway_ports(objects: Iterable[Json]) -> set[int]:
     """The ports at which the Gateways of a mesh have servers."""
     gateways = [item for item in objects if item["kind"] == "Gateway"]
     return {server["port"]["number"] for item in gateways for server in item["spec"]["servers"]}
-
-
-def _named(objects: Iterable[Json]) -> tuple[list[str], list[str]]:
-    """The paths and the other values that conditions of the objects name."""
-    paths: list[str] = []
-    values: list[str] = []
-    for text in (text for item in objects for text in _texts(item["spec"])):
-        if text in REGEXES:
-            (paths if "/" in text else values).extend(REGEXES[text])
-        elif text.startswith("/"):
-            paths.append(text.replace("*", "b").replace("{", "").replace("}", ""))
-        elif len(text) < 12:
-            values.append(text)
-    return paths, values
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, below in value.items():
-            if name not in ("hosts", "host", "gateways", "labels"):
-                yield from _texts(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _texts(below)

@@ -40,7 +40,9 @@ matches = some_of(
     uri=uri_matches,
     ignoreUriCase=st.booleans(),
     headers=st.dictionaries(_names, st.one_of(string_matches, _present), min_size=1, max_size=2),
-    withoutHeaders=st.dictionaries(_names, st.one_of(string_matches, _present), min_size=1, max_size=1),
+    withoutHeaders=st.dictionaries(
+        _names, st.one_of(string_matches, _present, st.just({"regex": "*"})), min_size=1, max_size=1
+    ),
     queryParams=st.dictionaries(st.sampled_from(["page", "a"]), _query, min_size=1, max_size=1),
     method=st.sampled_from([{"exact": "GET"}, {"exact": "POST"}, {"prefix": "P"}, {"regex": "GET|PUT"}]),
     authority=st.sampled_from(
@@ -60,14 +62,14 @@ def _some_matches(draw: st.DrawFn) -> list[Json]:
     """One or two matches of few conditions each: those of many match nothing."""
     chosen = draw(st.lists(matches, min_size=1, max_size=2))
     for match in chosen:
-        for name in list(match)[:-2]:
-            if name != "uri" and draw(st.booleans()):
-                del match[name]
+        names = draw(st.permutations(sorted(match)))
+        for name in names[draw(st.sampled_from((1, 1, 2, 3))) :]:
+            del match[name]
     return [match or {"uri": {"prefix": "/a"}} for match in chosen]
 
 
 _header_values = st.sampled_from(
-    ["set", "b c", "100%%", "%REQ(:METHOD)%", "%REQ(end-user)%", "%REQ(x-none)%x"]
+    ["set", "b c", "100%%", "%REQ(:METHOD)%", "%REQ(x-group)%", "%REQ(x-none)%x"]
 )
 _operations = some_of(
     set=st.dictionaries(st.sampled_from(["x-set", "end-user", "X-Group"]), _header_values, max_size=2),
@@ -143,7 +145,7 @@ _extras = some_of(
 def routes(draw: st.DrawFn, *, delegating: bool, last: bool) -> Json:
     """A route of any kind; most of the last ones have no match."""
     route: Json = {}
-    if not (last and draw(st.booleans())):
+    if not (last and draw(st.sampled_from((True, True, False)))):
         route["match"] = draw(_some_matches())
     if draw(st.booleans()):
         route["name"] = draw(st.sampled_from(["one", "two"]))
@@ -167,7 +169,8 @@ def _few(draw: st.DrawFn, fields: Json) -> Json:
 @st.composite
 def _weighted(draw: st.DrawFn) -> list[Json]:
     targets = draw(st.lists(destinations, min_size=1, max_size=2))
-    headers = [draw(some_of(headers=header_operations)) if draw(rarely) else {} for _ in targets]
+    changing = draw(st.sampled_from((False, False, True)))
+    headers = [draw(some_of(headers=header_operations)) if changing else {} for _ in targets]
     if len(targets) == 1:
         return [{"destination": targets[0], **headers[0]}]
     weights = draw(_shares)
@@ -193,8 +196,8 @@ gateways = st.sampled_from([["mesh"], ["mesh", _EDGE], ["mesh", _EDGE], [_EDGE],
 
 @st.composite
 def virtual_services(draw: st.DrawFn) -> Json:
-    """A VirtualService of up to three routes, for the mesh, the gateway or both."""
-    count = draw(st.integers(1, 3))
+    """A VirtualService of up to four routes, for the mesh, the gateway or both."""
+    count = draw(st.sampled_from((1, 2, 3, 4)))
     spec = {
         "hosts": draw(virtual_service_hosts),
         "gateways": draw(gateways),
@@ -262,23 +265,68 @@ def edges(draw: st.DrawFn) -> Json:
     return manifest(NETWORKING, "Gateway", namespace, name, spec=spec)
 
 
+_INSIDE = st.sampled_from(["y.a.svc.cluster.local", "x.a.svc.cluster.local"]).map(
+    lambda address: {"resolution": "DNS", "endpoints": [{"address": address, "ports": {"http": 80}}]}
+)
+_SELECTED = st.sampled_from([{"app": "x"}, {"app": "y"}, {"app": "x", "version": "v2"}]).map(
+    lambda labels: {"resolution": "STATIC", "workloadSelector": {"labels": labels}}
+)
+_LOOKED_UP = st.just({"resolution": "NONE"})
+
+
 @st.composite
 def service_entries(draw: st.DrawFn) -> Json:
     """An external host that pods of the mesh stand in for, or one that the mesh must look up."""
-    inside = draw(st.sampled_from([True, True, False]))
-    hosts = draw(st.sampled_from([["api.example.com"], ["api.example.com", "www.example.com"]]))
-    number = draw(st.sampled_from([80, 8080]))
+    endpoints = draw(st.one_of(_INSIDE, _SELECTED, _LOOKED_UP))
+    port = {"number": draw(st.sampled_from([80, 8080])), "name": "http", "protocol": "HTTP"}
+    if "workloadSelector" in endpoints:
+        port["targetPort"] = 8080
     spec: Json = {
-        "hosts": hosts,
-        "location": "MESH_EXTERNAL",
-        "ports": [{"number": number, "name": "http", "protocol": "HTTP"}],
-        "resolution": "DNS" if inside else "NONE",
+        "hosts": draw(st.sampled_from([["api.example.com"], ["api.example.com", "www.example.com"]])),
+        "location": draw(st.sampled_from(["MESH_EXTERNAL", "MESH_INTERNAL"])),
+        "ports": [port],
+        **endpoints,
+        **(draw(some_of(exportTo=export_to)) if draw(rarely) else {}),
     }
-    if inside:
-        address = draw(st.sampled_from(["y.a.svc.cluster.local", "x.a.svc.cluster.local"]))
-        spec["endpoints"] = [{"address": address, "ports": {"http": 80}}]
-    if draw(rarely):
-        spec |= draw(some_of(exportTo=export_to))
     return manifest(
         NETWORKING, "ServiceEntry", draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from("ef")), spec=spec
     )
+
+
+@st.composite
+def services(draw: st.DrawFn) -> Json:
+    """Another Service for the same pods, with ports of several protocols."""
+    ports = draw(
+        st.sampled_from(
+            [
+                [("http", 80)],
+                [("any", 8080)],
+                [("tcp", 9090), ("http", 80)],
+                [("http-a", 80), ("http-b", 9090)],
+            ]
+        )
+    )
+    exported = draw(st.sampled_from(["", "", "*", ".", "a", "b"]))
+    entries = [{"name": name, "port": number, "targetPort": 8080} for name, number in ports]
+    annotations = {"networking.istio.io/exportTo": exported} if exported else {}
+    spec = {"selector": {"app": draw(st.sampled_from("xy"))}, "ports": entries}
+    return manifest(
+        *("v1", "Service", draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(["z", "z", "y"]))),
+        metadata={"annotations": annotations},
+        spec=spec,
+    )
+
+
+GATEWAY_HOST = "istio-ingressgateway.istio-system.svc.cluster.local"
+
+
+@st.composite
+def detours(draw: st.DrawFn) -> Json:
+    """A VirtualService that sends calls in the mesh through the gateway, which routes them again."""
+    route = {"destination": {"host": GATEWAY_HOST, "port": {"number": 80}}}
+    authority = draw(st.sampled_from(["shop.test", "www.example.com"]))
+    http = [
+        {"route": [route], "rewrite": {"authority": authority}, **draw(some_of(headers=header_operations))}
+    ]
+    hosts = draw(st.sampled_from([["y"], ["www.example.com"], ["api.example.com"]]))
+    return manifest(NETWORKING, "VirtualService", "a", "detour", spec={"hosts": hosts, "http": http})

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-PATHS = ("/", "/a", "/a/", "/a/b", "/ab", "/A", "/b", "/items/7", "/items/x", "/a%20b", "/status/404")
+PATHS = (
+    "/",
+    "/a",
+    "/a/",
+    "/a/b",
+    "/ab",
+    "/A",
+    "/b",
+    "/items/7",
+    "/items/x",
+    "/a%20b",
+    "/status/404",
+    "//a",
+    "/b/../a",
+    "/%61",
+    "/a%2Fb",
+    "/a;v=1",
+)
 QUERIES = ("", "", "", "?page=7", "?page=x", "?page", "?page=&page=7", "?a=b&page=7")
 REGEXES = {
     ".*": ("/", "/a"),
@@ -25,16 +42,7 @@ VALUES = ("tester", "test", "Tester", "7", "a b", "")
 METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD")
 
 GATEWAY_HOSTS = ("shop.test", "www.example.com", "api.example.com", "nobody.test")
-MESH_HOSTS = (
-    "x",
-    "y",
-    "x.a",
-    "x.b",
-    "x.a.svc",
-    "x.a.svc.cluster.local",
-    "y.a.svc.cluster.local",
-    "x.b.svc.cluster.local",
-)
+MESH_HOSTS = ("x", "y", "x.a", "x.b", "x.a.svc.cluster.local", "x.b.svc.cluster.local", "y.a.svc", "z.a")
 PORTS = ("", "", "", ":80", ":8080", ":9090")
 GROUPS = ("admins", "guests")
 

@@ -6,7 +6,8 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from localmesh.explain import OUTSIDE, Explainer
 from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
-from localmesh.tests.analysis.meshes import NETWORKING, Json, manifest, text, unique
+from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
 
 GATEWAY = "istio-ingressgateway"
 SENDERS = ("x-v1.a", "y-v1.a", "x-v1.b", OUTSIDE)
@@ -70,6 +71,7 @@ class World:
 
     mesh: Mesh
     loop: asyncio.AbstractEventLoop
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def apply(self, objects: Iterable[Json]) -> Explainer:
         """Makes these objects the configuration of the pods; returns what explains it from manifests alone.
@@ -77,7 +79,8 @@ class World:
         Raises ManifestError and errors of Envoy. The explained objects are the mesh's, which are in the order
         of their age: one that was applied before is older, which decides between VirtualServices.
         """
-        loaded = load_text(text(unique((*objects, EDGE, *SERVICES, *WORKLOADS))))
+        objects = unique((*objects, EDGE, *SERVICES, *WORKLOADS))
+        loaded = load_text(text(_with_new_connections(objects, next(self._numbers))))
         self._run(self.mesh.apply(loaded.resources, loaded.ignored))
         return Explainer.of(self.mesh.desired_state.resources)
 
@@ -94,6 +97,24 @@ class World:
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+
+def _with_new_connections(objects: Iterable[Json], number: int) -> Iterator[Json]:
+    """The objects with a timeout that no earlier configuration had, so that Envoys replace all clusters.
+
+    A connection that is kept alive would stay in the mTLS mode that it was opened with.
+    """
+    timeout = {"connectTimeout": f"{10_000 + number}ms"}
+    for item in objects:
+        yield _with_timeout(item, timeout) if item["kind"] == "DestinationRule" else item
+    spec = {"host": "*", "trafficPolicy": {"connectionPool": {"tcp": timeout}}}
+    yield manifest(NETWORKING, "DestinationRule", ROOT, "all", spec=spec)
+
+
+def _with_timeout(rule: Json, timeout: Json) -> Json:
+    policy = rule["spec"].get("trafficPolicy") or {}
+    pool = {**policy.get("connectionPool", {}), "tcp": timeout}
+    return {**rule, "spec": {**rule["spec"], "trafficPolicy": {**policy, "connectionPool": pool}}}
 
 
 @contextmanager

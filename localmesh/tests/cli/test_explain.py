@@ -1,0 +1,96 @@
+"""`localmesh explain`: what it takes, and what it says about input that it cannot use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from localmesh.cli.commands import run
+from localmesh.tests.explain.broken_cases import FOLDER
+
+SHOP = FOLDER / "_shop.yaml"
+
+
+def explain(*arguments: str) -> int:
+    return run(["explain", *arguments, "-f", str(SHOP)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "write [METHOD] URL, for example: GET http://web/path"),
+        (["GET", "http://web/", "more"], "write [METHOD] URL, for example: GET http://web/path"),
+        (["get", "http://web/"], '"get" is not a method: write GET'),
+        (["FETCH", "http://web/"], '"FETCH" is not a method; methods are CONNECT, DELETE, GET'),
+        (["ftp://web/"], '"ftp://web/" has the scheme ftp; routes are for http:// and https://'),
+        (["http://"], '"http://" is not a URL; write one such as http://web:8080/path'),
+        (["http://web:port/"], '"http://web:port/" is not a URL: '),
+        (
+            ["https://web/", "--from", "client"],
+            "a sidecar cannot route https://, which the application encrypts",
+        ),
+        (
+            ["http://web/", "--from", "cleint"],
+            'no workload or gateway is called "cleint"; there are: bare, client',
+        ),
+        (["http://web/", "-H", "user"], "\"user\" is not a header: write 'name: value'"),
+        (["http://web/", "--jwt", "{sub}"], "--jwt: the claims are not JSON: "),
+        (["http://web/", "--jwt", "/nowhere"], "--jwt: /nowhere cannot be read (No such file or directory)"),
+        (["http://web/", "--source-ip", "here"], '--source-ip: "here" is not an IP address'),
+        (
+            ["http://web/", "--follow"],
+            "--follow sends the request through the running mesh: give neither -k nor -f",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what was found and what to write, with exit status 2."""
+    status = explain(*arguments)
+
+    captured = capsys.readouterr()
+    assert (status, captured.out) == (2, "")
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_json_is_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """`-o json` prints the request, the hops and what can happen."""
+    assert explain("POST", "http://web/a?b=c", "--from", "client", "-H", "X-User: me", "-o", "json") == 0
+
+    described = json.loads(capsys.readouterr().out)
+    assert described["request"] == {
+        "method": "POST",
+        "url": "http://web/a?b=c",
+        "headers": {"X-User": "me"},
+        "from": "client",
+        "claims": None,
+    }
+    assert [hop["kind"] for hop in described["hops"]] == ["outbound", "inbound", "inbound"]
+    assert {outcome["workload"]: outcome["percent"] for outcome in described["outcomes"]} == {
+        "web-v1": 50,
+        "web-v2": 50,
+    }
+
+
+def test_a_token_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--jwt FILE` sends the token as a bearer token."""
+    token = tmp_path / "token"
+    token.write_text("header.payload.signature\n")
+
+    assert explain("http://web/", "--from", "client", "--jwt", str(token), "-o", "json") == 0
+
+    described = json.loads(capsys.readouterr().out)
+    assert described["request"]["headers"] == {"authorization": "Bearer header.payload.signature"}
+
+
+def test_claims_are_those_of_a_valid_token(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--jwt '{…}'` imagines a token, which the policy of the case asks for."""
+    arguments = ["http://web/", "--from", "client", "-f", str(FOLDER / "no_token.yaml")]
+
+    assert explain(*arguments, "--jwt", '{"sub": "me"}') == 0
+
+    assert "403" not in capsys.readouterr().out

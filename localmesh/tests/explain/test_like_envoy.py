@@ -1,0 +1,254 @@
+"""What real Envoys do and explain once predicted otherwise: each was found by localmesh/tests/agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from localmesh.explain import Answer, Explainer, Message, Outcome, Request
+from localmesh.explain.route_actions import changed_headers
+from localmesh.manifests import load_text
+from localmesh.tests.security.tokens import ISSUER, jwks, token
+
+MESH = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}]
+"""
+TO_WEB = "route: [{destination: {host: web}}]"
+
+
+def _routed(rule: str = TO_WEB) -> str:
+    return f"""---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: web, namespace: shop}}
+spec: {{hosts: [web, shop.test], gateways: [mesh, edge], http: [{{{rule}}}]}}
+"""
+
+
+def _tokens(*rules: str) -> str:
+    entries = ", ".join(f"{{issuer: '{ISSUER}', jwks: '{jwks()}', {rule}}}" for rule in rules)
+    return f"""---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {{name: tokens, namespace: shop}}
+spec: {{selector: {{matchLabels: {{app: web}}}}, jwtRules: [{entries}]}}
+"""
+
+
+def _outcome(extra: str, *, path: str = "/", method: str = "GET", **headers: str) -> Outcome:
+    """The one outcome of a request of the web application to itself."""
+    request = Request(
+        "web",
+        path,
+        method,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        source="web",
+    )
+    (outcome,) = Explainer.of(load_text(MESH + extra).resources).explain(request).outcomes
+    return outcome
+
+
+def _seen(extra: str, *, path: str = "/", **headers: str) -> Message:
+    outcome = _outcome(extra, path=path, **headers)
+    assert outcome.message is not None, outcome.answer
+    return outcome.message
+
+
+def _answer(extra: str, *, path: str = "/", method: str = "GET", **headers: str) -> Answer:
+    outcome = _outcome(extra, path=path, method=method, **headers)
+    assert outcome.answer is not None
+    return outcome.answer
+
+
+def _bearer(**claims: object) -> str:
+    return f"Bearer {token(**claims)}"
+
+
+def test_blanks_around_the_value_of_a_header_are_not_part_of_it() -> None:
+    """A value ends before its blanks."""
+    assert _seen("", x_group=" a b ").headers == {"x-group": "a b"}
+
+
+def test_a_gateway_is_called_at_the_port_of_the_url() -> None:
+    """A port in the header `host` does not change which server takes the request."""
+    explainer = Explainer.of(load_text(MESH + _routed()).resources)
+
+    explanation = explainer.explain(Request("shop.test", headers={"host": "shop.test:9090"}))
+
+    assert explanation.answer is None
+    assert [outcome.workload for outcome in explanation.outcomes] == ["web"]
+
+
+def test_a_redirect_to_https_keeps_the_port() -> None:
+    """`httpsRedirect` changes the scheme only."""
+    mesh = MESH.replace("hosts: [shop.test]}", "hosts: [shop.test], tls: {httpsRedirect: true}}") + _routed()
+
+    explanation = Explainer.of(load_text(mesh).resources).explain(
+        Request("shop.test", "/a", headers={"host": "shop.test:80"})
+    )
+
+    assert explanation.answer is not None
+    assert explanation.answer.headers == {"location": "https://shop.test:80/a"}
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [("100%%", "100%"), ("%REQ(:METHOD)%", "GET"), ("%REQ(x-a)%!", "1!"), ("%REQ(x-gone)%", None)],
+)
+def test_values_of_headers_are_formatted(value: str, sent: str | None) -> None:
+    """Two percent signs are one, and a header is not added if its value is empty."""
+    rule = f'headers: {{request: {{set: {{x-set: "{value}"}}, remove: [x-gone]}}}}, {TO_WEB}'
+
+    seen = _seen(_routed(rule), x_a="1", x_gone="2")
+
+    assert seen.headers.get("x-set") == sent
+
+
+@pytest.mark.parametrize("status", [204, 503])
+def test_a_response_without_a_body_has_no_type(status: int) -> None:
+    """204 has no body even where one is written."""
+    body = "body: {string: fixed}, " if status == 204 else ""
+    changes = "headers: {response: {set: {content-type: text/x, x-set: '1'}}}"
+
+    answer = _answer(_routed(f"directResponse: {{{body}status: {status}}}, {changes}"))
+
+    assert (answer.body, answer.headers) == ("", {"x-set": "1"})
+
+
+def test_a_value_names_headers_as_they_are_before_any_is_set() -> None:
+    """What is set beside it does not count, what is removed does."""
+    rule = f'headers: {{request: {{set: {{x-a: "1", x-b: "%REQ(x-a)%"}}}}}}, {TO_WEB}'
+
+    assert _seen(_routed(rule)).headers == {"x-a": "1"}
+    assert _seen(_routed(rule), x_a="0").headers == {"x-a": "1", "x-b": "0"}
+
+
+def test_headers_are_set_before_others_are_added() -> None:
+    """The operations of a route and of its only destination are done together: all sets come first."""
+    route = "route: [{destination: {host: web}, headers: {request: {set: {x-a: set}}}}]"
+    rule = f"headers: {{request: {{add: {{x-a: added}}}}}}, {route}"
+
+    assert _seen(_routed(rule)).headers == {"x-a": "set,added"}
+
+
+def test_a_redirect_has_the_headers_that_its_route_sets() -> None:
+    """Operations on the response hold for redirects too, which have no body and no type."""
+    changes = "headers: {response: {set: {x-set: '1', content-type: text/x}}}"
+
+    answer = _answer(_routed(f"redirect: {{authority: new.test}}, {changes}"), path="/a")
+
+    assert answer.headers == {"location": "http://new.test/a", "x-set": "1"}
+
+
+def test_a_missing_cluster_answers_with_the_headers_that_its_route_sets() -> None:
+    """Operations on the response hold for the 503 of the proxy, which has no body and no type."""
+    changes = "headers: {response: {set: {x-set: '1', content-type: text/x}}}"
+
+    answer = _answer(_routed(f"route: [{{destination: {{host: nobody}}}}], {changes}"))
+
+    assert (answer.status, answer.flag, answer.headers) == (503, "NC", {"x-set": "1"})
+
+
+def test_responses_to_allowed_origins_have_headers_of_the_cors_policy() -> None:
+    """They are added to what the route changes."""
+    cors = (
+        "corsPolicy: {allowOrigins: [{exact: http://a.test}], exposeHeaders: [x-a], allowCredentials: true}"
+    )
+    rule = f"{cors}, headers: {{response: {{remove: [x-b]}}}}, {TO_WEB}"
+
+    allowed = _outcome(_routed(rule), origin="http://a.test").response_changes
+    other = _outcome(_routed(rule), origin="http://b.test").response_changes
+
+    assert changed_headers({"x-b": "1"}, allowed) == {
+        "access-control-allow-origin": "http://a.test",
+        "access-control-allow-credentials": "true",
+        "access-control-expose-headers": "x-a",
+    }
+    assert changed_headers({"x-b": "1"}, other) == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "headers", "status", "body"),
+    [
+        ("", {"authorization": "Bearer a"}, 401, "Jwt is not in the form of Header.Payload.Signature"),
+        ("", {"authorization": "Bearer not.a.token"}, 401, "Jwt header is an invalid JSON"),
+        ("", {"authorization": "Bearer a.b.c"}, 401, "Jwt header is an invalid Base64url encoded"),
+        ("", {"authorization": _bearer(exp=1)}, 401, "Jwt is expired"),
+        ("", {"authorization": _bearer(iss="other")}, 401, "Jwt issuer is not configured"),
+        ("", {"authorization": _bearer()[:-8] + "AAAAAAAA"}, 401, "Jwt verification fails"),
+        ("audiences: [shop]", {"authorization": _bearer()}, 403, "Audiences in Jwt are not allowed"),
+        ("fromHeaders: [{name: x-token}]", {"x-token": _bearer()}, 401, "Jwt header is an invalid JSON"),
+    ],
+)
+def test_an_invalid_token_is_refused_in_envoys_words(
+    rule: str, headers: Mapping[str, str], status: int, body: str
+) -> None:
+    """Only a wrong audience is 403."""
+    answer = _answer(_tokens(rule), **headers)
+
+    assert (answer.status, answer.body[: len(body)]) == (status, body)
+
+
+@pytest.mark.parametrize("value", ["Bearer ", "bearer a.b.c", "a.b.c"])
+def test_a_value_without_the_prefix_is_no_token(value: str) -> None:
+    """Without a token there is nothing to refuse; Envoy compares the prefix with its case."""
+    assert _seen(_tokens(""), authorization=value).headers == {"authorization": value.strip()}
+
+
+def test_of_several_reasons_the_one_about_the_right_issuer_is_told() -> None:
+    """An expired token is more telling than a provider of another issuer."""
+    other = _tokens("").replace("jwtRules: [", f"jwtRules: [{{issuer: a, jwks: '{jwks()}'}}, ")
+
+    assert _answer(other, authorization=_bearer(exp=1)).body == "Jwt is expired"
+
+
+def test_a_valid_token_is_taken_off_and_its_claims_are_written_to_headers() -> None:
+    """A list is JSON in base64; what the client has sent in such a header is removed."""
+    claims = "outputClaimToHeaders: [{header: x-group, claim: group}, {header: x-sub, claim: sub}]"
+    rule = f"{claims}, outputPayloadToHeader: x-payload"
+    sent = _bearer(group=["a", "b"])
+
+    seen = _seen(_tokens(rule), authorization=sent, x_group="forged")
+
+    assert seen.headers == {"x-group": "WyJhIiwiYiJd", "x-sub": "joe", "x-payload": sent.split(".")[1]}
+
+
+def test_headers_of_claims_are_removed_without_a_token_too() -> None:
+    """A client cannot forge them."""
+    assert _seen(_tokens("outputPayloadToHeader: x-payload"), x_payload="forged").headers == {}
+
+
+def test_a_token_in_a_parameter_is_taken_off_the_path() -> None:
+    """The other parameters stay."""
+    seen = _seen(_tokens("fromParams: [token]"), path=f"/a?b=c&token={token()}")
+
+    assert seen.path == "/a?b=c"
+
+
+def test_all_tokens_of_a_request_must_be_valid() -> None:
+    """A good one beside a bad one is not enough."""
+    rule = "fromHeaders: [{name: x-token}, {name: x-other}]"
+
+    answer = _answer(_tokens(rule), x_token=token(), x_other="a.b.c")
+
+    assert answer.status == 401
