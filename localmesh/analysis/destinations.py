@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from localmesh.analysis.callers import AllCallers, Callers, Listener
 from localmesh.analysis.host_hints import HostHints
 from localmesh.catalog import (
+    MESH,
     Catalog,
     DestinationRule,
     Protocol,
     RouteDestination,
     Service,
 )
+from localmesh.catalog.connection_routes import ConnectionRoute
 from localmesh.catalog.hosts import overlap
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -24,7 +26,7 @@ from localmesh.problems.fields import Field, listed
 
 
 def destinations(catalog: Catalog) -> Iterator[Problem]:
-    """All destinations and mirrors of all HTTP routes."""
+    """All destinations and mirrors of all HTTP routes, and those of connections at gateways."""
     callers, reports = AllCallers(catalog), _Reports(catalog)
     for virtual_service in catalog.virtual_services:
         listeners = callers.listeners(virtual_service)
@@ -35,7 +37,21 @@ def destinations(catalog: Catalog) -> Iterator[Problem]:
         for index, of_route in enumerate(virtual_service.destinations):
             for destination in of_route:
                 reports.add(destination, of_route, having.get(index) or [callers.unknown(virtual_service)])
+        of_connections = zip(
+            virtual_service.connection_routes, virtual_service.connection_destinations, strict=True
+        )
+        for route, of_route in of_connections:
+            routing = [listener for listener in listeners if _routes_connections(listener, route)]
+            for destination in of_route:
+                reports.add(destination, of_route, routing)
     yield from reports.problems()
+
+
+def _routes_connections(listener: Listener, route: ConnectionRoute) -> bool:
+    """Whether a listener, of a gateway, has a route for connections."""
+    if listener.gateway == MESH or listener.port is None:
+        return False
+    return any(True for _ in route.matching(listener.port, listener.gateway))
 
 
 @dataclass(slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.analysis.object_checks import once_per_object
-from localmesh.catalog import Catalog
+from localmesh.catalog import MESH, Catalog
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -18,11 +19,13 @@ _ADDRESS_KEYS = frozenset({"source.ip", "remote.ip", "destination.ip"})
 
 
 def local_meanings(catalog: Catalog) -> Iterator[Problem]:
-    """AuthorizationPolicies that audit or name addresses, and load balancing by the network."""
+    """AuthorizationPolicies that audit or name addresses, load balancing by the network, routes of TCP."""
     for resource in catalog.objects.of(AUTHORIZATION_POLICY):
         yield from _authorization_policy(resource)
     for resource in catalog.objects.of(DESTINATION_RULE):
         yield from _destination_rule(resource)
+    for resource in catalog.objects.of(VIRTUAL_SERVICE):
+        yield from _virtual_service(resource)
 
 
 @once_per_object
@@ -60,3 +63,22 @@ def _destination_rule(resource: Resource) -> Iterator[Problem]:
                 reason = "a Service has no address of its own, so the proxy chooses a pod for each request"
                 remedy = "remove it, or run on a cluster"
                 yield simple.problem(warnings.DIFFERENT_HERE, reason=reason, remedy=remedy)
+
+
+@once_per_object
+def _virtual_service(resource: Resource) -> Iterator[Problem]:
+    """Routes of connections that sidecars would have: here they see HTTP only."""
+    spec = resource.root.get("spec")
+    is_for_mesh = MESH in (resource.spec.get("gateways") or [MESH])
+    for kind in ("tls", "tcp"):
+        for route in spec.get(kind).items() if is_for_mesh else ():
+            matches = list(route.get("match").items())
+            named = [match.value.get("gateways") or [MESH] for match in matches] or [[MESH]]
+            if any(MESH in names for names in named):
+                reason = "sidecars do not see connections that are not HTTP, so only gateways route them"
+                yield route.problem(
+                    warnings.DIFFERENT_HERE,
+                    found=f"the {kind} route",
+                    reason=reason,
+                    remedy="call the host by HTTP, or run on a cluster",
+                )

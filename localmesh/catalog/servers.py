@@ -90,16 +90,14 @@ class Server:
 def conflict(server: Server, older: Server) -> bool:
     """Whether one port cannot serve both (istiod: pilot/pkg/model/gateway.go, mergeGateways).
 
-    Two servers with TLS settings, also two that only redirect, cannot have a host in common. Istio adds no
-    TLS to a port with plain HTTP. Plain HTTP that is added to a port with TLS for every host would make Envoy
-    reject the listener.
+    Two servers with TLS settings, also two that only redirect, cannot have a host in common. Istio adds
+    nothing but plain HTTP to a port without TLS, if that has plain HTTP, too. A server without TLS that is
+    added to a port with TLS for every host would make Envoy reject the listener.
     """
     if server.target_port != older.target_port:
         return False
     if server.tls is not None and older.tls is not None and not set(server.hosts).isdisjoint(older.hosts):
         return True
-    if older.is_http:
-        return not server.is_http
-    if server.is_http:
-        return any(host.name == "*" for host in older.hosts)
-    return False
+    if not older.has_tls:
+        return not (older.is_http and server.is_http)
+    return not server.has_tls and any(host.name == "*" for host in older.hosts)

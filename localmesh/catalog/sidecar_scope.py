@@ -160,7 +160,7 @@ def sidecar_scope(
     routed = tuple(vs for vs in routed if sidecar.sees_virtual_service(vs.hosts, vs.namespace, namespace))
     ports: dict[str, set[int | None]] = {service.host: {None} for service in imported}
     for virtual_service in routed:
-        for destinations in virtual_service.destinations:
+        for destinations in (*virtual_service.destinations, *virtual_service.connection_destinations):
             for destination in destinations:
                 ports.setdefault(destination.host, set()).add(destination.port)
     reached = (_with_ports(service, ports[service.host]) for service in visible if service.host in ports)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from localmesh.catalog.connection_routes import ConnectionRoute, Target
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.delegates import HttpMatch, RouteBlock, merge_route
 from localmesh.catalog.hosts import full_host
@@ -64,6 +65,12 @@ class VirtualService:
     destination_hosts: tuple[str, ...] = ()
     depends_on_source_labels: bool = False
     """Whether a match looks at the labels of the caller."""
+    connection_routes: tuple[ConnectionRoute, ...] = ()
+    """The routes of `tls` and `tcp`, in this order."""
+    connection_destinations: tuple[tuple[RouteDestination, ...], ...] = field(
+        default=(), compare=False, repr=False
+    )
+    """Their destinations, as `destinations` has those of `http`."""
     # derived from `http`, apart from where it is written, which makes no difference to proxies
     destinations: tuple[tuple[RouteDestination, ...], ...] = field(default=(), compare=False, repr=False)
     origins: tuple[RuleOrigin, ...] = field(default=(), compare=False, repr=False)
@@ -181,6 +188,8 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
     spec = resource.spec
     routes = list(_routes(resource, objects))
     destinations = tuple(tuple(_destinations(route, origins)) for route, origins, _ in routes)
+    connections = list(_connections(resource))
+    of_connections = tuple(of_route for _, of_route in connections)
     return VirtualService(
         namespace=namespace,
         name=resource.name,
@@ -190,12 +199,20 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
         export_to=tuple(spec.get("exportTo") or ()),
         order=resource.order,
         destination_hosts=tuple(
-            sorted({destination.host for of_route in destinations for destination in of_route})
+            sorted(
+                {
+                    destination.host
+                    for of_route in (*destinations, *of_connections)
+                    for destination in of_route
+                }
+            )
         ),
         depends_on_source_labels=any(
             match.get("sourceLabels") for route, _, _ in routes for match in route.get("match") or ()
         ),
         destinations=destinations,
+        connection_routes=tuple(route for route, _ in connections),
+        connection_destinations=of_connections,
         origins=tuple(origin for _, _, origin in routes),
         resource=resource,
     )
@@ -227,6 +244,17 @@ def _routes(
 def _written_routes(resource: Resource) -> Iterator[tuple[RouteBlock, _Origin]]:
     for index, route in enumerate(resource.spec.get("http") or ()):
         yield _resolved(route, resource.namespace), (resource, FieldPath("spec", "http", index))
+
+
+def _connections(resource: Resource) -> Iterator[tuple[ConnectionRoute, tuple[RouteDestination, ...]]]:
+    """The routes of connections with their destinations."""
+    for kind in ("tls", "tcp"):
+        for index, written in enumerate(resource.spec.get(kind) or ()):
+            origin = resource, FieldPath("spec", kind, index)
+            route = _resolved(written, resource.namespace)
+            found = tuple(_destinations(route, dict.fromkeys(_DESTINATIONS, origin)))
+            targets = tuple(Target(entry.host, entry.port, entry.subset, entry.weight) for entry in found)
+            yield ConnectionRoute(kind, tuple(route.get("match") or ()), targets), found
 
 
 def _destinations(route: RouteBlock, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:

@@ -86,6 +86,19 @@ def first_overlaps(hosts: Sequence[str]) -> Iterator[int | None]:
             ending.setdefault(end, index)
 
 
+def is_subset(name: str, host: str) -> bool:
+    """Whether a host matches everything that a name matches (istio: host.Name.SubsetOf).
+
+    >>> is_subset("shop.com", "*.com"), is_subset("*.shop.com", "*.com"), is_subset("*.com", "shop.com")
+    (True, True, False)
+    """
+    if not host.startswith("*"):
+        return name == host
+    if name.startswith("*"):
+        return len(name) >= len(host) and name[1:].endswith(host[1:])
+    return name.endswith(host[1:])
+
+
 def service_host(name: str, namespace: str) -> str:
     """The fully qualified name of a Kubernetes Service: ``name.namespace.svc.cluster.local``."""
     return f"{name}.{namespace}.{SERVICE_DOMAIN}"

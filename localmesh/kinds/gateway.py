@@ -9,7 +9,7 @@ from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, REMOVE_FIELD, 
 from localmesh.kinds.rules.server_tls import PROTOCOLS, server_tls
 from localmesh.kinds.rules.values import port_number
 from localmesh.problems import Problem
-from localmesh.problems.codes import invalid, unsupported
+from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field, quoted
 
 
@@ -98,23 +98,6 @@ def _port(server: Field) -> Iterator[Problem]:
         )
 
 
-_PASSING = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
-
-
-def passing_tls_on(root: Field) -> Iterator[Problem]:
-    """localmesh does not pass TLS on; no mode means PASSTHROUGH."""
-    for server in root.get("spec", "servers").items():
-        tls = server.get("tls")
-        mode = tls.get("mode").text or _PASSING[0]
-        if (server.get("port", "protocol").text or "").upper() == "HTTPS" and tls and mode in _PASSING:
-            yield tls.problem(
-                unsupported.VALUE_NOT_SUPPORTED,
-                found=f"the mode {mode}",
-                expected="SIMPLE, MUTUAL, OPTIONAL_MUTUAL and ISTIO_MUTUAL",
-                remedy="terminate TLS at the gateway for local runs, or run on a cluster",
-            )
-
-
 GATEWAY = Kind(
     group=NETWORKING,
     name="Gateway",
@@ -129,7 +112,7 @@ GATEWAY = Kind(
         "spec.servers[].tls.caCrl": REMOVE_FIELD,
     },
     supported_values={
-        "spec.servers[].port.protocol": ("HTTP", "HTTP2", "GRPC", "HTTPS"),
+        "spec.servers[].port.protocol": ("HTTP", "HTTP2", "GRPC", "HTTPS", "TLS", "TCP"),
+        "spec.servers[].tls.mode": ("PASSTHROUGH", "SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL"),
     },
-    support_rules=(passing_tls_on,),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from localmesh.formats.hostnames import first_overlaps, is_address, is_domain, is_label, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind
+from localmesh.kinds.rules.connection_route import connection_routes
 from localmesh.kinds.rules.http_route import http_route
 from localmesh.kinds.rules.istio import exports
 from localmesh.problems import Problem
@@ -113,6 +114,14 @@ def http_routes(root: Field) -> Iterator[Problem]:
             yield from gateway_names(match.get("gateways"))
 
 
+def match_gateways(root: Field) -> Iterator[Problem]:
+    """The gateways in matches of connections."""
+    for kind in ("tls", "tcp"):
+        for route in root.get("spec", kind).items():
+            for match in route.get("match").items():
+                yield from gateway_names(match.get("gateways"))
+
+
 def claim_matches(root: Field) -> Iterator[Problem]:
     """Matches on the claims of a token are not supported."""
     for route in root.get("spec", "http").items():
@@ -130,13 +139,11 @@ VIRTUAL_SERVICE = Kind(
     versions=NETWORKING_VERSIONS,
     plural="virtualservices",
     short_names=("vs",),
-    rules=(hosts, gateways, has_routes, delegate, http_routes, exports),
+    rules=(hosts, gateways, has_routes, delegate, http_routes, connection_routes, match_gateways, exports),
     unsupported_fields={
         "spec.http[].fault.abort.grpcStatus": "write httpStatus",
         "spec.http[].mirror_percent": "write mirrorPercentage: {value: …}",
         "spec.http[].retries.retryRemoteLocalities": "remove it: all pods are in the same locality here",
-        "spec.tcp": "localmesh routes HTTP only: write the routes under spec.http",
-        "spec.tls": "localmesh routes HTTP only: write the routes under spec.http",
     },
     support_rules=(claim_matches,),
 )

@@ -41,7 +41,7 @@ def status(mesh: Mesh) -> Json:
 def gateways(mesh: Mesh) -> Json:
     """The addresses of every gateway: ``http`` for port 80 of its Gateways, else ``http-<port>``.
 
-    A port that takes TLS is called ``https-<port>``.
+    A port that is not HTTP has its protocol in front, as in ``https-443``, ``tls-443`` and ``tcp-5432``.
 
     A gateway has its workload's name, followed by the namespace where an earlier one has that name; pods
     after the first have their own names.
@@ -55,7 +55,7 @@ def gateways(mesh: Mesh) -> Json:
             continue
         name = workload.name if planned.ordinal == 0 else planned.proxy.name
         out[name if name not in out else f"{name}.{workload.namespace}"] = {
-            port: running.url(planned.proxy.listen[target], "https" if port.startswith("https") else "http")
+            port: running.url(planned.proxy.listen[target], port.partition("-")[0])
             for port, target in _port_names(servers[workload.namespace, workload.name]).items()
         }
     return out
@@ -68,8 +68,8 @@ def _port_names(servers: Sequence[Server]) -> dict[str, int]:
 
 
 def _port_name(server: Server, http: int) -> str:
-    if server.has_tls:
-        return f"https-{server.number}"
+    if not server.is_http:
+        return f"{server.protocol.lower()}-{server.number}"
     return "http" if server.target_port == http else f"http-{server.number}"
 
 

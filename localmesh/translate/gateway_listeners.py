@@ -5,12 +5,21 @@ istiod: pilot/pkg/networking/core/gateway.go, buildGatewayListeners.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from localmesh.catalog import Address, Catalog, GatewayWorkload, Proxy, Server
+from localmesh.catalog import (
+    Address,
+    Catalog,
+    Destinations,
+    GatewayWorkload,
+    Proxy,
+    Server,
+    VirtualService,
+)
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
+from localmesh.translate.connections import Connections, sni_match
 from localmesh.translate.formats import ADS, socket_address
 from localmesh.translate.http_filters import Position, http_filters
 from localmesh.translate.keys import ProxyKey
@@ -22,20 +31,43 @@ Json = dict[str, Any]
 
 
 class GatewayListeners(NamedTuple):
-    """A listener for each port of a gateway's servers, which share it."""
+    """A listener for each port of a gateway's servers, which share it.
+
+    `virtual_services` are those that route connections, and `destinations` what these lead to.
+    """
 
     key: ProxyKey
     gateway: GatewayWorkload
     listen: Mapping[int, Address]
+    virtual_services: tuple[VirtualService, ...]
+    destinations: Destinations
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> GatewayListeners:
-        """The servers of the gateway, and where it listens for their ports."""
-        return cls(ProxyKey.of(proxy), gateway_of(catalog, proxy), proxy.listen)
+        """The servers of the gateway, where it listens for their ports, and the routes of connections."""
+        gateway = gateway_of(catalog, proxy)
+        names = {server.gateway for server in gateway.servers if not (server.is_http or server.is_https)}
+        routed = tuple(
+            virtual_service
+            for virtual_service in catalog.virtual_services
+            if virtual_service.connection_routes
+            and names & virtual_service.gateways
+            and virtual_service.visible_from(proxy.namespace)
+        )
+        destinations = catalog.destinations if routed else Destinations()
+        return cls(ProxyKey.of(proxy), gateway, proxy.listen, routed, destinations)
 
     def build(self, _parts: PartCache) -> ProxyConfig:
-        """The listeners by port."""
-        return ProxyConfig(listeners=tuple(gateway_listeners(self.listen, self.gateway)))
+        """The listeners by port; none where no route leads on from a port."""
+        by_port: dict[int, list[Server]] = {}
+        for server in self.gateway.servers:
+            by_port.setdefault(server.target_port, []).append(server)
+        connections = Connections(self.virtual_services, self.destinations, self.key.namespace)
+        listeners = (
+            _listener(port, self.listen[port], servers, connections)
+            for port, servers in sorted(by_port.items())
+        )
+        return ProxyConfig(listeners=tuple(listener for listener in listeners if listener["filterChains"]))
 
 
 def gateway_of(catalog: Catalog, proxy: Proxy) -> GatewayWorkload:
@@ -46,25 +78,19 @@ def gateway_of(catalog: Catalog, proxy: Proxy) -> GatewayWorkload:
     return gateway
 
 
-def gateway_listeners(listen: Mapping[int, Address], gateway: GatewayWorkload) -> list[Json]:
-    """A listener for each target port of the servers: those with TLS have a filter chain each."""
-    by_port: dict[int, list[Server]] = {}
-    for server in gateway.servers:
-        by_port.setdefault(server.target_port, []).append(server)
-    return [_listener(port, listen[port], servers) for port, servers in sorted(by_port.items())]
-
-
-def _listener(port: int, address: Address, servers: Sequence[Server]) -> Json:
+def _listener(port: int, address: Address, servers: Sequence[Server], connections: Connections) -> Json:
     """The servers of one protocol are neighbours, in the order of the first of each, as in istiod."""
     by_protocol: dict[str, list[Server]] = {}
     for server in servers:
         by_protocol.setdefault("HTTP" if server.is_http else server.protocol, []).append(server)
     chains: list[Json] = []
+    names: set[str] = set()
     for of_protocol in by_protocol.values():
         if of_protocol[0].is_http:
             chains.append(_plain_chain(port, of_protocol[0]))
-        else:
-            chains += [_tls_chain(port, server) for server in of_protocol]
+            continue
+        for server in of_protocol:
+            chains += [_tls_chain(port, server)] if server.is_https else connections.chains(server, names)
     inspector = {"listenerFilters": [tls_inspector()]} if any(server.has_tls for server in servers) else {}
     return {
         "name": f"0.0.0.0_{port}",
@@ -84,12 +110,6 @@ def _tls_chain(port: int, server: Server) -> Json:
     filters = [connection_manager(_manager(port, server.route_name))]
     match = sni_match(host.name for host in server.hosts)
     return {**match, "filters": filters, "transportSocket": server_socket(server)}
-
-
-def sni_match(names: Iterable[str]) -> Json:
-    """The match of a filter chain on the name that clients ask for; none where any name will do."""
-    names = sorted(set(names))
-    return {} if "*" in names else {"filterChainMatch": {"serverNames": names}}
 
 
 def _manager(port: int, route_name: str) -> Json:

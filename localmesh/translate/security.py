@@ -77,6 +77,8 @@ def with_policies(listener: Json, slots: Iterable[Json]) -> Json:
 
 def _with_policies(network_filter: Json, policies: list[Json]) -> Json:
     manager = network_filter["typedConfig"]
+    if "httpFilters" not in manager:
+        return network_filter  # of connections that are not HTTP
     others = [http_filter for http_filter in manager["httpFilters"] if "configDiscovery" not in http_filter]
     has_slots = len(others) < len(manager["httpFilters"])
     filters = [*policies, *others] if has_slots else others

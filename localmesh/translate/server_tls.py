@@ -45,7 +45,10 @@ def server_socket(server: Server) -> Json:
     """The transport socket of a server that terminates TLS."""
     settings = server.tls or {}
     mode = server.tls_mode
-    common: Json = {"alpnProtocols": ["h2", "http/1.1"], **_secrets(settings, mode)}
+    protocols = ["h2", "http/1.1"]
+    if mode == _ISTIO_MUTUAL and not server.is_https:
+        protocols = ["istio-peer-exchange", *protocols]
+    common: Json = {"alpnProtocols": protocols, **_secrets(settings, mode)}
     if mode != _ISTIO_MUTUAL and (parameters := _parameters(settings)):
         common["tlsParams"] = parameters
     return {

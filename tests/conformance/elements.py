@@ -42,8 +42,8 @@ PARTS = {
     "clusters": "load balancing, limits, ejection, protocols, discovery, TLS towards endpoints",
     "endpoints": "the pods behind each cluster with their ports, weights, localities and health, and whether "
     "they are called with mTLS",
-    "listeners": "for every HTTP port of the application or gateway: the filter chains with their TLS, the "
-    "filters for tokens and authorization, and the settings of connections",
+    "listeners": "for every HTTP port of the application, and every port of the gateway: the filter chains "
+    "with their TLS, the filters for tokens and authorization, and the settings of connections",
 }
 """What is compared, by part."""
 
@@ -119,20 +119,27 @@ def _endpoint(endpoint: Json, workloads: Container[str]) -> Json:
 def listener_elements(proxy: str, port: int, chains: Iterable[Json]) -> Iterator[tuple[Name, Any]]:
     """The filter chains of a port, its security filters, and the settings of its connections.
 
-    These are three elements if all filter chains agree on the latter two, as those of Istio do.
+    These are three elements if all filter chains of HTTP agree on the latter two, as those of Istio do. Only
+    the first is there where no filter chain is for HTTP.
     """
     chains = list(chains)
-    managers = [chain["filters"][-1]["typedConfig"] for chain in chains]
+    managers = [chain["filters"][-1]["typedConfig"] for chain in chains if _is_http(chain)]
     yield Name(proxy, "listeners", f"{port} chains"), [_chain(chain) for chain in chains]
-    yield from _agreed(proxy, f"{port} policies", [_policies(manager) for manager in managers])
-    yield from _agreed(proxy, f"{port} connections", [_connections(manager) for manager in managers])
+    if managers:
+        yield from _agreed(proxy, f"{port} policies", [_policies(manager) for manager in managers])
+        yield from _agreed(proxy, f"{port} connections", [_connections(manager) for manager in managers])
+
+
+def _is_http(chain: Json) -> bool:
+    return bool(chain["filters"][-1]["name"] == "envoy.filters.network.http_connection_manager")
 
 
 def _chain(chain: Json) -> Json:
     match = {
         key: value for key, value in chain.get("filterChainMatch", {}).items() if key != "destinationPort"
     }
-    return {"match": match, "transportSocket": reduced(chain.get("transportSocket", {}))}
+    filters = {} if _is_http(chain) else {"filters": reduced(chain["filters"])}
+    return {"match": match, "transportSocket": reduced(chain.get("transportSocket", {})), **filters}
 
 
 def _policies(manager: Json) -> list[Json]:

@@ -107,7 +107,7 @@ def istio_elements(proxy: str, dump: Dump, workloads: Container[str]) -> Element
 
 
 def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
-    """The HTTP ports of a sidecar's application, or of a gateway, with their filter chains.
+    """The HTTP ports of a sidecar's application, or all ports of a gateway, with their filter chains.
 
     Istio's sidecar has one listener for all intercepted connections; its filter chains match the port.
     """
@@ -118,8 +118,10 @@ def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
             continue
         for chain in listener.get("filter_chains", ()):
             port = _matched_port(chain) if is_intercepted else _gateway(listener)
-            if port and chain["filters"][-1]["name"] == _MANAGER:
-                by_port.setdefault(port, []).append(_comparable(chain))
+            is_http = chain["filters"][-1]["name"] == _MANAGER
+            if port and (is_http or not is_intercepted):
+                compared = _comparable(chain) if is_http else _without_logs(chain)
+                by_port.setdefault(port, []).append(compared)
     yield from sorted(by_port.items())
 
 
@@ -134,6 +136,22 @@ def _gateway(listener: Json) -> int | None:
     binds = listener.get("bind_to_port", True)
     port: int = listener["address"]["socket_address"]["port_value"]
     return port if binds and listener["name"] != "virtualOutbound" else None
+
+
+def _without_logs(chain: Json) -> Json:
+    """A filter chain that forwards connections, in canonical form, without access logs."""
+    filters = [
+        {
+            **network_filter,
+            "typed_config": {
+                key: value for key, value in network_filter["typed_config"].items() if key != "access_log"
+            },
+        }
+        for network_filter in chain["filters"]
+    ]
+    printed: Json = canonical(LISTENER, {"name": "one", "filterChains": [{**chain, "filters": filters}]})
+    kept: Json = printed["filterChains"][0]
+    return kept
 
 
 def _comparable(chain: Json) -> Json:

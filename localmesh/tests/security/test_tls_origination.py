@@ -15,6 +15,7 @@ from aiohttp import web
 from localmesh.cli.host_certificates import HostAuthority, Pair
 from localmesh.explain.from_manifests import find
 from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.server.status import gateways
 from localmesh.tests.mesh.shop import V1, apply
 from localmesh.tests.security.credentials import secret
 
@@ -55,6 +56,41 @@ spec:
       route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, port: {number: 80}}}]
     - match: [{gateways: [egress], port: 80}]
       route: [{destination: {host: egress.example.com, port: {number: 80}}}]
+"""
+
+PASSED_ON = """---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: passed-on, namespace: shop}}
+spec:
+  hosts: [first.example.com, second.example.com]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{{number: 443, name: tls, protocol: TLS}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{tls: {port}}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: passed-on, namespace: shop}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+    - port: {{number: 443, name: tls, protocol: TLS}}
+      hosts: ["*.example.com"]
+      tls: {{mode: PASSTHROUGH}}
+    - {{port: {{number: 31400, name: tcp, protocol: TCP}}, hosts: ["*"]}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: passed-on, namespace: shop}}
+spec:
+  hosts: [first.example.com, second.example.com]
+  gateways: [passed-on]
+  tls:
+    - match: [{{sniHosts: [first.example.com]}}]
+      route: [{{destination: {{host: first.example.com}}}}]
+  tcp:
+    - route: [{{destination: {{host: first.example.com, port: {{number: 443}}}}}}]
 """
 
 
@@ -133,3 +169,30 @@ def test_proxies_originate_tls_as_destination_rules_say(tmp_path: Path) -> None:
     refused = {host for host, status in statuses.items() if status == 503}
     assert refused == {"system", "misnamed", "anonymous"}
     assert {statuses[host] for host in statuses.keys() - refused} == {200}
+
+
+def test_a_gateway_passes_tls_on_by_the_name_that_clients_ask_for(tmp_path: Path) -> None:
+    """The client sees the certificate of the server; a name without a route is refused, TCP is forwarded."""
+    authority = HostAuthority(1)
+    context = ssl.create_default_context(cadata=authority.pair.certificate.decode())
+
+    async def run() -> list[str]:
+        async with (
+            server(authority, tmp_path, client=False) as port,
+            Mesh(MeshSettings(tmp_path / "state", tmp_path)) as mesh,
+            aiohttp.ClientSession() as session,
+        ):
+            await apply(mesh, V1 + PASSED_ON.format(port=port))
+            ingress = gateways(mesh)["istio-ingressgateway"]
+            answers = []
+            for name, at in (("first", "tls-443"), ("second", "tls-443"), ("second", "tcp-31400")):
+                url = ingress[at].replace(at.partition("-")[0], "https")
+                try:
+                    host = f"{name}.example.com"
+                    async with session.get(url, ssl=context, server_hostname=host) as answer:
+                        answers.append(await answer.text())
+                except aiohttp.ClientConnectionError:
+                    answers.append("refused")
+            return answers
+
+    assert asyncio.run(run()) == ["hello", "refused", "hello"]

@@ -18,7 +18,7 @@ from localmesh.catalog import Catalog, Proxy
 from localmesh.translate import STEPS, TranslationCache
 from localmesh.translate.cache import PartCache
 
-DERIVED = {("VirtualService", "destinations")}
+DERIVED = {("VirtualService", "connection_destinations"), ("VirtualService", "destinations")}
 """Fields that are not compared because others that are compared decide them."""
 FOR_MESSAGES = {
     ("DestinationRule", "origin"),

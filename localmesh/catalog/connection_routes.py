@@ -1,0 +1,42 @@
+"""Routes of connections: the `tls` and `tcp` blocks of VirtualServices.
+
+Gateways route connections whose TLS they pass on by the name that clients ask for (SNI), and TCP by port
+(Istio, "Virtual Service", `TLSRoute` and `TCPRoute`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Match = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a route sends connections, and its share of them."""
+
+    host: str
+    port: int | None
+    subset: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRoute:
+    """One route; `matches` are alternatives, each with the names of its gateways in full."""
+
+    kind: str
+    """The block that it is written in: ``tls`` or ``tcp``."""
+    matches: tuple[Match, ...]
+    targets: tuple[Target, ...]
+
+    def matching(self, port: int, gateway: str) -> Iterator[Match]:
+        """The alternatives that apply at a port of a gateway; a route without any always applies.
+
+        As in Istio, only these two conditions count at gateways.
+        """
+        for match in self.matches or ({},):
+            if match.get("port", port) in (0, port) and gateway in (match.get("gateways") or [gateway]):
+                yield match

@@ -1,0 +1,61 @@
+"""Routes of connections: destinations that do not exist, and routes that sidecars do not have here."""
+
+from __future__ import annotations
+
+import pytest
+
+from localmesh.analysis import analyze_manifests
+from localmesh.manifests import load_text
+
+GATEWAY = """---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: tls, port: 443}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 443, name: tls, protocol: TLS}, hosts: ["*"], tls: {mode: PASSTHROUGH}}]
+"""
+
+
+def routed(destination: str, gateways: str, match: str = "") -> str:
+    """A VirtualService with one route by name."""
+    return f"""{GATEWAY}---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: web, namespace: shop}}
+spec:
+  hosts: [web.example.com]
+  gateways: [{gateways}]
+  tls:
+    - match: [{{sniHosts: [web.example.com]{match}}}]
+      route: [{{destination: {{{destination}}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifests", "found"),
+    [
+        (routed("host: web", "edge"), []),
+        (routed("host: wep", "edge"), ["SM201 spec.tls[0].route[0].destination.host"]),
+        (
+            routed("host: web, port: {number: 80}", "edge"),
+            ["SM202 spec.tls[0].route[0].destination.port.number"],
+        ),
+        (routed("host: web, subset: v1", "edge"), ["SM203 spec.tls[0].route[0].destination.subset"]),
+        (routed("host: web, subset: v1", "edge", ", port: 444"), []),
+        (routed("host: web", "mesh"), ["SM220 spec.tls[0]"]),
+        (routed("host: web", "edge, mesh"), ["SM220 spec.tls[0]"]),
+        (routed("host: web", "edge, mesh", ", gateways: [edge]"), []),
+    ],
+    ids=["fine", "host", "port", "subset", "other port", "mesh", "both", "only the gateway"],
+)
+def test_a_route_of_connections_leads_from_a_gateway_to_a_cluster(manifests: str, found: list[str]) -> None:
+    """As for HTTP; a sidecar has no such routes here, and a warning says so."""
+    warnings = analyze_manifests(load_text(manifests))
+
+    assert [f"{warning.code} {warning.path}" for warning in warnings] == found
