@@ -180,6 +180,20 @@ def test_the_hooks_of_pre_commit_pass_on_the_example(
     assert (program, status) == ("localmesh", 0), capsys.readouterr()
 
 
+def test_the_page_shows_the_example_and_every_input_and_output() -> None:
+    """Its blocks are those of the example; its tables have the names of action.yml and of the hooks."""
+    page = (ROOT / "docs" / "ci.md").read_text()
+    blocks = dict(re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL))
+    (workflow, hooks) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+    assert yaml.safe_load(workflow) == WORKFLOW["jobs"]["check"]["steps"]
+    assert hooks == (EXAMPLE / ".pre-commit-config.yaml").read_text()
+    assert blocks["ini"] == (EXAMPLE / "pytest.ini").read_text()
+    assert (EXAMPLE / "test_reviews.py").read_text().endswith(blocks["python"])
+    named = set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
+    assert named == {*ACTION["inputs"], *ACTION["outputs"], *(hook["id"] for hook in HOOKS)}
+
+
 def test_every_hook_is_in_the_example() -> None:
     """So that the test above tries all of them."""
     assert {hook["id"] for hook in HOOKS} == {hook["id"] for hook in CONFIGURED}

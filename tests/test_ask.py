@@ -16,13 +16,14 @@ from tests.pages import Command, commands, difference
 
 PAGE = (ROOT / "docs" / "ask.md").read_text()
 TESTS = [command for command in commands(PAGE) if command.line.startswith(".venv/bin/localmesh test ")]
+DIFFERENCES = [command for command in commands(PAGE) if command.line.startswith(".venv/bin/localmesh diff ")]
 OFFLINE = [command for command in TESTS if "--live" not in command.line]
 
 pytestmark = pytest.mark.xdist_group("overlays")
 
 
 @pytest.mark.parametrize("command", OFFLINE, ids=[command.line for command in OFFLINE])
-def test_a_test_prints_what_the_page_shows(
+def test_a_command_prints_what_the_page_shows(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the expected exit status."""
@@ -33,6 +34,28 @@ def test_a_test_prints_what_the_page_shows(
 
     assert difference(command.shown, capsys.readouterr().out.splitlines()) == ""
     assert status == command.status
+
+
+@pytest.mark.parametrize("command", DIFFERENCES, ids=[command.line for command in DIFFERENCES])
+def test_a_difference_is_what_the_page_shows(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a terminal of 100 columns; the exit status is 1, as there is a difference."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    status = run(shlex.split(command.line)[1:])
+
+    assert difference(command.shown, capsys.readouterr().out.splitlines()) == ""
+    assert status == 1
+
+
+def test_the_example_in_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its assertion holds."""
+    monkeypatch.chdir(ROOT)
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+    exec(compile(program, "docs/ask.md", "exec"), {})
 
 
 def test_the_example_is_from_the_file() -> None:
@@ -50,7 +73,8 @@ def test_the_example_is_from_the_file() -> None:
 
 def test_every_field_of_expect_is_on_the_page() -> None:
     """In the table of expectations."""
-    documented = set(re.findall(r"^\| (`.*?`) \|", PAGE, re.MULTILINE))
+    section = PAGE.partition("### Expectations")[2].partition("\n### ")[0]
+    documented = set(re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE))
 
     names = {name for cell in documented for name in re.findall(r"`(\w+)`", cell)}
 

@@ -12,6 +12,8 @@ import pytest
 from scripts.new_scenario import problem_of
 from tests.live import ROOT
 
+pytestmark = pytest.mark.xdist_group("new-scenario")
+
 NAME = "written-by-a-test-".ljust(40, "x")
 """As long as a name may be, so that no line becomes too long."""
 MODULE = f"loadgen/proofs/{NAME.replace('-', '_')}.py"

@@ -20,6 +20,8 @@ import pytest
 from localmesh import __version__
 from tests.live import ROOT
 
+pytestmark = pytest.mark.xdist_group("package")
+
 BOOKINFO = ROOT / "localmesh" / "tests" / "manifests" / "others" / "bookinfo.yaml"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PYTEST_PLUGIN = "pytest_plugin"

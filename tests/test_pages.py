@@ -26,6 +26,7 @@ from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
 from tests.pages import Command, commands, difference, page_commands
 from tests.proof_mesh import ProofMesh
+from tests.scenarios import security
 
 PAGES = sorted(
     (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
@@ -107,9 +108,19 @@ def copy_manifests(folder: Path, hang_seconds: str) -> None:
         subprocess.run(["git", *step.split()], cwd=folder, capture_output=True, check=True)
 
 
+FEW_REQUESTS = {"header-operations", *(case.scenario for case in security.CASES)}
+"""Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
+
+
+def of_process(page: Path) -> object:
+    """A page as a parameter, with the process that runs it."""
+    name = page.parent.name
+    group = "application-calm" if name in FEW_REQUESTS else "application"
+    return pytest.param(page, id=name, marks=pytest.mark.xdist_group(group))
+
+
 @pytest.mark.mesh
-@pytest.mark.xdist_group("application")
-@pytest.mark.parametrize("page", PAGES, ids=[page.parent.name for page in PAGES])
+@pytest.mark.parametrize("page", list(map(of_process, PAGES)))
 def test_a_page_says_what_happens(mesh: ProofMesh, tmp_path: Path, page: Path) -> None:
     """The exit status and output of each command are as shown, in order."""
     scenario = page.parent.name

@@ -49,7 +49,7 @@ def manifests(*paths: str) -> Objects:
     for path in paths:
         place = REPOSITORY / path
         files = sorted(place.glob("*.yaml")) if place.is_dir() else [place]
-        for file in files:
+        for file in (file for file in files if not file.name.endswith(".test.yaml")):
             for item in copy.deepcopy(_documents(file)):
                 if item["kind"] == "Kustomization":
                     continue

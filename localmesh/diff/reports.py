@@ -145,7 +145,7 @@ def _unified(edit: Edit) -> Iterator[str]:
 
 
 def as_json(difference: Difference) -> str:
-    """The difference for programs."""
+    """The difference for programs; its schema is `report.schema.json`."""
     document = {
         "version": _VERSION,
         "different": bool(difference),

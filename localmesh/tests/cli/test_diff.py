@@ -6,10 +6,14 @@ import json
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+import localmesh.diff
 from localmesh.cli.commands import run
 from localmesh.tests.diff.shop import SHOP, split
+
+SCHEMA = json.loads((Path(localmesh.diff.__file__).parent / "report.schema.json").read_text())
 
 
 @pytest.fixture
@@ -90,7 +94,9 @@ def test_programs_get_json(repository: Path, capsys: pytest.CaptureFixture[str])
     """Each change has its workloads, its text, and the fields of Envoy's configuration."""
     run(["diff", "HEAD~1:mesh", "mesh", "-o", "json"])
 
-    (change,) = json.loads(capsys.readouterr().out)["changes"]
+    report = json.loads(capsys.readouterr().out)
+    jsonschema.validate(report, SCHEMA)
+    (change,) = report["changes"]
     assert change["workloads"] == ["web-v1", "api-v1", "api-v2"]
     assert (change["subject"], change["part"]) == ("→ api.shop:80", "all requests")
     assert change["text"] == "v1 80 % → 50 %, v2 20 % → 50 %"

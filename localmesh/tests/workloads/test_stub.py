@@ -21,6 +21,8 @@ import pytest
 from localmesh import stub
 from localmesh.runtime.workloads import FreePorts
 
+pytestmark = pytest.mark.xdist_group("stub")
+
 IDENTITY = {"workload": "web-v1", "version": "v1", "pod": "web-v1-abc", "namespace": "demo", "service": "web"}
 SCRIPT = Path(stub.__file__).with_name("server.py")
 

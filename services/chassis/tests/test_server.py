@@ -20,6 +20,8 @@ import requests
 
 from services.testing import ROOT, Launcher, Workload, command, environment, poll_until
 
+pytestmark = pytest.mark.xdist_group("server")
+
 SERVICES = ["frontend", "webapp", "logic", "feedback"]
 SENTENCE = {"sentence": "What a fine day."}
 HANG_SECONDS = 0.6

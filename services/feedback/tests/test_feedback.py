@@ -13,6 +13,8 @@ from services.chassis.application import chassis_of
 from services.feedback.app import FeedbackSettings, create_app
 from services.testing import free_port
 
+pytestmark = pytest.mark.xdist_group("postgresql")
+
 FINE = {"sentence": "A fine day.", "polarity": 0.5, "correct": True}
 
 

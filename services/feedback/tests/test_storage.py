@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from services.feedback.storage import Feedback, Storage, Unavailable
 from services.testing import ROOT, free_port
 
+pytestmark = pytest.mark.xdist_group("postgresql")
+
 FINE = Feedback("A fine day.", 0.5, correct=True)
 OPERATION = "POST /feedback"
 

@@ -24,7 +24,7 @@ from services.logic.app import create_app as create_logic
 from services.webapp.app import WebappSettings
 from services.webapp.app import create_app as create_webapp
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
