@@ -81,6 +81,7 @@ def test_a_skipped_rule_has_the_condition_that_failed(loaded: tuple[Explainer, L
 
     failed = {(rule["index"], rule["failed"]["field"], rule["failed"]["seen"]) for rule in skipped}
     assert failed == {(3, "uri", "/user"), (4, "uri", "/user"), (5, "headers[user]", "you")}
+    assert skipped[-1]["failed"]["place"]["field"] == "spec.http[4].match[0].headers.user"
     assert written(skipped[-1]["failed"]["place"]) == (
         "- match: [{uri: {exact: /user}, headers: {user: {exact: me}}}]"
     )
