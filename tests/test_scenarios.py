@@ -41,7 +41,7 @@ def test_security(mesh: ProofMesh, case: Case) -> None:
 
 def prove(mesh: ProofMesh, case: Case, context: type[ProofContext] = ProofContext) -> Proven:
     """The proof of the case; the plain application comes first, so that all of an overlay is sent again."""
-    mesh.apply(list(quick("base")))
+    mesh.apply(list(quick("base", case.scenario)))
     fault = translated_wrongly(case.fault) if case.fault else contextlib.nullcontext()
     with fault:
         mesh.apply(case.manifests(list(quick(case.scenario))))

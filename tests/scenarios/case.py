@@ -52,10 +52,10 @@ SHORT_HANG_SECONDS = "0.3"
 
 
 @cache
-def quick(scenario: str) -> tuple[Resource, ...]:
-    """The scenario's overlay (or `base`), with a buggy version that hangs for less than three seconds."""
-    seconds = HANG_SECONDS.get(scenario, SHORT_HANG_SECONDS)
-    return tuple(with_environment(overlay(scenario), "logic-v2", HANG_SECONDS=seconds))
+def quick(name: str, scenario: str = "") -> tuple[Resource, ...]:
+    """An overlay, or `base`, with a buggy version that hangs as briefly as the scenario allows."""
+    seconds = HANG_SECONDS.get(scenario or name, SHORT_HANG_SECONDS)
+    return tuple(with_environment(overlay(name), "logic-v2", HANG_SECONDS=seconds))
 
 
 def edit(kind: str, name: str, change: Callable[[Body], Any]) -> Callable[[Manifests], Manifests]:
