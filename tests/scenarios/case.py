@@ -38,6 +38,8 @@ class Case:
     """If given, exactly the checks fail whose expectation contains this."""
     expects: Mapping[str, str] = field(default_factory=dict)
     """What some checks expect, by name: proofs expect what is configured."""
+    needs_all_requests: bool = False
+    """Whether a quarter of the requests is too few to notice the fault, or that the rest is right."""
     says: str = ""
     """A part of the reason of a check that does not pass."""
 
