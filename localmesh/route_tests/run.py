@@ -91,5 +91,5 @@ def _result(case: Case, explanation: Explanation, explainer: Explainer) -> CaseR
     rule = observation.rule
     found = differences(case.expect, observation)
     if case.written:
-        found += written_differences(case.written, rule, explainer.catalog, negated=case.negated)
+        found += written_differences(case.written, observation, explainer.catalog, negated=case.negated)
     return CaseResult(case, tuple(found), explanation, rule.reference if rule is not None else None)

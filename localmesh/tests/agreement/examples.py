@@ -94,16 +94,13 @@ def _requests(draw: st.DrawFn, rules: Named, ports: list[int]) -> Asked:
     sender = draw(st.sampled_from(SENDERS))
     hosts = (*GATEWAY_HOSTS, *rules.gateway_hosts * 4) if sender == OUTSIDE else rules.mesh_hosts * 4
     path = draw(st.sampled_from((*PATHS, *rules.paths * 3)).flatmap(near))
-    sent = (
-        *draw(st.lists(_headers(rules), max_size=2)),
-        *draw(_origins),
-        *draw(_tokens()),
-    )
+    tokens, query = draw(_tokens(rules))
+    query = query or draw(st.sampled_from((*QUERIES, *rules.queries * 3)))
+    sent = (*draw(st.lists(_headers(rules), max_size=2)), *draw(_origins), *tokens)
     return Asked(
         sender=sender,
         authority=draw(st.sampled_from((*hosts, *MESH_HOSTS))) + draw(st.sampled_from(PORTS)),
-        path=(path if path.startswith("/") else f"/{path}")
-        + draw(st.sampled_from((*QUERIES, *rules.queries * 3))),
+        path=(path if path.startswith("/") else f"/{path}") + query,
         method=draw(st.sampled_from(("GET", "GET", *METHODS))),
         headers=tuple({name.lower(): (name, value) for name, value in sent}.values()),
         port=draw(st.sampled_from(ports)),
@@ -125,20 +122,28 @@ _origins = st.sampled_from(
 )
 
 
+_PLACES = (
+    *(("header", "authorization", prefix) for prefix in ("Bearer ", "bearer ", "")),
+    ("header", "x-token", "Token "),
+    ("cookie", "token", ""),
+)
+
+
 @st.composite
-def _tokens(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
-    """Headers with a token, mostly none."""
-    kind = draw(st.sampled_from(["", "", "", "good", "good", "bad"]))
+def _tokens(draw: st.DrawFn, rules: Named) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Headers and a query with a token, mostly none, or one where a rule looks for it."""
+    kind = draw(st.sampled_from(["", "good", "good", "bad"] if rules.places else ["", "", "", "good", "bad"]))
     if not kind:
-        return ()
+        return (), ""
     signed = _signed(draw)
     if kind == "bad":
         signed = draw(st.sampled_from(["not.a.token", f"{signed[:-8]}AAAAAAAA", ""]))
-    place = draw(st.sampled_from(["authorization", "authorization", "x-token", "cookie"]))
+    place, name, prefix = draw(st.sampled_from((*_PLACES, *rules.places * 8)))
+    if place == "parameter":
+        return (), f"?a=b&{name}={signed}"
     if place == "cookie":
-        return ((place, f"a=b; token={signed}"),)
-    scheme = draw(st.sampled_from(["Bearer ", "Bearer ", "bearer ", "Token ", ""]))
-    return ((place, f"{scheme}{signed}"),)
+        return (("cookie", f"a=b; {name}={signed}"),), ""
+    return ((name, f"{prefix}{signed}"),), ""
 
 
 def _signed(draw: st.DrawFn) -> str:
@@ -149,7 +154,7 @@ def _signed(draw: st.DrawFn) -> str:
     if draw(st.booleans()):
         claims["azp"] = "client"
     claims["iss"] = draw(st.sampled_from([ISSUER, ISSUER, OTHER_ISSUER]))
-    claims["exp"] = draw(st.sampled_from([4_000_000_000, 4_000_000_000, 1_000_000_000]))
+    claims["exp"] = draw(st.sampled_from([4_000_000_000] * 5 + [1_000_000_000]))
     return token(**claims)
 
 

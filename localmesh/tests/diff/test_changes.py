@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from localmesh.catalog import ProxyKind
+from localmesh.diff.proxies import Comparison
+from localmesh.diff.reports import REPORTS
 from localmesh.tests.diff.shop import (
     SERVICES,
     SHOP,
@@ -16,6 +19,7 @@ from localmesh.tests.diff.shop import (
     routes,
     split,
 )
+from localmesh.translate import ProxyConfig
 
 SIDECARS = "web-v1 api-v1 api-v2"
 TO_V1 = "- route: [{destination: {host: api, subset: v1}}]"
@@ -288,3 +292,40 @@ def test_a_policy_of_the_root_namespace_is_told_for_all() -> None:
     changed = lines(SHOP, SHOP + policy.replace("namespace: shop", "namespace: istio-system"))
 
     assert changed == [f"{SIDECARS} | incoming requests, port 8080 | mTLS: PERMISSIVE → STRICT"]
+
+
+SECRET = """
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: password, namespace: shop}
+stringData: {password: PASSWORD}
+"""
+
+
+def test_secrets_are_not_told() -> None:
+    """A changed Secret has its name and its field, in no format its content."""
+    before, after = (SHOP + SECRET.replace("PASSWORD", word) for word in ("hidden-1", "hidden-2"))
+
+    result = difference(before, after)
+
+    (change,) = result.objects
+    assert [(edit.field, edit.before, edit.after) for edit in change.fields] == [
+        ("stringData.password", "*** (before)", "*** (after)")
+    ]
+    assert not any("hidden" in report(result) for report in REPORTS.values())
+
+
+def test_the_credential_of_a_gateway_is_told_without_its_content() -> None:
+    """The proxy gets another certificate, but nobody reads its key here."""
+    first, second = (
+        ProxyConfig(
+            secrets=({"name": "kubernetes://web", "tlsCertificate": {"privateKey": {"inlineBytes": key}}},)
+        )
+        for key in ("hidden-1", "hidden-2")
+    )
+
+    (change,) = Comparison().changes(first, second, ProxyKind.GATEWAY)
+
+    assert (change.subject, change.text) == ("credential kubernetes://web", "changed")
+    assert "hidden" not in repr(change)

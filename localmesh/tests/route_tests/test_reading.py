@@ -86,6 +86,24 @@ cases:
     assert second.name == "pages: –, –, –, –"
 
 
+def test_cells_replace_parts_of_a_request_line(tmp_path: Path) -> None:
+    """The path of a URL, and the host; the name of a header may contain dots."""
+    text = """
+cases:
+  - request: PUT http://books/a
+    expect: {status: 200}
+    table:
+      - [request.host, request.path, request.headers.x.a, headers.request.x.b]
+      - [cart,         /b,           c,                   d]
+"""
+
+    (case,) = read(tmp_path, text).cases
+
+    assert requests(tmp_path, text) == ["outside PUT cart/b"]
+    assert case.request.headers == {"x.a": "c"}
+    assert case.expect == {"status": 200, "headers": {"request": {"x.b": "d"}}}
+
+
 def test_defaults_hold_unless_a_case_says_otherwise(tmp_path: Path) -> None:
     """For the fields of the request, for its headers, and for the fields of `expect`."""
     text = """

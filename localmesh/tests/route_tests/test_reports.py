@@ -128,6 +128,42 @@ def test_too_little_coverage_fails(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "not reached: VirtualService shop/books, spec.http[0]" in out
 
 
+def test_rules_of_delegates_and_policies_without_rules_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A route that delegates is no rule itself; a policy without rules is reached if it is asked."""
+    manifests = (tmp_path / "shop.yaml").read_text()
+    for before, after in (
+        ("route: [{destination: {host: cart}}]", "delegate: {name: below}"),
+        ("  action: DENY\n  rules: [{to: [{operation: {methods: [DELETE]}}]}]", "  {}"),
+    ):
+        assert before in manifests
+        manifests = manifests.replace(before, after)
+    below = """
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: below, namespace: shop}
+spec:
+  http:
+    - {name: first, match: [{uri: {prefix: /cart/1}}], route: [{destination: {host: cart}}]}
+    - {name: second, match: [{uri: {prefix: /cart/2}}], route: [{destination: {host: cart}}]}
+"""
+    (tmp_path / "delegate.yaml").write_text(manifests + below)
+
+    _, out, _ = outcome(capsys, "a.test.yaml", "-f", "delegate.yaml", "--coverage", "-o", "json")
+
+    coverage = json.loads(out)["coverage"]
+    missing = {(each["name"], each["field"]) for each in coverage["missing"]}
+    assert coverage["rules"] == 8
+    assert missing == {
+        ("edge", "spec.http[0]"),
+        ("books", "spec.http[1]"),
+        ("below", "spec.http[1]"),
+        ("cart", "spec.rules[0]"),
+    }
+
+
 def test_the_junit_report(capsys: pytest.CaptureFixture[str]) -> None:
     """A test case for each case with its place, and one for the coverage."""
     status, out, _ = outcome(capsys, "a.test.yaml", "-o", "junit", "--coverage-at-least", 50)
@@ -206,7 +242,8 @@ def test_files_about_the_same_manifests_are_covered_together(
     ("cases", "message"),
     [
         (
-            "{manifests: shop.yaml, cases: [{from: nobody, request: books/, expect: {status: 200}}]}",
+            "{manifests: shop.yaml, cases: [{from: nobody, request: {url: [books/, books/2]}, "
+            "expect: {status: 200}}]}",
             'b.test.yaml:1: no workload or gateway is called "nobody"; there are: books-v1, books-v2',
         ),
         (
@@ -233,6 +270,7 @@ def test_unusable_cases_have_exit_status_2(
 
     assert (status, out) == (2, "")
     assert message in err
+    assert len(err.splitlines()) == 1 or "SM001" in err
 
 
 def test_a_file_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
