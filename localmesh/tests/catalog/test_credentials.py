@@ -11,14 +11,12 @@ from localmesh.catalog.config_data import ConfigData, ConfigKind
 from localmesh.catalog.credentials import Credential, credential
 
 SYSTEM = "istio-system"
-BOTH = {
-    "cert": b"own",
-    "key": b"own key",
-    "tls.crt": b"other",
-    "tls.key": b"other key",
-    "tls.ocsp-staple": b"x",
-}
 TLS = {"tls.crt": b"a", "tls.key": b"b", "tls.ocsp-staple": b"c"}
+GENERIC = {"cert": b"own", "key": b"own key"}
+AUTHORITY = {"ca.crt": b"ca", "ca.crl": b"r"}
+GENERIC_AUTHORITY = {"cacert": b"own", "crl": b"s"}
+OF_TLS = Credential("", b"a", b"b", staple=b"c")
+OF_GENERIC = Credential("", b"own", b"own key")
 
 
 def data(
