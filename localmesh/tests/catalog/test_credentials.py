@@ -1,4 +1,4 @@
-"""What the name of a credential means for a proxy, and which keys count (istiod: pilot/pkg/credentials/kube)."""
+"""What the name of a credential means for a proxy, and which keys count, as in istiod."""
 
 from __future__ import annotations
 
