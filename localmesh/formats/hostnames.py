@@ -121,11 +121,11 @@ def full_host(host: str, namespace: str) -> str:
     """The full host name that a name in an object of this namespace stands for.
 
     A name without a dot is a Service of that namespace; anything else stands for itself
-    (Istio, "Virtual Service", `hosts`; "Destination", `host`).
+    (Istio, "Virtual Service", `hosts`; "Destination", `host`). Capitals stay: names of Services have none.
 
     >>> full_host("logic", "sentimesh"), full_host("logic.other", "sentimesh")
     ('logic.sentimesh.svc.cluster.local', 'logic.other')
     """
     if "." in host or host.startswith("*"):
-        return host.lower().removesuffix(".")
-    return service_host(host.lower(), namespace)
+        return host.removesuffix(".")
+    return service_host(host, namespace)
