@@ -71,7 +71,7 @@ exchange, its statistics).
 _EXPLAIN = """\
 ## explain and real Envoys
 
-explain predicts from the same configuration what becomes of a request, without an Envoy.
+`localmesh explain` predicts from the same configuration what becomes of a request, without an Envoy.
 [Tests](../localmesh/tests/agreement) hold this against real Envoys: they apply generated configurations to a
 running mesh, and send requests made of the values in its rules, and of near misses, from workloads and from
 outside.

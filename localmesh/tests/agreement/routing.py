@@ -221,7 +221,7 @@ def delegates(draw: st.DrawFn) -> Json:
 
 _SUBSETS = [{"name": name, "labels": {"version": name}} for name in ("v1", "v2", "v3")]
 _policies = some_of(
-    tls=st.sampled_from([{"mode": "DISABLE"}, {"mode": "ISTIO_MUTUAL"}]),
+    tls=st.sampled_from([{"mode": mode} for mode in ("DISABLE", "ISTIO_MUTUAL", "SIMPLE")]),
     loadBalancer=st.sampled_from(
         [{"simple": "ROUND_ROBIN"}, {"consistentHash": {"httpHeaderName": "end-user"}}]
     ),
