@@ -46,6 +46,14 @@ def test_lines_are_as_wide_as_the_terminal(width: int) -> None:
     assert [line for line in wide if len(line.split()) > 2] == []
 
 
+def test_a_narrow_terminal_gets_labels_of_their_own_width() -> None:
+    """Below 70 columns there is no column of labels."""
+    shown = described(FOLDER / "sidecar_hides_host.yaml")
+
+    assert "\nresult: 502 from client's sidecar; " in text(shown, 60)
+    assert "\nresult     502 from client's sidecar; " in text(shown, 70)
+
+
 def test_outcomes_add_up_to_all_requests() -> None:
     for case in CASES:
         total = sum(outcome["percent"] for outcome in described(case)["outcomes"])
