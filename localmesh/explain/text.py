@@ -22,7 +22,7 @@ _FLAGS = {
     "NC": "no cluster",
     "UH": "no healthy upstream",
     "UC": "the upstream closed the connection",
-    "UF,URX": "the connection to the upstream failed",
+    "URX,UF": "the connection to the upstream failed",
     "FI": "fault injected",
 }
 _ACCEPTS = {
