@@ -22,7 +22,7 @@ _FLAGS = {
     "NC": "no cluster",
     "UH": "no healthy upstream",
     "UC": "the upstream closed the connection",
-    "UF,URX": "the connection to the upstream failed",
+    "URX,UF": "the connection to the upstream failed",
     "FI": "fault injected",
 }
 _ACCEPTS = {
@@ -103,10 +103,18 @@ def _result(document: Json, outcome: Json) -> tuple[str, str, str]:
     if answer is None:
         if outcome["workload"]:
             return "", f"{outcome['workload']}.{outcome['namespace']} answers", ""
-        return "", f"the request leaves the mesh ({outcome['cluster'] or 'by DNS'})", ""
+        return "", f"the request leaves the mesh{_outside(outcome['cluster'] or '')}", ""
     location = answer["headers"].get("location")
     to = f", location: {location}" if location else ""
     return _proxy_name(document, answer["by"]), _status(answer), f"{to}; {answer['cause']}"
+
+
+def _outside(cluster: str) -> str:
+    """Where a request goes that leaves the mesh: the host of the cluster, or what the cluster is called."""
+    parts = cluster.split("|")
+    if len(parts) == 4:
+        return f" for {parts[3]}:{parts[1]}"
+    return f" ({cluster})" if cluster else ", to where DNS says"
 
 
 def _status(answer: Json) -> str:
@@ -232,20 +240,20 @@ def _routing(routing: Json) -> Iterator[Line]:
 
 
 def _rule_name(rule: Json) -> str:
-    if rule["index"] is None:
+    """Where a rule is written: `http[1].match[0] "name" of shop/web`; of a delegate, in the delegate."""
+    place = rule["place"]
+    if place is None:
         return str(rule["name"])
-    match = "" if rule["matchIndex"] is None else f".match[{rule['matchIndex']}]"
     name = f' "{rule["name"]}"' if rule["name"] else ""
-    return f"http[{rule['index']}]{match}{name} of {rule['virtualService']}"
+    owner = _object(place).rpartition(" ")[2]
+    root = "" if owner == rule["virtualService"] else f", to which {rule['virtualService']} delegates"
+    return f"{place['field'].removeprefix('spec.')}{name} of {owner}{root}"
 
 
 def _rule(rule: Json) -> str:
     if rule["index"] is None:
         return _RULES.get(rule["name"], str(rule["name"]))
-    place = rule["place"]
-    is_root = place is None or _object(place) == f"VirtualService {rule['virtualService']}"
-    delegate = "" if is_root else f", delegated to {_object(place)}"
-    return f"{_rule_name(rule)}{delegate}: {_match(rule['match'])}{_at(place)}"
+    return f"{_rule_name(rule)}: {_match(rule['match'])}{_at(rule['place'])}"
 
 
 def _match(match: Json) -> str:
