@@ -9,7 +9,7 @@ from typing import Any
 from localmesh.explain.explanation import Answer
 from localmesh.formats.durations import nanoseconds
 from localmesh.problems.fields import listed, quoted
-from localmesh.route_tests.access import allowed_by, denied_by
+from localmesh.route_tests.access import allowed_by, denied_by, tls
 from localmesh.route_tests.destinations import DestinationPattern, shown
 from localmesh.route_tests.observation import NO_HEADER, Observation
 
@@ -333,6 +333,7 @@ _JUDGES: Mapping[str, Judge] = {
     "retries": _retries,
     "fault": _fault,
     "mirror": _mirror,
+    "tls": tls,
     "allowedBy": allowed_by,
     "deniedBy": denied_by,
 }

@@ -7,8 +7,7 @@ import shlex
 from collections.abc import Iterator
 
 from localmesh.explain import OUTSIDE, Condition, Explanation, Reference, Request
-from localmesh.manifests import LoadResult, located
-from localmesh.problems import Problem
+from localmesh.manifests import Locator
 from localmesh.route_tests.cases import ANY_SOURCE
 from localmesh.route_tests.run import CaseResult, Run
 
@@ -22,7 +21,7 @@ def details(result: CaseResult, run: Run) -> Iterator[str]:
         yield f"live: {disagreement}"
     if result.rule is not None:
         yield f"rule: {rule_text(result.rule)}"
-        yield f"      {position(result.rule, run.loaded)}"
+        yield f"      {position(result.rule, run.locator)}"
     for label, text in (*_skipped(result.explanation), *_policies(result.explanation)):
         yield f"{label} {text}"
     if result.case.request.source != ANY_SOURCE:
@@ -76,8 +75,6 @@ def rule_text(reference: Reference) -> str:
     return f"{reference.subject}, {reference.path}" if reference.path else reference.subject
 
 
-def position(reference: Reference, loaded: LoadResult) -> str:
+def position(reference: Reference, locator: Locator) -> str:
     """The file and line where something is written."""
-    place = reference.resource.place
-    (problem,) = located([Problem("", place, reference.path, "", "")], loaded)
-    return problem.place.position
+    return locator.place(reference.resource, reference.path).position

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from localmesh.explain import Explainer, Explanation, InvalidUrlError, Reference
 from localmesh.explain.from_manifests import UnknownWorkloadError
-from localmesh.manifests import LoadResult
+from localmesh.manifests import LoadResult, Locator
 from localmesh.route_tests.case_schema import CaseFileError
 from localmesh.route_tests.cases import ANY_SOURCE, Case
 from localmesh.route_tests.checks import Difference, differences
@@ -45,7 +46,7 @@ class CaseResult:
         return not self.differences and not (self.live and self.live.disagreements)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """The results of all cases about the same manifests, and their coverage."""
 
@@ -55,6 +56,11 @@ class Run:
     loaded: LoadResult
     results: tuple[CaseResult, ...]
     coverage: Coverage = field(default_factory=Coverage)
+
+    @cached_property
+    def locator(self) -> Locator:
+        """Finds the lines of the rules."""
+        return Locator(self.loaded)
 
     @property
     def names_no_source(self) -> bool:

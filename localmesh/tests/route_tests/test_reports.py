@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,7 +13,8 @@ import pytest
 from localmesh.explain import Request
 from localmesh.manifests import load
 from localmesh.route_tests.cases import Case
-from localmesh.route_tests.run import run_cases
+from localmesh.route_tests.live import meshes
+from localmesh.route_tests.run import LiveResult, Run, run_cases
 from localmesh.tests.route_tests.shop import outcome, write
 
 CASES = """
@@ -210,6 +212,27 @@ def test_the_json_report(capsys: pytest.CaptureFixture[str]) -> None:
     coverage = report["coverage"]
     assert (coverage["reached"], coverage["rules"], coverage["percent"]) == (3, 7, 42.86)
     assert len(coverage["missing"]) == 4
+
+
+def test_what_real_envoys_do_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many requests were sent, which were not, and where Envoy disagrees, which fails."""
+
+    async def sent_to_stubs(runs: list[Run]) -> list[Run]:
+        first, second = runs[0].results
+        live = [replace(first, live=LiveResult(60, ("explained 200; Envoy: 404",)))]
+        live.append(replace(second, differences=(), live=LiveResult(0, not_sent="it would leave the mesh")))
+        return [replace(runs[0], results=tuple(live))]
+
+    monkeypatch.setattr(meshes, "sent_to_stubs", sent_to_stubs)
+
+    status, out, _ = outcome(capsys, "a.test.yaml", "--live")
+
+    assert status == 1
+    assert "  FAIL  the cart is behind the gateway\n        live: explained 200; Envoy: 404\n" in out
+    assert "2 cases: 1 passed, 1 failed\nlive: 60 requests for 1 case, Envoy disagrees with 1\n" in out
+    assert "  not sent: tests get v1 (it would leave the mesh)\n" in out
 
 
 def test_options_replace_the_manifests_of_the_file(
