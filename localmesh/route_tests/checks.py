@@ -9,7 +9,7 @@ from typing import Any
 from localmesh.explain.explanation import Answer
 from localmesh.formats.durations import nanoseconds
 from localmesh.problems.fields import listed, quoted
-from localmesh.route_tests.access import allowed_by, denied_by
+from localmesh.route_tests.access import allowed_by, denied_by, tls
 from localmesh.route_tests.destinations import DestinationPattern, shown
 from localmesh.route_tests.observation import NO_HEADER, Observation
 
@@ -95,13 +95,14 @@ def _inner(value: object) -> str:
 def _destination(expected: Any, observation: Observation) -> str | None:
     pattern = DestinationPattern.of(expected)
     destinations = observation.destinations
-    if pattern is not None and destinations and all(map(pattern.matches, destinations)):
+    if not destinations:
+        return answer_text(observation)
+    missing = [destination for destination in destinations if observation.is_missing(destination)]
+    if missing:
+        return f"{shown(missing[0], pattern)}, which does not exist: {answer_text(observation)}"
+    if pattern is not None and all(map(pattern.matches, destinations)):
         return None
-    return (
-        listed(dict.fromkeys(shown(destination, pattern) for destination in destinations))
-        if (destinations)
-        else answer_text(observation)
-    )
+    return listed(dict.fromkeys(shown(destination, pattern) for destination in destinations))
 
 
 def _weights(expected: Mapping[str, float], destination: Any, observation: Observation) -> str | None:
@@ -333,6 +334,7 @@ _JUDGES: Mapping[str, Judge] = {
     "retries": _retries,
     "fault": _fault,
     "mirror": _mirror,
+    "tls": tls,
     "allowedBy": allowed_by,
     "deniedBy": denied_by,
 }

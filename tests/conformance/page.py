@@ -63,7 +63,7 @@ For one pod of every workload and for the ingress gateway, the comparison covers
 Excluded on both sides are names of statistics, access logs, tracing, metadata for telemetry, and addresses
 that the cluster assigns.
 Not compared are the parts that differ in localmesh because intercepting connections requires root: outbound
-listeners (there is one explicit proxy port) and ports without HTTP.
+listeners: there is one explicit proxy port.
 The recorded Istio runs upstream's Envoy, without the filters that only Istio's own build has (ALPN, metadata
 exchange, its statistics).
 """

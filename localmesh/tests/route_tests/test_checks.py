@@ -106,6 +106,7 @@ FIELDS = [
         {"trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 8}}}},
         "tcp: {maxConnections: 7, connectTimeout: 2s}",
     ),
+    (CART, {"tls": "mTLS"}, {"tls": "plain text"}, "mTLS"),
     (ALLOWED, {"allowedBy": "cart"}, {"deniedBy": "cart"}, "allowed, by shop/cart"),
     (
         DENIED,
