@@ -12,6 +12,7 @@ GATEWAY_HTTPS_PORT ?=
 API_PORT ?=
 STATE ?=
 NAME =
+BENCH ?=
 # Tests and meshes start Python again and again, which would compile all modules each time.
 unexport PYTHONDONTWRITEBYTECODE
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
@@ -59,9 +60,9 @@ golden: setup-dev
 fuzz: setup-dev
 	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s --timeout 0 localmesh/tests/fuzz localmesh/tests/agreement localmesh/tests/analysis/test_missing_clusters.py
 
-## Measure speed and memory, as ratios against named peers
+## Measure speed and memory beside bars and peers: make bench, make bench BENCH=startup
 bench: setup
-	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	@$(BIN)/python -m bench $(BENCH)
 
 ## Prove every scenario in one mesh, or a single one: make prove, make prove SCENARIO=canary
 prove: setup check-scenario

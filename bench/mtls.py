@@ -12,12 +12,13 @@ from pathlib import Path
 
 import psutil
 
+from bench.rows import Row
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 
-REQUESTS = 6000
+REQUESTS = 4000
 CONNECTIONS = 4
-ROUNDS = 3
+ROUNDS = 2
 MESH = """
 apiVersion: v1
 kind: Service
@@ -52,12 +53,13 @@ spec: {host: web, trafficPolicy: {tls: {mode: %s}, connectionPool: {http: {maxRe
 """
 
 
-def main() -> None:
-    """Measure and print."""
-    asyncio.run(_measure())
+def measure() -> list[Row]:
+    """Measure both modes with both kinds of connections."""
+    return asyncio.run(_measure())
 
 
-async def _measure() -> None:
+async def _measure() -> list[Row]:
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         async with Mesh(MeshSettings(Path(folder), Path(folder))) as mesh:
             for words, requests_each in (("keep-alive", 0), ("one each", 1)):
@@ -66,13 +68,16 @@ async def _measure() -> None:
                     for mode, measured in costs.items():
                         await mesh.apply(load_text(MESH % (mode, requests_each)).resources)
                         measured.append(await _cost(mesh))
-                plain, secure = (min(measured) for measured in costs.values())
-                print(
-                    f"{words}: plain {1 / plain:,.0f}, mTLS {1 / secure:,.0f} requests per CPU-second of the "
-                    f"two Envoys ({(secure - plain) * 1e6:+.0f} µs a request, {secure / plain - 1:+.0%})"
+                without, secure = (min(measured) * 1e6 for measured in costs.values())
+                rows.append(
+                    Row(
+                        f"mTLS, CPU of two Envoys a request, {words}",
+                        f"{secure:.0f} µs",
+                        peer=f"plain {without:.0f} µs",
+                        ratio=f"{secure / without:.2f} ×",
+                    )
                 )
-            sizes = [psutil.Process(pid).memory_info().rss / 2**20 for pid in _envoys()]
-            print("resident memory of the two Envoys: " + ", ".join(f"{size:.0f} MiB" for size in sizes))
+    return rows
 
 
 async def _cost(mesh: Mesh) -> float:
@@ -96,7 +101,7 @@ async def _send_over_one(host: str, port: int, count: int) -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(head.decode())
+            raise RuntimeError(head.decode())
         length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
         await reader.readexactly(int(length))
     writer.close()
@@ -110,7 +115,3 @@ def _cpu_seconds() -> float:
 def _envoys() -> list[int]:
     own = psutil.Process().children(recursive=True)
     return [process.pid for process in own if "envoy" in process.name()]
-
-
-if __name__ == "__main__":
-    main()

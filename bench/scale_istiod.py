@@ -1,8 +1,9 @@
 """Time that istiod needs for the change that scale.py measures, from istiod's own metrics.
 
-`scale_istiod.py --cluster [SERVICES]` creates a namespace with this number of Services (default: 1,000) and
-eleven pods with sidecars in the cluster of KUBECONFIG, changes one weight several times, and deletes the
-namespace. The pods run IMAGE (default: python:3.13-slim), which sleeps. Without --cluster it does nothing.
+`python -m bench.scale_istiod --cluster [SERVICES]` creates a namespace with this number of Services (default:
+1,000) and eleven pods with sidecars in the cluster of KUBECONFIG, changes one weight several times, and
+deletes the namespace. The pods run IMAGE (default: python:3.13-slim), which sleeps. Without --cluster it does
+nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from many_services import PROXIES, edge, pods, routes, services
+from bench.many_services import PROXIES, edge, pods, routes, services
 
 CHANGES = 10
 NAMESPACE = "scale"

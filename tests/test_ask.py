@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("overlays")
 
 
 @pytest.mark.parametrize("command", OFFLINE, ids=[command.line for command in OFFLINE])
-def test_a_test_prints_what_the_page_shows(
+def test_a_command_prints_what_the_page_shows(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the expected exit status."""
@@ -50,6 +50,14 @@ def test_a_difference_is_what_the_page_shows(
     assert status == 1
 
 
+def test_the_example_in_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its assertion holds."""
+    monkeypatch.chdir(ROOT)
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+    exec(compile(program, "docs/ask.md", "exec"), {})
+
+
 def test_the_example_is_from_the_file() -> None:
     """Apart from the rows that it leaves out."""
     written = yaml.safe_load((ROOT / "istio/overlays/canary/routes.test.yaml").read_text())
@@ -65,7 +73,8 @@ def test_the_example_is_from_the_file() -> None:
 
 def test_every_field_of_expect_is_on_the_page() -> None:
     """In the table of expectations."""
-    documented = set(re.findall(r"^\| (`.*?`) \|", PAGE, re.MULTILINE))
+    section = PAGE.partition("### Expectations")[2].partition("\n### ")[0]
+    documented = set(re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE))
 
     names = {name for cell in documented for name in re.findall(r"`(\w+)`", cell)}
 

@@ -115,3 +115,10 @@ def test_clean_removes_nothing_while_a_mesh_runs(folder: Path) -> None:
     assert done.returncode == 0
     assert not (folder / "environment").exists()
     assert not (folder / ".localmesh").exists()
+
+
+def test_one_benchmark_is_named_by_a_variable(folder: Path) -> None:
+    """Without it, all run."""
+    commands = [make(folder, "-n", "bench", *words).stdout.strip() for words in ([], ["BENCH=startup"])]
+
+    assert commands == ["environment/bin/python -m bench", "environment/bin/python -m bench startup"]

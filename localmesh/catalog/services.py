@@ -213,7 +213,7 @@ def _entry_host(entry: Resource, host: str) -> Service:
         host=host,
         ports=tuple(_entry_port(port) for port in spec.get("ports") or ()),
         selector=selector,
-        # istiod has a Service for each address, and the last one decides about the virtual host (`servicesByName`)
+        # istiod has a Service for each address; the last one has the virtual host (`servicesByName`)
         addresses=tuple(spec.get("addresses") or ())[-1:],
         headless=False,
         export_to=tuple(spec.get("exportTo") or ()),

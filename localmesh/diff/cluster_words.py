@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from localmesh.diff.chain_words import certificates, trusted
 from localmesh.diff.edits import ABSENT, Path
-from localmesh.diff.formats import compact, config, seconds
+from localmesh.diff.formats import compact, config, seconds, with_rest
 from localmesh.diff.phrases import Label, Words, plain
 
 Json = Mapping[str, Any]
 
 _UNLIMITED = 4294967295
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_HTTP: Path = ("typedExtensionProtocolOptions", _OPTIONS)
 _EJECTION = "outlierDetection"
 _CONTEXT = ("typedConfig", "commonTlsContext")
 _NAMES = ("combinedValidationContext", "defaultValidationContext", "matchSubjectAltNames")
@@ -41,8 +43,20 @@ def _value(document: Any) -> str:
 
 
 def _socket(socket: Json) -> str:
-    is_tls = socket.get("name", "").endswith(".tls")
-    return "mTLS always" if is_tls else f"{socket.get('name')}"
+    if not socket.get("name", "").endswith(".tls"):
+        return f"{socket.get('name')}"
+    common = socket["typedConfig"].get("commonTlsContext", {})
+    own, authority = certificates(common), trusted(common)
+    if (own, authority) == ("of the mesh", "the root certificate of the mesh"):
+        return "mTLS always"
+    certificate = "" if own == "none" else f" with the certificate {own}"
+    verified = f"verified with {authority}" if authority else "not verified"
+    return f"TLS{certificate}, server {verified}"
+
+
+def _protocol(config: Json) -> str:
+    http2 = config.get("http2ProtocolOptions")
+    return "HTTP/1.1" if http2 is None else with_rest("HTTP/2", http2)
 
 
 def _matches(matches: Iterable[Json]) -> str:
@@ -110,6 +124,14 @@ _LABELS: dict[Path, Label] = {
     ("transportSocketMatches",): Label("TLS", _matches),
     ("type",): Label("endpoints from", _policy, absent="each request"),
     ("loadAssignment", "endpoints"): Label("endpoints", endpoints_text),
+    (*_HTTP, "explicitHttpConfig"): Label("protocol", _protocol, absent="HTTP/1.1"),
+    (*_HTTP, "useDownstreamProtocolConfig"): Label("protocol", lambda _value: "that of the request"),
+    (*_HTTP, "upstreamHttpProtocolOptions", "autoSni"): Label(
+        "server name (SNI) from the host", absent="false"
+    ),
+    (*_HTTP, "upstreamHttpProtocolOptions", "autoSanValidation"): Label(
+        "certificate must have the host", absent="false"
+    ),
     ("upstreamConnectionOptions", "tcpKeepalive"): Label("TCP keep-alive", compact),
     (_EJECTION,): Label("ejection of failing pods", _ejection, by_field=True),
 }
@@ -122,7 +144,7 @@ _LABELS |= {
     for name, label in _EJECTIONS.items()
 }
 _LABELS |= {
-    ("typedExtensionProtocolOptions", _OPTIONS, "commonHttpProtocolOptions", name): Label(text, show)
+    (*_HTTP, "commonHttpProtocolOptions", name): Label(text, show)
     for name, text, show in (
         ("idleTimeout", "idle timeout", seconds),
         ("maxRequestsPerConnection", "requests per connection at most", plain),
@@ -149,7 +171,10 @@ CLUSTER_WORDS = Words(
             )
         },
         ("ringHashLbConfig", "minimumRingSize"): (("lbPolicy",),),
-        ("typedExtensionProtocolOptions", _OPTIONS, "@type"): (("typedExtensionProtocolOptions",),),
+        (*_HTTP, "@type"): (_HTTP, ("transportSocket",)),
+        (*_HTTP, "explicitHttpConfig"): (_HTTP, ("transportSocket",)),
+        # its block alone, which connections with limits of their own have
+        (*_HTTP, "commonHttpProtocolOptions"): (_HTTP,),
         ("loadAssignment", "clusterName"): (("type",), ("loadAssignment",)),
     },
 )

@@ -60,6 +60,15 @@ def pattern(path: Path) -> Path:
     return tuple("[]" if step.startswith("[") and step != ORDER else step for step in path)
 
 
+def masked(edit: Edit) -> Edit:
+    """The edit without its values, which are secret; as in `kubectl diff`, it still says which there are."""
+    before, after = (
+        value if value is ABSENT else f"*** ({side})"
+        for value, side in ((edit.before, "before"), (edit.after, "after"))
+    )
+    return replace(edit, before=before, after=after)
+
+
 def edits(before: Any, after: Any, whole: Collection[Path] = (), at: Path = ()) -> Iterator[Edit]:
     """The edits that turn one document into the other; none if and only if both are equal.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localmesh.catalog import MutualTls
+from localmesh.diff.chain_words import chain_phrases
 from localmesh.diff.edits import ABSENT, Edit, Path
 from localmesh.diff.phrases import Label, Phrase, Words
 from localmesh.diff.routes import configuration_phrases
@@ -25,9 +26,8 @@ def _address(address: Json) -> str:
 _WORDS = Words(
     labels={
         ("address",): Label("listens at", _address),
-        (_CHAINS, "[]", "filterChainMatch", "serverNames"): Label("hosts with TLS", ", ".join),
     },
-    implied={},
+    implied={("listenerFilters",): ((_CHAINS,),)},
 )
 
 
@@ -37,19 +37,31 @@ def listener_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
         listener, verb = (after, "listens at") if before is ABSENT else (before, "no longer listens at")
         text = f"{verb} {_address(listener.get('address', {}))}{_mode_text(listener)}"
         return [Phrase(text, (Edit((), before, after),))]
-    phrases = []
+    phrases: list[Phrase] = []
     old_mode, new_mode = _mode(before), _mode(after)
     if old_mode and new_mode and old_mode is not new_mode:
         chains = Edit((_CHAINS,), before[_CHAINS], after[_CHAINS])
         phrases.append(Phrase(f"mTLS: {old_mode.value} → {new_mode.value}", (chains,)))
         # the same filters in every chain: one of them says all
         before, after = _with_one_chain(before), _with_one_chain(after)
-    phrases += _WORDS.phrases(_without_routes(before), _without_routes(after), resource)
+    if _is_of_gateway(before) and _is_of_gateway(after):
+        phrases += chain_phrases(before[_CHAINS], after[_CHAINS], resource)
+        before, after = _without_chains(before), _without_chains(after)
+    phrases = _WORDS.phrases(_without_routes(before), _without_routes(after), resource, phrases)
     old_routes, new_routes = _routes(before), _routes(after)
     if old_routes != new_routes:
         changed = configuration_phrases(old_routes, new_routes, resource)
         phrases += [phrase.below(*_MANAGER, "routeConfig") for _, phrase in changed]
     return phrases
+
+
+def _is_of_gateway(listener: Json) -> bool:
+    """Whether its filter chains are those of a gateway's servers: the chains of a sidecar have names."""
+    return bool(listener.get(_CHAINS)) and not any("name" in chain for chain in listener[_CHAINS])
+
+
+def _without_chains(listener: Json) -> Json:
+    return {key: value for key, value in listener.items() if key != _CHAINS}
 
 
 def _mode(listener: Json) -> MutualTls | None:
@@ -68,7 +80,8 @@ def _mode_text(listener: Json) -> str:
 
 
 def _with_one_chain(listener: Json) -> Json:
-    return {**listener, _CHAINS: [{"filters": listener[_CHAINS][0].get("filters")}]}
+    first = listener[_CHAINS][0]
+    return {**listener, _CHAINS: [{"name": first["name"], "filters": first.get("filters")}]}
 
 
 def _routes(listener: Json) -> Any:

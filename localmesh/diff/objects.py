@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.diff.edits import Edit, edits
+from localmesh.diff.edits import Edit, edits, masked
+from localmesh.kinds.config_map import SECRET
 from localmesh.manifests import LoadResult, Resource
+
+_SECRET_FIELDS = ("data", "stringData")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,18 @@ def object_changes(before: LoadResult, after: LoadResult) -> Iterator[ObjectChan
             yield ObjectChange("added", resource.place.subject)
             continue
         fields = tuple(edits(_body(known), _body(resource)))
+        if resource.is_a(SECRET):
+            fields = tuple(masked(edit) if _is_secret(edit) else edit for edit in fields)
         if fields:
             yield ObjectChange("changed", resource.place.subject, fields)
     for identity, resource in old.items():
         if identity not in new:
             yield ObjectChange("removed", resource.place.subject)
+
+
+def _is_secret(edit: Edit) -> bool:
+    """Whether a field of a Secret has its content; kubectl writes that into an annotation as well."""
+    return edit.path[0] in _SECRET_FIELDS or edit.path[:2] == ("metadata", "annotations")
 
 
 def _by_identity(resources: Iterable[Resource]) -> dict[tuple[str, ...], Resource]:

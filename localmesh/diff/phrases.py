@@ -94,11 +94,12 @@ class Words:
         at = pattern(edit.path)
         label = self.labels.get(at)
         text = label.text(edit) if label else None
+        parts = edit.parts(self.labels)
         if text is not None:
             yield Phrase(text, (edit,))
-        elif at in self.implied:
+        elif at in self.implied and not any(pattern(part.path) in self.labels for part in parts):
             yield Phrase("", (edit,))
-        elif parts := edit.parts(self.labels):
+        elif parts:
             for part in parts:
                 yield from self._of_edit(part, resource)
         else:

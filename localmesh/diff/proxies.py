@@ -12,7 +12,7 @@ from typing import Any
 
 from localmesh.catalog import ProxyKind
 from localmesh.diff.cluster_words import CLUSTER_WORDS, ENDPOINT_WORDS, whole_text
-from localmesh.diff.edits import ABSENT, Edit, named, reordered
+from localmesh.diff.edits import ABSENT, Edit, masked, named, reordered
 from localmesh.diff.formats import short_host
 from localmesh.diff.listener_words import listener_phrases
 from localmesh.diff.phrases import Phrase, Words
@@ -25,7 +25,16 @@ Resources = tuple[dict[str, Any], ...]
 
 ITSELF = ""
 """The subject of changes that concern the proxy as a whole."""
-_KNOWN_LISTS = {"listeners", "scopes", "routes", "further_routes", "clusters", "endpoints", "policies"}
+_KNOWN_LISTS = {
+    "listeners",
+    "scopes",
+    "routes",
+    "further_routes",
+    "clusters",
+    "endpoints",
+    "policies",
+    "secrets",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,7 @@ class Comparison:
             *self._once(_further_routes, before.further_routes, after.further_routes, kind),
             *self._once(_scopes, before.scopes, after.scopes, kind),
             *_destinations(*destinations),
+            *self._once(_secrets, before.secrets, after.secrets, kind),
             *_further_lists(before, after),
         ]
         return tuple(_merged(found))
@@ -168,6 +178,15 @@ def _scopes(before: Resources, after: Resources, _kind: ProxyKind) -> Iterator[C
             phrases = Words({}, {}).phrases(old, new, resource)
         yield from _changes(f"requests to port {name}", resource, phrases)
     yield from _order("scopes", before, after)
+
+
+def _secrets(before: Resources, after: Resources, _kind: ProxyKind) -> Iterator[Change]:
+    """The changes of credentials, without what is secret in them."""
+    for name, (old, new) in _pairs(before, after).items():
+        verb = "added" if old is ABSENT else "removed" if new is ABSENT else "changed"
+        edit = masked(Edit((), old, new))
+        yield from _changes(f"credential {name}", f"secrets/{name}", [Phrase(verb, (edit,))])
+    yield from _order("secrets", before, after)
 
 
 def _destinations(

@@ -105,8 +105,9 @@ def _unchanged(difference: Difference, width: int) -> str:
     names = difference.unchanged
     if not names:
         return ""
-    what = "nothing else changes; as before" if difference.changes else "no proxy's configuration changes"
-    return "\n".join(_wrapped(f"{what}: {_proxies(names)}", 0, width, hanging=2))
+    if not difference.changes:
+        return "no proxy's configuration changes"
+    return "\n".join(_wrapped(f"nothing else changes; as before: {_proxies(names)}", 0, width, hanging=2))
 
 
 def _wrapped(line: str, indent: int, width: int, hanging: int | None = None) -> list[str]:

@@ -225,15 +225,24 @@ def _cors(policy: Json) -> str:
 
 def _redirect(redirect: Json) -> str:
     text = redirect.get("responseCode", "").lower().replace("_", " ")
-    scheme, host = redirect.get("schemeRedirect", ""), redirect.get("hostRedirect", "")
+    scheme, port = redirect.get("schemeRedirect", ""), redirect.get("portRedirect", "")
+    host = f"{redirect.get('hostRedirect', '')}{':' if port else ''}{port}"
     path = redirect.get("pathRedirect", "")
     target = f"{scheme}{'://' if scheme else ''}{host}{path}"
-    shown = ("responseCode", "schemeRedirect", "hostRedirect", "pathRedirect")
+    shown = ("responseCode", "schemeRedirect", "hostRedirect", "portRedirect", "pathRedirect")
     return with_rest(f"to {target} ({text})" if target else text, redirect, *shown)
 
 
 def _direct(response: Json) -> str:
-    return with_rest(str(response.get("status")), response, "status")
+    body = response.get("body", {})
+    shown = f" {compact(body['inlineString'])}" if set(body) == {"inlineString"} else ""
+    return with_rest(f"{response.get('status')}{shown}", response, "status", *(["body"] if shown else []))
+
+
+def _regex_rewrite(rewrite: Json) -> str:
+    return with_rest(
+        f"{rewrite['pattern']['regex']} → {rewrite['substitution']}", rewrite, "pattern", "substitution"
+    )
 
 
 def _hash(policies: Iterable[Json]) -> str:
@@ -245,6 +254,8 @@ def _hash(policies: Iterable[Json]) -> str:
             texts.append(with_rest(f"cookie {policy['cookie']['name']}", policy["cookie"], "name"))
         elif "queryParameter" in policy:
             texts.append(f"parameter {policy['queryParameter']['name']}")
+        elif policy == {"connectionProperties": {"sourceIp": True}}:
+            texts.append("source address")
         else:
             texts.append(compact(policy))
     return ", ".join(texts)
@@ -269,7 +280,7 @@ _LABELS: dict[Path, Label] = {
     ("route", "timeout"): Label("timeout", limit),
     ("route", "retryPolicy"): Label("retries", _retries),
     ("route", "prefixRewrite"): Label("path rewritten to", absent="as it is"),
-    ("route", "regexRewrite"): Label("path rewritten with", compact, absent="as it is"),
+    ("route", "regexRewrite"): Label("path rewritten by", _regex_rewrite, absent="nothing"),
     ("route", "hostRewriteLiteral"): Label("host rewritten to", absent="as it is"),
     ("route", "requestMirrorPolicies"): Label("copied to", _mirrors),
     ("route", "hashPolicy"): Label("consistent hash of", _hash, absent="nothing"),

@@ -38,7 +38,8 @@ def host_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
     phrases = _rules(old.get(_ROUTES, ()), new.get(_ROUTES, ()), host, resource)
     if before is not ABSENT and after is not ABSENT:
         own = _HOST_WORDS.phrases(_without_routes(old), _without_routes(new), resource)
-        return [*own, *phrases]
+        # an empty list of rules and none at all are the same to Envoy, but not to a comparison
+        return [*own, *phrases] or Words({}, {}).phrases(before, after, resource)
     verb = "added" if before is ABSENT else "removed"
     edits = (Edit((), before, after),)
     rules = (old or new).get(_ROUTES, ())

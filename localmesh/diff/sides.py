@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import LoadResult, load
 from localmesh.manifests.files import KUSTOMIZATION_NAMES, STANDARD_INPUT
-from localmesh.manifests.revisions import Checkout, RevisionError, checked_out
+from localmesh.manifests.revisions import (
+    Checkout,
+    RevisionError,
+    checked_out,
+    in_repository,
+    written,
+)
 from localmesh.problems import ManifestError
 
 
@@ -29,13 +35,17 @@ def load_side(text: str) -> Side:
     """The objects of a path, or of REVISION:PATH. Raises ManifestError, RevisionError, UnknownSideError."""
     if text == STANDARD_INPUT or Path(text).exists():
         return load_paths([Path(text)])
-    revision, colon, path = text.partition(":")
-    if not colon:
+    if ":" not in text:
         raise UnknownSideError(
             f"{text} does not exist; name a kustomization, a file, a folder or REVISION:PATH"
         )
-    with checked_out(revision) as checkout:
-        return _loaded_from(checkout, [checkout.path(path)])
+    revision, path = written(text)
+    with checked_out(revision, [path]) as checkout:
+        if not checkout.paths[0].exists():
+            raise RevisionError(
+                f'{text}: revision {revision} has no "{path}" below the top of the repository'
+            )
+        return _loaded_from(checkout, checkout.paths)
 
 
 def load_revision(revision: str, paths: Iterable[Path]) -> Side:
@@ -43,9 +53,8 @@ def load_revision(revision: str, paths: Iterable[Path]) -> Side:
 
     Raises ManifestError, RevisionError.
     """
-    with checked_out(revision) as checkout:
-        counterparts = (checkout.counterpart(path) for path in paths)
-        return _loaded_from(checkout, [path for path in counterparts if path.exists()])
+    with checked_out(revision, [in_repository(path) for path in paths]) as checkout:
+        return _loaded_from(checkout, [path for path in checkout.paths if path.exists()])
 
 
 def load_paths(paths: Iterable[Path]) -> Side:
@@ -57,7 +66,7 @@ def load_paths(paths: Iterable[Path]) -> Side:
     return Side(loaded, is_whole=bool(kustomizations))
 
 
-def _loaded_from(checkout: Checkout, paths: list[Path]) -> Side:
+def _loaded_from(checkout: Checkout, paths: Sequence[Path]) -> Side:
     try:
         return load_paths(paths)
     except ManifestError as error:

@@ -222,7 +222,7 @@ def _no_cluster(explainer: Explainer, outcome: Outcome) -> Iterator[Cause]:
         yield Cause(f"there is no Service or ServiceEntry {destination.host}")
     elif service.port(destination.port) is None:
         ports = listed(str(port.number) for port in service.ports)
-        yield Cause(f"{service.subject} has no port {destination.port}: its ports are {ports}")
+        yield Cause(f"{service.subject} has no port {destination.port}, but {ports}")
 
 
 def involved(explainer: Explainer, explanation: Explanation) -> dict[Place, Reference]:

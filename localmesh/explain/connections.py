@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from localmesh.catalog import MutualTls
 from localmesh.catalog.security import PeerDecision
 from localmesh.explain.explanation import Connection, Reference, Tls
+from localmesh.explain.request import Message
+from localmesh.translate.tls import CERTIFICATE
 
 Json = Mapping[str, Any]
 
 _TLS = "envoy.transport_sockets.tls"
 _MATCH_METADATA = "envoy.transport_socket_match"
-_MESH_PROTOCOL = "istio"
 
 
 def transport_socket(cluster: Json, metadata: Json) -> Json | None:
@@ -29,7 +31,60 @@ def transport_socket(cluster: Json, metadata: Json) -> Json | None:
 
 def tls_of(socket: Json | None) -> Tls:
     """How a connection with a transport socket is secured."""
-    return Tls.PLAIN if socket is None else Tls.MUTUAL
+    if socket is None:
+        return Tls.PLAIN
+    return Tls.MUTUAL if is_of_mesh(socket) else Tls.OTHER
+
+
+def is_of_mesh(socket: Json | None) -> bool:
+    """Whether a caller shows its certificate of the mesh, so that its identity is known."""
+    if socket is None:
+        return False
+    certificates = socket["typedConfig"]["commonTlsContext"].get("tlsCertificateSdsSecretConfigs") or ()
+    return any(certificate["name"] == CERTIFICATE for certificate in certificates)
+
+
+def gateway_chain(listener: Json, message: Message) -> tuple[Json | None, str]:
+    """The filter chain of a gateway's listener that takes a connection; without one, why there is none.
+
+    The server name is the one that the caller asks for (SNI): from outside, the host.
+    """
+    is_secure = message.scheme == "https"
+    name = (message.server_name or message.host) if is_secure else ""
+    fitting = [
+        (specificity, chain)
+        for chain in listener["filterChains"]
+        if (specificity := _specificity(chain, name)) is not None
+    ]
+    if not fitting:
+        asked = f"TLS for {name}" if is_secure else "plain HTTP"
+        return None, f"this port of the gateway takes TLS for certain names only, and not {asked}"
+    chain = max(fitting, key=lambda entry: entry[0])[1]
+    if not route_name_of(chain):
+        return chain, ""
+    socket = chain.get("transportSocket")
+    if is_secure != (socket is not None):
+        taken, asked = ("TLS", "plain HTTP") if socket else ("plain HTTP", "TLS")
+        return None, f"this port of the gateway takes {taken}, and not {asked}"
+    if is_of_mesh(socket) and not message.identity:
+        return None, "this server takes mTLS of the mesh only, and the caller has no identity there"
+    return chain, ""
+
+
+def _specificity(chain: Json, name: str) -> int | None:
+    """How exactly a filter chain names a server; None if it is for others."""
+    names = (chain.get("filterChainMatch") or {}).get("serverNames")
+    if not names:
+        return 0
+    exact = [len(own) + 1 for own in names if own == name]
+    wild = [len(own) for own in names if own.startswith("*.") and name.endswith(own[1:])]
+    return max((*exact, *wild), default=None)
+
+
+def route_name_of(chain: Json) -> str:
+    """The route configuration of a filter chain; "" if it forwards connections without reading them."""
+    settings = chain["filters"][-1]["typedConfig"]
+    return str((settings.get("rds") or {}).get("routeConfigName", ""))
 
 
 def server_name_of(socket: Json | None) -> str:
@@ -54,15 +109,15 @@ def connection_to(
     policy = Reference(decision.resource, decision.path) if decision.resource is not None else None
     connection = Connection(tls, decision.mode.value, client, server, policy)
     if not _has_chain_for(listener, socket):
-        accepted = Tls.MUTUAL if tls is Tls.PLAIN else Tls.PLAIN
+        accepted = "mTLS" if decision.mode is MutualTls.STRICT else "plain text"
         reason = f"the caller sends {tls}, and the port accepts only {accepted}"
-        # a sidecar closes a connection in plain text; TLS with a port in plain text fails while connecting
-        flag = "UC" if tls is Tls.PLAIN else "UF,URX"
+        # a sidecar closes a connection in plain text; TLS that it does not accept fails while connecting
+        flag = "UC" if tls is Tls.PLAIN else "URX,UF"
         return replace(connection, accepted=False, reason=reason, flag=flag)
     expected = expected_identities(socket)
     if expected and server not in expected:
         reason = f"the caller expects the identity {' or '.join(expected)}, and the pod has {server}"
-        return replace(connection, accepted=False, reason=reason, flag="UF,URX")
+        return replace(connection, accepted=False, reason=reason, flag="URX,UF")
     return connection
 
 
@@ -72,7 +127,7 @@ def _has_chain_for(listener: Json, socket: Json | None) -> bool:
 
 
 def _takes(match: Json, socket: Json | None) -> bool:
-    protocols = match.get("applicationProtocols")
     if match.get("transportProtocol") not in (None, "raw_buffer" if socket is None else "tls"):
         return False
-    return protocols is None or (socket is not None and _MESH_PROTOCOL in protocols)
+    # the sidecar of an application asks every caller with TLS for a certificate of the mesh
+    return socket is None or is_of_mesh(socket)

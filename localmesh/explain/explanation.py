@@ -77,6 +77,8 @@ class Tls(StrEnum):
 
     MUTUAL = "mTLS"
     PLAIN = "plain text"
+    OTHER = "TLS"
+    """TLS that is not of the mesh, so that the caller has no identity there."""
 
 
 @dataclass(frozen=True, slots=True)

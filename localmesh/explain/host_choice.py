@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from localmesh.catalog import MESH, Catalog, Proxy, Server, Service, VirtualService
-from localmesh.catalog.hosts import full_host, intersection, is_wildcard, overlap
+from localmesh.catalog.hosts import full_host, intersection, is_wildcard, overlap, service_host
 from localmesh.catalog.virtual_services import exported
 from localmesh.explain.explanation import Reference
 from localmesh.explain.prepared import PreparedProxy, owner_of
@@ -109,13 +109,36 @@ def _others_at_sidecar(
     port: int,
 ) -> Iterator[Candidate]:
     """The Services and VirtualServices that a sidecar does not use for a host."""
-    if service is None:
-        yield from _services_out_of_reach(prepared, names, port)
+    out_of_reach = list(_services_out_of_reach(prepared, names, port)) if service is None else []
+    yield from out_of_reach
     for virtual_service in prepared.catalog.virtual_services:
-        host = _overlaps(virtual_service, names, named=bool(chosen))
-        if host is not None and virtual_service not in chosen:
-            reason = _why_not(prepared, virtual_service, host, chosen, port)
+        is_for_gateways = MESH not in virtual_service.gateways
+        host = _overlaps(virtual_service, names, named=is_for_gateways or bool(chosen))
+        if virtual_service in chosen:
+            continue
+        if host is None:
+            yield from _in_its_own_namespace(virtual_service, names[0])
+            continue
+        reason = _why_not(prepared, virtual_service, host, chosen)
+        if not reason and not out_of_reach:
+            reason = f"it has no routes for port {port}: the host has no HTTP port of that number"
+        if reason:
             yield Candidate(Reference(virtual_service.resource, FieldPath("spec", "hosts")), reason)
+
+
+def _in_its_own_namespace(virtual_service: VirtualService, name: str) -> Iterator[Candidate]:
+    """A VirtualService whose host is a short name, which means the Service of its own namespace."""
+    bare = name.partition(".")[0]
+    if name == service_host(bare, virtual_service.namespace) or not name.endswith(SERVICE_DOMAIN):
+        return
+    written = virtual_service.resource.spec["hosts"]
+    if bare in written and service_host(bare, virtual_service.namespace) in virtual_service.hosts:
+        reason = (
+            f'its host "{bare}" means {service_host(bare, virtual_service.namespace)}, a Service of its own '
+            f"namespace; write {name}"
+        )
+        path = FieldPath("spec", "hosts", written.index(bare))
+        yield Candidate(Reference(virtual_service.resource, path), reason)
 
 
 def _services_out_of_reach(prepared: PreparedProxy, names: tuple[str, ...], port: int) -> Iterator[Candidate]:
@@ -144,8 +167,7 @@ def _why_not_callable(
         return _NOT_IMPORTED
     declared = service.port(port)
     if declared is None:
-        ports = listed(str(each.number) for each in service.ports)
-        return f"it has no port {port}: its ports are {ports}"
+        return f"it has no port {port}, but {listed(str(each.number) for each in service.ports)}"
     if not declared.protocol.may_be_http:
         name = f'named "{declared.name}"' if declared.name else "not named"
         return (
@@ -157,10 +179,8 @@ def _why_not_callable(
     return "its name is not one that pods of this namespace call it by"
 
 
-def _why_not(
-    prepared: PreparedProxy, other: VirtualService, host: str, chosen: list[VirtualService], port: int
-) -> str:
-    """Why a sidecar does not use a VirtualService for a host."""
+def _why_not(prepared: PreparedProxy, other: VirtualService, host: str, chosen: list[VirtualService]) -> str:
+    """Why a sidecar does not use a VirtualService for a host; "" if not for a reason of its own."""
     if MESH not in other.gateways:
         gateways = listed(sorted(other.gateways))
         return f"it is bound to {gateways}, and not to mesh, which stands for all sidecars"
@@ -175,7 +195,7 @@ def _why_not(
         if is_wildcard(host) and not any(map(is_wildcard, taker.hosts)):
             return f"{subject} names the host exactly, and this one only as {host}"
         return f"{subject} is older, and in the mesh only the oldest for a host counts"
-    return f"it has no routes for port {port}: the host has no HTTP port of that number"
+    return ""
 
 
 class _AtGateway:

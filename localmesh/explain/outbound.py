@@ -85,6 +85,21 @@ def route(
     return _acted(prepared, choice.route, replace(routing, rule=rule), judged or message)
 
 
+def forwarded(prepared: PreparedProxy, chain: Json, message: Message) -> Routed:
+    """Where a filter chain forwards connections that the gateway does not read: TCP, and passed-on TLS."""
+    settings = chain["filters"][-1]["typedConfig"]
+    weighted = (settings.get("weightedClusters") or {}).get("clusters") or [
+        {"name": settings["cluster"], "weight": 1}
+    ]
+    total = sum(entry["weight"] for entry in weighted)
+    legs = []
+    for entry in weighted:
+        upstream = prepared.upstreams.named(entry["name"])
+        percent = 100.0 * entry["weight"] / total
+        legs.append(Leg(replace(upstream.destination, percent=percent), upstream, message))
+    return Routed(Routing("", destinations=tuple(leg.destination for leg in legs)), tuple(legs))
+
+
 def _acted(prepared: PreparedProxy, chosen: Json, routing: Routing, message: Message) -> Routed:
     """What the chosen route does."""
     actions = prepared.tables.of(chosen, lambda route: _actions(prepared, route))

@@ -52,7 +52,7 @@ def faults_of(route: Json) -> tuple[Fault, ...]:
 
 
 def header_changes_of(*owners: Json) -> tuple[HeaderChange, ...]:
-    """The header operations of a weighted cluster and its route: each of them first removes, then adds."""
+    """The header operations of a weighted cluster and its route: each removes, then sets, then adds."""
     return tuple(
         change for owner in owners for side in ("request", "response") for change in _of_side(owner, side)
     )
@@ -61,7 +61,8 @@ def header_changes_of(*owners: Json) -> tuple[HeaderChange, ...]:
 def _of_side(owner: Json, side: str) -> Iterator[HeaderChange]:
     for name in owner.get(f"{side}HeadersToRemove") or ():
         yield HeaderChange(side, "remove", name)
-    for entry in owner.get(f"{side}HeadersToAdd") or ():
+    entries = owner.get(f"{side}HeadersToAdd") or ()
+    for entry in sorted(entries, key=lambda each: _OPERATIONS[each["appendAction"]] == "add"):
         header = entry["header"]
         yield HeaderChange(side, _OPERATIONS[entry["appendAction"]], header["key"], header["value"])
 
@@ -88,13 +89,15 @@ def changed_headers(headers: Mapping[str, str], changes: Iterable[HeaderChange])
     return changed
 
 
-def _requested(message: Message, changes: Iterable[HeaderChange]) -> Message:
-    """The request after the operations on it: a value may name headers, as they are by then."""
-    for change in changes:
-        value = _formatted(change.value, message)
-        if change.side == "request" and (value or change.operation == "remove"):
-            message = message.with_headers(changed_headers(message.headers, [replace(change, value=value)]))
-    return message
+def _requested(message: Message, owner: Json) -> Message:
+    """The request after the operations on it: values may name headers, as they are after the removals."""
+    changes = tuple(_of_side(owner, "request"))
+    if not changes:
+        return message
+    removals = [change for change in changes if change.operation == "remove"]
+    left = message.with_headers(changed_headers(message.headers, removals))
+    valued = [replace(change, value=_formatted(change.value, left)) for change in changes[len(removals) :]]
+    return left.with_headers(changed_headers(left.headers, [change for change in valued if change.value]))
 
 
 def _formatted(value: str, message: Message) -> str:
@@ -111,7 +114,7 @@ def rewritten(message: Message, route: Json, weighted: Json | None = None) -> Me
     action = route["route"]
     authority = (weighted or {}).get("hostRewriteLiteral") or action.get("hostRewriteLiteral")
     return replace(
-        _requested(message, header_changes_of(*((weighted,) if weighted else ()), route)),
+        _requested(_requested(message, weighted or {}), route),
         authority=authority or message.authority,
         path=normalized(rewritten_path(message.path, route["match"], action)),
     )
@@ -142,7 +145,7 @@ def redirected(message: Message, route: Json) -> Answer:
         port = ""
     location = f"{scheme}://{host}{f':{port}' if port else ''}{_redirected_path(message.path, route)}"
     status = REDIRECT_STATUS[redirect.get("responseCode", "MOVED_PERMANENTLY")]
-    headers = changed_headers({"location": location}, response_changes(message, route))
+    headers = _without_body(changed_headers({"location": location}, response_changes(message, route)))
     return Answer(status, headers=headers, cause="the route redirects")
 
 
@@ -164,9 +167,13 @@ def direct_answer(message: Message, route: Json) -> Answer:
     text = body.get("inlineString") or base64.b64decode(body.get("inlineBytes", "")).decode(errors="replace")
     text = "" if response["status"] in _WITHOUT_BODY else text
     headers = changed_headers({}, response_changes(message, route))
-    if not text:  # Envoy then removes what describes a body
-        headers = {name: value for name, value in headers.items() if name != "content-type"}
-    return Answer(response["status"], headers=headers, body=text, cause="the route answers itself")
+    headers = headers if text else _without_body(headers)
+    return Answer(response["status"], headers=headers, body=text, cause="the route has a direct response")
+
+
+def _without_body(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers of a response without a body: Envoy removes what describes one."""
+    return {name: value for name, value in headers.items() if name != "content-type"}
 
 
 def _replaced_prefix(bare: str, match: Json, rewrite: str) -> str:

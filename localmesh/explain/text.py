@@ -22,7 +22,7 @@ _FLAGS = {
     "NC": "no cluster",
     "UH": "no healthy upstream",
     "UC": "the upstream closed the connection",
-    "UF,URX": "the connection to the upstream failed",
+    "URX,UF": "the connection to the upstream failed",
     "FI": "fault injected",
 }
 _ACCEPTS = {
@@ -40,7 +40,7 @@ _LEVELS = {
     "subset port": "port level of the subset in",
 }
 _RULES = {
-    "default": "the default route of the Service, which takes every request",
+    "default": "the default route of the Service, which matches every request",
     "allow_any": "the mesh does not know the host: the request goes where DNS says (ALLOW_ANY)",
     "block_all": "the mesh does not know the host, and requests may not leave it (REGISTRY_ONLY)",
 }
@@ -85,7 +85,7 @@ def _results(document: Json) -> Iterator[Line]:
 
 
 def _followed(followed: Json) -> Iterator[Line]:
-    """What happened when the request was really sent, beside what was foretold."""
+    """What happened when the request was really sent, compared with the explanation."""
     if followed["notSent"]:
         yield "sent", f"no: {followed['notSent']}"
         return
@@ -103,10 +103,18 @@ def _result(document: Json, outcome: Json) -> tuple[str, str, str]:
     if answer is None:
         if outcome["workload"]:
             return "", f"{outcome['workload']}.{outcome['namespace']} answers", ""
-        return "", f"the request leaves the mesh ({outcome['cluster'] or 'by DNS'})", ""
+        return "", f"the request leaves the mesh{_outside(outcome['cluster'] or '')}", ""
     location = answer["headers"].get("location")
     to = f", location: {location}" if location else ""
     return _proxy_name(document, answer["by"]), _status(answer), f"{to}; {answer['cause']}"
+
+
+def _outside(cluster: str) -> str:
+    """Where a request goes that leaves the mesh: the host of the cluster, or what the cluster is called."""
+    parts = cluster.split("|")
+    if len(parts) == 4:
+        return f" for {parts[3]}:{parts[1]}"
+    return f" ({cluster})" if cluster else ", to where DNS says"
 
 
 def _status(answer: Json) -> str:
@@ -128,7 +136,7 @@ def _title(hop: Json) -> str:
     return {
         "outbound": f"The sidecar of {name} sends the request",
         "gateway": f"The gateway {name} takes the request",
-        "inbound": f"The sidecar of {name} gets the request",
+        "inbound": f"The sidecar of {name} receives the request",
         "direct": f"{name}, which has no sidecar, sends the request without any route of the mesh",
     }[hop["kind"]]
 
@@ -154,7 +162,7 @@ def _security(hop: Json) -> Iterator[Line]:
     if hop["authorization"]:
         yield from _authorization(hop["authorization"])
     elif hop["kind"] == "inbound" and hop["connection"]["accepted"] and not hop["answer"]:
-        yield "policies", "none applies: every caller may"
+        yield "policies", "none applies, so every caller is allowed"
     for other in hop["otherPolicies"]:
         yield "", f"not {_object(other['place'])}: {other['reason']}{_at(other['place'])}"
 
@@ -219,11 +227,11 @@ def _host(host: Json, routing: Json | None) -> Iterator[Line]:
 
 def _routing(routing: Json) -> Iterator[Line]:
     for skipped in (*routing["absent"], *routing["skipped"]):
-        yield "not", f"{_rule_name(skipped)}: {_condition(skipped['failed'])}"
+        yield "skipped", f"{_rule_name(skipped)}: {_condition(skipped['failed'])}"
     if routing["rule"]:
         yield "rule", _rule(routing["rule"])
     for shadowed in routing["shadowed"]:
-        yield "", f"{_rule_name(shadowed)} would match too, and is never asked{_at(shadowed['place'])}"
+        yield "", f"{_rule_name(shadowed)} would match too, but is never reached{_at(shadowed['place'])}"
     for number, destination in enumerate(routing["destinations"]):
         yield "to" if number == 0 else "", _destination(destination)
     if routing["rule"]:
@@ -232,20 +240,20 @@ def _routing(routing: Json) -> Iterator[Line]:
 
 
 def _rule_name(rule: Json) -> str:
-    if rule["index"] is None:
+    """Where a rule is written: `http[1].match[0] "name" of shop/web`; of a delegate, in the delegate."""
+    place = rule["place"]
+    if place is None:
         return str(rule["name"])
-    match = "" if rule["matchIndex"] is None else f".match[{rule['matchIndex']}]"
     name = f' "{rule["name"]}"' if rule["name"] else ""
-    return f"http[{rule['index']}]{match}{name} of {rule['virtualService']}"
+    owner = _object(place).rpartition(" ")[2]
+    root = "" if owner == rule["virtualService"] else f", to which {rule['virtualService']} delegates"
+    return f"{place['field'].removeprefix('spec.')}{name} of {owner}{root}"
 
 
 def _rule(rule: Json) -> str:
     if rule["index"] is None:
         return _RULES.get(rule["name"], str(rule["name"]))
-    place = rule["place"]
-    is_root = place is None or _object(place) == f"VirtualService {rule['virtualService']}"
-    delegate = "" if is_root else f", delegated to {_object(place)}"
-    return f"{_rule_name(rule)}{delegate}: {_match(rule['match'])}{_at(place)}"
+    return f"{_rule_name(rule)}: {_match(rule['match'])}{_at(rule['place'])}"
 
 
 def _match(match: Json) -> str:
@@ -258,7 +266,7 @@ def _match(match: Json) -> str:
         conditions = []
     conditions += [f"header {matcher['name']}" for matcher in match.get("headers", ())]
     conditions += [f"parameter {matcher['name']}" for matcher in match.get("queryParameters", ())]
-    return listed(conditions) if conditions else "takes every request"
+    return listed(conditions) if conditions else "matches every request"
 
 
 def _destination(destination: Json) -> str:

@@ -6,10 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from localmesh.catalog import Address, Pod, Proxy, ProxyKind
-from localmesh.explain.connections import connection_to, server_name_of
+from localmesh.explain.connections import (
+    connection_to,
+    gateway_chain,
+    is_of_mesh,
+    route_name_of,
+    server_name_of,
+)
 from localmesh.explain.explanation import Answer, Connection, HeaderChange, Hop, HopKind, Outcome, Routing
 from localmesh.explain.inbound import Judgement, judge
-from localmesh.explain.outbound import Leg, Routed, route
+from localmesh.explain.outbound import Leg, Routed, forwarded, route
 from localmesh.explain.paths import normalized
 from localmesh.explain.policy_filters import Inspected
 from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
@@ -18,7 +24,6 @@ from localmesh.explain.upstreams import CalledPods
 
 if TYPE_CHECKING:
     from localmesh.explain.explainer import Explainer
-    from localmesh.explain.prepared import PreparedProxy
 
 UNKNOWN_ADDRESS = "203.0.113.1"
 """The address of a client outside whose address is not known: one of those that are for documentation."""
@@ -104,15 +109,39 @@ class Walk:
         message = _forwarded(message)
         prepared = self._explainer.prepared(proxy)
         listen = proxy.listen[target]
+        chain, reason = gateway_chain(prepared.listeners[listener], message)
+        if chain is None:
+            answer = Answer(None, "", reason, proxy.name)
+            self.hops.append(replace(_hop(HopKind.GATEWAY, proxy, message, listener), answer=answer))
+            self._end(percent, answer)
+            return
+        name = route_name_of(chain)
+        if not name:
+            self._pass_on(proxy, message, forwarded(prepared, chain, message), percent)
+            return
         judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
             self._end(percent, self.hops[-1].answer)
             return
-        routed = route(prepared, _table_at(prepared, listener, message), message, judgement.message)
+        routed = route(prepared, name, message, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
+
+    def _pass_on(self, proxy: Proxy, message: Message, routed: Routed, percent: float) -> None:
+        """A gateway forwards the connection as it is: what is in it is between the client and the pods."""
+        self.hops.append(_hop(HopKind.GATEWAY, proxy, message, "", routed=routed))
+        for leg in routed.legs:
+            own = percent * leg.destination.percent / 100
+            if not leg.destination.exists or not leg.destination.endpoints:
+                cause = f"nothing is ready behind {leg.destination.cluster}"
+                self._end(own, Answer(None, "UH" if leg.destination.exists else "NC", cause, proxy.name), leg)
+            elif leg.destination.is_external:
+                self._end(own, None, leg, message=message)
+            for called in leg.upstream.called:
+                share = len(called.names) / len(leg.destination.pods)
+                self._end(own * share, None, leg, called, message)
 
     def _send(self, proxy: Proxy, routed: Routed, percent: float) -> None:
         """What can happen after a route: aborts, its answer, or a call of each destination."""
@@ -149,7 +178,7 @@ class Walk:
         message = replace(
             leg.message,
             path=normalized(leg.message.path),
-            identity=caller.identity if called.socket is not None else "",
+            identity=caller.identity if is_of_mesh(called.socket) else "",
             server_name=server_name_of(called.socket),
             address=self._explainer.address_of(caller) or leg.message.address,
         )
@@ -259,19 +288,6 @@ def _judged(hop: Hop, judgement: Judgement) -> Hop:
         return hop
     answer = replace(answer, by=hop.proxy) if answer else hop.answer
     return replace(hop, tokens=tokens, authorization=authorization, answer=answer)
-
-
-def _table_at(prepared: PreparedProxy, listener: str, message: Message) -> str:
-    """The route configuration of the filter chain of a gateway that takes a request."""
-    name = f"http.{listener.rpartition('_')[2]}"
-    for chain in prepared.listeners[listener]["filterChains"]:
-        names = (chain.get("filterChainMatch") or {}).get("serverNames")
-        if ("transportSocket" in chain) == (message.scheme == "https") and (
-            not names or message.host in names
-        ):
-            name = chain["filters"][0]["typedConfig"]["rds"]["routeConfigName"]
-            break
-    return name
 
 
 def _forwarded(message: Message) -> Message:

@@ -46,7 +46,7 @@ def _needs_names(spec: Field) -> bool:
 
 
 def addresses(root: Field) -> Iterator[Problem]:
-    """Addresses are IP addresses, or ranges where the caller's own look-up decides, or a list of endpoints."""
+    """Addresses are valid; ranges need a resolution other than DNS."""
     spec = root.get("spec")
     for address in spec.get("addresses").items():
         if address.text is None:

@@ -29,8 +29,7 @@ def content(root: Field) -> Iterator[Problem]:
 
 def catch_all(root: Field) -> Iterator[Problem]:
     """The egress listener without a port, which catches all others, is the last one."""
-    *listeners, _ = list(root.get("spec", "egress").items()) or [None]
-    for listener in listeners:
+    for listener in list(root.get("spec", "egress").items())[:-1]:
         if not listener.get("port"):
             yield listener.problem(
                 invalid.MISSING_FIELD,

@@ -1,4 +1,4 @@
-"""The fields `allowedBy` and `deniedBy`: which policy decides about a request at the called pods."""
+"""The fields `allowedBy`, `deniedBy` and `tls`: how pods are called, and which policy decides about it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from localmesh.route_tests.observation import Observation
 DEFAULT = "default"
 """What denies a request that no ALLOW policy of a workload allows."""
 _NOTHING = "no policy"
+_NO_SIDECAR = "no pod with a sidecar is asked"
 
 
 def allowed_by(expected: str, observation: Observation) -> str | None:
@@ -21,10 +22,19 @@ def denied_by(expected: str, observation: Observation) -> str | None:
     return _unless_all(expected, observation, denied=True)
 
 
+def tls(expected: str, observation: Observation) -> str | None:
+    """How pods are called otherwise, None if all are called as expected."""
+    connections = [hop.connection for hop in observation.called if hop.connection is not None]
+    if not connections:
+        return _NO_SIDECAR
+    others = dict.fromkeys(str(each.tls) for each in connections if each.tls != expected)
+    return listed(others, "or") if others else None
+
+
 def _unless_all(expected: str, observation: Observation, *, denied: bool) -> str | None:
     decisions = [_decision(hop) for hop in observation.called]
     if not decisions:
-        return "no pod with a sidecar is asked"
+        return _NO_SIDECAR
     others = dict.fromkeys(
         _described(is_denied, name)
         for is_denied, name in decisions

@@ -9,7 +9,7 @@ from typing import Any
 from localmesh.explain.explanation import Answer
 from localmesh.formats.durations import nanoseconds
 from localmesh.problems.fields import listed, quoted
-from localmesh.route_tests.access import allowed_by, denied_by
+from localmesh.route_tests.access import allowed_by, denied_by, tls
 from localmesh.route_tests.destinations import DestinationPattern, shown
 from localmesh.route_tests.observation import NO_HEADER, Observation
 
@@ -95,13 +95,14 @@ def _inner(value: object) -> str:
 def _destination(expected: Any, observation: Observation) -> str | None:
     pattern = DestinationPattern.of(expected)
     destinations = observation.destinations
-    if pattern is not None and destinations and all(map(pattern.matches, destinations)):
+    if not destinations:
+        return answer_text(observation)
+    missing = [destination for destination in destinations if observation.is_missing(destination)]
+    if missing:
+        return f"{shown(missing[0], pattern)}, which does not exist: {answer_text(observation)}"
+    if pattern is not None and all(map(pattern.matches, destinations)):
         return None
-    return (
-        listed(dict.fromkeys(shown(destination, pattern) for destination in destinations))
-        if (destinations)
-        else _answer_text(observation)
-    )
+    return listed(dict.fromkeys(shown(destination, pattern) for destination in destinations))
 
 
 def _weights(expected: Mapping[str, float], destination: Any, observation: Observation) -> str | None:
@@ -116,7 +117,7 @@ def _weights(expected: Mapping[str, float], destination: Any, observation: Obser
         key = shown_name if name is None else name
         shares[key] = shares.get(key, 0.0) + target.percent
     if not shares:
-        return _answer_text(observation)
+        return answer_text(observation)
     if shares.keys() == wanted.keys() and all(
         abs(shares[name] - share) < _TOLERANCE for name, share in wanted.items()
     ):
@@ -148,7 +149,7 @@ def _route(expected: str, observation: Observation) -> str | None:
 def _redirect(expected: str, observation: Observation) -> str | None:
     answer = observation.explanation.answer
     location = answer.headers.get("location") if answer else None
-    return None if location == expected else location or _answer_text(observation)
+    return None if location == expected else location or answer_text(observation)
 
 
 # -- what the route does -----------------------------------------------------------------------------
@@ -244,15 +245,15 @@ def _status(expected: int, observation: Observation) -> str | None:
     if 200 <= expected < 300 and not answers:
         return None
     certain = observation.explanation.answer
-    return None if certain is not None and certain.status == expected else _answer_text(observation)
+    return None if certain is not None and certain.status == expected else answer_text(observation)
 
 
 def _response_flag(expected: str, observation: Observation) -> str | None:
     certain = observation.explanation.answer
-    return None if certain is not None and certain.flag == expected else _answer_text(observation)
+    return None if certain is not None and certain.flag == expected else answer_text(observation)
 
 
-def _answer_text(observation: Observation) -> str:
+def answer_text(observation: Observation) -> str:
     """What is answered, with its odds unless it is certain."""
     answers = observation.answers
     certain = observation.explanation.answer
@@ -260,8 +261,9 @@ def _answer_text(observation: Observation) -> str:
         return _described(certain)
     parts = [f"{percent:g} %: {_described(answer)}" for percent, answer in answers]
     if not answers:
-        where = listed(dict.fromkeys(shown(destination) for destination in observation.destinations))
-        return f"the request arrives at {where}"
+        known = [destination for destination in observation.destinations if destination.host]
+        where = listed(dict.fromkeys(map(shown, known)))
+        return f"the request arrives at {where}" if known else "the request leaves the mesh"
     return "; ".join((*parts, "else the request arrives"))
 
 
@@ -291,7 +293,7 @@ def _header(field: str, expected: Any, observation: Observation) -> str | None:
 
 def _unless_all(expected: Any, values: list[Any], observation: Observation) -> str | None:
     if not values:
-        return _answer_text(observation)
+        return answer_text(observation)
     others = dict.fromkeys(text(value) for value in values if value != expected)
     return listed(others, "or") if others else None
 
@@ -299,7 +301,7 @@ def _unless_all(expected: Any, values: list[Any], observation: Observation) -> s
 def _traffic_policy(field: str, expected: Any, observation: Observation) -> str | None:
     policies = observation.traffic_policies()
     if not policies:
-        return _answer_text(observation)
+        return answer_text(observation)
     others = [policy.get(field) for policy in policies if not _contains(policy.get(field), expected)]
     return text(others[0]) if others else None
 
@@ -332,6 +334,7 @@ _JUDGES: Mapping[str, Judge] = {
     "retries": _retries,
     "fault": _fault,
     "mirror": _mirror,
+    "tls": tls,
     "allowedBy": allowed_by,
     "deniedBy": denied_by,
 }

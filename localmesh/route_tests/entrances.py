@@ -9,6 +9,7 @@ from typing import Any
 
 from localmesh.catalog import MESH, Catalog, VirtualService
 from localmesh.catalog.hosts import full_host, is_within
+from localmesh.catalog.virtual_services import gateway_name
 from localmesh.explain import OUTSIDE, Request
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
@@ -67,8 +68,8 @@ def _is_of_gateway(virtual_service: VirtualService) -> bool:
 def _gateways(virtual_service: Resource) -> Iterator[tuple[str, str]]:
     for name in virtual_service.spec.get("gateways") or ():
         if name != MESH:
-            namespace, _, own = name.rpartition("/")
-            yield namespace if namespace not in ("", ".") else virtual_service.namespace, own
+            namespace, _, own = gateway_name(name, virtual_service.namespace).partition("/")
+            yield namespace, own
 
 
 def _caller(namespace: str) -> Mapping[str, Any]:

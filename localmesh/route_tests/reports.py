@@ -10,7 +10,7 @@ from typing import Any
 
 from localmesh.explain import Reference
 from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
-from localmesh.manifests import LoadResult
+from localmesh.manifests import Locator
 from localmesh.route_tests.coverage import Coverage
 from localmesh.route_tests.details import details, position, rule_text
 from localmesh.route_tests.run import CaseResult, Run
@@ -91,7 +91,7 @@ def _coverage_lines(report: Report, *, with_rules: bool) -> Iterator[str]:
         for rule in run.coverage.missing:
             name = f' "{rule.name}"' if rule.name else ""
             yield f"    not reached: {rule_text(rule.reference)}{name}"
-            yield f"                 {position(rule.reference, run.loaded)}"
+            yield f"                 {position(rule.reference, run.locator)}"
 
 
 def _coverage_text(coverage: Coverage) -> str:
@@ -108,13 +108,13 @@ def json(report: Report) -> str:
     """`{"cases": [{"file", "line", "name", "passed", "differences", "rule"}], "coverage": {…}}`."""
     coverage = report.coverage
     content = {
-        "cases": [_case_json(result, run.loaded) for result, run in report.results],
+        "cases": [_case_json(result, run.locator) for result, run in report.results],
         "coverage": {
             "reached": coverage.reached,
             "rules": len(coverage.rules),
             "percent": round(coverage.percent, 2),
             "missing": [
-                _reference_json(rule.reference, run.loaded)
+                _reference_json(rule.reference, run.locator)
                 for run in report.runs
                 for rule in run.coverage.missing
             ],
@@ -123,7 +123,7 @@ def json(report: Report) -> str:
     return json_format.dumps(content, indent=2)
 
 
-def _case_json(result: CaseResult, loaded: LoadResult) -> dict[str, Any]:
+def _case_json(result: CaseResult, locator: Locator) -> dict[str, Any]:
     case = result.case
     return {
         "file": case.file,
@@ -134,19 +134,19 @@ def _case_json(result: CaseResult, loaded: LoadResult) -> dict[str, Any]:
             {"field": each.field, "expected": each.expected, "observed": each.observed}
             for each in result.differences
         ],
-        "rule": _reference_json(result.rule, loaded) if result.rule is not None else None,
+        "rule": _reference_json(result.rule, locator) if result.rule is not None else None,
         "live": asdict(result.live) if result.live is not None else None,
     }
 
 
-def _reference_json(reference: Reference, loaded: LoadResult) -> dict[str, Any]:
+def _reference_json(reference: Reference, locator: Locator) -> dict[str, Any]:
     place = reference.resource.place
     return {
         "kind": place.kind,
         "namespace": place.namespace,
         "name": place.name,
         "field": str(reference.path),
-        "position": position(reference, loaded),
+        "position": position(reference, locator),
     }
 
 

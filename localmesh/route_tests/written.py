@@ -9,22 +9,23 @@ from localmesh.catalog import Catalog, VirtualService
 from localmesh.catalog.http_routes import HttpRoute, WeightedDestination
 from localmesh.explain.explanation import Rule
 from localmesh.problems.fields import listed
-from localmesh.route_tests.checks import Difference, text
+from localmesh.route_tests.checks import Difference, answer_text, text
 from localmesh.route_tests.destinations import DestinationPattern
+from localmesh.route_tests.observation import Observation
 
 Block = Mapping[str, Any]
 
 
 def written_differences(
-    written: Block, rule: Rule | None, catalog: Catalog, *, negated: bool
+    written: Block, observation: Observation, catalog: Catalog, *, negated: bool
 ) -> list[Difference]:
     """The blocks that the rule does not have as written; if `negated` those that it has."""
-    found = _route_of(rule, catalog)
+    found = _route_of(observation.rule, catalog)
     out: list[Difference] = []
     for field, expected in written.items():
         same = found is not None and _is_same(field, expected, *found)
         if same == negated:
-            observed = _observed(field, *found) if found else "no route of a VirtualService"
+            observed = _observed(field, *found) if found else f"no rule; {answer_text(observation)}"
             shown = _route_text(expected) if field == "route" else text(expected)
             out.append(Difference(field, f"not {shown}" if negated else shown, observed))
     return out

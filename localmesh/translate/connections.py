@@ -27,6 +27,8 @@ class Connections:
     virtual_services: Sequence[VirtualService]
     destinations: Destinations
     namespace: str
+    policies: Sequence[Json]
+    """The network filters that enforce AuthorizationPolicies."""
 
     def chains(self, server: Server, names: set[str]) -> Iterator[Json]:
         """The filter chains of a server that is not HTTP.
@@ -40,7 +42,7 @@ class Connections:
         if route is not None:
             match = sni_match(host.name for host in server.hosts) if server.has_tls else {}
             socket = {"transportSocket": server_socket(server)} if server.has_tls else {}
-            yield {**match, "filters": [self._proxy(route, server)], **socket}
+            yield {**match, "filters": [*self.policies, self._proxy(route, server)], **socket}
 
     def _passing(self, server: Server, names: set[str]) -> Iterator[Json]:
         """A chain for each match of each route by name."""
@@ -51,7 +53,10 @@ class Connections:
                         wanted = match["sniHosts"]
                         if names.isdisjoint(wanted):
                             names.update(wanted)
-                            yield {**sni_match(wanted), "filters": [self._proxy(route, server)]}
+                            yield {
+                                **sni_match(wanted),
+                                "filters": [*self.policies, self._proxy(route, server)],
+                            }
 
     def _first(self, server: Server) -> ConnectionRoute | None:
         """The first TCP route that applies: there can be only one."""
@@ -87,22 +92,22 @@ class Connections:
             if single
             else {"weightedClusters": {"clusters": clusters}}
         )
-        return {
-            "name": "envoy.filters.network.tcp_proxy",
-            "typedConfig": {
-                "@type": _TCP_PROXY,
-                "statPrefix": self._cluster(first, server),
-                **whereto,
-                **_timeouts(rule),
-                **_hash_policy(rule, first.subset if single else ""),
-            },
-        }
+        hashed = _hash_policy(rule, first.subset if single else "")
+        return tcp_proxy(self._cluster(first, server), {**whereto, **_timeouts(rule), **hashed})
 
     def _cluster(self, target: Target, server: Server) -> str:
         port = self.destinations.port_of(
             target.host, target.port, listener_port=server.number, gateway=server.gateway
         )
         return outbound_cluster(target.host, port, target.subset)
+
+
+def tcp_proxy(stat_prefix: str, settings: Json) -> Json:
+    """The network filter that forwards a connection."""
+    return {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typedConfig": {"@type": _TCP_PROXY, "statPrefix": stat_prefix, **settings},
+    }
 
 
 def sni_match(names: Iterable[str]) -> Json:

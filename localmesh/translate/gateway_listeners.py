@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from localmesh.catalog import (
     Address,
+    AuthorizationPolicy,
     Catalog,
     Destinations,
     GatewayWorkload,
@@ -24,6 +25,7 @@ from localmesh.translate.formats import ADS, socket_address
 from localmesh.translate.http_filters import Position, http_filters
 from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import OUTBOUND, connection_manager
+from localmesh.translate.rbac import connection_filters
 from localmesh.translate.server_tls import server_socket
 from localmesh.translate.tls import tls_inspector
 
@@ -33,7 +35,8 @@ Json = dict[str, Any]
 class GatewayListeners(NamedTuple):
     """A listener for each port of a gateway's servers, which share it.
 
-    `virtual_services` are those that route connections, and `destinations` what these lead to.
+    `virtual_services` are those that route connections, `destinations` what these lead to, and `policies`
+    those that apply to connections.
     """
 
     key: ProxyKey
@@ -41,6 +44,7 @@ class GatewayListeners(NamedTuple):
     listen: Mapping[int, Address]
     virtual_services: tuple[VirtualService, ...]
     destinations: Destinations
+    policies: tuple[AuthorizationPolicy, ...]
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> GatewayListeners:
@@ -54,15 +58,23 @@ class GatewayListeners(NamedTuple):
             and names & virtual_service.gateways
             and virtual_service.visible_from(proxy.namespace)
         )
-        destinations = catalog.destinations if routed else Destinations()
-        return cls(ProxyKey.of(proxy), gateway, proxy.listen, routed, destinations)
+        return cls(
+            key=ProxyKey.of(proxy),
+            gateway=gateway,
+            listen=proxy.listen,
+            virtual_services=routed,
+            destinations=catalog.destinations if routed else Destinations(),
+            policies=tuple(catalog.policies_for(proxy)) if routed else (),
+        )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
         """The listeners by port; none where no route leads on from a port."""
         by_port: dict[int, list[Server]] = {}
         for server in self.gateway.servers:
             by_port.setdefault(server.target_port, []).append(server)
-        connections = Connections(self.virtual_services, self.destinations, self.key.namespace)
+        listen_ports = {port: address.port for port, address in self.listen.items()}
+        policies = connection_filters(self.policies, listen_ports)
+        connections = Connections(self.virtual_services, self.destinations, self.key.namespace, policies)
         listeners = (
             _listener(port, self.listen[port], servers, connections)
             for port, servers in sorted(by_port.items())

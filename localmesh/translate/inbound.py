@@ -1,4 +1,4 @@
-"""What a sidecar does for its own application: a listener, a route and a cluster for each port with HTTP.
+"""What a sidecar does for its own application: a listener and a cluster for each port.
 
 istiod: pilot/pkg/networking/core/listener_inbound.go. Istio's sidecar catches connections to all ports with
 one listener; without root each port needs a separate listener.
@@ -6,9 +6,11 @@ one listener; without root each port needs a separate listener.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from localmesh.catalog import (
+    AuthorizationPolicy,
     Catalog,
     DestinationRule,
     Inbound,
@@ -21,11 +23,14 @@ from localmesh.catalog import (
 from localmesh.translate.cache import PartCache
 from localmesh.translate.clusters import istio_metadata
 from localmesh.translate.config import ProxyConfig
-from localmesh.translate.formats import endpoint_address, inbound_cluster
+from localmesh.translate.connections import tcp_proxy
+from localmesh.translate.formats import endpoint_address, inbound_cluster, socket_address
 from localmesh.translate.http_filters import Position, http_filters
 from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import http_listener
+from localmesh.translate.rbac import connection_filters
 from localmesh.translate.retries import INBOUND_RETRIES
+from localmesh.translate.security import listen_ports
 from localmesh.translate.tls import filter_chains, tls_inspector
 from localmesh.translate.traffic_policy import connection_pool, without_upgrade
 
@@ -43,17 +48,30 @@ class InboundPorts(NamedTuple):
 
     key: ProxyKey
     ports: tuple[_InboundPort, ...]
+    policies: tuple[AuthorizationPolicy, ...]
+    """Those that apply to connections; for HTTP see `SecurityPolicies`."""
+    listen_ports: Mapping[int, int]
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> InboundPorts:
         """The ports, each with the Service that sends to it and the rules for it."""
-        return cls(ProxyKey.of(proxy), _ports(catalog, proxy))
+        ports = _ports(catalog, proxy)
+        is_http = all(port.may_be_http for port in ports)
+        return cls(
+            key=ProxyKey.of(proxy),
+            ports=ports,
+            policies=() if is_http else tuple(catalog.policies_for(proxy)),
+            listen_ports={} if is_http else listen_ports(proxy),
+        )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
-        """Listeners and routes for ports that may have HTTP; clusters for all."""
+        """Listeners and clusters for all ports; routes for those that may have HTTP."""
         http_ports = [port for port in self.ports if port.may_be_http]
         return ProxyConfig(
-            listeners=tuple(port.listener() for port in http_ports),
+            listeners=tuple(
+                port.listener() if port.may_be_http else port.tcp_listener(self.policies, self.listen_ports)
+                for port in self.ports
+            ),
             further_routes=tuple(port.route_configuration() for port in http_ports),
             clusters=tuple(port.cluster() for port in self.ports),
         )
@@ -95,6 +113,24 @@ class _InboundPort(NamedTuple):
             "listenerFiltersTimeout": "0s",
             "continueOnListenerFiltersTimeout": True,
             "filterChains": filter_chains(f"0.0.0.0_{number}", filters, self.mode),
+        }
+
+    def tcp_listener(self, policies: Sequence[AuthorizationPolicy], listen_ports: Mapping[int, int]) -> Json:
+        """The listener of a port that is not HTTP."""
+        number = self.inbound.container_port
+        cluster = inbound_cluster(number)
+        filters = [*connection_filters(policies, listen_ports), tcp_proxy(cluster, {"cluster": cluster})]
+        chains = filter_chains(f"0.0.0.0_{number}", filters, self.mode, is_http=False)
+        # a server that speaks first would wait for a client whose TLS is inspected
+        inspector = [] if self.mode is MutualTls.DISABLE else [tls_inspector()]
+        return {
+            "name": f"inbound_{number}",
+            "address": socket_address(self.inbound.listen),
+            "trafficDirection": "INBOUND",
+            "listenerFilters": inspector,
+            "listenerFiltersTimeout": "0s",
+            "continueOnListenerFiltersTimeout": True,
+            "filterChains": chains,
         }
 
     def route_configuration(self) -> Json:

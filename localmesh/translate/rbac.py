@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from localmesh.catalog import Action, AuthorizationPolicy
 from localmesh.problems import FieldPath
 from localmesh.translate import rbac_matchers as match
+from localmesh.translate.http_filters import RBAC
 
 Json = dict[str, Any]
 Rule = Mapping[str, Any]
@@ -23,6 +25,7 @@ _Matcher = Callable[[Sequence[str]], Json]
 Alternative = tuple[tuple[FieldPath, Json], ...]
 """Conditions that must all hold, each with its field in the rule and its matcher."""
 
+_NETWORK_FILTER = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC"
 _ENVOY_ACTION = {Action.AUDIT: "LOG", Action.DENY: "DENY", Action.ALLOW: "ALLOW"}
 
 
@@ -35,35 +38,82 @@ def rbac_filter(
     """
     if not policies:
         return None
+    return _settings(action, policies, listen_ports, for_connections=False)
+
+
+def connection_filters(
+    policies: Sequence[AuthorizationPolicy], listen_ports: Mapping[int, int]
+) -> list[Json]:
+    """The network filters that enforce policies where connections are not HTTP.
+
+    Conditions on requests are left out of rules that deny, so that these deny more; rules that allow are left
+    out if they have such conditions, so that less is allowed.
+    """
+    filters = []
+    for action in RBAC:
+        of_action = [policy for policy in policies if policy.action is action]
+        if of_action:
+            settings = _settings(action, of_action, listen_ports, for_connections=True)
+            filters.append(
+                {
+                    "name": "envoy.filters.network.rbac",
+                    "typedConfig": {"@type": _NETWORK_FILTER, "statPrefix": "tcp.", **settings},
+                }
+            )
+    return filters
+
+
+def _settings(
+    action: Action,
+    policies: Sequence[AuthorizationPolicy],
+    listen_ports: Mapping[int, int],
+    *,
+    for_connections: bool,
+) -> Json:
+    rules = partial(_rules, action, listen_ports=listen_ports, for_connections=for_connections)
     enforced = [policy for policy in policies if not policy.dry_run]
     dry_run = [policy for policy in policies if policy.dry_run]
     # istiod takes the action in this prefix from the dry-run rules, and ALLOW if there are none
     # (builder.go, `shadowRuleStatPrefix`)
     counted = _ENVOY_ACTION[action] if dry_run else "ALLOW"
     return {
-        **({"rules": _rules(action, enforced, listen_ports)} if enforced else {}),
-        **({"shadowRules": _rules(action, dry_run, listen_ports)} if dry_run else {}),
+        **({"rules": rules(enforced)} if enforced else {}),
+        **({"shadowRules": rules(dry_run)} if dry_run else {}),
         **({"shadowRulesStatPrefix": f"istio_dry_run_{counted.lower()}_"} if counted != "LOG" else {}),
     }
 
 
-def _rules(action: Action, policies: Sequence[AuthorizationPolicy], listen_ports: Mapping[int, int]) -> Json:
-    rules = {name: rule for policy in policies for name, rule in _policy(policy, listen_ports).items()}
+def _rules(
+    action: Action,
+    policies: Sequence[AuthorizationPolicy],
+    listen_ports: Mapping[int, int],
+    *,
+    for_connections: bool,
+) -> Json:
+    rules = {
+        name: rule
+        for policy in policies
+        for name, rule in _policy(policy, listen_ports, for_connections=for_connections).items()
+    }
     return {"action": _ENVOY_ACTION[action], "policies": rules}
 
 
-def _policy(policy: AuthorizationPolicy, listen_ports: Mapping[int, int]) -> Json:
+def _policy(policy: AuthorizationPolicy, listen_ports: Mapping[int, int], *, for_connections: bool) -> Json:
     prefix = f"ns[{policy.namespace}]-policy[{policy.name}]-rule"
     if not policy.rules:
         return {f"{prefix}[0]": _NOTHING}
-    conditions = (rule_conditions(rule, policy.namespace, listen_ports) for rule in policy.rules)
-    return {
-        f"{prefix}[{index}]": {
+    rules: Json = {}
+    for index, rule in enumerate(policy.rules):
+        of_rule = rule_conditions(rule, policy.namespace, listen_ports)
+        if for_connections and policy.action is Action.ALLOW and of_rule != _of_connections(rule, of_rule):
+            continue  # what it allows cannot be told from the connection alone
+        if for_connections:
+            of_rule = _of_connections(rule, of_rule)
+        rules[f"{prefix}[{index}]"] = {
             "permissions": _combined(_PERMISSIONS, of_rule.operations),
             "principals": _combined(_PRINCIPALS, of_rule.sources),
         }
-        for index, of_rule in enumerate(conditions)
-    }
+    return rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +164,8 @@ _SOURCE = {
     "remoteIpBlocks": "remote.ip",
     "ipBlocks": "source.ip",
 }
+_OF_REQUESTS = ("hosts", "methods", "paths", "request.")
+"""How the keys of conditions begin that only an HTTP request decides."""
 _FIELDS = {"to": ("operation", _OPERATION), "from": ("source", _SOURCE)}
 """The fields of both blocks in the order in which istiod writes them, each with its key as a condition."""
 
@@ -150,6 +202,20 @@ def rule_conditions(rule: Rule, namespace: str, listen_ports: Mapping[int, int])
         sources=tuple(_conditions(rule, "from", _PRINCIPALS, principals)),
         operations=tuple(_conditions(rule, "to", _PERMISSIONS, _permission_matchers(listen_ports))),
     )
+
+
+def _of_connections(rule: Rule, conditions: RuleConditions) -> RuleConditions:
+    """The conditions that a connection alone decides."""
+    return RuleConditions(*(tuple(_without_requests(rule, side)) for side in conditions))
+
+
+def _without_requests(rule: Rule, alternatives: Iterable[Alternative]) -> Iterator[Alternative]:
+    for alternative in alternatives:
+        yield tuple(
+            (path, condition)
+            for path, condition in alternative
+            if not condition_key(rule, path).startswith(_OF_REQUESTS)
+        )
 
 
 def _conditions(

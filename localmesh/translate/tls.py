@@ -104,8 +104,11 @@ def accepts_mutual_tls(
     return peer_authentications.mode(pod.namespace, pod.labels, number) is not MutualTls.DISABLE
 
 
-def filter_chains(name: str, filters: list[Json], mode: MutualTls) -> list[Json]:
-    """The filter chains of an inbound port: the same filters for each kind of connection that it accepts."""
+def filter_chains(name: str, filters: list[Json], mode: MutualTls, *, is_http: bool = True) -> list[Json]:
+    """The filter chains of an inbound port: the same filters for each kind of connection that it accepts.
+
+    Where it is not HTTP, TLS that is not of the mesh is the application's own.
+    """
     secure = {"filters": filters, "transportSocket": _downstream_socket(), "name": name}
     plain = {"filterChainMatch": {"transportProtocol": "raw_buffer"}, "filters": filters, "name": name}
     if mode is MutualTls.DISABLE:
@@ -113,7 +116,8 @@ def filter_chains(name: str, filters: list[Json], mode: MutualTls) -> list[Json]
     if mode is MutualTls.STRICT:
         return [{"filterChainMatch": {"transportProtocol": "tls"}, **secure}]
     from_mesh = {"transportProtocol": "tls", "applicationProtocols": list(_MESH_PROTOCOLS)}
-    return [{"filterChainMatch": from_mesh, **secure}, plain]
+    own = {"filterChainMatch": {"transportProtocol": "tls"}, "filters": filters, "name": name}
+    return [{"filterChainMatch": from_mesh, **secure}, *(() if is_http else (own,)), plain]
 
 
 def tls_inspector() -> Json:

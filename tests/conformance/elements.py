@@ -45,8 +45,8 @@ PARTS = {
     "clusters": "load balancing, limits, ejection, protocols, discovery, TLS towards endpoints",
     "endpoints": "the pods behind each cluster with their ports, weights, localities and health, and whether "
     "they are called with mTLS",
-    "listeners": "for every HTTP port of the application, and every port of the gateway: the filter chains "
-    "with their TLS, the filters for tokens and authorization, and the settings of connections",
+    "listeners": "for every port of the application or gateway: the filter chains with their TLS, the "
+    "filters for tokens and authorization, and the settings of connections",
 }
 """What is compared, by part."""
 

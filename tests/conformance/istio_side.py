@@ -18,6 +18,7 @@ from tests.conformance.elements import (
 
 _MANAGER = "envoy.filters.network.http_connection_manager"
 _INTERCEPTED = "virtualInbound"
+_INTERCEPTION_PORT = 15006
 _PARTS = {
     "Routes": "dynamic_route_configs",
     "Clusters": "dynamic_active_clusters",
@@ -107,7 +108,7 @@ def istio_elements(proxy: str, dump: Dump, workloads: Container[str]) -> Element
 
 
 def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
-    """The HTTP ports of a sidecar's application, or all ports of a gateway, with their filter chains.
+    """The ports of a sidecar's application or of a gateway, with their filter chains.
 
     Istio's sidecar has one listener for all intercepted connections; its filter chains match the port.
     """
@@ -119,7 +120,7 @@ def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
         for chain in listener.get("filter_chains", ()):
             port = _matched_port(chain) if is_intercepted else _gateway(listener)
             is_http = chain["filters"][-1]["name"] == _MANAGER
-            if port and (is_http or not is_intercepted):
+            if port and port != _INTERCEPTION_PORT:
                 compared = _comparable(chain) if is_http else _without_logs(chain)
                 by_port.setdefault(port, []).append(compared)
     yield from sorted(by_port.items())

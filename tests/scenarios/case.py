@@ -38,6 +38,8 @@ class Case:
     """If given, exactly the checks fail whose expectation contains this."""
     expects: Mapping[str, str] = field(default_factory=dict)
     """What some checks expect, by name: proofs expect what is configured."""
+    needs_all_requests: bool = False
+    """Whether a quarter of the requests is too few to notice the fault, or that the rest is right."""
     says: str = ""
     """A part of the reason of a check that does not pass."""
 
@@ -52,10 +54,10 @@ SHORT_HANG_SECONDS = "0.3"
 
 
 @cache
-def quick(scenario: str) -> tuple[Resource, ...]:
-    """The scenario's overlay (or `base`), with a buggy version that hangs for less than three seconds."""
-    seconds = HANG_SECONDS.get(scenario, SHORT_HANG_SECONDS)
-    return tuple(with_environment(overlay(scenario), "logic-v2", HANG_SECONDS=seconds))
+def quick(name: str, scenario: str = "") -> tuple[Resource, ...]:
+    """An overlay, or `base`, with a buggy version that hangs as briefly as the scenario allows."""
+    seconds = HANG_SECONDS.get(scenario or name, SHORT_HANG_SECONDS)
+    return tuple(with_environment(overlay(name), "logic-v2", HANG_SECONDS=seconds))
 
 
 def edit(kind: str, name: str, change: Callable[[Body], Any]) -> Callable[[Manifests], Manifests]:

@@ -105,12 +105,14 @@ CASES = (
     Case(
         scenario="header-operations",
         title="a route without its redirect",
+        needs_all_requests=True,
         manifests=edit_spec("VirtualService", "ingress", without_redirect),
         checks={"redirect": FAIL},
     ),
     Case(
         scenario="header-operations",
         title="proxies leave header operations and CORS out",
+        needs_all_requests=True,
         fault=faults.without_header_operations,
         checks={
             "request set x-came-by": FAIL,
@@ -140,6 +142,7 @@ CASES = (
         title="proxies do not retry",
         manifests=retries(2),
         fault=faults.without_action("retryPolicy"),
+        needs_all_requests=True,
         checks={"successes": FAIL, "other than predicted": FAIL},
     ),
     Case(
@@ -157,6 +160,7 @@ CASES = (
     Case(
         scenario="shadow",
         title="proxies mirror half of the requests",
+        needs_all_requests=True,
         fault=faults.mirror_half,
         checks={
             "copies to v2": FAIL,
@@ -182,6 +186,7 @@ CASES = (
     Case(
         scenario="user-routing",
         title="proxies ignore the header",
+        needs_all_requests=True,
         fault=faults.without_user_groups,
         checks={
             "edge: internal to v2": FAIL,

@@ -162,7 +162,8 @@ CONFLICTING_SERVERS = Code(
 PORT_NOT_HTTP = Code(
     "SM227",
     "A port is not HTTP and cannot be called",
-    "{found} makes this port of {service} TCP: localmesh connects callers to HTTP ports only",
+    "{found} makes this port of {service} TCP: only gateways connect callers to it, as sidecars here see HTTP"
+    " only",
     'name the port http or http-… if it speaks HTTP (Istio, "Protocol Selection"), or run on a cluster',
 )
 MISSING_CREDENTIAL = Code(

@@ -24,6 +24,7 @@ from localmesh.tests.agreement.routing import (
     destination_rules,
     detours,
     edges,
+    rarely,
     service_entries,
     services,
     virtual_services,
@@ -86,27 +87,26 @@ def examples(count: int) -> st.SearchStrategy[Example]:
 def requests(objects: Iterable[Json]) -> st.SearchStrategy[Asked]:
     """Requests that are made of what the objects name, or almost of that."""
     objects = tuple(objects)
-    return _requests(named(objects), sorted(_gateway_ports(objects)))
+    return _requests(named(objects), sorted(_doors(objects)))
 
 
 @st.composite
-def _requests(draw: st.DrawFn, rules: Named, ports: list[int]) -> Asked:
+def _requests(draw: st.DrawFn, rules: Named, doors: list[tuple[int, bool]]) -> Asked:
     sender = draw(st.sampled_from(SENDERS))
+    port, secure = draw(st.sampled_from(doors)) if sender == OUTSIDE else (80, False)
     hosts = (*GATEWAY_HOSTS, *rules.gateway_hosts * 4) if sender == OUTSIDE else rules.mesh_hosts * 4
     path = draw(st.sampled_from((*PATHS, *rules.paths * 3)).flatmap(near))
-    sent = (
-        *draw(st.lists(_headers(rules), max_size=2)),
-        *draw(_origins),
-        *draw(_tokens()),
-    )
+    tokens, query = draw(_tokens(rules))
+    query = query or draw(st.sampled_from((*QUERIES, *rules.queries * 3)))
+    sent = (*draw(st.lists(_headers(rules), max_size=2)), *draw(_origins), *tokens)
     return Asked(
         sender=sender,
         authority=draw(st.sampled_from((*hosts, *MESH_HOSTS))) + draw(st.sampled_from(PORTS)),
-        path=(path if path.startswith("/") else f"/{path}")
-        + draw(st.sampled_from((*QUERIES, *rules.queries * 3))),
+        path=(path if path.startswith("/") else f"/{path}") + query,
         method=draw(st.sampled_from(("GET", "GET", *METHODS))),
         headers=tuple({name.lower(): (name, value) for name, value in sent}.values()),
-        port=draw(st.sampled_from(ports)),
+        port=port,
+        secure=secure != draw(rarely) if sender == OUTSIDE else False,
     )
 
 
@@ -125,20 +125,28 @@ _origins = st.sampled_from(
 )
 
 
+_PLACES = (
+    *(("header", "authorization", prefix) for prefix in ("Bearer ", "bearer ", "")),
+    ("header", "x-token", "Token "),
+    ("cookie", "token", ""),
+)
+
+
 @st.composite
-def _tokens(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
-    """Headers with a token, mostly none."""
-    kind = draw(st.sampled_from(["", "", "", "good", "good", "bad"]))
+def _tokens(draw: st.DrawFn, rules: Named) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Headers and a query with a token, mostly none, or one where a rule looks for it."""
+    kind = draw(st.sampled_from(["", "good", "good", "bad"] if rules.places else ["", "", "", "good", "bad"]))
     if not kind:
-        return ()
+        return (), ""
     signed = _signed(draw)
     if kind == "bad":
         signed = draw(st.sampled_from(["not.a.token", f"{signed[:-8]}AAAAAAAA", ""]))
-    place = draw(st.sampled_from(["authorization", "authorization", "x-token", "cookie"]))
+    place, name, prefix = draw(st.sampled_from((*_PLACES, *rules.places * 8)))
+    if place == "parameter":
+        return (), f"?a=b&{name}={signed}"
     if place == "cookie":
-        return ((place, f"a=b; token={signed}"),)
-    scheme = draw(st.sampled_from(["Bearer ", "Bearer ", "bearer ", "Token ", ""]))
-    return ((place, f"{scheme}{signed}"),)
+        return (("cookie", f"a=b; {name}={signed}"),), ""
+    return ((name, f"{prefix}{signed}"),), ""
 
 
 def _signed(draw: st.DrawFn) -> str:
@@ -149,11 +157,12 @@ def _signed(draw: st.DrawFn) -> str:
     if draw(st.booleans()):
         claims["azp"] = "client"
     claims["iss"] = draw(st.sampled_from([ISSUER, ISSUER, OTHER_ISSUER]))
-    claims["exp"] = draw(st.sampled_from([4_000_000_000, 4_000_000_000, 1_000_000_000]))
+    claims["exp"] = draw(st.sampled_from([4_000_000_000] * 5 + [1_000_000_000]))
     return token(**claims)
 
 
-def _gateway_ports(objects: Iterable[Json]) -> set[int]:
-    """The ports at which the Gateways of a mesh have servers."""
+def _doors(objects: Iterable[Json]) -> set[tuple[int, bool]]:
+    """The ports at which the Gateways of a mesh have servers, and whether these have TLS."""
     gateways = [item for item in objects if item["kind"] == "Gateway"]
-    return {server["port"]["number"] for item in gateways for server in item["spec"]["servers"]}
+    servers = [server for item in gateways for server in item["spec"]["servers"]]
+    return {(server["port"]["number"], server["port"]["protocol"] == "HTTPS") for server in servers}

@@ -13,13 +13,17 @@ from localmesh.tests.analysis.meshes import Json
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Hosts by who can call them, paths, headers with values, and query parameters."""
+    """Hosts by who can call them, paths, headers with values, query parameters, and places of tokens.
+
+    A place is the kind of it (header, parameter or cookie), its name, and what comes before the token.
+    """
 
     mesh_hosts: tuple[str, ...]
     gateway_hosts: tuple[str, ...]
     paths: tuple[str, ...]
     headers: tuple[tuple[str, str], ...]
     queries: tuple[str, ...]
+    places: tuple[tuple[str, str, str], ...]
 
 
 def named(objects: Iterable[Json]) -> Named:
@@ -37,7 +41,19 @@ def named(objects: Iterable[Json]) -> Named:
             for name, condition in (match.get("queryParams") or {}).items()
             for value in _values(condition)
         ),
+        places=tuple(_places(objects)),
     )
+
+
+def _places(objects: Iterable[Json]) -> Iterator[tuple[str, str, str]]:
+    for rule in (rule for item in objects for rule in item["spec"].get("jwtRules") or ()):
+        for header in rule.get("fromHeaders") or ():
+            yield "header", header["name"], header.get("prefix", "")
+        yield from (("parameter", name, "") for name in rule.get("fromParams") or ())
+        yield from (("cookie", name, "") for name in rule.get("fromCookies") or ())
+        if not any(f"from{kind}" in rule for kind in ("Headers", "Params", "Cookies")):
+            yield "header", "authorization", "Bearer "
+            yield "parameter", "access_token", ""
 
 
 def _hosts(objects: Iterable[Json], gateway: str) -> Iterator[str]:

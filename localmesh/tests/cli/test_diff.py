@@ -11,6 +11,7 @@ import pytest
 
 import localmesh.diff
 from localmesh.cli.commands import run
+from localmesh.manifests.revisions import checked_out
 from localmesh.tests.diff.shop import SHOP, split
 
 SCHEMA = json.loads((Path(localmesh.diff.__file__).parent / "report.schema.json").read_text())
@@ -26,8 +27,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mesh/shop.yaml").write_text(SHOP)
     for weight in (20, 50):
         (tmp_path / "mesh/split.yaml").write_text(split(100 - weight, weight))
-        _git("add", ".")
-        _git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-qm", f"{weight} %")
+        _commit(f"{weight} %")
     return tmp_path
 
 
@@ -74,6 +74,52 @@ def test_a_path_of_a_revision_can_start_at_the_working_folder(
     status = run(["diff", "HEAD~1:./", "HEAD~1:mesh"])
 
     assert (status, capsys.readouterr().err) == (0, "")
+
+
+def test_a_kustomization_of_a_revision_has_the_files_that_it_uses(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own, whatever their names, and other kustomizations, but nothing else of the repository."""
+    (repository / "mesh/kustomization.yaml").write_text("resources: [shop.yaml, split.yaml]\n")
+    (repository / "overlay").mkdir()
+    (repository / "overlay/kustomization.yaml").write_text(
+        "resources: [../mesh]\nconfigMapGenerator: [{name: words, files: [words.txt]}]\n"
+        "generatorOptions: {disableNameSuffixHash: true}\n"
+    )
+    (repository / "overlay/words.txt").write_text("old\n")
+    (repository / "other.txt").write_text("not needed\n")
+    _commit("overlay")
+    (repository / "overlay/words.txt").write_text("new\n")
+
+    with checked_out("HEAD", ["overlay"]) as checkout:
+        files = {str(file.relative_to(checkout.folder)) for file in checkout.folder.rglob("*.*")}
+    status = run(["diff", "--since", "HEAD", "overlay"])
+
+    assert status == 1
+    assert "data.words.txt: old → new" in capsys.readouterr().out
+    assert files == {
+        *("mesh/kustomization.yaml", "mesh/shop.yaml", "mesh/split.yaml"),
+        *("overlay/kustomization.yaml", "overlay/words.txt"),
+    }
+
+
+def _commit(message: str) -> None:
+    _git("add", ".")
+    _git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-qm", message)
+
+
+def test_the_top_of_a_repository_can_be_compared(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its path is a dot; the manifests of subfolders are not part of it."""
+    (repository / "top.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: old}}\n")
+    _commit("top")
+    (repository / "top.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: new}}\n")
+
+    status = run(["diff", "--since", "HEAD", "."])
+
+    assert status == 1
+    assert capsys.readouterr().out.splitlines()[:2] == ["added    Namespace new", "removed  Namespace old"]
 
 
 def test_several_paths_are_compared_with_what_they_were(
@@ -132,7 +178,7 @@ def test_envoys_json_is_a_unified_diff(repository: Path, capsys: pytest.CaptureF
         (["--since", "HEAD", "nowhere"], "localmesh diff: error: nowhere: no manifests, neither now nor in"),
         (["--since", "HEAD", "/etc"], "/etc is not in the repository"),
         (["--since", "HEAD", "bad.yaml"], "HEAD:bad.yaml:7: error SM101: VirtualService shop/api"),
-        (["HEAD:nowhere", "mesh"], 'HEAD:nowhere: revision HEAD has no "nowhere"; name a path from'),
+        (["HEAD:nowhere", "mesh"], 'HEAD:nowhere: revision HEAD has no "nowhere" below the top'),
         (["HEAD~1:bad.yaml", "mesh"], 'HEAD~1:bad.yaml: revision HEAD~1 has no "bad.yaml"'),
         (["HEAD:bad.yaml", "mesh"], "HEAD:bad.yaml:7: error SM101: VirtualService shop/api"),
         (["-", "-"], "localmesh diff: error: standard input can be only one of both"),
@@ -143,8 +189,7 @@ def test_wrong_input_is_one_message(
 ) -> None:
     """It names the side, or the file in the revision; exit status 2."""
     (repository / "bad.yaml").write_text(split(1, 1).replace("hosts", "host"))
-    _git("add", ".")
-    _git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-qm", "bad")
+    _commit("bad")
 
     status = run(["diff", *sides])
 

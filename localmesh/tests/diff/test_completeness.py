@@ -7,14 +7,18 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localmesh.catalog import ProxyKind
 from localmesh.diff.edits import edits, pattern
+from localmesh.diff.meshes import compare
+from localmesh.diff.phrases import OTHER
 from localmesh.diff.proxies import Change, Comparison
 from localmesh.explain.from_manifests import proxies
+from localmesh.manifests import LoadResult, Resource, load
 from localmesh.tests.diff.shop import POLICIES, SHOP, SPLIT_WITH_EVERYTHING, loaded
 from localmesh.translate import ProxyConfig, translate
 
@@ -30,6 +34,7 @@ def configurations() -> list[tuple[ProxyKind, ProxyConfig]]:
 
 
 CONFIGURATIONS = configurations()
+CASES = Path(__file__).resolve().parents[3] / "tests" / "conformance" / "cases"
 
 
 @pytest.mark.parametrize("index", range(len(CONFIGURATIONS)))
@@ -107,6 +112,21 @@ def is_reported(path: tuple[str, ...], changes: tuple[Change, ...]) -> bool:
     return any(path[: len(other)] == other or other[: len(path)] == path for other in reported)
 
 
+def test_a_list_that_is_not_known_here_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new part of a configuration has no words yet, but its changes are reported."""
+    kind, before = CONFIGURATIONS[0]
+    after = replace(before, scopes=before.scopes[:-1])
+    monkeypatch.setattr("localmesh.diff.proxies._scopes", lambda *_lists: [])
+    assert not any(change.text.startswith(OTHER) for change in Comparison().changes(before, after, kind))
+    monkeypatch.setattr(
+        "localmesh.diff.proxies._KNOWN_LISTS", {field.name for field in fields(before)} - {"scopes"}
+    )
+
+    (change, *_) = Comparison().changes(before, after, kind)
+
+    assert change.text.startswith(f"{OTHER}: scopes")
+
+
 def test_values_without_words_are_shown_as_they_are() -> None:
     """A field that no translation sets is still reported, with its resource and path."""
     kind, before = CONFIGURATIONS[0]
@@ -119,3 +139,34 @@ def test_values_without_words_are_shown_as_they_are() -> None:
     field = "perConnectionBufferLimitBytes: none → 1024"
     assert change.text.endswith(f"other Envoy configuration: clusters/{name}, {field}")
     assert json.dumps(change.edits[0].edit.after) == "1024"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "client-tls-mutual",
+        "cluster-rule-mesh-wide",
+        "gateway-istio-mutual",
+        "gateway-tcp",
+        "gateway-tls-passthrough",
+        "hash-weighted",
+        "route-cors",
+    ],
+)
+def test_what_istio_translates_has_words(case: str) -> None:
+    """Whichever object of these cases is added, no field of the change is shown without words."""
+    loaded_case = load(files=[CASES / case / "input.yaml"])
+    istio_objects = [resource for resource in loaded_case.resources if "istio.io" in resource.group]
+
+    texts = [
+        change.text
+        for resource in istio_objects
+        for change in compare(_without(loaded_case, resource), loaded_case).changes
+    ]
+
+    assert [text for text in texts if OTHER in text] == []
+    assert texts
+
+
+def _without(loaded: LoadResult, resource: Resource) -> LoadResult:
+    return LoadResult(tuple(item for item in loaded.resources if item is not resource))

@@ -135,9 +135,25 @@ def test_a_response_without_a_body_has_no_type(status: int) -> None:
     assert (answer.body, answer.headers) == ("", {"x-set": "1"})
 
 
+def test_a_value_names_headers_as_they_are_before_any_is_set() -> None:
+    """What is set beside it does not count, what is removed does."""
+    rule = f'headers: {{request: {{set: {{x-a: "1", x-b: "%REQ(x-a)%"}}}}}}, {TO_WEB}'
+
+    assert _seen(_routed(rule)).headers == {"x-a": "1"}
+    assert _seen(_routed(rule), x_a="0").headers == {"x-a": "1", "x-b": "0"}
+
+
+def test_headers_are_set_before_others_are_added() -> None:
+    """The operations of a route and of its only destination are done together: all sets come first."""
+    route = "route: [{destination: {host: web}, headers: {request: {set: {x-a: set}}}}]"
+    rule = f"headers: {{request: {{add: {{x-a: added}}}}}}, {route}"
+
+    assert _seen(_routed(rule)).headers == {"x-a": "set,added"}
+
+
 def test_a_redirect_has_the_headers_that_its_route_sets() -> None:
-    """Operations on the response hold for redirects too."""
-    changes = "headers: {response: {set: {x-set: '1'}}}"
+    """Operations on the response hold for redirects too, which have no body and no type."""
+    changes = "headers: {response: {set: {x-set: '1', content-type: text/x}}}"
 
     answer = _answer(_routed(f"redirect: {{authority: new.test}}, {changes}"), path="/a")
 

@@ -12,7 +12,7 @@ from localmesh.manifests import load
 from localmesh.route_tests.checks import Difference
 from localmesh.route_tests.reading import read_case_files
 from localmesh.route_tests.run import run_cases
-from localmesh.tests.route_tests.shop import outcome, write
+from localmesh.tests.route_tests.shop import SHOP, outcome, write
 
 BOOKS = {"from": "cart-v1", "request": "GET http://books/"}
 TESTED = {"from": "cart-v1", "request": {"url": "http://books/", "headers": {"x-test": "yes"}}}
@@ -78,6 +78,25 @@ FIELDS = [
         {"fault": {"abort": {"httpStatus": 503}}},
         "delay: {fixedDelay: 2s, percentage: 10}, abort: {httpStatus: 503, percentage: 25}",
     ),
+    (
+        ALLOWED,
+        {"retries": {"retryOn": "connect-failure,refused-stream,unavailable,cancelled"}},
+        {"retries": {"retryOn": "5xx"}},
+        None,
+    ),
+    (
+        BOOKS,
+        {"destination": "books", "weights": {"v1": 75, "v2": 25, "v3": 0}},
+        {"destination": "books", "weights": {"v3": 1, "v1": 74, "v2": 25}},
+        "v1: 75, v2: 25",
+    ),
+    (BOOKS, {"mirror": {"cart": 50}}, {"mirror": {}}, "cart: 50"),
+    (
+        {"request": "GET http://shop.example/old"},
+        {"headers": {"response": {"location": "http://shop.example/new"}}},
+        {"headers": {"response": {"location": None}}},
+        "http://shop.example/new",
+    ),
     (BOOKS, {"fault": {}}, {"fault": {"abort": {"httpStatus": 500}}}, "none"),
     (BOOKS, {"mirror": {"cart": 50}}, {"mirror": "cart"}, "cart: 50"),
     (TESTED, {"mirror": {}}, {"mirror": "cart"}, "none"),
@@ -87,6 +106,7 @@ FIELDS = [
         {"trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 8}}}},
         "tcp: {maxConnections: 7, connectTimeout: 2s}",
     ),
+    (CART, {"tls": "mTLS"}, {"tls": "plain text"}, "mTLS"),
     (ALLOWED, {"allowedBy": "cart"}, {"deniedBy": "cart"}, "allowed, by shop/cart"),
     (
         DENIED,
@@ -143,3 +163,27 @@ cases:
     found = [each["differences"] for each in json.loads(out)["cases"]]
     assert [each[0]["observed"] for each in found if each] == ["v1: 75, v2: 25", "books/v1: 75, books/v2: 25"]
     assert found[2] == []
+
+
+def test_a_policy_of_the_gateway_denies_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before a route is chosen, so that no pod is asked."""
+    policy = """
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: no-edit, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  action: DENY
+  rules: [{to: [{operation: {methods: [PUT]}}]}]
+"""
+    cases = """
+manifests: shop.yaml
+cases:
+  - {request: PUT http://shop.example/cart/1, expect: {deniedBy: no-edit}}
+  - {request: GET http://shop.example/cart/1, expect: {allowedBy: cart}}
+"""
+    file = write(tmp_path, cases)
+    (tmp_path / "shop.yaml").write_text(SHOP + policy)
+
+    assert outcome(capsys, file, "-q")[0] == 0

@@ -89,12 +89,74 @@ def test_a_block_of_the_route_is_compared(tmp_path: Path, capsys: pytest.Capture
     assert of_blocks == {block: [True, False, False, True] for _, block in BLOCKS}
 
 
+def test_weights_are_compared_where_they_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the order of the route."""
+    routes = [
+        "{destination: {host: loans}, weight: 90}, {destination: {host: loans2}, weight: 10}",
+        "{destination: {host: loans}}, {destination: {host: loans2}}",
+        "{destination: {host: loans}, weight: 80}, {destination: {host: loans2}, weight: 20}",
+        "{destination: {host: loans2}}, {destination: {host: loans}}",
+    ]
+
+    passed = results(tmp_path, capsys, *(f"wantMatch: true, {LOANS}, route: [{each}]" for each in routes))
+
+    assert passed == [True, True, False, False]
+
+
+def test_a_host_of_a_gateway_is_called_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Even if an older VirtualService has it inside the mesh."""
+    routes = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: inside, namespace: library}
+spec:
+  hosts: [library.example]
+  http: [{route: [{destination: {host: inside}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: library}
+spec:
+  hosts: [library.example]
+  gateways: [edge]
+  http: [{route: [{destination: {host: edge}}]}]
+"""
+    (tmp_path / "routes.yaml").write_text(routes)
+    case = f"{{wantMatch: true, {CATALOGUE}, route: [{{destination: {{host: edge}}}}]}}"
+    (tmp_path / "cases.yaml").write_text(f"testCases: [{case}]")
+
+    assert outcome(capsys, tmp_path / "cases.yaml", "-f", tmp_path / "routes.yaml")[0] == 0
+
+
 def test_no_route_is_a_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a host that no VirtualService has."""
     unknown = CATALOGUE.replace("[library.example]", "[elsewhere.example]")
 
     assert results(tmp_path, capsys, f"wantMatch: true, {unknown}, rewrite: {{uri: /c}}") == [False]
     assert results(tmp_path, capsys, f"wantMatch: false, {unknown}, rewrite: {{uri: /c}}") == [True]
+
+
+def test_without_a_rule_the_answer_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a VirtualService without routes, as Istio leaves out those that delegate to nothing."""
+    routes = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: library}
+spec:
+  hosts: [library.example]
+  http: [{match: [{uri: {prefix: /loans}}], delegate: {name: none}}]
+"""
+    (tmp_path / "routes.yaml").write_text(routes)
+    (tmp_path / "cases.yaml").write_text(
+        f"testCases: [{{wantMatch: true, {LOANS}, delegate: {{name: none}}}}]"
+    )
+
+    _, out, _ = outcome(capsys, tmp_path / "cases.yaml", "-f", tmp_path / "routes.yaml")
+
+    assert "delegate: expected name: none\n" in out
+    assert "observed no rule; the request leaves the mesh\n" in out
 
 
 def test_all_combinations_are_cases(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests.files import manifest_files
+from localmesh.manifests.files import manifest_files, texts
 from localmesh.route_tests.case_schema import CaseFileError
 from localmesh.route_tests.cases import CaseFile
 from localmesh.route_tests.reading import read_case_files
@@ -86,6 +86,24 @@ cases:
     assert second.name == "pages: –, –, –, –"
 
 
+def test_cells_replace_parts_of_a_request_line(tmp_path: Path) -> None:
+    """The path of a URL, and the host; the name of a header may contain dots."""
+    text = """
+cases:
+  - request: PUT http://books/a
+    expect: {status: 200}
+    table:
+      - [request.host, request.path, request.headers.x.a, headers.request.x.b]
+      - [cart,         /b,           c,                   d]
+"""
+
+    (case,) = read(tmp_path, text).cases
+
+    assert requests(tmp_path, text) == ["outside PUT cart/b"]
+    assert case.request.headers == {"x.a": "c"}
+    assert case.expect == {"status": 200, "headers": {"request": {"x.b": "d"}}}
+
+
 def test_defaults_hold_unless_a_case_says_otherwise(tmp_path: Path) -> None:
     """For the fields of the request, for its headers, and for the fields of `expect`."""
     text = """
@@ -153,6 +171,7 @@ def test_folders_are_searched(tmp_path: Path) -> None:
         str(tmp_path / name) for name in ("a.test.yaml", "b/c.test.yaml")
     ]
     assert list(manifest_files(tmp_path)) == [tmp_path / "d.yaml"]
+    assert [each.file for each in texts([tmp_path])] == [str(tmp_path / "d.yaml")]
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -196,3 +197,120 @@ def test_a_gateway_passes_tls_on_by_the_name_that_clients_ask_for(tmp_path: Path
             return answers
 
     assert asyncio.run(run()) == ["hello", "refused", "hello"]
+
+
+SECURE = """---
+apiVersion: v1
+kind: Service
+metadata: {{name: secure, namespace: shop}}
+spec: {{selector: {{app: secure}}, ports: [{{name: https, port: 443, targetPort: 8443}}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: secure, namespace: shop}}
+spec:
+  selector: {{matchLabels: {{app: secure}}}}
+  template:
+    metadata: {{labels: {{app: secure}}}}
+    spec:
+      containers:
+        - name: secure
+          image: secure
+          command: [python, -c, {program}]
+          env: [{{name: PORT, value: "8443"}}]
+          ports: [{{containerPort: 8443}}]
+          readinessProbe: {{tcpSocket: {{port: 8443}}, periodSeconds: 1}}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: secure, namespace: shop}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+    - port: {{number: 443, name: tls, protocol: TLS}}
+      hosts: [secure.example.com]
+      tls: {{mode: PASSTHROUGH}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: secure, namespace: shop}}
+spec:
+  hosts: [secure.example.com]
+  gateways: [secure]
+  tls:
+    - match: [{{sniHosts: [secure.example.com]}}]
+      route: [{{destination: {{host: secure, port: {{number: 443}}}}}}]
+"""
+PROGRAM = """
+import http.server, os, ssl
+context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+context.load_cert_chain({certificate!r}, {private_key!r})
+server = http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+POLICIES = {
+    "none": "",
+    "strict": """---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+""",
+    "denied": """---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: secure, namespace: shop}
+spec:
+  selector: {matchLabels: {app: secure}}
+  action: DENY
+  rules: [{from: [{source: {namespaces: [istio-system]}}], to: [{operation: {ports: ["8443"]}}]}]
+""",
+    "denied at the gateway": """---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: edge, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  action: DENY
+  rules: [{when: [{key: connection.sni, values: [secure.example.com]}]}]
+""",
+    "allowed for requests": """---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: secure, namespace: shop}
+spec:
+  selector: {matchLabels: {app: secure}}
+  rules: [{to: [{operation: {methods: [GET]}}]}]
+""",
+}
+
+
+def test_tls_reaches_a_pod_with_a_sidecar_and_policies_apply_to_the_connection(tmp_path: Path) -> None:
+    """Inside the mesh's mTLS; what a policy allows by method cannot be allowed for a connection."""
+    authority = HostAuthority(1)
+    certificate, private_key = files(tmp_path, "server", authority.issue(["secure.example.com"]))
+    program = PROGRAM.format(certificate=str(certificate), private_key=str(private_key))
+    manifests = SECURE.format(program=json.dumps(program))
+    context = ssl.create_default_context(cadata=authority.pair.certificate.decode())
+
+    async def run() -> dict[str, int]:
+        async with Mesh(MeshSettings(tmp_path / "state", tmp_path)) as mesh:
+            statuses = {}
+            for name, policy in POLICIES.items():
+                await apply(mesh, manifests + policy)
+                url = gateways(mesh)["istio-ingressgateway"]["tls-443"].replace("tls", "https")
+                try:
+                    async with (
+                        aiohttp.ClientSession() as session,
+                        session.get(url, ssl=context, server_hostname="secure.example.com") as answer,
+                    ):
+                        statuses[name] = answer.status
+                except aiohttp.ClientConnectionError:
+                    statuses[name] = 0
+            return statuses
+
+    statuses = asyncio.run(run())
+
+    assert {name for name, status in statuses.items() if status == 200} == {"none", "strict"}
+    assert set(statuses.values()) == {0, 200}

@@ -5,14 +5,11 @@ times. The order alternates, so that neither always runs on the warmer machine. 
 (user and system) of the whole process, start-up included: it decides how much load a machine can generate,
 and depends less on other programs than wall-clock time.
 
-    python bench/loadgen_vs_hey.py [--pairs 5] [--requests 100000] [--connections 50] [--proxied]
-
-Exit status: 1 if the median ratio misses the bar. Without hey, nothing is measured, and a line says so.
+hey is found on the PATH, or where Go installs programs. Without it, nothing is measured, and a line says so.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -24,10 +21,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadgen_target import envoy
+from bench.loadgen_target import envoy
+from bench.rows import Row
 
-BAR = 1.5
-HOW_TO_INSTALL = "NOT MEASURED: hey was not found; go install github.com/rakyll/hey@latest, or use --hey"
+BAR = 2.3
+PAIRS = 3
+REQUESTS = 100_000
+CONNECTIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +49,34 @@ class Spent:
         return self.requests / self.wall_seconds
 
 
-def main() -> int:
-    """Run all pairs; print each of them and the medians."""
-    options = _options()
-    hey = _hey(options.hey)
-    if hey is None:
-        print(HOW_TO_INSTALL)
-        return 0
-    ratios, walls = [], []
-    with envoy(through_a_proxy=options.proxied) as (url, _):
-        print(
-            f"{options.requests:,} requests on {options.connections} connections: per CPU-second (per second)"
-        )
-        for number in range(options.pairs):
-            runs = {"loadgen": lambda: _loadgen(url, options), "hey": lambda: _run_hey(hey, url, options)}
+def measure() -> list[Row]:
+    """Run all pairs; the medians are the result."""
+    hey = _hey()
+    ratios, walls, ours, theirs = [], [], [], []
+    with envoy() as (url, _):
+        for number in range(PAIRS):
+            runs = {"loadgen": lambda: _loadgen(url), "hey": lambda: _run_hey(hey, url)}
             order = list(runs) if number % 2 else list(reversed(runs))
             spent = {name: runs[name]() for name in order}
-            ratios.append(spent["loadgen"].per_cpu_second / spent["hey"].per_cpu_second)
+            ours.append(spent["loadgen"].per_cpu_second)
+            theirs.append(spent["hey"].per_cpu_second)
+            ratios.append(ours[-1] / theirs[-1])
             walls.append(spent["loadgen"].per_second / spent["hey"].per_second)
             print(
-                f"pair {number + 1}: {_figures(spent)}   ratio {ratios[-1]:.2f} ({walls[-1]:.2f})", flush=True
+                f"   pair {number + 1}: {_figures(spent)}   ratio {ratios[-1]:.2f} ({walls[-1]:.2f})",
+                flush=True,
             )
-    median = statistics.median(ratios)
-    verdict = "reached" if median >= BAR else "MISSED"
-    wall = statistics.median(walls)
-    print(f"median ratio: {median:.2f} per CPU-second ({wall:.2f} per second); bar {BAR} {verdict}")
-    return 0 if median >= BAR else 1
+    ratio, wall = statistics.median(ratios), statistics.median(walls)
+    return [
+        Row(
+            "loadgen, requests per CPU-second",
+            f"{statistics.median(ours):,.0f}",
+            f"≥ {BAR} × hey",
+            ratio >= BAR,
+            f"hey {statistics.median(theirs):,.0f}",
+            f"{ratio:.2f} × ({wall:.2f} × per second)",
+        )
+    ]
 
 
 def _figures(spent: dict[str, Spent]) -> str:
@@ -84,25 +86,25 @@ def _figures(spent: dict[str, Spent]) -> str:
     )
 
 
-def _loadgen(url: str, options: argparse.Namespace) -> Spent:
+def _loadgen(url: str) -> Spent:
     command = [sys.executable, "-m", "loadgen.cli", "run", f"{url}/sentiment", "--method", "GET", "--no-live"]
-    command += ["--concurrency", str(options.connections), "--requests", str(options.requests), "--json", "-"]
+    command += ["--concurrency", str(CONNECTIONS), "--requests", str(REQUESTS), "--json", "-"]
     output, cpu, wall = _measured(command)
     answered = json.loads(output)["statuses"].get("200", 0)
-    return _checked(answered, options.requests, cpu, wall, "loadgen")
+    return _checked(answered, REQUESTS, cpu, wall, "loadgen")
 
 
-def _run_hey(hey: str, url: str, options: argparse.Namespace) -> Spent:
-    command = [hey, "-n", str(options.requests), "-c", str(options.connections), f"{url}/sentiment"]
+def _run_hey(hey: str, url: str) -> Spent:
+    command = [hey, "-n", str(REQUESTS), "-c", str(CONNECTIONS), f"{url}/sentiment"]
     output, cpu, wall = _measured(command)
     answers = re.search(r"\[200\]\s+(\d+) responses", output)
-    return _checked(int(answers[1]) if answers else 0, options.requests, cpu, wall, "hey")
+    return _checked(int(answers[1]) if answers else 0, REQUESTS, cpu, wall, "hey")
 
 
 def _checked(answered: int, wanted: int, cpu: float, wall: float, who: str) -> Spent:
     """Allow 1 % fewer answers: hey rounds the number of requests down to a multiple of its workers."""
     if answered < 0.99 * wanted:
-        raise SystemExit(f"{who} got only {answered:,} good answers to {wanted:,} requests")
+        raise RuntimeError(f"{who} got only {answered:,} good answers to {wanted:,} requests")
     return Spent(answered, cpu, wall)
 
 
@@ -114,28 +116,13 @@ def _measured(command: list[str]) -> tuple[str, float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     return output, usage.ru_utime + usage.ru_stime, time.monotonic() - started
 
 
-def _hey(given: str | None) -> str | None:
-    if given:
-        return given
+def _hey() -> str:
     go = Path(os.environ.get("GOBIN") or Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin")
-    return shutil.which("hey") or shutil.which("hey", path=str(go))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=100_000)
-    parser.add_argument("--connections", type=int, default=50)
-    parser.add_argument(
-        "--proxied", action="store_true", help="through a second listener instead of a direct response"
-    )
-    parser.add_argument("--hey", help="path to hey")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    hey = shutil.which("hey") or shutil.which("hey", path=str(go))
+    if hey is None:
+        raise RuntimeError("hey was not found; go install github.com/rakyll/hey@latest")
+    return hey

@@ -1,0 +1,88 @@
+"""Runs the benchmarks and prints one table: what, now, bar, peer, ratio.
+
+What could not be measured is a row that says why. The exit status is 0 even if a bar is missed: times depend
+on the machine. `python -m bench NAME …` runs some of the benchmarks.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from importlib import import_module
+from types import FrameType
+
+from bench.rows import Row, machine, table
+
+BENCHES = {
+    "startup": "up to the first 200",
+    "commands": "--version, validate, loading",
+    "apply": "a changed weight, 12 proxies under load",
+    "translation": "1,000 Services and 20,000 hosts: loading, translating, encoding",
+    "scale": "meshes of 1,000 and 3,000 Services: start, change, memory",
+    "demo": "make demo: time and memory",
+    "services": "webapp beside a bare Flask application",
+    "loadgen_cpu": "loadgen beside hey",
+    "latency_honesty": "a target that stops, as loadgen reports it",
+    "mtls": "what mTLS costs the Envoys",
+}
+"""The modules and what they measure."""
+LONG = {"sizes": "the table of docs/performance.md: up to 3,000 Services and 60 proxies (takes many minutes)"}
+"""Those that run only by name."""
+LIMIT_SECONDS = 240
+_WRONG_USAGE, _INTERRUPTED = 2, 130
+
+
+class TooSlowError(Exception):
+    """A benchmark takes too long."""
+
+
+def main(names: list[str]) -> int:
+    """Run the benchmarks of these names, or all."""
+    known = BENCHES | LONG
+    if unknown := [name for name in names if name not in known]:
+        print(f"there is no benchmark {', '.join(unknown)}; there are:", file=sys.stderr)
+        print("\n".join(f"  {name:<16}{what}" for name, what in known.items()), file=sys.stderr)
+        return _WRONG_USAGE
+    state = machine()
+    print(state)
+    rows, interrupted = run(names or BENCHES)
+    print(f"\n{state}\n{table(rows)}")
+    return _INTERRUPTED if interrupted else 0
+
+
+def run(names: Iterable[str]) -> tuple[list[Row], bool]:
+    """The rows of the benchmarks, and whether Ctrl-C ended them early."""
+    rows: list[Row] = []
+    for name in names:
+        began = time.monotonic()
+        print(f"== {name}: {(BENCHES | LONG)[name]}", flush=True)
+        try:
+            rows += measured(name)
+        except KeyboardInterrupt:
+            return [*rows, Row(name, "not measured: interrupted")], True
+        print(f"   took {time.monotonic() - began:.0f} s", flush=True)
+    return rows, False
+
+
+def measured(name: str) -> list[Row]:
+    """The rows of one benchmark; an error becomes a row."""
+    previous = signal.signal(signal.SIGALRM, _too_slow)
+    signal.alarm(0 if name in LONG else LIMIT_SECONDS)
+    try:
+        return list(import_module(f"bench.{name}").measure())
+    except (Exception, SystemExit) as error:  # whatever it is, the other benchmarks run
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+        return [Row(name, f"not measured: {reason}")]
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _too_slow(_signal: int, _frame: FrameType | None) -> None:
+    raise TooSlowError(f"it takes more than {LIMIT_SECONDS} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,71 @@
+"""The rows of the table of `make bench`, and how busy the machine was."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psutil
+
+_HEAD = ("what", "now", "bar", "peer", "ratio")
+_BUSY_PERCENT = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure: what it is, its bar, and the same of a peer, if there is one."""
+
+    what: str
+    now: str
+    bar: str = ""
+    holds: bool | None = None
+    peer: str = ""
+    ratio: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The columns of the table."""
+        bar = f"{self.bar} MISSED" if self.holds is False else self.bar
+        return self.what, self.now, bar, self.peer, self.ratio
+
+
+def at_most(what: str, now: float, bar: float, unit: str, digits: int = 0) -> Row:
+    """A figure that is good if it is small."""
+    return Row(what, _text(now, unit, digits), f"≤ {bar:,g} {unit}", now <= bar)
+
+
+def plain(what: str, now: float, unit: str, digits: int = 0) -> Row:
+    """A figure without a bar."""
+    return Row(what, _text(now, unit, digits))
+
+
+def _text(number: float, unit: str, digits: int) -> str:
+    return f"{number:,.{digits}f} {unit}"
+
+
+def spread(values: Sequence[float], unit: str, digits: int = 0) -> str:
+    """The smallest, the median and the largest of several values."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return (
+        f"{low:.{digits}f}, {middle:.{digits}f}, {high:.{digits}f} {unit} (min, median, max of {len(values)})"
+    )
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in columns."""
+    lines = [_HEAD, *(row.cells for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    printed = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
+    ]
+    return "\n".join(line.rstrip() for line in printed)
+
+
+def machine() -> str:
+    """What else the machine does right now, in one line; it takes a second."""
+    used = psutil.cpu_percent(interval=1)
+    load, _, _ = os.getloadavg()
+    state = "busy: times are longer than on a quiet machine" if used > _BUSY_PERCENT else "quiet"
+    return f"machine: {os.cpu_count()} processors, {used:.0f} % used by others, load {load:.1f}: {state}"
