@@ -95,13 +95,14 @@ def _inner(value: object) -> str:
 def _destination(expected: Any, observation: Observation) -> str | None:
     pattern = DestinationPattern.of(expected)
     destinations = observation.destinations
-    if pattern is not None and destinations and all(map(pattern.matches, destinations)):
+    if not destinations:
+        return answer_text(observation)
+    missing = [destination for destination in destinations if observation.is_missing(destination)]
+    if missing:
+        return f"{shown(missing[0], pattern)}, which does not exist: {answer_text(observation)}"
+    if pattern is not None and all(map(pattern.matches, destinations)):
         return None
-    return (
-        listed(dict.fromkeys(shown(destination, pattern) for destination in destinations))
-        if (destinations)
-        else answer_text(observation)
-    )
+    return listed(dict.fromkeys(shown(destination, pattern) for destination in destinations))
 
 
 def _weights(expected: Mapping[str, float], destination: Any, observation: Observation) -> str | None:

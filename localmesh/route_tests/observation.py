@@ -56,6 +56,13 @@ class Observation:
         """Where the route sends requests."""
         return self.routing.destinations if self.routing else ()
 
+    def is_missing(self, destination: Destination) -> bool:
+        """Whether a destination of a known host does not exist, such as a subset that no rule defines.
+
+        Hosts that the manifests do not have may be defined elsewhere.
+        """
+        return not destination.exists and self._catalog.service(destination.host) is not None
+
     @property
     def arriving(self) -> list[Outcome]:
         """The outcomes in which an application is asked."""
