@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.explain.explanation import Answer
 from localmesh.formats.durations import nanoseconds
 from localmesh.problems.fields import listed, quoted
 from localmesh.route_tests.access import allowed_by, denied_by, tls
+from localmesh.route_tests.answers import answer_text
 from localmesh.route_tests.destinations import DestinationPattern, shown
 from localmesh.route_tests.observation import NO_HEADER, Observation
 
@@ -251,26 +251,6 @@ def _status(expected: int, observation: Observation) -> str | None:
 def _response_flag(expected: str, observation: Observation) -> str | None:
     certain = observation.explanation.answer
     return None if certain is not None and certain.flag == expected else answer_text(observation)
-
-
-def answer_text(observation: Observation) -> str:
-    """What is answered, with its odds unless it is certain."""
-    answers = observation.answers
-    certain = observation.explanation.answer
-    if certain is not None:
-        return _described(certain)
-    parts = [f"{percent:g} %: {_described(answer)}" for percent, answer in answers]
-    if not answers:
-        known = [destination for destination in observation.destinations if destination.host]
-        where = listed(dict.fromkeys(map(shown, known)))
-        return f"the request arrives at {where}" if known else "the request leaves the mesh"
-    return "; ".join((*parts, "else the request arrives"))
-
-
-def _described(answer: Answer) -> str:
-    status = "closed connection" if answer.status is None else str(answer.status)
-    flag = f" {answer.flag}" if answer.flag else ""
-    return f"{status}{flag}" + (f" ({answer.cause})" if answer.cause else "")
 
 
 def _request_value(field: str, expected: Any, observation: Observation) -> str | None:
