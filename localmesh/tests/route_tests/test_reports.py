@@ -12,8 +12,10 @@ import pytest
 
 from localmesh.explain import Request
 from localmesh.manifests import load
+from localmesh.route_tests import reports
 from localmesh.route_tests.cases import Case
 from localmesh.route_tests.live import meshes
+from localmesh.route_tests.reading import read_case_files
 from localmesh.route_tests.run import LiveResult, Run, run_cases
 from localmesh.tests.route_tests.shop import outcome, write
 
@@ -119,6 +121,19 @@ cases:
     assert "observed books/v2, which does not exist: 25 %: 503 NC (" in out
     assert 'because: "v2" is not a subset of Service shop/books' in out
     assert "  PASS  GET shop.example/cart\n" in out
+
+
+def test_details_are_wrapped_for_a_terminal() -> None:
+    """Beside their labels; the command stays in one line."""
+    (file,) = read_case_files([Path("a.test.yaml")])
+    run = run_cases(file.cases, load(files=file.manifests), ["-f", "shop.yaml"])
+
+    lines = reports.text(reports.Report([run]), width=60).splitlines()
+
+    start = lines.index("        rule: VirtualService shop/books,")
+    assert lines[start + 1] == "              spec.http[0].match[0]"
+    assert [line for line in lines if len(line) > 60 and "why:" not in line] == []
+    assert f"        {FAILURE.splitlines()[-2]}" in lines
 
 
 def test_quiet_prints_failures_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
