@@ -35,7 +35,7 @@ def measure() -> list[Row]:
         file = Path(folder) / "mesh.yaml"
         file.write_text(manifests(50))
         command = [LOCALMESH, "up", "-f", file, "--state", f"{folder}/state"]
-        ports = ["--gateway-port", "0", "--api-port", "0"]
+        ports = ["--gateway-port", "0", "--api-port", "0", "--end-with-parent"]
         script = f'exec "{sys.executable}" -m bench.apply "$LOCALMESH_URL" "{folder}"'
         subprocess.run([*command, *ports, "--", "sh", "-c", script], check=True, stderr=subprocess.DEVNULL)
         times, commands, good, others = json.loads((Path(folder) / RESULT).read_text())

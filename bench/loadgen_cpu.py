@@ -26,7 +26,7 @@ from bench.rows import Row
 
 BAR = 2.3
 PAIRS = 3
-REQUESTS = 60_000
+REQUESTS = 100_000
 CONNECTIONS = 50
 
 

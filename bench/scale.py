@@ -31,9 +31,13 @@ RESULT = "result.json"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A mesh: seconds to start, milliseconds of each change, megabytes of localmesh and of each Envoy."""
+    """A mesh: seconds to start, and of CPU until then, of localmesh and of all Envoys; milliseconds of each
+    change; megabytes of localmesh and of each Envoy.
+    """
 
     start: float
+    own_cpu: float
+    envoys_cpu: float
     changes: list[float]
     at_edge: list[float]
     own_memory: float
@@ -50,8 +54,10 @@ def measure() -> list[Row]:
         at_most("1,000 Services, 12 proxies: one weight, median", change, CHANGE_BAR_MILLISECONDS, "ms"),
         plain("  a route of the gateway alone, median", statistics.median(small.at_edge), "ms"),
         plain("  up to ready", small.start, "s", 1),
+        plain("  of that, CPU of localmesh and all Envoys", small.own_cpu + small.envoys_cpu, "s", 1),
         Row("  memory", f"{small.own_memory:.0f} MB and {small.envoy_memory:.0f} MB for each Envoy"),
         at_most("3,000 Services, 12 proxies: up to ready", large.start, START_BAR_SECONDS, "s", 1),
+        plain("  of that, CPU of localmesh and all Envoys", large.own_cpu + large.envoys_cpu, "s", 1),
         plain("  one weight, median", statistics.median(large.changes), "ms"),
         Row("  memory", f"{large.own_memory:.0f} MB and {large.envoy_memory:.0f} MB for each Envoy"),
     ]
@@ -63,7 +69,7 @@ def with_a_mesh(size: int, proxies: int) -> Measured:
         file = Path(folder) / "mesh.yaml"
         file.write_text(services(size) + pods(proxies - 1) + edge(80))
         command = [LOCALMESH, "up", "-f", file, "--state", f"{folder}/state"]
-        ports = ["--gateway-port", "0", "--api-port", "0"]
+        ports = ["--gateway-port", "0", "--api-port", "0", "--end-with-parent"]
         inside = f'"{sys.executable}" -m bench.scale "$LOCALMESH_URL" "{folder}" {proxies} {time.monotonic()}'
         # standard error has a warning about every Service without pods
         done = subprocess.run(
@@ -80,20 +86,27 @@ def with_a_mesh(size: int, proxies: int) -> Measured:
 def in_the_mesh(url: str, folder: Path, proxies: int, began: float) -> None:
     """Change weights in the running mesh; writes the figures."""
     start = time.monotonic() - began
-    at_edge = [changed(url, edge(share)) for share in range(CHANGES)]
-    of_all = (
-        [changed(url, routes("service-0", share)) for share in range(CHANGES)] if proxies > 1 else at_edge
-    )
     mesh = psutil.Process(json.loads((folder / "state" / "mesh.json").read_text())["pid"])
     envoys = [child for child in mesh.children(recursive=True) if "envoy" in child.name()]
+    own_cpu, envoys_cpu = cpu_seconds(mesh), sum(map(cpu_seconds, envoys))
+    at_edge = [changed(url, edge(share)) for share in range(CHANGES)]
+    of_all = [changed(url, routes("service-0", share)) for share in range(CHANGES)] if proxies > 1 else []
     measured = Measured(
         start=start,
-        changes=of_all if proxies > 1 else at_edge,
+        own_cpu=own_cpu,
+        envoys_cpu=envoys_cpu,
+        changes=of_all or at_edge,
         at_edge=at_edge,
         own_memory=mesh.memory_info().rss / 2**20,
         envoy_memory=statistics.mean(envoy.memory_info().rss / 2**20 for envoy in envoys),
     )
     (folder / RESULT).write_text(json.dumps(asdict(measured)))
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """The CPU time that a process has used so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def changed(url: str, text: str) -> float:

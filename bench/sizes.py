@@ -22,8 +22,8 @@ ENVOY_MEGABYTES, MEGABYTES_PER_SERVICE = 40, 0.18
 
 def measure() -> Iterator[Row]:
     """Print the table, line by line."""
-    print("| Services | proxies | start | one changed weight | localmesh | each Envoy |")
-    print("|---:|---:|---:|---:|---:|---:|")
+    print("| Services | proxies | start | CPU until then | one changed weight | localmesh | each Envoy |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
     for services in SERVICES:
         for proxies in PROXIES:
             print(_line(services, proxies), flush=True)
@@ -34,8 +34,9 @@ def _line(services: int, proxies: int) -> str:
     start = f"| {services:,} | {proxies}"
     needed = proxies * (ENVOY_MEGABYTES + services * MEGABYTES_PER_SERVICE)
     if needed * 2**20 > 0.8 * psutil.virtual_memory().available:
-        return f"{start} | – | – | – | needs {needed / 1024:.0f} GB in all |"
+        return f"{start} | – | – | – | – | needs {needed / 1024:.0f} GB in all |"
     mesh: Measured = with_a_mesh(services, proxies)
     change = statistics.median(mesh.changes)
     memory = f"{mesh.own_memory:.0f} MB | {mesh.envoy_memory:.0f} MB"
-    return f"{start} | {mesh.start:.1f} s | {change:.0f} ms | {memory} |"
+    cpu = f"{mesh.own_cpu:.1f} + {mesh.envoys_cpu:.1f} s"
+    return f"{start} | {mesh.start:.1f} s | {cpu} | {change:.0f} ms | {memory} |"

@@ -83,6 +83,21 @@ def test_the_difference_is_a_comment_and_a_summary(checkout: Path) -> None:
     assert "    all requests: v1 90 % → 50 %, v2 10 % → 50 %\n" in comment
 
 
+def test_a_comment_that_is_too_long_is_cut(checkout: Path) -> None:
+    """GitHub refuses comments of more than 65,536 characters; the summary has the whole text."""
+    program = recorder(checkout.parent) / "localmesh"
+    program.write_text("#!/bin/sh\nseq 20000\nexit 1\n")
+    step = replace(runner(checkout), programs=program.parent)
+
+    finished = step.run("diff")
+
+    assert finished.returncode == 0, finished.stderr
+    comment = (step.temporary / "localmesh-diff.md").read_text()
+    assert len(comment) < 65_536
+    assert comment.endswith("\n```\nThe rest is in the job summary.\n")
+    assert "\n20000\n" in step.summary.read_text()
+
+
 def test_no_difference_is_said(checkout: Path) -> None:
     """The comment is not posted then, and the summary says that nothing changes."""
     step = replace(runner(checkout), programs=recorder(checkout.parent))

@@ -29,7 +29,7 @@ def test_a_followed_request_does_what_is_explained(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """--follow sends the request: a policy, an application and a missing route answer as foretold."""
+    """--follow sends the request: a policy, an application and a missing route answer as explained."""
     mesh.apply(overlay("authorization"))
     monkeypatch.setenv("LOCALMESH_URL", mesh.api)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def followed(client: Client, explanation: Explanation) -> dict[str, Any]:
-    """What happened, beside what was explained. Raises NoMeshError, RefusedError."""
+    """What happened, compared with the explanation. Raises NoMeshError, RefusedError."""
     from localmesh.explain import HopKind
     from localmesh.problems.fields import listed
     from localmesh.route_tests.live.comparing import cannot_be_sent, outcome_text, seen_text

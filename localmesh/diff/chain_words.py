@@ -75,7 +75,7 @@ def server_socket(socket: Json) -> str:
     common = context.get("commonTlsContext", {})
     parts = [f"certificate {certificates(common)}"]
     if context.get("requireClientCertificate"):
-        parts.append(f"clients need one that {trusted(common)} has signed")
+        parts.append(f"client certificates required, verified with {trusted(common)}")
     parts += [f"{name} {compact(value)}" for name, value in common.get("tlsParams", {}).items()]
     return ", ".join(parts)
 
@@ -87,14 +87,14 @@ def certificates(common: Json) -> str:
 
 
 def trusted(common: Json) -> str:
-    """What a TLS context verifies the other side's certificate with."""
+    """The secret with which a TLS context verifies the certificate of the other side; "" for none."""
     combined = common.get("combinedValidationContext", {})
     config = combined.get("validationContextSdsSecretConfig", common.get("validationContextSdsSecretConfig"))
-    return _secret(config["name"]) if config else "nobody"
+    return _secret(config["name"]) if config else ""
 
 
 def _secret(name: str) -> str:
-    own = {"default": "of the mesh", "ROOTCA": "the mesh"}
+    own = {"default": "of the mesh", "ROOTCA": "the root certificate of the mesh"}
     return own.get(name, name.removeprefix("kubernetes://"))
 
 

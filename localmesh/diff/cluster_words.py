@@ -47,10 +47,11 @@ def _socket(socket: Json) -> str:
         return f"{socket.get('name')}"
     common = socket["typedConfig"].get("commonTlsContext", {})
     own, authority = certificates(common), trusted(common)
-    if (own, authority) == ("of the mesh", "the mesh"):
+    if (own, authority) == ("of the mesh", "the root certificate of the mesh"):
         return "mTLS always"
     certificate = "" if own == "none" else f" with the certificate {own}"
-    return f"TLS{certificate}, the server's signed by {authority}"
+    verified = f"verified with {authority}" if authority else "not verified"
+    return f"TLS{certificate}, server {verified}"
 
 
 def _protocol(config: Json) -> str:

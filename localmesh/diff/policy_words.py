@@ -94,8 +94,8 @@ _CONDITIONS: Mapping[str, Callable[[Any], str]] = {
 @or_json
 def _rule(rule: Json) -> str:
     parts = [" or ".join(map(condition, rule.get(side, ()))) for side in ("principals", "permissions")]
-    told = [part for part in dict.fromkeys(parts) if part != "any"]
-    return with_rest(" and ".join(told) or "all requests", rule, "principals", "permissions")
+    conditions = [part for part in dict.fromkeys(parts) if part != "any"]
+    return with_rest(" and ".join(conditions) or "all requests", rule, "principals", "permissions")
 
 
 def policy_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from localmesh.catalog import MESH, Catalog, Proxy, Server, Service, VirtualService
-from localmesh.catalog.hosts import full_host, intersection, is_wildcard, overlap
+from localmesh.catalog.hosts import full_host, intersection, is_wildcard, overlap, service_host
 from localmesh.catalog.virtual_services import exported
 from localmesh.explain.explanation import Reference
 from localmesh.explain.prepared import PreparedProxy, owner_of
@@ -114,13 +114,31 @@ def _others_at_sidecar(
     for virtual_service in prepared.catalog.virtual_services:
         is_for_gateways = MESH not in virtual_service.gateways
         host = _overlaps(virtual_service, names, named=is_for_gateways or bool(chosen))
-        if host is None or virtual_service in chosen:
+        if virtual_service in chosen:
+            continue
+        if host is None:
+            yield from _in_its_own_namespace(virtual_service, names[0])
             continue
         reason = _why_not(prepared, virtual_service, host, chosen)
         if not reason and not out_of_reach:
             reason = f"it has no routes for port {port}: the host has no HTTP port of that number"
         if reason:
             yield Candidate(Reference(virtual_service.resource, FieldPath("spec", "hosts")), reason)
+
+
+def _in_its_own_namespace(virtual_service: VirtualService, name: str) -> Iterator[Candidate]:
+    """A VirtualService whose host is a short name, which means the Service of its own namespace."""
+    bare = name.partition(".")[0]
+    if name == service_host(bare, virtual_service.namespace) or not name.endswith(SERVICE_DOMAIN):
+        return
+    written = virtual_service.resource.spec["hosts"]
+    if bare in written and service_host(bare, virtual_service.namespace) in virtual_service.hosts:
+        reason = (
+            f'its host "{bare}" means {service_host(bare, virtual_service.namespace)}, a Service of its own '
+            f"namespace; write {name}"
+        )
+        path = FieldPath("spec", "hosts", written.index(bare))
+        yield Candidate(Reference(virtual_service.resource, path), reason)
 
 
 def _services_out_of_reach(prepared: PreparedProxy, names: tuple[str, ...], port: int) -> Iterator[Candidate]:

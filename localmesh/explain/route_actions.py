@@ -168,7 +168,7 @@ def direct_answer(message: Message, route: Json) -> Answer:
     text = "" if response["status"] in _WITHOUT_BODY else text
     headers = changed_headers({}, response_changes(message, route))
     headers = headers if text else _without_body(headers)
-    return Answer(response["status"], headers=headers, body=text, cause="the route answers itself")
+    return Answer(response["status"], headers=headers, body=text, cause="the route has a direct response")
 
 
 def _without_body(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from localmesh.explain.causes import seen_text
+from localmesh.explain.route_tables import conditions_text
 from localmesh.problems.fields import listed
 
 Json = Mapping[str, Any]
@@ -22,7 +23,7 @@ _FLAGS = {
     "NC": "no cluster",
     "UH": "no healthy upstream",
     "UC": "the upstream closed the connection",
-    "UF,URX": "the connection to the upstream failed",
+    "URX,UF": "the connection to the upstream failed",
     "FI": "fault injected",
 }
 _ACCEPTS = {
@@ -40,7 +41,7 @@ _LEVELS = {
     "subset port": "port level of the subset in",
 }
 _RULES = {
-    "default": "the default route of the Service, which takes every request",
+    "default": "the default route of the Service, which matches every request",
     "allow_any": "the mesh does not know the host: the request goes where DNS says (ALLOW_ANY)",
     "block_all": "the mesh does not know the host, and requests may not leave it (REGISTRY_ONLY)",
 }
@@ -82,10 +83,20 @@ def _results(document: Json) -> Iterator[Line]:
         share = "" if len(odds) == 1 else f"{percent:.3g} %: "
         by = f" from {listed(proxies[key])}" if proxies[key] else ""
         yield "result" if number == 0 else "", f"{share}{what}{by}{why}"
+    yield from _delays(document["hops"])
+
+
+def _delays(hops: Iterable[Json]) -> Iterator[Line]:
+    """Delays are in no outcome: they happen before it."""
+    for hop in hops:
+        for fault in hop["routing"]["actions"]["faults"] if hop["routing"] else ():
+            if fault["delay"] and fault["percent"]:
+                odds = "all" if fault["percent"] == 100 else f"{fault['percent']:.4g} % of the"
+                yield "", f"{odds} requests are delayed by {fault['delay']} before that"
 
 
 def _followed(followed: Json) -> Iterator[Line]:
-    """What happened when the request was really sent, beside what was foretold."""
+    """What happened when the request was really sent, compared with the explanation."""
     if followed["notSent"]:
         yield "sent", f"no: {followed['notSent']}"
         return
@@ -136,7 +147,7 @@ def _title(hop: Json) -> str:
     return {
         "outbound": f"The sidecar of {name} sends the request",
         "gateway": f"The gateway {name} takes the request",
-        "inbound": f"The sidecar of {name} gets the request",
+        "inbound": f"The sidecar of {name} receives the request",
         "direct": f"{name}, which has no sidecar, sends the request without any route of the mesh",
     }[hop["kind"]]
 
@@ -162,7 +173,7 @@ def _security(hop: Json) -> Iterator[Line]:
     if hop["authorization"]:
         yield from _authorization(hop["authorization"])
     elif hop["kind"] == "inbound" and hop["connection"]["accepted"] and not hop["answer"]:
-        yield "policies", "none applies: every caller may"
+        yield "policies", "none applies, so every caller is allowed"
     for other in hop["otherPolicies"]:
         yield "", f"not {_object(other['place'])}: {other['reason']}{_at(other['place'])}"
 
@@ -227,11 +238,11 @@ def _host(host: Json, routing: Json | None) -> Iterator[Line]:
 
 def _routing(routing: Json) -> Iterator[Line]:
     for skipped in (*routing["absent"], *routing["skipped"]):
-        yield "not", f"{_rule_name(skipped)}: {_condition(skipped['failed'])}"
+        yield "skipped", f"{_rule_name(skipped)}: {_condition(skipped['failed'])}"
     if routing["rule"]:
         yield "rule", _rule(routing["rule"])
     for shadowed in routing["shadowed"]:
-        yield "", f"{_rule_name(shadowed)} would match too, and is never asked{_at(shadowed['place'])}"
+        yield "", f"{_rule_name(shadowed)} would match too, but is never reached{_at(shadowed['place'])}"
     for number, destination in enumerate(routing["destinations"]):
         yield "to" if number == 0 else "", _destination(destination)
     if routing["rule"]:
@@ -257,16 +268,7 @@ def _rule(rule: Json) -> str:
 
 
 def _match(match: Json) -> str:
-    conditions = [
-        f"{kind} {match[key]}" for key, kind in (("path", "path"), ("prefix", "prefix")) if key in match
-    ]
-    if "safeRegex" in match:
-        conditions = [f"regex {match['safeRegex']['regex']}"]
-    if conditions == ["prefix /"]:
-        conditions = []
-    conditions += [f"header {matcher['name']}" for matcher in match.get("headers", ())]
-    conditions += [f"parameter {matcher['name']}" for matcher in match.get("queryParameters", ())]
-    return listed(conditions) if conditions else "takes every request"
+    return listed(conditions_text(match)) if conditions_text(match) else "matches every request"
 
 
 def _destination(destination: Json) -> str:

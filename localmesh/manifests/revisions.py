@@ -1,4 +1,4 @@
-"""Files of a git revision, written as git does: ``HEAD~1:istio/overlays/canary``."""
+"""Files of a git revision, written as in git: ``HEAD~1:istio/overlays/canary``."""
 
 from __future__ import annotations
 

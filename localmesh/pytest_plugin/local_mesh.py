@@ -22,7 +22,7 @@ from localmesh.manifests import load_text
 from localmesh.manifests.files import KUSTOMIZATION_NAMES
 
 _READY = "import os, sys; print(os.environ['LOCALMESH_URL'], flush=True); sys.stdin.read()"
-"""Runs beside the mesh: says that it is ready, and ends when the tests close its standard input."""
+"""Runs in the mesh: says that it is ready, and ends when the tests close its standard input."""
 _MAIN = "from localmesh.cli import main; main()"
 _TIMEOUT_SECONDS = 10.0
 _GATEWAY = "istio-ingressgateway"

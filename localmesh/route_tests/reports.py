@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as json_format
+import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -10,11 +12,12 @@ from typing import Any
 
 from localmesh.explain import Reference
 from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
-from localmesh.manifests import LoadResult
+from localmesh.manifests import Locator
 from localmesh.route_tests.coverage import Coverage
 from localmesh.route_tests.details import details, position, rule_text
 from localmesh.route_tests.run import CaseResult, Run
 
+_NARROWEST = 40
 PASSED, FAILED = "PASS", "FAIL"
 
 
@@ -43,22 +46,41 @@ class Report:
         return not self.failed and self.covers_enough
 
 
-def text(report: Report, *, quiet: bool = False, with_coverage: bool = False) -> str:
-    """A line for each case below its file, differences in full, and the coverage; `quiet`: only failures."""
+def text(
+    report: Report, *, quiet: bool = False, with_coverage: bool = False, width: int | None = None
+) -> str:
+    """A line for each case below its file, differences in full, and the coverage; `quiet`: only failures.
+
+    With a `width` the details are wrapped, apart from the command, which should be copied.
+    """
     lines: list[str] = []
     for file, results in groupby(report.results, key=lambda entry: entry[0].case.file):
         shown = [entry for entry in results if not (quiet and entry[0].passed)]
         if shown:
-            lines += [file, *(line for result, run in shown for line in _case_lines(result, run)), ""]
+            lines += [file, *(line for result, run in shown for line in _case_lines(result, run, width)), ""]
     lines += [_counts(report), *_live_lines(report)]
     lines += _coverage_lines(report, with_rules=with_coverage or not report.covers_enough)
     return "\n".join(lines)
 
 
-def _case_lines(result: CaseResult, run: Run) -> Iterator[str]:
+def _case_lines(result: CaseResult, run: Run, width: int | None) -> Iterator[str]:
     yield f"  {PASSED if result.passed else FAILED}  {result.case.name}"
     if not result.passed:
-        yield from (f"        {line}" for line in details(result, run))
+        yield from (f"        {part}" for line in details(result, run) for part in _wrapped(line, width))
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    if width is None or line.startswith("why:"):
+        return [line]
+    label = re.match(r"\S+:\s+|\s+", line)
+    indent = " " * (len(label[0]) if label else 0)
+    return textwrap.wrap(
+        line,
+        max(width, _NARROWEST) - 8,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _counts(report: Report) -> str:
@@ -91,7 +113,7 @@ def _coverage_lines(report: Report, *, with_rules: bool) -> Iterator[str]:
         for rule in run.coverage.missing:
             name = f' "{rule.name}"' if rule.name else ""
             yield f"    not reached: {rule_text(rule.reference)}{name}"
-            yield f"                 {position(rule.reference, run.loaded)}"
+            yield f"                 {position(rule.reference, run.locator)}"
 
 
 def _coverage_text(coverage: Coverage) -> str:
@@ -108,13 +130,13 @@ def json(report: Report) -> str:
     """`{"cases": [{"file", "line", "name", "passed", "differences", "rule"}], "coverage": {…}}`."""
     coverage = report.coverage
     content = {
-        "cases": [_case_json(result, run.loaded) for result, run in report.results],
+        "cases": [_case_json(result, run.locator) for result, run in report.results],
         "coverage": {
             "reached": coverage.reached,
             "rules": len(coverage.rules),
             "percent": round(coverage.percent, 2),
             "missing": [
-                _reference_json(rule.reference, run.loaded)
+                _reference_json(rule.reference, run.locator)
                 for run in report.runs
                 for rule in run.coverage.missing
             ],
@@ -123,7 +145,7 @@ def json(report: Report) -> str:
     return json_format.dumps(content, indent=2)
 
 
-def _case_json(result: CaseResult, loaded: LoadResult) -> dict[str, Any]:
+def _case_json(result: CaseResult, locator: Locator) -> dict[str, Any]:
     case = result.case
     return {
         "file": case.file,
@@ -134,19 +156,19 @@ def _case_json(result: CaseResult, loaded: LoadResult) -> dict[str, Any]:
             {"field": each.field, "expected": each.expected, "observed": each.observed}
             for each in result.differences
         ],
-        "rule": _reference_json(result.rule, loaded) if result.rule is not None else None,
+        "rule": _reference_json(result.rule, locator) if result.rule is not None else None,
         "live": asdict(result.live) if result.live is not None else None,
     }
 
 
-def _reference_json(reference: Reference, loaded: LoadResult) -> dict[str, Any]:
+def _reference_json(reference: Reference, locator: Locator) -> dict[str, Any]:
     place = reference.resource.place
     return {
         "kind": place.kind,
         "namespace": place.namespace,
         "name": place.name,
         "field": str(reference.path),
-        "position": position(reference, loaded),
+        "position": position(reference, locator),
     }
 
 

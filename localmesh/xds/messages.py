@@ -98,8 +98,8 @@ def _variable_length(number: int) -> bytes:
 
 def canonical(type_url: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as Envoy prints it, and `istioctl proxy-config -o json`: camelCase, without defaults."""
-    text = json_format.MessageToJson(to_message(type_url, document), descriptor_pool=_pool())
-    printed: dict[str, Any] = _maps_sorted(json.loads(text))
+    message = to_message(type_url, document)
+    printed: dict[str, Any] = _maps_sorted(json_format.MessageToDict(message, descriptor_pool=_pool()))
     return printed
 
 

@@ -108,6 +108,20 @@ def _commit(message: str) -> None:
     _git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-qm", message)
 
 
+def test_the_top_of_a_repository_can_be_compared(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its path is a dot; the manifests of subfolders are not part of it."""
+    (repository / "top.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: old}}\n")
+    _commit("top")
+    (repository / "top.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: new}}\n")
+
+    status = run(["diff", "--since", "HEAD", "."])
+
+    assert status == 1
+    assert capsys.readouterr().out.splitlines()[:2] == ["added    Namespace new", "removed  Namespace old"]
+
+
 def test_several_paths_are_compared_with_what_they_were(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,7 +105,7 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_a_changed_route_is_told_for_all_that_call_it(name: str) -> None:
+def test_a_changed_route_is_reported_for_all_that_call_it(name: str) -> None:
     """Each setting of a route has words, and all sidecars have the change, the gateway does not."""
     before, after, texts = ROUTES[name]
 
@@ -155,7 +155,7 @@ DESTINATIONS = {
 
 
 @pytest.mark.parametrize("name", DESTINATIONS)
-def test_a_changed_destination_policy_is_told_for_all_that_may_call_it(name: str) -> None:
+def test_a_changed_destination_policy_is_reported_for_all_that_may_call_it(name: str) -> None:
     """Gateways can route to every Service, so they have the change as well."""
     before, after, text = DESTINATIONS[name]
 
@@ -179,7 +179,7 @@ def test_a_changed_subset_has_its_pods() -> None:
     ]
 
 
-def test_an_added_service_is_told_with_its_route_and_endpoints() -> None:
+def test_an_added_service_is_reported_with_its_route_and_endpoints() -> None:
     """What a caller can now reach."""
     new = SERVICES.partition("---")[0].replace("web", "new")
 
@@ -215,7 +215,7 @@ POLICY_CHANGES = {
 
 
 @pytest.mark.parametrize("name", POLICY_CHANGES)
-def test_a_policy_is_told_for_the_workloads_that_it_selects(name: str) -> None:
+def test_a_policy_is_reported_for_the_workloads_that_it_selects(name: str) -> None:
     """Callers are not concerned, except by what their calls are answered."""
     kind, spec, texts = POLICY_CHANGES[name]
     policy = istio(kind, "it", f"selector: {{matchLabels: {{app: web}}}}\n{spec}", "security")
@@ -224,7 +224,7 @@ def test_a_policy_is_told_for_the_workloads_that_it_selects(name: str) -> None:
     assert difference(SHOP, SHOP + policy).unchanged == ("api-v1", "api-v2", "istio-ingressgateway")
 
 
-def test_a_listener_of_a_gateway_is_told() -> None:
+def test_a_listener_of_a_gateway_is_reported() -> None:
     """A server on another port."""
     server = "[{port: {number: 8081, name: http, protocol: HTTP}, hosts: ['*']}]"
     second = istio("Gateway", "second", f"selector: {{istio: ingressgateway}}\nservers: {server}")
@@ -235,7 +235,7 @@ def test_a_listener_of_a_gateway_is_told() -> None:
 
 
 def test_more_replicas_are_proxies_and_endpoints() -> None:
-    """The new proxies are counted, and not told as changes of the old ones."""
+    """The new proxies are counted, and not reported as changes of the old ones."""
     more = SERVICES + deployment("web", "v1", replicas=3)
 
     result = difference(SERVICES + deployment("web", "v1"), more)
@@ -267,7 +267,7 @@ def test_without_workloads_the_change_is_that_of_any_sidecar_there() -> None:
     ]
 
 
-def test_workloads_of_one_name_in_two_namespaces_are_told_apart() -> None:
+def test_workloads_of_one_name_in_two_namespaces_have_their_namespaces() -> None:
     """The name alone is not enough, so that both have their namespace behind it."""
     elsewhere = SHOP.replace("namespace: shop", "namespace: other")
     both = f"{SHOP}\n---\n{elsewhere}"
@@ -285,7 +285,7 @@ def test_a_change_without_effect_is_a_change_of_the_object_only() -> None:
     assert [change.subject for change in result.objects] == ["VirtualService shop/api"]
 
 
-def test_a_policy_of_the_root_namespace_is_told_for_all() -> None:
+def test_a_policy_of_the_root_namespace_is_reported_for_all() -> None:
     """It selects no workload, and no namespace either."""
     policy = istio("PeerAuthentication", "default", "mtls: {mode: STRICT}", "security")
 
@@ -303,7 +303,7 @@ stringData: {password: PASSWORD}
 """
 
 
-def test_secrets_are_not_told() -> None:
+def test_secrets_are_not_shown() -> None:
     """A changed Secret has its name and its field, in no format its content."""
     before, after = (SHOP + SECRET.replace("PASSWORD", word) for word in ("hidden-1", "hidden-2"))
 
@@ -316,8 +316,8 @@ def test_secrets_are_not_told() -> None:
     assert not any("hidden" in report(result) for report in REPORTS.values())
 
 
-def test_the_credential_of_a_gateway_is_told_without_its_content() -> None:
-    """The proxy gets another certificate, but nobody reads its key here."""
+def test_the_credential_of_a_gateway_is_reported_without_its_content() -> None:
+    """The proxy gets another certificate, and its key is not shown."""
     first, second = (
         ProxyConfig(
             secrets=({"name": "kubernetes://web", "tlsCertificate": {"privateKey": {"inlineBytes": key}}},)

@@ -112,6 +112,21 @@ def is_reported(path: tuple[str, ...], changes: tuple[Change, ...]) -> bool:
     return any(path[: len(other)] == other or other[: len(path)] == path for other in reported)
 
 
+def test_a_list_that_is_not_known_here_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new part of a configuration has no words yet, but its changes are reported."""
+    kind, before = CONFIGURATIONS[0]
+    after = replace(before, scopes=before.scopes[:-1])
+    monkeypatch.setattr("localmesh.diff.proxies._scopes", lambda *_lists: [])
+    assert not any(change.text.startswith(OTHER) for change in Comparison().changes(before, after, kind))
+    monkeypatch.setattr(
+        "localmesh.diff.proxies._KNOWN_LISTS", {field.name for field in fields(before)} - {"scopes"}
+    )
+
+    (change, *_) = Comparison().changes(before, after, kind)
+
+    assert change.text.startswith(f"{OTHER}: scopes")
+
+
 def test_values_without_words_are_shown_as_they_are() -> None:
     """A field that no translation sets is still reported, with its resource and path."""
     kind, before = CONFIGURATIONS[0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import jsonschema_rs
 import pytest
 
 from localmesh.explain import Explainer, Request
@@ -19,6 +21,10 @@ from localmesh.tests.explain.broken_cases import CASES, FOLDER, head
 SCHEMA = json.loads((files("localmesh.explain") / "explanation.schema.json").read_text())
 
 
+VALIDATOR = jsonschema_rs.validator_for(SCHEMA)
+
+
+@cache
 def described(case: Path) -> dict[str, Any]:
     words = head(case, "explain").split()
     loaded = load(files=[FOLDER / "_shop.yaml", case])
@@ -30,7 +36,7 @@ def described(case: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
 def test_a_document_is_valid(case: Path) -> None:
     """Every field is described, and none is missing."""
-    jsonschema.validate(json.loads(json.dumps(described(case))), SCHEMA)
+    VALIDATOR.validate(json.loads(json.dumps(described(case))))
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -52,6 +58,17 @@ def test_a_narrow_terminal_gets_labels_of_their_own_width() -> None:
 
     assert "\nresult: 502 from client's sidecar; " in text(shown, 60)
     assert "\nresult     502 from client's sidecar; " in text(shown, 70)
+
+
+def test_a_delay_is_part_of_the_result() -> None:
+    """It happens before the outcome, and has odds."""
+    manifests = load(files=[FOLDER.parent / "reasons.yaml"])
+    explainer = Explainer.of(manifests.resources)
+    explanation = explainer.explain(Request.to("http://web/x", source="client"))
+
+    lines = text(document(explainer, explanation, lambda _resource, _path: None)).splitlines()
+
+    assert "           50 % of the requests are delayed by 1s before that" in lines
 
 
 def test_outcomes_add_up_to_all_requests() -> None:

@@ -61,7 +61,7 @@ def test_a_mesh_is_shared_by_all_files(localmesh):
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("nobody", 'no workload or gateway is called "nobody"'), (None, "no Gateway serves HTTP")],
+    [("missing", 'no workload or gateway is called "missing"'), (None, "no Gateway serves HTTP")],
 )
 def test_a_wrong_source_is_an_error(localmesh, source, message):
     with pytest.raises(LocalmeshError, match=message):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.manifests.files import manifest_files
+from localmesh.manifests.files import manifest_files, texts
 from localmesh.route_tests.case_schema import CaseFileError
 from localmesh.route_tests.cases import CaseFile
 from localmesh.route_tests.reading import read_case_files
@@ -171,6 +171,7 @@ def test_folders_are_searched(tmp_path: Path) -> None:
         str(tmp_path / name) for name in ("a.test.yaml", "b/c.test.yaml")
     ]
     assert list(manifest_files(tmp_path)) == [tmp_path / "d.yaml"]
+    assert [each.file for each in texts([tmp_path])] == [str(tmp_path / "d.yaml")]
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

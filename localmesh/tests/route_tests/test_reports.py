@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,8 +12,11 @@ import pytest
 
 from localmesh.explain import Request
 from localmesh.manifests import load
+from localmesh.route_tests import reports
 from localmesh.route_tests.cases import Case
-from localmesh.route_tests.run import run_cases
+from localmesh.route_tests.live import meshes
+from localmesh.route_tests.reading import read_case_files
+from localmesh.route_tests.run import LiveResult, Run, run_cases
 from localmesh.tests.route_tests.shop import outcome, write
 
 CASES = """
@@ -71,8 +75,8 @@ def test_a_line_for_each_case_and_differences_in_full(capsys: pytest.CaptureFixt
     )
 
 
-def test_a_failure_says_what_did_not_match(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the rules before the chosen one, and of the policies that did not allow the request."""
+def test_a_failure_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What of the rules before the chosen one did not match, why a proxy answers, and how to see more."""
     (tmp_path / "b.test.yaml").write_text("""
 manifests: shop.yaml
 cases:
@@ -88,14 +92,48 @@ cases:
 
     lines = [line.strip() for line in out.splitlines()]
     assert 'not:  spec.http[0].match[0] "test": headers[x-test] is "no", expected exact "yes"' in lines
-    identity = "cluster.local/ns/shop/sa"
-    principal = f'principals is "{identity}/cart", expected "{identity}/books"'
-    assert f"deny: shop/cart, rule 0: {principal}" in lines
-    assert 'shop/cart, rule 1: methods is "POST", expected "GET"' in lines
+    because = [index for index, line in enumerate(lines) if line.startswith("because: ")]
+    assert lines[because[0]].startswith("because: rule 0 of shop/cart: principals is ")
+    assert lines[because[0] + 1] == "shop.yaml:109"
     assert (
         """why:  localmesh explain POST http://cart/ --from cart-v1 --jwt '{"iss": "me"}' -f shop.yaml"""
         in lines
     )
+
+
+def test_a_destination_that_does_not_exist_is_no_destination(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even if it is the expected one; a host that the manifests do not have may be defined elsewhere."""
+    manifests = (tmp_path / "shop.yaml").read_text()
+    assert "[{destination: {host: cart}}]" in manifests
+    manifests = manifests.replace("[{destination: {host: cart}}]", "[{destination: {host: elsewhere}}]")
+    (tmp_path / "shop.yaml").write_text(manifests.replace("name: v2, labels", "name: v3, labels"))
+    (tmp_path / "b.test.yaml").write_text("""
+manifests: shop.yaml
+cases:
+  - {from: cart-v1, request: http://books/, expect: {destination: books}}
+  - {request: http://shop.example/cart, expect: {destination: elsewhere}}
+""")
+
+    _, out, _ = outcome(capsys, "b.test.yaml")
+
+    assert "observed books/v2, which does not exist: 25 %: 503 NC (" in out
+    assert 'because: "v2" is not a subset of Service shop/books' in out
+    assert "  PASS  GET shop.example/cart\n" in out
+
+
+def test_details_are_wrapped_for_a_terminal() -> None:
+    """Beside their labels; the command stays in one line."""
+    (file,) = read_case_files([Path("a.test.yaml")])
+    run = run_cases(file.cases, load(files=file.manifests), ["-f", "shop.yaml"])
+
+    lines = reports.text(reports.Report([run]), width=60).splitlines()
+
+    start = lines.index("        rule: VirtualService shop/books,")
+    assert lines[start + 1] == "              spec.http[0].match[0]"
+    assert [line for line in lines if len(line) > 60 and "why:" not in line] == []
+    assert f"        {FAILURE.splitlines()[-2]}" in lines
 
 
 def test_quiet_prints_failures_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,6 +248,27 @@ def test_the_json_report(capsys: pytest.CaptureFixture[str]) -> None:
     coverage = report["coverage"]
     assert (coverage["reached"], coverage["rules"], coverage["percent"]) == (3, 7, 42.86)
     assert len(coverage["missing"]) == 4
+
+
+def test_what_real_envoys_do_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many requests were sent, which were not, and where Envoy disagrees, which fails."""
+
+    async def sent_to_stubs(runs: list[Run]) -> list[Run]:
+        first, second = runs[0].results
+        live = [replace(first, live=LiveResult(60, ("explained 200; Envoy: 404",)))]
+        live.append(replace(second, differences=(), live=LiveResult(0, not_sent="it would leave the mesh")))
+        return [replace(runs[0], results=tuple(live))]
+
+    monkeypatch.setattr(meshes, "sent_to_stubs", sent_to_stubs)
+
+    status, out, _ = outcome(capsys, "a.test.yaml", "--live")
+
+    assert status == 1
+    assert "  FAIL  the cart is behind the gateway\n        live: explained 200; Envoy: 404\n" in out
+    assert "2 cases: 1 passed, 1 failed\nlive: 60 requests for 1 case, Envoy disagrees with 1\n" in out
+    assert "  not sent: tests get v1 (it would leave the mesh)\n" in out
 
 
 def test_options_replace_the_manifests_of_the_file(
