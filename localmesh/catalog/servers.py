@@ -92,12 +92,19 @@ def conflict(server: Server, older: Server) -> bool:
 
     Two servers with TLS settings, also two that only redirect, cannot have a host in common. Istio adds
     nothing but plain HTTP to a port without TLS, if that has plain HTTP, too. A server without TLS that is
-    added to a port with TLS for every host would make Envoy reject the listener.
+    added to a port with TLS for every host would make Envoy reject the listener, and so would a second one
+    that terminates TLS for a name: Istio adds it where both name a host for other namespaces.
     """
     if server.target_port != older.target_port:
         return False
     if server.tls is not None and older.tls is not None and not set(server.hosts).isdisjoint(older.hosts):
         return True
+    if server.terminates_tls and older.terminates_tls and not _names(server).isdisjoint(_names(older)):
+        return True
     if not older.has_tls:
         return not (older.is_http and server.is_http)
     return not server.has_tls and any(host.name == "*" for host in older.hosts)
+
+
+def _names(server: Server) -> set[str]:
+    return {host.name for host in server.hosts}

@@ -197,7 +197,7 @@ def service_entries(objects: Objects) -> Iterator[Service]:
     """A Service for every host of every ServiceEntry, oldest first."""
     for entry in objects.of(SERVICE_ENTRY):
         for host in entry.spec.get("hosts") or ():
-            yield _entry_host(entry, host.lower())
+            yield _entry_host(entry, host)
 
 
 def _entry_host(entry: Resource, host: str) -> Service:
@@ -213,7 +213,8 @@ def _entry_host(entry: Resource, host: str) -> Service:
         host=host,
         ports=tuple(_entry_port(port) for port in spec.get("ports") or ()),
         selector=selector,
-        addresses=(),
+        # istiod has a Service for each address; the last one has the virtual host (`servicesByName`)
+        addresses=tuple(spec.get("addresses") or ())[-1:],
         headless=False,
         export_to=tuple(spec.get("exportTo") or ()),
         resolution=Resolution.PODS if selector else resolution,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +82,8 @@ def _formatted(report: Report, *, form: str, quiet: bool, coverage: bool) -> str
     from localmesh.route_tests import reports
 
     if form == "text":
-        return reports.text(report, quiet=quiet, with_coverage=coverage)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return reports.text(report, quiet=quiet, with_coverage=coverage, width=width)
     return reports.json(report) if form == "json" else reports.junit(report)
 
 

@@ -12,6 +12,8 @@ from localmesh.explain.paths import normalized
 
 OUTSIDE = "outside"
 """The source of requests that enter the mesh through a gateway."""
+DEFAULT_HOST = "localhost"
+"""The host of requests to a gateway whose URL has none."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -42,13 +44,17 @@ class Request:
 
     @classmethod
     def to(cls, url: str, **others: Any) -> Request:
-        """The request for a URL; `http://` may be left out. Raises InvalidUrlError.
+        """The request for a URL; `http://` and the host of a gateway may be left out. Raises InvalidUrlError.
 
         >>> Request.to("web:9080/a?b=1", method="POST")
         ... # doctest: +NORMALIZE_WHITESPACE
         Request(host='web', path='/a?b=1', method='POST', scheme='http', port=9080, headers={},
                 source='outside', claims=None, source_ip=None)
         """
+        if url.startswith("/"):
+            if others.get("source", OUTSIDE) != OUTSIDE:
+                raise InvalidUrlError(f'"{url}" has no host: from a workload write http://HOST{url}')
+            url = f"http://{DEFAULT_HOST}{url}"
         parts = _parts(url)
         query = f"?{parts.query}" if parts.query else ""
         return cls(

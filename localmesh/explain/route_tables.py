@@ -93,6 +93,20 @@ def failed_condition(match: Json, message: Message) -> Condition | None:
     return None
 
 
+def conditions_text(match: Json) -> list[str]:
+    """The conditions of a route's match in Istio's words; none if it matches every request.
+
+    >>> conditions_text({"prefix": "/", "headers": [{"name": "user", "stringMatch": {"exact": "me"}}]})
+    ['headers[user] exact "me"']
+    """
+    path = [] if match.get("prefix") == "/" else [f"uri {_path_text(match)}"]
+    return [
+        *path,
+        *(f"{_header_field(each)} {_matcher_text(each)}" for each in match.get("headers", ())),
+        *(f"queryParams[{each['name']}] {_matcher_text(each)}" for each in match.get("queryParameters", ())),
+    ]
+
+
 def query_parameters(path: str) -> Mapping[str, str]:
     """The parameters of a path as written: Envoy does not decode them, and the first of a name counts."""
     query = path.partition("#")[0].partition("?")[2]

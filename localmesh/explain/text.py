@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from localmesh.explain.causes import seen_text
+from localmesh.explain.route_tables import conditions_text
 from localmesh.problems.fields import listed
 
 Json = Mapping[str, Any]
@@ -82,6 +83,16 @@ def _results(document: Json) -> Iterator[Line]:
         share = "" if len(odds) == 1 else f"{percent:.3g} %: "
         by = f" from {listed(proxies[key])}" if proxies[key] else ""
         yield "result" if number == 0 else "", f"{share}{what}{by}{why}"
+    yield from _delays(document["hops"])
+
+
+def _delays(hops: Iterable[Json]) -> Iterator[Line]:
+    """Delays are in no outcome: they happen before it."""
+    for hop in hops:
+        for fault in hop["routing"]["actions"]["faults"] if hop["routing"] else ():
+            if fault["delay"] and fault["percent"]:
+                odds = "all" if fault["percent"] == 100 else f"{fault['percent']:.4g} % of the"
+                yield "", f"{odds} requests are delayed by {fault['delay']} before that"
 
 
 def _followed(followed: Json) -> Iterator[Line]:
@@ -257,16 +268,7 @@ def _rule(rule: Json) -> str:
 
 
 def _match(match: Json) -> str:
-    conditions = [
-        f"{kind} {match[key]}" for key, kind in (("path", "path"), ("prefix", "prefix")) if key in match
-    ]
-    if "safeRegex" in match:
-        conditions = [f"regex {match['safeRegex']['regex']}"]
-    if conditions == ["prefix /"]:
-        conditions = []
-    conditions += [f"header {matcher['name']}" for matcher in match.get("headers", ())]
-    conditions += [f"parameter {matcher['name']}" for matcher in match.get("queryParameters", ())]
-    return listed(conditions) if conditions else "matches every request"
+    return listed(conditions_text(match)) if conditions_text(match) else "matches every request"
 
 
 def _destination(destination: Json) -> str:

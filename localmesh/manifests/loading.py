@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from localmesh.kinds import Status, kind_of
+from localmesh.kinds import FOREIGN_GROUPS, Status, kind_of
 from localmesh.kustomize_build import KustomizeBuild
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
@@ -121,6 +121,8 @@ def _loaded(read: Reading) -> LoadResult:
                 problems.extend(positions.located(problem, candidate.source) for problem in faults)
                 continue
             item = resource(candidate, len(resources), patches)
+            if candidate.source.document.has_null and _is_custom(item):
+                item = without_nulls(item)  # as the API server does before it validates custom resources
             sources[item.place] = candidate.source
             resources.append(item)
             problems.extend(positions.located(problem, candidate.source) for problem in problems_of(item))
@@ -133,6 +135,10 @@ def _loaded(read: Reading) -> LoadResult:
         ignored=tuple(item for item in resources if _is_ignored(item)),
         sources=sources,
     )
+
+
+def _is_custom(item: Resource) -> bool:
+    return "istio.io" in item.group or item.group in FOREIGN_GROUPS
 
 
 def _is_ignored(item: Resource) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from localmesh.explain.explanation import Authorization, Hop, Reference
 from localmesh.problems.fields import listed
+from localmesh.route_tests.answers import answer_text
 from localmesh.route_tests.observation import Observation
 
 DEFAULT = "default"
 """What denies a request that no ALLOW policy of a workload allows."""
+_MESH_DEFAULT = "the mesh's default of PeerAuthentication"
 _NOTHING = "no policy"
 _NO_SIDECAR = "no pod with a sidecar is asked"
 
@@ -26,7 +28,7 @@ def tls(expected: str, observation: Observation) -> str | None:
     """How pods are called otherwise, None if all are called as expected."""
     connections = [hop.connection for hop in observation.called if hop.connection is not None]
     if not connections:
-        return _NO_SIDECAR
+        return f"{_NO_SIDECAR}; {answer_text(observation)}"
     others = dict.fromkeys(str(each.tls) for each in connections if each.tls != expected)
     return listed(others, "or") if others else None
 
@@ -34,7 +36,7 @@ def tls(expected: str, observation: Observation) -> str | None:
 def _unless_all(expected: str, observation: Observation, *, denied: bool) -> str | None:
     decisions = [_decision(hop) for hop in observation.called]
     if not decisions:
-        return _NO_SIDECAR
+        return f"{_NO_SIDECAR}; {answer_text(observation)}"
     others = dict.fromkeys(
         _described(is_denied, name)
         for is_denied, name in decisions
@@ -51,6 +53,8 @@ def _described(is_denied: bool, name: str) -> str:
 
 def _decision(hop: Hop) -> tuple[bool, str]:
     """Whether a called side denies the request, and the policy that decides."""
+    if hop.connection is not None and not hop.connection.accepted:
+        return True, _name(hop.connection.policy) if hop.connection.policy else _MESH_DEFAULT
     if hop.tokens is not None and hop.tokens.rejected:
         return True, listed((_name(reference) for reference in hop.tokens.references), "or")
     if hop.authorization is None:

@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.explain.explanation import Answer
 from localmesh.formats.durations import nanoseconds
 from localmesh.problems.fields import listed, quoted
 from localmesh.route_tests.access import allowed_by, denied_by, tls
+from localmesh.route_tests.answers import answer_text
 from localmesh.route_tests.destinations import DestinationPattern, shown
-from localmesh.route_tests.observation import NO_HEADER, Observation
+from localmesh.route_tests.observation import Observation
 
 Judge = Callable[[Any, Observation], str | None]
 """What was observed if it is not what is expected, else None."""
 _NONE = "none"
+_ABSENT = "absent"
+_UNCHANGED = "as the application sets it"
 _TOLERANCE = 0.005
 """Percents are compared as exactly as they are written: 33.33 is a third."""
 
@@ -75,7 +77,7 @@ def text(value: object) -> str:
         case str():
             return value
         case None:
-            return NO_HEADER
+            return _ABSENT
         case Mapping() if value:
             return ", ".join(f"{key}: {_inner(inner)}" for key, inner in value.items())
         case Mapping():
@@ -95,13 +97,14 @@ def _inner(value: object) -> str:
 def _destination(expected: Any, observation: Observation) -> str | None:
     pattern = DestinationPattern.of(expected)
     destinations = observation.destinations
-    if pattern is not None and destinations and all(map(pattern.matches, destinations)):
+    if not destinations:
+        return answer_text(observation)
+    missing = [destination for destination in destinations if observation.is_missing(destination)]
+    if missing:
+        return f"{shown(missing[0], pattern)}, which does not exist: {answer_text(observation)}"
+    if pattern is not None and all(map(pattern.matches, destinations)):
         return None
-    return (
-        listed(dict.fromkeys(shown(destination, pattern) for destination in destinations))
-        if (destinations)
-        else answer_text(observation)
-    )
+    return listed(dict.fromkeys(shown(destination, pattern) for destination in destinations))
 
 
 def _weights(expected: Mapping[str, float], destination: Any, observation: Observation) -> str | None:
@@ -252,26 +255,6 @@ def _response_flag(expected: str, observation: Observation) -> str | None:
     return None if certain is not None and certain.flag == expected else answer_text(observation)
 
 
-def answer_text(observation: Observation) -> str:
-    """What is answered, with its odds unless it is certain."""
-    answers = observation.answers
-    certain = observation.explanation.answer
-    if certain is not None:
-        return _described(certain)
-    parts = [f"{percent:g} %: {_described(answer)}" for percent, answer in answers]
-    if not answers:
-        known = [destination for destination in observation.destinations if destination.host]
-        where = listed(dict.fromkeys(map(shown, known)))
-        return f"the request arrives at {where}" if known else "the request leaves the mesh"
-    return "; ".join((*parts, "else the request arrives"))
-
-
-def _described(answer: Answer) -> str:
-    status = "closed connection" if answer.status is None else str(answer.status)
-    flag = f" {answer.flag}" if answer.flag else ""
-    return f"{status}{flag}" + (f" ({answer.cause})" if answer.cause else "")
-
-
 def _request_value(field: str, expected: Any, observation: Observation) -> str | None:
     values = [message.path if field == "uri" else message.authority for message in observation.messages]
     return _unless_all(expected, values, observation)
@@ -279,15 +262,11 @@ def _request_value(field: str, expected: Any, observation: Observation) -> str |
 
 def _header(field: str, expected: Any, observation: Observation) -> str | None:
     side, _, name = field.partition(".")
-    if side == "response":
-        headers = observation.response_headers()
-        observed = headers.get(
-            name.lower(), NO_HEADER if expected is not None else "as the application sets it"
-        )
-        return None if observed == expected else text(observed)
-    return _unless_all(
-        expected, [message.headers.get(name.lower()) for message in observation.messages], observation
-    )
+    if side == "request":
+        values: list[Any] = [message.headers.get(name.lower()) for message in observation.messages]
+    else:
+        values = [headers.get(name.lower(), _UNCHANGED) for headers in observation.responses()]
+    return _unless_all(expected, values, observation)
 
 
 def _unless_all(expected: Any, values: list[Any], observation: Observation) -> str | None:

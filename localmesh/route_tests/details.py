@@ -7,9 +7,12 @@ import shlex
 from collections.abc import Iterator
 
 from localmesh.explain import OUTSIDE, Condition, Explanation, Reference, Request
+from localmesh.explain.causes import Cause
 from localmesh.manifests import Locator
 from localmesh.route_tests.cases import ANY_SOURCE
 from localmesh.route_tests.run import CaseResult, Run
+
+_MOST_CAUSES = 3
 
 
 def details(result: CaseResult, run: Run) -> Iterator[str]:
@@ -22,8 +25,12 @@ def details(result: CaseResult, run: Run) -> Iterator[str]:
     if result.rule is not None:
         yield f"rule: {rule_text(result.rule)}"
         yield f"      {position(result.rule, run.locator)}"
-    for label, text in (*_skipped(result.explanation), *_policies(result.explanation)):
+    for label, text in _skipped(result.explanation):
         yield f"{label} {text}"
+    for cause in result.causes[:_MOST_CAUSES]:
+        yield f"because: {cause.message}"
+        if place := _place(cause, run.locator):
+            yield f"         {place}"
     if result.case.request.source != ANY_SOURCE:
         yield f"why:  {_command(result.case.request, run)}"
     yield f"case: {result.case.position}"
@@ -40,22 +47,15 @@ def _skipped(explanation: Explanation) -> Iterator[tuple[str, str]]:
             label = "     "
 
 
-def _policies(explanation: Explanation) -> Iterator[tuple[str, str]]:
-    """The rules of policies that did not allow a request that is denied, and what of each did not match."""
-    for hop in explanation.hops:
-        authorization = hop.authorization
-        if authorization is None or authorization.allowed or authorization.deciding is not None:
-            continue
-        label = "deny:"
-        for rule in authorization.rules:
-            if rule.action == "ALLOW" and rule.failed is not None:
-                yield label, f"{rule.policy}, rule {rule.index}: {_condition(rule.failed)}"
-                label = "     "
-
-
 def _condition(failed: Condition) -> str:
     seen = f'is "{failed.seen}"' if failed.seen is not None else "is absent"
     return f"{failed.field} {seen}, expected {failed.expected}"
+
+
+def _place(cause: Cause, locator: Locator) -> str:
+    if cause.reference is not None:
+        return position(cause.reference, locator)
+    return cause.problem.place.position if cause.problem is not None else ""
 
 
 def _command(request: Request, run: Run) -> str:

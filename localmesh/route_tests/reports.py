@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as json_format
+import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -15,6 +17,7 @@ from localmesh.route_tests.coverage import Coverage
 from localmesh.route_tests.details import details, position, rule_text
 from localmesh.route_tests.run import CaseResult, Run
 
+_NARROWEST = 40
 PASSED, FAILED = "PASS", "FAIL"
 
 
@@ -43,22 +46,41 @@ class Report:
         return not self.failed and self.covers_enough
 
 
-def text(report: Report, *, quiet: bool = False, with_coverage: bool = False) -> str:
-    """A line for each case below its file, differences in full, and the coverage; `quiet`: only failures."""
+def text(
+    report: Report, *, quiet: bool = False, with_coverage: bool = False, width: int | None = None
+) -> str:
+    """A line for each case below its file, differences in full, and the coverage; `quiet`: only failures.
+
+    With a `width` the details are wrapped, apart from the command, which should be copied.
+    """
     lines: list[str] = []
     for file, results in groupby(report.results, key=lambda entry: entry[0].case.file):
         shown = [entry for entry in results if not (quiet and entry[0].passed)]
         if shown:
-            lines += [file, *(line for result, run in shown for line in _case_lines(result, run)), ""]
+            lines += [file, *(line for result, run in shown for line in _case_lines(result, run, width)), ""]
     lines += [_counts(report), *_live_lines(report)]
     lines += _coverage_lines(report, with_rules=with_coverage or not report.covers_enough)
     return "\n".join(lines)
 
 
-def _case_lines(result: CaseResult, run: Run) -> Iterator[str]:
+def _case_lines(result: CaseResult, run: Run, width: int | None) -> Iterator[str]:
     yield f"  {PASSED if result.passed else FAILED}  {result.case.name}"
     if not result.passed:
-        yield from (f"        {line}" for line in details(result, run))
+        yield from (f"        {part}" for line in details(result, run) for part in _wrapped(line, width))
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    if width is None or line.startswith("why:"):
+        return [line]
+    label = re.match(r"\S+:\s+|\s+", line)
+    indent = " " * (len(label[0]) if label else 0)
+    return textwrap.wrap(
+        line,
+        max(width, _NARROWEST) - 8,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _counts(report: Report) -> str:

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from localmesh.explain.request import InvalidUrlError, Request
+from localmesh.explain.request import DEFAULT_HOST, InvalidUrlError, Request
 from localmesh.problems import FieldPath
 from localmesh.problems.fields import quoted
 from localmesh.route_tests.case_schema import FaultyFieldError
 
-DEFAULT_HOST = "localhost"
-"""The host of requests to a gateway whose URL has none: `GET /path`."""
 _METHOD = re.compile(r"[A-Z][A-Z-]*\Z")
 _LINE = "write METHOD URL, such as GET http://logic/path, or POST /path to enter through the gateway"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from localmesh.explain import Explainer, Explanation, InvalidUrlError, Reference
+from localmesh.explain.causes import Cause, causes
 from localmesh.explain.from_manifests import UnknownWorkloadError
 from localmesh.manifests import LoadResult, Locator
 from localmesh.route_tests.case_schema import CaseFileError
@@ -16,6 +17,10 @@ from localmesh.route_tests.coverage import Coverage, CoverageCollector
 from localmesh.route_tests.entrances import with_entrances, with_source
 from localmesh.route_tests.observation import Observation
 from localmesh.route_tests.written import written_differences
+
+_FAULT = "FI"
+_WITH_CAUSES = 20
+"""Failures whose causes are looked for, which means an analysis of all manifests for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class CaseResult:
     explanation: Explanation
     rule: Reference | None = None
     live: LiveResult | None = None
+    causes: tuple[Cause, ...] = ()
+    """Why proxies answer instead of an application; only for the first failures."""
 
     @property
     def passed(self) -> bool:
@@ -78,6 +85,7 @@ def run_cases(cases: Sequence[Case], loaded: LoadResult, options: Sequence[str] 
     collector = CoverageCollector()
     results: list[CaseResult] = []
     unknown: list[str] = []
+    failures = 0
     for case in cases:
         try:
             explanation = explainer.explain(with_source(case.request, explainer.catalog))
@@ -85,11 +93,23 @@ def run_cases(cases: Sequence[Case], loaded: LoadResult, options: Sequence[str] 
             unknown.append(f"{case.position}: {error}")
             continue
         collector.add(explanation)
-        results.append(_result(case, explanation, explainer))
+        result = _result(case, explanation, explainer)
+        failures += not result.passed
+        if not result.passed and failures <= _WITH_CAUSES and _is_answered(explanation):
+            result = replace(result, causes=tuple(causes(explainer, explanation)))
+        results.append(result)
     if unknown:
         raise CaseFileError(dict.fromkeys(unknown))
     files = tuple(dict.fromkeys(case.file for case in cases))
     return Run(files, tuple(options), loaded, tuple(results), collector.coverage(loaded.resources))
+
+
+def _is_answered(explanation: Explanation) -> bool:
+    """Whether a proxy may answer by itself, apart from injected faults, or the request leaves the mesh."""
+    return any(
+        outcome.answer.flag != _FAULT if outcome.answer is not None else not outcome.workload
+        for outcome in explanation.outcomes
+    )
 
 
 def _result(case: Case, explanation: Explanation, explainer: Explainer) -> CaseResult:

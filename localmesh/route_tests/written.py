@@ -9,7 +9,8 @@ from localmesh.catalog import Catalog, VirtualService
 from localmesh.catalog.http_routes import HttpRoute, WeightedDestination
 from localmesh.explain.explanation import Rule
 from localmesh.problems.fields import listed
-from localmesh.route_tests.checks import Difference, answer_text, text
+from localmesh.route_tests.answers import answer_text
+from localmesh.route_tests.checks import Difference, text
 from localmesh.route_tests.destinations import DestinationPattern
 from localmesh.route_tests.observation import Observation
 

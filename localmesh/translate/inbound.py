@@ -140,7 +140,7 @@ class _InboundPort(NamedTuple):
             "cluster": cluster,
             "timeout": "0s",
             "maxStreamDuration": {"maxStreamDuration": "0s", "grpcTimeoutHeaderMax": "0s"},
-            **({} if self.port.protocol.is_http2 else {"retryPolicy": INBOUND_RETRIES}),
+            **({} if self.port.protocol is Protocol.GRPC else {"retryPolicy": INBOUND_RETRIES}),
         }
         route = {
             "name": "default",

@@ -71,7 +71,7 @@ exchange, its statistics).
 _EXPLAIN = """\
 ## explain and real Envoys
 
-explain predicts from the same configuration what becomes of a request, without an Envoy.
+`localmesh explain` predicts from the same configuration what becomes of a request, without an Envoy.
 [Tests](../localmesh/tests/agreement) hold this against real Envoys: they apply generated configurations to a
 running mesh, and send requests made of the values in its rules, and of near misses, from workloads and from
 outside.
@@ -90,8 +90,8 @@ outside.
 |---|---|
 | routes | all kinds of matches, weights, delegates, redirects, rewrites, direct responses |
 | | header operations, faults at 0 and 100 %, CORS, mirrors, retries, timeouts |
-| destinations | subsets with and without pods, TLS modes, load balancers |
-| hosts | Gateways, ServiceEntries, Sidecars, `exportTo`, redirects to HTTPS |
+| destinations | subsets with and without pods, pods without a sidecar, TLS modes, load balancers |
+| hosts | Gateways, with and without TLS, ServiceEntries, Sidecars, `exportTo` |
 | authorization | ALLOW, DENY, AUDIT, dry runs; sources, operations and conditions, and their negations |
 | tokens | places, audiences, claims in headers; valid, expired, forged and missing ones |
 | mTLS | modes of the mesh, namespaces, workloads and ports |

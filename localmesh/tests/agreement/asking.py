@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -16,6 +17,9 @@ SECONDS = 10.0
 TARGET_PORTS = {80: 8080, 443: 8443}
 """Where the ingress gateway listens for the ports of its servers."""
 
+_ANY_CERTIFICATE = ssl.create_default_context()
+_ANY_CERTIFICATE.check_hostname = False
+_ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
 _HOP = re.compile(r"(?P<service>[^/]*)/(?P<version>[^/]*)/(?P<pod>[^;,]*)")
 
 
@@ -23,7 +27,8 @@ _HOP = re.compile(r"(?P<service>[^/]*)/(?P<version>[^/]*)/(?P<pod>[^;,]*)")
 class Asked:
     """A request and its sender: a workload of the mesh, or a client outside of it.
 
-    `port` is that of the gateway, for requests from outside; `authority` may have another.
+    For requests from outside, `port` is the gateway's, and `secure` whether it is called with TLS, for the
+    host of the authority; `authority` may have another port.
     """
 
     sender: str
@@ -32,10 +37,17 @@ class Asked:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     port: int = 80
+    secure: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self.secure else "http"
 
     def __str__(self) -> str:
         headers = "".join(f" -H '{name}: {value}'" for name, value in self.headers)
-        return f"{self.method} http://{self.authority}{self.path}{headers} --from {self.sender}:{self.port}"
+        url = f"{self.scheme}://{self.authority}{self.path}"
+        return f"{self.method} {url}{headers} --from {self.sender}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ def imagined(asked: Asked) -> Request:
     host, _, port = asked.authority.partition(":")
     return Request(
         host=host,
+        scheme=asked.scheme,
         port=asked.port if asked.sender == OUTSIDE else int(port or 80),
         path=asked.path,
         method=asked.method,
@@ -74,6 +87,10 @@ def ask(proxy: Proxy, asked: Asked) -> Answer:
         address, target = proxy.listen[TARGET_PORTS[asked.port]], asked.path
     connection = HTTPConnection(address.host, address.port, timeout=SECONDS)
     try:
+        if asked.secure:
+            connection.connect()
+            name = asked.authority.partition(":")[0]
+            connection.sock = _ANY_CERTIFICATE.wrap_socket(connection.sock, server_hostname=name)
         connection.putrequest(asked.method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in (("host", asked.authority), *asked.headers):
             connection.putheader(name, value.encode())

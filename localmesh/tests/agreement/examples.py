@@ -24,6 +24,7 @@ from localmesh.tests.agreement.routing import (
     destination_rules,
     detours,
     edges,
+    rarely,
     service_entries,
     services,
     virtual_services,
@@ -86,12 +87,13 @@ def examples(count: int) -> st.SearchStrategy[Example]:
 def requests(objects: Iterable[Json]) -> st.SearchStrategy[Asked]:
     """Requests that are made of what the objects name, or almost of that."""
     objects = tuple(objects)
-    return _requests(named(objects), sorted(_gateway_ports(objects)))
+    return _requests(named(objects), sorted(_doors(objects)))
 
 
 @st.composite
-def _requests(draw: st.DrawFn, rules: Named, ports: list[int]) -> Asked:
+def _requests(draw: st.DrawFn, rules: Named, doors: list[tuple[int, bool]]) -> Asked:
     sender = draw(st.sampled_from(SENDERS))
+    port, secure = draw(st.sampled_from(doors)) if sender == OUTSIDE else (80, False)
     hosts = (*GATEWAY_HOSTS, *rules.gateway_hosts * 4) if sender == OUTSIDE else rules.mesh_hosts * 4
     path = draw(st.sampled_from((*PATHS, *rules.paths * 3)).flatmap(near))
     tokens, query = draw(_tokens(rules))
@@ -103,7 +105,8 @@ def _requests(draw: st.DrawFn, rules: Named, ports: list[int]) -> Asked:
         path=(path if path.startswith("/") else f"/{path}") + query,
         method=draw(st.sampled_from(("GET", "GET", *METHODS))),
         headers=tuple({name.lower(): (name, value) for name, value in sent}.values()),
-        port=draw(st.sampled_from(ports)),
+        port=port,
+        secure=secure != draw(rarely) if sender == OUTSIDE else False,
     )
 
 
@@ -158,7 +161,8 @@ def _signed(draw: st.DrawFn) -> str:
     return token(**claims)
 
 
-def _gateway_ports(objects: Iterable[Json]) -> set[int]:
-    """The ports at which the Gateways of a mesh have servers."""
+def _doors(objects: Iterable[Json]) -> set[tuple[int, bool]]:
+    """The ports at which the Gateways of a mesh have servers, and whether these have TLS."""
     gateways = [item for item in objects if item["kind"] == "Gateway"]
-    return {server["port"]["number"] for item in gateways for server in item["spec"]["servers"]}
+    servers = [server for item in gateways for server in item["spec"]["servers"]]
+    return {(server["port"]["number"], server["port"]["protocol"] == "HTTPS") for server in servers}

@@ -20,6 +20,7 @@ rarely = st.integers(0, 11).map(lambda number: number == 5)
 destination_hosts = st.sampled_from(
     [
         *["x", "x.a.svc.cluster.local", "x.b.svc.cluster.local", "y.a.svc.cluster.local"] * 4,
+        *("plain.b.svc.cluster.local",) * 2,
         "y",
         "x.a",
         "nobody",
@@ -221,7 +222,7 @@ def delegates(draw: st.DrawFn) -> Json:
 
 _SUBSETS = [{"name": name, "labels": {"version": name}} for name in ("v1", "v2", "v3")]
 _policies = some_of(
-    tls=st.sampled_from([{"mode": "DISABLE"}, {"mode": "ISTIO_MUTUAL"}]),
+    tls=st.sampled_from([{"mode": mode} for mode in ("DISABLE", "ISTIO_MUTUAL", "SIMPLE")]),
     loadBalancer=st.sampled_from(
         [{"simple": "ROUND_ROBIN"}, {"consistentHash": {"httpHeaderName": "end-user"}}]
     ),
@@ -250,13 +251,26 @@ SUBSETS = [
 """Subsets of every Service, for the many meshes whose routes should lead somewhere."""
 
 
+CREDENTIAL = "edge"
+"""The Secret with the certificate of servers with TLS."""
+
+
+def _plain(hosts: list[str]) -> Json:
+    return {"port": {"number": 443, "name": "other", "protocol": "HTTP"}, "hosts": hosts}
+
+
+def _secure(hosts: list[str]) -> Json:
+    tls = {"mode": "SIMPLE", "credentialName": CREDENTIAL}
+    return {"port": {"number": 443, "name": "other", "protocol": "HTTPS"}, "hosts": hosts, "tls": tls}
+
+
 @st.composite
 def edges(draw: st.DrawFn) -> Json:
     """A Gateway for the ingress gateway, with a server of HTTP and sometimes a second one."""
     hosts = st.sampled_from([["*"], ["*"], ["a/*"], ["*.example.com", "shop.test"], ["./*"], ["*/shop.test"]])
     servers: list[Json] = [
         {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": draw(hosts)},
-        {"port": {"number": 443, "name": "other", "protocol": "HTTP"}, "hosts": draw(hosts)},
+        draw(st.sampled_from((_plain, _secure, _secure)))(draw(hosts)),
     ]
     if draw(rarely):
         servers[0]["tls"] = {"httpsRedirect": True}

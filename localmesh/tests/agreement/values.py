@@ -42,7 +42,17 @@ VALUES = ("tester", "test", "Tester", "7", "a b", "")
 METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD")
 
 GATEWAY_HOSTS = ("shop.test", "www.example.com", "api.example.com", "nobody.test")
-MESH_HOSTS = ("x", "y", "x.a", "x.b", "x.a.svc.cluster.local", "x.b.svc.cluster.local", "y.a.svc", "z.a")
+MESH_HOSTS = (
+    "x",
+    "y",
+    "x.a",
+    "x.b",
+    "x.a.svc.cluster.local",
+    "x.b.svc.cluster.local",
+    "y.a.svc",
+    "z.a",
+    "plain.b",
+)
 PORTS = ("", "", "", ":80", ":8080", ":9090")
 GROUPS = ("admins", "guests")
 

@@ -7,28 +7,33 @@ import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from localmesh.catalog import Proxy
+from localmesh.cli.host_certificates import HostAuthority
 from localmesh.explain import OUTSIDE, Explainer
 from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.tests.agreement.routing import CREDENTIAL
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
 
 GATEWAY = "istio-ingressgateway"
 SENDERS = ("x-v1.a", "y-v1.a", "x-v1.b", OUTSIDE)
 
 
-def _workload(namespace: str, app: str, version: str) -> list[Json]:
+def _workload(namespace: str, app: str, version: str, *, sidecar: bool = True) -> list[Json]:
     labels = {"app": app, "version": version}
+    annotations = {} if sidecar else {"sidecar.istio.io/inject": "false"}
     pod = {
         "serviceAccountName": app,
         "containers": [{"name": "web", "image": "stub", "ports": [{"containerPort": 8080}]}],
     }
-    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    template = {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
     return [
         manifest("v1", "ServiceAccount", namespace, app),
         manifest("apps/v1", "Deployment", namespace, f"{app}-{version}", spec=spec),
@@ -45,11 +50,13 @@ WORKLOADS = [
     *_workload("a", "x", "v2"),
     *_workload("a", "y", "v1"),
     *_workload("b", "x", "v1"),
+    *_workload("b", "plain", "v1", sidecar=False),
 ]
 SERVICES = [
     _service("a", "x", {"http": 80, "http-alt": 8080}),
     _service("a", "y", {"http": 80}),
     _service("b", "x", {"http": 80, "any": 8080}),
+    _service("b", "plain", {"http": 80}),
 ]
 
 EDGE = manifest(
@@ -79,7 +86,7 @@ class World:
         Raises ManifestError and errors of Envoy. The explained objects are the mesh's, which are in the order
         of their age: one that was applied before is older, which decides between VirtualServices.
         """
-        objects = unique((*objects, EDGE, *SERVICES, *WORKLOADS))
+        objects = unique((*objects, EDGE, _certificate(), *SERVICES, *WORKLOADS))
         loaded = load_text(text(_with_new_connections(objects, next(self._numbers))))
         self._run(self.mesh.apply(loaded.resources, loaded.ignored))
         return Explainer.of(self.mesh.desired_state.resources)
@@ -97,6 +104,14 @@ class World:
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+
+@cache
+def _certificate() -> Json:
+    """The Secret of servers with TLS; clients accept any certificate."""
+    pair = HostAuthority(days=1).issue(["shop.test"])
+    data = {"tls.crt": pair.certificate.decode(), "tls.key": pair.private_key.decode()}
+    return manifest("v1", "Secret", ROOT, CREDENTIAL, stringData=data)
 
 
 def _with_new_connections(objects: Iterable[Json], number: int) -> Iterator[Json]:

@@ -308,10 +308,14 @@ spec:
         ),
         ((tls_gateway("b", '"*"'), gateway("a", "istio: ingressgateway", 443)), ["shop/b"]),
         ((tls_gateway("a", "x.example.com, a.example.com"), tls_gateway("b", "x.example.com")), ["shop/a"]),
+        ((tls_gateway("a", "shop/x.example.com"), tls_gateway("b", "x.example.com")), ["shop/a"]),
         ((tls_gateway("a", "a.example.com"), tls_gateway("b", "b.example.com")), ["shop/a", "shop/b"]),
         ((tls_gateway("a", "x.example.com"), tls_gateway("b", "x.example.com", 9443)), ["shop/a", "shop/b"]),
     ],
-    ids=["HTTP is older", "TLS is older", "TLS for all is older", "one host twice", "two hosts", "two ports"],
+    ids=[
+        *("HTTP is older", "TLS is older", "TLS for all is older", "one host twice"),
+        *("one host for other namespaces", "two hosts", "two ports"),
+    ],
 )
 def test_of_servers_that_exclude_each_other_the_oldest_counts(
     manifests: tuple[str, ...], winners: list[str]

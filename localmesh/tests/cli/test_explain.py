@@ -25,6 +25,7 @@ def explain(*arguments: str) -> int:
         (["get", "http://web/"], '"get" is not a method: write GET'),
         (["FETCH", "http://web/"], '"FETCH" is not a method; methods are CONNECT, DELETE, GET'),
         (["ftp://web/"], '"ftp://web/" has the scheme ftp; routes are for http:// and https://'),
+        (["/a", "--from", "client"], '"/a" has no host: from a workload write http://HOST/a'),
         (["http://"], '"http://" is not a URL; write one such as http://web:8080/path'),
         (["http://web:port/"], '"http://web:port/" is not a URL: '),
         (
@@ -74,6 +75,15 @@ def test_json_is_the_document(capsys: pytest.CaptureFixture[str]) -> None:
         "web-v1": 50,
         "web-v2": 50,
     }
+
+
+def test_a_path_alone_is_one_of_the_gateway(capsys: pytest.CaptureFixture[str]) -> None:
+    """The request comes from outside, to any host."""
+    assert explain("/a", "-o", "json") == 0
+
+    described = json.loads(capsys.readouterr().out)
+    assert described["request"]["url"] == "http://localhost/a"
+    assert described["hops"][0]["kind"] == "gateway"
 
 
 def test_a_token_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,6 +60,17 @@ def test_a_narrow_terminal_gets_labels_of_their_own_width() -> None:
     assert "\nresult     502 from client's sidecar; " in text(shown, 70)
 
 
+def test_a_delay_is_part_of_the_result() -> None:
+    """It happens before the outcome, and has odds."""
+    manifests = load(files=[FOLDER.parent / "reasons.yaml"])
+    explainer = Explainer.of(manifests.resources)
+    explanation = explainer.explain(Request.to("http://web/x", source="client"))
+
+    lines = text(document(explainer, explanation, lambda _resource, _path: None)).splitlines()
+
+    assert "           50 % of the requests are delayed by 1s before that" in lines
+
+
 def test_outcomes_add_up_to_all_requests() -> None:
     for case in CASES:
         total = sum(outcome["percent"] for outcome in described(case)["outcomes"])

@@ -58,6 +58,18 @@ FIELDS = [
         {"headers": {"response": {"server": "x"}}},
         "absent",
     ),
+    (
+        BOOKS,
+        {"not": {"headers": {"response": {"x-version": "v1"}}}},
+        {"headers": {"response": {"x-version": "v1"}}},
+        "as the application sets it",
+    ),
+    (
+        CART,
+        {"headers": {"response": {"x-answer": "edge"}}},
+        {"headers": {"response": {"x-other": None}}},
+        "as the application sets it",
+    ),
     (BOOKS, {"timeout": "1.5s"}, {"timeout": "0s"}, "1.500s"),
     (ALLOWED, {"timeout": "0s"}, {"timeout": "1s"}, "0s"),
     (BOOKS, {"retries": 4}, {"retries": 2}, "4"),
@@ -187,3 +199,30 @@ cases:
     (tmp_path / "shop.yaml").write_text(SHOP + policy)
 
     assert outcome(capsys, file, "-q")[0] == 0
+
+
+def test_plain_text_is_denied_by_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the PeerAuthentication of the called pods; the caller's sidecar answers 503."""
+    policies = """
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: encrypted, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: cart, namespace: shop}
+spec: {host: cart, trafficPolicy: {tls: {mode: DISABLE}}}
+"""
+    cases = """
+manifests: shop.yaml
+cases:
+  - {from: books-v1, request: GET http://cart/, expect: {deniedBy: encrypted, tls: plain text, status: 503}}
+"""
+    file = write(tmp_path, cases)
+    (tmp_path / "shop.yaml").write_text(SHOP + policies)
+
+    status, out, _ = outcome(capsys, file)
+
+    assert status == 0, out

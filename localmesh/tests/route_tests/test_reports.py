@@ -12,8 +12,10 @@ import pytest
 
 from localmesh.explain import Request
 from localmesh.manifests import load
+from localmesh.route_tests import reports
 from localmesh.route_tests.cases import Case
 from localmesh.route_tests.live import meshes
+from localmesh.route_tests.reading import read_case_files
 from localmesh.route_tests.run import LiveResult, Run, run_cases
 from localmesh.tests.route_tests.shop import outcome, write
 
@@ -73,8 +75,8 @@ def test_a_line_for_each_case_and_differences_in_full(capsys: pytest.CaptureFixt
     )
 
 
-def test_a_failure_says_what_did_not_match(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the rules before the chosen one, and of the policies that did not allow the request."""
+def test_a_failure_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What of the rules before the chosen one did not match, why a proxy answers, and how to see more."""
     (tmp_path / "b.test.yaml").write_text("""
 manifests: shop.yaml
 cases:
@@ -90,14 +92,48 @@ cases:
 
     lines = [line.strip() for line in out.splitlines()]
     assert 'not:  spec.http[0].match[0] "test": headers[x-test] is "no", expected exact "yes"' in lines
-    identity = "cluster.local/ns/shop/sa"
-    principal = f'principals is "{identity}/cart", expected "{identity}/books"'
-    assert f"deny: shop/cart, rule 0: {principal}" in lines
-    assert 'shop/cart, rule 1: methods is "POST", expected "GET"' in lines
+    because = [index for index, line in enumerate(lines) if line.startswith("because: ")]
+    assert lines[because[0]].startswith("because: rule 0 of shop/cart: principals is ")
+    assert lines[because[0] + 1] == "shop.yaml:109"
     assert (
         """why:  localmesh explain POST http://cart/ --from cart-v1 --jwt '{"iss": "me"}' -f shop.yaml"""
         in lines
     )
+
+
+def test_a_destination_that_does_not_exist_is_no_destination(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even if it is the expected one; a host that the manifests do not have may be defined elsewhere."""
+    manifests = (tmp_path / "shop.yaml").read_text()
+    assert "[{destination: {host: cart}}]" in manifests
+    manifests = manifests.replace("[{destination: {host: cart}}]", "[{destination: {host: elsewhere}}]")
+    (tmp_path / "shop.yaml").write_text(manifests.replace("name: v2, labels", "name: v3, labels"))
+    (tmp_path / "b.test.yaml").write_text("""
+manifests: shop.yaml
+cases:
+  - {from: cart-v1, request: http://books/, expect: {destination: books}}
+  - {request: http://shop.example/cart, expect: {destination: elsewhere}}
+""")
+
+    _, out, _ = outcome(capsys, "b.test.yaml")
+
+    assert "observed books/v2, which does not exist: 25 %: 503 NC (" in out
+    assert 'because: "v2" is not a subset of Service shop/books' in out
+    assert "  PASS  GET shop.example/cart\n" in out
+
+
+def test_details_are_wrapped_for_a_terminal() -> None:
+    """Beside their labels; the command stays in one line."""
+    (file,) = read_case_files([Path("a.test.yaml")])
+    run = run_cases(file.cases, load(files=file.manifests), ["-f", "shop.yaml"])
+
+    lines = reports.text(reports.Report([run]), width=60).splitlines()
+
+    start = lines.index("        rule: VirtualService shop/books,")
+    assert lines[start + 1] == "              spec.http[0].match[0]"
+    assert [line for line in lines if len(line) > 60 and "why:" not in line] == []
+    assert f"        {FAILURE.splitlines()[-2]}" in lines
 
 
 def test_quiet_prints_failures_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
