@@ -31,7 +31,9 @@ destinations = st.fixed_dictionaries(
     {"host": destination_hosts},
     optional={
         "subset": st.sampled_from(["v1", "v1", "v2", "v2", "v3"]),
-        "port": st.sampled_from([{"number": 80}, {"number": 80}, {"number": 8080}, {"number": 81}]),
+        "port": st.sampled_from(
+            [{"number": 80}, {"number": 80}, {"number": 8080}, {"number": 9090}, {"number": 81}]
+        ),
     },
 )
 _names = st.sampled_from(HEADERS)

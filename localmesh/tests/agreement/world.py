@@ -21,6 +21,8 @@ from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.agreement.routing import CREDENTIAL
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
 
+TCP_PORT = 9090
+"""A port of Services and pods that is TCP."""
 GATEWAY = "istio-ingressgateway"
 SENDERS = ("x-v1.a", "y-v1.a", "x-v1.b", OUTSIDE)
 
@@ -30,7 +32,9 @@ def _workload(namespace: str, app: str, version: str, *, sidecar: bool = True) -
     annotations = {} if sidecar else {"sidecar.istio.io/inject": "false"}
     pod = {
         "serviceAccountName": app,
-        "containers": [{"name": "web", "image": "stub", "ports": [{"containerPort": 8080}]}],
+        "containers": [
+            {"name": "web", "image": "stub", "ports": [{"containerPort": 8080}, {"containerPort": TCP_PORT}]}
+        ],
     }
     template = {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod}
     spec = {"selector": {"matchLabels": labels}, "template": template}
@@ -41,7 +45,10 @@ def _workload(namespace: str, app: str, version: str, *, sidecar: bool = True) -
 
 
 def _service(namespace: str, name: str, ports: Mapping[str, int]) -> Json:
-    entries = [{"name": name, "port": number, "targetPort": 8080} for name, number in ports.items()]
+    entries = [
+        {"name": name, "port": number, "targetPort": TCP_PORT if name == "tcp" else 8080}
+        for name, number in ports.items()
+    ]
     return manifest("v1", "Service", namespace, name, spec={"selector": {"app": name}, "ports": entries})
 
 
@@ -53,9 +60,9 @@ WORKLOADS = [
     *_workload("b", "plain", "v1", sidecar=False),
 ]
 SERVICES = [
-    _service("a", "x", {"http": 80, "http-alt": 8080}),
+    _service("a", "x", {"http": 80, "http-alt": 8080, "tcp": TCP_PORT}),
     _service("a", "y", {"http": 80}),
-    _service("b", "x", {"http": 80, "any": 8080}),
+    _service("b", "x", {"http": 80, "any": 8080, "tcp": TCP_PORT}),
     _service("b", "plain", {"http": 80}),
 ]
 

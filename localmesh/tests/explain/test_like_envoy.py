@@ -252,3 +252,19 @@ def test_all_tokens_of_a_request_must_be_valid() -> None:
     answer = _answer(_tokens(rule), x_token=token(), x_other="a.b.c")
 
     assert answer.status == 401
+
+
+def test_a_pod_without_a_sidecar_does_not_accept_mtls() -> None:
+    """A DestinationRule that demands mTLS of the mesh fails there while connecting."""
+    bare = MESH.replace("labels: {app: web}}", "labels: {app: web, sidecar.istio.io/inject: 'false'}}", 1)
+    rule = """---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec: {host: web, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+"""
+
+    explanation = Explainer.of(load_text(bare + _routed() + rule).resources).explain(Request("shop.test"))
+
+    assert explanation.answer is not None
+    assert (explanation.answer.status, explanation.answer.flag) == (503, "URX,UF")
