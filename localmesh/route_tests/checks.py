@@ -11,11 +11,13 @@ from localmesh.problems.fields import listed, quoted
 from localmesh.route_tests.access import allowed_by, denied_by, tls
 from localmesh.route_tests.answers import answer_text
 from localmesh.route_tests.destinations import DestinationPattern, shown
-from localmesh.route_tests.observation import NO_HEADER, Observation
+from localmesh.route_tests.observation import Observation
 
 Judge = Callable[[Any, Observation], str | None]
 """What was observed if it is not what is expected, else None."""
 _NONE = "none"
+_ABSENT = "absent"
+_UNCHANGED = "as the application sets it"
 _TOLERANCE = 0.005
 """Percents are compared as exactly as they are written: 33.33 is a third."""
 
@@ -75,7 +77,7 @@ def text(value: object) -> str:
         case str():
             return value
         case None:
-            return NO_HEADER
+            return _ABSENT
         case Mapping() if value:
             return ", ".join(f"{key}: {_inner(inner)}" for key, inner in value.items())
         case Mapping():
@@ -260,15 +262,11 @@ def _request_value(field: str, expected: Any, observation: Observation) -> str |
 
 def _header(field: str, expected: Any, observation: Observation) -> str | None:
     side, _, name = field.partition(".")
-    if side == "response":
-        headers = observation.response_headers()
-        observed = headers.get(
-            name.lower(), NO_HEADER if expected is not None else "as the application sets it"
-        )
-        return None if observed == expected else text(observed)
-    return _unless_all(
-        expected, [message.headers.get(name.lower()) for message in observation.messages], observation
-    )
+    if side == "request":
+        values: list[Any] = [message.headers.get(name.lower()) for message in observation.messages]
+    else:
+        values = [headers.get(name.lower(), _UNCHANGED) for headers in observation.responses()]
+    return _unless_all(expected, values, observation)
 
 
 def _unless_all(expected: Any, values: list[Any], observation: Observation) -> str | None:

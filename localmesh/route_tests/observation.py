@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from localmesh.catalog import Catalog
@@ -18,9 +17,7 @@ from localmesh.explain import (
     Outcome,
     Rule,
 )
-from localmesh.explain.explanation import Routing
-
-NO_HEADER = "absent"
+from localmesh.explain.explanation import HeaderChange, Routing
 
 
 class Observation:
@@ -85,17 +82,14 @@ class Observation:
             hop for hop in self.explanation.hops if hop.kind is HopKind.INBOUND or _is_refused_by_gateway(hop)
         )
 
-    def response_headers(self) -> Mapping[str, str | None]:
-        """What the mesh sets in the answer, and None for what it removes."""
-        headers: dict[str, str | None] = {}
-        changes = [self.actions.header_changes, *(each.header_changes for each in self.destinations)]
-        for change in chain.from_iterable(changes):
-            if change.side == "response":
-                headers[change.name.lower()] = None if change.operation == "remove" else change.value
+    def responses(self) -> list[Mapping[str, str | None]]:
+        """For each destination what the mesh sets in its answer, and None for what it removes."""
         certain = self.explanation.answer
+        own = self.actions.header_changes
         if certain is not None:
-            headers |= {name.lower(): value for name, value in certain.headers.items()}
-        return headers
+            answered = {name.lower(): value for name, value in certain.headers.items()}
+            return [{**_changes(own), **answered}]
+        return [_changes((*each.header_changes, *own)) for each in self.destinations]
 
     def traffic_policies(self) -> list[Mapping[str, Any]]:
         """The policy of the DestinationRule for each destination, as it is after subset and port."""
@@ -107,6 +101,14 @@ class Observation:
         if rule is None:
             return {}
         return rule.policy_for(destination.port, rule.subset(destination.subset))
+
+
+def _changes(changes: Iterable[HeaderChange]) -> dict[str, str | None]:
+    return {
+        change.name.lower(): None if change.operation == "remove" else change.value
+        for change in changes
+        if change.side == "response"
+    }
 
 
 def _is_refused_by_gateway(hop: Hop) -> bool:

@@ -58,6 +58,18 @@ FIELDS = [
         {"headers": {"response": {"server": "x"}}},
         "absent",
     ),
+    (
+        BOOKS,
+        {"not": {"headers": {"response": {"x-version": "v1"}}}},
+        {"headers": {"response": {"x-version": "v1"}}},
+        "as the application sets it",
+    ),
+    (
+        CART,
+        {"headers": {"response": {"x-answer": "edge"}}},
+        {"headers": {"response": {"x-other": None}}},
+        "as the application sets it",
+    ),
     (BOOKS, {"timeout": "1.5s"}, {"timeout": "0s"}, "1.500s"),
     (ALLOWED, {"timeout": "0s"}, {"timeout": "1s"}, "0s"),
     (BOOKS, {"retries": 4}, {"retries": 2}, "4"),
