@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeVar
 from typing import Protocol as TypingProtocol
@@ -146,6 +146,10 @@ class Service:
     def port(self, number: int) -> ServicePort | None:
         """The port of that number, or None."""
         return next((port for port in self.ports if port.number == number), None)
+
+    def of_protocols_but(self, excluded: Protocol) -> Service:
+        """The Service without the ports of a protocol."""
+        return replace(self, ports=tuple(port for port in self.ports if port.protocol is not excluded))
 
     def selects(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Whether pods with these labels in this namespace are behind the Service."""

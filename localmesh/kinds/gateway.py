@@ -113,6 +113,5 @@ GATEWAY = Kind(
     },
     supported_values={
         "spec.servers[].port.protocol": ("HTTP", "HTTP2", "GRPC", "HTTPS", "TLS", "TCP"),
-        "spec.servers[].tls.mode": ("PASSTHROUGH", "SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL"),
     },
 )
