@@ -66,7 +66,7 @@ def _hosts(
         return
     open_hosts = [host for own in of_each for server in own for host in server.hosts_for(resource.namespace)]
     for host in resource.root.get("spec", "hosts").items() if gateways else ():
-        if not intersection(open_hosts, [full_host(host.text or "", resource.namespace)]):
+        if not intersection(open_hosts, [full_host((host.text or "").lower(), resource.namespace)]):
             known = [
                 name.text or ""
                 for gateway in gateways

@@ -9,7 +9,8 @@ from localmesh.kinds.rules.server_tls import HTTP_PROTOCOLS
 
 HTTPS = "HTTPS"
 _PASSTHROUGH = "PASSTHROUGH"
-_PASSING = frozenset({_PASSTHROUGH, "AUTO_PASSTHROUGH"})
+_AUTO_PASSTHROUGH = "AUTO_PASSTHROUGH"
+_PASSING = frozenset({_PASSTHROUGH, _AUTO_PASSTHROUGH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Server:
     def terminates_tls(self) -> bool:
         """Whether the gateway has the certificate, and decrypts what clients send."""
         return self.has_tls and self.tls_mode not in _PASSING
+
+    @property
+    def finds_clusters(self) -> bool:
+        """Whether TLS is passed on to the cluster that its name (SNI) stands for, without any routes."""
+        return self.has_tls and self.tls_mode == _AUTO_PASSTHROUGH
 
     @property
     def is_https(self) -> bool:

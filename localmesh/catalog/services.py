@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeVar
 from typing import Protocol as TypingProtocol
@@ -147,6 +147,10 @@ class Service:
         """The port of that number, or None."""
         return next((port for port in self.ports if port.number == number), None)
 
+    def of_protocols_but(self, excluded: Protocol) -> Service:
+        """The Service without the ports of a protocol."""
+        return replace(self, ports=tuple(port for port in self.ports if port.protocol is not excluded))
+
     def selects(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Whether pods with these labels in this namespace are behind the Service."""
         if namespace != self.namespace or not self.selector:
@@ -197,7 +201,7 @@ def service_entries(objects: Objects) -> Iterator[Service]:
     """A Service for every host of every ServiceEntry, oldest first."""
     for entry in objects.of(SERVICE_ENTRY):
         for host in entry.spec.get("hosts") or ():
-            yield _entry_host(entry, host.lower())
+            yield _entry_host(entry, host)
 
 
 def _entry_host(entry: Resource, host: str) -> Service:
@@ -213,7 +217,8 @@ def _entry_host(entry: Resource, host: str) -> Service:
         host=host,
         ports=tuple(_entry_port(port) for port in spec.get("ports") or ()),
         selector=selector,
-        addresses=(),
+        # istiod has a Service for each address; the last one has the virtual host (`servicesByName`)
+        addresses=tuple(spec.get("addresses") or ())[-1:],
         headless=False,
         export_to=tuple(spec.get("exportTo") or ()),
         resolution=Resolution.PODS if selector else resolution,

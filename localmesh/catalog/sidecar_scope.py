@@ -95,7 +95,7 @@ def _import(host: str) -> Import:
     namespace, _, name = host.partition("/")
     is_excluded = namespace.startswith("~")
     namespace = namespace.removeprefix("~") or _ALL if is_excluded else namespace
-    return Import(namespace, name.lower(), is_excluded)
+    return Import(namespace, name, is_excluded)
 
 
 @dataclass(frozen=True, slots=True)

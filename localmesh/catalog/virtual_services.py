@@ -193,7 +193,7 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
     return VirtualService(
         namespace=namespace,
         name=resource.name,
-        hosts=tuple(full_host(host, namespace) for host in spec["hosts"]),
+        hosts=tuple(full_host(host.lower(), namespace) for host in spec["hosts"]),
         gateways=frozenset(gateway_name(name, namespace) for name in spec.get("gateways") or [MESH]),
         http=tuple(http_route(route) for route, _, _ in routes),
         export_to=tuple(spec.get("exportTo") or ()),

@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from localmesh.cli.client import DEFAULT_API_PORT, default_state_folder
-from localmesh.cli.options import PORT, port_option, required, source_options, state_option, strict_option
+from localmesh.cli.options import (
+    PORT,
+    own_namespace_option,
+    port_option,
+    required,
+    source_options,
+    state_option,
+    strict_option,
+)
 from localmesh.cli.sources import Sources
 
 _MESH = "localmesh.cli.up_mesh"
@@ -18,6 +26,7 @@ _MESH = "localmesh.cli.up_mesh"
 
 @click.command()
 @source_options
+@own_namespace_option
 @strict_option
 @state_option
 @port_option("--gateway-port", 8080, "Port of the ingress gateway; 0: any free port.")
@@ -34,6 +43,7 @@ def up(
     *,
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
+    namespace: str,
     strict: bool,
     state_folder: Path | None,
     **options: Any,
@@ -46,7 +56,7 @@ def up(
     With `-- COMMAND …`, the command runs once the mesh is ready, with the URL of the API in LOCALMESH_URL.
     The mesh stops when the command ends, with the exit status of the command.
     """
-    sources = required(Sources(kustomizations, files))
+    sources = required(Sources(kustomizations, files, namespace))
     # the imports take half a second, kustomize half of that
     loaded = sources.load(strict=strict, meanwhile=lambda: import_module(_MESH))
     from localmesh.cli.up_mesh import UpOptions, run

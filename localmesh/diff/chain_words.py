@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from localmesh.diff.edits import ABSENT, Edit, reordered
-from localmesh.diff.formats import compact, with_rest
+from localmesh.diff.formats import compact, or_json, with_rest
 from localmesh.diff.phrases import Label, Phrase, Words
 from localmesh.diff.route_words import shares, shares_text
 
@@ -57,6 +57,7 @@ def _chain(chain: Json) -> str:
     return f"{does}; {server_socket(chain['transportSocket'])}" if "transportSocket" in chain else does
 
 
+@or_json
 def _filters(filters: Sequence[Json]) -> str:
     """What is done with a connection: it is passed on, or its requests are routed."""
     texts = []
@@ -69,6 +70,7 @@ def _filters(filters: Sequence[Json]) -> str:
     return ", ".join(texts)
 
 
+@or_json
 def server_socket(socket: Json) -> str:
     """The certificate of a server, and what it wants from clients."""
     context = socket.get("typedConfig", {})

@@ -21,6 +21,15 @@ _CONTEXT = ("typedConfig", "commonTlsContext")
 _NAMES = ("combinedValidationContext", "defaultValidationContext", "matchSubjectAltNames")
 
 
+def _warm_up(config: Json) -> str:
+    parts = [seconds(config["slowStartWindow"])]
+    if "aggression" in config:
+        parts.append(f"aggression {config['aggression']['defaultValue']:g}")
+    if "minWeightPercent" in config:
+        parts.append(f"from {config['minWeightPercent']['value']:g} %")
+    return with_rest(", ".join(parts), config, "slowStartWindow", "aggression", "minWeightPercent")
+
+
 def _number(value: Any) -> str:
     return "unlimited" if value == _UNLIMITED else plain(value)
 
@@ -117,6 +126,8 @@ _LABELS: dict[Path, Label] = {
     ("lbPolicy",): Label("load balancing", _policy),
     ("ringHashLbConfig", "minimumRingSize"): Label("ring size", absent="1024"),
     ("maglevLbConfig", "tableSize"): Label("table size", absent="65537"),
+    ("leastRequestLbConfig", "slowStartConfig"): Label("warm-up of new pods", _warm_up),
+    ("roundRobinLbConfig", "slowStartConfig"): Label("warm-up of new pods", _warm_up),
     ("connectTimeout",): Label("connect timeout", seconds),
     ("commonLbConfig", "healthyPanicThreshold"): Label("ejected pods used again below", _value),
     ("metadata", "filterMetadata", "istio", "config"): Label("DestinationRule", config),
@@ -154,6 +165,7 @@ _LABELS |= {
 for _at in _SOCKETS:
     _LABELS |= {
         (*_at, *_CONTEXT, *_NAMES): Label("accepted identities", _identities, absent="any"),
+        (*_at, *_CONTEXT, "alpnProtocols"): Label("protocols offered in TLS (ALPN)", ", ".join),
         (*_at, "typedConfig", "sni"): Label("server name (SNI)"),
     }
 
@@ -171,6 +183,7 @@ CLUSTER_WORDS = Words(
             )
         },
         ("ringHashLbConfig", "minimumRingSize"): (("lbPolicy",),),
+        ("maglevLbConfig", "tableSize"): (("lbPolicy",),),
         (*_HTTP, "@type"): (_HTTP, ("transportSocket",)),
         (*_HTTP, "explicitHttpConfig"): (_HTTP, ("transportSocket",)),
         # its block alone, which connections with limits of their own have

@@ -22,11 +22,11 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def or_json(show: Callable[[Json], str]) -> Callable[[Json], str]:
+def or_json(show: Callable[[Any], str]) -> Callable[[Any], str]:
     """The function, but for a value that it cannot read, because no translation writes it, the JSON."""
 
     @wraps(show)
-    def shown(value: Json) -> str:
+    def shown(value: Any) -> str:
         try:
             return show(value)
         except UNREADABLE:

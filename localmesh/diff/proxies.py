@@ -15,6 +15,7 @@ from localmesh.diff.cluster_words import CLUSTER_WORDS, ENDPOINT_WORDS, whole_te
 from localmesh.diff.edits import ABSENT, Edit, masked, named, reordered
 from localmesh.diff.formats import short_host
 from localmesh.diff.listener_words import listener_phrases
+from localmesh.diff.missing import with_missing
 from localmesh.diff.phrases import Phrase, Words
 from localmesh.diff.policy_words import policy_phrases
 from localmesh.diff.routes import configuration_phrases
@@ -79,7 +80,7 @@ class Comparison:
             *self._once(_secrets, before.secrets, after.secrets, kind),
             *_further_lists(before, after),
         ]
-        return tuple(_merged(found))
+        return tuple(with_missing(_merged(found), before, after))
 
     def _once(
         self,

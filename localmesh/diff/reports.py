@@ -124,7 +124,9 @@ def _wrapped(line: str, indent: int, width: int, hanging: int | None = None) -> 
 
 def envoy(difference: Difference) -> str:
     """The differences of Envoy's JSON as a unified diff, for each resource and the proxies that have it."""
-    return "\n".join(line for change in difference.changes for line in _envoy_change(change))
+    lines = [f"# {_replicas(replicas)}" for replicas in difference.replicas]
+    lines += [line for change in difference.changes for line in _envoy_change(change)]
+    return "\n".join(lines) or "# no proxy's configuration changes"
 
 
 def _envoy_change(change: SharedChange) -> Iterator[str]:

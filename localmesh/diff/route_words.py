@@ -216,11 +216,10 @@ def _fault(fault: Json) -> str:
 
 
 def _cors(policy: Json) -> str:
-    origins = ", ".join(
-        string_match(origin).removeprefix("= ") for origin in policy["allowOriginStringMatch"]
-    )
+    matchers = policy.get("allowOriginStringMatch", ())
+    origins = ", ".join(string_match(origin).removeprefix("= ") for origin in matchers)
     settings = {name: value for name, value in policy.items() if name not in _CORS_SHOWN}
-    return with_rest(f"origins {origins}", settings)
+    return with_rest(f"origins {origins}" if origins else "no origins", settings)
 
 
 def _redirect(redirect: Json) -> str:
@@ -328,10 +327,10 @@ def route_text(route: Json, host: str) -> str:
     """What a route does, as far as it is not the default."""
     goes_to = shares_text(shares(route), host) if "route" in route else ""
     values = {
-        path: f"{label.name} {label.show(value)}"
+        path: f"{label.name} {shown}"
         for path, label in _LABELS.items()
         if path not in (("match",), ("name",)) and (value := _at(route, path)) is not ABSENT
-        if label.show(value) not in ("none", "2 on connection errors")
+        if (shown := or_json(label.show)(value)) not in ("none", "2 on connection errors")
     }
     owner = values.pop(_OWNER, "")
     text = "; ".join([*([f"to {goes_to}"] if goes_to else []), *values.values()])

@@ -13,6 +13,7 @@ from localmesh.explain.route_tables import RouteTable
 from localmesh.explain.settings import settings_of
 from localmesh.explain.upstreams import Upstreams
 from localmesh.translate import ProxyConfig
+from localmesh.translate.gateway_routes import server_context
 from localmesh.translate.keys import Source
 from localmesh.translate.routes import RouteContext, VirtualServiceRoutes
 
@@ -128,17 +129,20 @@ class PreparedProxy:
     def _rules_of_one(
         self, virtual_service: VirtualService, table: str, routes: list[Json]
     ) -> Iterator[tuple[int, Rule]]:
-        for context in self.contexts(virtual_service, table):
-            made = VirtualServiceRoutes.of(virtual_service, context, self.catalog.destinations).build().routes
-            indexes = list(virtual_service.routes_for(context.applies))
-            pairs = list(zip(made, indexes, strict=True))
-            if not all(any(route == other for other, _ in pairs) for route in routes):
-                continue
-            for route in routes:
-                position = next(index for index, (other, _) in enumerate(pairs) if route == other)
-                _, (index, match) = pairs[position]
-                yield id(route), rule_of(virtual_service, index, match, route)
-            return
+        destinations = self.catalog.destinations
+        written = [
+            (made, place)
+            for context in self.contexts(virtual_service, table)
+            for made, place in zip(
+                VirtualServiceRoutes.of(virtual_service, context, destinations).build().routes,
+                virtual_service.routes_for(context.applies),
+                strict=True,
+            )
+        ]
+        for route in routes:
+            place = next((place for made, place in written if made == route), None)
+            if place is not None:
+                yield id(route), rule_of(virtual_service, *place, route)
 
     def virtual_services_of(self, routing: Routing) -> list[VirtualService]:
         """The VirtualServices whose rules a routing has looked at."""
@@ -155,7 +159,7 @@ class PreparedProxy:
         gateway = self.catalog.gateway(self.proxy.namespace, self.proxy.workload)
         for server in gateway.servers if gateway else ():
             if server.route_name == table and server.gateway in virtual_service.gateways:
-                yield RouteContext(source, server.number, server.gateway)
+                yield server_context(source, server)
 
     @cached_property
     def _virtual_services(self) -> Mapping[str, VirtualService]:

@@ -10,6 +10,7 @@ SERVICE_DOMAIN = "svc.cluster.local"
 
 _LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?\Z")
 _WILDCARD_LABEL = re.compile(r"(?:\*|(?:\*-?)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?)\Z")
+_PREFIX_LENGTH = re.compile(r"(?:0|[1-9][0-9]{0,2})\Z")
 _LONGEST_NAME = 255
 _LONGEST_LABEL = 63
 
@@ -42,6 +43,18 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_prefix(text: str) -> bool:
+    """Whether the text is a range of IP addresses with the length of its prefix.
+
+    >>> is_prefix("10.0.0.0/8"), is_prefix("10.0.0.0/255.0.0.0"), is_prefix("10.0.0.0")
+    (True, False, False)
+    """
+    address, slash, length = text.partition("/")
+    if not slash or not is_address(address) or "%" in address or not _PREFIX_LENGTH.match(length):
+        return False
+    return int(length) <= ip_address(address).max_prefixlen
 
 
 def overlap(one: str, other: str) -> bool:
@@ -108,11 +121,11 @@ def full_host(host: str, namespace: str) -> str:
     """The full host name that a name in an object of this namespace stands for.
 
     A name without a dot is a Service of that namespace; anything else stands for itself
-    (Istio, "Virtual Service", `hosts`; "Destination", `host`).
+    (Istio, "Virtual Service", `hosts`; "Destination", `host`). Capitals stay: names of Services have none.
 
     >>> full_host("logic", "sentimesh"), full_host("logic.other", "sentimesh")
     ('logic.sentimesh.svc.cluster.local', 'logic.other')
     """
     if "." in host or host.startswith("*"):
-        return host.lower().removesuffix(".")
-    return service_host(host.lower(), namespace)
+        return host.removesuffix(".")
+    return service_host(host, namespace)

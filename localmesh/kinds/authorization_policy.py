@@ -10,7 +10,7 @@ from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
 from localmesh.kinds.rules.istio import TARGET_REFERENCES
 from localmesh.kinds.rules.metadata import label_problems
 from localmesh.problems import Problem
-from localmesh.problems.codes import invalid
+from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
 
 _KEYS = (
@@ -29,6 +29,7 @@ _KEYS = (
 )
 _KEYS_WITH_NAME = ("request.headers", "request.auth.claims")
 _NAMED = re.compile(r"([a-z.]+)\[.+\]\Z")
+_METADATA = re.compile(r"experimental\.envoy\.filters\..*\[.+\]\Z")
 _SEGMENT = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+\Z")
 _LONGEST_ACCOUNT = 320
 _MOST_ACCOUNTS = 16
@@ -42,7 +43,7 @@ def selector(root: Field) -> Iterator[Problem]:
 def action(root: Field) -> Iterator[Problem]:
     """A DENY policy without rules would deny nothing."""
     spec = root.get("spec")
-    if spec.get("action").text == "DENY" and not spec.get("rules"):
+    if spec.get("action").text == "DENY" and not len(spec.get("rules")):
         yield spec.problem(
             invalid.BAD_POLICY,
             found="action DENY without rules, which denies nothing",
@@ -55,8 +56,6 @@ def rules(root: Field) -> Iterator[Problem]:
     """Sources, operations and conditions are not empty, and their values are valid."""
     for rule in root.get("spec", "rules").items():
         for block, inner in (("from", "source"), ("to", "operation")):
-            if rule.get(block) and not len(rule.get(block)):
-                yield rule.get(block).problem(invalid.EMPTY_BLOCK, expected=inner)
             for entry in rule.get(block).items():
                 yield from _block(entry, inner)
         for condition in rule.get("when").items():
@@ -88,7 +87,8 @@ def _condition(condition: Field) -> Iterator[Problem]:
     if key.text is None:
         return
     named = _NAMED.match(key.text)
-    if key.text not in _KEYS and (named is None or named[1] not in _KEYS_WITH_NAME):
+    known = key.text in _KEYS or (named is not None and named[1] in _KEYS_WITH_NAME)
+    if not known and not _METADATA.match(key.text):
         yield key.problem(
             invalid.BAD_POLICY,
             found=quoted(key.value),
@@ -183,6 +183,19 @@ def _check_of(name: str) -> _Check:
     return _CHECKS.get(name, lambda _: "")
 
 
+def metadata_conditions(root: Field) -> Iterator[Problem]:
+    """localmesh has no conditions on the metadata of Envoy's filters."""
+    for rule in root.get("spec", "rules").items():
+        for condition in rule.get("when").items():
+            key = condition.get("key")
+            if _METADATA.match(key.text or ""):
+                yield key.problem(
+                    unsupported.VALUE_NOT_SUPPORTED,
+                    expected=f"{', '.join(_KEYS)}, request.headers[…] and request.auth.claims[…]",
+                    remedy="write another condition for local runs, or run on a cluster",
+                )
+
+
 AUTHORIZATION_POLICY = Kind(
     group=SECURITY,
     name="AuthorizationPolicy",
@@ -194,5 +207,6 @@ AUTHORIZATION_POLICY = Kind(
         "spec.provider": "use action ALLOW or DENY: external authorizers are not supported",
         **TARGET_REFERENCES,
     },
+    support_rules=(metadata_conditions,),
     supported_values={"spec.action": ("ALLOW", "DENY", "AUDIT")},
 )

@@ -58,7 +58,7 @@ def _host(host: Field, written: str) -> Iterator[Problem]:
         yield host.problem(
             invalid.BAD_HOST, expected="*, *.example.com or a DNS name", remedy="correct the name"
         )
-    elif name != "*" and "." not in name and not is_address(name):
+    elif name != "*" and "." not in name:
         yield host.problem(
             invalid.BAD_HOST,
             expected="a fully qualified name: short names have no meaning outside the mesh",
@@ -113,6 +113,5 @@ GATEWAY = Kind(
     },
     supported_values={
         "spec.servers[].port.protocol": ("HTTP", "HTTP2", "GRPC", "HTTPS", "TLS", "TCP"),
-        "spec.servers[].tls.mode": ("PASSTHROUGH", "SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL"),
     },
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
 from localmesh.kinds.rules.istio import TARGET_REFERENCES
 from localmesh.kinds.rules.metadata import label_problems
 from localmesh.problems import Problem
-from localmesh.problems.codes import invalid
+from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
 
 _KEY_PARTS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "oct": ("k",)}
@@ -23,16 +24,29 @@ def selector(root: Field) -> Iterator[Problem]:
 
 
 def issuers(root: Field) -> Iterator[Problem]:
-    """Every rule has an issuer and its keys."""
+    """Every rule has an issuer, or says where its keys are; keys that are given are valid."""
     for rule in root.get("spec", "jwtRules").items():
-        if not rule.get("issuer").text:
+        if not rule.get("issuer").text and not _has_location(rule):
             yield rule.problem(
                 invalid.MISSING_FIELD,
                 name="issuer",
                 why="",
                 remedy="add the issuer, which is the iss claim of its tokens",
             )
-        yield from _keys(rule)
+        keys = rule.get("jwks")
+        if keys.text and (fault := _fault(keys.text)):
+            yield keys.problem(invalid.BAD_TOKEN_KEYS, reason=fault)
+
+
+def _has_location(rule: Field) -> bool:
+    return bool(rule.get("jwksUri").text or rule.get("jwks_uri").text)
+
+
+def discovered_keys(root: Field) -> Iterator[Problem]:
+    """localmesh does not ask an issuer where its keys are."""
+    for rule in root.get("spec", "jwtRules").items():
+        if not rule.get("jwks").text and not _has_location(rule):
+            yield rule.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=_INLINE_KEYS)
 
 
 def locations(root: Field) -> Iterator[Problem]:
@@ -56,19 +70,6 @@ def locations(root: Field) -> Iterator[Problem]:
                 )
 
 
-def _keys(rule: Field) -> Iterator[Problem]:
-    keys = rule.get("jwks")
-    if not keys.text:
-        if not rule.get("jwksUri").text and not rule.get("jwks_uri").text:
-            yield rule.problem(
-                invalid.MISSING_FIELD, name="jwks", why="", remedy="add the issuer's public keys as jwks"
-            )
-        return
-    fault = _fault(keys.text)
-    if fault:
-        yield keys.problem(invalid.BAD_TOKEN_KEYS, reason=fault)
-
-
 def _fault(text: str) -> str:
     """Why Envoy would reject the keys, and with them the whole listener; "" if it accepts them."""
     try:
@@ -78,19 +79,31 @@ def _fault(text: str) -> str:
     keys = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(keys, list) or not keys:
         return 'it has no list "keys" with at least one key'
-    faults = [_key_fault(key) for key in keys]
-    return "" if "" in faults else faults[0]
+    return next(filter(None, map(_key_fault, keys)), "")
 
 
 def _key_fault(key: Any) -> str:
     kind = key.get("kty") if isinstance(key, dict) else None
     if kind not in _KEY_PARTS:
         return f"the kty of a key is {quoted(kind)}"
-    missing = [part for part in _KEY_PARTS[kind] if not key.get(part)]
-    return f"a key with kty {kind} has no {missing[0]}" if missing else ""
+    for part in _KEY_PARTS[kind]:
+        if not key.get(part):
+            return f"a key with kty {kind} has no {part}"
+        if part != "crv" and not _is_base64(key[part]):
+            return f"the {part} of a key is {quoted(key[part])}, which is not base64"
+    return ""
 
 
-_INLINE_KEYS = "write the keys in jwks: localmesh does not fetch them"
+def _is_base64(text: Any) -> bool:
+    """Whether a text is base64 of either alphabet; the padding may be left out."""
+    if not isinstance(text, str) or not _BASE64.match(text):
+        return False
+    unpadded = text.rstrip("=")
+    return len(unpadded) % 4 != 1 and (unpadded == text or len(text) % 4 == 0)
+
+
+_BASE64 = re.compile(r"(?:[A-Za-z0-9_-]*|[A-Za-z0-9+/]*)={0,2}\Z")
+_INLINE_KEYS = "write the issuer's public keys in jwks: localmesh does not fetch them"
 
 REQUEST_AUTHENTICATION = Kind(
     group=SECURITY,
@@ -104,5 +117,6 @@ REQUEST_AUTHENTICATION = Kind(
         "spec.jwtRules[].jwks_uri": _INLINE_KEYS,
         **TARGET_REFERENCES,
     },
+    support_rules=(discovered_keys,),
     ineffective_fields={"spec.jwtRules[].timeout": "keys are not fetched"},
 )

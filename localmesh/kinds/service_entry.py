@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localmesh.formats.hostnames import is_address, is_domain, is_wildcard_domain
+from localmesh.formats.hostnames import is_address, is_domain, is_label, is_prefix, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind
 from localmesh.kinds.rules.istio import exports
 from localmesh.kinds.rules.metadata import entry_names, label_problems
 from localmesh.kinds.rules.values import port_number
 from localmesh.problems import Problem
-from localmesh.problems.codes import invalid
+from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, listed, quoted
 
 _DNS = ("DNS", "DNS_ROUND_ROBIN")
-_PROTOCOLS = ("HTTP", "HTTPS", "HTTP2", "GRPC", "GRPC-WEB", "TLS", "TCP", "MONGO", "REDIS", "MYSQL")
+_WITH_HOSTS = ("HTTP", "HTTPS", "HTTP2", "GRPC", "GRPC-WEB", "TLS")
+"""Protocols in which a client names the host that it calls."""
+_SUPPORTED_PROTOCOLS = (*_WITH_HOSTS, "TCP", "MONGO", "REDIS", "MYSQL", "UDP")
+_PROTOCOLS = (*_SUPPORTED_PROTOCOLS, "HTTP_PROXY")
+_UNIX = "unix://"
 
 
 def hosts(root: Field) -> Iterator[Problem]:
@@ -41,12 +45,30 @@ def _needs_names(spec: Field) -> bool:
     return spec.get("resolution").text in _DNS and not len(spec.get("endpoints"))
 
 
+def addresses(root: Field) -> Iterator[Problem]:
+    """Addresses are valid; ranges need a resolution other than DNS."""
+    spec = root.get("spec")
+    for address in spec.get("addresses").items():
+        if address.text is None:
+            continue
+        if not (is_address(address.text) or is_prefix(address.text)):
+            yield address.problem(
+                invalid.BAD_ENTRY,
+                expected="an IP address, or a range such as 10.0.0.0/24",
+                remedy="correct the address",
+            )
+        elif "/" in address.text and spec.get("resolution").text in _DNS:
+            yield address.problem(
+                invalid.BAD_ENTRY,
+                found=f"the range {address.text} with resolution {spec.get('resolution').text}",
+                expected="ranges with resolution NONE or STATIC only",
+                remedy="write single addresses, or another resolution",
+            )
+
+
 def ports(root: Field) -> Iterator[Problem]:
     """Ports have unique names and numbers."""
     entries = root.get("spec", "ports")
-    if not len(entries):
-        remedy = "add spec.ports with number, name and protocol"
-        yield root.get("spec").problem(invalid.MISSING_FIELD, name="ports", why="", remedy=remedy)
     yield from entry_names(entries, what="the port name")
     first: dict[int, Field] = {}
     for port in entries.items():
@@ -56,11 +78,37 @@ def ports(root: Field) -> Iterator[Problem]:
         if number.integer is not None and first.setdefault(number.integer, number) is not number:
             where = first[number.integer].path
             yield number.problem(invalid.DUPLICATE_ENTRY, what="the port", first=where)
+        yield from _port_name(port.get("name"))
         protocol = port.get("protocol")
         if protocol.text and protocol.text.upper() not in _PROTOCOLS:
             yield protocol.problem(
                 invalid.NOT_IN_SET, expected=listed(_PROTOCOLS, "or"), remedy="write one of these"
             )
+
+
+def _port_name(name: Field) -> Iterator[Problem]:
+    if name.text is not None and not is_label(name.text):
+        yield name.problem(
+            invalid.BAD_PORT, expected="letters, digits and -, such as http-web", remedy="choose another name"
+        )
+
+
+def distinguishable_hosts(root: Field) -> Iterator[Problem]:
+    """Several hosts need protocols that name the host, unless the caller's own look-up decides."""
+    spec = root.get("spec")
+    hosts_of_entry = spec.get("hosts")
+    if len(hosts_of_entry) < 2 or spec.get("resolution").text in (None, "", "NONE"):
+        return
+    for port in spec.get("ports").items():
+        protocol = port.get("protocol").text or ""
+        if protocol.upper() not in (*_WITH_HOSTS, "HTTP_PROXY"):
+            yield hosts_of_entry.problem(
+                invalid.BAD_ENTRY,
+                found=f"{len(hosts_of_entry)} hosts with a port of protocol {protocol or 'unset'}",
+                expected="one host, because such connections do not name theirs",
+                remedy="write a ServiceEntry for each host",
+            )
+            return
 
 
 def endpoints(root: Field) -> Iterator[Problem]:
@@ -77,13 +125,6 @@ def endpoints(root: Field) -> Iterator[Problem]:
             found="endpoints with resolution NONE",
             expected="resolution STATIC or DNS",
             remedy="write resolution: STATIC for addresses, DNS for names",
-        )
-    if resolution == "STATIC" and not len(entries) and not selector:
-        yield spec.problem(
-            invalid.BAD_ENTRY,
-            found="resolution STATIC without endpoints",
-            expected="endpoints or a workloadSelector",
-            remedy="add spec.endpoints",
         )
     if resolution == "DNS_ROUND_ROBIN" and len(entries) > 1:
         yield entries.problem(
@@ -103,7 +144,9 @@ def endpoints(root: Field) -> Iterator[Problem]:
 def _address(entry: Field, resolution: str) -> Iterator[Problem]:
     address = entry.get("address")
     text = address.text or ""
-    right = is_address(text) or (resolution in _DNS and is_domain(text))
+    right = is_address(text) or (is_domain(text) if resolution in _DNS else text.startswith(_UNIX))
+    if not text and entry.get("network").text:
+        return
     if not right and resolution != "NONE":
         expected = "an IP address" if resolution == "STATIC" else "a DNS name or an IP address"
         yield (address or entry).problem(
@@ -124,14 +167,28 @@ def _endpoint_ports(entry: Field, names: set[str | None]) -> Iterator[Problem]:
             )
 
 
+def reachable_endpoints(root: Field) -> Iterator[Problem]:
+    """localmesh reaches endpoints at IP addresses and names."""
+    for entry in root.get("spec", "endpoints").items():
+        address = entry.get("address")
+        if (address.text or "").startswith(_UNIX):
+            yield address.problem(unsupported.FIELD_NOT_SUPPORTED, remedy="write an IP address with a port")
+        elif not address.text:
+            yield entry.problem(unsupported.FIELD_NOT_SUPPORTED, remedy="add the address of the endpoint")
+
+
 SERVICE_ENTRY = Kind(
     group=NETWORKING,
     name="ServiceEntry",
     versions=NETWORKING_VERSIONS,
     plural="serviceentries",
     short_names=("se",),
-    rules=(hosts, ports, endpoints, exports),
-    supported_values={"spec.resolution": ("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN")},
+    rules=(hosts, addresses, ports, distinguishable_hosts, endpoints, exports),
+    support_rules=(reachable_endpoints,),
+    supported_values={
+        "spec.ports[].protocol": _SUPPORTED_PROTOCOLS,
+        "spec.resolution": ("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN"),
+    },
     ineffective_fields={
         "spec.addresses": "processes call hosts by name",
         "spec.endpoints[].locality": "all pods are in the same locality",

@@ -17,6 +17,28 @@ def selector(root: Field) -> Iterator[Problem]:
     yield from label_problems(root.get("spec", "workloadSelector", "labels"))
 
 
+def content(root: Field) -> Iterator[Problem]:
+    """A Sidecar sets something."""
+    spec = root.get("spec")
+    settings = ("outboundTrafficPolicy", "inboundConnectionPool")
+    if not any(len(spec.get(listeners)) for listeners in _LISTENERS) and not any(map(spec.get, settings)):
+        yield spec.problem(
+            invalid.EMPTY_BLOCK, expected="egress, ingress, outboundTrafficPolicy and inboundConnectionPool"
+        )
+
+
+def catch_all(root: Field) -> Iterator[Problem]:
+    """The egress listener without a port, which catches all others, is the last one."""
+    for listener in list(root.get("spec", "egress").items())[:-1]:
+        if not listener.get("port"):
+            yield listener.problem(
+                invalid.MISSING_FIELD,
+                name="port",
+                why=", which only the last egress listener may leave out",
+                remedy="merge the listeners without a port, as the last one",
+            )
+
+
 def egress(root: Field) -> Iterator[Problem]:
     """Every egress listener imports hosts, each with a namespace."""
     for listener in root.get("spec", "egress").items():
@@ -36,9 +58,11 @@ def _is_import(text: str) -> bool:
     namespace, slash, name = text.partition("/")
     namespace = namespace.removeprefix("~")
     right_namespace = namespace in ("", "*", ".") if text.startswith("~") else namespace in ("*", ".")
-    return bool(slash) and (right_namespace or is_label(namespace)) and is_wildcard_domain(name)
+    is_full = name == "*" or "." in name
+    return bool(slash) and (right_namespace or is_label(namespace)) and is_full and is_wildcard_domain(name)
 
 
+_LISTENERS = ("egress", "ingress")
 _ONE_LISTENER = "remove it: a sidecar has one outbound port for all hosts"
 
 SIDECAR = Kind(
@@ -46,7 +70,7 @@ SIDECAR = Kind(
     name="Sidecar",
     versions=NETWORKING_VERSIONS,
     plural="sidecars",
-    rules=(selector, egress),
+    rules=(selector, content, catch_all, egress),
     unsupported_fields={
         "spec.egress[].bind": _ONE_LISTENER,
         "spec.egress[].captureMode": _ONE_LISTENER,

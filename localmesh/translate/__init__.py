@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from localmesh.catalog import Catalog, Proxy, ProxyKind
+from localmesh.translate.auto_passthrough import PassedOnClusters
 from localmesh.translate.cache import PartCache, Step, TranslationCache
 from localmesh.translate.clusters import FallbackClusters, OutboundClusters
 from localmesh.translate.config import ProxyConfig, merged
@@ -43,6 +44,7 @@ STEPS: Mapping[ProxyKind, tuple[type[Step], ...]] = {
         FallbackClusters,
         OutboundClusters,
         OutboundEndpoints,
+        PassedOnClusters,
         SecurityPolicies,
         Secrets,
     ),

@@ -5,19 +5,19 @@ istiod: pilot/pkg/networking/core/gateway.go, createGatewayTCPFilterChainOpts, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.catalog import DestinationRule, Destinations, Server, VirtualService
+from localmesh.catalog import Destinations, Server, Service, VirtualService
 from localmesh.catalog.connection_routes import ConnectionRoute, Target
 from localmesh.catalog.hosts import overlap
-from localmesh.translate.formats import duration, outbound_cluster
+from localmesh.translate.auto_passthrough import auto_passthrough_chains
+from localmesh.translate.formats import outbound_cluster
 from localmesh.translate.server_tls import server_socket
+from localmesh.translate.tcp_proxy import limits_and_hashing, tcp_proxy
 
 Json = dict[str, Any]
-
-_TCP_PROXY = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,17 @@ class Connections:
     namespace: str
     policies: Sequence[Json]
     """The network filters that enforce AuthorizationPolicies."""
+    services: tuple[Service, ...] = ()
+    """Those that servers with AUTO_PASSTHROUGH pass connections to."""
 
     def chains(self, server: Server, names: set[str]) -> Iterator[Json]:
         """The filter chains of a server that is not HTTP.
 
         `names` are those that other servers of the port have chains for already; Envoy allows one for each.
         """
+        if server.finds_clusters:
+            yield from auto_passthrough_chains(server, self.services, self.destinations, self.namespace)
+            return
         if server.has_tls and not server.terminates_tls:
             yield from self._passing(server, names)
             return
@@ -92,8 +97,8 @@ class Connections:
             if single
             else {"weightedClusters": {"clusters": clusters}}
         )
-        hashed = _hash_policy(rule, first.subset if single else "")
-        return tcp_proxy(self._cluster(first, server), {**whereto, **_timeouts(rule), **hashed})
+        settings = {**whereto, **limits_and_hashing(rule, first.subset if single else "")}
+        return tcp_proxy(self._cluster(first, server), settings)
 
     def _cluster(self, target: Target, server: Server) -> str:
         port = self.destinations.port_of(
@@ -102,38 +107,7 @@ class Connections:
         return outbound_cluster(target.host, port, target.subset)
 
 
-def tcp_proxy(stat_prefix: str, settings: Json) -> Json:
-    """The network filter that forwards a connection."""
-    return {
-        "name": "envoy.filters.network.tcp_proxy",
-        "typedConfig": {"@type": _TCP_PROXY, "statPrefix": stat_prefix, **settings},
-    }
-
-
 def sni_match(names: Iterable[str]) -> Json:
     """The match of a filter chain on the name that clients ask for; none where any name will do."""
     names = sorted(set(names))
     return {} if "*" in names else {"filterChainMatch": {"serverNames": names}}
-
-
-def _timeouts(rule: DestinationRule | None) -> Json:
-    """The limits of connections, which only the policy of the whole host sets."""
-    tcp = (((rule.policy if rule else None) or {}).get("connectionPool") or {}).get("tcp") or {}
-    names = {"idleTimeout": "idleTimeout", "maxConnectionDuration": "maxDownstreamConnectionDuration"}
-    return {name: duration(tcp[field]) for field, name in names.items() if field in tcp}
-
-
-def _hash_policy(rule: DestinationRule | None, subset_name: str) -> Json:
-    """Hashing by the client's address, the only kind that connections have."""
-    if rule is None:
-        return {}
-    by_address = _by_address(rule.policy)
-    subset = rule.subset(subset_name)
-    if subset is not None and (subset.policy or {}).get("loadBalancer"):
-        by_address = _by_address(subset.policy)
-    return {"hashPolicy": [{"sourceIp": {}}]} if by_address else {}
-
-
-def _by_address(policy: Mapping[str, Any] | None) -> bool:
-    balancer = (policy or {}).get("loadBalancer") or {}
-    return bool((balancer.get("consistentHash") or {}).get("useSourceIp"))

@@ -16,8 +16,10 @@ from localmesh.catalog import (
     GatewayWorkload,
     Proxy,
     Server,
+    Service,
     VirtualService,
 )
+from localmesh.translate.auto_passthrough import services_passed_to
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.connections import Connections, sni_match
@@ -35,8 +37,8 @@ Json = dict[str, Any]
 class GatewayListeners(NamedTuple):
     """A listener for each port of a gateway's servers, which share it.
 
-    `virtual_services` are those that route connections, `destinations` what these lead to, and `policies`
-    those that apply to connections.
+    `virtual_services` are those that route connections, `destinations` what these lead to, `policies` those
+    that apply to connections, and `services` those that AUTO_PASSTHROUGH leads to.
     """
 
     key: ProxyKey
@@ -45,6 +47,7 @@ class GatewayListeners(NamedTuple):
     virtual_services: tuple[VirtualService, ...]
     destinations: Destinations
     policies: tuple[AuthorizationPolicy, ...]
+    services: tuple[Service, ...]
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> GatewayListeners:
@@ -58,13 +61,15 @@ class GatewayListeners(NamedTuple):
             and names & virtual_service.gateways
             and virtual_service.visible_from(proxy.namespace)
         )
+        services = services_passed_to(catalog, proxy)
         return cls(
             key=ProxyKey.of(proxy),
             gateway=gateway,
             listen=proxy.listen,
             virtual_services=routed,
-            destinations=catalog.destinations if routed else Destinations(),
+            destinations=catalog.destinations if routed or services else Destinations(),
             policies=tuple(catalog.policies_for(proxy)) if routed else (),
+            services=services,
         )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
@@ -74,7 +79,9 @@ class GatewayListeners(NamedTuple):
             by_port.setdefault(server.target_port, []).append(server)
         listen_ports = {port: address.port for port, address in self.listen.items()}
         policies = connection_filters(self.policies, listen_ports)
-        connections = Connections(self.virtual_services, self.destinations, self.key.namespace, policies)
+        connections = Connections(
+            self.virtual_services, self.destinations, self.key.namespace, policies, self.services
+        )
         listeners = (
             _listener(port, self.listen[port], servers, connections)
             for port, servers in sorted(by_port.items())

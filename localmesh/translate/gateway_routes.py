@@ -58,7 +58,7 @@ class GatewayRoutes(NamedTuple):
         contexts: dict[tuple[str, VirtualService], RouteContext] = {}
         for server in servers:
             bound = self._bound(server)
-            own = RouteContext(self.key[0], server.number, server.gateway, is_tls=server.tls is not None)
+            own = server_context(self.key[0], server)
             routes = parts.build_each(
                 VirtualServiceRoutes.of(
                     virtual_service,
@@ -87,6 +87,11 @@ class GatewayRoutes(NamedTuple):
         )
         pairs = ((vs, intersection(server.hosts_for(vs.namespace), vs.hosts)) for vs in bound)
         return [(vs, common) for vs, common in pairs if common]
+
+
+def server_context(source: Source, server: Server) -> RouteContext:
+    """For what the routes of a server are made."""
+    return RouteContext(source, server.number, server.gateway, is_tls=server.tls is not None)
 
 
 @dataclass(slots=True)

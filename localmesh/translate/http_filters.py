@@ -94,7 +94,8 @@ def _fault(route: HttpRoute) -> Json | None:
 
 
 def _delay(delay: Mapping[str, Any]) -> Json:
-    percentage = _percentage(delay) or {**_NEVER, "numerator": delay.get("percent", 0)}
+    # the deprecated field has a sign, which istiod drops by conversion (translateIntegerToFractionalPercent)
+    percentage = _percentage(delay) or {**_NEVER, "numerator": delay.get("percent", 0) % 2**32}
     return {"fixedDelay": duration(delay["fixedDelay"]), "percentage": percentage}
 
 

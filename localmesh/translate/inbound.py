@@ -23,7 +23,6 @@ from localmesh.catalog import (
 from localmesh.translate.cache import PartCache
 from localmesh.translate.clusters import istio_metadata
 from localmesh.translate.config import ProxyConfig
-from localmesh.translate.connections import tcp_proxy
 from localmesh.translate.formats import endpoint_address, inbound_cluster, socket_address
 from localmesh.translate.http_filters import Position, http_filters
 from localmesh.translate.keys import ProxyKey
@@ -31,6 +30,7 @@ from localmesh.translate.listeners import http_listener
 from localmesh.translate.rbac import connection_filters
 from localmesh.translate.retries import INBOUND_RETRIES
 from localmesh.translate.security import listen_ports
+from localmesh.translate.tcp_proxy import tcp_proxy
 from localmesh.translate.tls import filter_chains, tls_inspector
 from localmesh.translate.traffic_policy import connection_pool, without_upgrade
 
@@ -140,7 +140,7 @@ class _InboundPort(NamedTuple):
             "cluster": cluster,
             "timeout": "0s",
             "maxStreamDuration": {"maxStreamDuration": "0s", "grpcTimeoutHeaderMax": "0s"},
-            **({} if self.port.protocol.is_http2 else {"retryPolicy": INBOUND_RETRIES}),
+            **({} if self.port.protocol is Protocol.GRPC else {"retryPolicy": INBOUND_RETRIES}),
         }
         route = {
             "name": "default",

@@ -26,11 +26,15 @@ _SAME_NAMES = (
 )
 
 
-def jwt_filter(rules: Sequence[JwtRule]) -> Json | None:
-    """The settings for these rules, which are sorted by issuer; None if there are none."""
+def jwt_filter(rules: Sequence[JwtRule], *, at_gateway: bool = False) -> Json | None:
+    """The settings for these rules, which are sorted by issuer; None if there are none.
+
+    At a gateway routes can match headers with claims: the route is chosen again once these are known.
+    """
     if not rules:
         return None
-    providers = {f"origins-{index}": _provider(rule) for index, rule in enumerate(rules)}
+    cleared = {"clearRouteCache": True} if at_gateway else {}
+    providers = {f"origins-{index}": _provider(rule) | cleared for index, rule in enumerate(rules)}
     return {
         "providers": providers,
         "rules": [{"match": {"prefix": "/"}, "requires": _requirement(list(providers))}],

@@ -32,6 +32,7 @@ class SecurityPolicies(NamedTuple):
     policies: tuple[AuthorizationPolicy, ...]
     jwt_rules: tuple[JwtRule, ...]
     listen: Mapping[int, int]
+    is_gateway: bool
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> SecurityPolicies:
@@ -41,11 +42,12 @@ class SecurityPolicies(NamedTuple):
             policies=tuple(catalog.policies_for(proxy)),
             jwt_rules=tuple(catalog.jwt_rules_for(proxy)),
             listen=listen_ports(proxy),
+            is_gateway=proxy.kind is ProxyKind.GATEWAY,
         )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
         """The configuration of each slot; one that no policy fills lets all requests pass."""
-        filters = {JWT: jwt_filter(self.jwt_rules)}
+        filters = {JWT: jwt_filter(self.jwt_rules, at_gateway=self.is_gateway)}
         for action, rbac in RBAC.items():
             policies = [policy for policy in self.policies if policy.action is action]
             filters[rbac] = rbac_filter(action, policies, self.listen)

@@ -52,8 +52,8 @@ _CIPHERS = (
     "AES256-GCM-SHA384",
     "AES128-GCM-SHA256",
 )
-# What sidecars of any version send in ALPN; each of these means mTLS of the mesh.
-_MESH_PROTOCOLS = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
+MESH_PROTOCOLS = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
+"""What sidecars of any version send in ALPN; each of these means mTLS of the mesh."""
 
 
 def cluster_tls(
@@ -115,7 +115,7 @@ def filter_chains(name: str, filters: list[Json], mode: MutualTls, *, is_http: b
         return [plain]
     if mode is MutualTls.STRICT:
         return [{"filterChainMatch": {"transportProtocol": "tls"}, **secure}]
-    from_mesh = {"transportProtocol": "tls", "applicationProtocols": list(_MESH_PROTOCOLS)}
+    from_mesh = {"transportProtocol": "tls", "applicationProtocols": list(MESH_PROTOCOLS)}
     own = {"filterChainMatch": {"transportProtocol": "tls"}, "filters": filters, "name": name}
     return [{"filterChainMatch": from_mesh, **secure}, *(() if is_http else (own,)), plain]
 

@@ -21,6 +21,7 @@ from localmesh.catalog import (
     VirtualService,
 )
 from localmesh.catalog.hosts import is_wildcard, overlap
+from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, virtual_host_name
@@ -113,9 +114,9 @@ class OutboundRoutes(NamedTuple):
         ]
 
     def _default_route(self, service: Service, port: int) -> DefaultRoute:
-        return DefaultRoute(
-            service.host, port, self.destinations.rule_for(service.host, self.source.namespace)
-        )
+        rule = self.destinations.rule_for(service.host, self.source.namespace)
+        # istiod writes the host of the route in lower case, even where the cluster's name has capitals
+        return DefaultRoute(service.host.lower(), port, rule)
 
     def _detected_routes(self, routes: Iterable[Json]) -> Iterator[Json]:
         """The route configurations, named ``host:port``, of Service ports whose protocol is detected.
@@ -212,8 +213,8 @@ class _HostNames:
 
     def _virtual_host(self, host: str, domains: list[str], routes: Routes) -> Iterator[VirtualHost]:
         """The virtual host, or none if its name or all of its domains are taken."""
-        name = virtual_host_name(host, self._port)
-        free = tuple(domain for domain in domains if domain not in self._domains)
+        name = virtual_host_name(host.lower(), self._port)
+        free = tuple(domain for domain in map(str.lower, domains) if domain not in self._domains)
         if name in self._names or not free:
             return
         self._names.add(name)
@@ -241,17 +242,17 @@ def _domains(service: Service, namespace: str) -> list[str]:
 
     istiod: httproute.go, `generateVirtualHostDomains`.
     """
-    if service.is_entry:
-        return [service.host, f"{service.host}."]
-    short = f"{service.name}.{service.namespace}"
     names = [service.host, f"{service.host}."]
-    if service.namespace == namespace:
-        names += [service.name, f"{short}.svc", short]
-    else:
+    short = service.host.removesuffix(f".{SERVICE_DOMAIN}")
+    name, dot, owner = short.partition(".")
+    has_short_names = bool(dot) and short != service.host  # not so for most hosts of ServiceEntries
+    if has_short_names and owner == namespace:
+        names += [name, f"{short}.svc", short]
+    elif has_short_names:
         names += [short, f"{short}.svc"]
     if service.headless:  # the pods of a headless Service have their own names below it
         names += [f"*.{name}" for name in names]
-    return names + list(service.addresses)
+    return names + [f"[{address}]" if ":" in address else address for address in service.addresses]
 
 
 _ALLOW_ANY_HOST: Json = {

@@ -17,6 +17,9 @@ SECURITY_FILTERS = ("envoy.filters.http.jwt_authn", "envoy.filters.http.rbac")
 _SILENT = frozenset({"statPrefix", "altStatName", "accessLog", "tracing", "metadata", "rulesStatPrefix"})
 _SILENT |= {"shadowRulesStatPrefix", "transportSocketConnectTimeout"}
 _ADDRESS = re.compile(r"^(\d+\.\d+\.\d+\.\d+(:\d+)?|\[?[0-9a-f]*:[0-9a-f:]+(\]:\d+)?)$")
+_ENTRY = re.compile(
+    r"^\[?(240\.|2001:db8:)"
+)  # addresses of ServiceEntries, which the cluster does not assign
 _CONTROL_PLANE = re.compile(
     r"\.istio-system\.svc\.cluster\.local|\bkubernetes\.default\.svc|\.kube-system\.svc"
 )
@@ -63,7 +66,9 @@ def route_elements(proxy: str, configurations: Iterable[Json]) -> Iterator[tuple
 
 def _virtual_host(host: Json) -> Json:
     out: Json = reduced({key: value for key, value in host.items() if key != "name"})
-    out["domains"] = [domain for domain in host["domains"] if not _ADDRESS.match(domain)]
+    out["domains"] = [
+        domain for domain in host["domains"] if not _ADDRESS.match(domain) or _ENTRY.match(domain)
+    ]
     for route in out.get("routes", ()):
         # Istio iterates over a Go map here: the order changes from one push to the next and has no meaning
         if "queryParameters" in route["match"]:

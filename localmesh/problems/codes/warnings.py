@@ -172,3 +172,9 @@ MISSING_CREDENTIAL = Code(
     "{found} is not a credential of {proxy}: {reason}; {effect}",
     "{remedy}",
 )
+REPLACED_OBJECT = Code(
+    "SM229",
+    "An object replaces one of another file",
+    "replaces the one in {first}; the last one applies, as with kubectl apply",
+    "remove one of them, or name the file first whose object is to be replaced",
+)

@@ -329,3 +329,15 @@ def test_the_credential_of_a_gateway_is_reported_without_its_content() -> None:
 
     assert (change.subject, change.text) == ("credential kubernetes://web", "changed")
     assert "hidden" not in repr(change)
+
+
+def test_a_destination_that_does_not_exist_is_reported() -> None:
+    """Istio accepts it; the route is the change that causes it, or the removal of the subset is."""
+    without_v2 = SHOP.replace(", {name: v2, labels: {version: v2}}", "")
+    note = "api.shop:80 v2 does not exist, so that it is answered with 503"
+
+    routed = lines(without_v2 + routes(TO_V1), without_v2 + routes(TO_V2))
+    removed = lines(SHOP + routes(TO_V2), without_v2 + routes(TO_V2))
+
+    assert routed == [f"{SIDECARS} | → api.shop:80 | all requests: v1 → v2; {note}"]
+    assert f"{SIDECARS} | → api.shop:80 | subset v2: removed, endpoints: api-v2:8080; {note}" in removed

@@ -6,20 +6,26 @@ import copy
 import json
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from localmesh.catalog import ProxyKind
 from localmesh.diff.edits import edits, pattern
 from localmesh.diff.meshes import compare
 from localmesh.diff.phrases import OTHER
 from localmesh.diff.proxies import Change, Comparison
+from localmesh.diff.reports import REPORTS
 from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import LoadResult, Resource, load
+from localmesh.problems import ManifestError
 from localmesh.tests.diff.shop import POLICIES, SHOP, SPLIT_WITH_EVERYTHING, loaded
+from localmesh.tests.fuzz.examples import GENERATED, MESH
 from localmesh.translate import ProxyConfig, translate
 
 IDENTITIES = {"name", "clusterName", "match", "domains", "virtualHosts"}
@@ -28,12 +34,12 @@ EDITS = 40
 """How many edits are tried of each list of each proxy."""
 
 
-def configurations() -> list[tuple[ProxyKind, ProxyConfig]]:
-    catalog, known = proxies(loaded(SHOP + SPLIT_WITH_EVERYTHING + POLICIES).resources)
+def configurations(mesh: LoadResult) -> list[tuple[ProxyKind, ProxyConfig]]:
+    catalog, known = proxies(mesh.resources)
     return [(proxy.kind, translate(catalog, proxy)) for proxy in known]
 
 
-CONFIGURATIONS = configurations()
+CONFIGURATIONS = configurations(loaded(SHOP + SPLIT_WITH_EVERYTHING + POLICIES))
 CASES = Path(__file__).resolve().parents[3] / "tests" / "conformance" / "cases"
 
 
@@ -125,6 +131,27 @@ def test_a_list_that_is_not_known_here_is_compared(monkeypatch: pytest.MonkeyPat
     (change, *_) = Comparison().changes(before, after, kind)
 
     assert change.text.startswith(f"{OTHER}: scopes")
+
+
+@pytest.mark.parametrize("kind", GENERATED)
+def test_generated_objects_differ_if_their_translations_do(kind: str) -> None:
+    """Whatever the schemas allow, every report can show it; equal translations have no changes."""
+    meshes: list[LoadResult] = []
+
+    @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(GENERATED[kind])
+    def collect(generated: dict[str, Any]) -> None:
+        with suppress(ManifestError):
+            meshes.append(loaded(f"{MESH}---\n{json.dumps(generated)}"))
+
+    collect()
+    translated = [configurations(mesh) for mesh in meshes]
+
+    for before, after in pairwise(range(len(meshes))):
+        result = compare(meshes[before], meshes[after])
+        assert bool(result.changes) is (translated[before] != translated[after])
+        assert all(report(result) for report in REPORTS.values())
+    assert len(meshes) > 2
 
 
 def test_values_without_words_are_shown_as_they_are() -> None:

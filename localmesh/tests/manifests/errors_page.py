@@ -34,8 +34,10 @@ WITHOUT_MANIFEST = {
     "or the kustomization itself is malformed. The message quotes kustomize.",
     "SM005": "Folders given with `-k` need kustomize, by itself or as a part of kubectl. If neither is on "
     "the PATH, `SENTIMESH_KUSTOMIZE` names the program.",
+    "SM229": "Several files, as with `-f a.yaml -f b.yaml`, define an object of one kind and name. The last "
+    "one applies, as with `kubectl apply`. Twice in one file is an error ([SM009](#sm009)).",
 }
-"""Problems of files and programs, which a manifest cannot show."""
+"""Problems of files and programs, which one manifest cannot show."""
 
 
 def page() -> str:
