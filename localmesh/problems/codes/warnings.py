@@ -178,3 +178,10 @@ REPLACED_OBJECT = Code(
     "replaces the one in {first}; the last one applies, as with kubectl apply",
     "remove one of them, or name the file first whose object is to be replaced",
 )
+SERVER_WITHOUT_ROUTES = Code(
+    "SM230",
+    "A server of a Gateway has no routes",
+    "{found} needs {kind} routes, and no VirtualService of the Gateway has any for {hosts}{hint}; nothing"
+    " listens for it",
+    "{remedy}",
+)
