@@ -78,7 +78,7 @@ class Connections:
         port = self.destinations.port_of(
             target.host, target.port, listener_port=server.number, gateway=server.gateway
         )
-        return outbound_cluster(target.host, port, target.subset)
+        return outbound_cluster(self.destinations.resolved(target.host), port, target.subset)
 
 
 def sni_match(names: Iterable[str]) -> Json:
