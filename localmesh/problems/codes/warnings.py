@@ -186,7 +186,7 @@ SERVER_WITHOUT_ROUTES = Code(
     "{remedy}",
 )
 PROGRAM_MISSING = Code(
-    "SM230",
+    "SM231",
     "A command exists only in the image",
     "{found} is not a program of this machine; a stub takes the container's place",
     "install the program, or remove the command",

@@ -113,7 +113,7 @@ def test_a_missing_program_is_a_warning_at_its_command(programs: Programs) -> No
     desired = plan(resources, (), SyntheticAllocator(), programs=programs)
 
     (warning,) = desired.warnings
-    assert (warning.code, str(warning.path)) == ("SM230", "spec.template.spec.containers[0].command")
+    assert (warning.code, str(warning.path)) == ("SM231", "spec.template.spec.containers[0].command")
     assert warning.message.startswith('"/app/worker" is not a program of this machine; a stub takes')
     assert commands_text(desired.catalog.workloads) == "tool (2 containers)"
     assert all(list(pod.ports) == [80] for pod in desired.pods.values())
