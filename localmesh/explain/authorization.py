@@ -6,7 +6,7 @@ The RBAC filters decide. The conditions of the rules, from which the filters are
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,6 +87,28 @@ def authorize(prepared: PreparedProxy, inspected: Inspected) -> Authorization | 
         return Authorization(False, reason, None, rules)
     deciding = by_name[allowing[0]]
     return Authorization(True, f"{_text(deciding)} allows it", deciding, rules)
+
+
+def authorize_connection(
+    prepared: PreparedProxy, filters: Sequence[Json], inspected: Inspected
+) -> Authorization | None:
+    """The decision about a connection that is not HTTP, from the rules of the listener's filters in order.
+
+    Where a rule asks for something of requests, it denies without that, and does not allow.
+    """
+    if not filters:
+        return None
+    known = {rule.name: rule.described for rule in prepared.remembered(known_rules)}
+    matching = {rules["action"]: matching_policies(rules, inspected) for rules in filters}
+    if matching.get("DENY"):
+        deciding = replace(known[matching["DENY"][0]], matched=True)
+        return Authorization(False, f"{_text(deciding)} denies it", deciding)
+    if matching.get("ALLOW") == []:
+        return Authorization(False, "no rule of the ALLOW policies matches a connection that is not HTTP")
+    if "ALLOW" not in matching:
+        return Authorization(True, "no DENY rule matches, and there is no ALLOW policy")
+    deciding = replace(known[matching["ALLOW"][0]], matched=True)
+    return Authorization(True, f"{_text(deciding)} allows it", deciding)
 
 
 def _text(rule: PolicyRule) -> str:

@@ -12,9 +12,10 @@ from localmesh.explain.connections import (
     is_of_mesh,
     route_name_of,
     server_name_of,
+    tls_of,
 )
 from localmesh.explain.explanation import Answer, Connection, HeaderChange, Hop, HopKind, Outcome, Routing
-from localmesh.explain.inbound import Judgement, judge
+from localmesh.explain.inbound import Judgement, judge, judge_connection, passes_connections
 from localmesh.explain.outbound import Leg, Routed, forwarded, route
 from localmesh.explain.paths import normalized
 from localmesh.explain.policy_filters import Inspected
@@ -188,7 +189,10 @@ class Walk:
         """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
         called = call.called
         proxy = self._explainer.proxy_of(called.first)
-        if proxy is None:
+        if proxy is None and called.socket is not None:
+            cause = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
+            self._end(call.percent, Answer(503, "URX,UF", cause, call.caller), call.leg, called)
+        elif proxy is None:
             self._end(call.percent, None, call.leg, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
@@ -219,7 +223,11 @@ class Walk:
             refused = Answer(status, flag, connection.reason, call.caller)
             self._end(call.percent, refused, leg, called)
             return
-        judgement = judge(prepared, Inspected(message, *called.address))
+        inspected = Inspected(message, *called.address)
+        if passes_connections(listener):
+            judgement = judge_connection(prepared, listener, inspected)
+        else:
+            judgement = judge(prepared, inspected)
         hop = _judged(hop, judgement)
         self.hops.append(hop)
         self._end(call.percent, hop.answer, leg, called, judgement.message)
