@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
@@ -55,17 +54,32 @@ def runner(checkout: Path, **inputs: str) -> Runner:
     return Runner(checkout, temporary, PROGRAMS, {**step["with"], "compare-with": "HEAD", **others})
 
 
-def test_the_validation_reports_to_code_scanning(checkout: Path) -> None:
-    """A missing subset fails the step if warnings are errors, and the SARIF file has its line."""
-    routes = (EXAMPLE / "routes.yaml").read_text()
-    (checkout / "routes.yaml").write_text(routes.replace("subset: v2", "subset: v3"))
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_validation_fails_the_job_and_reports_to_code_scanning(checkout: Path, status: int) -> None:
+    """The status is that of the validation; the SARIF file is written in both cases."""
+    step = replace(runner(checkout, strict="true"), programs=recorder(checkout.parent, status))
 
-    finished = runner(checkout, strict="true").run("validate")
+    finished = step.run("validate")
 
-    assert finished.returncode == 1, finished.stderr
-    assert '"v3" is not a subset' in finished.stdout
-    (result, *_) = json.loads((checkout / "problems/1.sarif").read_text())["runs"][0]["results"]
-    assert result["ruleId"] == "SM203"
+    assert finished.returncode == status, finished.stderr
+    assert calls(checkout.parent) == [
+        "validate --strict shop.yaml routes.yaml",
+        "validate --strict -o sarif shop.yaml routes.yaml",
+    ]
+    assert (checkout / "problems/1.sarif").read_text() == "output\n"
+
+
+def recorder(folder: Path, status: int = 0) -> Path:
+    """A folder with a program `localmesh` that writes down how it is called."""
+    program = folder / "recorder" / "localmesh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >>{folder}/calls\necho output\nexit {status}\n')
+    program.chmod(0o755)
+    return program.parent
+
+
+def calls(folder: Path) -> list[str]:
+    return (folder / "calls").read_text().splitlines()
 
 
 def test_the_difference_is_a_comment_and_a_summary(checkout: Path) -> None:
@@ -110,19 +124,6 @@ def test_no_difference_is_said(checkout: Path) -> None:
     assert step.summary.read_text().endswith("\nNothing.\n")
 
 
-def recorder(folder: Path) -> Path:
-    """A folder with a program `localmesh` that writes down how it is called, and succeeds."""
-    program = folder / "recorder" / "localmesh"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho "$@" >>{folder}/calls\n')
-    program.chmod(0o755)
-    return program.parent
-
-
-def calls(folder: Path) -> list[str]:
-    return (folder / "calls").read_text().splitlines()
-
-
 def test_a_revision_that_cannot_be_read_fails_the_step(checkout: Path) -> None:
     """Neither here nor in a remote repository."""
     finished = runner(checkout, compare_with="0123456").run("diff")
@@ -131,11 +132,13 @@ def test_a_revision_that_cannot_be_read_fails_the_step(checkout: Path) -> None:
 
 
 def test_the_route_tests_fail_the_job(checkout: Path) -> None:
-    """The changed weights are not those that the tests expect; the hook below passes with the old ones."""
-    finished = runner(checkout).run("test")
+    """The status is that of the tests; the hook below runs them."""
+    step = replace(runner(checkout), programs=recorder(checkout.parent, status=1))
+
+    finished = step.run("test")
 
     assert finished.returncode == 1, finished.stderr
-    assert "FAIL  one in ten others gets it" in finished.stdout
+    assert calls(checkout.parent) == ["test --coverage-at-least 100 reviews.test.yaml"]
 
 
 def test_without_manifests_the_action_says_which_inputs_there_are(checkout: Path) -> None:

@@ -20,6 +20,7 @@ from localmesh.analysis.never_matching import never_matching
 from localmesh.analysis.policies import policies
 from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
+from localmesh.analysis.server_routes import server_routes
 from localmesh.analysis.services import services
 from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import conflicting_hosts, missing_delegates
@@ -44,6 +45,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     principals,
     required_objects,
     route_settings,
+    server_routes,
     services,
     unreachable_routes,
 )
@@ -57,7 +59,7 @@ def analyze(catalog: Catalog) -> tuple[Problem, ...]:
 
 def analyze_manifests(loaded: LoadResult) -> tuple[Problem, ...]:
     """The warnings about a mesh of these manifests alone, in the order of their places."""
-    return located(analyze(build(loaded.resources)), loaded)
+    return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded)
 
 
 def refuse(warnings: Iterable[Problem]) -> None:

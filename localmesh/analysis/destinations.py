@@ -94,7 +94,7 @@ class _Reports:
 
     def _look_up(self, report: _Report, listener: Listener) -> None:
         destination, callers = report.destination, listener.callers
-        service = callers.scope.service(destination.host)
+        service = callers.scope.service(self._catalog.destinations.resolved(destination.host))
         if service is None:
             report.without_service.append(callers)
             return

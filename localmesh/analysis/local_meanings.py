@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from localmesh.analysis.object_checks import once_per_object
 from localmesh.catalog import MESH, Catalog
+from localmesh.catalog.hosts import service_host
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.service import SERVICE
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
@@ -19,13 +21,17 @@ _ADDRESS_KEYS = frozenset({"source.ip", "remote.ip", "destination.ip"})
 
 
 def local_meanings(catalog: Catalog) -> Iterator[Problem]:
-    """AuthorizationPolicies that audit or name addresses, load balancing by the network, routes of TCP."""
+    """Policies that audit or name addresses, balancing by the network, routes of TCP, aliases of DNS."""
     for resource in catalog.objects.of(AUTHORIZATION_POLICY):
         yield from _authorization_policy(resource)
     for resource in catalog.objects.of(DESTINATION_RULE):
         yield from _destination_rule(resource)
     for resource in catalog.objects.of(VIRTUAL_SERVICE):
         yield from _virtual_service(resource)
+    for resource in catalog.objects.of(SERVICE):
+        host = service_host(resource.name, resource.namespace)
+        if resource.spec.get("type") == "ExternalName" and catalog.service(host) is None:
+            yield from _external_name(resource)
 
 
 @once_per_object
@@ -63,6 +69,16 @@ def _destination_rule(resource: Resource) -> Iterator[Problem]:
                 reason = "a Service has no address of its own, so the proxy chooses a pod for each request"
                 remedy = "remove it, or run on a cluster"
                 yield simple.problem(warnings.DIFFERENT_HERE, reason=reason, remedy=remedy)
+
+
+@once_per_object
+def _external_name(resource: Resource) -> Iterator[Problem]:
+    """The name of a host outside, for which a cluster's DNS has an alias."""
+    target = resource.root.get("spec", "externalName")
+    reason = "no DNS here knows this name of a host outside the mesh, so calls by it fail"
+    yield target.problem(
+        warnings.DIFFERENT_HERE, reason=reason, remedy="add a ServiceEntry for the host outside"
+    )
 
 
 @once_per_object

@@ -21,7 +21,7 @@ def services(catalog: Catalog) -> Iterator[Problem]:
     similar = _ByLabel(catalog.workloads)
     for resource in catalog.objects.of(SERVICE):
         service = catalog.service(service_host(resource.name, resource.namespace))
-        if service is None or not service.selector:
+        if service is None or not service.selector or resource.spec.get("type") == "ExternalName":
             continue
         if selected := workloads.get(service.host, ()):
             yield from _target_ports(resource, selected)

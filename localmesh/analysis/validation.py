@@ -12,6 +12,7 @@ from localmesh.analysis import analyze_manifests
 from localmesh.kustomize_build import KustomizeBuild
 from localmesh.manifests import load
 from localmesh.manifests.files import NAME_OF_STANDARD_INPUT, STANDARD_INPUT, manifest_files
+from localmesh.manifests.objects import DEFAULT_NAMESPACE
 from localmesh.problems import ManifestError, Problem, Severity
 
 _FILES_PER_TASK = 16
@@ -37,14 +38,19 @@ class FileReport:
 
 
 def validate_together(
-    kustomizations: Sequence[Path | KustomizeBuild] = (), files: Sequence[Path] = (), *, strict: bool = False
+    kustomizations: Sequence[Path | KustomizeBuild] = (),
+    files: Sequence[Path] = (),
+    *,
+    namespace: str = DEFAULT_NAMESPACE,
+    strict: bool = False,
 ) -> list[FileReport]:
     """The problems of one mesh made of all these manifests, grouped by the file that each problem names.
 
-    With `strict` warnings are errors. A named file has a report even if it has no problems; a kustomization
-    or a folder only if there are none at all, because problems name the files in it.
+    `namespace` is that of objects that name none. With `strict` warnings are errors. A named file has a
+    report even if it has no problems; a kustomization or a folder only if there are none at all, because
+    problems name the files in it.
     """
-    problems = _problems(kustomizations, files, strict=strict)
+    problems = _problems(kustomizations, files, namespace, strict=strict)
     named = [str(path) for path in files if not path.is_dir()]
     names = dict.fromkeys(NAME_OF_STANDARD_INPUT if name == STANDARD_INPUT else name for name in named)
     names |= dict.fromkeys(problem.place.file for problem in problems)
@@ -57,12 +63,14 @@ def validate_together(
     ]
 
 
-def validate_each(paths: Iterable[Path], *, strict: bool = False) -> Iterator[FileReport]:
+def validate_each(
+    paths: Iterable[Path], *, namespace: str = DEFAULT_NAMESPACE, strict: bool = False
+) -> Iterator[FileReport]:
     """The report of each file, validated as a separate mesh; folders are searched with their subfolders.
 
     The files are divided among as many processes as there are processors.
     """
-    tasks = [(file, strict) for path in paths for file in manifest_files(path)]
+    tasks = [(file, namespace, strict) for path in paths for file in manifest_files(path)]
     if len(tasks) <= _FILES_PER_TASK:
         yield from map(_report, tasks)
         return
@@ -70,16 +78,17 @@ def validate_each(paths: Iterable[Path], *, strict: bool = False) -> Iterator[Fi
         yield from pool.map(_report, tasks, chunksize=_FILES_PER_TASK)
 
 
-def _report(task: tuple[Path, bool]) -> FileReport:
-    file, strict = task
-    return FileReport(str(file), _problems((), (file,), strict=strict))
+def _report(task: tuple[Path, str, bool]) -> FileReport:
+    file, namespace, strict = task
+    return FileReport(str(file), _problems((), (file,), namespace, strict=strict))
 
 
 def _problems(
-    kustomizations: Sequence[Path | KustomizeBuild], files: Sequence[Path], *, strict: bool
+    kustomizations: Sequence[Path | KustomizeBuild], files: Sequence[Path], namespace: str, *, strict: bool
 ) -> tuple[Problem, ...]:
     try:
-        warnings = analyze_manifests(load(kustomizations=kustomizations, files=files))
+        loaded = load(kustomizations=kustomizations, files=files, namespace=namespace)
+        warnings = analyze_manifests(loaded)
     except ManifestError as error:
         return error.problems
     return tuple(warning.as_error() for warning in warnings) if strict else warnings

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from localmesh.catalog.aliases import with_aliases
 from localmesh.catalog.config_data import ConfigData, config_data
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.credentials import Credential, client_names, credentials, is_for_any, server_names
@@ -209,11 +210,11 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     own = own_gateways(workloads, objects)
     defaults = default_objects(objects, own, _named_hosts(routed, rules))
     of_kubernetes = (*services(objects, conversions), *services(defaults, conversions))
-    all_services = _with_entries(of_kubernetes, service_entries(objects))
+    all_services, aliases = with_aliases(_with_entries(of_kubernetes, service_entries(objects)))
     service_index = _service_index(all_services, before)
     gateways = (*_workloads(defaults, conversions), *own)
     return Catalog(
-        destinations=_destinations(all_services, rules, before),
+        destinations=_destinations(Destinations(all_services, rules, aliases), before),
         virtual_services=routed,
         gateways=gateway_workloads(gateways, objects.of(GATEWAY), service_index.services_of),
         peer_authentications=_kept(peer_authentications(objects), before),
@@ -255,13 +256,9 @@ def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]
     return tuple(by_host.values())
 
 
-def _destinations(
-    all_services: tuple[Service, ...], rules: tuple[DestinationRule, ...], before: Catalog | None
-) -> Destinations:
-    """The destinations, with the indexes of `before` if nothing has changed."""
-    if before and (before.destinations.services, before.destinations.rules) == (all_services, rules):
-        return before.destinations
-    return Destinations(all_services, rules)
+def _destinations(current: Destinations, before: Catalog | None) -> Destinations:
+    """The destinations; those of `before` if nothing has changed: their indexes are made already."""
+    return before.destinations if before and before.destinations == current else current
 
 
 def _service_index(all_services: tuple[Service, ...], before: Catalog | None) -> ServiceIndex:

@@ -17,6 +17,8 @@ class Destinations:
 
     services: tuple[Service, ...] = ()
     rules: tuple[DestinationRule, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """What each Service of type ExternalName stands for."""
     _by_host: Mapping[str, Service] = field(init=False, repr=False, compare=False)
     _index: RuleIndex = field(init=False, repr=False, compare=False)
 
@@ -25,8 +27,12 @@ class Destinations:
         object.__setattr__(self, "_index", RuleIndex(self.rules))
 
     def service(self, host: str) -> Service | None:
-        """The Service with that fully qualified name, or None."""
-        return self._by_host.get(host)
+        """The Service with that fully qualified name, or that such a name stands for, or None."""
+        return self._by_host.get(self.resolved(host))
+
+    def resolved(self, host: str) -> str:
+        """The host that a fully qualified name stands for: itself, unless it is an alias."""
+        return self.aliases.get(host, host)
 
     def services_at(self, host: str) -> list[Service]:
         """The Services that a fully qualified host, which may be a wildcard, stands for."""
@@ -41,7 +47,7 @@ class Destinations:
 
     def rule_for(self, host: str, caller: str) -> DestinationRule | None:
         """The DestinationRule that a proxy in namespace `caller` applies to a host."""
-        service = self.service(host)
+        service, host = self.service(host), self.resolved(host)
         return self._index.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
 
 

@@ -137,6 +137,10 @@ class Service:
     is_entry: bool = False
     subject_names: tuple[str, ...] = ()
     """The names that the endpoints of a ServiceEntry may prove (`subjectAltNames`)."""
+    alias_of: str = ""
+    """The host of which a Service of type ExternalName is another name."""
+    aliases: tuple[str, ...] = ()
+    """The hosts of the Services that are other names of this one."""
     subject: str = field(default="", compare=False)
     """The object that defines it, as people name it: ``Service shop/logic``."""
 
@@ -177,6 +181,7 @@ def _service(resource: Resource) -> Service:
         addresses=(cluster_ip,) if cluster_ip not in ("", "None") else (),
         headless=cluster_ip == "None",
         export_to=tuple(part.strip() for part in export_to.split(",") if part.strip()),
+        alias_of=spec.get("externalName", "") if spec.get("type") == "ExternalName" else "",
         subject=resource.place.subject,
     )
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from localmesh.cli import client
-from localmesh.cli.options import NO_ARGUMENTS, required, source_options, state_option, strict_option
+from localmesh.cli.options import (
+    NO_ARGUMENTS,
+    own_namespace_option,
+    required,
+    source_options,
+    state_option,
+    strict_option,
+)
 from localmesh.cli.output import changes_text
 from localmesh.cli.sources import Sources
 from localmesh.errors import InvalidInputError
@@ -17,17 +24,23 @@ NOTHING_CHANGED = "Nothing was changed: the previous configuration still applies
 
 @click.command(context_settings=NO_ARGUMENTS)
 @source_options
+@own_namespace_option
 @strict_option
 @state_option
 def apply(
-    kustomizations: tuple[Path, ...], files: tuple[Path, ...], strict: bool, state_folder: Path | None
+    *,
+    kustomizations: tuple[Path, ...],
+    files: tuple[Path, ...],
+    namespace: str,
+    strict: bool,
+    state_folder: Path | None,
 ) -> None:
     """Change the running mesh; return when every proxy has acknowledged the change.
 
     With -k, the mesh gets exactly the objects of the kustomizations: all others are removed.
     With -f alone the objects are added, or replace those of the same kind and name.
     """
-    sources = required(Sources(kustomizations, files))
+    sources = required(Sources(kustomizations, files, namespace))
     mesh = client.connect(state_folder)
     try:
         request, warnings_printed = sources.request(strict=strict, by_url=client.is_given_by_url())

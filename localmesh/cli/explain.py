@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from localmesh.cli.options import source_options, state_option
+from localmesh.cli.options import own_namespace_option, source_options, state_option
 from localmesh.cli.sources import Sources
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _FORMATS = ("text", "json")
 @click.command()
 @click.argument("words", nargs=-1, metavar="[METHOD] URL")
 @source_options
+@own_namespace_option
 @click.option(
     "--from",
     "source",
@@ -51,6 +52,7 @@ def explain(
     words: tuple[str, ...],
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
+    namespace: str,
     follow: bool,
     form: str,
     state_folder: Path | None,
@@ -62,7 +64,7 @@ def explain(
     mesh where neither -k nor -f is given. METHOD is GET by default.
     """
     request = _request(words, **options)
-    sources = Sources(kustomizations, files)
+    sources = Sources(kustomizations, files, namespace)
     if follow and sources:
         raise click.UsageError("--follow sends the request through the running mesh: give neither -k nor -f")
     mesh = None if sources else _connected(state_folder)
@@ -153,7 +155,7 @@ def _of_manifests(sources: Sources) -> tuple[Explainer, Locate]:
     from localmesh.explain import Explainer
     from localmesh.manifests import Locator, load
 
-    loaded = load(kustomizations=sources.kustomizations, files=sources.files)
+    loaded = load(kustomizations=sources.kustomizations, files=sources.files, namespace=sources.namespace)
     return Explainer.of(loaded.resources), Locator(loaded).place
 
 

@@ -39,6 +39,16 @@ namespace_option: Decorator = click.option(
 )
 """Adds `-n`."""
 
+own_namespace_option: Decorator = click.option(
+    "-n",
+    "--namespace",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Namespace of objects that name none.",
+)
+"""Adds `-n` for manifests; the command gets it as `namespace`."""
+
 kustomize_option: Decorator = click.option(
     "-k",
     "--kustomize",

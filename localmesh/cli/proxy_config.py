@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from localmesh.cli import client
-from localmesh.cli.options import source_options, state_option, strict_option
+from localmesh.cli.options import own_namespace_option, source_options, state_option, strict_option
 from localmesh.cli.sources import Sources
 
 _PARTS = ("listeners", "routes", "clusters", "endpoints")
@@ -18,6 +18,7 @@ _PARTS = ("listeners", "routes", "clusters", "endpoints")
 @click.argument("part", type=click.Choice([*_PARTS, "policies", "all"]))
 @click.argument("workload")
 @source_options
+@own_namespace_option
 @strict_option
 @state_option
 def proxy_config(
@@ -26,6 +27,7 @@ def proxy_config(
     workload: str,
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
+    namespace: str,
     strict: bool,
     state_folder: Path | None,
 ) -> None:
@@ -35,7 +37,7 @@ def proxy_config(
     NAME.NAMESPACE if the name alone is not unique. With -k or -f the manifests are translated and nothing is
     started.
     """
-    sources = Sources(kustomizations, files)
+    sources = Sources(kustomizations, files, namespace)
     if sources:
         from localmesh.explain.from_manifests import UnknownWorkloadError
         from localmesh.explain.from_manifests import proxy_config as offline

@@ -24,6 +24,7 @@ from localmesh.cli.foreground import (
 )
 from localmesh.cli.options import (
     NO_ARGUMENTS,
+    own_namespace_option,
     port_option,
     required,
     source_options,
@@ -54,6 +55,7 @@ class ServeOptions:
 
 @click.command(context_settings=NO_ARGUMENTS)
 @source_options
+@own_namespace_option
 @strict_option
 @state_option
 @click.option(
@@ -96,6 +98,7 @@ def serve(
     *,
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
+    namespace: str,
     strict: bool,
     inventory: Path,
     state_folder: Path | None,
@@ -106,7 +109,7 @@ def serve(
     It reads the same manifests as `up` and starts nothing: each pod is an application and a `localmesh
     sidecar` at the address that the file of --pods gives. Ctrl-C stops it.
     """
-    sources = required(Sources(kustomizations, files))
+    sources = required(Sources(kustomizations, files, namespace))
     pods = read_inventory(inventory)
     loaded = sources.load(strict=strict)
     folder = state_folder or default_state_folder()

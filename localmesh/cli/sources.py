@@ -24,6 +24,8 @@ class Sources:
 
     kustomizations: tuple[Path, ...]
     files: tuple[Path, ...]
+    namespace: str = "default"
+    """The namespace of objects that name none."""
 
     def __bool__(self) -> bool:
         return bool(self.kustomizations or self.files)
@@ -44,7 +46,7 @@ class Sources:
         from localmesh.analysis import analyze_manifests, refuse
         from localmesh.manifests import load
 
-        loaded = load(kustomizations=builds, files=self.files)
+        loaded = load(kustomizations=builds, files=self.files, namespace=self.namespace)
         warnings = analyze_manifests(loaded)
         if strict:
             refuse(warnings)
@@ -58,7 +60,11 @@ class Sources:
         With kustomizations, the mesh gets exactly the objects of the sources, else they are added.
         A mesh that is known `by_url` may be on another machine, where these files do not exist.
         """
-        request: dict[str, Any] = {"merge": not self.kustomizations, "strict": strict}
+        request: dict[str, Any] = {
+            "merge": not self.kustomizations,
+            "strict": strict,
+            "namespace": self.namespace,
+        }
         if not self.kustomizations:
             from localmesh.manifests import texts
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localmesh.cli.options import PATH, kustomize_option, strict_option
+from localmesh.cli.options import PATH, kustomize_option, own_namespace_option, strict_option
 from localmesh.kustomize_build import KustomizeBuild
 
 if TYPE_CHECKING:
@@ -20,13 +20,20 @@ _FORMATS = ("text", "json", "junit", "sarif")
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[FILE|DIR]...", type=PATH)
 @kustomize_option
+@own_namespace_option
 @click.option("--each", is_flag=True, help="Validate every file alone; search folders with their subfolders.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the report."
 )
 @strict_option
 def validate(
-    *, paths: tuple[Path, ...], kustomizations: tuple[Path, ...], each: bool, form: str, strict: bool
+    *,
+    paths: tuple[Path, ...],
+    kustomizations: tuple[Path, ...],
+    namespace: str,
+    each: bool,
+    form: str,
+    strict: bool,
 ) -> int:
     """Validate manifests without starting anything.
 
@@ -38,11 +45,11 @@ def validate(
     from localmesh.analysis.validation import validate_each, validate_together
 
     if each:
-        reports = list(validate_each(paths, strict=strict))
+        reports = list(validate_each(paths, namespace=namespace, strict=strict))
         if not reports:
             raise click.UsageError(f"no .yaml, .yml or .json files in {', '.join(map(str, paths))}")
     else:
-        reports = validate_together(builds, paths, strict=strict)
+        reports = validate_together(builds, paths, namespace=namespace, strict=strict)
     click.echo(_formatter(form)(reports))
     return 1 if any(report.errors for report in reports) else 0
 

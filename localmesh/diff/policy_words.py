@@ -18,6 +18,10 @@ _TYPED = "typedConfig"
 _RULE = re.compile(r"ns\[(.*)\]-policy\[(.*)\]-rule\[(\d+)\]")
 _SIDES = {"rules": "", "shadowRules": ", dry run"}
 _JOINED = {"andRules": " and ", "orRules": " or ", "andIds": " and ", "orIds": " or "}
+_IDENTITIES = {
+    re.compile(r"\.\*/ns/([a-z0-9-]+)/\.\*"): "in namespace",
+    re.compile(r"spiffe://\.\+/ns/([a-z0-9-]+)/\(\.\+/\|\)sa/([a-z0-9-]+)\(/\.\+\)\?"): "with ServiceAccount",
+}
 _TRUSTED = f"{SPIFFE}{TRUST_DOMAIN}/"
 _WORDLESS = Words({}, {})
 _NONE: tuple[str, Any] = ("", ABSENT)
@@ -52,6 +56,15 @@ def _single(kind: str, value: Any) -> str:
         return compact({kind: value})
 
 
+def _caller(value: Json) -> str:
+    """The identity of the caller; namespaces and ServiceAccounts are written as patterns of it."""
+    name = value["principalName"]
+    for pattern, words in _IDENTITIES.items():
+        if match := pattern.fullmatch(name.get("safeRegex", {}).get("regex", "")):
+            return f"caller {words} {'/'.join(match.groups())}"
+    return f"caller {string_match(name)}".replace(_TRUSTED, "")
+
+
 def _header(header: Json) -> str:
     name = header["name"].removeprefix(":")
     if "stringMatch" in header:
@@ -82,7 +95,7 @@ _CONDITIONS: Mapping[str, Callable[[Any], str]] = {
     "any": lambda _value: "any",
     "header": _header,
     "urlPath": lambda value: f"path {string_match(value['path'])}",
-    "authenticated": lambda value: f"caller {string_match(value['principalName'])}".replace(_TRUSTED, ""),
+    "authenticated": _caller,
     "directRemoteIp": _address("caller's address"),
     "remoteIp": _address("client's address"),
     "destinationIp": _address("own address"),

@@ -119,7 +119,12 @@ def connection_to(
     if expected and server not in expected:
         reason = f"the caller expects the identity {' or '.join(expected)}, and the pod has {server}"
         return replace(connection, accepted=False, reason=reason, flag="URX,UF")
-    return replace(connection, is_tcp="httpFilters" not in chain["filters"][-1]["typedConfig"])
+    return replace(connection, is_tcp=passes_connections(chain))
+
+
+def passes_connections(chain: Json) -> bool:
+    """Whether a filter chain passes connections on without looking at requests, as the port is not HTTP."""
+    return "httpFilters" not in chain["filters"][-1]["typedConfig"]
 
 
 def chain_for(listener: Json, socket: Json | None) -> Json | None:

@@ -15,6 +15,7 @@ from localmesh.explain.connections import (
     is_of_mesh,
     route_name_of,
     server_name_of,
+    tls_of,
 )
 from localmesh.explain.explanation import (
     Answer,
@@ -220,8 +221,8 @@ class Walk:
         """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
         called = call.called
         proxy = self._explainer.proxy_of(called.first)
-        if proxy is None and call.caller and is_of_mesh(called.socket):
-            reason = f"the caller sends mTLS, and {called.first.name} has no sidecar that accepts it"
+        if proxy is None and call.caller and called.socket is not None:
+            reason = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
             self._end(call.percent, _refusal(call, reason, "URX,UF"), call.leg, called)
         elif proxy is None or (call.as_bytes and proxy.kind is ProxyKind.GATEWAY):
             self._end(call.percent, None, call.leg, called, message)

@@ -105,7 +105,6 @@ SERVICE = Kind(
         "spec.externalIPs": "remove them: this machine does not have these addresses",
         "spec.publishNotReadyAddresses": "remove it: only ready pods are endpoints here",
     },
-    supported_values={"spec.type": ("ClusterIP", "NodePort", "LoadBalancer")},
     ineffective_fields={
         "spec.allocateLoadBalancerNodePorts": "ports are open on 127.0.0.1 only",
         "spec.clusterIPs": "clusterIP is used",

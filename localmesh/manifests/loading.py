@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,25 +18,34 @@ from localmesh.manifests.files import (
     without_objects,
 )
 from localmesh.manifests.kustomize import read_kustomizations
-from localmesh.manifests.objects import object_problems, objects, resource
+from localmesh.manifests.objects import DEFAULT_NAMESPACE, object_problems, objects, resource
 from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Positions, Source
 from localmesh.manifests.resources import LoadResult, Resource, without_nulls
 from localmesh.manifests.validate import problems_of
 from localmesh.problems import FieldPath
-from localmesh.problems.codes import syntax
-from localmesh.problems.problem import ManifestError, Place, Problem, by_place
+from localmesh.problems.codes import syntax, warnings
+from localmesh.problems.problem import ManifestError, Place, Problem, Severity, by_place
 
 
-def load(*, kustomizations: Sequence[Path | KustomizeBuild] = (), files: Sequence[Path] = ()) -> LoadResult:
-    """The objects of kustomizations and files. Raises ManifestError with every problem."""
+def load(
+    *,
+    kustomizations: Sequence[Path | KustomizeBuild] = (),
+    files: Sequence[Path] = (),
+    namespace: str = DEFAULT_NAMESPACE,
+) -> LoadResult:
+    """The objects of kustomizations and files; `namespace` is that of objects that name none.
+
+    Of objects with one name in several files the last one is taken, with a warning. Raises ManifestError with
+    every problem.
+    """
     with uncollected():
         read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
-        return _with_objects(_loaded(read), [str(path) for path in (*kustomizations, *files)])
+        return _with_objects(_loaded(read, namespace), [str(path) for path in (*kustomizations, *files)])
 
 
 def identities(
-    *, kustomizations: Sequence[Path] = (), files: Sequence[Path] = (), namespace: str = "default"
+    *, kustomizations: Sequence[Path] = (), files: Sequence[Path] = (), namespace: str = DEFAULT_NAMESPACE
 ) -> list[Resource]:
     """The objects without their content being checked; `namespace` is that of objects that name none.
 
@@ -56,17 +65,17 @@ def identities(
     return resources
 
 
-def load_texts(files: Sequence[Text]) -> LoadResult:
+def load_texts(files: Sequence[Text], namespace: str = DEFAULT_NAMESPACE) -> LoadResult:
     """The objects of files that were read elsewhere. Raises ManifestError with every problem."""
     with uncollected():
         read = Reading.of_all(read_text(file.text, file.file) for file in files)
-        return _with_objects(_loaded(read), [file.file for file in files])
+        return _with_objects(_loaded(read, namespace), [file.file for file in files])
 
 
-def load_text(text: str, file: str = "<stdin>") -> LoadResult:
+def load_text(text: str, file: str = "<stdin>", namespace: str = DEFAULT_NAMESPACE) -> LoadResult:
     """The objects of one YAML text, which may have none. Raises ManifestError with every problem."""
     with uncollected():
-        return _loaded(read_text(text, file))
+        return _loaded(read_text(text, file), namespace)
 
 
 def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, ...]:
@@ -110,7 +119,7 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _loaded(read: Reading) -> LoadResult:
+def _loaded(read: Reading, namespace: str) -> LoadResult:
     problems = list(read.problems)
     patches, positions = Patches(), Positions()
     sources: dict[Place, Source] = {}
@@ -120,20 +129,24 @@ def _loaded(read: Reading) -> LoadResult:
             if faults := list(object_problems(candidate)):
                 problems.extend(positions.located(problem, candidate.source) for problem in faults)
                 continue
-            item = resource(candidate, len(resources), patches)
+            item = resource(candidate, len(resources), patches, namespace)
             if candidate.source.document.has_null and _is_custom(item):
                 item = without_nulls(item)  # as the API server does before it validates custom resources
             sources[item.place] = candidate.source
             resources.append(item)
             problems.extend(positions.located(problem, candidate.source) for problem in problems_of(item))
-    problems.extend(_duplicates(resources))
+    replaced = list(_replaced(resources, sources))
+    problems.extend(problem for _, problem in replaced if problem.severity is Severity.ERROR)
     if problems:
         raise ManifestError(problems)
+    obsolete = {id(item) for item, _ in replaced}
+    resources = [item for item in resources if id(item) not in obsolete]
     resources = [without_nulls(item) if sources[item.place].document.has_null else item for item in resources]
     return LoadResult(
         resources=tuple(item for item in resources if not _is_ignored(item)),
         ignored=tuple(item for item in resources if _is_ignored(item)),
         sources=sources,
+        warnings=by_place(problem for _, problem in replaced),
     )
 
 
@@ -146,9 +159,17 @@ def _is_ignored(item: Resource) -> bool:
     return kind is not None and kind.status is Status.IGNORED
 
 
-def _duplicates(resources: Sequence[Resource]) -> Iterator[Problem]:
-    first: dict[tuple[str, str, str, str], Resource] = {}
+def _replaced(
+    resources: Sequence[Resource], sources: Mapping[Place, Source]
+) -> Iterator[tuple[Resource, Problem]]:
+    """The objects that a later one of the same name replaces, as in kubectl; an error in a single file."""
+    latest: dict[tuple[str, str, str, str], Resource] = {}
     for item in resources:
-        earlier = first.setdefault((item.group, item.kind, item.namespace, item.name), item)
-        if earlier is not item and item.name:
-            yield syntax.DUPLICATE_OBJECT.at(item.place, first=earlier.place.position)
+        key = (item.group, item.kind, item.namespace, item.name)
+        earlier = latest.get(key)
+        latest[key] = item
+        if earlier is None or not item.name:
+            continue
+        is_same_file = sources[item.place].document.file == sources[earlier.place].document.file
+        code = syntax.DUPLICATE_OBJECT if is_same_file else warnings.REPLACED_OBJECT
+        yield earlier, code.at(item.place, first=earlier.place.position)

@@ -17,6 +17,9 @@ from localmesh.problems import FieldPath, Place, Problem
 from localmesh.problems.codes import syntax
 from localmesh.problems.fields import listed, quoted
 
+DEFAULT_NAMESPACE = "default"
+"""The namespace of objects that name none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Object:
@@ -64,7 +67,9 @@ def _remedy(candidate: Object, wrong: list[str]) -> str:
     return f"add {listed(wrong)}, or remove the file if it is not a manifest"
 
 
-def resource(candidate: Object, order: int, patches: Patches, default_namespace: str = "default") -> Resource:
+def resource(
+    candidate: Object, order: int, patches: Patches, default_namespace: str = DEFAULT_NAMESPACE
+) -> Resource:
     """The object as a resource; values that should be strings and are not count as absent."""
     body, document = candidate.body, candidate.source.document
     came_from = origin(body, document.folder, patches) if document.folder else None

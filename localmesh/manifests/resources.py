@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from localmesh.kinds import Kind
-from localmesh.problems import Place
+from localmesh.problems import Place, Problem
 from localmesh.problems.fields import Field
 
 if TYPE_CHECKING:
@@ -89,9 +89,10 @@ def _without_nulls(value: Any) -> Any:
 class LoadResult:
     """The objects that were read, and those of kinds that localmesh ignores.
 
-    `sources` tells for each object where it was read.
+    `sources` tells for each object where it was read; `warnings` are about objects that others replace.
     """
 
     resources: tuple[Resource, ...]
     ignored: tuple[Resource, ...] = ()
     sources: Mapping[Place, Source] = field(default_factory=dict, repr=False, compare=False)
+    warnings: tuple[Problem, ...] = ()

@@ -39,16 +39,21 @@ def localmesh(
     localmesh_manifests: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalMesh]:
     """A running mesh of the configured manifests, with real Envoys; it ends with the session."""
+    yield from running_mesh(localmesh_manifests, tmp_path_factory.mktemp("localmesh"))
+
+
+def running_mesh(manifests: list[Path], folder: Path) -> Iterator[LocalMesh]:
+    """Yields a running mesh once; a mesh that cannot start is a failure without a traceback."""
     from localmesh.pytest_plugin.local_mesh import NotStartedError, running
 
-    if not localmesh_manifests:
+    if not manifests:
         pytest.fail(
             f"the fixture localmesh needs manifests: set `{_SETTING}` in the pytest configuration, "
             f"give {_OPTION} PATH, or return paths from a fixture localmesh_manifests",
             pytrace=False,
         )
     try:
-        with running(localmesh_manifests, tmp_path_factory.mktemp("localmesh")) as mesh:
+        with running(manifests, folder) as mesh:
             yield mesh
     except NotStartedError as error:
         pytest.fail(f"the mesh of the fixture localmesh did not start:\n{error}", pytrace=False)

@@ -47,6 +47,7 @@ _REQUEST = {
         "merge": _FLAG,
         "delete": {"type": "array", "items": _REFERENCE},
         "strict": _FLAG,
+        "namespace": _STRING,
     },
     "additionalProperties": False,
 }
@@ -61,7 +62,7 @@ class ApplyRequest:
 
     By default the manifests replace all current objects, with `merge` they are added to them. `delete`
     removes objects, which needs no manifests. `strict` turns warnings into errors. `file` is the name of
-    `text` in problems.
+    `text` in problems, `namespace` that of objects that name none.
     """
 
     kustomizations: tuple[Path, ...] = ()
@@ -72,6 +73,7 @@ class ApplyRequest:
     merge: bool = False
     delete: frozenset[ObjectKey] = frozenset()
     strict: bool = False
+    namespace: str = "default"
 
     @classmethod
     def parse(cls, body: Any) -> ApplyRequest:
@@ -95,12 +97,12 @@ class ApplyRequest:
     def load(self) -> LoadResult:
         """The objects of the manifests. Raises ManifestError."""
         if self.texts:
-            return load_texts(self.texts)
+            return load_texts(self.texts, self.namespace)
         if self.text:
-            return load_text(self.text, self.file)
+            return load_text(self.text, self.file, self.namespace)
         if self.delete:
             return LoadResult(())
-        return load(kustomizations=self.kustomizations, files=self.files)
+        return load(kustomizations=self.kustomizations, files=self.files, namespace=self.namespace)
 
     def combined(self, current: DesiredState, given: LoadResult) -> LoadResult:
         """All objects that the mesh is to have after the request."""
@@ -119,9 +121,10 @@ class ApplyRequest:
             warnings = tuple(
                 warning for warning in warnings if warning.place in given.sources or warning not in before
             )
+        warnings = located((*given.warnings, *warnings), given)
         if self.strict:
-            refuse(located(warnings, given))
-        return located(warnings, given)
+            refuse(warnings)
+        return warnings
 
 
 def _key(reference: Mapping[str, str]) -> ObjectKey:

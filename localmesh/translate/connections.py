@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from localmesh.catalog import Destinations, Server, Service, VirtualService
 from localmesh.catalog.connection_routes import ConnectionRoute, Target
-from localmesh.catalog.hosts import overlap
+from localmesh.catalog.server_routes import connection_routes_of
 from localmesh.translate.auto_passthrough import auto_passthrough_chains
 from localmesh.translate.formats import outbound_cluster
 from localmesh.translate.server_tls import server_socket
@@ -43,46 +44,19 @@ class Connections:
         if server.has_tls and not server.terminates_tls:
             yield from self._passing(server, names)
             return
-        route = self._first(server)
-        if route is not None:
+        # there can be only one: the first that applies
+        for route, _ in islice(connection_routes_of(server, self.virtual_services), 1):
             match = sni_match(host.name for host in server.hosts) if server.has_tls else {}
             socket = {"transportSocket": server_socket(server)} if server.has_tls else {}
             yield {**match, "filters": [*self.policies, self._proxy(route, server)], **socket}
 
     def _passing(self, server: Server, names: set[str]) -> Iterator[Json]:
         """A chain for each match of each route by name."""
-        for virtual_service in self._bound(server):
-            for route in virtual_service.connection_routes:
-                if route.kind == "tls" and route.targets:
-                    for match in route.matching(server.number, server.gateway):
-                        wanted = match["sniHosts"]
-                        if names.isdisjoint(wanted):
-                            names.update(wanted)
-                            yield {
-                                **sni_match(wanted),
-                                "filters": [*self.policies, self._proxy(route, server)],
-                            }
-
-    def _first(self, server: Server) -> ConnectionRoute | None:
-        """The first TCP route that applies: there can be only one."""
-        for virtual_service in self._bound(server):
-            for route in virtual_service.connection_routes:
-                if (
-                    route.kind == "tcp"
-                    and route.targets
-                    and any(True for _ in route.matching(server.number, server.gateway))
-                ):
-                    return route
-        return None
-
-    def _bound(self, server: Server) -> Iterator[VirtualService]:
-        """The VirtualServices of the server's Gateway that have a host in common with the server."""
-        for virtual_service in self.virtual_services:
-            hosts = server.hosts_for(virtual_service.namespace)
-            if server.gateway in virtual_service.gateways and any(
-                overlap(own, host) for own in hosts for host in virtual_service.hosts
-            ):
-                yield virtual_service
+        for route, match in connection_routes_of(server, self.virtual_services):
+            wanted = match["sniHosts"]
+            if names.isdisjoint(wanted):
+                names.update(wanted)
+                yield {**sni_match(wanted), "filters": [*self.policies, self._proxy(route, server)]}
 
     def _proxy(self, route: ConnectionRoute, server: Server) -> Json:
         """The network filter that forwards the connections of a route."""
@@ -104,7 +78,7 @@ class Connections:
         port = self.destinations.port_of(
             target.host, target.port, listener_port=server.number, gateway=server.gateway
         )
-        return outbound_cluster(target.host, port, target.subset)
+        return outbound_cluster(self.destinations.resolved(target.host), port, target.subset)
 
 
 def sni_match(names: Iterable[str]) -> Json:

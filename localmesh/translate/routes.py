@@ -57,14 +57,15 @@ class Routes:
 class VirtualServiceRoutes(NamedTuple):
     """The routes of one VirtualService.
 
-    `rules` and `services` belong to the hosts that it leads to, in the order of these. Of the services only
-    gateways need to know.
+    `rules`, `services` and `resolved` (what aliases stand for) belong to the hosts that it leads to, in the
+    order of these. Of the services only gateways need to know.
     """
 
     virtual_service: VirtualService
     context: RouteContext
     rules: tuple[DestinationRule | None, ...]
     services: tuple[Service | None, ...]
+    resolved: tuple[str, ...]
 
     @classmethod
     def of(
@@ -74,7 +75,7 @@ class VirtualServiceRoutes(NamedTuple):
         hosts, namespace = virtual_service.destination_hosts, context.source.namespace
         rules = tuple(destinations.rule_for(host, namespace) for host in hosts)
         services = () if context.gateway == MESH else tuple(map(destinations.service, hosts))
-        return cls(virtual_service, context, rules, services)
+        return cls(virtual_service, context, rules, services, tuple(map(destinations.resolved, hosts)))
 
     def build(self) -> Routes:
         """The routes."""
@@ -83,6 +84,7 @@ class VirtualServiceRoutes(NamedTuple):
             self.context,
             rules=dict(zip(hosts, self.rules, strict=True)),
             services=dict(zip(hosts, self.services, strict=False)),
+            resolved=dict(zip(hosts, self.resolved, strict=True)),
         )
         virtual_service = self.virtual_service
         return Routes(
@@ -125,6 +127,7 @@ class _Targets:
     context: RouteContext
     rules: Mapping[str, DestinationRule | None]
     services: Mapping[str, Service | None]
+    resolved: Mapping[str, str]
 
     def cluster(self, destination: Destination) -> str:
         """The cluster of a destination."""
@@ -134,7 +137,7 @@ class _Targets:
             listener_port=self.context.port,
             gateway=self.context.gateway,
         )
-        return outbound_cluster(destination.host, port, destination.subset)
+        return outbound_cluster(self.resolved[destination.host], port, destination.subset)
 
     def consistent_hash(self, destination: Destination) -> Mapping[str, Any] | None:
         """What requests to a destination are hashed by."""

@@ -89,7 +89,7 @@ class OutboundRoutes(NamedTuple):
             VirtualServiceRoutes.of(virtual_service, context, self.destinations)
             for virtual_service in virtual_services
         )
-        hosts = _HostNames(port, self.source.namespace, self.scope)
+        hosts = _HostNames(port, self.source.namespace, self.scope, self.destinations.aliases)
         virtual_hosts = [
             host
             for virtual_service, its_routes in zip(virtual_services, routes, strict=True)
@@ -169,8 +169,8 @@ class _HostNames:
     Envoy accepts a name or domain only once.
     """
 
-    def __init__(self, port: int, namespace: str, scope: SidecarScope) -> None:
-        self._port, self._namespace, self._scope = port, namespace, scope
+    def __init__(self, port: int, namespace: str, scope: SidecarScope, aliases: Mapping[str, str]) -> None:
+        self._port, self._namespace, self._scope, self._aliases = port, namespace, scope, aliases
         self._names: set[str] = set()
         self._domains: set[str] = set()
         self._routed: set[str] = set()
@@ -207,7 +207,8 @@ class _HostNames:
             return
         self._routed.update(service.host for service in chosen)
         for host in others:
-            yield from self._virtual_host(host, [host], routes)
+            domains = _names(host, self._namespace) if host in self._aliases else [host]
+            yield from self._virtual_host(host, domains, routes)
         for service in chosen:
             yield from self.of_service(service, routes)
 
@@ -242,17 +243,21 @@ def _domains(service: Service, namespace: str) -> list[str]:
 
     istiod: httproute.go, `generateVirtualHostDomains`.
     """
-    names = [service.host, f"{service.host}."]
-    short = service.host.removesuffix(f".{SERVICE_DOMAIN}")
-    name, dot, owner = short.partition(".")
-    has_short_names = bool(dot) and short != service.host  # not so for most hosts of ServiceEntries
-    if has_short_names and owner == namespace:
-        names += [name, f"{short}.svc", short]
-    elif has_short_names:
-        names += [short, f"{short}.svc"]
+    names = _names(service.host, namespace)
     if service.headless:  # the pods of a headless Service have their own names below it
         names += [f"*.{name}" for name in names]
+    names += [name for alias in service.aliases for name in _names(alias, namespace)]
     return names + [f"[{address}]" if ":" in address else address for address in service.addresses]
+
+
+def _names(host: str, namespace: str) -> list[str]:
+    """A host, and its short forms for pods of a namespace if it has the form of a Service's name."""
+    names = [host, f"{host}."]
+    short = host.removesuffix(f".{SERVICE_DOMAIN}")
+    name, dot, owner = short.partition(".")
+    if not dot or short == host:
+        return names
+    return names + ([name, f"{short}.svc", short] if owner == namespace else [short, f"{short}.svc"])
 
 
 _ALLOW_ANY_HOST: Json = {

@@ -172,3 +172,22 @@ MISSING_CREDENTIAL = Code(
     "{found} is not a credential of {proxy}: {reason}; {effect}",
     "{remedy}",
 )
+REPLACED_OBJECT = Code(
+    "SM229",
+    "An object replaces one of another file",
+    "replaces the one in {first}; the last one applies, as with kubectl apply",
+    "remove one of them, or name the file first whose object is to be replaced",
+)
+SERVER_WITHOUT_ROUTES = Code(
+    "SM230",
+    "A server of a Gateway has no routes",
+    "{found} needs {kind} routes, and no VirtualService of the Gateway has any for {hosts}{hint}; nothing"
+    " listens for it",
+    "{remedy}",
+)
+PROGRAM_MISSING = Code(
+    "SM231",
+    "A command exists only in the image",
+    "{found} is not a program of this machine; a stub takes the container's place",
+    "install the program, or remove the command",
+)

@@ -31,9 +31,7 @@ destinations = st.fixed_dictionaries(
     {"host": destination_hosts},
     optional={
         "subset": st.sampled_from(["v1", "v1", "v2", "v2", "v3"]),
-        "port": st.sampled_from(
-            [{"number": 80}, {"number": 80}, {"number": 8080}, {"number": 9090}, {"number": 81}]
-        ),
+        "port": st.sampled_from([{"number": 80}, {"number": 80}, {"number": 8080}, {"number": 81}]),
     },
 )
 _names = st.sampled_from(HEADERS)
@@ -317,7 +315,7 @@ def services(draw: st.DrawFn) -> Json:
             [
                 [("http", 80)],
                 [("any", 8080)],
-                [("tcp", 9090), ("http", 80)],
+                *[[("tcp", 9090), ("http", 80)]] * 2,
                 [("http-a", 80), ("http-b", 9090)],
             ]
         )
@@ -327,7 +325,7 @@ def services(draw: st.DrawFn) -> Json:
     annotations = {"networking.istio.io/exportTo": exported} if exported else {}
     spec = {"selector": {"app": draw(st.sampled_from("xy"))}, "ports": entries}
     return manifest(
-        *("v1", "Service", draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(["z", "z", "y"]))),
+        *("v1", "Service", draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(["z", "y", "y"]))),
         metadata={"annotations": annotations},
         spec=spec,
     )

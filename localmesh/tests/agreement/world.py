@@ -15,14 +15,13 @@ from typing import Any
 from localmesh.catalog import Proxy
 from localmesh.cli.host_certificates import HostAuthority
 from localmesh.explain import OUTSIDE, Explainer
+from localmesh.explain.connections import passes_connections
 from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.agreement.routing import CREDENTIAL
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
 
-TCP_PORT = 9090
-"""A port of Services and pods that is TCP."""
 GATEWAY = "istio-ingressgateway"
 SENDERS = ("x-v1.a", "y-v1.a", "x-v1.b", OUTSIDE)
 
@@ -32,9 +31,7 @@ def _workload(namespace: str, app: str, version: str, *, sidecar: bool = True) -
     annotations = {} if sidecar else {"sidecar.istio.io/inject": "false"}
     pod = {
         "serviceAccountName": app,
-        "containers": [
-            {"name": "web", "image": "stub", "ports": [{"containerPort": 8080}, {"containerPort": TCP_PORT}]}
-        ],
+        "containers": [{"name": "web", "image": "stub", "ports": [{"containerPort": 8080}]}],
     }
     template = {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod}
     spec = {"selector": {"matchLabels": labels}, "template": template}
@@ -45,10 +42,7 @@ def _workload(namespace: str, app: str, version: str, *, sidecar: bool = True) -
 
 
 def _service(namespace: str, name: str, ports: Mapping[str, int]) -> Json:
-    entries = [
-        {"name": name, "port": number, "targetPort": TCP_PORT if name == "tcp" else 8080}
-        for name, number in ports.items()
-    ]
+    entries = [{"name": name, "port": number, "targetPort": 8080} for name, number in ports.items()]
     return manifest("v1", "Service", namespace, name, spec={"selector": {"app": name}, "ports": entries})
 
 
@@ -60,9 +54,9 @@ WORKLOADS = [
     *_workload("b", "plain", "v1", sidecar=False),
 ]
 SERVICES = [
-    _service("a", "x", {"http": 80, "http-alt": 8080, "tcp": TCP_PORT}),
+    _service("a", "x", {"http": 80, "http-alt": 8080}),
     _service("a", "y", {"http": 80}),
-    _service("b", "x", {"http": 80, "any": 8080, "tcp": TCP_PORT}),
+    _service("b", "x", {"http": 80, "any": 8080}),
     _service("b", "plain", {"http": 80}),
 ]
 
@@ -108,6 +102,14 @@ class World:
             key[1]: f"{running.planned.workload.name}.{key[0]}" for key, running in self.mesh.pods.items()
         }
         return keys[pod] if pod else ""
+
+    def shows_callers(self, workload: str) -> bool:
+        """Whether the sidecar of a workload tells it who calls: not where it passes connections on."""
+        if not workload or workload.startswith("plain"):
+            return False
+        listeners = self.mesh.config_of(find(self.mesh.desired_state.proxies, workload)).listeners
+        inbound = [each for each in listeners if each["name"] == "inbound_8080"]
+        return not any(passes_connections(each["filterChains"][0]) for each in inbound)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()

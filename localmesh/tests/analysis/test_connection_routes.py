@@ -7,18 +7,22 @@ import pytest
 from localmesh.analysis import analyze_manifests
 from localmesh.manifests import load_text
 
-GATEWAY = """---
+SERVICE = """---
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
 spec: {selector: {app: web}, ports: [{name: tls, port: 443}]}
----
+"""
+GATEWAY = f"""{SERVICE}---
 apiVersion: networking.istio.io/v1
 kind: Gateway
-metadata: {name: edge, namespace: shop}
+metadata: {{name: edge, namespace: shop}}
 spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {number: 443, name: tls, protocol: TLS}, hosts: ["*"], tls: {mode: PASSTHROUGH}}]
+  selector: {{istio: ingressgateway}}
+  servers:
+    - port: {{number: 443, name: tls, protocol: TLS}}
+      hosts: ["*"]
+      tls: {{mode: PASSTHROUGH}}
 """
 
 
@@ -47,8 +51,11 @@ spec:
             ["SM202 spec.tls[0].route[0].destination.port.number"],
         ),
         (routed("host: web, subset: v1", "edge"), ["SM203 spec.tls[0].route[0].destination.subset"]),
-        (routed("host: web, subset: v1", "edge", ", port: 444"), []),
-        (routed("host: web", "mesh"), ["SM220 spec.tls[0]"]),
+        (
+            routed("host: web, subset: v1", "edge", ", port: 444"),
+            ["SM230 spec.servers[0].port.protocol"],
+        ),
+        (routed("host: web", "mesh"), ["SM230 spec.servers[0].port.protocol", "SM220 spec.tls[0]"]),
         (routed("host: web", "edge, mesh"), ["SM220 spec.tls[0]"]),
         (routed("host: web", "edge, mesh", ", gateways: [edge]"), []),
     ],
@@ -59,3 +66,41 @@ def test_a_route_of_connections_leads_from_a_gateway_to_a_cluster(manifests: str
     warnings = analyze_manifests(load_text(manifests))
 
     assert [f"{warning.code} {warning.path}" for warning in warnings] == found
+
+
+@pytest.mark.parametrize(
+    ("server", "route", "routed"),
+    [
+        ("protocol: TCP}", "tcp", True),
+        ("protocol: TCP}", "tls", False),
+        ("protocol: TLS}, tls: {mode: ISTIO_MUTUAL}", "tcp", True),
+        ("protocol: TLS}, tls: {mode: ISTIO_MUTUAL}", "tls", False),
+        ("protocol: TLS}, tls: {mode: AUTO_PASSTHROUGH}", "", True),
+        ("protocol: HTTPS}, tls: {mode: ISTIO_MUTUAL}", "", True),
+    ],
+)
+def test_a_server_that_is_not_http_needs_routes_of_its_kind(server: str, route: str, routed: bool) -> None:
+    """Nothing listens for it otherwise, in Istio, too."""
+    manifests = f"""{SERVICE}---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: edge, namespace: shop}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers: [{{port: {{number: 443, name: any, {server}, hosts: ["*"]}}]
+"""
+    match = "match: [{sniHosts: [web.example.com]}], " if route == "tls" else ""
+    if route:
+        manifests += f"""---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: web, namespace: shop}}
+spec:
+  hosts: [web.example.com]
+  gateways: [edge]
+  {route}: [{{{match}route: [{{destination: {{host: web}}}}]}}]
+"""
+
+    codes = [warning.code for warning in analyze_manifests(load_text(manifests))]
+
+    assert codes == ([] if routed else ["SM230"])

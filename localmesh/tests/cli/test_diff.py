@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,29 +18,42 @@ from localmesh.tests.diff.shop import SHOP, split
 SCHEMA = json.loads((Path(localmesh.diff.__file__).parent / "report.schema.json").read_text())
 
 
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose last commit has moved half of the requests to v2, and which has a subfolder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-    _git("init", "--quiet")
-    (tmp_path / "mesh").mkdir()
-    (tmp_path / "mesh/shop.yaml").write_text(SHOP)
+    folder = tmp_path_factory.mktemp("template")
+    _git(folder, "init", "--quiet")
+    (folder / "mesh").mkdir()
+    (folder / "mesh/shop.yaml").write_text(SHOP)
     for weight in (20, 50):
-        (tmp_path / "mesh/split.yaml").write_text(split(100 - weight, weight))
-        _commit(f"{weight} %")
-    return tmp_path
+        (folder / "mesh/split.yaml").write_text(split(100 - weight, weight))
+        _commit(folder)
+    return folder
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
+@pytest.fixture
+def repository(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the template, and the working folder."""
+    folder = Path(shutil.copytree(template, tmp_path / "repository"))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "100")
+    return folder
+
+
+def _commit(folder: Path) -> None:
+    _git(folder, "add", ".")
+    _git(folder, "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-qm", "change")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_revision_is_compared_with_the_working_folder(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The change in the language of routes; exit status 1, and nothing in the repository has changed."""
-    before = _git("status", "--porcelain"), _git("worktree", "list")
+    before = _git(repository, "status", "--porcelain"), _git(repository, "worktree", "list")
 
     status = run(["diff", "HEAD~1:mesh", "mesh"])
 
@@ -55,7 +69,7 @@ def test_a_revision_is_compared_with_the_working_folder(
         "nothing else changes; as before: istio-ingressgateway\n"
     )
     assert status == 1
-    assert (_git("status", "--porcelain"), _git("worktree", "list")) == before
+    assert (_git(repository, "status", "--porcelain"), _git(repository, "worktree", "list")) == before
 
 
 def test_equal_manifests_have_no_difference(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +102,7 @@ def test_a_kustomization_of_a_revision_has_the_files_that_it_uses(
     )
     (repository / "overlay/words.txt").write_text("old\n")
     (repository / "other.txt").write_text("not needed\n")
-    _commit("overlay")
+    _commit(repository)
     (repository / "overlay/words.txt").write_text("new\n")
 
     with checked_out("HEAD", ["overlay"]) as checkout:
@@ -103,17 +117,12 @@ def test_a_kustomization_of_a_revision_has_the_files_that_it_uses(
     }
 
 
-def _commit(message: str) -> None:
-    _git("add", ".")
-    _git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-qm", message)
-
-
 def test_the_top_of_a_repository_can_be_compared(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its path is a dot; the manifests of subfolders are not part of it."""
     (repository / "top.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: old}}\n")
-    _commit("top")
+    _commit(repository)
     (repository / "top.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: new}}\n")
 
     status = run(["diff", "--since", "HEAD", "."])
@@ -189,7 +198,7 @@ def test_wrong_input_is_one_message(
 ) -> None:
     """It names the side, or the file in the revision; exit status 2."""
     (repository / "bad.yaml").write_text(split(1, 1).replace("hosts", "host"))
-    _commit("bad")
+    _commit(repository)
 
     status = run(["diff", *sides])
 

@@ -167,3 +167,30 @@ def test_text_that_is_not_yaml_is_a_problem_of_its_file(folder: Path) -> None:
 
     assert finished.returncode == 1, finished.stderr
     assert problems(finished)["copied.yaml"][0]["code"] in {"SM002", "SM006"}
+
+
+def test_the_namespace_of_objects_that_name_none(tmp_path: Path) -> None:
+    """With -n, as in kubectl: a route then finds the Service beside it."""
+    (tmp_path / "service.yaml").write_text(GOOD)
+    route = ROUTE.replace(", namespace: shop", "").replace(", subset: v1", "")
+    (tmp_path / "route.yaml").write_text(route)
+
+    elsewhere = validate(tmp_path, "service.yaml", "route.yaml")
+    there = validate(tmp_path, "-n", "shop", "service.yaml", "route.yaml")
+
+    assert "SM201: VirtualService default/logic" in elsewhere.stdout
+    assert there.stdout.endswith("2 files, 0 errors, 0 warnings\n"), there.stdout
+
+
+def test_of_an_object_in_two_files_the_last_applies(folder: Path) -> None:
+    """With a warning, which is an error with --strict."""
+    (folder / "again.yaml").write_text(GOOD)
+
+    finished = validate(folder, "service.yaml", "again.yaml")
+
+    assert finished.returncode == 0
+    assert (
+        "again.yaml:2: warning SM229: Service shop/logic\n  replaces the one in service.yaml:2"
+        in finished.stdout
+    )
+    assert validate(folder, "--strict", "service.yaml", "again.yaml").returncode == 1

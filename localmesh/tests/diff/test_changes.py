@@ -197,8 +197,16 @@ POLICY_CHANGES = {
         "rules: [{from: [{source: {namespaces: [shop]}}], to: [{operation: {methods: [GET]}}]}]",
         [
             "incoming requests | AuthorizationPolicy shop/it, rule 1 added: "
-            "ALLOW caller ~ .*/ns/shop/.* and method = GET",
+            "ALLOW caller in namespace shop and method = GET",
             "incoming requests | requests that no ALLOW rule matches: accepted → 403",
+        ],
+    ),
+    "ServiceAccount": (
+        "AuthorizationPolicy",
+        "action: DENY\nrules: [{from: [{source: {serviceAccounts: [api]}}]}]",
+        [
+            "incoming requests | AuthorizationPolicy shop/it, rule 1 added: "
+            "DENY caller with ServiceAccount shop/api"
         ],
     ),
     "authentication": (

@@ -8,6 +8,7 @@ from localmesh.analysis import analyze_manifests
 from localmesh.manifests import LoadResult, load, load_text
 from localmesh.problems import ManifestError
 
+LAST_APPLIES = "the last one applies, as with kubectl apply"
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: logic}\nspec: {ports: [{port: 80}]}\n"
 
 
@@ -109,17 +110,45 @@ def test_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
     assert codes == ["SM002", "SM101", "SM114", "SM001", "SM004"]
 
 
-def test_an_object_in_two_files_is_reported_with_both(tmp_path: Path) -> None:
-    """The problem of the second names the first."""
+def test_of_an_object_in_several_files_the_last_is_taken_with_a_warning(tmp_path: Path) -> None:
+    """As with `kubectl apply`; each warning names the object that is replaced."""
     (tmp_path / "a.yaml").write_text(SERVICE)
-    (tmp_path / "b.yaml").write_text(f"# again\n{SERVICE}")
+    (tmp_path / "b.yaml").write_text(f"# again\n{SERVICE.replace('80', '81')}")
+    (tmp_path / "c.yaml").write_text(SERVICE.replace("80", "82"))
 
-    with pytest.raises(ManifestError) as caught:
-        load(files=[tmp_path])
+    loaded = load(files=[tmp_path / "a.yaml", tmp_path / "b.yaml", tmp_path / "c.yaml"])
 
-    (problem,) = caught.value.problems
-    assert problem.place.position == f"{tmp_path}/b.yaml:2"
-    assert problem.message == f"already defined in {tmp_path}/a.yaml:1"
+    assert [resource.spec["ports"][0]["port"] for resource in loaded.resources] == [82]
+    messages = {warning.place.position: (warning.code, warning.message) for warning in loaded.warnings}
+    assert messages == {
+        f"{tmp_path}/b.yaml:2": ("SM229", f"replaces the one in {tmp_path}/a.yaml:1; {LAST_APPLIES}"),
+        f"{tmp_path}/c.yaml:1": ("SM229", f"replaces the one in {tmp_path}/b.yaml:2; {LAST_APPLIES}"),
+    }
+    assert [problem.code for problem in analyze_manifests(loaded)] == ["SM229", "SM229"]
+
+
+def test_objects_that_name_no_namespace_get_the_one_that_is_given() -> None:
+    """Others keep theirs, and objects of the cluster have none."""
+    text = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: office}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+"""
+
+    loaded = load_text(text, namespace="shop")
+
+    assert [resource.namespace for resource in loaded.resources] == ["shop", "office", ""]
+    assert loaded.resources[0].place.subject == "Service shop/web"
 
 
 def test_the_order_of_the_input_is_kept() -> None:

@@ -21,6 +21,7 @@ from localmesh.server.apply_request import ApplyRequest
             ApplyRequest(text="a: b", file="x.yaml", merge=True),
         ),
         ({"files": ["a"], "strict": True}, ApplyRequest(files=(Path("a"),), strict=True)),
+        ({"text": "a: b", "namespace": "shop"}, ApplyRequest(text="a: b", namespace="shop")),
         ({"kustomizations": ["k"]}, ApplyRequest(kustomizations=(Path("k"),))),
         ({"texts": [{"file": "a", "text": "b"}]}, ApplyRequest(texts=(Text("a", "b"),))),
         (
@@ -63,3 +64,13 @@ def test_all_wrong_fields_are_reported_at_once() -> None:
         ApplyRequest.parse({"text": 5, "merge": 1})
 
     assert str(error.value).count("SM102") == 2
+
+
+def test_a_request_gives_its_namespace_to_objects_that_name_none() -> None:
+    """Whether the manifests come as one text or as the texts of files."""
+    service = "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}]}}"
+
+    of_text = ApplyRequest(text=service, namespace="shop").load()
+    of_files = ApplyRequest(texts=(Text("a.yaml", service),), namespace="shop").load()
+
+    assert [item.namespace for item in (*of_text.resources, *of_files.resources)] == ["shop", "shop"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.pytest_plugin.local_mesh import NotStartedError, running
+from localmesh.pytest_plugin import running_mesh
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "ci"
@@ -89,25 +89,23 @@ def test_other_manifests_can_be_applied(localmesh, tmp_path):
 
 def test_without_manifests_the_fixture_says_how_to_name_them(tmp_path: Path) -> None:
     """Without a traceback."""
-    (tmp_path / "test_it.py").write_text("def test_it(localmesh):\n    pass\n")
+    with pytest.raises(pytest.fail.Exception, match="needs manifests: set `localmesh_manifests`") as failure:
+        next(running_mesh([], tmp_path))
 
-    finished = run_pytest(tmp_path)
-
-    assert finished.returncode == 1
-    assert "the fixture localmesh needs manifests: set `localmesh_manifests`" in finished.stdout
-    assert "Traceback" not in finished.stdout
+    assert not failure.value.pytrace
 
 
 def test_a_mesh_that_cannot_start_says_what_up_says(tmp_path: Path) -> None:
-    """The fixture fails with this message."""
+    """Without a traceback."""
     bad = tmp_path / "bad.yaml"
     bad.write_text("{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {prots: [{port: 80}]}}\n")
 
-    with (
-        pytest.raises(NotStartedError, match=r"bad\.yaml:1: error SM101: Service default/web"),
-        running([bad], tmp_path),
-    ):
-        pass
+    with pytest.raises(
+        pytest.fail.Exception, match=r"bad\.yaml:1: error SM101: Service default/web"
+    ) as failure:
+        next(running_mesh([bad], tmp_path))
+
+    assert not failure.value.pytrace
 
 
 def test_an_unused_plugin_imports_only_itself() -> None:

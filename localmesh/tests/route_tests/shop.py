@@ -76,8 +76,12 @@ spec:
       route: [{destination: {host: books, subset: v1}}]
     - name: split
       route:
-        - {destination: {host: books, subset: v1}, weight: 3, headers: {response: {set: {x-version: v1}}}}
-        - {destination: {host: books, subset: v2}, weight: 1}
+        - destination: {host: books, subset: v1}
+          weight: 3
+          headers: {response: {set: {x-version: v1, x-both: "yes"}}}
+        - destination: {host: books, subset: v2}
+          weight: 1
+          headers: {response: {set: {x-both: "yes"}}}
       timeout: 1500ms
       retries: {attempts: 4, perTryTimeout: 300ms, retryOn: "5xx,418"}
       mirror: {host: cart}

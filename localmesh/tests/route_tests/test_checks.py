@@ -60,7 +60,7 @@ FIELDS = [
     ),
     (
         BOOKS,
-        {"not": {"headers": {"response": {"x-version": "v1"}}}},
+        {"headers": {"response": {"x-both": "yes"}}},
         {"headers": {"response": {"x-version": "v1"}}},
         "as the application sets it",
     ),

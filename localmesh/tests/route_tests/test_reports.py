@@ -47,9 +47,9 @@ coverage: 3 of 7 rules (42.8 %)
     not reached: VirtualService shop/books, spec.http[1] "split"
                  shop.yaml:86
     not reached: AuthorizationPolicy shop/cart, spec.rules[0]
-                 shop.yaml:109
+                 shop.yaml:113
     not reached: AuthorizationPolicy shop/no-delete, spec.rules[0]
-                 shop.yaml:117
+                 shop.yaml:121
 """
 
 
@@ -94,11 +94,29 @@ cases:
     assert 'not:  spec.http[0].match[0] "test": headers[x-test] is "no", expected exact "yes"' in lines
     because = [index for index, line in enumerate(lines) if line.startswith("because: ")]
     assert lines[because[0]].startswith("because: rule 0 of shop/cart: principals is ")
-    assert lines[because[0] + 1] == "shop.yaml:109"
+    assert lines[because[0] + 1] == "shop.yaml:113"
     assert (
         """why:  localmesh explain POST http://cart/ --from cart-v1 --jwt '{"iss": "me"}' -f shop.yaml"""
         in lines
     )
+
+
+def test_the_causes_of_the_first_failures_are_looked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty of them, as each means an analysis of all manifests."""
+    (tmp_path / "b.test.yaml").write_text(f"""
+manifests: shop.yaml
+cases:
+  - from: cart-v1
+    request: {{method: POST, host: cart, path: {[f"/{number}" for number in range(21)]}}}
+    expect: {{status: 200}}
+""")
+
+    _, out, _ = outcome(capsys, "b.test.yaml")
+
+    assert out.count("why:") == 21
+    assert out.count("because: rule 0 of shop/cart") == 20
 
 
 def test_a_destination_that_does_not_exist_is_no_destination(

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.many_services import edge, pods, services
-from localmesh.analysis import analyze
-from localmesh.explain.from_manifests import proxies
+from localmesh.analysis import analyze, analyze_manifests
 from localmesh.manifests import load_text
 from localmesh.tests.translate.applied import Applied
 from localmesh.tests.work import growth, lines_run
@@ -43,12 +42,11 @@ MESHES = {
 def start(text: str) -> dict[str, int]:
     """The work of each part of a start."""
     loaded = load_text(text)
-    catalog, _ = proxies(loaded.resources)
     applied = Applied()
     analyze.cache_clear()
     return {
         "load": lines_run(lambda: load_text(text)),
-        "analyze": lines_run(lambda: analyze(catalog)),
+        "warn": lines_run(lambda: analyze_manifests(loaded)),
         "apply": lines_run(lambda: applied.apply(loaded.resources)),
         "translate and encode": lines_run(applied.snapshots),
     }
