@@ -69,7 +69,7 @@ def route(
     if table is None or virtual_host is None:
         return Routed(Routing(table_name), answer=_NO_ROUTE)
     if virtual_host.get("requireTls") == "ALL" and message.scheme == "http":
-        return Routed(Routing(table_name, virtual_host["name"], domain), answer=_to_https(message))
+        return Routed(Routing(table_name, virtual_host["name"], domain), answer=_to_https(judged or message))
     choice = choose(virtual_host, message)
     routing = Routing(
         table_name,

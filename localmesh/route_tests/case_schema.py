@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,8 +15,16 @@ from localmesh.errors import InvalidInputError
 from localmesh.formats.durations import is_duration
 from localmesh.manifests import Document
 from localmesh.manifests.lines import YamlLines
-from localmesh.manifests.schema import validation_problems
+from localmesh.manifests.schema import schema_problems, validation_problems
 from localmesh.problems import FieldPath, Place, Problem
+from localmesh.problems.codes import invalid
+
+_POLICY = "trafficPolicy"
+_OF_A_PART = frozenset(
+    code.number
+    for code in (invalid.UNKNOWN_FIELD, invalid.WRONG_TYPE, invalid.BAD_DURATION, invalid.NOT_IN_SET)
+)
+"""What can be wrong with a part of an object: it need not be complete."""
 
 
 class CaseFileError(InvalidInputError):
@@ -54,12 +63,25 @@ class CaseLines:
 def schema_errors(body: object, definition: str, lines: CaseLines, at: FieldPath) -> list[str]:
     """Where a value differs from a definition of the schema; `at` is its path in the document."""
     validator, schema = _validator(definition)
+    return _messages(validation_problems(body, validator, schema, Place("")), lines, at)
+
+
+def traffic_policy_errors(policy: Mapping[str, Any], lines: CaseLines, at: FieldPath) -> list[str]:
+    """What cannot be in a DestinationRule's `trafficPolicy`, of which `policy` is a part."""
+    body = {"spec": {"host": "", _POLICY: policy}, "metadata": {}, "apiVersion": "", "kind": ""}
     problems = [
-        (FieldPath(*at, *problem.path), _text(problem))
-        for problem in validation_problems(body, validator, schema, Place(""))
+        replace(problem, path=FieldPath(*problem.path[2:]))
+        for problem in schema_problems(body, "networking.istio.io/v1/DestinationRule", Place(""))
+        if problem.code in _OF_A_PART and problem.path[:2] == ("spec", _POLICY)
     ]
-    problems.sort(key=lambda problem: lines.line(problem[0]))
-    return [lines.message(path, text) for path, text in problems]
+    return _messages(problems, lines, at)
+
+
+def _messages(problems: Iterable[Problem], lines: CaseLines, at: FieldPath) -> list[str]:
+    """The problems by their lines; `at` is the path of what they are about."""
+    placed = [(FieldPath(*at, *problem.path), _text(problem)) for problem in problems]
+    placed.sort(key=lambda problem: lines.line(problem[0]))
+    return [lines.message(path, text) for path, text in placed]
 
 
 def one_line(problem: Problem) -> str:

@@ -18,6 +18,7 @@ from localmesh.route_tests.case_schema import (
     FaultyFieldError,
     one_line,
     schema_errors,
+    traffic_policy_errors,
 )
 from localmesh.route_tests.cases import Case, CaseFile
 from localmesh.route_tests.destinations import FORM, misnamed
@@ -124,7 +125,7 @@ class _Reader:
             raise FaultyFieldError(
                 at, "the case expects nothing; add `expect` with for example a destination"
             )
-        _require_destinations(expect, FieldPath(*at, "expect"))
+        self._require_sound(expect, FieldPath(*at, "expect"))
         fields = merged(as_fields(self._defaults.get("request")), as_fields(body.get("request")))
         sources = as_list(body.get("from", self._defaults.get("from", OUTSIDE)))
         try:
@@ -136,12 +137,15 @@ class _Reader:
             name = _name(body.get("name", ""), cells, request, alone=len(made) == 1)
             yield Case(name, request, expect, self._file, line)
 
-
-def _require_destinations(expect: Mapping[str, Any], at: FieldPath) -> None:
-    for field, name in misnamed(expect):
-        raise FaultyFieldError(at / field, f"{quoted(name)} is not a destination; write {FORM}")
-    if "not" in expect:
-        _require_destinations(expect["not"], at / "not")
+    def _require_sound(self, expect: Mapping[str, Any], at: FieldPath) -> None:
+        """Raises an error for names and parts of objects that cannot be those of any."""
+        for field, name in misnamed(expect):
+            raise FaultyFieldError(at / field, f"{quoted(name)} is not a destination; write {FORM}")
+        policy = expect.get("trafficPolicy") or {}
+        if problems := traffic_policy_errors(policy, self._lines, at / "trafficPolicy"):
+            raise CaseFileError(problems)
+        if "not" in expect:
+            self._require_sound(expect["not"], at / "not")
 
 
 def _name(name: str, cells: str, request: Request, *, alone: bool) -> str:

@@ -77,8 +77,7 @@ def _secrets(settings: Settings, mode: str) -> Json:
         ]
     }
     if mode not in _VERIFYING:
-        names = _alternative_names(settings) if has_credentials(settings) else {}
-        return {**secrets, **({"validationContext": names} if names else {})}
+        return secrets
     return {
         **secrets,
         "combinedValidationContext": {

@@ -14,7 +14,7 @@ from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field, listed
 
 _OF_CLUSTERS = "outbound_."
-"""How the names begin that proxies ask for by themselves."""
+"""How the names begin that proxies ask for by themselves; only gateways have routes for them."""
 
 
 def connection_routes(root: Field) -> Iterator[Problem]:
@@ -57,10 +57,12 @@ def _names(match: Field, spec: Field) -> Iterator[Problem]:
             invalid.MISSING_FIELD, name="sniHosts", why="", remedy="add the names that clients ask for"
         )
     hosts = [host.text or "" for host in spec.get("hosts").items()]
+    is_for_mesh = any(gateway.text == "mesh" for gateway in spec.get("gateways").items())
     for name in names.items():
         if name.text is None or is_address(name.text):
             continue
-        if not is_wildcard_domain(name.text) and not name.text.startswith(_OF_CLUSTERS):
+        is_of_cluster = name.text.startswith(_OF_CLUSTERS) and not is_for_mesh
+        if not is_wildcard_domain(name.text) and not is_of_cluster:
             yield name.problem(invalid.BAD_HOST, expected="a DNS name or *.example.com", remedy="correct it")
         elif not any(is_subset(name.text, host) for host in hosts):
             yield name.problem(

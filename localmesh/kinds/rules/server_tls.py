@@ -61,6 +61,15 @@ def _options(tls: Field) -> Iterator[Problem]:
         yield tls.problem(invalid.EXCLUSIVE_FIELDS, found=listed(sources), expected=listed(_SOURCES))
     if mode not in _WITHOUT_TERMINATION and not any(tls.get(name).value for name in _CREDENTIALS):
         yield from _certificate_files(tls, mode or "")
+    names = tls.get("subjectAltNames")
+    if mode == "SIMPLE" and len(names) and any(tls.get(name).value for name in _CREDENTIALS):
+        # Istio accepts it, and then Envoy rejects the whole listener
+        yield names.problem(
+            invalid.BAD_SERVER,
+            found="subjectAltNames with the mode SIMPLE, which does not verify clients",
+            expected="the mode MUTUAL or OPTIONAL_MUTUAL",
+            remedy="remove subjectAltNames, or write mode: MUTUAL",
+        )
     yield from _hashes(tls)
 
 

@@ -22,13 +22,16 @@ _URI = re.compile(r"URI=([^;,]*)")
 _STATUS = re.compile(r"/status/([2-5]\d\d)(?=[/?]|$)")
 
 
-def disagreements(explanation: Explanation, asked: Asked, answer: Answer, workload: str) -> list[str]:
+def disagreements(
+    explanation: Explanation, asked: Asked, answer: Answer, workload: str, *, shows_callers: bool = True
+) -> list[str]:
     """How the answer differs from the most similar outcome; empty if one of them is what happened.
 
-    `workload` is that of the pod that answered, with its namespace, "" if no application did.
+    `workload` is that of the pod that answered, with its namespace, "" if no application did; its sidecar
+    tells it who calls if `shows_callers`.
     """
     possible = [outcome for outcome in explanation.outcomes if outcome.percent > 0]
-    found = [list(_differences(outcome, asked, answer, workload)) for outcome in possible]
+    found = [list(_differences(outcome, asked, answer, workload, shows_callers)) for outcome in possible]
     return min(found, key=len, default=["no outcome is predicted"])
 
 
@@ -37,7 +40,9 @@ def is_predicted(explanation: Explanation) -> bool:
     return all(outcome.answer is not None or outcome.workload for outcome in explanation.outcomes)
 
 
-def _differences(outcome: Outcome, asked: Asked, answer: Answer, workload: str) -> Iterator[str]:
+def _differences(
+    outcome: Outcome, asked: Asked, answer: Answer, workload: str, shows_callers: bool
+) -> Iterator[str]:
     if outcome.answer is None and not outcome.workload:
         return  # what an application outside the mesh answers is not predicted
     predicted = f"{outcome.workload}.{outcome.namespace}" if outcome.answer is None else "a proxy"
@@ -46,6 +51,8 @@ def _differences(outcome: Outcome, asked: Asked, answer: Answer, workload: str) 
         yield from _of_a_proxy(outcome.answer, asked, answer)
     elif outcome.message is not None:
         yield from _of_an_application(outcome.message, answer)
+        if answer.saw and shows_callers:
+            yield from _unequal("identity", outcome.message.identity, _caller(answer.saw["headers"]))
         yield from _response_headers(outcome, answer)
 
 
@@ -68,8 +75,12 @@ def _of_an_application(message: Message, answer: Answer) -> Iterator[str]:
     yield from _unequal("path", message.path, answer.saw["path"])
     yield from _unequal("authority", message.authority, seen.get("host"))
     yield from _unequal("headers", _predictable(message.headers), _predictable(seen))
+
+
+def _caller(seen: Mapping[str, str]) -> str:
+    """The identity that the sidecar has verified, "" if there was none."""
     callers = _URI.findall(seen.get("x-forwarded-client-cert", ""))
-    yield from _unequal("identity", message.identity, callers[-1] if callers else "")
+    return callers[-1] if callers else ""
 
 
 def _response_headers(outcome: Outcome, answer: Answer) -> Iterator[str]:

@@ -315,7 +315,7 @@ def services(draw: st.DrawFn) -> Json:
             [
                 [("http", 80)],
                 [("any", 8080)],
-                [("tcp", 9090), ("http", 80)],
+                *[[("tcp", 9090), ("http", 80)]] * 2,
                 [("http-a", 80), ("http-b", 9090)],
             ]
         )
@@ -325,7 +325,7 @@ def services(draw: st.DrawFn) -> Json:
     annotations = {"networking.istio.io/exportTo": exported} if exported else {}
     spec = {"selector": {"app": draw(st.sampled_from("xy"))}, "ports": entries}
     return manifest(
-        *("v1", "Service", draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(["z", "z", "y"]))),
+        *("v1", "Service", draw(st.sampled_from(NAMESPACES)), draw(st.sampled_from(["z", "y", "y"]))),
         metadata={"annotations": annotations},
         spec=spec,
     )

@@ -75,7 +75,8 @@ def _batch(running: World, number: int, *, fuzzing: bool) -> set[tuple[str, Aske
             answer = ask(running.proxy(asked.sender), asked)
             explanation = explainer.explain(imagined(asked))
             workload = running.workload_of(answer.pod)
-            differences = disagreements(explanation, asked, answer, workload)
+            shown = running.shows_callers(workload)
+            differences = disagreements(explanation, asked, answer, workload, shows_callers=shown)
             assert not differences, _report(example, asked, differences)
             if is_predicted(explanation):
                 compared.add((repr(example.objects), asked))

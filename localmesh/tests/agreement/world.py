@@ -15,6 +15,7 @@ from typing import Any
 from localmesh.catalog import Proxy
 from localmesh.cli.host_certificates import HostAuthority
 from localmesh.explain import OUTSIDE, Explainer
+from localmesh.explain.connections import passes_connections
 from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
@@ -101,6 +102,14 @@ class World:
             key[1]: f"{running.planned.workload.name}.{key[0]}" for key, running in self.mesh.pods.items()
         }
         return keys[pod] if pod else ""
+
+    def shows_callers(self, workload: str) -> bool:
+        """Whether the sidecar of a workload tells it who calls: not where it passes connections on."""
+        if not workload or workload.startswith("plain"):
+            return False
+        listeners = self.mesh.config_of(find(self.mesh.desired_state.proxies, workload)).listeners
+        inbound = [each for each in listeners if each["name"] == "inbound_8080"]
+        return not any(passes_connections(each["filterChains"][0]) for each in inbound)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()

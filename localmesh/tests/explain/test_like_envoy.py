@@ -33,6 +33,23 @@ spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}]
 """
+PLAIN_POD = 'metadata: {labels: {app: web}, annotations: {sidecar.istio.io/inject: "false"}}'
+CLIENT = """---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: client, namespace: shop}
+spec:
+  selector: {matchLabels: {app: client}}
+  template:
+    metadata: {labels: {app: client}}
+    spec: {containers: [{name: client, image: stub, ports: [{containerPort: 8080}]}]}
+"""
+MUTUAL = """---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec: {host: web, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+"""
 TO_WEB = "route: [{destination: {host: web}}]"
 
 
@@ -245,10 +262,64 @@ def test_a_token_in_a_parameter_is_taken_off_the_path() -> None:
     assert seen.path == "/a?b=c"
 
 
-def test_all_tokens_of_a_request_must_be_valid() -> None:
+@pytest.mark.parametrize("good", ["x_first", "x_second"])
+def test_all_tokens_of_a_request_must_be_valid(good: str) -> None:
     """A good one beside a bad one is not enough."""
-    rule = "fromHeaders: [{name: x-token}, {name: x-other}]"
+    rule = "fromHeaders: [{name: x-first}, {name: x-second}]"
+    sent = {"x_first": "a.b.c", "x_second": "a.b.c", good: token()}
 
-    answer = _answer(_tokens(rule), x_token=token(), x_other="a.b.c")
+    answer = _answer(_tokens(rule), **sent)
 
     assert answer.status == 401
+
+
+def test_a_redirect_to_https_leads_to_the_path_without_the_token() -> None:
+    """The filter for tokens changes the path before the redirect is made."""
+    mesh = MESH.replace("hosts: [shop.test]}", "hosts: [shop.test], tls: {httpsRedirect: true}}") + _routed()
+    tokens = _tokens("").replace("shop}", "istio-system}").replace("app: web", "istio: ingressgateway")
+
+    explanation = Explainer.of(load_text(mesh + tokens).resources).explain(
+        Request("shop.test", f"/a?b=c&access_token={token()}")
+    )
+
+    assert explanation.answer is not None
+    assert explanation.answer.headers == {"location": "https://shop.test/a?b=c"}
+
+
+def test_mtls_to_a_pod_without_a_sidecar_fails() -> None:
+    """Nothing there takes TLS, whatever the DestinationRule asks for."""
+    mesh = MESH.replace("metadata: {labels: {app: web}}", PLAIN_POD) + CLIENT + MUTUAL
+
+    explanation = Explainer.of(load_text(mesh).resources).explain(Request("web.shop", source="client"))
+
+    assert explanation.answer is not None
+    assert (explanation.answer.status, explanation.answer.flag) == (503, "URX,UF")
+
+
+@pytest.mark.parametrize(
+    ("action", "rule", "allowed"),
+    [
+        ("ALLOW", "{to: [{operation: {paths: [/]}}]}", False),
+        ("ALLOW", "{from: [{source: {namespaces: [shop]}}]}", True),
+        ("DENY", "{to: [{operation: {paths: [/other]}}]}", False),
+        ("DENY", "{from: [{source: {namespaces: [other]}}]}", True),
+    ],
+)
+def test_policies_of_a_port_that_is_not_http_do_not_look_at_requests(
+    action: str, rule: str, allowed: bool
+) -> None:
+    """A rule about requests does not allow there, and denies every connection, which is then closed."""
+    mesh = MESH.replace(
+        "ports: [{name: http,", "ports: [{name: tcp, port: 90, targetPort: 8080}, {name: http,"
+    )
+    policy = f"""---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: one, namespace: shop}}
+spec: {{action: {action}, rules: [{rule}]}}
+"""
+
+    explanation = Explainer.of(load_text(mesh + policy).resources).explain(Request("web", source="web"))
+
+    answer = explanation.answer
+    assert (answer and (answer.status, answer.flag)) == (None if allowed else (503, "UC"))

@@ -244,6 +244,14 @@ LINE = "write METHOD URL, such as GET http://logic/path, or POST /path to enter 
             '2: cases[0].expect.weights: "a/" is not a destination',
         ),
         (
+            "cases:\n- {request: GET /, expect: {trafficPolicy: {conectionPool: {}}}}",
+            '2: cases[0].expect.trafficPolicy.conectionPool: "conectionPool" is not a field here; the fields',
+        ),
+        (
+            "cases:\n- {request: GET /, expect: {not: {trafficPolicy: {outlierDetection: {interval: 1}}}}}",
+            "2: cases[0].expect.not.trafficPolicy.outlierDetection.interval: found 1, expected a duration",
+        ),
+        (
             "cases:\n- {request: GET /, expect: {not: {mirror: a//}}}",
             '2: cases[0].expect.not.mirror: "a//" is not a destination',
         ),
