@@ -118,6 +118,7 @@ def test_a_file_without_manifests_is_about_the_running_mesh(
     monkeypatch.setenv("LOCALMESH_URL", mesh.api)
     mesh.apply(overlay("jwt"))
     cases = (Path("istio/overlays/jwt/routes.test.yaml")).read_text().replace("kustomization: .\n", "")
+    cases += "  - {request: GET /about, expect: {destination: frontend/v1}}\n"
     (tmp_path / "a.test.yaml").write_text(cases)
 
     status = run(["test", "--live", "-q", str(tmp_path)])
@@ -125,6 +126,6 @@ def test_a_file_without_manifests_is_about_the_running_mesh(
     out = capsys.readouterr().out
     assert status == 0, out
     assert out.startswith(
-        "10 cases: 10 passed, 0 failed\nlive: 7 requests for 7 cases, Envoy disagrees with none"
+        "11 cases: 11 passed, 0 failed\nlive: 8 requests for 8 cases, Envoy disagrees with none"
     )
     assert out.count("(the mesh has no key to sign its token)") == 3

@@ -17,7 +17,8 @@ from localmesh.problems.problem import ProblemCollector
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in Kubernetes: without vowels, so that no words appear
 _NAME_LENGTH = 5
-_TEMPLATE = FieldPath("spec", "template", "spec")
+POD_SPEC = FieldPath("spec", "template", "spec")
+"""Where a Deployment describes its pods."""
 _DEFAULT_GRACE_SECONDS = 30
 _DEFAULT_SERVICE_ACCOUNT = "default"
 _ROUTER = ("proxy", "router")
@@ -88,7 +89,7 @@ def workload(deployment: Resource) -> Workload:
     collector = ProblemCollector(deployment.place)
     declared_volumes = tuple(volume["name"] for volume in spec.get("volumes") or ())
     containers = tuple(
-        container(body, _TEMPLATE / "containers" / index, declared_volumes, collector)
+        container(body, POD_SPEC / "containers" / index, declared_volumes, collector)
         for index, body in enumerate(spec.get("containers") or ())
     )
     return Workload(
@@ -101,7 +102,7 @@ def workload(deployment: Resource) -> Workload:
         or spec.get("serviceAccount")
         or _DEFAULT_SERVICE_ACCOUNT,
         containers=containers,
-        volumes=volumes(spec, _TEMPLATE, collector),
+        volumes=volumes(spec, POD_SPEC, collector),
         termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
         one_at_a_time=(deployment.spec.get("strategy") or {}).get("type") == "Recreate",
         restart_key=_restart_key(template),

@@ -90,7 +90,7 @@ def _formatted(report: Report, *, form: str, quiet: bool, coverage: bool) -> str
 def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run, bool]]:
     """The cases of all files by their manifests, and whether these are those of the running mesh."""
     from localmesh.manifests import load, load_text
-    from localmesh.route_tests.run import run_cases
+    from localmesh.route_tests.run import RUNNING_MESH, run_cases
 
     by_sources: dict[Sources, list[CaseFile]] = {}
     for file in read:
@@ -101,7 +101,7 @@ def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run,
         if sources:
             loaded = load(kustomizations=sources.kustomizations, files=sources.files)
         else:
-            loaded = load_text(_applied(mesh, about[0].file), mesh.url)
+            loaded = load_text(_applied(mesh, about[0].file), RUNNING_MESH)
         cases = [case for file in about for case in file.cases]
         runs.append((run_cases(cases, loaded, sources.options), not sources))
     return runs

@@ -36,6 +36,13 @@ _MESH = "localmesh.cli.up_mesh"
     help="Port of the ingress gateway for HTTPS.  [default: 8443; any free port with --gateway-port 0]",
 )
 @port_option("--api-port", DEFAULT_API_PORT, "Port of the API; 0: any free port.")
+@click.option(
+    "--commands/--no-commands",
+    "run_commands",
+    default=True,
+    show_default=True,
+    help="Run the commands of containers; --no-commands starts stubs instead.",
+)
 @click.option("--end-with-parent", is_flag=True, help="Stop when the parent process ends.")
 @click.option("--from-make", is_flag=True, hidden=True, help="Name variables of `make` in messages.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -51,7 +58,8 @@ def up(
     """Start a mesh in the foreground; Ctrl-C stops it.
 
     Each container's command runs as a process in the current folder, or in the container's workingDir.
-    A container without a command becomes a stub that answers with the request that it received.
+    A container without a command, or whose program is not on this machine, becomes a stub that answers with
+    the request that it received.
 
     With `-- COMMAND …`, the command runs once the mesh is ready, with the URL of the API in LOCALMESH_URL.
     The mesh stops when the command ends, with the exit status of the command.

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -29,9 +30,11 @@ from localmesh.cli.foreground import (
 )
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.gateway import GATEWAY
-from localmesh.manifests import LoadResult, of_kind
+from localmesh.manifests import LoadResult, located, of_kind
+from localmesh.runtime.desired_state import DesiredState
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.runtime.processes.envoy import binary
+from localmesh.runtime.workloads.programs import commands_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class UpOptions:
     command: Sequence[str]
     end_with_parent: bool
     from_make: bool
+    run_commands: bool
 
     @property
     def ingress_ports(self) -> Mapping[int, int]:
@@ -66,6 +70,7 @@ def run(loaded: LoadResult, options: UpOptions) -> int:
         state_folder=options.state_folder.resolve(),
         working_directory=Path.cwd(),
         ingress_ports={target: port for target, port in options.ingress_ports.items() if port},
+        run_commands=options.run_commands,
     )
     require_no_mesh(options.state_folder, from_make=options.from_make)
     ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}
@@ -84,14 +89,23 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
     async with Mesh(settings) as mesh, serve_api(mesh, Address(LOOPBACK, options.api_port)) as url:
         deployments = len(of_kind(loaded.resources, DEPLOYMENT))
         click.echo(f"localmesh: starting {deployments} workloads and their Envoys …", err=True)
+        announce_commands = partial(_announce_commands, loaded=loaded)
         async with progress(mesh):
-            await mesh.apply(loaded.resources, loaded.ignored)
+            await mesh.apply(loaded.resources, loaded.ignored, announce=announce_commands)
         announce(mesh, url, f"ready in {time.monotonic() - start:.1f} s")
         if options.command:
             return await _run_command(options.command, url, mesh)
         if options.api_port != DEFAULT_API_PORT:
             click.echo(f"in other shells: export {URL_VARIABLE}={url}", err=True)
         return await wait_for_signal()
+
+
+def _announce_commands(desired: DesiredState, loaded: LoadResult) -> None:
+    """Prints which programs of the manifests are run, and for which ones stubs stand."""
+    if commands := commands_text(desired.catalog.workloads):
+        click.echo(f"localmesh: running commands of the manifests: {commands}", err=True)
+    for warning in located(desired.warnings, loaded):
+        click.echo(f"{warning}\n", err=True)
 
 
 async def _run_command(command: Sequence[str], url: str, mesh: Mesh) -> int:

@@ -10,7 +10,7 @@ from localmesh.explain import OUTSIDE, Condition, Explanation, Reference, Reques
 from localmesh.explain.causes import Cause
 from localmesh.manifests import Locator
 from localmesh.route_tests.cases import ANY_SOURCE
-from localmesh.route_tests.run import CaseResult, Run
+from localmesh.route_tests.run import RUNNING_MESH, CaseResult, Run
 
 _MOST_CAUSES = 3
 
@@ -77,4 +77,5 @@ def rule_text(reference: Reference) -> str:
 
 def position(reference: Reference, locator: Locator) -> str:
     """The file and line where something is written."""
-    return locator.place(reference.resource, reference.path).position
+    place = locator.place(reference.resource, reference.path)
+    return place.file if place.file == RUNNING_MESH else place.position

@@ -18,6 +18,8 @@ from localmesh.route_tests.entrances import with_entrances, with_source
 from localmesh.route_tests.observation import Observation
 from localmesh.route_tests.written import written_differences
 
+RUNNING_MESH = "the running mesh"
+"""The file of objects that are not from files."""
 _FAULT = "FI"
 _WITH_CAUSES = 20
 """Failures whose causes are looked for, which means an analysis of all manifests for each."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from localmesh.catalog import Catalog, Proxy, build
 from localmesh.catalog.addressing import (
@@ -18,6 +19,7 @@ from localmesh.catalog.workload import Workload
 from localmesh.manifests import Resource
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.workloads import configuration_problems
+from localmesh.runtime.workloads.programs import Programs
 
 PodKey = tuple[str, str]
 """Namespace and name of a pod."""
@@ -33,6 +35,8 @@ class DesiredState:
     pods: Mapping[PodKey, PlannedPod]
     gateways: Mapping[PodKey, PlannedGateway]
     config: ConfigData
+    warnings: tuple[Problem, ...] = ()
+    """What is run otherwise than the manifests say."""
 
     @property
     def proxies(self) -> list[Proxy]:
@@ -50,13 +54,18 @@ def plan(
     ignored: Iterable[Resource],
     addresses: AddressAllocator,
     before: DesiredState | None = None,
+    programs: Programs | None = None,
 ) -> DesiredState:
     """The desired state of these resources. Raises ManifestError for pods that cannot be run.
 
-    What is made of objects that have not changed is taken from `before`.
+    What is made of objects that have not changed is taken from `before`. With `programs`,
+    stubs take the place of containers whose commands are not run.
     """
     resources = tuple(resources)
-    catalog = build(resources, before.catalog if before is not None else None)
+    written = build(resources, before.catalog if before is not None else None)
+    catalog = written
+    if programs is not None:
+        catalog = replace(written, workloads=tuple(map(programs.runnable, written.workloads)))
     problems = [problem for workload in catalog.workloads for problem in _problems(workload, catalog.config)]
     if problems:
         raise ManifestError(problems)
@@ -71,6 +80,7 @@ def plan(
         pods={key: pod if pod != running.get(key) else running[key] for key, pod in planned.items()},
         gateways={(gateway.proxy.namespace, gateway.proxy.name): gateway for gateway in gateways},
         config=catalog.config,
+        warnings=tuple(chain.from_iterable(map(programs.missing, written.workloads))) if programs else (),
     )
 
 

@@ -22,6 +22,7 @@ from localmesh.runtime.desired_state import EMPTY, DesiredState, PodKey, plan
 from localmesh.runtime.processes.envoy import node_id
 from localmesh.runtime.processes.process_runtime import ProcessRuntime
 from localmesh.runtime.protocols import MeshPart, RunningPod, RunningProxy, Runtime
+from localmesh.runtime.workloads.programs import Programs
 from localmesh.translate import ProxyConfig, TranslationCache, intercepts, translate
 from localmesh.xds import AdsServer, Encoder, Snapshot
 from localmesh.xds.certificate_authority import DEFAULT_LIFETIME, CertificateAuthority
@@ -42,6 +43,8 @@ class MeshSettings:
     state_folder: Path
     working_directory: Path
     ingress_ports: Mapping[int, int] = field(default_factory=dict)
+    run_commands: bool = True
+    """Whether the commands of containers are run; otherwise stubs take their place."""
     certificate_lifetime: timedelta = DEFAULT_LIFETIME
 
 
@@ -59,7 +62,9 @@ class Mesh:
         self.pods: dict[PodKey, RunningPod] = {}
         self.gateways: dict[PodKey, RunningProxy] = {}
         self._runtime: Runtime = runtime or ProcessRuntime(
-            settings.state_folder, settings.working_directory, settings.ingress_ports
+            settings.state_folder,
+            Programs(settings.working_directory, settings.run_commands),
+            settings.ingress_ports,
         )
         self._ads = AdsServer()
         self._encoder = Encoder()
@@ -107,7 +112,7 @@ class Mesh:
 
     def warnings(self) -> tuple[Problem, ...]:
         """What Istio accepts in the current configuration and cannot work."""
-        return by_place(analyze(self.desired_state.catalog))
+        return by_place((*analyze(self.desired_state.catalog), *self.desired_state.warnings))
 
     def external_address(self, pod: RunningPod, port: int) -> Address | None:
         """Where a client outside the mesh reaches a container port of a pod, as in a cluster.
@@ -134,17 +139,27 @@ class Mesh:
         resources: Iterable[Resource],
         ignored: Iterable[Resource] = (),
         review: Callable[[Catalog], object] | None = None,
+        announce: Callable[[DesiredState], None] | None = None,
     ) -> Changes:
         """Makes these resources the configuration; returns when every proxy has acknowledged it.
 
-        `review` is called in a thread before anything changes, and may refuse the change by an exception.
+        `announce` is called before anything starts. `review` is called in a thread before anything changes,
+        and may refuse the change by an exception.
         Raises ManifestError, PodFailedError, EnvoyError, RejectedError or NotAcknowledgedError; the previous
         configuration then still applies.
         """
         async with self._applying:
             objects = carry_over(self._objects, resources)
             with uncollected():
-                desired = plan(objects.values(), ignored, self._runtime.addresses, self.desired_state)
+                desired = plan(
+                    objects.values(),
+                    ignored,
+                    self._runtime.addresses,
+                    self.desired_state,
+                    self._runtime.programs,
+                )
+            if announce is not None:
+                announce(desired)
             if review is not None:
                 await asyncio.to_thread(review, desired.catalog)
             changed = changes(self._objects, objects)
@@ -196,6 +211,7 @@ class Mesh:
             self.desired_state = desired
         for name, snapshot in self._snapshots(catalog, _proxies(pods.values(), gateways.values())).items():
             self._ads.expect(name, snapshot)
+        gc.freeze()  # see `apply`; while proxies take over their configuration, there is garbage to collect
         parts: list[MeshPart] = [*pods.values(), *gateways.values()]
         try:
             async with asyncio.TaskGroup() as group:

@@ -16,6 +16,7 @@ from localmesh.catalog import Address, Pod, Proxy
 from localmesh.catalog.addressing import AddressAllocator, PlannedGateway, PlannedPod
 from localmesh.catalog.config_data import ConfigData
 from localmesh.runtime.workloads import ContainerStatus, PodState
+from localmesh.runtime.workloads.programs import Programs
 from localmesh.xds import AdsServer
 
 _READY_SECONDS = 60
@@ -152,6 +153,10 @@ class Runtime(Protocol):
 
     async def close(self) -> None:
         """Releases all resources, after pods and gateways have been stopped."""
+
+    @property
+    def programs(self) -> Programs | None:
+        """Which commands of containers are run; None where others have started the containers."""
 
     def pod(self, planned: PlannedPod, config: ConfigData) -> RunningPod:
         """A pod, not started yet."""

@@ -185,3 +185,9 @@ SERVER_WITHOUT_ROUTES = Code(
     " listens for it",
     "{remedy}",
 )
+PROGRAM_MISSING = Code(
+    "SM231",
+    "A command exists only in the image",
+    "{found} is not a program of this machine; a stub takes the container's place",
+    "install the program, or remove the command",
+)

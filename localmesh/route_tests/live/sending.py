@@ -12,6 +12,8 @@ from localmesh.catalog import Address
 from localmesh.explain import Request
 
 _TIMEOUT_SECONDS = 60
+_OF_STUB = {"pod", "port", "method", "path", "headers"}
+"""Fields of the answer of a stub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,18 @@ def send(request: Request, to: Address, *, through_sidecar: bool) -> LiveAnswer:
         return LiveAnswer(None, {})
     finally:
         connection.close()
-    return _answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+    return answer_of(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
 
 
-def _answer(status: int, headers: Mapping[str, str], body: bytes) -> LiveAnswer:
-    """What `served-by` names first is the pod that was called: webapp/v1/webapp-v1-9mp56;attempt=1, …"""
+def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> LiveAnswer:
+    """The answer, with the pod that `served-by` names first: webapp/v1/webapp-v1-9mp56;attempt=1, …"""
     hop = headers.get("served-by", "").partition(",")[0].partition(";")[0]
     pod = hop.rpartition("/")[2]
     try:
         arrived = json.loads(body) if pod else None
     except ValueError:
         arrived = None
-    is_stub = isinstance(arrived, dict) and isinstance(arrived.get("headers"), dict)
+    is_stub = (
+        isinstance(arrived, dict) and arrived.keys() >= _OF_STUB and isinstance(arrived["headers"], dict)
+    )
     return LiveAnswer(status, headers, pod, arrived if is_stub else None)

@@ -57,6 +57,11 @@ class ExternalRuntime:
         if self._open is not None:
             await self._open.client.close()
 
+    @property
+    def programs(self) -> None:
+        """None: the containers have been started elsewhere."""
+        return None
+
     def pod(self, planned: PlannedPod, config: ConfigData) -> RunningPod:
         """The pod and its sidecar. Raises NotInInventoryError for a probe that cannot be run from here."""
         del config

@@ -20,6 +20,7 @@ from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles, node_id
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.protocols import RunningPod
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts
+from localmesh.runtime.workloads.programs import Programs
 from localmesh.xds import AdsServer
 
 _START_SECONDS = 20
@@ -130,10 +131,10 @@ class ProcessRuntime:
     """Starts pods as processes; `ingress_ports` fixes the ports of Istio's ingress gateway by target port."""
 
     def __init__(
-        self, state_folder: Path, working_directory: Path, ingress_ports: Mapping[int, int] | None = None
+        self, state_folder: Path, programs: Programs, ingress_ports: Mapping[int, int] | None = None
     ) -> None:
         self._state_folder = state_folder
-        self._working_directory = working_directory
+        self._programs = programs
         self._processes = ProcessSupervisor(state_folder)
         self._free_ports = FreePorts()
         self._addresses = LoopbackAllocator(self._free_ports, ingress_ports)
@@ -161,7 +162,7 @@ class ProcessRuntime:
                 client=aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)),
                 free_ports=self._free_ports,
                 state_folder=self._state_folder,
-                working_directory=self._working_directory,
+                working_directory=self._programs.folder,
                 on_change=on_change,
             )
         except BaseException:
@@ -174,6 +175,11 @@ class ProcessRuntime:
             await self._open.client.close()
         await self._processes.close()
         self._free_ports.close()
+
+    @property
+    def programs(self) -> Programs:
+        """Which commands of containers are run."""
+        return self._programs
 
     def pod(self, planned: PlannedPod, config: ConfigData) -> RunningPod:
         """A pod and its sidecar, not started yet."""

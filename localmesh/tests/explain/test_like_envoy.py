@@ -262,11 +262,13 @@ def test_a_token_in_a_parameter_is_taken_off_the_path() -> None:
     assert seen.path == "/a?b=c"
 
 
-def test_all_tokens_of_a_request_must_be_valid() -> None:
+@pytest.mark.parametrize("good", ["x_first", "x_second"])
+def test_all_tokens_of_a_request_must_be_valid(good: str) -> None:
     """A good one beside a bad one is not enough."""
-    rule = "fromHeaders: [{name: x-token}, {name: x-other}]"
+    rule = "fromHeaders: [{name: x-first}, {name: x-second}]"
+    sent = {"x_first": "a.b.c", "x_second": "a.b.c", good: token()}
 
-    answer = _answer(_tokens(rule), x_token=token(), x_other="a.b.c")
+    answer = _answer(_tokens(rule), **sent)
 
     assert answer.status == 401
 

@@ -36,6 +36,9 @@ WITHOUT_MANIFEST = {
     "the PATH, `SENTIMESH_KUSTOMIZE` names the program.",
     "SM229": "Several files, as with `-f a.yaml -f b.yaml`, define an object of one kind and name. The last "
     "one applies, as with `kubectl apply`. Twice in one file is an error ([SM009](#sm009)).",
+    "SM231": "The program in a container's `command` is not on this machine, so that it cannot run as a "
+    "process. The mesh starts nevertheless: a stub takes the container's place, and its `exec` probes are "
+    "left out. With `localmesh up --no-commands` this is so for all containers, without a warning.",
 }
 """Problems of files and programs, which one manifest cannot show."""
 

@@ -5,8 +5,8 @@ import pytest
 from localmesh.problems.codes import CODES
 from localmesh.tests.manifests.case_files import Case, cases, problems
 
-WITHOUT_MANIFEST = {"SM001", "SM004", "SM005", "SM229"}
-"""Problems of files and programs, not of one text: see test_files, test_kustomize and test_loading."""
+WITHOUT_MANIFEST = {"SM001", "SM004", "SM005", "SM229", "SM231"}
+"""Problems of files and programs: see test_files, test_kustomize, test_loading and test_programs."""
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.path.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from localmesh.explain import Explainer, Explanation, Request
 from localmesh.manifests import load_text
 from localmesh.route_tests.live.comparing import SAMPLES, cannot_be_sent, disagreements, samples_of
-from localmesh.route_tests.live.sending import LiveAnswer
+from localmesh.route_tests.live.sending import LiveAnswer, answer_of
 from localmesh.tests.route_tests.shop import SHOP
 
 UPSTREAM = {"x-envoy-upstream-service-time": "1"}
@@ -82,3 +83,16 @@ def test_what_arrives_is_compared(shop: Explainer) -> None:
 def test_some_requests_are_not_sent(request_: Request, reason: str, shop: Explainer) -> None:
     """With the reason."""
     assert cannot_be_sent(shop.explain(request_)) == reason
+
+
+def test_only_the_answer_of_a_stub_says_what_arrived() -> None:
+    """An application may name its pod, and answer with headers as well."""
+    served = {"served-by": "books/v1/books-v1-x;attempt=1, cart/v1/cart-v1-y"}
+    stub = {"pod": "books-v1-x", "port": 8080, "method": "GET", "path": "/", "headers": {"host": "books"}}
+
+    from_stub = answer_of(200, served, json.dumps(stub).encode())
+    from_other = answer_of(200, served, json.dumps({"headers": {"host": "books"}}).encode())
+
+    assert (from_stub.pod, from_stub.arrived) == ("books-v1-x", stub)
+    assert (from_other.pod, from_other.arrived) == ("books-v1-x", None)
+    assert answer_of(404, {}, b"").pod == ""
