@@ -6,7 +6,7 @@ The RBAC filters decide. The conditions of the rules, from which the filters are
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,13 @@ from localmesh.explain.prepared import PreparedProxy
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.problems import FieldPath
 from localmesh.problems.fields import listed, quoted
-from localmesh.translate.rbac import Alternative, RuleConditions, condition_key, rule_conditions
+from localmesh.translate.rbac import (
+    Alternative,
+    RuleConditions,
+    condition_key,
+    conditions_of_connections,
+    rule_conditions,
+)
 from localmesh.translate.rbac_matchers import bracketed
 from localmesh.translate.security import listen_ports
 
@@ -67,48 +73,45 @@ def _known(
 
 
 def authorize(prepared: PreparedProxy, inspected: Inspected) -> Authorization | None:
-    """The decision of the AuthorizationPolicies; None where none applies to the workload."""
+    """The decision of the AuthorizationPolicies on a request; None where none applies to the workload."""
     known = prepared.remembered(known_rules)
     if not known:
         return None
-    rules = tuple(_judged(prepared, rule, inspected) for rule in known)
-    by_name = {rule.name: judged for rule, judged in zip(known, rules, strict=True)}
+    rules = {rule.name: _judged(prepared, rule, inspected) for rule in known}
     deny = (prepared.policies.get(_DENY) or {}).get("rules")
     allow = (prepared.policies.get(_ALLOW) or {}).get("rules")
+    return _decision(rules, deny, allow, inspected)
+
+
+def authorize_connection(prepared: PreparedProxy, chain: Json, inspected: Inspected) -> Authorization | None:
+    """The decision on a connection that a filter chain forwards as it is, so that nothing in it counts."""
+    known = prepared.remembered(known_rules)
+    if not known:
+        return None
+    inspected = inspected._replace(message=inspected.message.with_headers({}), claims=None)
+    rules = {rule.name: _judged_connection(prepared, rule, inspected) for rule in known}
+    filters = [settings["rules"] for each in chain["filters"] if "rules" in (settings := each["typedConfig"])]
+    by_action = {filter_["action"]: filter_ for filter_ in filters}
+    return _decision(rules, by_action.get("DENY"), by_action.get("ALLOW"), inspected)
+
+
+def _decision(
+    rules: Mapping[str, PolicyRule], deny: Json | None, allow: Json | None, inspected: Inspected
+) -> Authorization:
+    """What the two filters decide; `rules` are by the names of Envoy's policies."""
+    all_rules = tuple(rules.values())
     if deny is not None and (denying := matching_policies(deny, inspected)):
-        deciding = by_name[denying[0]]
-        return Authorization(False, f"{_text(deciding)} denies it", deciding, rules)
+        deciding = rules[denying[0]]
+        return Authorization(False, f"{_text(deciding)} denies it", deciding, all_rules)
     if allow is None:
-        return Authorization(True, "no DENY rule matches, and there is no ALLOW policy", None, rules)
+        return Authorization(True, "no DENY rule matches, and there is no ALLOW policy", None, all_rules)
     allowing = matching_policies(allow, inspected)
     if not allowing:
-        names = sorted({rule.policy for rule in rules if rule.action == "ALLOW" and not rule.dry_run})
+        names = sorted({rule.policy for rule in all_rules if rule.action == "ALLOW" and not rule.dry_run})
         reason = f"no rule of the ALLOW {'policies' if len(names) > 1 else 'policy'} {listed(names)} matches"
-        return Authorization(False, reason, None, rules)
-    deciding = by_name[allowing[0]]
-    return Authorization(True, f"{_text(deciding)} allows it", deciding, rules)
-
-
-def authorize_connection(
-    prepared: PreparedProxy, filters: Sequence[Json], inspected: Inspected
-) -> Authorization | None:
-    """The decision about a connection that is not HTTP, from the rules of the listener's filters in order.
-
-    Where a rule asks for something of requests, it denies without that, and does not allow.
-    """
-    if not filters:
-        return None
-    known = {rule.name: rule.described for rule in prepared.remembered(known_rules)}
-    matching = {rules["action"]: matching_policies(rules, inspected) for rules in filters}
-    if matching.get("DENY"):
-        deciding = replace(known[matching["DENY"][0]], matched=True)
-        return Authorization(False, f"{_text(deciding)} denies it", deciding)
-    if matching.get("ALLOW") == []:
-        return Authorization(False, "no rule of the ALLOW policies matches a connection that is not HTTP")
-    if "ALLOW" not in matching:
-        return Authorization(True, "no DENY rule matches, and there is no ALLOW policy")
-    deciding = replace(known[matching["ALLOW"][0]], matched=True)
-    return Authorization(True, f"{_text(deciding)} allows it", deciding)
+        return Authorization(False, reason, None, all_rules)
+    deciding = rules[allowing[0]]
+    return Authorization(True, f"{_text(deciding)} allows it", deciding, all_rules)
 
 
 def _text(rule: PolicyRule) -> str:
@@ -126,6 +129,24 @@ def _judged(prepared: PreparedProxy, known: KnownRule, inspected: Inspected) -> 
             condition = _condition(prepared, known, path, inspected)
             return replace(known.described, failed=condition)
     return replace(known.described, matched=True)
+
+
+def _judged_connection(prepared: PreparedProxy, known: KnownRule, inspected: Inspected) -> PolicyRule:
+    """A rule where only the connection counts: one that allows is left out if it looks at requests."""
+    if known.conditions is None:
+        return known.described
+    kept = conditions_of_connections(known.rule, known.conditions)
+    fields = [
+        condition_key(known.rule, path) if path[0] == "when" else str(path[-1])
+        for before, after in zip(known.conditions, kept, strict=True)
+        for alternative, rest in zip(before, after, strict=True)
+        for path, _ in alternative
+        if path not in {own for own, _ in rest}
+    ]
+    described = replace(known.described, unchecked=tuple(dict.fromkeys(fields)))
+    if fields and described.action == Action.ALLOW.value:
+        return described
+    return _judged(prepared, replace(known, described=described, conditions=kept), inspected)
 
 
 def _failed(alternatives: tuple[Alternative, ...], inspected: Inspected) -> tuple[FieldPath, Json] | None:

@@ -10,7 +10,7 @@ from localmesh.catalog import Action, Catalog, Service
 from localmesh.catalog.security import policy_scope
 from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Outcome, Reference, Routing
-from localmesh.explain.host_choice import Candidate, HostChoice, host_choice
+from localmesh.explain.host_choice import Candidate, HostChoice, host_choice, service_reference
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
@@ -20,6 +20,9 @@ from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL
 
 _POLICY_KINDS = (AUTHORIZATION_POLICY, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION)
 _HTTP = FieldPath("spec", "http")
+_OF_TCP = (
+    "name the port of the Service http or http-… if it speaks HTTP, or use conditions on connections only"
+)
 _LOOPBACKS = ("127.0.0.1", "localhost")
 
 
@@ -143,14 +146,21 @@ def _of_policies(explanation: Explanation) -> Iterator[Cause]:
             continue
         deciding = authorization.deciding
         if deciding is not None:
+            without = f", of which a TCP port cannot check {listed(deciding.unchecked)}"
             yield Cause(
-                f"{authorization.reason}: the request meets its conditions", reference=deciding.reference
+                f"{authorization.reason}: the request meets its conditions"
+                f"{without if deciding.unchecked else ''}",
+                fix=_OF_TCP if deciding.unchecked else "",
+                reference=deciding.reference,
             )
             continue
         for rule in authorization.rules:
             if rule.action != Action.ALLOW.value or rule.dry_run:
                 continue
-            if rule.failed is None:
+            if rule.unchecked:
+                what = f"a TCP port cannot check {listed(rule.unchecked)}, so the rule allows nothing there"
+                yield Cause(f"rule {rule.index} of {rule.policy}: {what}", _OF_TCP, rule.reference)
+            elif rule.failed is None:
                 yield Cause(f"{rule.policy} has no rules, so it allows nothing", reference=rule.reference)
             else:
                 failed = rule.failed
@@ -260,6 +270,10 @@ def _of_rule(catalog: Catalog, routing: Routing, namespace: str) -> Iterator[Ref
         rule = catalog.rule_for(destination.host, namespace)
         if rule is not None and rule.origin is not None:
             yield Reference(rule.origin.resource)
+        service = catalog.service(destination.host)
+        port = service.port(destination.port) if service is not None else None
+        if service is not None and port is not None and not port.protocol.may_be_http:
+            yield from filter(None, [service_reference(catalog, service)])
 
 
 def _concerns(problem: Problem, objects: dict[Place, Reference]) -> bool:

@@ -108,7 +108,8 @@ def connection_to(
     tls = tls_of(socket)
     policy = Reference(decision.resource, decision.path) if decision.resource is not None else None
     connection = Connection(tls, decision.mode.value, client, server, policy)
-    if not _has_chain_for(listener, socket):
+    chain = chain_for(listener, socket)
+    if chain is None:
         accepted = "mTLS" if decision.mode is MutualTls.STRICT else "plain text"
         reason = f"the caller sends {tls}, and the port accepts only {accepted}"
         # a sidecar closes a connection in plain text; TLS that it does not accept fails while connecting
@@ -118,16 +119,22 @@ def connection_to(
     if expected and server not in expected:
         reason = f"the caller expects the identity {' or '.join(expected)}, and the pod has {server}"
         return replace(connection, accepted=False, reason=reason, flag="URX,UF")
-    return connection
+    return replace(connection, is_tcp=passes_connections(chain))
 
 
-def _has_chain_for(listener: Json, socket: Json | None) -> bool:
-    """Whether a filter chain of a listener takes a connection; if none does, it is closed."""
-    return any(_takes(chain.get("filterChainMatch") or {}, socket) for chain in listener["filterChains"])
+def passes_connections(chain: Json) -> bool:
+    """Whether a filter chain passes connections on without looking at requests, as the port is not HTTP."""
+    return "httpFilters" not in chain["filters"][-1]["typedConfig"]
 
 
-def _takes(match: Json, socket: Json | None) -> bool:
-    if match.get("transportProtocol") not in (None, "raw_buffer" if socket is None else "tls"):
+def chain_for(listener: Json, socket: Json | None) -> Json | None:
+    """The filter chain of an inbound listener that takes a connection; without one it is closed."""
+    return next((chain for chain in listener["filterChains"] if _takes(chain, socket)), None)
+
+
+def _takes(chain: Json, socket: Json | None) -> bool:
+    wanted = (chain.get("filterChainMatch") or {}).get("transportProtocol")
+    if wanted not in (None, "raw_buffer" if socket is None else "tls"):
         return False
-    # the sidecar of an application asks every caller with TLS for a certificate of the mesh
-    return socket is None or is_of_mesh(socket)
+    # where the sidecar terminates TLS, it asks every caller for a certificate of the mesh
+    return is_of_mesh(socket) or "transportSocket" not in chain

@@ -205,6 +205,7 @@ class _Document:
 
     def _connection(self, connection: Connection) -> Json:
         return {
+            "protocol": "TCP" if connection.is_tcp else "HTTP",
             "tls": connection.tls.value,
             "accepts": connection.accepts,
             "accepted": connection.accepted,
@@ -239,6 +240,7 @@ class _Document:
             "matched": rule.matched,
             "dryRun": rule.dry_run,
             "failed": self._condition(rule.failed) if rule.failed else None,
+            "unchecked": list(rule.unchecked),
             "place": self._place(rule.reference),
         }
 

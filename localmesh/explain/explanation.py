@@ -179,6 +179,8 @@ class Connection:
     accepted: bool = True
     reason: str = ""
     flag: str = ""
+    is_tcp: bool = False
+    """Whether the called port is TCP, so that the sidecar passes requests on as bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,11 @@ class TokenCheck:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """A rule of an AuthorizationPolicy: whether it matched, or the first condition that did not hold."""
+    """A rule of an AuthorizationPolicy: whether it matched, or the first condition that did not hold.
+
+    `unchecked` are its conditions on requests where connections are not HTTP: a rule that allows is then left
+    out, so that it allows nothing; any other goes without them.
+    """
 
     policy: str
     action: str
@@ -203,6 +209,7 @@ class PolicyRule:
     failed: Condition | None = None
     dry_run: bool = False
     reference: Reference | None = None
+    unchecked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

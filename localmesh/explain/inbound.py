@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from localmesh.catalog.security import policy_scope
-from localmesh.explain.authorization import authorize, authorize_connection
+from localmesh.explain.authorization import authorize
 from localmesh.explain.cors import is_preflight
 from localmesh.explain.explanation import Answer, Authorization, Reference, TokenCheck
 from localmesh.explain.json_web_tokens import WRONG_AUDIENCE
@@ -17,11 +16,7 @@ from localmesh.explain.tokens import check_tokens
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.problems import FieldPath
 
-Json = Mapping[str, Any]
-
 _TOKENS = "tokens"
-_RBAC = "envoy.filters.network.rbac"
-_TCP_PROXY = "envoy.filters.network.tcp_proxy"
 _DENIED = "RBAC: access denied"
 
 
@@ -52,23 +47,6 @@ def judge(prepared: PreparedProxy, inspected: Inspected) -> Judgement:
     if authorization is None or authorization.allowed:
         return Judgement(message, tokens, authorization)
     return Judgement(message, tokens, authorization, Answer(403, cause=authorization.reason, body=_DENIED))
-
-
-def passes_connections(listener: Json) -> bool:
-    """Whether a listener passes connections on without looking at requests, as the port is not HTTP."""
-    filters = listener["filterChains"][0]["filters"]
-    return bool(filters[-1]["name"] == _TCP_PROXY)
-
-
-def judge_connection(prepared: PreparedProxy, listener: Json, inspected: Inspected) -> Judgement:
-    """The decision of the filters of a listener that passes connections on: it closes those it denies."""
-    filters = listener["filterChains"][0]["filters"]
-    rules = [each["typedConfig"].get("rules") for each in filters if each["name"] == _RBAC]
-    authorization = authorize_connection(prepared, [each for each in rules if each], inspected)
-    if authorization is None or authorization.allowed:
-        return Judgement(inspected.message, None, authorization)
-    answer = Answer(503, "UC", authorization.reason)
-    return Judgement(inspected.message, None, authorization, answer)
 
 
 def _references(prepared: PreparedProxy) -> tuple[Reference, ...]:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-from localmesh.explain.causes import seen_text
 from localmesh.explain.route_tables import conditions_text
+from localmesh.explain.text_layout import Json, Line, at, block, object_of, wrapped
+from localmesh.explain.text_security import condition_text, security
 from localmesh.problems.fields import listed
 
-Json = Mapping[str, Any]
-Line = tuple[str, str]
-"""A label, and what is said about it; an empty label continues the one before."""
-
 _ARRIVAL = "a request at "
-_LABEL_WIDTH = 11
 _NARROWEST = 40
 _FLAGS = {
     "NR": "no route",
@@ -26,13 +20,6 @@ _FLAGS = {
     "URX,UF": "the connection to the upstream failed",
     "FI": "fault injected",
 }
-_ACCEPTS = {
-    "PERMISSIVE": "accepts mTLS and plain text (PERMISSIVE)",
-    "STRICT": "accepts mTLS only (STRICT)",
-    "DISABLE": "accepts plain text only (DISABLE)",
-}
-
-
 _LEVELS = {
     "default": "default",
     "host": "trafficPolicy of",
@@ -51,10 +38,10 @@ def text(document: Json, width: int = 100) -> str:
     """The lines of an explanation; only words longer than a line, such as paths of files, are longer."""
     width = max(width, _NARROWEST)
     request = document["request"]
-    parts = [_wrapped(f"{request['method']} {request['url']} from {request['from']}", width, "", "  ")]
-    parts.append(_block(_results(document), width))
+    parts = [wrapped(f"{request['method']} {request['url']} from {request['from']}", width, "", "  ")]
+    parts.append(block(_results(document), width))
     if document.get("followed"):
-        parts.append(_block(_followed(document["followed"]), width))
+        parts.append(block(_followed(document["followed"]), width))
     if document["causes"]:
         parts.append(_causes(document, width))
     known: dict[tuple[Line, ...], int] = {}
@@ -62,8 +49,8 @@ def text(document: Json, width: int = 100) -> str:
         lines = tuple(_hop(hop))
         same = known.setdefault(lines, number)
         head = f"{number}. {_title(hop)}{'' if same == number else f', as in {same}.'}"
-        title = _wrapped(head, width, "", "   ")
-        parts.append(title if same != number else f"{title}\n{_block(lines, width, indent='   ')}")
+        title = wrapped(head, width, "", "   ")
+        parts.append(title if same != number else f"{title}\n{block(lines, width, indent='   ')}")
     return "\n\n".join(parts)
 
 
@@ -156,7 +143,7 @@ def _hop(hop: Json) -> Iterator[Line]:
     is_called = hop["kind"] in ("inbound", "gateway")
     if is_called:
         yield "request", f"{hop['request']['method']} {hop['request']['authority']}{hop['request']['path']}"
-        yield from _security(hop)
+        yield from security(hop)
     if hop["host"]:
         yield from _host(hop["host"], hop["routing"])
     if hop["routing"]:
@@ -165,84 +152,27 @@ def _hop(hop: Json) -> Iterator[Line]:
         yield "answer", _status(hop["answer"])
 
 
-def _security(hop: Json) -> Iterator[Line]:
-    if hop["connection"]:
-        yield from _connection(hop["connection"])
-    if hop["tokens"]:
-        yield from _tokens(hop["tokens"])
-    if hop["authorization"]:
-        yield from _authorization(hop["authorization"])
-    elif hop["kind"] == "inbound" and hop["connection"]["accepted"] and not hop["answer"]:
-        yield "policies", "none applies, so every caller is allowed"
-    for other in hop["otherPolicies"]:
-        yield "", f"not {_object(other['place'])}: {other['reason']}{_at(other['place'])}"
-
-
-def _connection(connection: Json) -> Iterator[Line]:
-    policy = _object(connection["policy"]) if connection["policy"] else "the default of the mesh"
-    yield "TLS", f"{connection['tls']}; the port {_ACCEPTS[connection['accepts']]}, by {policy}"
-    if connection["accepted"]:
-        yield "caller", connection["client"] or "no identity: the connection is not mTLS"
-    else:
-        yield "", f"refused: {connection['reason']}"
-    yield "called", connection["server"]
-
-
-def _tokens(tokens: Json) -> Iterator[Line]:
-    issuers = listed(tokens["issuers"], "or")
-    if tokens["rejected"]:
-        yield "token", f"refused: {tokens['rejected']}; the issuer must be {issuers}"
-    elif tokens["claims"] is None:
-        yield "token", f"none, which RequestAuthentications let pass; the issuer would be {issuers}"
-    else:
-        yield "token", f"valid: {json.dumps(tokens['claims'])}"
-    for policy in tokens["policies"]:
-        yield "", _object(policy)
-
-
-def _authorization(authorization: Json) -> Iterator[Line]:
-    yield "policies", f"{'allowed' if authorization['allowed'] else 'denied'}: {authorization['reason']}"
-    for rule in authorization["rules"]:
-        yield "", _policy_rule(rule)
-
-
-def _policy_rule(rule: Json) -> str:
-    number = "no rules" if rule["index"] is None else f"rule {rule['index']}"
-    head = f"{rule['action']} {rule['policy']} {number}{' (dry run)' if rule['dryRun'] else ''}"
-    if rule["matched"]:
-        return f"{head} matches{_at(rule['place'])}"
-    if rule["failed"] is None:
-        return f"{head}: a policy without rules matches nothing{_at(rule['place'])}"
-    return f"{head}: {_condition(rule['failed'])}"
-
-
-def _condition(failed: Json) -> str:
-    return (
-        f"{failed['field']} {seen_text(failed['seen'])}, expected {failed['expected']}{_at(failed['place'])}"
-    )
-
-
 def _host(host: Json, routing: Json | None) -> Iterator[Line]:
     if host["servers"]:
-        yield "host", f"{host['name']} is served by {_object(host['servers'][0])}{_at(host['servers'][0])}"
+        yield "host", f"{host['name']} is served by {object_of(host['servers'][0])}{at(host['servers'][0])}"
     else:
         service = f" is {host['service']}" if host["service"] else ""
-        yield "host", f"{host['name']}{service}{_at(host['servicePlace'])}"
+        yield "host", f"{host['name']}{service}{at(host['servicePlace'])}"
     if routing and not host["virtualServices"] and routing["rule"]:
         yield "", "no VirtualService routes it"
     for place in host["virtualServices"]:
-        yield "", f"routed by {_object(place)}{_at(place)}"
+        yield "", f"routed by {object_of(place)}{at(place)}"
     for other in host["others"]:
-        yield "", f"not {_object(other['place'])}: {other['reason']}{_at(other['place'])}"
+        yield "", f"not {object_of(other['place'])}: {other['reason']}{at(other['place'])}"
 
 
 def _routing(routing: Json) -> Iterator[Line]:
     for skipped in (*routing["absent"], *routing["skipped"]):
-        yield "skipped", f"{_rule_name(skipped)}: {_condition(skipped['failed'])}"
+        yield "skipped", f"{_rule_name(skipped)}: {condition_text(skipped['failed'])}"
     if routing["rule"]:
         yield "rule", _rule(routing["rule"])
     for shadowed in routing["shadowed"]:
-        yield "", f"{_rule_name(shadowed)} would match too, but is never reached{_at(shadowed['place'])}"
+        yield "", f"{_rule_name(shadowed)} would match too, but is never reached{at(shadowed['place'])}"
     for number, destination in enumerate(routing["destinations"]):
         yield "to" if number == 0 else "", _destination(destination)
     if routing["rule"]:
@@ -256,7 +186,7 @@ def _rule_name(rule: Json) -> str:
     if place is None:
         return str(rule["name"])
     name = f' "{rule["name"]}"' if rule["name"] else ""
-    owner = _object(place).rpartition(" ")[2]
+    owner = object_of(place).rpartition(" ")[2]
     root = "" if owner == rule["virtualService"] else f", to which {rule['virtualService']} delegates"
     return f"{place['field'].removeprefix('spec.')}{name} of {owner}{root}"
 
@@ -264,7 +194,7 @@ def _rule_name(rule: Json) -> str:
 def _rule(rule: Json) -> str:
     if rule["index"] is None:
         return _RULES.get(rule["name"], str(rule["name"]))
-    return f"{_rule_name(rule)}: {_match(rule['match'])}{_at(rule['place'])}"
+    return f"{_rule_name(rule)}: {_match(rule['match'])}{at(rule['place'])}"
 
 
 def _match(match: Json) -> str:
@@ -296,21 +226,21 @@ def _actions(actions: Json, calls: bool) -> Iterator[Line]:
     places = actions["places"]
     for fault in actions["faults"]:
         what = f"delays by {fault['delay']}" if fault["delay"] else f"aborts with {fault['status']}"
-        yield "fault", f"{what}: {fault['percent']:.4g} % of the requests{_at(places.get('fault'))}"
+        yield "fault", f"{what}: {fault['percent']:.4g} % of the requests{at(places.get('fault'))}"
     if actions["rewritePath"]:
-        yield "rewrite", f"path: {actions['rewritePath']}{_at(places.get('rewrite'))}"
+        yield "rewrite", f"path: {actions['rewritePath']}{at(places.get('rewrite'))}"
     if actions["rewriteAuthority"]:
-        yield "rewrite", f"host: {actions['rewriteAuthority']}{_at(places.get('rewrite'))}"
+        yield "rewrite", f"host: {actions['rewriteAuthority']}{at(places.get('rewrite'))}"
     for change in actions["headers"]:
-        yield "headers", f"{_header(change)}{_at(places.get('headers'))}"
+        yield "headers", f"{_header(change)}{at(places.get('headers'))}"
     for mirror in actions["mirrors"]:
         yield "mirror", f"{mirror['percent']:.4g} % copied to {_destination(mirror['destination'])}"
     if actions["cors"] is not None:
-        yield "CORS", f"{_cors(actions['cors'])}{_at(places.get('corsPolicy'))}"
+        yield "CORS", f"{_cors(actions['cors'])}{at(places.get('corsPolicy'))}"
     for policy in actions["hashPolicy"]:
         yield "hash", json.dumps(policy)
     if calls:
-        yield "timeout", f"{actions['timeout'] or 'none'}{_at(places.get('timeout'))}"
+        yield "timeout", f"{actions['timeout'] or 'none'}{at(places.get('timeout'))}"
         yield "retries", _retries(actions["retries"], places.get("retries"))
 
 
@@ -323,12 +253,12 @@ def _cors(cors: Json) -> str:
 
 def _retries(retries: Json | None, place: Json | None) -> str:
     if retries is None:
-        return f"none{_at(place)}"
+        return f"none{at(place)}"
     per_try = f", {retries['perTryTimeout']} each" if "perTryTimeout" in retries else ""
     codes = [str(code) for code in retries.get("retriableStatusCodes", ())]
     on = ", ".join([*filter(None, retries["retryOn"].split(",")), *codes])
     default = "" if place else " (Istio's default)"
-    return f"{retries['numRetries']} on {on}{per_try}{default}{_at(place)}"
+    return f"{retries['numRetries']} on {on}{per_try}{default}{at(place)}"
 
 
 def _settings(destinations: Sequence[Json]) -> Iterator[Line]:
@@ -336,9 +266,9 @@ def _settings(destinations: Sequence[Json]) -> Iterator[Line]:
     by_text: dict[str, list[str]] = {}
     for destination in destinations:
         for setting in destination["settings"]:
-            owner = f" {_object(setting['place'])}" if setting["place"] else ""
+            owner = f" {object_of(setting['place'])}" if setting["place"] else ""
             level = f"{_LEVELS[setting['level']]}{owner}"
-            said = f"{setting['name']}: {setting['value']} ({level}){_at(setting['place'])}"
+            said = f"{setting['name']}: {setting['value']} ({level}){at(setting['place'])}"
             by_text.setdefault(said, []).append(destination["subset"] or destination["host"])
     for said, names in by_text.items():
         only = "" if len(names) == len(destinations) else f"{listed(names)}: "
@@ -352,49 +282,9 @@ def _causes(document: Json, width: int) -> str:
     for cause in document["causes"]:
         place = cause["place"]
         code = f" ({cause['code']})" if cause["code"] else ""
-        where = f"{_object(place)} {place['field']}: " if place and cause["code"] else ""
+        where = f"{object_of(place)} {place['field']}: " if place and cause["code"] else ""
         label = "warning" if is_served else "because"
-        lines.append((label, f"{where}{cause['message']}{code}{_at(place)}"))
+        lines.append((label, f"{where}{cause['message']}{code}{at(place)}"))
         if cause["fix"]:
             lines.append(("fix", cause["fix"]))
-    return _block(lines, width)
-
-
-def _object(place: Json) -> str:
-    return str(place["object"])
-
-
-def _at(place: Json | None) -> str:
-    """Where something is written: `  istio/base/virtualservice-logic.yaml:8`; nothing if it is in no file."""
-    if place is None or not place["file"]:
-        return ""
-    line = f":{place['line']}" if place["line"] else ""
-    return f"  [{place['file']}{line}]"
-
-
-def _block(lines: Iterable[Line], width: int, indent: str = "") -> str:
-    """Labels and what is said about them, wrapped beside the label, or below it where it is narrow."""
-    written: list[str] = []
-    last = ""
-    narrow = width < 70
-    for label, said in lines:
-        shown = "" if label == last else label
-        last = label or last
-        if narrow:
-            first = f"{indent}{f'{shown}: ' if shown else '  '}"
-            rest = f"{indent}    "
-        else:
-            first, rest = f"{indent}{shown:<{_LABEL_WIDTH}}", indent + " " * _LABEL_WIDTH
-        written.append(_wrapped(said, width, first, f"{rest}  "))
-    return "\n".join(written)
-
-
-def _wrapped(said: str, width: int, first: str, rest: str) -> str:
-    return textwrap.fill(
-        said,
-        width,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return block(lines, width)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localmesh.catalog import Address, Pod, Proxy, ProxyKind
+from localmesh.explain.authorization import authorize_connection
 from localmesh.explain.connections import (
+    chain_for,
     connection_to,
     gateway_chain,
     is_of_mesh,
@@ -14,8 +17,17 @@ from localmesh.explain.connections import (
     server_name_of,
     tls_of,
 )
-from localmesh.explain.explanation import Answer, Connection, HeaderChange, Hop, HopKind, Outcome, Routing
-from localmesh.explain.inbound import Judgement, judge, judge_connection, passes_connections
+from localmesh.explain.explanation import (
+    Answer,
+    Authorization,
+    Connection,
+    HeaderChange,
+    Hop,
+    HopKind,
+    Outcome,
+    Routing,
+)
+from localmesh.explain.inbound import Judgement, judge
 from localmesh.explain.outbound import Leg, Routed, forwarded, route
 from localmesh.explain.paths import normalized
 from localmesh.explain.policy_filters import Inspected
@@ -26,6 +38,8 @@ from localmesh.explain.upstreams import CalledPods
 if TYPE_CHECKING:
     from localmesh.explain.explainer import Explainer
 
+Json = Mapping[str, Any]
+
 UNKNOWN_ADDRESS = "203.0.113.1"
 """The address of a client outside whose address is not known: one of those that are for documentation."""
 _MOST_HOPS = 20
@@ -35,13 +49,15 @@ _MOST_HOPS = 20
 class _Call(NamedTuple):
     """A call of the pods of a workload, with its share of the requests.
 
-    `caller` is the calling proxy, "" for a pod without one.
+    `caller` is the proxy that answers if the call fails, "" where none does: the connection ends then.
+    `as_bytes`: a gateway forwards the connection, and does not read what is in it.
     """
 
     caller: str
     leg: Leg
     called: CalledPods
     percent: float
+    as_bytes: bool = False
 
 
 class Walk:
@@ -118,7 +134,7 @@ class Walk:
             return
         name = route_name_of(chain)
         if not name:
-            self._pass_on(proxy, message, forwarded(prepared, chain, message), percent)
+            self._pass_on(proxy, message, chain, Inspected(message, listen.host, listen.port), percent)
             return
         judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
@@ -130,9 +146,22 @@ class Walk:
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
 
-    def _pass_on(self, proxy: Proxy, message: Message, routed: Routed, percent: float) -> None:
+    def _pass_on(
+        self, proxy: Proxy, message: Message, chain: Json, inspected: Inspected, percent: float
+    ) -> None:
         """A gateway forwards the connection as it is: what is in it is between the client and the pods."""
-        self.hops.append(_hop(HopKind.GATEWAY, proxy, message, "", routed=routed))
+        prepared = self._explainer.prepared(proxy)
+        routed = forwarded(prepared, chain, message)
+        authorization = authorize_connection(prepared, chain, inspected)
+        hop = replace(_hop(HopKind.GATEWAY, proxy, message, "", routed=routed), authorization=authorization)
+        if authorization is not None and not authorization.allowed:
+            refused = Answer(None, "", authorization.reason, proxy.name)
+            self.hops.append(replace(hop, answer=refused))
+            self._end(percent, refused)
+            return
+        self.hops.append(hop)
+        if "transportSocket" in chain:
+            message = replace(message, scheme="http")
         for leg in routed.legs:
             own = percent * leg.destination.percent / 100
             if not leg.destination.exists or not leg.destination.endpoints:
@@ -141,8 +170,8 @@ class Walk:
             elif leg.destination.is_external:
                 self._end(own, None, leg, message=message)
             for called in leg.upstream.called:
-                share = len(called.names) / len(leg.destination.pods)
-                self._end(own * share, None, leg, called, message)
+                share = own * len(called.names) / len(leg.destination.pods)
+                self._arrive(_Call("", leg, called, share, as_bytes=True), self._sent(proxy, called, message))
 
     def _send(self, proxy: Proxy, routed: Routed, percent: float) -> None:
         """What can happen after a route: aborts, its answer, or a call of each destination."""
@@ -176,23 +205,26 @@ class Walk:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
 
     def _call(self, caller: Proxy, leg: Leg, called: CalledPods, percent: float) -> None:
-        message = replace(
-            leg.message,
-            path=normalized(leg.message.path),
+        message = replace(leg.message, path=normalized(leg.message.path))
+        self._arrive(_Call(caller.name, leg, called, percent), self._sent(caller, called, message))
+
+    def _sent(self, caller: Proxy, called: CalledPods, message: Message) -> Message:
+        """The request with what a proxy shows of itself on its connection to pods."""
+        return replace(
+            message,
             identity=caller.identity if is_of_mesh(called.socket) else "",
             server_name=server_name_of(called.socket),
-            address=self._explainer.address_of(caller) or leg.message.address,
+            address=self._explainer.address_of(caller) or message.address,
         )
-        self._arrive(_Call(caller.name, leg, called, percent), message)
 
     def _arrive(self, call: _Call, message: Message) -> None:
         """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
         called = call.called
         proxy = self._explainer.proxy_of(called.first)
-        if proxy is None and called.socket is not None:
-            cause = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
-            self._end(call.percent, Answer(503, "URX,UF", cause, call.caller), call.leg, called)
-        elif proxy is None:
+        if proxy is None and call.caller and called.socket is not None:
+            reason = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
+            self._end(call.percent, _refusal(call, reason, "URX,UF"), call.leg, called)
+        elif proxy is None or (call.as_bytes and proxy.kind is ProxyKind.GATEWAY):
             self._end(call.percent, None, call.leg, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
@@ -208,7 +240,7 @@ class Walk:
         leg, called = call.leg, call.called
         inbound = next(port for port in proxy.inbound if port.listen == Address(*called.address))
         listener = prepared.listeners.get(f"inbound_{inbound.container_port}")
-        if listener is None:  # a port that is not HTTP
+        if listener is None:  # a port that no Service sends to
             self._end(call.percent, None, leg, called, message)
             return
         decision = self._explainer.catalog.peer_authentications.decision(
@@ -218,19 +250,30 @@ class Walk:
         hop = _hop(HopKind.INBOUND, proxy, message, listener["name"], connection=connection)
         if not connection.accepted:
             self.hops.append(hop)
-            # a caller without a proxy has nothing that would answer: it sees the connection end
-            status, flag = (503, connection.flag) if call.caller else (None, "")
-            refused = Answer(status, flag, connection.reason, call.caller)
-            self._end(call.percent, refused, leg, called)
+            self._end(call.percent, _refusal(call, connection.reason, connection.flag), leg, called)
             return
         inspected = Inspected(message, *called.address)
-        if passes_connections(listener):
-            judgement = judge_connection(prepared, listener, inspected)
-        else:
-            judgement = judge(prepared, inspected)
+        if connection.is_tcp:
+            chain = chain_for(listener, called.socket) or {}
+            self._through(hop, authorize_connection(prepared, chain, inspected), call)
+            return
+        if call.as_bytes and message.scheme == "https":  # TLS, which the sidecar cannot read
+            self.hops.append(hop)
+            self._end(call.percent, None, leg, called, message)
+            return
+        judgement = judge(prepared, inspected)
         hop = _judged(hop, judgement)
         self.hops.append(hop)
         self._end(call.percent, hop.answer, leg, called, judgement.message)
+
+    def _through(self, hop: Hop, authorization: Authorization | None, call: _Call) -> None:
+        """A port that is TCP passes the request on as bytes, unless a policy closes the connection."""
+        self.hops.append(replace(hop, authorization=authorization))
+        if authorization is not None and not authorization.allowed:
+            self._end(call.percent, _refusal(call, authorization.reason, "UC"), call.leg, call.called)
+            return
+        # the application is not told who calls
+        self._end(call.percent, None, call.leg, call.called, replace(hop.message, identity=""))
 
     def _end(
         self,
@@ -259,6 +302,12 @@ class Walk:
                 response_changes=changes,
             )
         )
+
+
+def _refusal(call: _Call, reason: str, flag: str) -> Answer:
+    """The answer of the caller where the called side closes the connection."""
+    # a caller without a proxy has nothing that would answer: it sees the connection end
+    return Answer(503, flag, reason, call.caller) if call.caller else Answer(None, "", reason)
 
 
 def _of_empty(leg: Leg) -> tuple[HeaderChange, ...]:

@@ -216,6 +216,7 @@ class Mesh:
             self.desired_state = desired
         for name, snapshot in self._snapshots(catalog, _proxies(pods.values(), gateways.values())).items():
             self._ads.expect(name, snapshot)
+        gc.freeze()  # see `apply`; while proxies take over their configuration, there is garbage to collect
         parts: list[MeshPart] = [*pods.values(), *gateways.values()]
         try:
             async with asyncio.TaskGroup() as group:

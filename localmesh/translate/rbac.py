@@ -105,10 +105,11 @@ def _policy(policy: AuthorizationPolicy, listen_ports: Mapping[int, int], *, for
     rules: Json = {}
     for index, rule in enumerate(policy.rules):
         of_rule = rule_conditions(rule, policy.namespace, listen_ports)
-        if for_connections and policy.action is Action.ALLOW and of_rule != _of_connections(rule, of_rule):
-            continue  # what it allows cannot be told from the connection alone
         if for_connections:
-            of_rule = _of_connections(rule, of_rule)
+            kept = conditions_of_connections(rule, of_rule)
+            if policy.action is Action.ALLOW and kept != of_rule:
+                continue  # what it allows cannot be told from the connection alone
+            of_rule = kept
         rules[f"{prefix}[{index}]"] = {
             "permissions": _combined(_PERMISSIONS, of_rule.operations),
             "principals": _combined(_PRINCIPALS, of_rule.sources),
@@ -204,7 +205,7 @@ def rule_conditions(rule: Rule, namespace: str, listen_ports: Mapping[int, int])
     )
 
 
-def _of_connections(rule: Rule, conditions: RuleConditions) -> RuleConditions:
+def conditions_of_connections(rule: Rule, conditions: RuleConditions) -> RuleConditions:
     """The conditions that a connection alone decides."""
     return RuleConditions(*(tuple(_without_requests(rule, side)) for side in conditions))
 

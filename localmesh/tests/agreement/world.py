@@ -15,8 +15,8 @@ from typing import Any
 from localmesh.catalog import Proxy
 from localmesh.cli.host_certificates import HostAuthority
 from localmesh.explain import OUTSIDE, Explainer
+from localmesh.explain.connections import passes_connections
 from localmesh.explain.from_manifests import find
-from localmesh.explain.inbound import passes_connections
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.agreement.routing import CREDENTIAL
@@ -109,7 +109,7 @@ class World:
             return False
         listeners = self.mesh.config_of(find(self.mesh.desired_state.proxies, workload)).listeners
         inbound = [each for each in listeners if each["name"] == "inbound_8080"]
-        return not any(map(passes_connections, inbound))
+        return not any(passes_connections(each["filterChains"][0]) for each in inbound)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()

@@ -1,0 +1,132 @@
+"""Requests to ports that are TCP: the sidecar passes them on as bytes, and its network filters decide."""
+
+from __future__ import annotations
+
+import pytest
+
+from localmesh.explain import Explainer, Explanation, Request
+from localmesh.manifests import load_text
+
+MESH = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: tcp-web, port: 8000, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+    - {port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}
+    - {port: {number: 9000, name: tcp, protocol: TCP}, hosts: ["*"]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [shop.test]
+  gateways: [edge]
+  http: [{route: [{destination: {host: web, port: {number: 8000}}}]}]
+  tcp: [{match: [{port: 9000}], route: [{destination: {host: web, port: {number: 8000}}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: shop}
+spec: {mtls: {mode: MODE}}
+---
+"""
+GATEWAY = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
+
+
+def policy(action: str, rule: str) -> str:
+    return f"""
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: readers, namespace: shop}}
+spec: {{selector: {{matchLabels: {{app: web}}}}, action: {action}, rules: [{rule}]}}
+"""
+
+
+def explained(extra: str, url: str = "http://shop.test/", method: str = "GET") -> Explanation:
+    manifests = MESH.replace("MODE", "STRICT") + extra
+    return Explainer.of(load_text(manifests).resources).explain(Request.to(url, method=method))
+
+
+@pytest.mark.parametrize(
+    ("action", "rule", "is_allowed"),
+    [
+        ("ALLOW", "{to: [{operation: {methods: [GET]}}]}", False),
+        ("ALLOW", f'{{from: [{{source: {{principals: ["{GATEWAY}"]}}}}]}}', True),
+        ("ALLOW", '{from: [{source: {principals: ["cluster.local/ns/shop/sa/other"]}}]}', False),
+        ("DENY", "{to: [{operation: {methods: [DELETE]}}]}", False),
+        ("DENY", '{to: [{operation: {methods: [GET], ports: ["9999"]}}]}', True),
+        ("DENY", '{when: [{key: "request.headers[x-a]", values: [b]}]}', False),
+    ],
+)
+def test_only_conditions_on_the_connection_count(action: str, rule: str, is_allowed: bool) -> None:
+    """A rule that allows by the request allows nothing; one that denies by it denies every request."""
+    (outcome,) = explained(policy(action, rule)).outcomes
+
+    refused = None if is_allowed else (503, "UC")
+    assert (outcome.answer and (outcome.answer.status, outcome.answer.flag)) == refused
+
+
+@pytest.mark.parametrize(("names", "is_allowed"), [("methods: [GET]", False), ('ports: ["8080"]', True)])
+def test_a_gateway_that_forwards_connections_meets_the_policies_too(names: str, is_allowed: bool) -> None:
+    """The client sees its connection end, as no proxy on the way speaks HTTP."""
+    explanation = explained(
+        policy("ALLOW", f"{{to: [{{operation: {{{names}}}}}]}}"), "http://shop.test:9000/"
+    )
+
+    assert [hop.kind.value for hop in explanation.hops] == ["gateway", "inbound"]
+    assert explanation.hops[1].connection is not None
+    assert explanation.hops[1].connection.client.endswith("/sa/istio-ingressgateway-service-account")
+    (outcome,) = explanation.outcomes
+    assert (outcome.answer is None) is is_allowed
+    assert outcome.answer is None or outcome.answer.status is None
+
+
+def test_the_policies_of_a_gateway_judge_connections_that_it_forwards() -> None:
+    """Those that select the gateway, and by the connection alone."""
+    at_gateway = policy("DENY", "{to: [{operation: {methods: [GET]}}]}").replace(
+        "namespace: shop}", "namespace: istio-system}"
+    )
+
+    explanation = explained(at_gateway.replace("app: web", "istio: ingressgateway"), "http://shop.test:9000/")
+
+    assert [hop.kind.value for hop in explanation.hops] == ["gateway"]
+    assert explanation.answer is not None
+    assert explanation.answer.status is None
+    assert "istio-system/readers" in explanation.answer.cause
+
+
+def test_a_rule_says_which_conditions_a_tcp_port_cannot_check() -> None:
+    """Those on the request, also where they are among conditions on the connection."""
+    rule = "{from: [{source: {principals: ['*']}}], to: [{operation: {methods: [GET], paths: [/a]}}]}"
+
+    authorization = explained(policy("ALLOW", rule)).hops[-1].authorization
+
+    assert authorization is not None
+    (described,) = authorization.rules
+    assert described.unchecked == ("methods", "paths")
+    assert not described.matched
+
+
+def test_the_application_gets_the_request_as_the_gateway_sends_it() -> None:
+    """No token is checked, and the application is not told who calls."""
+    (outcome,) = explained("").outcomes
+
+    assert outcome.workload == "web"
+    assert outcome.message is not None
+    assert outcome.message.identity == ""
