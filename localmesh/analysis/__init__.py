@@ -26,7 +26,7 @@ from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import conflicting_hosts, missing_delegates
 from localmesh.analysis.workloads import injection, required_objects
 from localmesh.catalog import Catalog, build
-from localmesh.manifests import LoadResult, located
+from localmesh.manifests import LoadResult, located, uncollected
 from localmesh.problems import ManifestError, Problem
 
 CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
@@ -59,7 +59,8 @@ def analyze(catalog: Catalog) -> tuple[Problem, ...]:
 
 def analyze_manifests(loaded: LoadResult) -> tuple[Problem, ...]:
     """The warnings about a mesh of these manifests alone, in the order of their places."""
-    return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded)
+    with uncollected():
+        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded)
 
 
 def refuse(warnings: Iterable[Problem]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from localmesh.catalog import Catalog
 from localmesh.catalog.injection import NAMESPACE_LABEL, is_enabled
-from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.kubernetes import NAMESPACE, SERVICE_ACCOUNT
 from localmesh.kinds.persistent_volume_claim import PERSISTENT_VOLUME_CLAIM
+from localmesh.kinds.workloads import POD, WORKLOADS
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -42,8 +42,9 @@ def _without_label(namespace: Resource, concerned: list[str]) -> Problem:
 
 def required_objects(catalog: Catalog) -> Iterator[Problem]:
     """ServiceAccounts and claims that pods need (ConfigMaps and Secrets are looked up when pods start)."""
-    for resource in catalog.objects.of(DEPLOYMENT):
-        spec = resource.root.get("spec", "template", "spec")
+    for resource in catalog.objects.of(*WORKLOADS):
+        template = resource.root if resource.is_a(POD) else resource.root.get("spec", "template")
+        spec = template.get("spec")
         account = spec.get("serviceAccountName")
         needed = [(SERVICE_ACCOUNT, account)] if account.text not in {None, "", "default"} else []
         for volume in spec.get("volumes").items():

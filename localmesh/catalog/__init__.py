@@ -49,9 +49,9 @@ from localmesh.catalog.services import (
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
-from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.kubernetes import NAMESPACE
+from localmesh.kinds.workloads import WORKLOADS
 from localmesh.manifests import Resource
 
 __all__ = [
@@ -244,8 +244,8 @@ def _named_hosts(routed: Iterable[VirtualService], rules: Iterable[DestinationRu
 
 
 def _workloads(objects: Objects, conversions: ConversionCache) -> tuple[Workload, ...]:
-    """The workloads of all Deployments."""
-    return tuple(conversions.of(deployment, workload) for deployment in objects.of(DEPLOYMENT))
+    """The workloads of all objects that have pods."""
+    return tuple(conversions.of(resource, workload) for resource in objects.of(*WORKLOADS))
 
 
 def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]) -> tuple[Service, ...]:

@@ -120,6 +120,17 @@ def _reached_at(pod: Pod, host: str | None) -> Pod:
     return replace(pod, addresses=addresses)
 
 
+def placed(catalog: Catalog, addresses: AddressAllocator | None = None) -> tuple[Catalog, list[Proxy]]:
+    """The catalog with a ready pod for each that would run, and all proxies that would run."""
+    addresses = addresses or SyntheticAllocator()
+    pods = plan_pods(catalog, addresses)
+    gateways = plan_gateways(catalog.gateways, addresses)
+    sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
+    ready = [pod.as_endpoint(ready=True) for pod in pods]
+    ready += [gateway.as_endpoint(ready=True) for gateway in gateways]
+    return catalog.with_pods(ready), [*sidecars, *(gateway.proxy for gateway in gateways)]
+
+
 def plan_pods(catalog: Catalog, addresses: AddressAllocator) -> list[PlannedPod]:
     """Every pod of the workloads, with all its addresses."""
     return [

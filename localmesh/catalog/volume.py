@@ -25,6 +25,8 @@ class Claim:
 
     name: str
     read_only: bool = False
+    of_each_pod: bool = False
+    """Whether each pod has its own, as from the template of a StatefulSet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Workloads: the pod templates of Deployments."""
+"""Workloads: the pod templates of Deployments, StatefulSets and DaemonSets, and pods by themselves."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from localmesh.catalog.container import Container, container
-from localmesh.catalog.volume import Volume, volumes
-from localmesh.kinds.deployment import GATEWAY_TEMPLATE, TEMPLATES_ANNOTATION
+from localmesh.catalog.volume import Claim, Volume, volumes
+from localmesh.kinds.rules.pod_support import GATEWAY_TEMPLATE, TEMPLATES_ANNOTATION
+from localmesh.kinds.workloads import DAEMON_SET, POD, STATEFUL_SET
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath, Place, Problem
 from localmesh.problems.problem import ProblemCollector
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in Kubernetes: without vowels, so that no words appear
 _NAME_LENGTH = 5
-POD_SPEC = FieldPath("spec", "template", "spec")
-"""Where a Deployment describes its pods."""
 _DEFAULT_GRACE_SECONDS = 30
 _DEFAULT_SERVICE_ACCOUNT = "default"
 _ROUTER = ("proxy", "router")
 
 
+class PodNaming(Enum):
+    """How the pods of a workload are named: by their template, by their number, or as the workload."""
+
+    GENERATED = "generated"
+    NUMBERED = "numbered"
+    OWN = "own"
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment: a pod template and the number of its pods.
+    """A Deployment or another object that has pods: a pod template and the number of its pods.
 
     `restart_key` changes if and only if the template changes, which means new pods, as in Kubernetes.
     `problems` are reasons why the pods cannot be run as processes; a workload with problems can still be
@@ -43,17 +51,23 @@ class Workload:
     volumes: tuple[Volume, ...]
     termination_grace_seconds: float
     one_at_a_time: bool
-    """Whether old pods are stopped before new ones start (strategy Recreate)."""
+    """Whether old pods are stopped before new ones start, as with the strategy Recreate."""
     restart_key: str
     resource: Resource = field(compare=False, repr=False)
+    naming: PodNaming = PodNaming.GENERATED
     is_gateway: bool = False
     """Whether its pods ask for Istio's injection template of gateways, or run its proxy as a router."""
     problems: tuple[Problem, ...] = ()
 
     @property
     def place(self) -> Place:
-        """Where the Deployment was written."""
+        """Where the object was written."""
         return self.resource.place
+
+    @property
+    def pod_spec(self) -> FieldPath:
+        """Where the object describes its pods."""
+        return FieldPath("spec") if self.naming is PodNaming.OWN else FieldPath("spec", "template", "spec")
 
     @property
     def declared_ports(self) -> tuple[int, ...]:
@@ -69,7 +83,12 @@ class Workload:
         }
 
     def pod_name(self, ordinal: int) -> str:
-        """The name of the `ordinal`-th pod: the workload's and five characters made from its template."""
+        """The name of the `ordinal`-th pod: the workload's, with its number in a StatefulSet.
+
+        In a Deployment it is the workload's and five characters made from its template.
+        """
+        if self.naming is not PodNaming.GENERATED:
+            return self.name if self.naming is PodNaming.OWN else f"{self.name}-{ordinal}"
         identity = f"{self.namespace}/{self.name}/{self.restart_key}/{ordinal}"
         number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
         suffix = ""
@@ -79,22 +98,25 @@ class Workload:
         return f"{self.name}-{suffix}"
 
 
-def workload(deployment: Resource) -> Workload:
-    """The workload of a Deployment that has been loaded, so contains nothing unsupported."""
-    template = deployment.spec.get("template") or {}
-    metadata = template.get("metadata") or {}
-    spec = template.get("spec") or {}
-    replicas = deployment.spec.get("replicas")
+def workload(resource: Resource) -> Workload:
+    """The workload of an object that has been loaded, so contains nothing unsupported."""
+    naming = _NAMING.get(resource.kind, PodNaming.GENERATED)
+    template = _template(resource.body if naming is PodNaming.OWN else resource.spec.get("template") or {})
+    metadata, spec = template["metadata"], template["spec"]
+    replicas = None if resource.is_a(DAEMON_SET) else resource.spec.get("replicas")
     grace_seconds = spec.get("terminationGracePeriodSeconds")
-    collector = ProblemCollector(deployment.place)
+    collector = ProblemCollector(resource.place)
+    path = FieldPath("spec") if naming is PodNaming.OWN else FieldPath("spec", "template", "spec")
+    claims = _claims(resource)
     declared_volumes = tuple(volume["name"] for volume in spec.get("volumes") or ())
+    names = (*declared_volumes, *(claim.name for claim in claims))
     containers = tuple(
-        container(body, POD_SPEC / "containers" / index, declared_volumes, collector)
+        container(body, path / "containers" / index, names, collector)
         for index, body in enumerate(spec.get("containers") or ())
     )
     return Workload(
-        namespace=deployment.namespace,
-        name=deployment.name,
+        namespace=resource.namespace,
+        name=resource.name,
         replicas=1 if replicas is None else replicas,
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
@@ -102,14 +124,37 @@ def workload(deployment: Resource) -> Workload:
         or spec.get("serviceAccount")
         or _DEFAULT_SERVICE_ACCOUNT,
         containers=containers,
-        volumes=volumes(spec, POD_SPEC, collector),
+        volumes=(*volumes(spec, path, collector), *claims),
         termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
-        one_at_a_time=(deployment.spec.get("strategy") or {}).get("type") == "Recreate",
+        one_at_a_time=_is_replaced_first(resource),
         restart_key=_restart_key(template),
-        resource=deployment,
+        resource=resource,
+        naming=naming,
         is_gateway=asks_for_gateway(metadata.get("annotations") or {}) or any(map(runs_router, containers)),
         problems=tuple(collector.problems),
     )
+
+
+_NAMING = {STATEFUL_SET.name: PodNaming.NUMBERED, POD.name: PodNaming.OWN}
+
+
+def _template(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a template, or of a pod itself, decides whether there are new pods."""
+    metadata = body.get("metadata") or {}
+    kept = {name: metadata[name] for name in ("labels", "annotations") if name in metadata}
+    return {"metadata": kept, "spec": body.get("spec") or {}}
+
+
+def _claims(resource: Resource) -> tuple[Volume, ...]:
+    """The volumes that a StatefulSet has a claim for in each pod."""
+    names = (claim["metadata"]["name"] for claim in resource.spec.get("volumeClaimTemplates") or ())
+    return tuple(Volume(name, Claim(name, of_each_pod=True)) for name in names)
+
+
+def _is_replaced_first(resource: Resource) -> bool:
+    """Whether an old pod is stopped before the new one starts: so is one that has its name."""
+    strategy = resource.spec.get("strategy") or {}
+    return strategy.get("type") == "Recreate" or resource.is_a(DAEMON_SET) or resource.kind in _NAMING
 
 
 def asks_for_gateway(annotations: Mapping[str, str]) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localmesh.cli import client
-from localmesh.cli.options import source_options, state_option
+from localmesh.cli.options import own_namespace_option, source_options, state_option
 from localmesh.cli.sources import Sources
 from localmesh.errors import LocalmeshError
 
@@ -29,6 +29,7 @@ _DIFFERENT = 1
 @click.argument("sides", nargs=-1, metavar="[BEFORE] AFTER | --since REVISION PATH...")
 @click.option("--since", metavar="REVISION", help="Compare paths with what they were in a git revision.")
 @source_options
+@own_namespace_option
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the difference."
 )
@@ -40,6 +41,7 @@ def diff(
     since: str | None,
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
+    namespace: str,
     form: str,
     state_folder: Path | None,
 ) -> int:
@@ -51,10 +53,10 @@ def diff(
 
     Exit status: 0 if there is no difference, 1 if there is one, 2 for wrong usage or input.
     """
-    given = Sources(kustomizations, files)
+    given = Sources(kustomizations, files, namespace)
     try:
         if since is not None:
-            before, after = _since(since, [*map(Path, sides), *kustomizations, *files])
+            before, after = _since(since, [*map(Path, sides), *kustomizations, *files], namespace)
         elif len(sides) + bool(given) == 1:
             before, after = _applied(sides, given, state_folder)
         else:
@@ -70,14 +72,15 @@ def diff(
     return _DIFFERENT if difference else 0
 
 
-def _since(revision: str, paths: Sequence[Path]) -> Pair:
+def _since(revision: str, paths: Sequence[Path], namespace: str) -> Pair:
     """Paths as they were in a revision, and as they are; one that does not exist is empty."""
     from localmesh.diff.sides import load_paths, load_revision
 
     if not paths:
         raise click.UsageError("--since compares paths: name a kustomization, a file or a folder")
     before, after = _at_once(
-        lambda: load_revision(revision, paths), lambda: load_paths(filter(Path.exists, paths))
+        lambda: load_revision(revision, paths, namespace),
+        lambda: load_paths(filter(Path.exists, paths), namespace),
     )
     if not (before.loaded.resources or after.loaded.resources):
         names = ", ".join(map(str, paths))
@@ -92,7 +95,7 @@ def _both(sides: tuple[str, ...], given: Sources) -> Pair:
         raise click.UsageError("standard input can be only one of both")
     from localmesh.diff.sides import load_side
 
-    before, after = _at_once(*(partial(load_side, side) for side in sides))
+    before, after = _at_once(*(partial(load_side, side, given.namespace) for side in sides))
     return before.loaded, after.loaded
 
 
@@ -114,10 +117,10 @@ def _applied(sides: tuple[str, ...], given: Sources, state_folder: Path | None) 
     mesh = client.connect(state_folder)
     before = load_text(mesh.get("/mesh/manifests")["text"], mesh.url)
     if given:
-        loaded = load(kustomizations=given.kustomizations, files=given.files)
+        loaded = load(kustomizations=given.kustomizations, files=given.files, namespace=given.namespace)
         side = Side(loaded, is_whole=bool(given.kustomizations))
     else:
-        side = load_side(sides[0])
+        side = load_side(sides[0], given.namespace)
     after = side.loaded
     if not side.is_whole:
         resources = merged(before.resources, after.resources)

@@ -14,6 +14,7 @@ from localmesh.cli.options import namespace_option, state_option
 from localmesh.cli.output import table
 
 _ALL = "all"
+_PODS = ("po", "pod", "pods")
 
 
 @click.command()
@@ -34,7 +35,8 @@ def get(kind: str, name: str, namespace: str | None, state_folder: Path | None, 
     if not chosen:
         what = " ".join(filter(None, (kind, name))) or "objects of Istio"
         where = f" in namespace {namespace}" if namespace else ""
-        click.echo(f"no {what} found{where}", err=True)
+        hint = "; `localmesh status` shows the pods of workloads" if kind.lower() in _PODS else ""
+        click.echo(f"no {what} found{where}{hint}", err=True)
     elif output == "table":
         rows = [(item.kind, item.namespace, item.name) for item in chosen]
         click.echo(table(["KIND", "NAMESPACE", "NAME"], rows))

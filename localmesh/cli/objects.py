@@ -39,8 +39,6 @@ def kind_named(word: str) -> Kind:
     """The kind that a word means: VirtualService, virtualservices or vs. Raises click.UsageError."""
     from localmesh.kinds import kinds_by_word
 
-    if word.lower() in ("po", "pod", "pods"):
-        raise click.UsageError("pods are made by Deployments: `localmesh status` shows them")
     kinds = kinds_by_word()
     if word.lower() not in kinds:
         short_names = ", ".join(sorted({name for kind in kinds.values() for name in kind.short_names}))

@@ -28,8 +28,8 @@ from localmesh.cli.foreground import (
     serve_api,
     wait_for_signal,
 )
-from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.gateway import GATEWAY
+from localmesh.kinds.workloads import WORKLOADS
 from localmesh.manifests import LoadResult, located, of_kind
 from localmesh.runtime.desired_state import DesiredState
 from localmesh.runtime.mesh import Mesh, MeshSettings
@@ -87,8 +87,8 @@ def run(loaded: LoadResult, options: UpOptions) -> int:
 async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -> int:
     start = time.monotonic()
     async with Mesh(settings) as mesh, serve_api(mesh, Address(LOOPBACK, options.api_port)) as url:
-        deployments = len(of_kind(loaded.resources, DEPLOYMENT))
-        click.echo(f"localmesh: starting {deployments} workloads and their Envoys …", err=True)
+        workloads = sum(any(map(resource.is_a, WORKLOADS)) for resource in loaded.resources)
+        click.echo(f"localmesh: starting {workloads} workloads and their Envoys …", err=True)
         announce_commands = partial(_announce_commands, loaded=loaded)
         async with progress(mesh):
             await mesh.apply(loaded.resources, loaded.ignored, announce=announce_commands)

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from localmesh.catalog import LOOPBACK, Address, Proxy, ProxyKind, build
-from localmesh.catalog.addressing import SyntheticAllocator
+from localmesh.catalog.addressing import SyntheticAllocator, placed
 from localmesh.catalog.workload import Workload
 from localmesh.diff.names import Names, ProxyName
 from localmesh.diff.objects import ObjectChange, object_changes
 from localmesh.diff.proxies import Change, Comparison, ResourceEdit
-from localmesh.explain.from_manifests import placed
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.service import SERVICE
 from localmesh.kinds.service_entry import SERVICE_ENTRY

@@ -9,6 +9,7 @@ from pathlib import Path
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import LoadResult, load
 from localmesh.manifests.files import KUSTOMIZATION_NAMES, STANDARD_INPUT
+from localmesh.manifests.objects import DEFAULT_NAMESPACE
 from localmesh.manifests.revisions import (
     Checkout,
     RevisionError,
@@ -31,10 +32,13 @@ class Side:
     is_whole: bool
 
 
-def load_side(text: str) -> Side:
-    """The objects of a path, or of REVISION:PATH. Raises ManifestError, RevisionError, UnknownSideError."""
+def load_side(text: str, namespace: str = DEFAULT_NAMESPACE) -> Side:
+    """The objects of a path, or of REVISION:PATH; `namespace` is that of objects that name none.
+
+    Raises ManifestError, RevisionError, UnknownSideError.
+    """
     if text == STANDARD_INPUT or Path(text).exists():
-        return load_paths([Path(text)])
+        return load_paths([Path(text)], namespace)
     if ":" not in text:
         raise UnknownSideError(
             f"{text} does not exist; name a kustomization, a file, a folder or REVISION:PATH"
@@ -45,30 +49,32 @@ def load_side(text: str) -> Side:
             raise RevisionError(
                 f'{text}: revision {revision} has no "{path}" below the top of the repository'
             )
-        return _loaded_from(checkout, checkout.paths)
+        return _loaded_from(checkout, checkout.paths, namespace)
 
 
-def load_revision(revision: str, paths: Iterable[Path]) -> Side:
+def load_revision(revision: str, paths: Iterable[Path], namespace: str = DEFAULT_NAMESPACE) -> Side:
     """The objects that paths of the working folder had in a revision; some may not have existed.
 
     Raises ManifestError, RevisionError.
     """
     with checked_out(revision, [in_repository(path) for path in paths]) as checkout:
-        return _loaded_from(checkout, [path for path in checkout.paths if path.exists()])
+        return _loaded_from(checkout, [path for path in checkout.paths if path.exists()], namespace)
 
 
-def load_paths(paths: Iterable[Path]) -> Side:
+def load_paths(paths: Iterable[Path], namespace: str = DEFAULT_NAMESPACE) -> Side:
     """The objects of kustomizations, files and folders, as one mesh. Raises ManifestError."""
     paths = list(paths)
     kustomizations = [path for path in paths if _is_kustomization(path)]
     files = [path for path in paths if path not in kustomizations]
-    loaded = load(kustomizations=kustomizations, files=files) if paths else LoadResult(())
+    loaded = (
+        load(kustomizations=kustomizations, files=files, namespace=namespace) if paths else LoadResult(())
+    )
     return Side(loaded, is_whole=bool(kustomizations))
 
 
-def _loaded_from(checkout: Checkout, paths: Sequence[Path]) -> Side:
+def _loaded_from(checkout: Checkout, paths: Sequence[Path], namespace: str) -> Side:
     try:
-        return load_paths(paths)
+        return load_paths(paths, namespace)
     except ManifestError as error:
         raise RevisionError(checkout.named(str(error))) from None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from localmesh.catalog import Address, Catalog, Pod, Proxy, ProxyKind
+from localmesh.catalog.addressing import placed
 from localmesh.explain.explanation import Destination, Explanation
-from localmesh.explain.from_manifests import find, placed, proxies
+from localmesh.explain.from_manifests import find, proxies
 from localmesh.explain.prepared import PreparedProxy, Tables
 from localmesh.explain.request import OUTSIDE, InvalidUrlError, Message, Request, message_of
 from localmesh.explain.upstreams import CalledPods, Upstream

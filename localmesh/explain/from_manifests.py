@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from localmesh.catalog import Catalog, Proxy, build
-from localmesh.catalog.addressing import AddressAllocator, SyntheticAllocator, plan_gateways, plan_pods
+from localmesh.catalog.addressing import placed
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
@@ -19,17 +19,6 @@ class UnknownWorkloadError(InvalidInputError):
 def proxies(resources: Iterable[Resource]) -> tuple[Catalog, list[Proxy]]:
     """The catalog of these resources with all pods ready, and all proxies that would run."""
     return placed(build(tuple(resources)))
-
-
-def placed(catalog: Catalog, addresses: AddressAllocator | None = None) -> tuple[Catalog, list[Proxy]]:
-    """The catalog with a ready pod for each that would run, and all proxies that would run."""
-    addresses = addresses or SyntheticAllocator()
-    pods = plan_pods(catalog, addresses)
-    gateways = plan_gateways(catalog.gateways, addresses)
-    sidecars = [pod.proxy for pod in pods if pod.proxy is not None]
-    ready = [pod.as_endpoint(ready=True) for pod in pods]
-    ready += [gateway.as_endpoint(ready=True) for gateway in gateways]
-    return catalog.with_pods(ready), [*sidecars, *(gateway.proxy for gateway in gateways)]
 
 
 def proxy_config(resources: Iterable[Resource], name: str) -> ProxyConfig:

@@ -165,15 +165,6 @@ CRON_JOB = Kind(
     removed={"batch/v1beta1": "Kubernetes 1.25"},
     status=Status.UNSUPPORTED,
 )
-DAEMON_SET = Kind(
-    group="apps",
-    name="DaemonSet",
-    versions=("v1",),
-    plural="daemonsets",
-    short_names=("ds",),
-    removed={"apps/v1beta2": "Kubernetes 1.16", "extensions/v1beta1": "Kubernetes 1.16"},
-    status=Status.UNSUPPORTED,
-)
 ENDPOINT_SLICE = Kind(
     group="discovery.k8s.io",
     name="EndpointSlice",
@@ -206,37 +197,11 @@ JOB = Kind(
     plural="jobs",
     status=Status.UNSUPPORTED,
 )
-POD = Kind(
-    group="",
-    name="Pod",
-    versions=("v1",),
-    plural="pods",
-    short_names=("po",),
-    status=Status.UNSUPPORTED,
-)
-REPLICA_SET = Kind(
-    group="apps",
-    name="ReplicaSet",
-    versions=("v1",),
-    plural="replicasets",
-    short_names=("rs",),
-    removed={"apps/v1beta2": "Kubernetes 1.16", "extensions/v1beta1": "Kubernetes 1.16"},
-    status=Status.UNSUPPORTED,
-)
 REPLICATION_CONTROLLER = Kind(
     group="",
     name="ReplicationController",
     versions=("v1",),
     plural="replicationcontrollers",
     short_names=("rc",),
-    status=Status.UNSUPPORTED,
-)
-STATEFUL_SET = Kind(
-    group="apps",
-    name="StatefulSet",
-    versions=("v1",),
-    plural="statefulsets",
-    short_names=("sts",),
-    removed={"apps/v1beta1": "Kubernetes 1.16", "apps/v1beta2": "Kubernetes 1.16"},
     status=Status.UNSUPPORTED,
 )

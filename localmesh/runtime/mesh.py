@@ -182,8 +182,8 @@ class Mesh:
     async def _transition_to(self, desired: DesiredState) -> None:
         """Starts new pods, then sends the routes to them, then stops pods that are no longer wanted."""
         before = self.desired_state
-        removed = [key for key in self.pods if key not in desired.pods]
-        added = [pod for key, pod in desired.pods.items() if key not in self.pods]
+        removed = [key for key in self.pods if self._is_outdated(key, desired)]
+        added = [pod for key, pod in desired.pods.items() if key not in self.pods or key in removed]
         early, late = _start_order(added, [self.pods[key] for key in removed])
         try:
             await self._start(desired, early)
@@ -196,6 +196,11 @@ class Mesh:
         await self._roll_out(desired)
         for key, pod in self.pods.items():
             pod.planned = desired.pods[key]
+
+    def _is_outdated(self, key: PodKey, desired: DesiredState) -> bool:
+        """Whether a running pod is not wanted any more, or has the name of one with another template."""
+        wanted = desired.pods.get(key)
+        return wanted is None or wanted.workload.restart_key != self.pods[key].planned.workload.restart_key
 
     async def _start(self, desired: DesiredState, planned: list[PlannedPod]) -> None:
         catalog = self._catalog(desired)
@@ -211,6 +216,7 @@ class Mesh:
             self.desired_state = desired
         for name, snapshot in self._snapshots(catalog, _proxies(pods.values(), gateways.values())).items():
             self._ads.expect(name, snapshot)
+        gc.freeze()  # see `apply`; while proxies take over their configuration, there is garbage to collect
         parts: list[MeshPart] = [*pods.values(), *gateways.values()]
         try:
             async with asyncio.TaskGroup() as group:

@@ -13,15 +13,15 @@ from localmesh.problems.fields import Field, listed
 _VARIABLE_SOURCES = ("configMapKeyRef", "fieldRef", "fileKeyRef", "resourceFieldRef", "secretKeyRef")
 
 
-def containers(spec: Field) -> Iterator[Problem]:
-    """A pod has containers with unique names."""
+def containers(spec: Field, claims: Field | None = None) -> Iterator[Problem]:
+    """A pod has containers with unique names; `claims` are the templates of a StatefulSet's claims."""
     entries = spec.get("containers")
     if spec and not len(entries):
         yield spec.problem(invalid.MISSING_FIELD, name="containers", why="", remedy="add a container")
     yield from entry_names(entries, what="the container name")
     for kind in ("containers", "initContainers"):
         for container in spec.get(kind).items():
-            yield from _container(container, spec.get("volumes"))
+            yield from _container(container, (spec.get("volumes"), claims))
 
 
 def volumes(spec: Field) -> Iterator[Problem]:
@@ -37,7 +37,7 @@ def volumes(spec: Field) -> Iterator[Problem]:
             )
 
 
-def _container(container: Field, pod_volumes: Field) -> Iterator[Problem]:
+def _container(container: Field, pod_volumes: tuple[Field, Field | None]) -> Iterator[Problem]:
     yield from _label(container.get("name"))
     if not container.get("image").text:
         yield container.problem(
@@ -82,8 +82,11 @@ def _variables(container: Field) -> Iterator[Problem]:
             )
 
 
-def _mounts(container: Field, pod_volumes: Field) -> Iterator[Problem]:
-    known = [label for volume in pod_volumes.items() if (label := volume.get("name").text)]
+def _mounts(container: Field, pod_volumes: tuple[Field, Field | None]) -> Iterator[Problem]:
+    declared, claims = pod_volumes
+    names = [volume.get("name") for volume in declared.items()]
+    names += [claim.get("metadata", "name") for claim in (claims.items() if claims else ())]
+    known = [name.text for name in names if name.text]
     mounts = container.get("volumeMounts")
     yield from entry_names(mounts, what="the mount path", key="mountPath")
     for mount in mounts.items():

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from localmesh.catalog.workload import workload
-from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
+from localmesh.kinds.workloads import WORKLOADS
 from localmesh.manifests import Resource
 
 _KEY_ID = "localmesh-test"
@@ -59,9 +59,9 @@ def _part(content: bytes) -> str:
 
 
 def with_stand_ins(resources: Iterable[Resource], signer: Signer) -> Iterator[Resource]:
-    """The objects with stubs, one pod of each Deployment, and with the key of the signer."""
+    """The objects with stubs, one pod of each workload, and with the key of the signer."""
     for resource in resources:
-        if resource.is_a(DEPLOYMENT) and not workload(resource).is_gateway:
+        if any(map(resource.is_a, WORKLOADS)) and not workload(resource).is_gateway:
             yield replace(resource, body=_with_stubs(resource.body))
         elif resource.is_a(REQUEST_AUTHENTICATION):
             yield replace(resource, body=_with_key(resource.body, signer.jwk()))
@@ -69,11 +69,12 @@ def with_stand_ins(resources: Iterable[Resource], signer: Signer) -> Iterator[Re
             yield resource
 
 
-def _with_stubs(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
-    body = copy.deepcopy(dict(deployment))
+def _with_stubs(written: Mapping[str, Any]) -> Mapping[str, Any]:
+    body = copy.deepcopy(dict(written))
     spec = body["spec"]
-    spec["replicas"] = min(spec.get("replicas", 1), 1)
-    pod = spec["template"]["spec"]
+    if "replicas" in spec:
+        spec["replicas"] = min(spec["replicas"], 1)
+    pod = spec["template"]["spec"] if "template" in spec else spec
     pod["containers"] = [
         {name: container[name] for name in ("name", "image", "ports") if name in container}
         for container in pod["containers"]

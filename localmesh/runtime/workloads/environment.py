@@ -23,7 +23,7 @@ from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.container import Container
 from localmesh.catalog.volume import leaves_volume
 from localmesh.catalog.workload import Workload
-from localmesh.problems import FieldPath, ManifestError, Problem
+from localmesh.problems import ManifestError, Problem
 from localmesh.problems.codes import unsupported
 from localmesh.problems.problem import ProblemCollector
 from localmesh.runtime.workloads.facts import PodFacts
@@ -84,7 +84,7 @@ def _working_directory(facts: PodFacts, container: Container, rewriting: Rewriti
     index = facts.workload.containers.index(container)
     problem = unsupported.VALUE_NOT_SUPPORTED.at(
         facts.workload.place,
-        FieldPath("spec", "template", "spec", "containers", index, "workingDir"),
+        facts.workload.pod_spec / "containers" / index / "workingDir",
         found=f'"{container.working_directory}"',
         expected=f"volumes and folders of this machine (commands run in {usual})",
         remedy="remove the field for local runs, write a folder relative to that one, or mount a volume",

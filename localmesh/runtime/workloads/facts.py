@@ -64,7 +64,8 @@ class PodFacts:
     def volume_folder(self, volume: Volume) -> Path:
         """The folder with the content of a volume."""
         if isinstance(volume.source, Claim):
-            return self.state_folder / "claims" / self.workload.namespace / volume.source.name
+            own = f"-{self.name}" if volume.source.of_each_pod else ""
+            return self.state_folder / "claims" / self.workload.namespace / f"{volume.source.name}{own}"
         return self.folder / "volumes" / volume.name
 
     def real_port(self, declared: int) -> int:

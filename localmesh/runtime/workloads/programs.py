@@ -12,7 +12,7 @@ from typing import Any
 
 from localmesh.catalog.container import Container
 from localmesh.catalog.probe import Action, Execute
-from localmesh.catalog.workload import POD_SPEC, Workload
+from localmesh.catalog.workload import Workload
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import listed, quoted
@@ -42,7 +42,7 @@ class Programs:
             if container.command and not self._runs(container, container.command[0]):
                 yield warnings.PROGRAM_MISSING.at(
                     workload.place,
-                    POD_SPEC / "containers" / index / "command",
+                    workload.pod_spec / "containers" / index / "command",
                     found=quoted(container.command[0]),
                 )
 

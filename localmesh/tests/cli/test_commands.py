@@ -148,9 +148,9 @@ def test_fail_when_get_is_asked_for_an_unknown_kind(shell: Shell) -> None:
     """One line; a kind without objects is not an error."""
     unknown, pods, none = shell("get", "foo"), shell("get", "pods"), shell("get", "sidecars")
 
-    assert (unknown.returncode, pods.returncode, none.returncode) == (2, 2, 0)
+    assert (unknown.returncode, pods.returncode, none.returncode) == (2, 0, 0)
     assert '"foo" is not a kind such as virtualservices' in unknown.stderr
-    assert "`localmesh status` shows them" in pods.stderr
+    assert pods.stderr == "no pods found; `localmesh status` shows the pods of workloads\n"
     assert none.stderr == "no sidecars found\n"
 
 

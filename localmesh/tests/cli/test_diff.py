@@ -117,6 +117,26 @@ def test_a_kustomization_of_a_revision_has_the_files_that_it_uses(
     }
 
 
+def test_objects_without_a_namespace_get_the_given_one(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On both sides, as with the other commands."""
+    for name in ("mesh/shop.yaml", "mesh/split.yaml"):
+        file = repository / name
+        file.write_text(file.read_text().replace(", namespace: shop", ""))
+    _commit(repository)
+    split_file = repository / "mesh/split.yaml"
+    split_file.write_text(split_file.read_text().replace("weight: 50", "weight: 10", 1))
+
+    run(["diff", "HEAD:mesh", "mesh", "-n", "store"])
+    between = capsys.readouterr().out
+    run(["diff", "--since", "HEAD", "mesh", "-n", "store"])
+    since = capsys.readouterr().out
+
+    assert between == since
+    assert "→ api.store:80" in between
+
+
 def test_the_top_of_a_repository_can_be_compared(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,9 +5,9 @@ import pytest
 from localmesh.kinds import KINDS, Status, kind_of, kinds_by_word, kinds_named, served_kind, similar_kind
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.gateway_api import KUBERNETES_GATEWAY
-from localmesh.kinds.kubernetes import POD
 from localmesh.kinds.rules.metadata import is_label
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.kinds.workloads import POD
 
 
 def test_kinds_are_found_from_their_files() -> None:
@@ -46,7 +46,7 @@ def test_a_kind_is_known_by_the_words_of_kubectl(word: str) -> None:
     assert kinds_by_word()[word] is GATEWAY
 
 
-@pytest.mark.parametrize("word", ["gtw", "gateways.gateway.networking.k8s.io", "pods", "po"])
+@pytest.mark.parametrize("word", ["gtw", "gateways.gateway.networking.k8s.io", "jobs", "cj"])
 def test_kinds_that_are_not_supported_have_no_words(word: str) -> None:
     """There can be no objects of them in the mesh."""
     assert word not in kinds_by_word()
