@@ -96,9 +96,10 @@ class Session:
 
     def send(self, type_url: str, resources: Resources, *, again: bool = False) -> None:
         """Sends a type's resources without waiting for the ACK."""
+        is_known = resources is self._snapshot.of(type_url)
         self._snapshot = self._snapshot.with_resources(type_url, resources)
         subscription = self._subscription(type_url)
-        if not subscription.requested:
+        if not subscription.requested or (is_known and not again):
             return
         wanted, sent = self._wanted(type_url), subscription.sent
         if again:

