@@ -28,7 +28,7 @@ def gateways(catalog: Catalog) -> Iterator[Problem]:
                 named.append(gateway)
             else:
                 yield from _missing(catalog, name, resource)
-        yield from _hosts(resource, named, servers)
+        yield from _hosts(catalog, resource, named, servers)
         for route in spec.get("http").items():
             for match in route.get("match").items():
                 for name in match.get("gateways").items():
@@ -54,11 +54,13 @@ def _missing(catalog: Catalog, name: Field, resource: Resource) -> Iterator[Prob
         remedy = f"write {elsewhere[0].namespace}/{bare}"
     elif known:
         hint = f"; there is {listed(gateway.place.subject for gateway in known)}"
+        near = [gateway for gateway in known if gateway.namespace == wanted.partition("/")[0]]
+        remedy = f"write {near[0].name}, or define it" if len(near) == 1 else remedy
     yield name.problem(warnings.MISSING_GATEWAY, name=f"Gateway {wanted}", hint=hint, remedy=remedy)
 
 
 def _hosts(
-    resource: Resource, gateways: Sequence[Resource], servers: Mapping[str, list[Server]]
+    catalog: Catalog, resource: Resource, gateways: Sequence[Resource], servers: Mapping[str, list[Server]]
 ) -> Iterator[Problem]:
     """The hosts that none of the Gateways serves, if workloads serve all of them."""
     of_each = [servers.get(f"{gateway.namespace}/{gateway.name}", []) for gateway in gateways]
@@ -66,16 +68,42 @@ def _hosts(
         return
     open_hosts = [host for own in of_each for server in own for host in server.hosts_for(resource.namespace)]
     for host in resource.root.get("spec", "hosts").items() if gateways else ():
-        if not intersection(open_hosts, [full_host((host.text or "").lower(), resource.namespace)]):
-            known = [
-                name.text or ""
-                for gateway in gateways
-                for server in gateway.root.get("spec", "servers").items()
-                for name in server.get("hosts").items()
-            ]
-            yield host.problem(
-                warnings.HOST_NOT_IN_GATEWAY,
-                gateway=listed((gateway.place.subject for gateway in gateways), "or"),
-                verb="serves" if len(gateways) == 1 else "serve",
-                known=listed(known),
-            )
+        full = full_host((host.text or "").lower(), resource.namespace)
+        if intersection(open_hosts, [full]):
+            continue
+        elsewhere = {
+            each.namespace
+            for own in of_each
+            for server in own
+            for each in server.hosts
+            if intersection([each.name], [full])
+        }
+        yield host.problem(
+            warnings.HOST_NOT_IN_GATEWAY,
+            served=_served(resource, gateways, sorted(elsewhere)),
+            remedy=_remedy(catalog, resource, full, sorted(elsewhere)),
+        )
+
+
+def _served(resource: Resource, gateways: Sequence[Resource], namespaces: Sequence[str]) -> str:
+    """What the Gateways do instead of serving a host to the VirtualService."""
+    subjects = listed((gateway.place.subject for gateway in gateways), "or")
+    serve = "serves" if len(gateways) == 1 else "serve"
+    if namespaces:
+        only = f"VirtualServices of namespace {listed(namespaces, 'or')}"
+        return f"open to namespace {resource.namespace} at {subjects}, which {serve} it only to {only}"
+    known = [
+        name.text or ""
+        for gateway in gateways
+        for server in gateway.root.get("spec", "servers").items()
+        for name in server.get("hosts").items()
+    ]
+    return f"a host of {subjects}, which {serve} {listed(known)}"
+
+
+def _remedy(catalog: Catalog, resource: Resource, host: str, namespaces: Sequence[str]) -> str:
+    if namespaces:
+        return f"write {resource.namespace}/{host} or */{host} in hosts of the Gateway"
+    if catalog.service(host) is not None and MESH not in resource.spec.get("gateways", ()):
+        return "add mesh to gateways for calls within the mesh, or the host to a server of the Gateway"
+    return "add the host to a server of the Gateway, or correct it"

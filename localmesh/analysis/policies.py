@@ -27,8 +27,14 @@ def policies(catalog: Catalog) -> Iterator[Problem]:
         if not scope.labels or not known or any(map(scope.selects, reach.values())):
             continue
         wanted = resource.root.get("spec", "selector", "matchLabels")
+        elsewhere = [(name, namespace) for name, namespace, labels in pods if scope.selects(labels)]
+        hint, remedy = nearest(scope.labels, known), "correct the labels, or deploy the workload"
+        if elsewhere:
+            name, namespace = elsewhere[0]
+            hint = f"{name} has them, and a policy applies to its own namespace, {resource.namespace}"
+            remedy = f"move it to namespace {namespace}"
         yield wanted.problem(
-            warnings.POLICY_WITHOUT_PODS, found=shown(scope.labels), known=nearest(scope.labels, known)
+            warnings.POLICY_WITHOUT_PODS, found=shown(scope.labels), known=hint, remedy=remedy
         )
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from localmesh.analysis import analyze
 from localmesh.catalog import Action, Catalog, Service
-from localmesh.catalog.security import policy_scope
 from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Outcome, Reference, Routing
-from localmesh.explain.host_choice import Candidate, HostChoice, host_choice, service_reference
-from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
-from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
-from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
-from localmesh.problems import FieldPath, Place, Problem
+from localmesh.explain.host_choice import Candidate, HostChoice
+from localmesh.explain.involved import OF_GATEWAYS, Involved, blamed_kinds, choice_at, is_lost
+from localmesh.problems import FieldPath, Problem
 from localmesh.problems.fields import listed
-from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL
 
-_POLICY_KINDS = (AUTHORIZATION_POLICY, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION)
 _HTTP = FieldPath("spec", "http")
 _OF_TCP = (
     "name the port of the Service http or http-… if it speaks HTTP, or use conditions on connections only"
@@ -35,6 +30,8 @@ class Cause:
     reference: Reference | None = None
     problem: Problem | None = None
     """The warning of the analysis that it repeats."""
+    is_warning: bool = False
+    """Whether it is about an object on the way, and does not explain the answer."""
 
 
 def causes(explainer: Explainer, explanation: Explanation) -> list[Cause]:
@@ -45,34 +42,26 @@ def causes(explainer: Explainer, explanation: Explanation) -> list[Cause]:
         *_of_policies(explanation),
         *_of_outcomes(explainer, explanation),
     ]
-    objects = involved(explainer, explanation)
+    objects = Involved(explainer, explanation)
+    problems = [problem for problem in analyze(explainer.catalog) if objects.concerned_by(problem)]
+    blamed = blamed_kinds(explanation)
     warnings = [
-        Cause(problem.message, problem.fix, problem=problem)
-        for problem in analyze(explainer.catalog)
-        if problem.place.kind and _concerns(problem, objects)
+        Cause(problem.message, problem.fix, problem=problem, is_warning=str(problem.place.kind) not in blamed)
+        for problem in problems
     ]
-    return list(dict.fromkeys((*found, *warnings)))
+    own = [cause for cause in found if not _is_repeated(cause, problems)]
+    return sorted(dict.fromkeys((*own, *warnings)), key=lambda cause: cause.is_warning)
 
 
-def choice_at(explainer: Explainer, hop: Hop) -> HostChoice | None:
-    """What takes the host at a hop; None where no routes are looked at."""
-    if hop.routing is None or not hop.routing.configuration:
-        return None
-    proxy = explainer.source_named(f"{hop.proxy}.{hop.namespace}")
-    prepared = explainer.prepared_of(proxy)
-    return host_choice(prepared, hop.routing.configuration, hop.message) if prepared else None
-
-
-def policies_elsewhere(catalog: Catalog, hop: Hop, labels: Mapping[str, str]) -> Iterator[Candidate]:
-    """Policies whose selector fits the called pods, but which are in another namespace."""
-    for resource in catalog.objects.of(*_POLICY_KINDS):
-        scope = policy_scope(resource)
-        if scope.labels and scope.selects(labels) and not scope.reaches(hop.namespace):
-            reason = (
-                f"its selector fits these pods, but it is in namespace {resource.namespace}, and a policy "
-                f"applies to its own namespace; they are in {hop.namespace}"
-            )
-            yield Candidate(Reference(resource, FieldPath("metadata", "namespace")), reason)
+def _is_repeated(cause: Cause, problems: Iterable[Problem]) -> bool:
+    """Whether a warning about a Gateway says the same about the same field with more detail."""
+    reference = cause.reference
+    return reference is not None and any(
+        problem.code in OF_GATEWAYS
+        and problem.place == reference.resource.place
+        and reference.path.contains(problem.path)
+        for problem in problems
+    )
 
 
 def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Cause]:
@@ -81,11 +70,11 @@ def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Caus
         routing = hop.routing
         if routing is None or not routing.configuration:
             continue
-        is_unknown = routing.rule is not None and routing.rule.name in (ALLOW_ANY, BLOCK_ALL)
-        if not is_unknown and (hop.answer is None or hop.answer.flag != "NR"):
-            continue
         choice = choice_at(explainer, hop)
         if choice is None:
+            continue
+        if not is_lost(hop):
+            yield from _by_default(hop, routing, choice)
             continue
         if routing.skipped:
             names = listed(reference.subject for reference in choice.virtual_services)
@@ -98,7 +87,21 @@ def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Caus
         else:
             yield Cause(_no_host(hop))
         for candidate in choice.others:
-            yield Cause(f"{candidate.reference.subject}: {candidate.reason}", reference=candidate.reference)
+            yield _of_candidate(candidate)
+
+
+def _of_candidate(candidate: Candidate, *, is_warning: bool = False) -> Cause:
+    message = f"{candidate.reference.subject}: {candidate.reason}"
+    return Cause(message, candidate.fix, candidate.reference, is_warning=is_warning)
+
+
+def _by_default(hop: Hop, routing: Routing, choice: HostChoice) -> Iterator[Cause]:
+    """VirtualServices that name the host of a request that takes the default route of its Service."""
+    is_default = routing.rule is not None and not routing.rule.virtual_service
+    if hop.kind is HopKind.OUTBOUND and is_default:
+        for candidate in choice.others:
+            if candidate.fix:
+                yield _of_candidate(candidate, is_warning=True)
 
 
 def _no_host(hop: Hop) -> str:
@@ -233,56 +236,3 @@ def _no_cluster(explainer: Explainer, outcome: Outcome) -> Iterator[Cause]:
     elif service.port(destination.port) is None:
         ports = listed(str(port.number) for port in service.ports)
         yield Cause(f"{service.subject} has no port {destination.port}, but {ports}")
-
-
-def involved(explainer: Explainer, explanation: Explanation) -> dict[Place, Reference]:
-    """The objects that decide about a request, each with the field that does."""
-    references = [reference for hop in explanation.hops for reference in _references(explainer, hop)]
-    return {reference.resource.place: reference for reference in reversed(references)}
-
-
-def _references(explainer: Explainer, hop: Hop) -> Iterator[Reference]:
-    choice = choice_at(explainer, hop)
-    if choice is not None:
-        yield from choice.servers
-        yield from (candidate.reference for candidate in choice.others)
-        yield from choice.virtual_services
-        yield from filter(None, [choice.service_reference])
-    if hop.routing is not None:
-        yield from _of_rule(explainer.catalog, hop.routing, hop.namespace)
-    if hop.authorization is not None:
-        yield from (rule.reference for rule in hop.authorization.rules if rule.reference is not None)
-    if hop.connection is not None:
-        yield from filter(None, [hop.connection.policy])
-    if hop.tokens is not None:
-        yield from hop.tokens.references
-    if hop.kind in (HopKind.INBOUND, HopKind.GATEWAY):
-        labels = explainer.source_named(f"{hop.proxy}.{hop.namespace}").labels
-        elsewhere = policies_elsewhere(explainer.catalog, hop, labels)
-        yield from (candidate.reference for candidate in elsewhere)
-
-
-def _of_rule(catalog: Catalog, routing: Routing, namespace: str) -> Iterator[Reference]:
-    """The chosen rule, and the DestinationRules of its destinations."""
-    if routing.rule is not None:
-        yield from filter(None, [routing.rule.reference])
-    for destination in routing.destinations:
-        rule = catalog.rule_for(destination.host, namespace)
-        if rule is not None and rule.origin is not None:
-            yield Reference(rule.origin.resource)
-        service = catalog.service(destination.host)
-        port = service.port(destination.port) if service is not None else None
-        if service is not None and port is not None and not port.protocol.may_be_http:
-            yield from filter(None, [service_reference(catalog, service)])
-
-
-def _concerns(problem: Problem, objects: dict[Place, Reference]) -> bool:
-    """Whether a warning is about an object that decides about the request, and not about its other rules."""
-    reference = objects.get(problem.place)
-    if reference is None:
-        return False
-    path = problem.path
-    if not _HTTP.contains(path) or len(path) <= len(_HTTP):
-        return True
-    own = reference.path[: len(_HTTP) + 1]
-    return path[: len(_HTTP) + 1] == own or not _HTTP.contains(reference.path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from localmesh.explain.causes import Cause, causes, choice_at, policies_elsewhere
+from localmesh.explain.causes import Cause, causes
 from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import (
     Actions,
@@ -31,6 +31,7 @@ from localmesh.explain.explanation import (
     TokenCheck,
 )
 from localmesh.explain.host_choice import Candidate, HostChoice
+from localmesh.explain.involved import choice_at, policies_elsewhere
 from localmesh.explain.request import Message, Request
 from localmesh.explain.rule_order import absent_rules, condition_reference, shadowed_rules
 from localmesh.manifests import Resource
@@ -93,7 +94,7 @@ class _Document:
         }
 
     def _candidate(self, candidate: Candidate) -> Json:
-        return {"reason": candidate.reason, "place": self._place(candidate.reference)}
+        return {"reason": candidate.reason, "fix": candidate.fix, "place": self._place(candidate.reference)}
 
     def _cause(self, cause: Cause) -> Json:
         reference = cause.reference
@@ -104,6 +105,7 @@ class _Document:
             "message": cause.message,
             "fix": cause.fix,
             "code": cause.problem.code if cause.problem else None,
+            "warning": cause.is_warning,
             "place": self._place(reference),
         }
 

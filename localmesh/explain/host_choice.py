@@ -24,10 +24,11 @@ _MESH_DOMAIN = SERVICE_DOMAIN.partition(".")[2]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An object that names the host and does not take it, with the reason in a sentence."""
+    """An object that names the host and does not take it, with the reason, and how to change it."""
 
     reference: Reference
     reason: str
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,9 @@ def _others_at_sidecar(
         reason = _why_not(prepared, virtual_service, host, chosen)
         if not reason and not out_of_reach:
             reason = f"it has no routes for port {port}: the host has no HTTP port of that number"
-        if reason:
-            yield Candidate(Reference(virtual_service.resource, FieldPath("spec", "hosts")), reason)
+        if reason and not (reason == _NOT_IMPORTED and out_of_reach):
+            reference = Reference(virtual_service.resource, FieldPath("spec", "hosts"))
+            yield Candidate(reference, reason, _fix_of(prepared, virtual_service))
 
 
 def _in_its_own_namespace(virtual_service: VirtualService, name: str) -> Iterator[Candidate]:
@@ -148,12 +150,14 @@ def _services_out_of_reach(prepared: PreparedProxy, names: tuple[str, ...], port
     for service in (*(s for name in names if (s := catalog.service(name))), *same_name):
         reference = service_reference(catalog, service)
         if reference is not None:
-            sidecar = catalog.sidecar_of(proxy)
+            sidecar, fix = catalog.sidecar_of(proxy), ""
             reason = _why_not_callable(catalog, proxy, service, names, port)
             if sidecar is not None and reason == _NOT_IMPORTED:
                 reference = Reference(sidecar.resource, FieldPath("spec", "egress"))
                 reason = f"it does not import {service.subject}: no entry of egress.hosts includes it"
-            yield Candidate(reference, reason)
+                own = "." if service.namespace == sidecar.resource.namespace else service.namespace
+                fix = f'add "{own}/{service.host}" to egress.hosts'
+            yield Candidate(reference, reason, fix)
 
 
 def _why_not_callable(
@@ -172,7 +176,8 @@ def _why_not_callable(
         name = f'named "{declared.name}"' if declared.name else "not named"
         return (
             f"its port {port} is {name}, so Istio takes it for {declared.protocol.value} and applies no HTTP "
-            "routes; name it http, or set appProtocol: http"
+            "routes (on a cluster it forwards the connection; sidecars of localmesh see HTTP only); name it "
+            "http, or set appProtocol: http"
         )
     if service.host not in names:
         return f"it is in namespace {service.namespace}: call it {service.name}.{service.namespace}"
@@ -196,6 +201,14 @@ def _why_not(prepared: PreparedProxy, other: VirtualService, host: str, chosen: 
             return f"{subject} names the host exactly, and this one only as {host}"
         return f"{subject} is older, and in the mesh only the oldest for a host counts"
     return ""
+
+
+def _fix_of(prepared: PreparedProxy, other: VirtualService) -> str:
+    """How a VirtualService comes to apply to a sidecar; "" where it need not."""
+    namespace = prepared.proxy.namespace
+    if MESH not in other.gateways:
+        return "add mesh to spec.gateways, if it is for calls within the mesh too"
+    return "" if other.visible_from(namespace) else f"add {namespace} to exportTo"
 
 
 class _AtGateway:
@@ -224,27 +237,42 @@ class _AtGateway:
             host = _overlaps(other, self._names, named=bool(owners))
             if key not in owners and host is not None:
                 reference = Reference(other.resource, FieldPath("spec", "hosts"))
-                reason, path = self._why_not(other, host)
-                yield Candidate(Reference(other.resource, path) if path else reference, reason)
+                reason, path, fix = self._why_not(other, host)
+                yield Candidate(Reference(other.resource, path) if path else reference, reason, fix)
 
-    def _why_not(self, other: VirtualService, host: str) -> tuple[str, FieldPath | None]:
+    def _why_not(self, other: VirtualService, host: str) -> tuple[str, FieldPath | None, str]:
         catalog, own = self._prepared.catalog, {server.gateway for server in self._servers}
         field = FieldPath("spec", "gateways")
         bound = sorted(other.gateways - {MESH})
         if not bound:
-            return "it has no gateways, so it is for calls within the mesh only", None
+            reason = "it has no gateways, so it applies to sidecars only (gateway mesh)"
+            return reason, None, f"add {listed(sorted(own), 'or')} to spec.gateways"
         unknown = [name for name in bound if catalog.objects.named(GATEWAY, *name.split("/", 1)) is None]
         if not own & other.gateways:
             if unknown:
                 known = listed(sorted(own)) if own else "none"
-                return f"there is no Gateway {listed(unknown)}; the one here is {known}", field
-            return f"it is bound to {listed(bound)}, and this port is served by {listed(sorted(own))}", field
-        if not other.visible_from(self._prepared.proxy.namespace):
-            namespace = self._prepared.proxy.namespace
-            return f"it is not exported to namespace {namespace}", FieldPath("spec", "exportTo")
+                return f"there is no Gateway {listed(unknown)}; the one here is {known}", field, ""
+            reason = f"it is bound to {listed(bound)}, and this port is served by {listed(sorted(own))}"
+            return reason, field, f"add {listed(sorted(own), 'or')} to spec.gateways"
+        namespace = self._prepared.proxy.namespace
+        if not other.visible_from(namespace):
+            reason = f"it is not exported to namespace {namespace}"
+            return reason, FieldPath("spec", "exportTo"), f"add {namespace} to exportTo"
         bound_here = [server for server in self._servers if server.gateway in other.gateways]
         open_hosts = [name for server in bound_here for name in server.hosts_for(other.namespace)]
         if not intersection(open_hosts, other.hosts):
-            served = listed(sorted({each.name for server in bound_here for each in server.hosts}))
-            return f"the Gateway serves {served} to it, which does not include {host}", None
-        return f"another VirtualService names the host more exactly than {host}", None
+            return self._not_served(bound_here, other, host)
+        return f"another VirtualService names the host more exactly than {host}", None, ""
+
+    def _not_served(
+        self, bound: list[Server], other: VirtualService, host: str
+    ) -> tuple[str, FieldPath | None, str]:
+        """Why the servers of its Gateways do not serve the hosts of a VirtualService."""
+        fitting = [each for server in bound for each in server.hosts if overlap(each.name, host)]
+        if fitting:
+            namespaces = listed(sorted({each.namespace for each in fitting}), "or")
+            reason = f"the Gateway serves {host} only to VirtualServices of namespace {namespaces}"
+            return reason, None, f"write {other.namespace}/{host} or */{host} in hosts of the Gateway"
+        served = listed(sorted({each.name for server in bound for each in server.hosts}))
+        reason = f"the Gateway serves {served} to it, which does not include {host}"
+        return reason, None, "add the host to a server of the Gateway"

@@ -163,7 +163,14 @@ def _host(host: Json, routing: Json | None) -> Iterator[Line]:
     for place in host["virtualServices"]:
         yield "", f"routed by {object_of(place)}{at(place)}"
     for other in host["others"]:
-        yield "", f"not {object_of(other['place'])}: {other['reason']}{at(other['place'])}"
+        yield "", _unused(other)
+
+
+def _unused(other: Json) -> str:
+    """An object that does not take the host; a Sidecar is the one that decides so."""
+    subject = object_of(other["place"])
+    negation = "" if subject.startswith("Sidecar ") else "not "
+    return f"{negation}{subject}: {other['reason']}{at(other['place'])}"
 
 
 def _routing(routing: Json) -> Iterator[Line]:
@@ -283,7 +290,7 @@ def _causes(document: Json, width: int) -> str:
         place = cause["place"]
         code = f" ({cause['code']})" if cause["code"] else ""
         where = f"{object_of(place)} {place['field']}: " if place and cause["code"] else ""
-        label = "warning" if is_served else "because"
+        label = "warning" if is_served or cause["warning"] else "because"
         lines.append((label, f"{where}{cause['message']}{code}{at(place)}"))
         if cause["fix"]:
             lines.append(("fix", cause["fix"]))

@@ -63,7 +63,7 @@ def _authorization(authorization: Json) -> Iterator[Line]:
 def _policy_rule(rule: Json) -> str:
     number = "no rules" if rule["index"] is None else f"rule {rule['index']}"
     head = f"{rule['action']} {rule['policy']} {number}{' (dry run)' if rule['dryRun'] else ''}"
-    unchecked = listed(rule["unchecked"])
+    unchecked = listed(rule["unchecked"]) if rule["unchecked"] else ""
     if rule["matched"]:
         without = f" without {unchecked}, which a TCP port cannot check" if unchecked else ""
         return f"{head} matches{without}{at(rule['place'])}"

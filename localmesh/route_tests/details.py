@@ -28,7 +28,8 @@ def details(result: CaseResult, run: Run) -> Iterator[str]:
     for label, text in _skipped(result.explanation):
         yield f"{label} {text}"
     for cause in result.causes[:_MOST_CAUSES]:
-        yield f"because: {cause.message}"
+        label = "warning" if cause.is_warning else "because"
+        yield f"{label}: {cause.message}"
         if place := _place(cause, run.locator):
             yield f"         {place}"
     if result.case.request.source != ANY_SOURCE:

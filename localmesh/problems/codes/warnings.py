@@ -83,8 +83,8 @@ MISSING_DELEGATE = Code(
 HOST_NOT_IN_GATEWAY = Code(
     "SM214",
     "A host is not served by the Gateway",
-    "{found} is not a host of {gateway}, which {verb} {known}; requests for it get 404",
-    "add the host to a server of the Gateway, or correct it",
+    "{found} is not {served}; requests for it get 404",
+    "{remedy}",
 )
 PORT_NOT_CHOSEN = Code(
     "SM215",
@@ -115,7 +115,7 @@ POLICY_WITHOUT_PODS = Code(
     "SM219",
     "A policy selects no pods",
     "no workload in its scope has the labels {found}; {known}",
-    "correct the labels, or deploy the workload",
+    "{remedy}",
 )
 DIFFERENT_HERE = Code(
     "SM220",

@@ -25,7 +25,7 @@ def test_a_policy_in_a_namespace_without_workloads_is_reported() -> None:
     """With the workload of another namespace that was probably meant."""
     (message,) = warnings(deployment("reviews", "app: reviews", annotations="team: shop"), POLICY)
 
-    assert "app=reviews; nearest is Deployment" in message
+    assert "app=reviews; Deployment edge/reviews has them, and a policy applies to its own" in message
 
 
 def test_policies_alone_are_not_reported() -> None:

@@ -1,0 +1,91 @@
+"""Which causes and warnings come with an answer: only what is about this request."""
+
+from __future__ import annotations
+
+import pytest
+
+from localmesh.explain import Explainer, Request
+from localmesh.explain.causes import Cause, causes
+from localmesh.manifests import load_text
+
+MESH = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}]
+---
+"""
+NOBODY = """---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nobody, namespace: shop}
+spec: {}
+"""
+
+
+def routed(rules: str, gateways: str = "edge") -> str:
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: web, namespace: shop}}
+spec: {{hosts: [web, shop.test], gateways: [{gateways}], http: [{rules}]}}
+"""
+
+
+def causes_of(manifests: str, url: str, source: str = "outside") -> list[Cause]:
+    explainer = Explainer.of(load_text(MESH + manifests).resources)
+    return causes(explainer, explainer.explain(Request.to(url, source=source)))
+
+
+def test_a_denied_request_has_no_cause_about_gateways() -> None:
+    """That a VirtualService is for gateways only is a warning there, and says what to add."""
+    manifests = routed("{route: [{destination: {host: web}}]}") + NOBODY
+
+    because, warning = causes_of(manifests, "http://web/", "web")
+
+    assert "nobody" in because.message
+    assert not because.is_warning
+    assert warning.is_warning
+    assert warning.fix == "add mesh to spec.gateways, if it is for calls within the mesh too"
+
+
+@pytest.mark.parametrize("url", ["http://shop.test/a", "http://shop.test/"])
+def test_problems_of_rules_that_the_request_does_not_take_are_left_out(url: str) -> None:
+    """Each rule has a destination that does not exist: only that of the rule that is taken is a cause."""
+    gone = "match: [{uri: {exact: /a}}], route: [{destination: {host: gone-a}}]"
+    manifests = routed(f"{{{gone}}}, {{route: [{{destination: {{host: gone-b}}}}]}}")
+
+    found = causes_of(manifests, url)
+
+    other = "gone-b" if url.endswith("a") else "gone-a"
+    assert found
+    assert not any(other in cause.message for cause in found)
+
+
+def test_a_host_of_another_name_at_the_gateway_is_not_a_warning() -> None:
+    """SM214 is about web, and the request is for shop.test."""
+    assert causes_of(routed("{route: [{destination: {host: web}}]}"), "http://shop.test/") == []
+
+
+def test_what_the_warning_says_is_not_said_twice() -> None:
+    """The Gateway does not exist: one cause names it, with the fix."""
+    found = causes_of(routed("{route: [{destination: {host: web}}]}", "egde"), "http://shop.test/")
+
+    about_gateway = [cause for cause in found if "egde" in cause.message]
+    assert [cause.fix for cause in about_gateway] == ["write edge, or define it"]
