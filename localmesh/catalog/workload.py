@@ -48,6 +48,8 @@ class Workload:
     annotations: Mapping[str, str]
     service_account: str
     containers: tuple[Container, ...]
+    init_containers: tuple[Container, ...]
+    """Those that run one after the other, to their ends, before the containers start."""
     volumes: tuple[Volume, ...]
     termination_grace_seconds: float
     one_at_a_time: bool
@@ -68,6 +70,12 @@ class Workload:
     def pod_spec(self) -> FieldPath:
         """Where the object describes its pods."""
         return FieldPath("spec") if self.naming is PodNaming.OWN else FieldPath("spec", "template", "spec")
+
+    def path_of(self, of: Container) -> FieldPath:
+        """Where one of its containers is described."""
+        kinds = (("containers", self.containers), ("initContainers", self.init_containers))
+        kind, among = next((kind, among) for kind, among in kinds if of in among)
+        return self.pod_spec / kind / among.index(of)
 
     @property
     def declared_ports(self) -> tuple[int, ...]:
@@ -110,9 +118,12 @@ def workload(resource: Resource) -> Workload:
     claims = _claims(resource)
     declared_volumes = tuple(volume["name"] for volume in spec.get("volumes") or ())
     names = (*declared_volumes, *(claim.name for claim in claims))
-    containers = tuple(
-        container(body, path / "containers" / index, names, collector)
-        for index, body in enumerate(spec.get("containers") or ())
+    containers, init_containers = (
+        tuple(
+            container(body, path / kind / index, names, collector)
+            for index, body in enumerate(spec.get(kind) or ())
+        )
+        for kind in ("containers", "initContainers")
     )
     return Workload(
         namespace=resource.namespace,
@@ -124,6 +135,7 @@ def workload(resource: Resource) -> Workload:
         or spec.get("serviceAccount")
         or _DEFAULT_SERVICE_ACCOUNT,
         containers=containers,
+        init_containers=init_containers,
         volumes=(*volumes(spec, path, collector), *claims),
         termination_grace_seconds=_DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds,
         one_at_a_time=_is_replaced_first(resource),

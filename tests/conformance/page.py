@@ -52,9 +52,10 @@ The recorder applies a case with pods that do nothing, waits until istiod has ex
 mark and waits until every proxy has it.
 From `istioctl proxy-config all` it then keeps the fields that affect behaviour. A recording contains only the
 differences from the mesh alone.
-The cases about TLS at gateways and towards hosts outside were recorded without a cluster, from the same code:
-the generator of that Istio, with the objects and proxies that the recorder would have applied. For 191 of the
-other 194 cases it gives exactly what was recorded from the cluster.
+The cases `gateway-t*`, `client-tls-*` and `service-tcp-inbound` were recorded without a cluster, from the
+same code: the generator of that Istio, with the objects and proxies that the recorder would have applied.
+For 191 of 194 cases it gives exactly what was recorded from the cluster; the others differ in the health of
+the endpoints of ServiceEntries, and in which of two Services of the same age is the first.
 
 For one pod of every workload and for the ingress gateway, the comparison covers:
 

@@ -71,7 +71,7 @@ class PodTemplate:
             f"{pod}.hostNetwork": "remove it: a pod on the host's network is outside the mesh",
             f"{pod}.hostname": "remove it: HOSTNAME is the name of the pod",
             f"{pod}.hostnameOverride": "remove it: HOSTNAME is the name of the pod",
-            f"{pod}.initContainers": "do their work at the start of the container's command",
+            f"{pod}.initContainers[].restartPolicy": "write it under containers: it runs beside them",
             f"{pod}.readinessGates": REMOVE_FIELD,
             f"{pod}.resourceClaims": REMOVE_FIELD,
             f"{pod}.setHostnameAsFQDN": "remove it: HOSTNAME is the name of the pod",

@@ -81,10 +81,9 @@ def _working_directory(facts: PodFacts, container: Container, rewriting: Rewriti
         return usual
     if is_mounted or folder.is_dir():
         return folder
-    index = facts.workload.containers.index(container)
     problem = unsupported.VALUE_NOT_SUPPORTED.at(
         facts.workload.place,
-        facts.workload.pod_spec / "containers" / index / "workingDir",
+        facts.workload.path_of(container) / "workingDir",
         found=f'"{container.working_directory}"',
         expected=f"volumes and folders of this machine (commands run in {usual})",
         remedy="remove the field for local runs, write a folder relative to that one, or mount a volume",
@@ -96,7 +95,7 @@ def configuration_problems(workload: Workload, config: ConfigData) -> tuple[Prob
     """References of a workload's containers to missing keys, ConfigMaps, Secrets or fields."""
     facts = PodFacts(workload, 0, {}, Path("/"), Path("/"), config=config)
     collector = ProblemCollector(workload.place)
-    for container in workload.containers:
+    for container in (*workload.init_containers, *workload.containers):
         Variables(facts, container, collector).fill()
     return tuple(collector.problems)
 

@@ -13,16 +13,20 @@ from pathlib import Path
 import psutil
 
 from localmesh.catalog import LOOPBACK
+from localmesh.catalog.container import Container
 from localmesh.errors import LocalmeshError
-from localmesh.runtime.processes.process import Command
+from localmesh.runtime.processes.process import Command, StartError, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads.container_supervisor import ContainerSupervisor, End, Supervised
-from localmesh.runtime.workloads.environment import launch
+from localmesh.runtime.workloads.environment import Launch, launch
 from localmesh.runtime.workloads.facts import PodFacts, make_folders, remove_folders
 from localmesh.runtime.workloads.ports import is_free
 
 REPORT_AFTER_SECONDS = 5.0
 """A pod that is not ready after that time says what it waits for."""
+
+INIT_SECONDS = 60.0
+"""The time that an init container has: a pod that is not ready after that time ends the start as well."""
 
 _log = logging.getLogger(__name__)
 
@@ -152,28 +156,29 @@ class Pod:
         )
 
     async def start(self) -> None:
-        """Creates the pod's folders and starts its containers; returns before they are ready.
+        """Creates the pod's folders, runs its init containers and starts the others; these are not ready yet.
 
         Raises ManifestError for missing configuration, PodFailedError if another program listens on one of
-        its ports.
+        its ports, or an init container fails.
         """
         workload = self.facts.workload
         launches = [
             (container, launch(self.facts, container, os.environ)) for container in workload.containers
         ]
+        before = [
+            (container, launch(self.facts, container, os.environ))
+            for container in workload.init_containers
+            if container.command
+        ]
         self._require_free_ports()
         make_folders(self.facts)
+        for container, launched in before:
+            await self._initialize(container, launched)
         self._supervisors = tuple(
             ContainerSupervisor(
                 Supervised(
                     container=container,
-                    command=Command(
-                        name=f"container {container.name} of pod {self.namespace}/{self.name}",
-                        arguments=launched.arguments,
-                        environment=launched.environment,
-                        working_directory=launched.working_directory,
-                        log_file=self.log_file,
-                    ),
+                    command=self._command(container, launched),
                     rewriting=launched.rewriting,
                     grace_seconds=workload.termination_grace_seconds,
                 ),
@@ -184,6 +189,31 @@ class Pod:
         )
         for supervisor in self._supervisors:
             supervisor.start()
+
+    def _command(self, container: Container, launched: Launch) -> Command:
+        return Command(
+            name=f"container {container.name} of pod {self.namespace}/{self.name}",
+            arguments=launched.arguments,
+            environment=launched.environment,
+            working_directory=launched.working_directory,
+            log_file=self.log_file,
+        )
+
+    async def _initialize(self, container: Container, launched: Launch) -> None:
+        """Runs an init container to its end. Raises PodFailedError if it fails or takes too long."""
+        reason = f"cannot start: init container {container.name}"
+        try:
+            process = await self._processes.start(self._command(container, launched))
+        except StartError as error:
+            raise self._failed(f"{reason}: {error.reason}") from None
+        try:
+            status = await asyncio.wait_for(process.wait(), INIT_SECONDS)
+        except TimeoutError:
+            raise self._failed(f"{reason} has not ended after {INIT_SECONDS:g} s") from None
+        finally:
+            await process.stop(0)
+        if status:
+            raise self._failed(f"{reason}: {exit_reason(status)}", tuple(process.last_lines()))
 
     async def until_ready(self, timeout_seconds: float, tolerated_restarts: int = 2) -> None:
         """Returns when the pod is ready. Raises PodFailedError if it is not in time, or ends too often.

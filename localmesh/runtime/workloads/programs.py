@@ -34,17 +34,22 @@ class Programs:
     def runnable(self, workload: Workload) -> Workload:
         """The workload with a stub in place of each container whose command is not run."""
         containers = tuple(map(self._runnable, workload.containers))
-        return workload if containers == workload.containers else replace(workload, containers=containers)
+        before = tuple(map(self._runnable, workload.init_containers))
+        if (containers, before) == (workload.containers, workload.init_containers):
+            return workload
+        return replace(workload, containers=containers, init_containers=before)
 
     def missing(self, workload: Workload) -> Iterator[Problem]:
         """A warning for each container whose command is wanted and not on this machine."""
-        for index, container in enumerate(workload.containers if self.run_commands else ()):
-            if container.command and not self._runs(container, container.command[0]):
-                yield warnings.PROGRAM_MISSING.at(
-                    workload.place,
-                    workload.pod_spec / "containers" / index / "command",
-                    found=quoted(container.command[0]),
-                )
+        kinds = {"containers": workload.containers, "initContainers": workload.init_containers}
+        for kind, containers in kinds.items() if self.run_commands else ():
+            for index, container in enumerate(containers):
+                if container.command and not self._runs(container, container.command[0]):
+                    yield warnings.PROGRAM_MISSING.at(
+                        workload.place,
+                        workload.pod_spec / kind / index / "command",
+                        found=quoted(container.command[0]),
+                    )
 
     def _runnable(self, container: Container) -> Container:
         if container.command and self._runs(container, container.command[0]):
@@ -97,7 +102,7 @@ def commands_text(workloads: Iterable[Workload]) -> str:
     names = Counter(
         Path(container.command[0]).name
         for workload in workloads
-        for container in workload.containers
+        for container in (*workload.init_containers, *workload.containers)
         if container.command and workload.replicas
     )
     if not names:

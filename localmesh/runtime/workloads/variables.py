@@ -52,7 +52,7 @@ class Variables:
 
     def fill(self) -> None:
         """Resolves the imports, then each variable, which can refer to earlier ones (as in the kubelet)."""
-        path = self._path()
+        path = self.facts.workload.path_of(self.container)
         for index, variable_import in enumerate(self.container.imports):
             self.values.update(self._imported(variable_import, path / "envFrom" / index))
         for index, variable in enumerate(self.container.variables):
@@ -62,10 +62,6 @@ class Variables:
             self.values[variable.name] = value
             is_of_pod = isinstance(variable.source, FieldReference | ResourceReference)
             (self.from_pod.add if is_of_pod else self.from_pod.discard)(variable.name)
-
-    def _path(self) -> FieldPath:
-        index = self.facts.workload.containers.index(self.container)
-        return FieldPath("spec", "template", "spec", "containers", index)
 
     def _imported(self, source: VariableImport, path: FieldPath) -> Iterator[tuple[str, str]]:
         data = self._data(source.kind, source.name)

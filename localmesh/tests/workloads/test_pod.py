@@ -155,6 +155,50 @@ class TestLife:
 
         run_on_bench(scenario)
 
+    def test_init_containers_run_to_their_ends_in_order_before_the_others(
+        self, run_on_bench: Run, deployment: Callable[..., Resource]
+    ) -> None:
+        """They share the volumes of the pod; one without a command, which is in the image, is left out."""
+        mount = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+        before = [
+            {"name": "first", "command": ["sh", "-c", "echo first >> /shared/order"], **mount},
+            {"name": "image", "image": "image"},
+            {"name": "second", "command": ["sh", "-c", "echo second >> /shared/order"], **mount},
+        ]
+        main = [{"name": "web", "command": ["sh", "-c", "test -f /shared/order && sleep 60"], **mount}]
+        fields = {"initContainers": before, "containers": main, "volumes": [{"name": "shared"}]}
+        prepared = workload(deployment(fields))
+
+        async def scenario(bench: Any) -> None:
+            pod = bench.pod(prepared)
+            await pod.start()
+            await pod.until_ready(5)
+
+            order = (pod.facts.volume_folder(prepared.volumes[0]) / "order").read_text()
+            assert order.split() == ["first", "second"]
+            assert [container.name for container in pod.containers] == ["web"]
+            await pod.stop()
+
+        run_on_bench(scenario)
+
+    def test_an_init_container_that_fails_fails_the_pod(
+        self, run_on_bench: Run, deployment: Callable[..., Resource]
+    ) -> None:
+        """With its name, its exit status and the end of its log; the containers do not start."""
+        before = [{"name": "migrate", "command": ["sh", "-c", "echo no database; exit 3"]}]
+        failing = workload(deployment({"initContainers": before, "containers": [{"name": "web"}]}))
+
+        async def scenario(bench: Any) -> None:
+            pod = bench.pod(failing)
+            with pytest.raises(PodFailedError) as caught:
+                await pod.start()
+
+            assert "cannot start: init container migrate: exited with status 3" in str(caught.value)
+            assert caught.value.last_lines == ("no database",)
+            assert pod.containers == ()
+
+        run_on_bench(scenario)
+
     def test_replicas_have_one_log(
         self, run_on_bench: Run, make_workload: MakeWorkload, until: Until
     ) -> None:
