@@ -130,7 +130,7 @@ def _of_connections(explanation: Explanation) -> Iterator[Cause]:
 def _of_caller(caller: Hop) -> Iterator[Cause]:
     """Why a caller secures its connections as it does."""
     if caller.kind is HopKind.DIRECT:
-        fix = "give it a sidecar, or let the port accept plain text: PeerAuthentication with PERMISSIVE"
+        fix = "inject a sidecar, or let the port accept plain text: PeerAuthentication with PERMISSIVE"
         yield Cause(f"{caller.workload} has no sidecar, so it has no certificate to show", fix)
         return
     for destination in caller.routing.destinations if caller.routing else ():

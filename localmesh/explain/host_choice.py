@@ -199,7 +199,7 @@ def _why_not(prepared: PreparedProxy, other: VirtualService, host: str, chosen: 
         subject = taker.resource.place.subject
         if is_wildcard(host) and not any(map(is_wildcard, taker.hosts)):
             return f"{subject} names the host exactly, and this one only as {host}"
-        return f"{subject} is older, and in the mesh only the oldest for a host counts"
+        return f"{subject} is older, and sidecars use only the oldest VirtualService for a host"
     return ""
 
 
