@@ -14,3 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether to write golden files instead of comparing with them."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(autouse=True)
+def _without_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands wrap their output as where COLUMNS is not set: pytest-xdist sets it for its workers."""
+    monkeypatch.delenv("COLUMNS", raising=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from localmesh.analysis import analyze_manifests
 from localmesh.kustomize_build import KustomizeBuild
 from localmesh.manifests import load
-from localmesh.manifests.files import NAME_OF_STANDARD_INPUT, STANDARD_INPUT, manifest_files
+from localmesh.manifests.files import NAME_OF_STANDARD_INPUT, STANDARD_INPUT, folder_files, manifest_files
 from localmesh.manifests.objects import DEFAULT_NAMESPACE
 from localmesh.problems import ManifestError, Problem, Severity
 
@@ -47,16 +47,15 @@ def validate_together(
     """The problems of one mesh made of all these manifests, grouped by the file that each problem names.
 
     `namespace` is that of objects that name none. With `strict` warnings are errors. A named file has a
-    report even if it has no problems; a kustomization or a folder only if there are none at all, because
-    problems name the files in it.
+    report even if it has no problems, and so has every file of a folder; a kustomization only if there are
+    none at all, because problems name the files in it.
     """
     problems = _problems(kustomizations, files, namespace, strict=strict)
-    named = [str(path) for path in files if not path.is_dir()]
+    named = [str(file) for path in files for file in (folder_files(path) if path.is_dir() else [path])]
     names = dict.fromkeys(NAME_OF_STANDARD_INPUT if name == STANDARD_INPUT else name for name in named)
     names |= dict.fromkeys(problem.place.file for problem in problems)
     if not problems:
-        folders = [path for path in files if path.is_dir()]
-        names |= dict.fromkeys(map(str, (*kustomizations, *folders)))
+        names |= dict.fromkeys(map(str, kustomizations))
     return [
         FileReport(name, tuple(problem for problem in problems if problem.place.file == name))
         for name in names

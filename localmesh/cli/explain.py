@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -94,8 +95,9 @@ def _text(described: Mapping[str, Any]) -> str:
 
 
 def _width() -> int:
-    """The columns of the terminal; 100 where the output is not one."""
-    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+    """The columns of the terminal, or as many as COLUMNS says; else 100."""
+    is_known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return shutil.get_terminal_size((100, 24)).columns if is_known else 100
 
 
 def _request(
@@ -126,8 +128,10 @@ def _request(
 
 
 def _header(written: str) -> tuple[str, str]:
+    from localmesh.formats.http_headers import is_header_name
+
     name, colon, value = written.partition(":")
-    if not colon or not name.strip():
+    if not colon or not is_header_name(name.strip()):
         raise click.UsageError(f"\"{written}\" is not a header: write 'name: value'")
     return name.strip(), value.strip()
 
@@ -147,6 +151,8 @@ def _token(written: str) -> tuple[str, Mapping[str, Any] | None]:
             f"--jwt: {written} cannot be read ({reason}); give a file with a token, or claims such as "
             '\'{"sub": "me"}\''
         ) from None
+    if not token:
+        raise click.UsageError(f"--jwt: {written} is empty; write a token to it")
     return _token(token) if token.startswith("{") else (token, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -82,7 +83,8 @@ def _formatted(report: Report, *, form: str, quiet: bool, coverage: bool) -> str
     from localmesh.route_tests import reports
 
     if form == "text":
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        is_known = sys.stdout.isatty() or "COLUMNS" in os.environ
+        width = shutil.get_terminal_size().columns if is_known else None
         return reports.text(report, quiet=quiet, with_coverage=coverage, width=width)
     return reports.json(report) if form == "json" else reports.junit(report)
 

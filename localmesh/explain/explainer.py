@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.catalog import Address, Catalog, Pod, Proxy, ProxyKind
 from localmesh.catalog.addressing import placed
 from localmesh.explain.explanation import Destination, Explanation
@@ -74,8 +75,13 @@ class Explainer:
         if name not in self._found:
             sources: list[Proxy | Pod] = list(self.proxies)
             sources += [pod for pod in self.catalog.pods if (pod.namespace, pod.name) not in self._by_name]
-            self._found[name] = find(sources, name)
+            self._found[name] = find(sources, name, self._workloads_of(name))
         return self._found[name]
+
+    def _workloads_of(self, service_name: str) -> list[str]:
+        """The workloads behind the Services of a name, which callers may have meant."""
+        named = [s for s in self.catalog.services if service_name in (s.name, f"{s.name}.{s.namespace}")]
+        return sorted({pod.workload for service in named for pod in self.catalog.pods_of(service)})
 
     def service_called(self, namespace: str, message: Message) -> Upstream:
         """What a name means to a pod without a sidecar: the Service of Kubernetes and its pods."""
@@ -134,11 +140,19 @@ class Explainer:
         """The gateway for a request from outside: one that serves its port, and if possible its host."""
         gateways = [proxy for proxy in self.proxies if proxy.kind is ProxyKind.GATEWAY]
         if not gateways:
-            raise InvalidUrlError("no gateway runs here: no Gateway selects one; name a workload with --from")
+            raise InvalidUrlError(self._without_gateway())
         message = message_of(request, UNKNOWN_ADDRESS)
         serving = [proxy for proxy in gateways if self.target_port(proxy, message.port) is not None]
         knowing = [proxy for proxy in serving if self._knows(proxy, message)]
         return next(iter((*knowing, *serving, *gateways)))
+
+    def _without_gateway(self) -> str:
+        """Why no gateway runs: no object needs one, or none has the labels that a Gateway selects."""
+        problem = next(gateway_selectors(self.catalog), None)
+        if problem is None:
+            return "no gateway runs here, as there is no Gateway: add one, or name a workload with --from"
+        where = f"{problem.place.subject}, {problem.path}"
+        return f"no gateway runs here: {where}: {problem.message} ({problem.code}); {problem.fix}"
 
     def _knows(self, proxy: Proxy, message: Message) -> bool:
         table = self.prepared(proxy).route_table(f"http.{self.target_port(proxy, message.port)}")

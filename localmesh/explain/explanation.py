@@ -7,7 +7,7 @@ are looked up only when an explanation is shown.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -324,10 +324,13 @@ class Explanation:
 
     @property
     def answer(self) -> Answer | None:
-        """The answer that a proxy gives for certain; None if an application can be asked."""
+        """The answer that proxies give for certain; None if an application can be asked."""
         answers = [outcome.answer for outcome in self.outcomes]
         first = answers[0] if answers else None
-        return first if first is not None and all(answer == first for answer in answers) else None
+        if first is None:
+            return None
+        same = all(answer is not None and replace(answer, by=first.by) == first for answer in answers)
+        return first if same else None
 
     @property
     def destinations(self) -> tuple[Destination, ...]:

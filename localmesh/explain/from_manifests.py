@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from localmesh.catalog import Catalog, Proxy, build
 from localmesh.catalog.addressing import placed
 from localmesh.errors import InvalidInputError
 from localmesh.manifests import Resource
+from localmesh.problems.fields import listed
 from localmesh.translate import ProxyConfig, translate
 
 
@@ -46,15 +47,17 @@ class Named(Protocol):
 AnyNamed = TypeVar("AnyNamed", bound=Named)
 
 
-def find(known: Iterable[AnyNamed], name: str) -> AnyNamed:
+def find(known: Iterable[AnyNamed], name: str, meant: Sequence[str] = ()) -> AnyNamed:
     """The proxy of a pod with that name, or the first proxy of a workload with that name.
 
     The name can have its namespace appended, as in ``web-v1.shop``, and must have it if it is not unique.
-    Raises UnknownWorkloadError.
+    `meant` are workloads to propose if there is none of that name. Raises UnknownWorkloadError.
     """
     known = list(known)
     matching = [proxy for proxy in known if name in _names(proxy)]
     if not matching:
+        if meant:
+            raise UnknownWorkloadError(f'"{name}" is a Service: write {listed(meant, "or")}')
         names = ", ".join(sorted({proxy.workload for proxy in known})) or "none"
         raise UnknownWorkloadError(f'no workload or gateway is called "{name}"; there are: {names}')
     workloads = sorted({f"{proxy.workload}.{proxy.namespace}" for proxy in matching})

@@ -89,14 +89,21 @@ def _parts(url: str) -> Any:
     written = url if "://" in url else f"http://{url}"
     try:
         parts = urlsplit(written)
-        port_is_valid = parts.port != 0
     except ValueError as error:
         raise InvalidUrlError(
             f'"{url}" is not a URL: {error}; write one such as http://web:8080/path'
         ) from None
+    try:
+        port_is_valid = parts.port != 0
+    except ValueError:
+        port_is_valid = False
+    if not port_is_valid:
+        raise InvalidUrlError(f'"{url}" has a port that is not a number from 1 to 65535')
+    if "[" in parts.netloc:
+        raise InvalidUrlError(f'"{url}" has an IPv6 address, which the mesh does not route: name a host')
     if parts.scheme not in _DEFAULT_PORTS:
         raise InvalidUrlError(f'"{url}" has the scheme {parts.scheme}; routes are for http:// and https://')
-    if not parts.hostname or not port_is_valid or any(character.isspace() for character in written):
+    if not parts.hostname or any(character.isspace() for character in written):
         raise InvalidUrlError(f'"{url}" is not a URL; write one such as http://web:8080/path')
     return parts
 

@@ -68,11 +68,16 @@ def _text(path: Path) -> Text:
 
 
 def _in_folder(folder: Path) -> Iterator[Text | Problem]:
-    files = sorted(file for file in folder.iterdir() if _may_be_manifest(file) and file.is_file())
+    files = folder_files(folder)
     if files:
         yield from _texts(files)
     else:
         yield _unreadable(folder, "it contains no .yaml, .yml or .json file", "name a folder of manifests")
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The YAML and JSON files of a folder without its subfolders, sorted."""
+    return sorted(file for file in folder.iterdir() if _may_be_manifest(file) and file.is_file())
 
 
 def manifest_files(path: Path) -> Iterator[Path]:

@@ -10,16 +10,17 @@ from localmesh.route_tests.observation import Observation
 
 def answer_text(observation: Observation) -> str:
     """What is answered, with its odds unless it is certain."""
-    answers = observation.answers
-    certain = observation.explanation.answer
-    if certain is not None:
-        return _described(certain)
-    parts = [f"{percent:g} %: {_described(answer)}" for percent, answer in answers]
-    if not answers:
+    shares: dict[str, float] = {}
+    for percent, answer in observation.answers:
+        shares[_described(answer)] = shares.get(_described(answer), 0.0) + percent
+    if len(shares) == 1 and not observation.arriving:
+        return next(iter(shares))
+    if not shares:
         known = [destination for destination in observation.destinations if destination.host]
         where = listed(dict.fromkeys(map(shown, known)))
         return f"the request arrives at {where}" if known else "the request leaves the mesh"
-    return "; ".join((*parts, "else the request arrives"))
+    parts = [f"{percent:g} %: {said}" for said, percent in shares.items()]
+    return "; ".join([*parts, "else the request arrives"] if observation.arriving else parts)
 
 
 def _described(answer: Answer) -> str:

@@ -246,13 +246,17 @@ def _status(expected: int, observation: Observation) -> str | None:
     answers = observation.answers
     if 200 <= expected < 300 and not answers:
         return None
-    certain = observation.explanation.answer
-    return None if certain is not None and certain.status == expected else answer_text(observation)
+    return _unless_answered(observation, all(answer.status == expected for _, answer in answers))
 
 
 def _response_flag(expected: str, observation: Observation) -> str | None:
-    certain = observation.explanation.answer
-    return None if certain is not None and certain.flag == expected else answer_text(observation)
+    return _unless_answered(observation, all(answer.flag == expected for _, answer in observation.answers))
+
+
+def _unless_answered(observation: Observation, as_expected: bool) -> str | None:
+    """What happens otherwise, None if the mesh answers for certain and as expected."""
+    is_certain = bool(observation.answers) and not observation.arriving
+    return None if is_certain and as_expected else answer_text(observation)
 
 
 def _request_value(field: str, expected: Any, observation: Observation) -> str | None:

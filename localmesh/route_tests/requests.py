@@ -76,8 +76,11 @@ def _urls(fields: Mapping[str, Any]) -> Iterator[tuple[str, FieldPath]]:
 
 def _token(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8").strip()
+        token = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         message = f"{file} cannot be read: {reason}; write the claims of a token, or a file that contains one"
         raise FaultyFieldError(FieldPath("jwt"), message) from None
+    if not token:
+        raise FaultyFieldError(FieldPath("jwt"), f"{file} is empty; write a token to it")
+    return token

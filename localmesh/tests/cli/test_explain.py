@@ -27,7 +27,8 @@ def explain(*arguments: str) -> int:
         (["ftp://web/"], '"ftp://web/" has the scheme ftp; routes are for http:// and https://'),
         (["/a", "--from", "client"], '"/a" has no host: from a workload write http://HOST/a'),
         (["http://"], '"http://" is not a URL; write one such as http://web:8080/path'),
-        (["http://web:port/"], '"http://web:port/" is not a URL: '),
+        (["http://web:port/"], '"http://web:port/" has a port that is not a number from 1 to 65535'),
+        (["http://[::1]:80/"], '"http://[::1]:80/" has an IPv6 address'),
         (
             ["https://web/", "--from", "client"],
             "a sidecar cannot route https://, which the application encrypts",
@@ -37,6 +38,8 @@ def explain(*arguments: str) -> int:
             'no workload or gateway is called "cleint"; there are: bare, client',
         ),
         (["http://web/", "-H", "user"], "\"user\" is not a header: write 'name: value'"),
+        (["http://web/", "-H", "bad name: x"], "\"bad name: x\" is not a header: write 'name: value'"),
+        (["http://web/", "--jwt", "/dev/null"], "--jwt: /dev/null is empty; write a token to it"),
         (["http://web/", "--jwt", "{sub}"], "--jwt: the claims are not JSON: "),
         (["http://web/", "--jwt", "/nowhere"], "--jwt: /nowhere cannot be read (No such file or directory)"),
         (["http://web/", "--source-ip", "here"], '--source-ip: "here" is not an IP address'),
@@ -104,3 +107,35 @@ def test_claims_are_those_of_a_valid_token(capsys: pytest.CaptureFixture[str]) -
     assert explain(*arguments, "--jwt", '{"sub": "me"}') == 0
 
     assert "403" not in capsys.readouterr().out
+
+
+def test_the_name_of_a_service_says_which_workloads_it_has(capsys: pytest.CaptureFixture[str]) -> None:
+    """Callers are workloads."""
+    assert explain("http://web/", "--from", "web") == 2
+
+    assert '"web" is a Service: write web-v1 or web-v2' in capsys.readouterr().err
+
+
+def test_without_a_gateway_the_selector_that_fits_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the fix of the warning."""
+    shop = tmp_path / "shop.yaml"
+    shop.write_text(SHOP.read_text().replace("istio: ingressgateway", "istio: ingress"))
+
+    status = run(["explain", "http://shop.example.com/", "-f", str(shop)])
+
+    message = capsys.readouterr().err
+    assert (status, len(message.splitlines())) == (2, 1)
+    assert "no gateway has the labels istio=ingress" in message
+    assert "(SM223); correct the labels" in message
+
+
+def test_columns_set_the_width(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the output is not a terminal."""
+    monkeypatch.setenv("COLUMNS", "60")
+
+    assert explain("http://web/", "--from", "client") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert 40 < max(len(line) for line in lines if "[/" not in line) <= 60

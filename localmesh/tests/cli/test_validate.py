@@ -108,6 +108,13 @@ def test_strict_makes_warnings_errors(folder: Path) -> None:
     assert finished.stdout.endswith("2 files, 1 error, 0 warnings\n")
 
 
+def test_the_files_of_a_folder_are_counted(folder: Path) -> None:
+    """Those that were read, with and without problems; not those of subfolders."""
+    finished = validate(folder, ".")
+
+    assert finished.stdout.endswith("\n2 files, 0 errors, 1 warning\n")
+
+
 def test_standard_input_is_read(folder: Path) -> None:
     finished = validate(folder, "-", text=BAD)
 

@@ -226,3 +226,52 @@ cases:
     status, out, _ = outcome(capsys, file)
 
     assert status == 0, out
+
+
+NO_BOOKS = """
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: no-books, namespace: shop}
+spec: {selector: {matchLabels: {app: books}}, action: DENY, rules: [{}]}
+"""
+
+
+def test_the_same_answer_of_all_destinations_is_certain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both subsets deny the request, so that it is 403 with certainty and arrives nowhere."""
+    cases = """
+manifests: shop.yaml
+cases:
+  - {name: denied, from: cart-v1, request: GET http://books/, expect: {status: 403}}
+  - {name: allowed, from: cart-v1, request: GET http://books/, expect: {status: 200}}
+"""
+    file = write(tmp_path, cases)
+    (tmp_path / "shop.yaml").write_text(SHOP + NO_BOOKS)
+
+    status, out, _ = outcome(capsys, file)
+
+    assert status == 1
+    assert "PASS  denied" in out
+    assert "observed 403 (rule 0 of AuthorizationPolicy shop/no-books denies it)\n" in out
+
+
+def test_an_answer_of_some_destinations_leaves_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One subset denies the request: its share is named, and that the others get the request."""
+    cases = """
+manifests: shop.yaml
+cases: [{from: cart-v1, request: GET http://books/, expect: {status: 403}}]
+"""
+    file = write(tmp_path, cases)
+    one = NO_BOOKS.replace("app: books", "app: books, version: v2")
+    (tmp_path / "shop.yaml").write_text(SHOP + one)
+
+    status, out, _ = outcome(capsys, file)
+
+    assert status == 1
+    assert (
+        "observed 25 %: 403 (rule 0 of AuthorizationPolicy shop/no-books denies it); else the request" in out
+    )
