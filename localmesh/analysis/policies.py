@@ -1,4 +1,4 @@
-"""Security policies that select no workload."""
+"""Security policies that apply to no workload."""
 
 from __future__ import annotations
 
@@ -6,24 +6,30 @@ from collections.abc import Iterator, Mapping
 
 from localmesh.analysis.label_hints import nearest, shown
 from localmesh.catalog import Catalog
-from localmesh.catalog.security import policy_scope
+from localmesh.catalog.security import ROOT_NAMESPACE, policy_scope
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
+from localmesh.problems.fields import listed
 
 _KINDS = (AUTHORIZATION_POLICY, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION)
 
 
 def policies(catalog: Catalog) -> Iterator[Problem]:
-    """Policies whose selector matches no workload in their reach."""
+    """Policies whose selector matches no workload in their reach, or that reach none."""
     pods = list(_pods(catalog))
     everywhere = {name: labels for name, _, labels in pods} if catalog.workloads else {}
     for resource in catalog.objects.of(*_KINDS):
         scope = policy_scope(resource)
         reach = {name: labels for name, namespace, labels in pods if scope.reaches(namespace)}
         known = reach or everywhere  # the policy may be in the wrong namespace
+        if not scope.labels and not reach and everywhere:
+            namespaces = sorted({namespace for _, namespace, _ in pods if namespace != ROOT_NAMESPACE})
+            yield resource.root.get("metadata").problem(
+                warnings.POLICY_WITHOUT_REACH, found=resource.namespace, known=listed(namespaces)
+            )
         if not scope.labels or not known or any(map(scope.selects, reach.values())):
             continue
         wanted = resource.root.get("spec", "selector", "matchLabels")

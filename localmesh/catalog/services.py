@@ -137,6 +137,8 @@ class Service:
     is_entry: bool = False
     subject_names: tuple[str, ...] = ()
     """The names that the endpoints of a ServiceEntry may prove (`subjectAltNames`)."""
+    publishes_unready: bool = False
+    """Whether pods that are not ready are endpoints, too."""
     alias_of: str = ""
     """The host of which a Service of type ExternalName is another name."""
     aliases: tuple[str, ...] = ()
@@ -181,6 +183,7 @@ def _service(resource: Resource) -> Service:
         addresses=(cluster_ip,) if cluster_ip not in ("", "None") else (),
         headless=cluster_ip == "None",
         export_to=tuple(part.strip() for part in export_to.split(",") if part.strip()),
+        publishes_unready=bool(spec.get("publishNotReadyAddresses")),
         alias_of=spec.get("externalName", "") if spec.get("type") == "ExternalName" else "",
         subject=resource.place.subject,
     )

@@ -18,7 +18,22 @@ PORT = click.IntRange(0, 65535)
 NO_ARGUMENTS: dict[str, Any] = {"allow_extra_args": True}
 """Context settings of a command that takes options only: `required` reports arguments."""
 
-PATH = click.Path(exists=True, allow_dash=True, path_type=Path)
+
+class _ManifestPath(click.Path):
+    """A path; a URL gets an answer of its own."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Raises click.UsageError."""
+        if str(value).startswith(("http://", "https://")):
+            self.fail(
+                f"{value} is a URL, which is not read: pipe it: curl -s {value} | localmesh … -f -",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+PATH = _ManifestPath(exists=True, allow_dash=True, path_type=Path)
 """An existing file or folder, or `-` for standard input."""
 
 state_option: Decorator = click.option(

@@ -103,7 +103,6 @@ SERVICE = Kind(
     rules=(selector, has_ports, ports, external_name, node_ports),
     unsupported_fields={
         "spec.externalIPs": "remove them: this machine does not have these addresses",
-        "spec.publishNotReadyAddresses": "remove it: only ready pods are endpoints here",
     },
     ineffective_fields={
         "spec.allocateLoadBalancerNodePorts": "ports are open on 127.0.0.1 only",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ DEEPEST = 100
 MOST_VALUES = 1_000_000
 """Values that aliases may expand to; a few lines of nested aliases could otherwise exhaust the memory."""
 
+_SURROGATES = re.compile(r"(?i)\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 _TAG = "tag:yaml.org,2002:"
 _TYPES_OF_TAGS: dict[str, type | tuple[type, ...]] = {
     f"{_TAG}int": int,
@@ -72,6 +75,7 @@ class Reading:
 
 def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
     """The documents of a YAML or JSON text, without empty ones."""
+    text = _as_yaml(text)
     reader = _Reader(file)
     documents: list[Document] = []
     try:
@@ -85,6 +89,17 @@ def read_text(text: str, file: str, folder: Path | None = None) -> Reading:
     except _RejectedError as rejected:
         reader.problems.append(rejected.problem)
     return Reading(tuple(documents), tuple(reader.problems))
+
+
+def _as_yaml(text: str) -> str:
+    """The text without byte order marks, and with JSON's pairs of escapes as the characters that they mean.
+
+    Such marks are in the middle where files were put together; YAML has no escapes for halves of characters.
+    """
+    text = text.replace("\ufeff", "")
+    if text.lstrip().startswith(("{", "[")):
+        text = _SURROGATES.sub(lambda pair: json.loads(f'"{pair[0]}"'), text)
+    return text
 
 
 def _malformed(error: yaml.YAMLError, text: str, file: str) -> Problem:

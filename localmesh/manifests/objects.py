@@ -30,9 +30,10 @@ class Object:
 
 
 def objects(document: Document) -> Iterator[Object]:
-    """The objects of a document: the document itself, or the items of a List."""
+    """The objects of a document: the document itself, or the items of a List, ServiceList and so on."""
     body = document.body
-    if isinstance(body, dict) and body.get("kind") == "List" and isinstance(body.get("items"), list):
+    is_list = isinstance(body, dict) and isinstance(body.get("items"), list)
+    if is_list and isinstance(body.get("kind"), str) and body["kind"].endswith("List"):
         for index, item in enumerate(body["items"]):
             yield Object(item, Source(document, FieldPath("items", index)))
     else:

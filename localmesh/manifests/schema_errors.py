@@ -208,7 +208,7 @@ def _retyped(value: object, expected: Sequence[str]) -> str:
         case bool() | int() | float() if "string" in expected:
             remedy = "put the value in quotes"
         case str() if set(expected) & {"integer", "number"}:
-            number = re.match(r"\s*(-?\d+)", value)
+            number = re.match(r"\s*(-?\d+)(?![\d:])", value)  # 1:20 is something else
             if number:
                 remedy = "write the value without quotes" if number[0] == value else f"write {number[1]}"
         case str() if "boolean" in expected and value in ("true", "false"):

@@ -117,7 +117,8 @@ class OutboundEndpoints(NamedTuple):
         return _ListedEndpoints(service, rule, pods)
 
     def _ready_pods(self, service: Service) -> tuple[Pod, ...]:
-        ready = (pod for pod in self.pods_by_host.get(service.host, ()) if pod.ready)
+        pods = self.pods_by_host.get(service.host, ())
+        ready = (pod for pod in pods if pod.ready or service.publishes_unready)
         return tuple(sorted(ready, key=lambda pod: pod.name))
 
 

@@ -191,3 +191,9 @@ PROGRAM_MISSING = Code(
     "{found} is not a program of this machine; a stub takes the container's place",
     "install the program, or remove the command",
 )
+POLICY_WITHOUT_REACH = Code(
+    "SM232",
+    "A policy is in a namespace without workloads",
+    "no workload is in namespace {found}, so the policy applies to nothing; there are some in {known}",
+    "set metadata.namespace to that of the workloads, or deploy them there",
+)

@@ -48,6 +48,20 @@ def test_help_lists_every_command_with_its_whole_line(capsys: pytest.CaptureFixt
         assert command.name == name
 
 
+@pytest.mark.parametrize("arguments", [["up", "-f"], ["apply", "-f"], ["validate"], ["validate", "-k"]])
+def test_a_url_instead_of_a_path_gets_the_command_that_reads_it(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, exit status 2; nothing is fetched."""
+    status = run([*arguments, "https://example.com/shop.yaml"])
+
+    assert status == 2
+    expected = (
+        "is a URL, which is not read: pipe it: curl -s https://example.com/shop.yaml | localmesh … -f -"
+    )
+    assert expected in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -45,6 +45,19 @@ def test_yaml_tags_are_respected() -> None:
     assert _bodies("[!!str 1, !!int '2', !!float '3.5', ! 4]") == [["1", 2, 3.5, "4"]]
 
 
+def test_a_character_as_two_escapes_of_json_is_one_character() -> None:
+    """As JSON writes those beyond 16 bits; other escapes, and YAML that is not JSON, stay as they are."""
+    escaped = "\\ud83d\\ude00"
+
+    assert _bodies(f'{{"note": "{escaped}", "other": "\\u00e9"}}') == [{"note": "\U0001f600", "other": "é"}]
+    assert _bodies(f"note: '{escaped}'") == [{"note": escaped}]
+
+
+def test_byte_order_marks_between_documents_have_no_meaning() -> None:
+    """They are left where files were put together."""
+    assert _bodies("\ufeffa: 1\n---\n\ufeffb: 2\n") == [{"a": 1}, {"b": 2}]
+
+
 def test_documents_with_a_null_are_marked() -> None:
     """Nulls are removed later, only from these."""
     documents = read_text("a: 1\n---\nb:\n", "a.yaml").documents

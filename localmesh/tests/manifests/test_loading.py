@@ -187,3 +187,13 @@ def test_every_served_version_of_istio_is_read(version: str) -> None:
     )
 
     assert analyze_manifests(load_text(text)) == ()
+
+
+def test_the_items_of_a_list_of_one_kind_are_objects() -> None:
+    """As of any List."""
+    text = "{apiVersion: v1, kind: ServiceList, items: [" + ", ".join(
+        f"{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{ports: [{{port: 80}}]}}}}"
+        for name in ("a", "b")
+    )
+
+    assert [resource.name for resource in load_text(text + "]}").resources] == ["a", "b"]

@@ -70,6 +70,7 @@ def test_the_source_of_the_schemas_is_named(name: str) -> None:
         ({"ports": [[80]]}, 'write a mapping, without "- "'),
         ({"ports": [{"port": "80"}]}, "write the value without quotes"),
         ({"ports": [{"port": "80%"}]}, "write 80"),
+        ({"ports": [{"port": "1:20"}]}, "write a whole number"),
         ({"ports": [{"port": "http"}]}, "write a whole number"),
         ({"clusterIP": 10}, "put the value in quotes"),
         ({"externalIPs": "10.0.0.1"}, "write [10.0.0.1]"),
