@@ -11,8 +11,10 @@ from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Outcome, Reference, Routing
 from localmesh.explain.host_choice import Candidate, HostChoice
 from localmesh.explain.involved import OF_GATEWAYS, Involved, blamed_kinds, choice_at, is_lost
+from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.problems import FieldPath, Problem
 from localmesh.problems.fields import listed
+from localmesh.translate.formats import ALLOW_ANY
 
 _HTTP = FieldPath("spec", "http")
 _OF_TCP = (
@@ -68,6 +70,8 @@ def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Caus
     """Why no rule took the request, or none of the mesh's."""
     for hop in explanation.hops:
         routing = hop.routing
+        if hop.kind is HopKind.GATEWAY and not hop.listener and routing is None:
+            yield from _of_ports(explainer.catalog, hop)
         if routing is None or not routing.configuration:
             continue
         choice = choice_at(explainer, hop)
@@ -88,6 +92,23 @@ def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Caus
             yield Cause(_no_host(hop))
         for candidate in choice.others:
             yield _of_candidate(candidate)
+        is_passed = routing.rule is not None and routing.rule.name == ALLOW_ANY
+        names = (choice.host, f"{choice.host}.{SERVICE_DOMAIN}")
+        if is_passed and any(explainer.catalog.service(name) is not None for name in names):
+            yield Cause(
+                "on a cluster the request goes to the Service without routes of the mesh; a local mesh "
+                "answers 503, as DNS does not know the name here"
+            )
+
+
+def _of_ports(catalog: Catalog, hop: Hop) -> Iterator[Cause]:
+    """Why a gateway does not listen on the port that is called."""
+    gateway = catalog.gateway(hop.namespace, hop.workload)
+    if gateway is not None and gateway.servers:
+        ports = listed(str(number) for number in sorted({server.number for server in gateway.servers}))
+        message = f"the servers of Gateways at {hop.workload} have the ports {ports}"
+        protocol = "HTTPS" if hop.message.scheme == "https" else "HTTP"
+        yield Cause(message, f"call one of these, or add a server with port {hop.message.port} ({protocol})")
 
 
 def _of_candidate(candidate: Candidate, *, is_warning: bool = False) -> Cause:
