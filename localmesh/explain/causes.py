@@ -92,13 +92,18 @@ def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Caus
             yield Cause(_no_host(hop))
         for candidate in choice.others:
             yield _of_candidate(candidate)
-        is_passed = routing.rule is not None and routing.rule.name == ALLOW_ANY
-        names = (choice.host, f"{choice.host}.{SERVICE_DOMAIN}")
-        if is_passed and any(explainer.catalog.service(name) is not None for name in names):
+        if routing.rule is not None and routing.rule.name == ALLOW_ANY and _has_port(explainer, hop, choice):
             yield Cause(
                 "on a cluster the request goes to the Service without routes of the mesh; a local mesh "
                 "answers 503, as DNS does not know the name here"
             )
+
+
+def _has_port(explainer: Explainer, hop: Hop, choice: HostChoice) -> bool:
+    """Whether the host is that of a Service with the port, which the caller does not see."""
+    hosts = (choice.host, f"{choice.host}.{SERVICE_DOMAIN}")
+    services = [service for host in hosts if (service := explainer.catalog.service(host)) is not None]
+    return any(service.port(hop.message.port) is not None for service in services)
 
 
 def _of_ports(catalog: Catalog, hop: Hop) -> Iterator[Cause]:
