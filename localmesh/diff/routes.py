@@ -31,6 +31,10 @@ _HOST_WORDS = Words(
 )
 
 
+_NO_RULES = {"blackhole": "all requests get 404: no VirtualService has routes here"}
+"""What a virtual host without rules is for, by its name."""
+
+
 def host_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
     """The changes of a virtual host, with paths that start at the virtual host; ABSENT is possible."""
     old, new = ({} if host is ABSENT else host for host in (before, after))
@@ -45,7 +49,7 @@ def host_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
     rules = (old or new).get(_ROUTES, ())
     return [
         Phrase(f"{verb}, {route_text(rule, host)}", edits, match_text(rule["match"])) for rule in rules
-    ] or [Phrase(f"{verb}, without rules", edits)]
+    ] or [Phrase(f"{verb}, {_NO_RULES.get(host, 'without rules')}", edits)]
 
 
 def _without_routes(host: Json) -> Json:

@@ -239,11 +239,15 @@ def _out_of_range(failure: Failure) -> Iterator[Problem]:
 def _wrong_length(failure: Failure) -> Iterator[Problem]:
     keyword = failure.keyword
     most, bound = keyword.startswith("max"), failure.nodes[-1][keyword]
-    unit = {"Length": "characters", "Items": "entries", "Properties": "keys"}[keyword[3:]]
+    one, many = {
+        "Length": ("character", "characters"),
+        "Items": ("entry", "entries"),
+        "Properties": ("key", "keys"),
+    }[keyword[3:]]
     remedy = "shorten it" if bound else "remove the field"
     yield failure.problem(
         invalid.OUT_OF_RANGE,
-        expected=f"{'at most' if most else 'at least'} {bound} {unit}",
+        expected=f"{'at most' if most else 'at least'} {bound} {one if bound == 1 else many}",
         remedy=remedy if most else "set a value",
     )
 

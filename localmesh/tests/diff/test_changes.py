@@ -112,6 +112,24 @@ def test_a_changed_route_is_reported_for_all_that_call_it(name: str) -> None:
     assert lines(SHOP + before, SHOP + after) == [f"{SIDECARS} | → api.shop:80 | {text}" for text in texts]
 
 
+def test_a_gateway_without_routes_says_that_it_answers_404() -> None:
+    """Its virtual host has a name that is Istio's, and no rules."""
+    route = """
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: shop}
+spec: {hosts: [shop.example], gateways: [edge], http: [{route: [{destination: {host: api}}]}]}
+"""
+
+    changes = lines(SHOP + route, SHOP + route.replace("gateways: [edge]", "gateways: [egde]"))
+
+    assert any(
+        line.endswith("→ blackhole:80 | added, all requests get 404: no VirtualService has routes here")
+        for line in changes
+    ), changes
+
+
 def test_a_change_names_the_proxies_without_it() -> None:
     """The gateway has no route to the Service, so it stays as it is."""
     assert difference(SHOP + split(80, 20), SHOP + split(50, 50)).unchanged == ("istio-ingressgateway",)

@@ -57,7 +57,7 @@ def test_a_gateway_listens_on_its_target_port_or_another(tmp_path: Path) -> None
     ("text", "line", "problem"),
     [
         ("", "", "cannot be read: it holds 0 YAML documents, expected one"),
-        ("pods: []", ":1", "pods: found [], expected at least 1 entries"),
+        ("pods: []", ":1", "pods: found [], expected at least 1 entry"),
         ("gateways: []", ":1", 'the field "pods" is missing'),
         ("pods: {a: b}", ":1", 'pods: found {a: "b"}, which is a mapping, expected a list'),
         ("pods: [web]", ":1", 'pods[0]: found "web", which is a string, expected a mapping'),

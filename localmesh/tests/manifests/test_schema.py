@@ -104,7 +104,7 @@ def test_a_misspelled_field_is_not_missing_as_well() -> None:
         (
             "security.istio.io/v1/RequestAuthentication",
             {"jwtRules": [{"issuer": ""}]},
-            'spec.jwtRules[0].issuer found "", expected at least 1 characters',
+            'spec.jwtRules[0].issuer found "", expected at least 1 character',
         ),
         (
             "security.istio.io/v1/RequestAuthentication",

@@ -192,7 +192,7 @@ testCases:
         ),
         (
             CATALOGUE.replace("[GET]", "[]"),
-            "testCases[0].request.method: found [], expected at least 1 entries",
+            "testCases[0].request.method: found [], expected at least 1 entry",
         ),
         (
             CATALOGUE.replace("library.example", "a b"),

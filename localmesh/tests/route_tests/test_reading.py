@@ -192,7 +192,7 @@ LINE = "write METHOD URL, such as GET http://logic/path, or POST /path to enter 
     [
         ("", "the file is empty; write `cases:` and a list of cases"),
         ("a: [", ": not YAML: did not find expected node content"),
-        ("cases: []", "1: cases: found [], expected at least 1 entries; set a value"),
+        ("cases: []", "1: cases: found [], expected at least 1 entry; set a value"),
         ("[1]", "1: found [1], which is a list, expected a mapping"),
         (
             "case: []",
