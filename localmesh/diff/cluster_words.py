@@ -104,9 +104,9 @@ _LIMITS = {
     "maxRetries": "retries at once",
 }
 _EJECTIONS = {
-    "consecutive5xx": Label("5xx in a row", absent="5"),
-    "consecutiveGatewayFailure": Label("gateway errors in a row", absent="5"),
-    "consecutiveLocalOriginFailure": Label("failed connections in a row", absent="5"),
+    "consecutive5xx": Label("consecutive 5xx errors", absent="5"),
+    "consecutiveGatewayFailure": Label("consecutive gateway errors", absent="5"),
+    "consecutiveLocalOriginFailure": Label("consecutive failed connections", absent="5"),
     "splitExternalLocalOriginErrors": Label("failed connections counted apart", absent="no"),
     "interval": Label("checked every", seconds, absent="10 s"),
     "baseEjectionTime": Label("for", seconds, absent="30 s"),
@@ -119,7 +119,7 @@ def _ejection(settings: Json) -> str:
     parts = [
         f"{label.name} {label.show(settings[name])}" for name, label in _EJECTIONS.items() if name in settings
     ]
-    return ", ".join(parts) or "after 5 5xx in a row"
+    return ", ".join(parts) or "after 5 consecutive 5xx errors"
 
 
 _LABELS: dict[Path, Label] = {
@@ -144,14 +144,14 @@ _LABELS: dict[Path, Label] = {
         "certificate must have the host", absent="false"
     ),
     ("upstreamConnectionOptions", "tcpKeepalive"): Label("TCP keep-alive", compact),
-    (_EJECTION,): Label("ejection of failing pods", _ejection, by_field=True),
+    (_EJECTION,): Label("outlier detection", _ejection, by_field=True),
 }
 _LABELS |= {
     ("circuitBreakers", "thresholds", "[]", name): Label(f"{text} at most", _number, absent="unlimited")
     for name, text in _LIMITS.items()
 }
 _LABELS |= {
-    (_EJECTION, name): Label(f"ejection, {label.name}", label.show, label.absent)
+    (_EJECTION, name): Label(f"outlier detection, {label.name}", label.show, label.absent)
     for name, label in _EJECTIONS.items()
 }
 _LABELS |= {

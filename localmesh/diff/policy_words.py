@@ -152,7 +152,7 @@ def _side(slot: Json, name: str) -> Json:
 
 def _rule_change(name: str, action: str, edit: Edit) -> str:
     match = _RULE.fullmatch(name)
-    title = f"AuthorizationPolicy {match[1]}/{match[2]}, rule {int(match[3]) + 1}" if match else name
+    title = f"AuthorizationPolicy {match[1]}/{match[2]}, rule {match[3]}" if match else name
     before, after = ("" if rule is ABSENT else _rule(rule) for rule in (edit.before, edit.after))
     if edit.before is ABSENT:
         return f"{title} added: {action} {after}"

@@ -222,8 +222,18 @@ def _cors(policy: Json) -> str:
     return with_rest(f"origins {origins}" if origins else "no origins", settings)
 
 
+_REDIRECTS = {
+    "": "301",
+    "MOVED_PERMANENTLY": "301",
+    "FOUND": "302",
+    "SEE_OTHER": "303",
+    "TEMPORARY_REDIRECT": "307",
+    "PERMANENT_REDIRECT": "308",
+}
+
+
 def _redirect(redirect: Json) -> str:
-    text = redirect.get("responseCode", "").lower().replace("_", " ")
+    text = _REDIRECTS.get(redirect.get("responseCode", ""), "")
     scheme, port = redirect.get("schemeRedirect", ""), redirect.get("portRedirect", "")
     host = f"{redirect.get('hostRedirect', '')}{':' if port else ''}{port}"
     path = redirect.get("pathRedirect", "")

@@ -11,8 +11,10 @@ from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Outcome, Reference, Routing
 from localmesh.explain.host_choice import Candidate, HostChoice
 from localmesh.explain.involved import OF_GATEWAYS, Involved, blamed_kinds, choice_at, is_lost
+from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.problems import FieldPath, Problem
 from localmesh.problems.fields import listed
+from localmesh.translate.formats import ALLOW_ANY
 
 _HTTP = FieldPath("spec", "http")
 _OF_TCP = (
@@ -68,6 +70,8 @@ def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Caus
     """Why no rule took the request, or none of the mesh's."""
     for hop in explanation.hops:
         routing = hop.routing
+        if hop.kind is HopKind.GATEWAY and not hop.listener and routing is None:
+            yield from _of_ports(explainer.catalog, hop)
         if routing is None or not routing.configuration:
             continue
         choice = choice_at(explainer, hop)
@@ -88,6 +92,28 @@ def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Caus
             yield Cause(_no_host(hop))
         for candidate in choice.others:
             yield _of_candidate(candidate)
+        if routing.rule is not None and routing.rule.name == ALLOW_ANY and _has_port(explainer, hop, choice):
+            yield Cause(
+                "on a cluster the request goes to the Service without routes of the mesh; a local mesh "
+                "answers 503, as DNS does not know the name here"
+            )
+
+
+def _has_port(explainer: Explainer, hop: Hop, choice: HostChoice) -> bool:
+    """Whether the host is that of a Service with the port, which the caller does not see."""
+    hosts = (choice.host, f"{choice.host}.{SERVICE_DOMAIN}")
+    services = [service for host in hosts if (service := explainer.catalog.service(host)) is not None]
+    return any(service.port(hop.message.port) is not None for service in services)
+
+
+def _of_ports(catalog: Catalog, hop: Hop) -> Iterator[Cause]:
+    """Why a gateway does not listen on the port that is called."""
+    gateway = catalog.gateway(hop.namespace, hop.workload)
+    if gateway is not None and gateway.servers:
+        ports = listed(str(number) for number in sorted({server.number for server in gateway.servers}))
+        message = f"the servers of Gateways at {hop.workload} have the ports {ports}"
+        protocol = "HTTPS" if hop.message.scheme == "https" else "HTTP"
+        yield Cause(message, f"call one of these, or add a server with port {hop.message.port} ({protocol})")
 
 
 def _of_candidate(candidate: Candidate, *, is_warning: bool = False) -> Cause:
@@ -130,7 +156,7 @@ def _of_connections(explanation: Explanation) -> Iterator[Cause]:
 def _of_caller(caller: Hop) -> Iterator[Cause]:
     """Why a caller secures its connections as it does."""
     if caller.kind is HopKind.DIRECT:
-        fix = "give it a sidecar, or let the port accept plain text: PeerAuthentication with PERMISSIVE"
+        fix = "inject a sidecar, or let the port accept plain text: PeerAuthentication with PERMISSIVE"
         yield Cause(f"{caller.workload} has no sidecar, so it has no certificate to show", fix)
         return
     for destination in caller.routing.destinations if caller.routing else ():

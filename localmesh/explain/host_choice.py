@@ -147,7 +147,8 @@ def _services_out_of_reach(prepared: PreparedProxy, names: tuple[str, ...], port
     catalog, proxy = prepared.catalog, prepared.proxy
     bare = names[0].partition(".")[0]
     same_name = (s for s in catalog.services if not s.is_entry and s.name == bare and names[0] != s.host)
-    for service in (*(s for name in names if (s := catalog.service(name))), *same_name):
+    named = (s for name in names if (s := catalog.service(name)))
+    for service in {service.host: service for service in (*named, *same_name)}.values():
         reference = service_reference(catalog, service)
         if reference is not None:
             sidecar, fix = catalog.sidecar_of(proxy), ""
@@ -157,6 +158,8 @@ def _services_out_of_reach(prepared: PreparedProxy, names: tuple[str, ...], port
                 reason = f"it does not import {service.subject}: no entry of egress.hosts includes it"
                 own = "." if service.namespace == sidecar.resource.namespace else service.namespace
                 fix = f'add "{own}/{service.host}" to egress.hosts'
+            elif not exported(service.export_to, service.namespace, proxy.namespace):
+                fix = f"add {proxy.namespace} to exportTo"
             yield Candidate(reference, reason, fix)
 
 
@@ -199,7 +202,7 @@ def _why_not(prepared: PreparedProxy, other: VirtualService, host: str, chosen: 
         subject = taker.resource.place.subject
         if is_wildcard(host) and not any(map(is_wildcard, taker.hosts)):
             return f"{subject} names the host exactly, and this one only as {host}"
-        return f"{subject} is older, and in the mesh only the oldest for a host counts"
+        return f"{subject} is older, and sidecars use only the oldest VirtualService for a host"
     return ""
 
 

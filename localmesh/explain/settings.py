@@ -24,13 +24,13 @@ _POLICIES = {
 }
 _LIMITS = {
     "maxConnections": "connections",
-    "maxPendingRequests": "waiting requests",
-    "maxRequests": "requests at a time",
-    "maxRetries": "retries at a time",
+    "maxPendingRequests": "pending requests",
+    "maxRequests": "concurrent requests",
+    "maxRetries": "concurrent retries",
 }
 _EJECTIONS = (
-    ("consecutive5xx", "enforcingConsecutive5xx", "5xx in a row"),
-    ("consecutiveGatewayFailure", "enforcingConsecutiveGatewayFailure", "gateway errors in a row"),
+    ("consecutive5xx", "enforcingConsecutive5xx", "consecutive 5xx errors"),
+    ("consecutiveGatewayFailure", "enforcingConsecutiveGatewayFailure", "consecutive gateway errors"),
 )
 
 
@@ -50,11 +50,11 @@ def _settings(cluster: Json, blocks: Mapping[str, PolicyBlock]) -> Iterator[Sett
     pool = blocks.get("connectionPool")
     limits = ", ".join(_limits(cluster))
     if limits or pool is not None:
-        yield _setting("limits", limits or "none", pool)
+        yield _setting("connection pool", limits or "none", pool)
     yield _setting("connect timeout", str(cluster.get("connectTimeout", "5s")), _with(pool, "connectTimeout"))
     detection = cluster.get("outlierDetection")
     if detection is not None:
-        yield _setting("ejects", _ejection(detection), blocks.get("outlierDetection"))
+        yield _setting("outlier detection", _ejection(detection), blocks.get("outlierDetection"))
     if "tls" in blocks:
         yield _setting("TLS", str(blocks["tls"].settings.get("mode", "DISABLE")), blocks["tls"])
 
@@ -94,5 +94,5 @@ def _ejection(detection: Json) -> str:
     ]
     time = detection.get("baseEjectionTime", "30s")
     share = detection.get("maxEjectionPercent", 10)
-    after = f"after {' or '.join(reasons)}" if reasons else "never"
+    after = f"ejects after {' or '.join(reasons)}" if reasons else "ejects none"
     return f"{after}, for {time} and longer, at most {share} % of the endpoints"

@@ -20,6 +20,7 @@ _FLAGS = {
     "URX,UF": "the connection to the upstream failed",
     "FI": "fault injected",
 }
+_DENIED = "RBAC: access denied"
 _LEVELS = {
     "default": "default",
     "host": "trafficPolicy of",
@@ -117,8 +118,10 @@ def _outside(cluster: str) -> str:
 
 def _status(answer: Json) -> str:
     if answer["status"] is None:
-        return "the connection ends without an answer"
+        return "the connection is closed without a response"
     flag = answer["flag"]
+    if answer["body"] == _DENIED:
+        return f"{answer['status']} ({_DENIED})"
     return f"{answer['status']} {flag} ({_FLAGS[flag]})" if flag in _FLAGS else str(answer["status"])
 
 

@@ -32,7 +32,7 @@ def block(lines: Iterable[Line], width: int, indent: str = "") -> str:
     last = ""
     narrow = width < 70
     for label, said in lines:
-        shown = "" if label == last else label
+        shown = "" if label == last and not narrow else label
         last = label or last
         if narrow:
             first = f"{indent}{f'{shown}: ' if shown else '  '}"

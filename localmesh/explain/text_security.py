@@ -25,13 +25,14 @@ def security(hop: Json) -> Iterator[Line]:
     if hop["authorization"]:
         yield from _authorization(hop["authorization"])
     elif hop["kind"] == "inbound" and hop["connection"]["accepted"] and not hop["answer"]:
-        yield "policies", "none applies, so every caller is allowed"
+        yield "policies", "no AuthorizationPolicy applies: every request is allowed"
     for other in hop["otherPolicies"]:
         yield "", f"not {object_of(other['place'])}: {other['reason']}{at(other['place'])}"
 
 
 def _connection(connection: Json) -> Iterator[Line]:
-    policy = object_of(connection["policy"]) if connection["policy"] else "the default of the mesh"
+    place = connection["policy"]
+    policy = f"{object_of(place)}{at(place)}" if place else "the default of the mesh"
     yield "TLS", f"{connection['tls']}; the port {_ACCEPTS[connection['accepts']]}, by {policy}"
     if connection["accepted"]:
         yield "caller", connection["client"] or "no identity: the connection is not mTLS"
@@ -51,7 +52,7 @@ def _tokens(tokens: Json) -> Iterator[Line]:
     else:
         yield "token", f"valid: {json.dumps(tokens['claims'])}"
     for policy in tokens["policies"]:
-        yield "", object_of(policy)
+        yield "", f"{object_of(policy)}{at(policy)}"
 
 
 def _authorization(authorization: Json) -> Iterator[Line]:

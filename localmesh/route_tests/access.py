@@ -10,6 +10,7 @@ from localmesh.route_tests.observation import Observation
 DEFAULT = "default"
 """What denies a request that no ALLOW policy of a workload allows."""
 _MESH_DEFAULT = "the mesh's default of PeerAuthentication"
+_BY_NONE = "denied because no ALLOW policy allows it"
 _NOTHING = "no policy"
 _NO_SIDECAR = "no pod with a sidecar is asked"
 
@@ -21,7 +22,8 @@ def allowed_by(expected: str, observation: Observation) -> str | None:
 
 def denied_by(expected: str, observation: Observation) -> str | None:
     """What decides otherwise, None if every called pod denies the request by this policy."""
-    return _unless_all(expected, observation, denied=True)
+    observed = _unless_all(expected, observation, denied=True)
+    return f"{observed} (write {DEFAULT})" if observed == _BY_NONE else observed
 
 
 def tls(expected: str, observation: Observation) -> str | None:
@@ -47,7 +49,7 @@ def _unless_all(expected: str, observation: Observation, *, denied: bool) -> str
 
 def _described(is_denied: bool, name: str) -> str:
     if name == DEFAULT and is_denied:
-        return "denied because no ALLOW policy allows it"
+        return _BY_NONE
     return f"{'denied' if is_denied else 'allowed'}, by {name}"
 
 

@@ -124,7 +124,11 @@ def _weights(expected: Mapping[str, float], destination: Any, observation: Obser
         abs(shares[name] - share) < _TOLERANCE for name, share in wanted.items()
     ):
         return None
-    return ", ".join(f"{name}: {share:g}" for name, share in shares.items())
+    observed = ", ".join(f"{name}: {share:g}" for name, share in shares.items())
+    subsets = {target.subset for target in observation.destinations}
+    if parent is None and subsets & set(expected):
+        return f"{observed} (write HOST/SUBSET, or add destination)"
+    return observed
 
 
 def _is_named(name: str, parent: DestinationPattern | None, target: Any) -> bool:

@@ -99,7 +99,7 @@ ROUTES = {
     "redirect": (
         routes(TO_V1),
         routes("- redirect: {uri: /new, redirectCode: 302}"),
-        ["all requests: to v1 → redirect to /new (found)"],
+        ["all requests: to v1 → redirect to /new (302)"],
     ),
 }
 
@@ -133,12 +133,12 @@ DESTINATIONS = {
     "outlier detection": (
         DEFAULT,
         "{outlierDetection: {consecutive5xxErrors: 3, baseEjectionTime: 5s}}",
-        "ejection of failing pods: none → 5xx in a row 3, for 5 s",
+        "outlier detection: none → consecutive 5xx errors 3, for 5 s",
     ),
     "one setting of outlier detection": (
         "{outlierDetection: {consecutive5xxErrors: 3, interval: 1s}}",
         "{outlierDetection: {consecutive5xxErrors: 7, interval: 1s}}",
-        "ejection, 5xx in a row: 3 → 7",
+        "outlier detection, consecutive 5xx errors: 3 → 7",
     ),
     "connections": (
         DEFAULT,
@@ -196,7 +196,7 @@ POLICY_CHANGES = {
         "AuthorizationPolicy",
         "rules: [{from: [{source: {namespaces: [shop]}}], to: [{operation: {methods: [GET]}}]}]",
         [
-            "incoming requests | AuthorizationPolicy shop/it, rule 1 added: "
+            "incoming requests | AuthorizationPolicy shop/it, rule 0 added: "
             "ALLOW caller in namespace shop and method = GET",
             "incoming requests | requests that no ALLOW rule matches: accepted → 403",
         ],
@@ -205,7 +205,7 @@ POLICY_CHANGES = {
         "AuthorizationPolicy",
         "action: DENY\nrules: [{from: [{source: {serviceAccounts: [api]}}]}]",
         [
-            "incoming requests | AuthorizationPolicy shop/it, rule 1 added: "
+            "incoming requests | AuthorizationPolicy shop/it, rule 0 added: "
             "DENY caller with ServiceAccount shop/api"
         ],
     ),

@@ -89,3 +89,37 @@ def test_what_the_warning_says_is_not_said_twice() -> None:
 
     about_gateway = [cause for cause in found if "egde" in cause.message]
     assert [cause.fix for cause in about_gateway] == ["write edge, or define it"]
+
+
+def test_a_port_that_no_server_has_names_those_that_there_are() -> None:
+    """With the server to add."""
+    (because,) = causes_of(routed("{route: [{destination: {host: web}}]}"), "https://shop.test/")
+
+    assert because.message == "the servers of Gateways at istio-ingressgateway have the ports 80"
+    assert because.fix == "call one of these, or add a server with port 443 (HTTPS)"
+
+
+def test_an_object_out_of_reach_is_named_once_with_its_fix() -> None:
+    """The Service is known by several names."""
+    hidden = MESH.replace(
+        "metadata: {name: web, namespace: shop}",
+        'metadata: {name: web, namespace: shop, annotations: {networking.istio.io/exportTo: "."}}',
+        1,
+    )
+    caller = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: feed, namespace: partner}
+spec:
+  selector: {matchLabels: {app: feed}}
+  template:
+    metadata: {labels: {app: feed}}
+    spec: {containers: [{name: feed, image: stub, ports: [{containerPort: 8080}]}]}
+"""
+    explainer = Explainer.of(load_text(hidden + caller).resources)
+
+    found = causes(explainer, explainer.explain(Request.to("http://web.shop/", source="feed")))
+
+    about_service = [cause for cause in found if "Service shop/web:" in cause.message]
+    assert [cause.fix for cause in about_service] == ["add partner to exportTo"]
+    assert any("a local mesh answers 503" in cause.message for cause in found)

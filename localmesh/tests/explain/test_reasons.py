@@ -43,8 +43,8 @@ def test_each_setting_has_its_level(loaded: tuple[Explainer, Locator]) -> None:
     """The block of a subset takes the place of the host's; what nobody sets is a default."""
     subset, host = described(loaded, "http://web/x")["hops"][0]["routing"]["destinations"]
 
-    ejects = "after 3 5xx in a row, for 4s and longer, at most 10 % of the endpoints: host"
-    default = {"connect timeout": "10s: default", "ejects": ejects}
+    ejects = "ejects after 3 consecutive 5xx errors, for 4s and longer, at most 10 % of the endpoints: host"
+    default = {"connect timeout": "10s: default", "outlier detection": ejects}
     assert levels(subset) == {"load balancer": "random: subset", **default}
     assert levels(host) == {"load balancer": "round robin: host", **default}
     assert written(subset["settings"][0]["place"]) == "loadBalancer: {simple: RANDOM}"
@@ -60,7 +60,7 @@ def test_settings_for_a_port_take_the_place_of_all_others(loaded: tuple[Explaine
     assert levels(subset) == {"load balancer": balancer, "connect timeout": "10s: default"}
     assert levels(host) == {
         "load balancer": "least request: default",
-        "limits": "7 requests at a time: port",
+        "connection pool": "7 concurrent requests: port",
         "connect timeout": "10s: default",
     }
     assert routing["rule"]["name"] == "alt"

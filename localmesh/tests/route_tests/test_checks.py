@@ -132,6 +132,12 @@ FIELDS = [
         {"allowedBy": "cart"},
         "denied because no ALLOW policy allows it",
     ),
+    (
+        {"from": "cart-v1", "request": "POST http://cart/"},
+        {"deniedBy": "default"},
+        {"deniedBy": "cart"},
+        "denied because no ALLOW policy allows it (write default)",
+    ),
     (BOOKS, {"not": {"destination": "cart", "retries": 2}}, {"not": {"destination": "books"}}, "books"),
 ]
 
@@ -226,6 +232,19 @@ cases:
     status, out, _ = outcome(capsys, file)
 
     assert status == 0, out
+
+
+def test_subsets_without_a_host_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`weights: {v1: …}` needs a destination."""
+    cases = """
+manifests: shop.yaml
+cases: [{from: cart-v1, request: GET http://books/, expect: {weights: {v1: 75, v2: 25}}}]
+"""
+
+    status, out, _ = outcome(capsys, write(tmp_path, cases))
+
+    assert status == 1
+    assert "observed books/v1: 75, books/v2: 25 (write HOST/SUBSET, or add destination)" in out
 
 
 NO_BOOKS = """
