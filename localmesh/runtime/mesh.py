@@ -182,7 +182,7 @@ class Mesh:
     async def _transition_to(self, desired: DesiredState) -> None:
         """Starts new pods, then sends the routes to them, then stops pods that are no longer wanted."""
         before = self.desired_state
-        removed = [key for key in self.pods if self._is_outdated(key, desired)]
+        removed = self.outdated(desired)
         added = [pod for key, pod in desired.pods.items() if key not in self.pods or key in removed]
         early, late = _start_order(added, [self.pods[key] for key in removed])
         try:
@@ -197,10 +197,14 @@ class Mesh:
         for key, pod in self.pods.items():
             pod.planned = desired.pods[key]
 
-    def _is_outdated(self, key: PodKey, desired: DesiredState) -> bool:
-        """Whether a running pod is not wanted any more, or has the name of one with another template."""
-        wanted = desired.pods.get(key)
-        return wanted is None or wanted.workload.restart_key != self.pods[key].planned.workload.restart_key
+    def outdated(self, desired: DesiredState) -> list[PodKey]:
+        """The running pods that are not wanted any more, or whose template has changed under their name."""
+        return [
+            key
+            for key, pod in self.pods.items()
+            if (wanted := desired.pods.get(key)) is None
+            or wanted.workload.restart_key != pod.planned.workload.restart_key
+        ]
 
     async def _start(self, desired: DesiredState, planned: list[PlannedPod]) -> None:
         catalog = self._catalog(desired)

@@ -55,7 +55,7 @@ def test_a_character_as_two_escapes_of_json_is_one_character() -> None:
 
 def test_byte_order_marks_between_documents_have_no_meaning() -> None:
     """They are left where files were put together."""
-    assert _bodies("\ufeffa: 1\n---\n\ufeffb: 2\n") == [{"a": 1}, {"b": 2}]
+    assert _bodies("a: 1\n\ufeff---\nb: 2\n\ufeffc: 3\n") == [{"a": 1}, {"b": 2, "c": 3}]
 
 
 def test_documents_with_a_null_are_marked() -> None:
