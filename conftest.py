@@ -1,13 +1,36 @@
-"""Shared by all tests: the option that updates golden files."""
+"""Shared by all tests: the option that updates golden files, and which tests have priority."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+APPLICATION = "application"
+"""The group of the tests that load and time a whole application (tests/test_grouping.py)."""
+LOWER_PRIORITY = 10
+"""The niceness of all other tests."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--update-golden`."""
     parser.addoption("--update-golden", action="store_true", help="update the expected files of golden tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The application's group comes first, then other groups: a long one at the end would run alone."""
+    items.sort(key=lambda item: (_group(item) != APPLICATION, not _group(item)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """In parallel processes, tests that are not timed leave the cores to those that are."""
+    if "PYTEST_XDIST_WORKER" in os.environ and _group(item) != APPLICATION and os.nice(0) < LOWER_PRIORITY:
+        os.nice(LOWER_PRIORITY - os.nice(0))
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else ""
 
 
 @pytest.fixture

@@ -229,11 +229,14 @@ class TestTable:
         """A mesh always has one."""
         others = set(psutil.Process().children())  # a mesh of other tests may run in this process
 
+        def is_watchdog(process: psutil.Process) -> bool:
+            try:
+                return process.status() != "zombie" and "watchdog.py" in process.cmdline()
+            except psutil.NoSuchProcess:  # it has just ended
+                return False
+
         def watchdogs() -> list[psutil.Process]:
-            children = set(psutil.Process().children()) - others
-            return [
-                child for child in children if child.status() != "zombie" and "watchdog.py" in child.cmdline()
-            ]
+            return [child for child in set(psutil.Process().children()) - others if is_watchdog(child)]
 
         async def scenario(bench: Any) -> None:
             await until(watchdogs, "the watchdog runs")
