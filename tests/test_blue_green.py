@@ -12,7 +12,7 @@ from tests.live import overlay
 from tests.proof_mesh import ProofMesh, edited, translated_wrongly
 from tests.scenarios.faults import blue_only
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 def verdicts_of_short_proof(mesh: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:

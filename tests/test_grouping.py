@@ -1,6 +1,6 @@
 """Tests that load or time a whole application run one at a time, as two cores are too few for two of them.
 
-Tests of the application that do not measure time run in parallel with them (`application-calm`), like
+Tests that send a few requests and do not measure time run in parallel with them (`application-calm`), like
 all other tests: with lower priority.
 """
 

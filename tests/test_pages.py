@@ -108,17 +108,14 @@ def copy_manifests(folder: Path, hang_seconds: str) -> None:
         subprocess.run(["git", *step.split()], cwd=folder, capture_output=True, check=True)
 
 
-UNTIMED = {
-    *("ab-testing", "blue-green", "header-operations", "user-routing"),
-    *(case.scenario for case in security.CASES),
-}
-"""Scenarios whose proofs measure no time; another process runs their pages, in a mesh of its own."""
+FEW_REQUESTS = {"header-operations", *(case.scenario for case in security.CASES)}
+"""Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
 
 
 def of_process(page: Path) -> object:
     """A page as a parameter, with the process that runs it."""
     name = page.parent.name
-    group = "application-calm" if name in UNTIMED else "application"
+    group = "application-calm" if name in FEW_REQUESTS else "application"
     return pytest.param(page, id=name, marks=pytest.mark.xdist_group(group))
 
 

@@ -15,7 +15,7 @@ from loadgen.proofs import proofs
 from tests.live import ROOT, overlay
 from tests.proof_mesh import LOADGEN, ProofMesh
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 def prove(mesh: ProofMesh, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:

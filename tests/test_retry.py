@@ -17,7 +17,7 @@ from loadgen.reporting.progress import listener
 from tests.live import overlay
 from tests.proof_mesh import ProofMesh, edited
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 def test_retried_feedback_is_stored_once(mesh: ProofMesh) -> None:
