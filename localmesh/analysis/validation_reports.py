@@ -9,6 +9,7 @@ from typing import Any
 from localmesh import __version__
 from localmesh.analysis.validation import FileReport
 from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
+from localmesh.formats.text import counted
 from localmesh.problems import Problem, Severity
 from localmesh.problems.codes import CODES
 from localmesh.problems.problem import section_of
@@ -22,9 +23,9 @@ def text(reports: Iterable[FileReport]) -> str:
     reports = list(reports)
     problems = [f"{problem}\n" for report in reports for problem in report.problems]
     counts = (
-        _counted(len(reports), "file"),
-        _counted(sum(report.errors for report in reports), "error"),
-        _counted(sum(report.warnings for report in reports), "warning"),
+        counted(len(reports), "file"),
+        counted(sum(report.errors for report in reports), "error"),
+        counted(sum(report.warnings for report in reports), "warning"),
     )
     return "\n".join([*problems, ", ".join(counts)])
 
@@ -97,7 +98,3 @@ def _as_sarif(problem: Problem) -> dict[str, Any]:
 
 def _of(report: FileReport, severity: Severity) -> list[Problem]:
     return [problem for problem in report.problems if problem.severity is severity]
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

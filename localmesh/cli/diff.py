@@ -111,14 +111,13 @@ def _at_once(*loads: Callable[[], Side]) -> list[Side]:
 def _applied(sides: tuple[str, ...], given: Sources, state_folder: Path | None) -> Pair:
     """The running mesh, and what `apply` would make of it: a kustomization replaces, files are added."""
     from localmesh.diff.sides import Side, load_side
-    from localmesh.manifests import LoadResult, load, load_text
+    from localmesh.manifests import LoadResult, load_text
     from localmesh.runtime.changes import carry_over, key, merged
 
     mesh = client.connect(state_folder)
     before = load_text(mesh.get("/mesh/manifests")["text"], mesh.url)
     if given:
-        loaded = load(kustomizations=given.kustomizations, files=given.files, namespace=given.namespace)
-        side = Side(loaded, is_whole=bool(given.kustomizations))
+        side = Side(given.objects(), is_whole=bool(given.kustomizations))
     else:
         side = load_side(sides[0], given.namespace)
     after = side.loaded

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -96,8 +94,7 @@ def _text(described: Mapping[str, Any]) -> str:
 
 def _width() -> int:
     """The columns of the terminal, or as many as COLUMNS says; else 100."""
-    is_known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return shutil.get_terminal_size((100, 24)).columns if is_known else 100
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def _request(
@@ -159,9 +156,9 @@ def _token(written: str) -> tuple[str, Mapping[str, Any] | None]:
 def _of_manifests(sources: Sources) -> tuple[Explainer, Locate]:
     """The mesh of manifests, with all pods ready, and what finds the lines of its objects."""
     from localmesh.explain import Explainer
-    from localmesh.manifests import Locator, load
+    from localmesh.manifests import Locator
 
-    loaded = load(kustomizations=sources.kustomizations, files=sources.files, namespace=sources.namespace)
+    loaded = sources.objects()
     return Explainer.of(loaded.resources), Locator(loaded).place
 
 

@@ -36,6 +36,12 @@ class Sources:
         given = (("-k", self.kustomizations), ("-f", self.files))
         return tuple(word for option, paths in given for path in paths for word in (option, str(path)))
 
+    def objects(self) -> LoadResult:
+        """Their objects, without what the checks say of them. Raises ManifestError."""
+        from localmesh.manifests import load
+
+        return load(kustomizations=self.kustomizations, files=self.files, namespace=self.namespace)
+
     def load(self, *, strict: bool, meanwhile: Callable[[], object] = lambda: None) -> LoadResult:
         """Their objects. Prints warnings; with `strict` they are errors. Raises ManifestError.
 

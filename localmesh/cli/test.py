@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from localmesh.cli.client import Client, NoMeshError, connect
-from localmesh.cli.options import source_options, state_option
+from localmesh.cli.options import PATH, source_options, state_option
 from localmesh.cli.sources import Sources
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ _FORMATS = ("text", "json", "junit")
     nargs=-1,
     required=True,
     metavar="FILE|DIR...",
-    type=click.Path(path_type=Path, exists=True, allow_dash=True),
+    type=PATH,
 )
 @source_options
 @click.option("--coverage", is_flag=True, help="List the rules that no case reaches.")
@@ -83,15 +81,14 @@ def _formatted(report: Report, *, form: str, quiet: bool, coverage: bool) -> str
     from localmesh.route_tests import reports
 
     if form == "text":
-        is_known = sys.stdout.isatty() or "COLUMNS" in os.environ
-        width = shutil.get_terminal_size().columns if is_known else None
+        width = shutil.get_terminal_size((0, 0)).columns or None
         return reports.text(report, quiet=quiet, with_coverage=coverage, width=width)
     return reports.json(report) if form == "json" else reports.junit(report)
 
 
 def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run, bool]]:
     """The cases of all files by their manifests, and whether these are those of the running mesh."""
-    from localmesh.manifests import load, load_text
+    from localmesh.manifests import load_text
     from localmesh.route_tests.run import RUNNING_MESH, run_cases
 
     by_sources: dict[Sources, list[CaseFile]] = {}
@@ -100,10 +97,7 @@ def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run,
         by_sources.setdefault(sources, []).append(file)
     runs = []
     for sources, about in by_sources.items():
-        if sources:
-            loaded = load(kustomizations=sources.kustomizations, files=sources.files)
-        else:
-            loaded = load_text(_applied(mesh, about[0].file), RUNNING_MESH)
+        loaded = sources.objects() if sources else load_text(_applied(mesh, about[0].file), RUNNING_MESH)
         cases = [case for file in about for case in file.cases]
         runs.append((run_cases(cases, loaded, sources.options), not sources))
     return runs

@@ -6,12 +6,12 @@ import difflib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from textwrap import wrap
 from typing import Any
 
 from localmesh.diff.edits import ABSENT, Edit
 from localmesh.diff.meshes import Difference, Replicas, SharedChange
 from localmesh.diff.objects import ObjectChange
+from localmesh.formats.text import wrapped
 
 _VERSION = 1
 _FIELDS_SHOWN = 3
@@ -112,14 +112,7 @@ def _unchanged(difference: Difference, width: int) -> str:
 
 def _wrapped(line: str, indent: int, width: int, hanging: int | None = None) -> list[str]:
     further = " " * (indent + 2 if hanging is None else hanging)
-    return wrap(
-        line,
-        width,
-        initial_indent=" " * indent,
-        subsequent_indent=further,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(line, width, " " * indent, further)
 
 
 def envoy(difference: Difference) -> str:

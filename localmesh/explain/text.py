@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from localmesh.explain.route_tables import conditions_text
-from localmesh.explain.text_layout import Json, Line, at, block, object_of, wrapped
+from localmesh.explain.text_layout import Json, Line, at, block, object_of
 from localmesh.explain.text_security import condition_text, security
+from localmesh.formats.text import wrapped
 from localmesh.problems.fields import listed
 
 _ARRIVAL = "a request at "
@@ -39,7 +40,9 @@ def text(document: Json, width: int = 100) -> str:
     """The lines of an explanation; only words longer than a line, such as paths of files, are longer."""
     width = max(width, _NARROWEST)
     request = document["request"]
-    parts = [wrapped(f"{request['method']} {request['url']} from {request['from']}", width, "", "  ")]
+    parts = [
+        "\n".join(wrapped(f"{request['method']} {request['url']} from {request['from']}", width, rest="  "))
+    ]
     parts.append(block(_results(document), width))
     if document.get("followed"):
         parts.append(block(_followed(document["followed"]), width))
@@ -50,7 +53,7 @@ def text(document: Json, width: int = 100) -> str:
         lines = tuple(_hop(hop))
         same = known.setdefault(lines, number)
         head = f"{number}. {_title(hop)}{'' if same == number else f', as in {same}.'}"
-        title = wrapped(head, width, "", "   ")
+        title = "\n".join(wrapped(head, width, rest="   "))
         parts.append(title if same != number else f"{title}\n{block(lines, width, indent='   ')}")
     return "\n\n".join(parts)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from localmesh.formats.text import wrapped
 
 Json = Mapping[str, Any]
 Line = tuple[str, str]
@@ -39,17 +40,5 @@ def block(lines: Iterable[Line], width: int, indent: str = "") -> str:
             rest = f"{indent}    "
         else:
             first, rest = f"{indent}{shown:<{_LABEL_WIDTH}}", indent + " " * _LABEL_WIDTH
-        written.append(wrapped(said, width, first, f"{rest}  "))
+        written += wrapped(said, width, first, f"{rest}  ") or [""]
     return "\n".join(written)
-
-
-def wrapped(said: str, width: int, first: str, rest: str) -> str:
-    """A paragraph of a width, with an indent for its first line and one for the rest."""
-    return textwrap.fill(
-        said,
-        width,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

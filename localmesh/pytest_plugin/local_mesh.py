@@ -164,8 +164,7 @@ def running(paths: Sequence[Path], folder: Path) -> Iterator[LocalMesh]:
     """Runs a mesh of manifests, with its state in a folder. Raises NotStartedError."""
     sources = sources_of(paths)
     options = [
-        *(word for path in sources.kustomizations for word in ("-k", str(path))),
-        *(word for path in sources.files for word in ("-f", str(path))),
+        *sources.options,
         *("--state", str(folder / "state"), "--gateway-port", "0", "--api-port", "0", "--end-with-parent"),
     ]
     log = folder / "up.log"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as json_format
 import re
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -12,6 +11,7 @@ from typing import Any
 
 from localmesh.explain import Reference
 from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
+from localmesh.formats.text import counted, wrapped
 from localmesh.manifests import Locator
 from localmesh.route_tests.coverage import Coverage
 from localmesh.route_tests.details import details, position, rule_text
@@ -74,18 +74,12 @@ def _wrapped(line: str, width: int | None) -> list[str]:
         return [line]
     label = re.match(r"\S+:\s+|\s+", line)
     indent = " " * (len(label[0]) if label else 0)
-    return textwrap.wrap(
-        line,
-        max(width, _NARROWEST) - 8,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(line, max(width, _NARROWEST) - 8, rest=indent)
 
 
 def _counts(report: Report) -> str:
     total, failed = len(report.results), len(report.failed)
-    return f"{_counted(total, 'case')}: {total - failed:,} passed, {failed:,} failed"
+    return f"{counted(total, 'case')}: {total - failed:,} passed, {failed:,} failed"
 
 
 def _live_lines(report: Report) -> Iterator[str]:
@@ -97,7 +91,7 @@ def _live_lines(report: Report) -> Iterator[str]:
     disagreeing = sum(bool(each.disagreements) for each in sent)
     requests = sum(each.requests for each in sent)
     yield (
-        f"live: {_counted(requests, 'request')} for {_counted(len(sent), 'case')}, "
+        f"live: {counted(requests, 'request')} for {counted(len(sent), 'case')}, "
         f"Envoy disagrees with {disagreeing or 'none'}"
     )
     for case, each in live:
@@ -119,11 +113,7 @@ def _coverage_lines(report: Report, *, with_rules: bool) -> Iterator[str]:
 def _coverage_text(coverage: Coverage) -> str:
     """The share is rounded down, so that 100 % means all."""
     share = int(coverage.percent * 10) / 10
-    return f"{coverage.reached:,} of {_counted(len(coverage.rules), 'rule')} ({share:g} %)"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{coverage.reached:,} of {counted(len(coverage.rules), 'rule')} ({share:g} %)"
 
 
 def json(report: Report) -> str:
