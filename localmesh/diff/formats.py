@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from localmesh.formats.hostnames import SERVICE_DOMAIN
+from localmesh.translate.formats import object_of_config
 
 Json = Mapping[str, Any]
 
@@ -98,8 +99,7 @@ def config(text: str) -> str:
     >>> config("/apis/networking.istio.io/v1/namespaces/shop/virtual-service/web")
     'shop/web'
     """
-    parts = text.split("/")
-    return f"{parts[-3]}/{parts[-1]}" if len(parts) > 3 else text
+    return object_of_config(text) or text
 
 
 def string_match(matcher: Json) -> str:

@@ -13,6 +13,7 @@ from localmesh.explain.route_tables import RouteTable
 from localmesh.explain.settings import settings_of
 from localmesh.explain.upstreams import Upstreams
 from localmesh.translate import ProxyConfig
+from localmesh.translate.formats import object_of_config
 from localmesh.translate.gateway_routes import server_context
 from localmesh.translate.keys import Source
 from localmesh.translate.routes import RouteContext, VirtualServiceRoutes
@@ -21,8 +22,6 @@ Json = Mapping[str, Any]
 
 Part = TypeVar("Part")
 Made = TypeVar("Made")
-
-_OBJECT = "/apis/networking.istio.io/v1/namespaces/"
 
 
 class Tables:
@@ -196,8 +195,5 @@ def _fields(virtual_service: VirtualService, origin: RuleOrigin) -> Iterator[tup
 
 def owner_of(route: Json) -> str:
     """The VirtualService that a route was made from, as `namespace/name`; "" for any other."""
-    config = route.get("metadata", {}).get("filterMetadata", {}).get("istio", {}).get("config", "")
-    if not config.startswith(_OBJECT):
-        return ""
-    namespace, _, name = config.removeprefix(_OBJECT).split("/")
-    return f"{namespace}/{name}"
+    metadata = route.get("metadata", {}).get("filterMetadata", {}).get("istio", {})
+    return object_of_config(metadata.get("config", ""))

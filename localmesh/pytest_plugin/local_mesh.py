@@ -20,6 +20,7 @@ from localmesh.explain import Explainer, Explanation, Request
 from localmesh.explain.request import OUTSIDE
 from localmesh.manifests import load_text
 from localmesh.manifests.files import KUSTOMIZATION_NAMES
+from localmesh.translate.formats import address_of
 
 _READY = "import os, sys; print(os.environ['LOCALMESH_URL'], flush=True); sys.stdin.read()"
 """Runs in the mesh: says that it is ready, and ends when the tests close its standard input."""
@@ -147,8 +148,7 @@ class LocalMesh:
         outbound = next((listener for listener in listeners if listener["name"] == "outbound"), None)
         if outbound is None:
             raise NoSidecarError(f"{source} is a gateway: it sends no requests; name a workload")
-        socket = outbound["address"]["socketAddress"]
-        return f"{socket['address']}:{socket['portValue']}"
+        return str(address_of(outbound["address"]))
 
 
 def sources_of(paths: Sequence[Path]) -> Sources:

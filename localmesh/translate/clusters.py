@@ -24,7 +24,13 @@ from localmesh.translate.cache import PartCache
 from localmesh.translate.client_tls import client_socket, name_checks, originates_tls
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.endpoints import discovery, uses_eds
-from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH, dynamic_forward_proxy, outbound_cluster
+from localmesh.translate.formats import (
+    BLACK_HOLE,
+    PASSTHROUGH,
+    config_name,
+    dynamic_forward_proxy,
+    outbound_cluster,
+)
 from localmesh.translate.keys import Source
 from localmesh.translate.tls import cluster_tls
 from localmesh.translate.traffic_policy import (
@@ -153,9 +159,7 @@ def istio_metadata(service: Service, rule: DestinationRule | None, subset: Subse
     if service.is_external and subset is None:
         out["external"] = True
     if rule is not None:
-        out["config"] = (
-            f"/apis/networking.istio.io/v1/namespaces/{rule.namespace}/destination-rule/{rule.name}"
-        )
+        out["config"] = config_name("destination-rule", rule.namespace, rule.name)
     if subset is not None:
         out["subset"] = subset.name
     return out

@@ -14,6 +14,7 @@ PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"
 ALLOW_ANY = "allow_any"
 BLOCK_ALL = "block_all"
+_OBJECTS = "/apis/networking.istio.io/v1/namespaces/"
 
 ADS: Json = {"ads": {}, "initialFetchTimeout": "0s", "resourceApiVersion": "V3"}
 """The source of a resource that the proxy gets over the ADS stream that it already has."""
@@ -64,9 +65,34 @@ def socket_address(address: Address) -> Json:
     return {"socketAddress": {"address": address.host, "portValue": address.port}}
 
 
+def address_of(written: Mapping[str, Any]) -> Address:
+    """The address that `socket_address` has written."""
+    socket = written["socketAddress"]
+    return Address(socket["address"], socket["portValue"])
+
+
 def endpoint_address(address: Address) -> Json:
     """An endpoint at a socket address."""
     return {"address": socket_address(address)}
+
+
+def config_name(kind: str, namespace: str, name: str) -> str:
+    """How Istio's metadata name the object that a route or cluster was made from.
+
+    >>> config_name("virtual-service", "shop", "web")
+    '/apis/networking.istio.io/v1/namespaces/shop/virtual-service/web'
+    """
+    return f"{_OBJECTS}{namespace}/{kind}/{name}"
+
+
+def object_of_config(text: str) -> str:
+    """The object that `config_name` names, as `namespace/name`; "" if the text is no such name.
+
+    >>> object_of_config(config_name("virtual-service", "shop", "web")), object_of_config("")
+    ('shop/web', '')
+    """
+    parts = text.removeprefix(_OBJECTS).split("/")
+    return f"{parts[0]}/{parts[2]}" if text.startswith(_OBJECTS) and len(parts) == 3 else ""
 
 
 def dynamic_forward_proxy() -> Json:

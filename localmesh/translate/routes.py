@@ -13,7 +13,7 @@ from localmesh.catalog import MESH, DestinationRule, Destinations, Service, Virt
 from localmesh.catalog.destinations import destination_port
 from localmesh.catalog.http_routes import Destination, HttpMatch, HttpRoute, WeightedDestination
 from localmesh.catalog.virtual_services import match_applies
-from localmesh.translate.formats import duration, outbound_cluster
+from localmesh.translate.formats import config_name, duration, outbound_cluster
 from localmesh.translate.hashing import hash_for_destination, hash_for_service, hash_policies
 from localmesh.translate.http_filters import per_filter_config
 from localmesh.translate.keys import Source
@@ -156,7 +156,13 @@ def _route(
     return {
         "match": envoy_match,
         **({"name": name} if name else {}),
-        "metadata": {"filterMetadata": {"istio": {"config": _config_name(virtual_service)}}},
+        "metadata": {
+            "filterMetadata": {
+                "istio": {
+                    "config": config_name("virtual-service", virtual_service.namespace, virtual_service.name)
+                }
+            }
+        },
         **operations.fields,
         **action,
         "decorator": {
@@ -164,11 +170,6 @@ def _route(
         },
         **({"typedPerFilterConfig": filters} if filters else {}),
     }
-
-
-def _config_name(virtual_service: VirtualService) -> str:
-    owner = f"namespaces/{virtual_service.namespace}/virtual-service"
-    return f"/apis/networking.istio.io/v1/{owner}/{virtual_service.name}"
 
 
 def _header_operations(route: HttpRoute) -> HeaderOperations:

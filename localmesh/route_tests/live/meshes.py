@@ -19,6 +19,7 @@ from localmesh.route_tests.live.sending import LiveAnswer, send
 from localmesh.route_tests.live.stand_ins import Signer, with_stand_ins
 from localmesh.route_tests.run import CaseResult, LiveResult, Run
 from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.translate.formats import address_of
 
 _SENDERS = 16
 
@@ -125,9 +126,8 @@ class RunningMesh:
         key = hop.namespace, hop.workload, hop.listener
         if key not in self._addresses:
             listeners = self._get(f"/mesh/proxy-config/{hop.workload}.{hop.namespace}")["listeners"]
-            address = next(each["address"] for each in listeners if each["name"] == hop.listener)
-            socket = address["socketAddress"]
-            self._addresses[key] = Address(socket["address"], socket["portValue"])
+            listener = next(each for each in listeners if each["name"] == hop.listener)
+            self._addresses[key] = address_of(listener["address"])
         return self._addresses[key]
 
     def workload_of(self, pod: str) -> str:
