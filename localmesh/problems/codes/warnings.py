@@ -197,3 +197,21 @@ POLICY_WITHOUT_REACH = Code(
     "no workload is in namespace {found}, so the policy applies to nothing; there are some in {known}",
     "set metadata.namespace to that of the workloads, or deploy them there",
 )
+UNKNOWN_MESH_SETTING = Code(
+    "SM233",
+    "A mesh-wide setting is unknown",
+    '"{name}" is not a field here, so Istio ignores it; the fields are {known}',
+    "{remedy}",
+)
+NO_EFFECT_HERE = Code(
+    "SM234",
+    "A mesh-wide setting has no effect on one machine",
+    "no effect here: {reason}",
+    "remove it for local runs, or ignore this warning",
+)
+BAD_PROVIDER = Code(
+    "SM235",
+    "An extension provider is not valid",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)
