@@ -20,6 +20,7 @@ from localmesh.catalog.gateways import (
     own_gateways,
 )
 from localmesh.catalog.injection import is_disabled
+from localmesh.catalog.mesh_config import DEFAULT, ExtensionProvider, MeshConfig, OutboundMode, mesh_config
 from localmesh.catalog.mounted_files import mounted_file
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
@@ -65,10 +66,13 @@ __all__ = [
     "DestinationRule",
     "Destinations",
     "Endpoint",
+    "ExtensionProvider",
     "GatewayWorkload",
     "Inbound",
     "JwtRule",
+    "MeshConfig",
     "MutualTls",
+    "OutboundMode",
     "PeerAuthentications",
     "Pod",
     "Protocol",
@@ -108,6 +112,8 @@ class Catalog:
     objects: Objects = field(default_factory=lambda: Objects(()))
     config: ConfigData = field(default_factory=ConfigData)
     """The data of all ConfigMaps and Secrets."""
+    mesh_config: MeshConfig = DEFAULT
+    """The mesh-wide settings."""
     client_credential_names: tuple[str, ...] = ()
     """The resource names of the credentials in DestinationRules."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
@@ -138,7 +144,10 @@ class Catalog:
         scope = self._scopes.get(key)
         if scope is None:
             routed = self.virtual_services_for(proxy.namespace, MESH)
-            scope = self._scopes[key] = sidecar_scope(self.services, routed, proxy.namespace, sidecar)
+            allows_unknown = self.mesh_config.outbound_traffic_policy is not OutboundMode.REGISTRY_ONLY
+            scope = self._scopes[key] = sidecar_scope(
+                self.services, routed, proxy.namespace, sidecar, allows_unknown=allows_unknown
+            )
         return scope
 
     def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
@@ -207,6 +216,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     resources = tuple(resources)
     objects = Objects(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
+    settings = mesh_config(objects, conversions)
     routed, scopes = virtual_services(objects, conversions), sidecars(objects)
     rules = destination_rules(objects, conversions)
     workloads = _workloads(objects, conversions)
@@ -227,6 +237,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,
         config=config_data(resources),
+        mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,

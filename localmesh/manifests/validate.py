@@ -15,6 +15,7 @@ from localmesh.kinds import (
     similar_kind,
 )
 from localmesh.kinds.rules.metadata import labels_and_annotations, names
+from localmesh.manifests.mesh_config import has_mesh_settings, mesh_settings
 from localmesh.manifests.resources import Resource
 from localmesh.manifests.schema import schema_problems
 from localmesh.manifests.support import support_problems
@@ -34,6 +35,8 @@ def problems_of(item: Resource) -> Iterator[Problem]:
     yield from schema_errors
     semantic_errors = list(_unless_explained(_rule_problems(item.root, kind), schema_errors))
     yield from semantic_errors
+    if has_mesh_settings(item):
+        yield from mesh_settings(item).problems
     if kind.status is Status.TRANSLATED:
         yield from _unless_explained(support_problems(item.root, kind), schema_errors + semantic_errors)
 

@@ -52,6 +52,7 @@ class OutboundClusters(NamedTuple):
     destinations: Destinations
     pods_by_host: Mapping[str, tuple[Pod, ...]]
     peer_authentications: PeerAuthentications
+    auto_mtls: bool
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundClusters:
@@ -62,6 +63,7 @@ class OutboundClusters(NamedTuple):
             destinations=catalog.destinations,
             pods_by_host=catalog.pods_by_host,
             peer_authentications=catalog.peer_authentications,
+            auto_mtls=catalog.mesh_config.enable_auto_mtls,
         )
 
     @property
@@ -82,7 +84,7 @@ class OutboundClusters(NamedTuple):
             rule=self.source.rule_for(self.destinations, service.host),
             uses_eds=uses_eds(self.destinations, service),
             # auto mTLS is off where the namespace of the Service has it disabled
-            auto_mtls=mode is not MutualTls.DISABLE,
+            auto_mtls=self.auto_mtls and mode is not MutualTls.DISABLE,
             # of all pods, ready or not
             identities=tuple(sorted({*service.subject_names, *(pod.identity for pod in pods)})),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,

@@ -209,3 +209,21 @@ POLICY_WITHOUT_TARGET = Code(
     "{found} is not served by a proxy: {reason}; the policy applies to nothing",
     "use selector.matchLabels to select sidecars or gateways of Istio",
 )
+UNKNOWN_MESH_SETTING = Code(
+    "SM233",
+    "A mesh-wide setting is unknown",
+    '"{name}" is not a field here, so Istio ignores it; the fields are {known}',
+    "{remedy}",
+)
+NO_EFFECT_HERE = Code(
+    "SM234",
+    "A mesh-wide setting has no effect on one machine",
+    "no effect here: {reason}",
+    "remove it for local runs, or ignore this warning",
+)
+BAD_PROVIDER = Code(
+    "SM235",
+    "An extension provider is not valid",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)
