@@ -22,6 +22,7 @@ class Protocol(Enum):
     HTTP = "HTTP"
     HTTP2 = "HTTP2"
     GRPC = "GRPC"
+    GRPC_WEB = "GRPC-Web"
     TCP = "TCP"
     UDP = "UDP"
     SNIFFED = "sniffed"
@@ -29,7 +30,7 @@ class Protocol(Enum):
     @property
     def is_http(self) -> bool:
         """Whether it is declared to be HTTP of any version."""
-        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
+        return self is Protocol.HTTP or self.is_http2
 
     @property
     def may_be_http(self) -> bool:
@@ -39,14 +40,19 @@ class Protocol(Enum):
     @property
     def is_http2(self) -> bool:
         """Whether it is declared to be HTTP/2, so that upstream connections use it too."""
-        return self in (Protocol.HTTP2, Protocol.GRPC)
+        return self is Protocol.HTTP2 or self.is_grpc
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether it is declared to be gRPC."""
+        return self in (Protocol.GRPC, Protocol.GRPC_WEB)
 
 
 _BY_NAME = {
     "http": Protocol.HTTP,
     "http2": Protocol.HTTP2,
     "grpc": Protocol.GRPC,
-    "grpc-web": Protocol.GRPC,
+    "grpc-web": Protocol.GRPC_WEB,
     "tcp": Protocol.TCP,
     "https": Protocol.TCP,
     "tls": Protocol.TCP,
@@ -77,7 +83,7 @@ def protocol_of(
         return _BY_NAME[application.lower()]
     name = name.lower()
     if name.startswith("grpc-web"):
-        return Protocol.GRPC
+        return Protocol.GRPC_WEB
     by_name = _BY_NAME.get(name.split("-", 1)[0])
     if by_name is not None:
         return by_name

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
-SECURITY_FILTERS = ("envoy.filters.http.jwt_authn", "envoy.filters.http.rbac")
+SECURITY_FILTERS = ("envoy.filters.http.jwt_authn", "envoy.filters.http.rbac", "envoy.filters.http.grpc_web")
 _SILENT = frozenset({"statPrefix", "altStatName", "accessLog", "tracing", "metadata", "rulesStatPrefix"})
 _SILENT |= {"shadowRulesStatPrefix", "transportSocketConnectTimeout"}
 _ADDRESS = re.compile(r"^(\d+\.\d+\.\d+\.\d+(:\d+)?|\[?[0-9a-f]*:[0-9a-f:]+(\]:\d+)?)$")

@@ -77,12 +77,8 @@ class PodTemplate:
             f"{pod}.setHostnameAsFQDN": "remove it: HOSTNAME is the name of the pod",
             f"{pod}.subdomain": "use names of Services",
             f"{container}.env[].valueFrom.fileKeyRef": "take the value from a ConfigMap or a Secret",
-            f"{container}.lifecycle.postStart": "do its work at the start of the command",
-            f"{container}.livenessProbe.grpc": "use httpGet, tcpSocket or exec",
-            f"{container}.readinessProbe.grpc": "use httpGet, tcpSocket or exec",
             f"{container}.restartPolicy": "remove it: a container that exits is always restarted",
             f"{container}.restartPolicyRules": "remove it: a container that exits is always restarted",
-            f"{container}.startupProbe.grpc": "use httpGet, tcpSocket or exec",
             f"{container}.volumeDevices": "mount the volume as files",
         }
 
@@ -120,6 +116,7 @@ class PodTemplate:
             f"{pod}.topologySpreadConstraints": "there is one node",
             f"{container}.image": "the command runs on this machine; without a command, a stub answers",
             f"{container}.imagePullPolicy": "images are not pulled",
+            f"{container}.lifecycle.stopSignal": "a container is stopped by SIGTERM",
             f"{container}.lifecycle.preStop.sleep": "proxies stop sending to a pod before it is stopped",
             f"{container}.ports[].hostIP": "every port is on 127.0.0.1",
             f"{container}.ports[].hostPort": "every port is on 127.0.0.1",
