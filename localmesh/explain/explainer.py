@@ -8,7 +8,6 @@ from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.catalog import Address, Catalog, Pod, Proxy, ProxyKind
 from localmesh.catalog.addressing import placed
 from localmesh.explain.explanation import Destination, Explanation
-from localmesh.explain.from_manifests import find, proxies
 from localmesh.explain.prepared import PreparedProxy, Tables
 from localmesh.explain.request import OUTSIDE, InvalidUrlError, Message, Request, message_of
 from localmesh.explain.upstreams import CalledPods, Upstream
@@ -16,6 +15,7 @@ from localmesh.explain.walk import UNKNOWN_ADDRESS, Walk
 from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.manifests import Resource
 from localmesh.translate import TranslationCache, translate
+from localmesh.translate.from_manifests import find, proxies
 
 
 class Explainer:

@@ -16,11 +16,11 @@ from localmesh.catalog import Proxy
 from localmesh.cli.host_certificates import HostAuthority
 from localmesh.explain import OUTSIDE, Explainer
 from localmesh.explain.connections import passes_connections
-from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.agreement.routing import CREDENTIAL
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
+from localmesh.translate.from_manifests import find
 
 GATEWAY = "istio-ingressgateway"
 SENDERS = ("x-v1.a", "y-v1.a", "x-v1.b", OUTSIDE)
