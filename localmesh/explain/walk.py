@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -139,7 +139,8 @@ class Walk:
         judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
-            self._end(percent, self.hops[-1].answer)
+            refusal = replace(judgement.answer, by=proxy.name)
+            self._refuse(percent, refusal, route(prepared, name, message).legs)
             return
         routed = route(prepared, name, message, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
@@ -180,7 +181,8 @@ class Walk:
             if fault.status is not None and fault.percent:
                 cause = f"the route aborts {fault.percent:g} % of the requests"
                 aborted = percent * fault.percent / 100
-                self._end(aborted, Answer(fault.status, "FI", cause, proxy.name, body="fault filter abort"))
+                fault_answer = Answer(fault.status, "FI", cause, proxy.name, body="fault filter abort")
+                self._refuse(aborted, fault_answer, routed.legs)
                 percent -= aborted
         if answer is not None:
             self._end(percent, answer)
@@ -188,18 +190,25 @@ class Walk:
         for leg in routed.legs:
             self._follow(proxy, leg, percent * leg.destination.percent / 100)
 
+    def _refuse(self, percent: float, answer: Answer, legs: Iterable[Leg]) -> None:
+        """A filter before the router answers: the route, and its weighted cluster, change the headers."""
+        shares: dict[tuple[HeaderChange, ...], float] = {}
+        for leg in legs:
+            shares[leg.refusal_changes] = shares.get(leg.refusal_changes, 0.0) + leg.destination.percent
+        for changes, share in (shares or {(): 100.0}).items():
+            self._end(percent * share / 100, answer, changes=changes)
+
     def _follow(self, proxy: Proxy, leg: Leg, percent: float) -> None:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(
-                percent, Answer(503, "NC", cause, proxy.name), leg._replace(response_changes=_of_empty(leg))
-            )
+            self._end(percent, Answer(503, "NC", cause, proxy.name), _not_sent(leg, has_body=False))
         elif destination.is_external:
             self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:
             cause = f"no pod is ready behind {destination.cluster}"
-            self._end(percent, Answer(503, "UH", cause, proxy.name, body="no healthy upstream"), leg)
+            answer = Answer(503, "UH", cause, proxy.name, body="no healthy upstream")
+            self._end(percent, answer, _not_sent(leg))
         else:
             for called in leg.upstream.called:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
@@ -282,12 +291,14 @@ class Walk:
         leg: Leg | None = None,
         called: CalledPods | None = None,
         message: Message | None = None,
+        *,
+        changes: tuple[HeaderChange, ...] = (),
     ) -> None:
         """Something that can happen, unless its odds are 0."""
         if not percent:
             return
         pod = called.first if called else None
-        changes = (*(leg.response_changes if leg else ()), *self._changes)
+        changes = (*changes, *(leg.response_changes if leg else ()), *self._changes)
         if answer is not None:
             answer = replace(answer, headers=changed_headers(answer.headers, changes))
         self.outcomes.append(
@@ -310,9 +321,15 @@ def _refusal(call: _Call, reason: str, flag: str) -> Answer:
     return Answer(503, flag, reason, call.caller) if call.caller else Answer(None, "", reason)
 
 
-def _of_empty(leg: Leg) -> tuple[HeaderChange, ...]:
-    """The changes to a response without a body: Envoy removes its type."""
-    return tuple(change for change in leg.response_changes if change.name.lower() != "content-type")
+def _not_sent(leg: Leg, *, has_body: bool = True) -> Leg:
+    """The leg of an answer that the proxy gives instead of sending the request on.
+
+    Envoy removes the type of a response without a body.
+    """
+    changes = (*leg.refusal_changes, *leg.cors_changes)
+    if not has_body:
+        changes = tuple(change for change in changes if change.name.lower() != "content-type")
+    return leg._replace(response_changes=changes)
 
 
 def _hop(

@@ -9,6 +9,7 @@ from localmesh.explain import Answer as OwnAnswer
 from localmesh.explain import Explanation, Message, Outcome
 from localmesh.explain.route_actions import changed_headers
 from localmesh.tests.agreement.asking import Answer, Asked
+from localmesh.tests.agreement.world import FLAGS_HEADER
 
 UNPREDICTED = re.compile(
     r"host|content-length|x-request-id|x-envoy-.*|x-forwarded-.*|x-b3-.*|traceparent|tracestate|via"
@@ -16,6 +17,8 @@ UNPREDICTED = re.compile(
 """Request headers whose values differ from run to run, or that Envoys add for each other."""
 STUB_HEADERS = {"content-type": "application/json"}
 """The headers of the applications' responses that routes of the examples change."""
+_OWN = re.compile(rf"x-envoy-.*|{FLAGS_HEADER}")
+"""Response headers that are Envoy's own; others in an answer of a proxy are of its route."""
 OVERWRITTEN = {"server"}
 """Response headers that Envoy writes after routes have changed them."""
 _URI = re.compile(r"URI=([^;,]*)")
@@ -49,6 +52,8 @@ def _differences(
     yield from _unequal("answered by", predicted, workload or "a proxy")
     if outcome.answer is not None:
         yield from _of_a_proxy(outcome.answer, asked, answer)
+        if FLAGS_HEADER in answer.headers:
+            yield from _unequal("response flags", outcome.answer.flag or "-", _joined(answer, FLAGS_HEADER))
     elif outcome.message is not None:
         yield from _of_an_application(outcome.message, answer)
         if answer.saw and shows_callers:
@@ -58,9 +63,9 @@ def _differences(
 
 def _of_a_proxy(predicted: OwnAnswer, asked: Asked, answer: Answer) -> Iterator[str]:
     yield from _unequal("status", predicted.status or 0, answer.status)
-    for name, value in predicted.headers.items():
-        if name not in OVERWRITTEN:
-            yield from _unequal(f"response header {name}", value, _joined(answer, name))
+    unpredicted = {name for name in answer.headers if name.startswith("x-") and not _OWN.fullmatch(name)}
+    for name in sorted((predicted.headers.keys() | unpredicted) - OVERWRITTEN):
+        yield from _unequal(f"response header {name}", predicted.headers.get(name), _joined(answer, name))
     if predicted.body and asked.method != "HEAD":
         yield from _unequal("body", predicted.body, answer.body)
 
