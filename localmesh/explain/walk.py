@@ -42,6 +42,8 @@ Json = Mapping[str, Any]
 
 UNKNOWN_ADDRESS = "203.0.113.1"
 """The address of a client outside whose address is not known: one of those that are for documentation."""
+_NOT_CONNECTED = "URX,UF"
+"""The response flags where a connection fails, which Istio's default retries try again."""
 _MOST_HOPS = 20
 """A route may lead back to its own gateway: real requests then go round until Envoy's limits stop them."""
 
@@ -70,6 +72,8 @@ class Walk:
         self._request = request
         self._changes: tuple[HeaderChange, ...] = ()
         """What the proxies so far change about responses, the last first; not those of the leg at hand."""
+        self._to_gateway: _Call | None = None
+        """The call by which the request has come to the gateway at hand; None from outside."""
 
     def leave(self, proxy: Proxy) -> None:
         """The request leaves a workload through its sidecar. Raises InvalidUrlError."""
@@ -114,10 +118,7 @@ class Walk:
         message = message_of(self._request, UNKNOWN_ADDRESS)
         target = self._explainer.target_port(proxy, message.port)
         if target is None:
-            cause = f"the gateway does not listen on port {message.port}: no server of a Gateway has it"
-            answer = Answer(None, "", cause, proxy.name)
-            self.hops.append(replace(_hop(HopKind.GATEWAY, proxy, message, ""), answer=answer))
-            self._end(100.0, answer)
+            self._is_not_listening(proxy, message, 100.0, "no server of a Gateway has it")
             return
         self._at_gateway(proxy, message, target, 100.0)
 
@@ -126,11 +127,13 @@ class Walk:
         message = _forwarded(message)
         prepared = self._explainer.prepared(proxy)
         listen = proxy.listen[target]
+        if listener not in prepared.listeners:  # as in Istio: a server for connections that none is routed to
+            self._is_not_listening(proxy, message, percent, "no VirtualService has tcp or tls routes for it")
+            return
         chain, reason = gateway_chain(prepared.listeners[listener], message)
         if chain is None:
-            answer = Answer(None, "", reason, proxy.name)
-            self.hops.append(replace(_hop(HopKind.GATEWAY, proxy, message, listener), answer=answer))
-            self._end(percent, answer)
+            flag = "UC" if message.scheme == "http" else _NOT_CONNECTED
+            self._close(_hop(HopKind.GATEWAY, proxy, message, listener), percent, reason, flag)
             return
         name = route_name_of(chain)
         if not name:
@@ -147,6 +150,21 @@ class Walk:
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
 
+    def _is_not_listening(self, proxy: Proxy, message: Message, percent: float, why: str) -> None:
+        """A gateway refuses connections to a port."""
+        reason = f"the gateway does not listen on port {message.port}: {why}"
+        self._close(_hop(HopKind.GATEWAY, proxy, message, ""), percent, reason, _NOT_CONNECTED)
+
+    def _close(self, hop: Hop, percent: float, reason: str, flag: str) -> None:
+        """A gateway closes a connection: a proxy that has called it answers, other clients get nothing."""
+        self.hops.append(replace(hop, answer=Answer(None, "", reason, hop.proxy)))
+        call = self._to_gateway
+        if call is None:
+            self._end(percent, self.hops[-1].answer)
+        else:
+            leg = call.leg._replace(response_changes=())  # which are those of the proxies so far now
+            self._end(percent, _refusal(call, reason, flag), leg, call.called)
+
     def _pass_on(
         self, proxy: Proxy, message: Message, chain: Json, inspected: Inspected, percent: float
     ) -> None:
@@ -156,9 +174,7 @@ class Walk:
         authorization = authorize_connection(prepared, chain, inspected)
         hop = replace(_hop(HopKind.GATEWAY, proxy, message, "", routed=routed), authorization=authorization)
         if authorization is not None and not authorization.allowed:
-            refused = Answer(None, "", authorization.reason, proxy.name)
-            self.hops.append(replace(hop, answer=refused))
-            self._end(percent, refused)
+            self._close(hop, percent, authorization.reason, "UC")
             return
         self.hops.append(hop)
         if "transportSocket" in chain:
@@ -232,15 +248,16 @@ class Walk:
         proxy = self._explainer.proxy_of(called.first)
         if proxy is None and call.caller and called.socket is not None:
             reason = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
-            self._end(call.percent, _refusal(call, reason, "URX,UF"), call.leg, called)
+            self._end(call.percent, _refusal(call, reason, _NOT_CONNECTED), call.leg, called)
         elif proxy is None or (call.as_bytes and proxy.kind is ProxyKind.GATEWAY):
             self._end(call.percent, None, call.leg, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
             scheme = "http" if called.socket is None else "https"
-            before, self._changes = self._changes, (*call.leg.response_changes, *self._changes)
+            before = self._changes, self._to_gateway
+            self._changes, self._to_gateway = (*call.leg.response_changes, *self._changes), call
             self._at_gateway(proxy, replace(message, scheme=scheme), target, call.percent)
-            self._changes = before
+            self._changes, self._to_gateway = before
         else:
             self._at_sidecar(proxy, message, call)
 

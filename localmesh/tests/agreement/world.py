@@ -20,7 +20,7 @@ from localmesh.explain.connections import passes_connections
 from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
-from localmesh.tests.agreement.routing import CREDENTIAL
+from localmesh.tests.agreement.gateways import CREDENTIAL, EGRESS
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
 from localmesh.translate import listeners
 
@@ -91,7 +91,7 @@ class World:
         Raises ManifestError and errors of Envoy. The explained objects are the mesh's, which are in the order
         of their age: one that was applied before is older, which decides between VirtualServices.
         """
-        objects = unique((*objects, EDGE, _certificate(), *SERVICES, *WORKLOADS))
+        objects = unique((*objects, EDGE, EGRESS, _certificate(), *SERVICES, *WORKLOADS))
         loaded = load_text(text(_with_new_connections(objects, next(self._numbers))))
         self._run(self.mesh.apply(loaded.resources, loaded.ignored))
         return Explainer.of(self.mesh.desired_state.resources)
