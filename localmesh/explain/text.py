@@ -18,6 +18,7 @@ _FLAGS = {
     "NC": "no cluster",
     "UH": "no healthy upstream",
     "UC": "the upstream closed the connection",
+    "UPE": "the upstream does not speak HTTP",
     "URX,UF": "the connection to the upstream failed",
     "FI": "fault injected",
 }

@@ -44,6 +44,11 @@ UNKNOWN_ADDRESS = "203.0.113.1"
 """The address of a client outside whose address is not known: one of those that are for documentation."""
 _NOT_CONNECTED = "URX,UF"
 """The response flags where a connection fails, which Istio's default retries try again."""
+_KNOWN_TO_BE_HTTP = frozenset({"CONNECT", "GET", "HEAD", "POST", "PUT"})
+"""Methods that a TLS server recognizes: it closes the connection, and answers others with a TLS alert.
+
+(BoringSSL, ssl/handshake.cc, `ssl_open_handshake`.) To a caller that expects HTTP the alert is a wrong answer.
+"""
 _MOST_HOPS = 20
 """A route may lead back to its own gateway: real requests then go round until Envoy's limits stop them."""
 
@@ -132,7 +137,9 @@ class Walk:
             return
         chain, reason = gateway_chain(prepared.listeners[listener], message)
         if chain is None:
-            flag = "UC" if message.scheme == "http" else _NOT_CONNECTED
+            flag = _NOT_CONNECTED
+            if message.scheme == "http":
+                flag = "UC" if message.method in _KNOWN_TO_BE_HTTP else "UPE"
             self._close(_hop(HopKind.GATEWAY, proxy, message, listener), percent, reason, flag)
             return
         name = route_name_of(chain)
@@ -335,7 +342,8 @@ class Walk:
 def _refusal(call: _Call, reason: str, flag: str) -> Answer:
     """The answer of the caller where the called side closes the connection."""
     # a caller without a proxy has nothing that would answer: it sees the connection end
-    return Answer(503, flag, reason, call.caller) if call.caller else Answer(None, "", reason)
+    status = 502 if flag == "UPE" else 503
+    return Answer(status, flag, reason, call.caller) if call.caller else Answer(None, "", reason)
 
 
 def _not_sent(leg: Leg, *, has_body: bool = True) -> Leg:

@@ -143,11 +143,17 @@ def test_a_gateway_does_not_listen_for_connections_without_routes(caller: str) -
 
 
 @pytest.mark.parametrize(
-    ("tls", "flag"),
-    [("{mode: DISABLE}", "UC"), ("{mode: SIMPLE}", "URX,UF")],
+    ("mode", "method", "status", "flag"),
+    [
+        ("DISABLE", "GET", 503, "UC"),
+        ("DISABLE", "DELETE", 502, "UPE"),
+        ("SIMPLE", "GET", 503, "URX,UF"),
+    ],
 )
-def test_a_gateway_that_does_not_take_the_tls_of_a_proxy_makes_it_answer_503(tls: str, flag: str) -> None:
-    """Only a client outside sees that the connection ends."""
+def test_a_proxy_answers_where_a_gateway_does_not_take_its_tls(
+    mode: str, method: str, status: int, flag: str
+) -> None:
+    """Only a client outside sees the connection end; a TLS server sends an alert to methods unknown to it."""
     mesh = MESH.replace(
         "port: {number: 80, name: http, protocol: HTTP}",
         "port: {number: 443, name: https, protocol: HTTPS}, tls: {mode: ISTIO_MUTUAL}",
@@ -156,15 +162,15 @@ def test_a_gateway_that_does_not_take_the_tls_of_a_proxy_makes_it_answer_503(tls
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {{name: gateway, namespace: shop}}
-spec: {{host: istio-ingressgateway.istio-system.svc.cluster.local, trafficPolicy: {{tls: {tls}}}}}
+spec: {{host: istio-ingressgateway.istio-system.svc.cluster.local, trafficPolicy: {{tls: {{mode: {mode}}}}}}}
 """
     gateway = "{host: istio-ingressgateway.istio-system.svc.cluster.local, port: {number: 443}}"
     mesh += rule + _routed(f"route: [{{destination: {gateway}}}]")
 
-    explanation = Explainer.of(load_text(mesh).resources).explain(Request("web", source="web"))
+    explanation = Explainer.of(load_text(mesh).resources).explain(Request("web", method=method, source="web"))
 
     assert explanation.answer is not None
-    assert (explanation.answer.status, explanation.answer.flag) == (503, flag)
+    assert (explanation.answer.status, explanation.answer.flag) == (status, flag)
 
 
 def test_a_redirect_to_https_keeps_the_port() -> None:
