@@ -45,9 +45,9 @@ UNKNOWN_ADDRESS = "203.0.113.1"
 _NOT_CONNECTED = "URX,UF"
 """The response flags where a connection fails, which Istio's default retries try again."""
 _KNOWN_TO_BE_HTTP = frozenset({"CONNECT", "GET", "HEAD", "POST", "PUT"})
-"""Methods that a TLS server recognizes: it closes the connection, and answers others with a TLS alert.
+"""Methods of plain HTTP at which a TLS server only closes the connection: at others it sends a TLS alert.
 
-(BoringSSL, ssl/handshake.cc, `ssl_open_handshake`.) To a caller that expects HTTP the alert is a wrong answer.
+BoringSSL: ssl/s3_both.cc, `tls_open_handshake`. A caller that expects HTTP cannot read the alert.
 """
 _MOST_HOPS = 20
 """A route may lead back to its own gateway: real requests then go round until Envoy's limits stop them."""
