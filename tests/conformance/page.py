@@ -82,7 +82,7 @@ outside.
 |---|---|
 | destination | the workload that answered is predicted, or a proxy has answered as predicted |
 | status | equal; that of an application is the one its path asks for |
-| response flags | equal, for answers of proxies; apart from `DI`, which says that a fault has delayed the request |
+| response flags | equal, for answers of proxies, apart from `DI` for a delay |
 | body | equal, for answers of proxies: denials, invalid tokens, direct responses |
 | request | method, path, authority and headers as the application saw them are equal |
 | identity | the SPIFFE ID of the caller that the application's sidecar has verified is equal |
