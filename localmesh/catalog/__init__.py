@@ -232,7 +232,8 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         gateways=gateway_workloads(gateways, objects.of(GATEWAY), service_index.services_of),
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
-        or any(rule.selector is not None for rule in rules)
+        or any(rule.selector is not None or rule.prefers_labels for rule in rules)
+        or bool(settings.locality_lb_setting.get("failoverPriority"))
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from localmesh.catalog.locality import NOWHERE, Locality
 from localmesh.catalog.security import identity
 
 LOOPBACK = "127.0.0.1"
@@ -51,6 +52,7 @@ class Proxy:
     inbound: tuple[Inbound, ...] = ()
     outbound: Address | None = None
     listen: Mapping[int, Address] = field(default_factory=dict)
+    locality: Locality = NOWHERE
 
     @property
     def identity(self) -> str:
@@ -75,6 +77,7 @@ class Pod:
     port_names: Mapping[str, int]
     ready: bool
     has_sidecar: bool = False
+    locality: Locality = NOWHERE
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))

@@ -10,6 +10,7 @@ from typing import Protocol as TypingProtocol
 
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.hosts import service_host
+from localmesh.catalog.locality import NOWHERE, Locality
 from localmesh.catalog.objects import Objects
 from localmesh.kinds.service import SERVICE
 from localmesh.kinds.service_entry import SERVICE_ENTRY
@@ -118,6 +119,7 @@ class Endpoint:
     ports: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     weight: int = 1
+    locality: Locality = NOWHERE
 
     def port(self, port: ServicePort) -> int:
         """The number of the endpoint's own port for a port of its entry."""
@@ -145,6 +147,8 @@ class Service:
     """The names that the endpoints of a ServiceEntry may prove (`subjectAltNames`)."""
     publishes_unready: bool = False
     """Whether pods that are not ready are endpoints, too."""
+    traffic_distribution: str = ""
+    """Which endpoints callers prefer: PreferSameZone, PreferSameNode, or "" for any."""
     alias_of: str = ""
     """The host of which a Service of type ExternalName is another name."""
     aliases: tuple[str, ...] = ()
@@ -190,9 +194,18 @@ def _service(resource: Resource) -> Service:
         headless=cluster_ip == "None",
         export_to=tuple(part.strip() for part in export_to.split(",") if part.strip()),
         publishes_unready=bool(spec.get("publishNotReadyAddresses")),
+        traffic_distribution=_distribution(spec.get("trafficDistribution", ""), resource.annotations),
         alias_of=spec.get("externalName", "") if spec.get("type") == "ExternalName" else "",
         subject=resource.place.subject,
     )
+
+
+def _distribution(written: str, annotations: Mapping[str, str]) -> str:
+    """The field of the Service, else the older annotation (istiod: model/service.go)."""
+    names = {name.lower(): name for name in ("PreferSameZone", "PreferSameNode")}
+    names["preferclose"] = names["prefersamezone"]
+    own = names.get(written.lower(), "")
+    return own or names.get(annotations.get("networking.istio.io/traffic-distribution", "").lower(), "")
 
 
 def _port(port: Mapping[str, Any]) -> ServicePort:
@@ -239,6 +252,7 @@ def _entry_host(entry: Resource, host: str) -> Service:
         is_external=spec.get("location", "MESH_EXTERNAL") == "MESH_EXTERNAL",
         endpoints=endpoints,
         is_entry=True,
+        traffic_distribution=_distribution("", entry.annotations),
         subject=entry.place.subject,
         subject_names=tuple(spec.get("subjectAltNames") or ()),
     )
@@ -256,6 +270,7 @@ def _endpoint(endpoint: Mapping[str, Any]) -> Endpoint:
         ports={name: int(number) for name, number in (endpoint.get("ports") or {}).items()},
         labels=dict(endpoint.get("labels") or {}),
         weight=int(endpoint.get("weight") or 1),
+        locality=Locality.parsed(endpoint.get("locality") or ""),
     )
 
 

@@ -16,6 +16,7 @@ import click
 from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.default_gateways import HTTP_TARGET_PORT, HTTPS_TARGET_PORT
 from localmesh.catalog.gateways import has_tls_servers
+from localmesh.catalog.locality import Locality
 from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE
 from localmesh.cli.foreground import (
     announce,
@@ -49,6 +50,7 @@ class UpOptions:
     end_with_parent: bool
     from_make: bool
     run_commands: bool
+    zones: tuple[str, ...] = ()
 
     @property
     def ingress_ports(self) -> Mapping[int, int]:
@@ -71,6 +73,7 @@ def run(loaded: LoadResult, options: UpOptions) -> int:
         working_directory=Path.cwd(),
         ingress_ports={target: port for target, port in options.ingress_ports.items() if port},
         run_commands=options.run_commands,
+        zones=tuple(map(Locality.parsed, options.zones)),
     )
     require_no_mesh(options.state_folder, from_make=options.from_make)
     ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}

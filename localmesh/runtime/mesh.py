@@ -14,6 +14,7 @@ from typing import Any, Self
 from localmesh.analysis import analyze
 from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.catalog.addressing import PlannedPod
+from localmesh.catalog.locality import Locality
 from localmesh.manifests import Resource, uncollected
 from localmesh.problems.problem import Problem, by_place
 from localmesh.runtime.background import attempt, start_task, stop_tasks
@@ -45,6 +46,8 @@ class MeshSettings:
     ingress_ports: Mapping[int, int] = field(default_factory=dict)
     run_commands: bool = True
     """Whether the commands of containers are run; otherwise stubs take their place."""
+    zones: tuple[Locality, ...] = ()
+    """The localities of the pretended nodes."""
     certificate_lifetime: timedelta = DEFAULT_LIFETIME
 
 
@@ -65,6 +68,7 @@ class Mesh:
             settings.state_folder,
             Programs(settings.working_directory, settings.run_commands),
             settings.ingress_ports,
+            settings.zones,
         )
         self._ads = AdsServer()
         self._encoder = Encoder()

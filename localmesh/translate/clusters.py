@@ -32,6 +32,7 @@ from localmesh.translate.formats import (
     outbound_cluster,
 )
 from localmesh.translate.keys import Source
+from localmesh.translate.locality import Chooser
 from localmesh.translate.tls import cluster_tls
 from localmesh.translate.traffic_policy import (
     connection_pool,
@@ -53,6 +54,8 @@ class OutboundClusters(NamedTuple):
     pods_by_host: Mapping[str, tuple[Pod, ...]]
     peer_authentications: PeerAuthentications
     auto_mtls: bool
+    mesh_settings: Mapping[str, Any]
+    """The mesh-wide `localityLbSetting`."""
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundClusters:
@@ -64,6 +67,7 @@ class OutboundClusters(NamedTuple):
             pods_by_host=catalog.pods_by_host,
             peer_authentications=catalog.peer_authentications,
             auto_mtls=catalog.mesh_config.enable_auto_mtls,
+            mesh_settings=catalog.mesh_config.locality_lb_setting,
         )
 
     @property
@@ -79,9 +83,11 @@ class OutboundClusters(NamedTuple):
     def _of_service(self, service: Service) -> _ServiceClusters:
         pods = self.pods_by_host.get(service.host, ())
         mode = self.peer_authentications.namespace_mode(service.namespace)
+        rule = self.source.rule_for(self.destinations, service.host)
         return _ServiceClusters(
             service=service,
-            rule=self.source.rule_for(self.destinations, service.host),
+            rule=rule,
+            chooser=Chooser.of(self.source, rule, self.mesh_settings),
             uses_eds=uses_eds(self.destinations, service),
             # auto mTLS is off where the namespace of the Service has it disabled
             auto_mtls=self.auto_mtls and mode is not MutualTls.DISABLE,
@@ -96,6 +102,7 @@ class _ServiceClusters(NamedTuple):
 
     service: Service
     rule: DestinationRule | None
+    chooser: Chooser
     uses_eds: bool
     auto_mtls: bool
     identities: tuple[str, ...]
@@ -124,13 +131,14 @@ class _ServiceClusters(NamedTuple):
             pool = with_name_checks(pool, name_checks(settings))
         else:
             tls = self._mesh_tls(port, subset, settings, http2=http2)
+        chooser = self.chooser.among(self.service, port, subset, self.rule)
         return {
             "name": name,
             **pool,
             **load_balancer(policy.get("loadBalancer")),
-            **outlier_detection(policy.get("outlierDetection")),
+            **_with_localities(outlier_detection(policy.get("outlierDetection")), chooser),
             "metadata": {"filterMetadata": {"istio": istio_metadata(self.service, self.rule, subset)}},
-            **discovery(self.service, port, subset, name, uses_eds=self.uses_eds),
+            **discovery(self.service, port, subset, name, uses_eds=self.uses_eds, chooser=chooser),
             **tls,
         }
 
@@ -151,6 +159,12 @@ class _ServiceClusters(NamedTuple):
             identities=self.identities,
             http2=http2,
         )
+
+
+def _with_localities(detection: Json, chooser: Chooser) -> Json:
+    """Outlier detection and its panic threshold, with what is set for localities beside that."""
+    common = {**detection["commonLbConfig"], **chooser.wanted.cluster_settings()}
+    return {**detection, "commonLbConfig": common}
 
 
 def outbound_cluster_of(service: Service, port: ServicePort, subset: Subset | None) -> str:

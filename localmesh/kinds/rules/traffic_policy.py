@@ -186,8 +186,6 @@ def is_prime(number: int) -> bool:
 # -- what localmesh does not support -------------------------------------------------------------------
 
 _UNSUPPORTED = {
-    "loadBalancer.localityLbSetting": "remove it: all pods are in the same locality here",
-    "loadBalancer.zoneAwareLbSetting": "remove it: all pods are in the same locality here",
     "tls.caCrl": REMOVE_FIELD,
 }
 _UNSUPPORTED_FOR_ALL_PORTS = {

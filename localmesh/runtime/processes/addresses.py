@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.default_gateways import INGRESS, SYSTEM_NAMESPACE
+from localmesh.catalog.locality import Locality
 from localmesh.catalog.workload import Workload
 from localmesh.runtime.workloads.ports import FreePorts
 
@@ -13,7 +14,13 @@ from localmesh.runtime.workloads.ports import FreePorts
 class LoopbackAllocator:
     """Allocates loopback ports; `ingress_ports` fixes those of Istio's ingress gateway by target port."""
 
-    def __init__(self, free_ports: FreePorts, ingress_ports: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        free_ports: FreePorts,
+        ingress_ports: Mapping[int, int] | None = None,
+        zones: Sequence[Locality] = (),
+    ) -> None:
+        self.zones = tuple(zones)
         self._free_ports = free_ports
         self._ingress_ports = dict(ingress_ports or {})
         self._allocated: dict[tuple[str, str, int], Address] = {}
