@@ -141,7 +141,10 @@ class Walk:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
             self._end(percent, self.hops[-1].answer)
             return
-        routed = route(prepared, name, message, judgement.message)
+        # a valid token makes a gateway choose the route again, with the headers made of its claims
+        claims = judgement.tokens.claims if judgement.tokens is not None else None
+        seen = message if claims is None else replace(judgement.message, verified_claims=claims)
+        routed = route(prepared, name, seen, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
