@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 
 from localmesh.catalog.aliases import with_aliases
 from localmesh.catalog.config_data import ConfigData, config_data
@@ -156,9 +157,11 @@ class Catalog:
         """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first."""
         return [vs for vs in self.virtual_services if gateway in vs.gateways and vs.visible_from(namespace)]
 
-    def rule_for(self, host: str, caller: str) -> DestinationRule | None:
-        """The DestinationRule that a proxy of namespace `caller` applies to a host."""
-        return self.destinations.rule_for(host, caller)
+    def rule_for(
+        self, host: str, caller: str, labels: Mapping[str, str] = MappingProxyType({})
+    ) -> DestinationRule | None:
+        """The DestinationRule that a proxy of namespace `caller` with these labels applies to a host."""
+        return self.destinations.rule_for(host, caller, labels)
 
     def gateway(self, namespace: str, workload: str) -> GatewayWorkload | None:
         """The gateway of that namespace and name, or None where the workload is not a gateway."""
@@ -234,6 +237,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         gateways=gateway_workloads(gateways, objects.of(GATEWAY), service_index.services_of),
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
+        or any(rule.selector is not None for rule in rules)
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,

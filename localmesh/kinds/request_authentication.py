@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from localmesh.formats.http_headers import is_header_name
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.istio import TARGET_REFERENCES
+from localmesh.kinds.rules.istio import targets
 from localmesh.kinds.rules.metadata import label_problems
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
@@ -125,6 +125,5 @@ REQUEST_AUTHENTICATION = Kind(
     versions=SECURITY_VERSIONS,
     plural="requestauthentications",
     short_names=("ra",),
-    rules=(selector, issuers, key_locations, locations),
-    unsupported_fields=TARGET_REFERENCES,
+    rules=(selector, targets, issuers, key_locations, locations),
 )

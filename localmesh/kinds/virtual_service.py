@@ -162,8 +162,6 @@ VIRTUAL_SERVICE = Kind(
         exports,
     ),
     unsupported_fields={
-        "spec.http[].fault.abort.grpcStatus": "write httpStatus",
         "spec.http[].mirror_percent": "write mirrorPercentage: {value: …}",
-        "spec.http[].retries.retryRemoteLocalities": "remove it: all pods are in the same locality here",
     },
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
-from localmesh.kinds import FOREIGN_GROUPS, Status, kind_of
+from localmesh.kinds import FOREIGN_GROUPS, Status, belongs_to_other_project, kind_of
 from localmesh.kustomize_build import KustomizeBuild
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
@@ -158,7 +159,7 @@ def _loaded(read: Reading, namespace: str, mesh_config: Text | None = None) -> L
         resources=tuple(item for item in resources if not _is_ignored(item)),
         ignored=tuple(item for item in resources if _is_ignored(item)),
         sources=sources,
-        warnings=by_place(problem for _, problem in replaced),
+        warnings=by_place(chain((problem for _, problem in replaced), _of_other_projects(resources))),
     )
 
 
@@ -168,7 +169,15 @@ def _is_custom(item: Resource) -> bool:
 
 def _is_ignored(item: Resource) -> bool:
     kind = kind_of(item.api_version, item.kind)
-    return kind is not None and kind.status is Status.IGNORED
+    if kind is None:
+        return belongs_to_other_project(item.api_version, item.kind)
+    return kind.status is Status.IGNORED
+
+
+def _of_other_projects(resources: Iterable[Resource]) -> Iterator[Problem]:
+    for item in resources:
+        if belongs_to_other_project(item.api_version, item.kind):
+            yield warnings.OTHER_PROJECT.at(item.place, found=f"{item.kind} ({item.api_version})")
 
 
 def _replaced(

@@ -9,6 +9,7 @@ from localmesh.kinds import (
     FOREIGN_GROUPS,
     Kind,
     Status,
+    belongs_to_other_project,
     kinds_named,
     served_kind,
     similar_kind,
@@ -75,7 +76,7 @@ def _kind_problems(item: Resource, kind: Kind | None) -> Iterator[Problem]:
             yield _unsupported(item, f"; {kind.reason}" if kind.reason else " yet")
     elif reason is not None:
         yield _unsupported(item, f"; {reason}")
-    else:
+    elif not belongs_to_other_project(item.api_version, item.kind):
         yield _removed_version(item) or _unknown_kind(item)
 
 
