@@ -198,7 +198,7 @@ def judge(ejection: Ejection, observed: Observed) -> list[Check]:
     after = observed.after.where(lambda one: one.ended_seconds > GRACE_SECONDS)
     during = [one for one in after if not ejection.is_sick(one)]
     everything = [*observed.until_ejected.observations, *observed.after.observations]
-    planned = math.ceil(PACE * RATE * (ejection.base_seconds - GRACE_SECONDS))
+    planned = planned_during(ejection)
     of_sound = sum(one.failed and not ejection.is_sick(one) for one in everything)
     # Failures of requests of others count towards an ejection, too, so it may start earlier.
     fails, left_out, returned = (
@@ -226,6 +226,11 @@ def judge(ejection: Ejection, observed: Observed) -> list[Check]:
         ),
         returned,
     ]
+
+
+def planned_during(ejection: Ejection) -> int:
+    """How many requests are sent during the ejection, even on a busy machine."""
+    return math.ceil(PACE * RATE * (ejection.base_seconds - GRACE_SECONDS))
 
 
 def _fails(ejection: Ejection, measurement: Measurement) -> Check:
