@@ -78,6 +78,7 @@ _NO_AMBIENT = "there is no ambient mode"
 TRANSLATED: Mapping[str, str] = {
     "enableAutoMtls": "whether sidecars choose mTLS for endpoints that accept it",
     "extensionProviders": "what AuthorizationPolicies and Telemetry objects can name",
+    "localityLbSetting": "which localities sidecars prefer, where no DestinationRule says so",
     "outboundTrafficPolicy.mode": "what becomes of requests to unknown hosts; `ALLOW_ANY` looks their names"
     " up, as `ALLOW_ANY_DYNAMIC_DNS` does",
 }
