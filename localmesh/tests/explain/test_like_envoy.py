@@ -194,6 +194,7 @@ def test_a_redirect_to_https_keeps_the_port() -> None:
         ("%REQ(x-gone)%", None),
         ("%REQ(x-gone?x-a)%", "1"),
         ("%REQ(:METHOD):2%", "GE"),
+        ("%REQ(x-blank):2%", "a"),
         ("%PROTOCOL%", "HTTP/1.1"),
     ],
 )
@@ -201,7 +202,7 @@ def test_values_of_headers_are_formatted(value: str, sent: str | None) -> None:
     """Two percent signs are one, and a header is not added if its value is empty."""
     rule = f'headers: {{request: {{set: {{x-set: "{value}"}}, remove: [x-gone]}}}}, {TO_WEB}'
 
-    seen = _seen(_routed(rule), x_a="1", x_gone="2")
+    seen = _seen(_routed(rule), x_a="1", x_gone="2", x_blank="a b")
 
     assert seen.headers.get("x-set") == sent
 
