@@ -137,7 +137,9 @@ def _others_at_sidecar(
             yield from _in_its_own_namespace(virtual_service, names[0])
             continue
         reason = _why_not(prepared, virtual_service, host, chosen)
-        if not reason and not out_of_reach:
+        if not reason and not out_of_reach and prepared.catalog.service(names[0]) is None:
+            reason = f"there is no Service or ServiceEntry {names[0]} that it could route"
+        elif not reason and not out_of_reach:
             reason = f"it has no routes for port {port}: the host has no HTTP port of that number"
         if reason and not (reason == _NOT_IMPORTED and out_of_reach):
             reference = Reference(virtual_service.resource, FieldPath("spec", "hosts"))

@@ -283,6 +283,24 @@ def test_headers_of_answers_are_made_before_those_of_the_request_are_changed(rul
     assert (answer.flag, answer.headers) == (flag, {"x-set": "1"})
 
 
+def test_without_a_ready_pod_headers_of_the_answer_have_values_of_the_changed_request() -> None:
+    """Envoy changes the request before it looks for a pod."""
+    changes = "headers: {request: {set: {x-a: '2'}}, response: {set: {x-set: '%REQ(x-a)%'}}}"
+    mesh = (
+        _routed(f"{changes}, route: [{{destination: {{host: nobody}}}}]")
+        + """---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: shop}
+spec: {selector: {app: nobody}, ports: [{name: http, port: 80}]}
+"""
+    )
+
+    answer = _answer(mesh, x_a="1")
+
+    assert (answer.flag, answer.headers) == ("UH", {"x-set": "2"})
+
+
 def test_an_abort_has_the_headers_of_the_destination_it_was_meant_for() -> None:
     """The destination is drawn before the fault: with two that differ, there are two answers."""
     destinations = [
