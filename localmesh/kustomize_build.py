@@ -17,7 +17,7 @@ from pathlib import Path
 CHOSEN = "SENTIMESH_KUSTOMIZE"
 """The environment variable that names the kustomize or kubectl to use."""
 _GARBAGE_COLLECTION = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
-"""kustomize, a Go program, collects no garbage below this size of memory: it saves a quarter of the time."""
+"""Variables of Go's runtime: a short run that collects no garbage below this size takes 30 % less CPU."""
 
 
 @dataclass(frozen=True, slots=True)

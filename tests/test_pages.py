@@ -6,8 +6,8 @@ other commands are executed unchanged, in a copy of the manifests that they may 
 hangs for less than three seconds, which no page shows.
 
 localmesh and loadgen are executed in the process of the tests, which has imported them already. `make prove`
-sends all requests; a proof of what the reader has edited sends a part of them, enough for what the page shows
-of it: that the proof expects what is configured.
+sends all requests. Where those are many, the proof of what the reader has edited sends a part of them: enough
+for what the page shows of it, that the proof expects what is configured.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ PAGES = sorted(
 )
 PROGRAMS = Path(sys.executable).parent
 OWN_PROGRAMS = {".venv/bin/loadgen": loadgen.cli.main, ".venv/bin/localmesh": localmesh.cli.commands.run}
+FEW_REQUESTS = {"header-operations", *(case.scenario for case in security.CASES)}
+"""Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
 HANG_SECONDS = {"timeout": "2", "retry": "1", "retry-naive": "1"}
 """Clearly longer than the deadlines of these pages; on other pages, a hang only takes time."""
 SHORT_HANG_SECONDS = "0.3"
@@ -66,7 +68,8 @@ class Shell:
             assert made(line).endswith(f"loadgen prove {scenario}")
             return self.run_here(f".venv/bin/loadgen prove {scenario}")
         if line.startswith(tuple(OWN_PROGRAMS)):
-            with mock.patch.object(proof, "ProofContext", SmallerSamples):
+            context = proof.ProofContext if scenario in FEW_REQUESTS else SmallerSamples
+            with mock.patch.object(proof, "ProofContext", context):
                 return self.run_here(line)
         finished = subprocess.run(
             ["bash", "-c", self.translated(line, scenario)],
@@ -128,10 +131,6 @@ def copy_manifests(folder: Path, hang_seconds: str) -> None:
     logic.write_text(text)
     for step in ("init", "add .", "-c user.name=a -c user.email=a@b -c commit.gpgsign=false commit -m copy"):
         subprocess.run(["git", *step.split()], cwd=folder, capture_output=True, check=True)
-
-
-FEW_REQUESTS = {"header-operations", *(case.scenario for case in security.CASES)}
-"""Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
 
 
 def of_process(page: Path) -> object:

@@ -18,13 +18,13 @@ from aiohttp import web
 
 from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError, LocalmeshError
-from localmesh.explain.from_manifests import UnknownWorkloadError, find
 from localmesh.manifests import located
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
 from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.status import gateways, status
+from localmesh.translate.from_manifests import UnknownWorkloadError, find
 from localmesh.xds.config_dump import config_dump
 
 MESH = web.AppKey("mesh", Mesh)
@@ -146,7 +146,7 @@ async def _apply(request: web.Request) -> web.Response:
         seconds = asyncio.get_running_loop().time() - start
         # proxies do not have to wait for warnings
         warnings = await asyncio.to_thread(review, mesh.desired_state.catalog)
-        missing = (warning for warning in mesh.desired_state.warnings if warning.place in given.sources)
+        missing = (warning for warning in mesh.momentary_warnings() if warning.place in given.sources)
         warnings = (*warnings, *located(missing, given))
     except LocalmeshError as error:
         return _error_response(error, _NOTHING_CHANGED)
