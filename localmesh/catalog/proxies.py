@@ -78,6 +78,11 @@ class Pod:
     ready: bool
     has_sidecar: bool = False
     locality: Locality = NOWHERE
+    entry_address: str = ""
+    """The address of a WorkloadEntry, which has no containers; "" for a pod."""
+    entry_ports: Mapping[str, int] = field(default_factory=dict)
+    """The ports of a WorkloadEntry by the names of Services' ports."""
+    weight: int = 1
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
@@ -95,3 +100,10 @@ class Pod:
         """Where the mesh reaches a `targetPort` of this pod; None if the pod does not declare it."""
         number = self.container_port(target)
         return None if number is None else self.addresses.get(number)
+
+    def address_of(self, port_name: str, target: int | str) -> Address | None:
+        """Where the mesh reaches a Service's port of that name and `targetPort`; None if it cannot."""
+        if not self.entry_address:
+            return self.address(target)
+        number = self.entry_ports.get(port_name) or (target if isinstance(target, int) else None)
+        return None if number is None else Address(self.entry_address, number)

@@ -64,7 +64,7 @@ class OutboundClusters(NamedTuple):
             source=Source.of(catalog, proxy),
             services=catalog.sidecar_scope(proxy).services,
             destinations=catalog.destinations,
-            pods_by_host=catalog.pods_by_host,
+            pods_by_host=catalog.endpoints_by_host,
             peer_authentications=catalog.peer_authentications,
             auto_mtls=catalog.mesh_config.enable_auto_mtls,
             mesh_settings=catalog.mesh_config.locality_lb_setting,
@@ -92,7 +92,9 @@ class OutboundClusters(NamedTuple):
             # auto mTLS is off where the namespace of the Service has it disabled
             auto_mtls=self.auto_mtls and mode is not MutualTls.DISABLE,
             # of all pods, ready or not
-            identities=tuple(sorted({*service.subject_names, *(pod.identity for pod in pods)})),
+            identities=tuple(
+                sorted({*service.subject_names, *(pod.identity for pod in pods if pod.service_account)})
+            ),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
         )
 

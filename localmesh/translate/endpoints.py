@@ -103,7 +103,7 @@ class OutboundEndpoints(NamedTuple):
             source=Source.of(catalog, proxy),
             services=catalog.sidecar_scope(proxy).services,
             destinations=catalog.destinations,
-            pods_by_host=catalog.pods_by_host,
+            pods_by_host=catalog.endpoints_by_host,
             peer_authentications=catalog.peer_authentications,
             mesh_settings=catalog.mesh_config.locality_lb_setting,
         )
@@ -150,7 +150,7 @@ class _PodEndpoints(NamedTuple):
 
     def _endpoints(self, port: ServicePort, subset: Subset | None) -> Iterator[Located]:
         for pod in self.ready:
-            address = pod.address(port.target) if _is_in(subset, pod.labels) else None
+            address = pod.address_of(port.name, port.target) if _is_in(subset, pod.labels) else None
             if address is not None:
                 secure = accepts_mutual_tls(self.peer_authentications, pod, port, self.rule, subset)
                 yield _of_pod(pod, address, secure=secure), pod.locality, pod.labels
@@ -200,7 +200,7 @@ def _of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
         "endpoint": endpoint_address(address),
         "healthStatus": _HEALTHY,
         "metadata": {"filterMetadata": {**metadata, **(ENDPOINT_MARK if secure else {})}},
-        "loadBalancingWeight": 1,
+        "loadBalancingWeight": pod.weight,
     }
 
 
