@@ -158,7 +158,9 @@ def fetch_gateway_api(workplace: Path) -> list[Schema]:
     folder = go_module(GATEWAY_API_MODULE, workplace) / GATEWAY_API_DEFINITIONS
     texts = (path.read_text() for path in sorted(folder.glob("*.yaml")))
     definitions = [item for text in texts for item in yaml.safe_load_all(text) if item]
-    return [item for item in definitions if item.get("spec", {}).get("names", {}).get("kind") in GATEWAY_API_KINDS]
+    return [
+        item for item in definitions if item.get("spec", {}).get("names", {}).get("kind") in GATEWAY_API_KINDS
+    ]
 
 
 def go_module(module: str, workplace: Path) -> Path:

@@ -1,0 +1,74 @@
+"""The Gateway API as Istio implements it: its objects become Istio's own, as in istiod.
+
+Gateways and ListenerSets become Istio Gateways with one server each, and a Deployment and a Service; routes
+become VirtualServices. istiod: pilot/pkg/config/kube/gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from localmesh.catalog.config_data import ConfigData
+from localmesh.catalog.gateway_api.deployments import managed_objects, service_hosts
+from localmesh.catalog.gateway_api.derived import derived
+from localmesh.catalog.gateway_api.inputs import Inputs
+from localmesh.catalog.gateway_api.listeners import Listener, listeners_of, own_gateways
+from localmesh.catalog.gateway_api.routes import route_objects
+from localmesh.catalog.gateways import GATEWAY_SERVICE, PARENT_NAMESPACE
+from localmesh.catalog.objects import Objects
+from localmesh.manifests import Resource
+from localmesh.problems import FieldPath
+
+__all__ = ["GatewayApi", "gateway_api"]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayApi:
+    """What the objects of the Gateway API become.
+
+    `configuration` are Istio's Gateways and VirtualServices, `workloads` Deployments and Services;
+    `statuses` those of the objects by group, kind, namespace and name.
+    """
+
+    configuration: tuple[Resource, ...] = ()
+    workloads: tuple[Resource, ...] = ()
+    statuses: Mapping[tuple[str, str, str, str], Json] = field(default_factory=dict)
+
+
+def gateway_api(objects: Objects, config: ConfigData) -> GatewayApi:
+    """Converts all objects of the Gateway API."""
+    inputs = Inputs(objects, config)
+    gateways = own_gateways(inputs)
+    by_gateway = [(gateway, listeners_of(inputs, gateway)) for gateway in gateways]
+    listeners = [listener for _, of_gateway in by_gateway for listener in of_gateway]
+    served = [listener for listener in listeners if listener.has_server]
+    routes = route_objects(inputs, served)
+    workloads = [item for gateway, of in by_gateway for item in managed_objects(gateway, of)]
+    return GatewayApi(
+        configuration=(*_istio_gateways(served), *routes.virtual_services),
+        workloads=tuple(workloads),
+    )
+
+
+def _istio_gateways(listeners: Iterable[Listener]) -> Iterator[Resource]:
+    """The Istio Gateways of the listeners that are valid."""
+    for listener in listeners:
+        if not listener.is_valid:
+            continue
+        hosts, _ = service_hosts(listener.gateway)
+        annotations = {GATEWAY_SERVICE: ",".join(hosts)}
+        if listener.gateway.namespace != listener.owner.namespace:
+            annotations[PARENT_NAMESPACE] = listener.gateway.namespace
+        yield derived(
+            "networking.istio.io/v1",
+            "Gateway",
+            listener.internal_name.partition("/")[2],
+            {"servers": [listener.server()]},
+            source=listener.owner,
+            annotations=annotations,
+            origins={FieldPath("spec", "servers"): (listener.owner, listener.path)},
+        )
