@@ -40,13 +40,15 @@ _NO_ROUTE = Answer(404, "NR", "no route matches")
 class Leg(NamedTuple):
     """One way on from a proxy: a destination with its share, and the request as it is sent there.
 
-    `response_changes` are those of the route and of its CORS policy.
+    `response_changes` are those of the route and of its CORS policy, `missing_status` is the answer without
+    a cluster.
     """
 
     destination: Destination
     upstream: Upstream
     message: Message
     response_changes: tuple[HeaderChange, ...] = ()
+    missing_status: int = 503
 
 
 class Routed(NamedTuple):
@@ -146,7 +148,8 @@ def _leg(
     sent = rewritten(message, chosen, *weighted)
     policy = (chosen.get("typedPerFilterConfig") or {}).get(_CORS)
     changes = (*response_changes(sent, *weighted, chosen), *cors_changes(policy, message))
-    return Leg(destination, upstream, sent, changes)
+    is_internal = "clusterNotFoundResponseCode" in chosen["route"]  # of a route of the Gateway API
+    return Leg(destination, upstream, sent, changes, 500 if is_internal else 503)
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:

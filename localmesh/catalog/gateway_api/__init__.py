@@ -16,6 +16,7 @@ from localmesh.catalog.gateway_api.derived import derived
 from localmesh.catalog.gateway_api.inputs import Inputs
 from localmesh.catalog.gateway_api.listeners import Listener, listeners_of, own_gateways
 from localmesh.catalog.gateway_api.routes import route_objects
+from localmesh.catalog.gateway_api.statuses import class_statuses, gateway_statuses
 from localmesh.catalog.gateways import GATEWAY_SERVICE, PARENT_NAMESPACE
 from localmesh.catalog.objects import Objects
 from localmesh.manifests import Resource
@@ -31,12 +32,12 @@ class GatewayApi:
     """What the objects of the Gateway API become.
 
     `configuration` are Istio's Gateways and VirtualServices, `workloads` Deployments and Services;
-    `statuses` those of the objects by group, kind, namespace and name.
+    `statuses` those of the objects of the Gateway API by kind, namespace and name.
     """
 
     configuration: tuple[Resource, ...] = ()
     workloads: tuple[Resource, ...] = ()
-    statuses: Mapping[tuple[str, str, str, str], Json] = field(default_factory=dict)
+    statuses: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
 
 
 def gateway_api(objects: Objects, config: ConfigData) -> GatewayApi:
@@ -48,9 +49,15 @@ def gateway_api(objects: Objects, config: ConfigData) -> GatewayApi:
     served = [listener for listener in listeners if listener.has_server]
     routes = route_objects(inputs, served)
     workloads = [item for gateway, of in by_gateway for item in managed_objects(gateway, of)]
+    statuses = (
+        *class_statuses(inputs),
+        *gateway_statuses(inputs, by_gateway, routes.attached),
+        *routes.statuses,
+    )
     return GatewayApi(
         configuration=(*_istio_gateways(served), *routes.virtual_services),
         workloads=tuple(workloads),
+        statuses={(item.kind, item.namespace, item.name): status for item, status in statuses},
     )
 
 

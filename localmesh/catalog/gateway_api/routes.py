@@ -5,8 +5,8 @@ istiod: pilot/pkg/config/kube/gateway/route_collections.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from localmesh.catalog.gateway_api.backends import Referrer
@@ -29,11 +29,11 @@ _BLOCKS = {"HTTPRoute": "http", "GRPCRoute": "http", "TLSRoute": "tls", "TCPRout
 
 @dataclass(frozen=True, slots=True)
 class RouteResult:
-    """The parents of all routes, their VirtualServices, and their statuses by the route."""
+    """The VirtualServices of all routes, the parents that accept them, and the statuses of the routes."""
 
     virtual_services: tuple[Resource, ...]
     attached: tuple[Parent, ...]
-    statuses: Mapping[int, Json]
+    statuses: tuple[tuple[Resource, Json], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,15 @@ def route_objects(inputs: Inputs, listeners: Sequence[Listener]) -> RouteResult:
     """What becomes of the routes of all kinds; equal keys of HTTP and gRPC are merged."""
     parts: list[_Part] = []
     attached: list[Parent] = []
-    statuses: dict[int, Json] = {}
+    statuses: list[tuple[Resource, Json]] = []
     for route in inputs.objects.of(HTTP_ROUTE, GRPC_ROUTE, TLS_ROUTE, TCP_ROUTE):
         parents = parents_of(inputs, route, listeners)
         mesh, gateway = (_converted(inputs, route, parents, is_mesh=is_mesh) for is_mesh in (True, False))
-        statuses[id(route)] = {"parents": route_status(route, parents, mesh.failure, gateway.failure)}
+        parent_statuses = route_status(route, parents, mesh.failure, gateway.failure)
+        statuses.append((route, {"parents": parent_statuses}))
         attached += accepted(parents)
         parts += _parts(route, accepted(parents), mesh, gateway)
-    return RouteResult(tuple(_merged(parts)), tuple(attached), statuses)
+    return RouteResult(tuple(_merged(parts)), tuple(attached), tuple(statuses))
 
 
 def _converted(inputs: Inputs, route: Resource, parents: Iterable[Parent], *, is_mesh: bool) -> Conversion:
@@ -157,8 +158,7 @@ def _within(route: ConvertedRoute, limit: str) -> ConvertedRoute | None:
 
 def _with_matches(route: ConvertedRoute, matches: list[Json]) -> ConvertedRoute:
     body = {key: value for key, value in route.body.items() if key != "match"}
-    body = {**({"match": matches} if matches else {}), **body}
-    return ConvertedRoute(body, route.written, route.destinations, route.resource)
+    return replace(route, body={**({"match": matches} if matches else {}), **body})
 
 
 def _merged(parts: Iterable[_Part]) -> Iterator[Resource]:
@@ -187,10 +187,10 @@ def _virtual_service(base: _Part, block: str, routes: Sequence[ConvertedRoute]) 
     origins = {FieldPath("spec", "hosts"): (base.route, FieldPath("spec", "hostnames"))}
     for index, route in enumerate(routes):
         path = FieldPath("spec", block, index)
-        origin = route.resource or base.route
-        origins[path] = (origin, route.written)
-        for number, written in enumerate(route.destinations):
-            origins[path / "route" / number] = (origin, written)
+        origins[path] = (route.resource, route.rule)
+        origins[path / "match"] = (route.resource, route.match)
+        for number, backend in enumerate(route.backends):
+            origins[path / "route" / number] = (route.resource, backend)
     return derived(
         "networking.istio.io/v1",
         "VirtualService",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog.gateway_api.backends import (
@@ -38,12 +37,13 @@ _RANKS = {"exact": 3, "prefix": 2, "regex": 1}
 
 @dataclass(frozen=True, slots=True)
 class ConvertedRoute:
-    """One route of a VirtualService, and where its parts are written: paths in the route by their place."""
+    """One route of a VirtualService, and where its rule, its match and its backends are written."""
 
     body: Json
-    written: FieldPath
-    destinations: tuple[FieldPath, ...] = ()
-    resource: Resource | None = field(default=None, compare=False)
+    resource: Resource
+    rule: FieldPath
+    match: FieldPath
+    backends: tuple[FieldPath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +74,23 @@ _Converted = Iterator[tuple[ConvertedRoute, Failure | None]]
 
 
 def _rules(inputs: Inputs, route: Resource, referrer: Referrer) -> _Converted:
-    for index, rule in enumerate(route.spec.get("rules") or _default_rules(route)):
-        convert_one = partial(_of_rule, inputs, referrer, route, index, rule)
-        if route.is_a(HTTP_ROUTE):
-            # each match is a route of its own, for routes are sorted by their matches
-            for match in rule.get("matches", [_ANY_PATH]) or [None]:
-                yield convert_one(_http, match)
-        elif route.is_a(GRPC_ROUTE):
-            for match in rule.get("matches") or [None]:
-                yield convert_one(_grpc, match)
-        elif route.is_a(TLS_ROUTE):
-            yield convert_one(_tls, None)
-        elif route.is_a(TCP_ROUTE):
-            yield convert_one(_tcp, None)
+    for index, body in enumerate(route.spec.get("rules") or _default_rules(route)):
+        for number, match in enumerate(_matches(route, body)):
+            rule = _Rule(inputs, referrer, route, index, body, number, match)
+            converted, backends, failure = _HOW[route.kind](rule)
+            places = tuple(rule.path / "backendRefs" / backend for backend in backends)
+            yield ConvertedRoute(converted, route, rule.path, rule.match_path, places), failure
 
 
 def _default_rules(route: Resource) -> list[Block]:
     return [{"matches": [_ANY_PATH]}] if route.is_a(HTTP_ROUTE) and "rules" not in route.spec else []
+
+
+def _matches(route: Resource, body: Block) -> list[Block | None]:
+    """The matches of a rule: each becomes a route of its own, for routes are sorted by their matches."""
+    if route.is_a(HTTP_ROUTE):
+        return body.get("matches", [_ANY_PATH]) or [None]
+    return body.get("matches") or [None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ class _Rule:
     route: Resource
     index: int
     body: Block
+    number: int
     match: Block | None
 
     @property
@@ -114,23 +115,10 @@ class _Rule:
         """Where it is written."""
         return _FIRST / self.index
 
-
-_Rules = Callable[[_Rule], tuple[Json, tuple[int, ...], Failure | None]]
-
-
-def _of_rule(  # noqa: PLR0917 - a rule and how it is converted
-    inputs: Inputs,
-    referrer: Referrer,
-    route: Resource,
-    index: int,
-    body: Block,
-    how: _Rules,
-    match: Block | None,
-) -> tuple[ConvertedRoute, Failure | None]:
-    rule = _Rule(inputs, referrer, route, index, body, match)
-    converted, backends, failure = how(rule)
-    places = tuple(rule.path / "backendRefs" / backend for backend in backends)
-    return ConvertedRoute(converted, rule.path, places, route), failure
+    @property
+    def match_path(self) -> FieldPath:
+        """Where the match is written; the rule where none is."""
+        return self.path / "matches" / self.number if self.body.get("matches") else self.path
 
 
 # -- HTTP and gRPC -------------------------------------------------------------------------------------
@@ -308,3 +296,12 @@ def _tcp(rule: _Rule) -> tuple[Json, tuple[int, ...], Failure | None]:
         return {"route": [{"destination": _NO_BACKEND}]}, (), None
     found, failure = destinations(rule.inputs, rule.referrer, backends, with_filters=False)
     return {"route": [entry for _, entry in found]}, tuple(index for index, _ in found), failure
+
+
+_HOW: Mapping[str, Callable[[_Rule], tuple[Json, tuple[int, ...], Failure | None]]] = {
+    HTTP_ROUTE.name: _http,
+    GRPC_ROUTE.name: _grpc,
+    TLS_ROUTE.name: _tls,
+    TCP_ROUTE.name: _tcp,
+}
+"""How a rule of each kind of route is converted: to a route, the indexes of its backends, and a failure."""
