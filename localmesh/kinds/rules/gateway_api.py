@@ -118,9 +118,9 @@ def parents(root: Field) -> Iterator[Problem]:
         if other is not parent and (
             bool(section) != bool(other_section) or bool(port) != bool(other.get("port").integer)
         ):
-            yield wrong(parent, "sectionName or port in every parentRef to one parent", "one without")
+            yield wrong(parent, "a sectionName or port in each of them", "one parent twice")
         elif named.setdefault((target, section, port), parent) is not parent:
-            yield wrong(parent, "another sectionName or port", f"the parent of {other.path} again")
+            yield wrong(parent, "another sectionName or port", "one parent twice")
 
 
 def http_rules(root: Field) -> Iterator[Problem]:
@@ -270,7 +270,7 @@ def _targets(targets: Field) -> Iterator[Problem]:
         other = first.setdefault(key, target)
         is_repeated = named.setdefault((key, section), target) is not target
         if is_repeated or bool(section) != bool(other.get("sectionName").text):
-            yield wrong(target, "another sectionName for each target that is one object", "one again")
+            yield wrong(target, "another sectionName", "one target twice")
 
 
 # -- common --------------------------------------------------------------------------------------------

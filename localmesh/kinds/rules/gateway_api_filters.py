@@ -46,9 +46,10 @@ def filters(owner: Field) -> Iterator[Problem]:
 
 def _blocks(entry: Field, kind: str) -> Iterator[Problem]:
     for name, block in _BLOCKS.items():
-        if (name == kind) != bool(entry.get(block)):
-            found = f"the type {kind} {'without it' if name == kind else 'beside it'}"
-            yield wrong(entry, f"{block} with the type {name}, and only with it", found)
+        if name == kind and not entry.get(block):
+            yield wrong(entry, f"the field {block}", f"the type {kind} without it")
+        elif name != kind and entry.get(block):
+            yield wrong(entry, f"{block} with the type {name} only", f"the type {kind}")
 
 
 def _path(path: Field) -> Iterator[Problem]:
