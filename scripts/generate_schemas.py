@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from protobuf_schemas import message_schema
 
 from localmesh.kinds import KINDS
 
@@ -28,6 +29,15 @@ ISTIO_DEFINITIONS = "kubernetes/customresourcedefinitions.gen.yaml"
 GATEWAY_API_MODULE = "sigs.k8s.io/gateway-api@v1.6.0"
 GATEWAY_API_DEFINITIONS = "config/crd/experimental"
 """The channel with all fields of which Istio translates some: the standard one lacks `retry`."""
+MESH_CONFIG = "istio.mesh.v1alpha1.MeshConfig"
+MESH_CONFIG_SOURCES = (
+    "mesh/v1alpha1/config.pb.go",
+    "mesh/v1alpha1/proxy.pb.go",
+    "networking/v1alpha3/destination_rule.pb.go",
+    "networking/v1alpha3/virtual_service.pb.go",
+    "networking/v1alpha3/workload_group.pb.go",
+    "networking/v1beta1/proxy_config.pb.go",
+)
 
 TARGET = Path(__file__).resolve().parent.parent / "localmesh" / "manifests" / "schemas"
 
@@ -126,12 +136,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as created:
         workplace = Path(created)
         kubernetes = kubernetes_schemas(fetch_kubernetes(workplace))
-        istio = istio_schemas(fetch_istio(workplace), kubernetes)
+        module = go_module(ISTIO_MODULE, workplace)
+        istio = istio_schemas(istio_definitions(module), kubernetes)
+        mesh_config = message_schema(MESH_CONFIG, module, MESH_CONFIG_SOURCES)
         gateway_api = gateway_api_schemas(fetch_gateway_api(workplace), kubernetes)
     write("kubernetes.json", f"{KUBERNETES_SCHEMAS} of the Python package {KUBERNETES_PACKAGE}", kubernetes)
     write("istio.json", f"{ISTIO_DEFINITIONS} of the Go module {ISTIO_MODULE}", istio)
+    write("mesh_config.json", f"mesh/v1alpha1 of the Go module {ISTIO_MODULE}", mesh_config)
     source = f"{GATEWAY_API_DEFINITIONS} of the Go module {GATEWAY_API_MODULE}"
-    write("gateway-api.json", source, gateway_api)
+    write("gateway_api.json", source, gateway_api)
 
 
 def fetch_kubernetes(workplace: Path) -> Mapping[str, Schema]:
@@ -147,9 +160,9 @@ def fetch_kubernetes(workplace: Path) -> Mapping[str, Schema]:
     return schemas
 
 
-def fetch_istio(workplace: Path) -> list[Schema]:
+def istio_definitions(module: Path) -> list[Schema]:
     """Istio's custom resource definitions."""
-    text = (go_module(ISTIO_MODULE, workplace) / ISTIO_DEFINITIONS).read_text()
+    text = (module / ISTIO_DEFINITIONS).read_text()
     return [document for document in yaml.safe_load_all(text) if document]
 
 
@@ -176,7 +189,7 @@ def write(name: str, source: str, schemas: Schema) -> None:
     text = json.dumps(document, sort_keys=True, indent=None, separators=(",", ":"))
     lines = text.replace('},"', '},\n"')  # a changed field is a changed line in the repository's history
     (TARGET / name).write_text(lines + "\n")
-    print(f"{name}: {len(schemas['kinds'])} kinds, {len(lines):,} bytes")
+    print(f"{name}: {len(schemas['$defs'])} definitions, {len(lines):,} bytes")
 
 
 # -- Kubernetes --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 
 from localmesh.catalog.aliases import with_aliases
 from localmesh.catalog.config_data import ConfigData, config_data
@@ -20,6 +21,8 @@ from localmesh.catalog.gateways import (
     own_gateways,
 )
 from localmesh.catalog.injection import is_disabled
+from localmesh.catalog.issuer_keys import KeySource, with_keys
+from localmesh.catalog.mesh_config import DEFAULT, ExtensionProvider, MeshConfig, OutboundMode, mesh_config
 from localmesh.catalog.mounted_files import mounted_file
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
@@ -65,10 +68,13 @@ __all__ = [
     "DestinationRule",
     "Destinations",
     "Endpoint",
+    "ExtensionProvider",
     "GatewayWorkload",
     "Inbound",
     "JwtRule",
+    "MeshConfig",
     "MutualTls",
+    "OutboundMode",
     "PeerAuthentications",
     "Pod",
     "Protocol",
@@ -110,6 +116,10 @@ class Catalog:
     """The data of all ConfigMaps and Secrets."""
     gateway_api: GatewayApi = field(default_factory=GatewayApi)
     """What the objects of the Gateway API became, and their statuses."""
+    mesh_config: MeshConfig = DEFAULT
+    """The mesh-wide settings."""
+    issuer_keys: Mapping[KeySource, str] = field(default_factory=dict)
+    """The keys that were fetched for issuers; those of others are not known."""
     client_credential_names: tuple[str, ...] = ()
     """The resource names of the credentials in DestinationRules."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
@@ -140,7 +150,10 @@ class Catalog:
         scope = self._scopes.get(key)
         if scope is None:
             routed = self.virtual_services_for(proxy.namespace, MESH)
-            scope = self._scopes[key] = sidecar_scope(self.services, routed, proxy.namespace, sidecar)
+            allows_unknown = self.mesh_config.outbound_traffic_policy is not OutboundMode.REGISTRY_ONLY
+            scope = self._scopes[key] = sidecar_scope(
+                self.services, routed, proxy.namespace, sidecar, allows_unknown=allows_unknown
+            )
         return scope
 
     def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
@@ -151,9 +164,11 @@ class Catalog:
         seen = [vs for vs in self.virtual_services if gateway in vs.gateways and vs.visible_from(namespace)]
         return sorted(seen, key=lambda vs: not (vs.is_of_gateway_api and vs.namespace == namespace))
 
-    def rule_for(self, host: str, caller: str) -> DestinationRule | None:
-        """The DestinationRule that a proxy of namespace `caller` applies to a host."""
-        return self.destinations.rule_for(host, caller)
+    def rule_for(
+        self, host: str, caller: str, labels: Mapping[str, str] = MappingProxyType({})
+    ) -> DestinationRule | None:
+        """The DestinationRule that a proxy of namespace `caller` with these labels applies to a host."""
+        return self.destinations.rule_for(host, caller, labels)
 
     def gateway(self, namespace: str, workload: str) -> GatewayWorkload | None:
         """The gateway of that namespace and name, or None where the workload is not a gateway."""
@@ -179,8 +194,9 @@ class Catalog:
         return policies_for(self._authorization_policies, proxy.namespace, proxy.labels)
 
     def jwt_rules_for(self, proxy: Proxy) -> list[JwtRule]:
-        """The rules for tokens that apply to a proxy's workload, by issuer."""
-        return jwt_rules_for(self._request_authentications, proxy.namespace, proxy.labels)
+        """The rules for tokens that apply to a proxy's workload, by issuer, each with keys."""
+        rules = jwt_rules_for(self._request_authentications, proxy.namespace, proxy.labels)
+        return with_keys(rules, self.issuer_keys)
 
     def pods_of(self, service: Service) -> tuple[Pod, ...]:
         """All pods behind a Service, ready or not."""
@@ -196,10 +212,11 @@ class Catalog:
             (*self.workloads, *(gateway.workload for gateway in self.gateways))
         )
 
-    def with_pods(self, pods: Iterable[Pod]) -> Catalog:
-        """The same mesh with other pods, as after a change of their readiness."""
+    def with_pods(self, pods: Iterable[Pod], issuer_keys: Mapping[KeySource, str] | None = None) -> Catalog:
+        """The same mesh with other pods, as after a change of their readiness, and with keys of issuers."""
         pods = tuple(pods)
-        return replace(self, pods=pods, pods_by_host=self._service_index.by_host(pods))
+        keys = self.issuer_keys if issuer_keys is None else issuer_keys
+        return replace(self, pods=pods, pods_by_host=self._service_index.by_host(pods), issuer_keys=keys)
 
 
 def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:
@@ -213,6 +230,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     conversions = ConversionCache(before._conversions if before is not None else None)
     of_gateway_api = gateway_api(objects, config)
     configuration = Objects((*resources, *of_gateway_api.configuration))
+    settings = mesh_config(objects, conversions)
     routed, scopes = virtual_services(configuration, conversions), sidecars(objects)
     rules = destination_rules(objects, conversions)
     workloads = _workloads(objects, conversions)
@@ -231,11 +249,13 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         gateways=gateway_workloads(gateways, configuration.of(GATEWAY), service_index.services_of),
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
+        or any(rule.selector is not None for rule in rules)
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,
         config=config,
         gateway_api=of_gateway_api,
+        mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,

@@ -40,14 +40,18 @@ _NO_ROUTE = Answer(404, "NR", "no route matches")
 class Leg(NamedTuple):
     """One way on from a proxy: a destination with its share, and the request as it is sent there.
 
-    `response_changes` are those of the route and of its CORS policy, `missing_status` is the answer without
-    a cluster.
+    `response_changes` are those of the route and of its CORS policy. `refusal_changes` are those that the
+    route makes to an answer which the proxy gives instead of sending the request on: their values are of the
+    request as it arrived. `cors_changes` are those of the CORS policy alone. `missing_status` is the answer
+    without a cluster.
     """
 
     destination: Destination
     upstream: Upstream
     message: Message
     response_changes: tuple[HeaderChange, ...] = ()
+    refusal_changes: tuple[HeaderChange, ...] = ()
+    cors_changes: tuple[HeaderChange, ...] = ()
     missing_status: int = 503
 
 
@@ -147,9 +151,11 @@ def _leg(
     """One way on; the response is changed by the destination, then by the route, then by the CORS filter."""
     sent = rewritten(message, chosen, *weighted)
     policy = (chosen.get("typedPerFilterConfig") or {}).get(_CORS)
-    changes = (*response_changes(sent, *weighted, chosen), *cors_changes(policy, message))
+    cors = tuple(cors_changes(policy, message))
+    changes = (*response_changes(sent, *weighted, chosen), *cors)
+    refusal = response_changes(message, *weighted, chosen)
     is_internal = "clusterNotFoundResponseCode" in chosen["route"]  # of a route of the Gateway API
-    return Leg(destination, upstream, sent, changes, 500 if is_internal else 503)
+    return Leg(destination, upstream, sent, changes, refusal, cors, 500 if is_internal else 503)
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:
