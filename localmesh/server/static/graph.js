@@ -140,6 +140,7 @@ export class Picture {
       this.show({ ...view, x: view.x - (event.clientX - x) * unit, y: view.y - (event.clientY - y) * unit });
     });
     addEventListener("pointerup", () => { from = null; });
+    root.addEventListener("click", (event) => { if (event.target === root && this.selected) this.select(null); });
     root.addEventListener("keydown", (event) => {
       if (event.key === "+" || event.key === "=") this.zoom(1 / 1.2);
       if (event.key === "-") this.zoom(1.2);
