@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from localmesh.catalog.config_data import ConfigData
@@ -17,8 +18,10 @@ from localmesh.catalog.gateway_api.inputs import Inputs
 from localmesh.catalog.gateway_api.listeners import Listener, listeners_of, own_gateways
 from localmesh.catalog.gateway_api.routes import route_objects
 from localmesh.catalog.gateway_api.statuses import class_statuses, gateway_statuses
+from localmesh.catalog.gateway_api.transitions import with_times
 from localmesh.catalog.gateways import GATEWAY_SERVICE, PARENT_NAMESPACE
 from localmesh.catalog.objects import Objects
+from localmesh.kinds.gateway_api import GROUP
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath
 
@@ -39,9 +42,15 @@ class GatewayApi:
     workloads: tuple[Resource, ...] = ()
     statuses: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
 
+    def status_of(self, resource: Resource) -> Json | None:
+        """The status of an object; None if it has none."""
+        if resource.group != GROUP:
+            return None
+        return self.statuses.get((resource.kind, resource.namespace, resource.name))
 
-def gateway_api(objects: Objects, config: ConfigData) -> GatewayApi:
-    """Converts all objects of the Gateway API."""
+
+def gateway_api(objects: Objects, config: ConfigData, before: GatewayApi | None = None) -> GatewayApi:
+    """Converts all objects of the Gateway API; conditions that are as `before` keep their times."""
     inputs = Inputs(objects, config)
     gateways = own_gateways(inputs)
     by_gateway = [(gateway, listeners_of(inputs, gateway)) for gateway in gateways]
@@ -57,7 +66,11 @@ def gateway_api(objects: Objects, config: ConfigData) -> GatewayApi:
     return GatewayApi(
         configuration=(*_istio_gateways(served), *routes.virtual_services),
         workloads=tuple(workloads),
-        statuses={(item.kind, item.namespace, item.name): status for item, status in statuses},
+        statuses=with_times(
+            {(item.kind, item.namespace, item.name): status for item, status in statuses},
+            before.statuses if before else {},
+            datetime.now(UTC),
+        ),
     )
 
 
