@@ -39,7 +39,7 @@ class Condition:
 
 
 def conditions(by_type: Mapping[str, Condition], generation: int = 1) -> list[Json]:
-    """The conditions as a status has them, by type; when each last changed is not known here."""
+    """The conditions by type, as istiod adds them; when each last changed is not known here."""
     return [_condition(name, by_type[name], generation) for name in sorted(by_type)]
 
 

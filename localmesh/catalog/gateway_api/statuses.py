@@ -27,6 +27,7 @@ from localmesh.manifests import Resource
 Json = dict[str, Any]
 
 ADDRESS = "127.0.0.1"
+_FIRST = ("Accepted", "Programmed")
 _NOT_ALLOWED = "The parent Gateway does not allow this reference; check the 'spec.allowedRoutes'"
 _LISTENERS_NOT_VALID = "ListenersNotValid"
 
@@ -81,7 +82,8 @@ def _gateway_status(
     return {
         **({"addresses": _addresses(gateway)} if _addresses(gateway) else {}),
         **({"attachedListenerSets": len(sets)} if sets else {}),
-        "conditions": conditions(found),
+        # the API server writes the first two when it stores a Gateway
+        "conditions": sorted(conditions(found), key=lambda condition: condition["type"] not in _FIRST),
         "listeners": _listeners(own, counts),
     }
 

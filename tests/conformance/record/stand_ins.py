@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 OWNER = "conformance-record"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
-_PLAIN = frozenset({"Service", "ServiceAccount"})
+_PLAIN = frozenset({"ConfigMap", "Secret", "Service", "ServiceAccount"})
 
 
 def objects(resources: Iterable[Resource], image: str) -> list[Json]:
