@@ -233,3 +233,9 @@ KEYS_NOT_FETCHED = Code(
     "the issuer's keys cannot be fetched, so all its tokens are invalid: {reason}",
     "correct the URI or start the issuer; localmesh tries again, at last every minute",
 )
+BAD_AUTHORIZER = Code(
+    "SM237",
+    "A policy names an authorizer that cannot be used",
+    "{found} cannot be asked: {reason}; everything that the policy matches is denied",
+    "{remedy}",
+)
