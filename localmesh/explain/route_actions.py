@@ -26,6 +26,9 @@ _FAULT = "envoy.filters.http.fault"
 _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 _OPERATIONS = {"OVERWRITE_IF_EXISTS_OR_ADD": "set", "APPEND_IF_EXISTS_OR_ADD": "add"}
 _WITHOUT_BODY = (204, 304)
+_ON_RESET = frozenset({"5xx", "gateway-error", "reset"})
+_ON_CONNECT_FAILURE = _ON_RESET | {"connect-failure"}
+"""Conditions of retries, by what happens to a connection."""
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _COMMAND = re.compile(
     r"%(?:%|(?P<protocol>PROTOCOL)%|REQ\((?P<name>[^()?]+)(?:\?(?P<other>[^()?]+))?\)(?::(?P<length>\d+))?%)"
@@ -208,3 +211,14 @@ def _split(path: str) -> tuple[str, str]:
 def _host_and_port(authority: str) -> tuple[str, str]:
     host, colon, port = authority.rpartition(":")
     return (host, port) if colon and port.isdigit() else (authority, "")
+
+
+def is_retried(policy: Json | None, flag: str) -> bool:
+    """Whether a retry policy tries again after a connection that failed (UF) or ended without an answer.
+
+    Envoy: source/common/router/retry_state_impl.cc, `wouldRetryFromReset`.
+    """
+    if policy is None or policy.get("numRetries", 1) == 0:
+        return False
+    conditions = _ON_CONNECT_FAILURE if flag == "UF" else _ON_RESET
+    return not conditions.isdisjoint(policy.get("retryOn", "").split(","))

@@ -439,14 +439,19 @@ def test_a_redirect_to_https_leads_to_the_path_without_the_token() -> None:
     assert explanation.answer.headers == {"location": "https://shop.test/a?b=c"}
 
 
-def test_mtls_to_a_pod_without_a_sidecar_fails() -> None:
-    """Nothing there takes TLS, whatever the DestinationRule asks for."""
+@pytest.mark.parametrize(
+    ("retries", "flags"),
+    [("", "URX,UF"), ("retries: {attempts: 0}, ", "UF"), ("retries: {attempts: 1, retryOn: '503'}, ", "UF")],
+)
+def test_mtls_to_a_pod_without_a_sidecar_fails(retries: str, flags: str) -> None:
+    """Nothing there takes TLS, whatever the DestinationRule asks for; URX says that it was tried again."""
     mesh = MESH.replace("metadata: {labels: {app: web}}", PLAIN_POD) + CLIENT + MUTUAL
+    mesh += _routed(f"{retries}{TO_WEB}")
 
     explanation = Explainer.of(load_text(mesh).resources).explain(Request("web.shop", source="client"))
 
     assert explanation.answer is not None
-    assert (explanation.answer.status, explanation.answer.flag) == (503, "URX,UF")
+    assert (explanation.answer.status, explanation.answer.flag) == (503, flags)
 
 
 @pytest.mark.parametrize(
