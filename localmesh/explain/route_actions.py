@@ -108,8 +108,23 @@ def _requested(message: Message, owner: Json) -> Message:
         return message
     removals = [change for change in changes if change.operation == "remove"]
     left = message.with_headers(changed_headers(message.headers, removals))
-    valued = _with_values(changes[len(removals) :], left)
-    return left.with_headers(changed_headers(left.headers, valued))
+    valued = tuple(_with_values(changes[len(removals) :], left))
+    first_values = _first_values(message, (*removals, *valued))
+    return replace(left, headers=changed_headers(left.headers, valued), first_values=first_values)
+
+
+def _first_values(message: Message, changes: Iterable[HeaderChange]) -> Mapping[str, str]:
+    """The first values of headers that have several after operations on them."""
+    headers, first_values = dict(message.headers), dict(message.first_values)
+    for change in changes:
+        name = change.name.lower()
+        if change.operation == "add" and name in headers:
+            first_values.setdefault(name, headers[name])
+        else:
+            first_values.pop(name, None)
+            headers.pop(name, None)
+            headers |= {} if change.operation == "remove" else {name: change.value}
+    return first_values
 
 
 def _formatted(value: str, message: Message) -> str:
@@ -120,9 +135,9 @@ def _formatted(value: str, message: Message) -> str:
             return "HTTP/1.1"
         if not command["name"]:
             return "%"
-        found = message.header(command["name"])
+        found = message.first_value(command["name"])
         if found is None and command["other"]:
-            found = message.header(command["other"])
+            found = message.first_value(command["other"])
         return (found or "")[: int(command["length"]) if command["length"] else None]
 
     return _COMMAND.sub(text, value) if "%" in value else value

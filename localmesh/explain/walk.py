@@ -136,8 +136,8 @@ class Walk:
         judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
-            refusal = replace(judgement.answer, by=proxy.name)
-            self._refuse(percent, refusal, route(prepared, name, message).legs)
+            refused = replace(judgement.answer, by=proxy.name)
+            self._refuse(percent, refused, route(prepared, name, message).legs)
             return
         # a valid token makes a gateway choose the route again, with the headers made of its claims
         claims = judgement.tokens.claims if judgement.tokens is not None else None

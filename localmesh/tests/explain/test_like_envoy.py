@@ -226,6 +226,18 @@ def test_a_value_names_headers_as_they_are_before_any_is_set() -> None:
     assert _seen(_routed(rule), x_a="0").headers == {"x-a": "1", "x-b": "0"}
 
 
+@pytest.mark.parametrize("operation", ["add", "set"])
+def test_a_value_names_the_first_value_of_a_header(operation: str) -> None:
+    """Envoy adds another header of the same name."""
+    changes = f"request: {{{operation}: {{x-a: '2'}}}}, response: {{set: {{x-set: '%REQ(x-a)%'}}}}"
+
+    outcome = _outcome(_routed(f"headers: {{{changes}}}, {TO_WEB}"), x_a="1")
+
+    assert outcome.message is not None
+    assert outcome.message.headers == {"x-a": "1,2" if operation == "add" else "2"}
+    assert changed_headers({}, outcome.response_changes) == {"x-set": "1" if operation == "add" else "2"}
+
+
 def test_the_authority_of_a_route_replaces_that_of_a_destination() -> None:
     """Envoy rewrites the host for the weighted cluster first, and for the route after it."""
     destination = (
