@@ -42,8 +42,8 @@ class Leg(NamedTuple):
 
     `response_changes` are those of the route and of its CORS policy. `refusal_changes` are those that the
     route makes to the answers of the proxy before it changes the request: their values are of the request as
-    it arrived. `cors_changes` are those of the CORS policy alone, `missing_status` is the answer without a
-    cluster.
+    it arrived. `cors_changes` are those of the CORS policy alone. `retries` is Envoy's policy.
+    `missing_status` is the answer without a cluster.
     """
 
     destination: Destination
@@ -52,6 +52,7 @@ class Leg(NamedTuple):
     response_changes: tuple[HeaderChange, ...] = ()
     refusal_changes: tuple[HeaderChange, ...] = ()
     cors_changes: tuple[HeaderChange, ...] = ()
+    retries: Json | None = None
     missing_status: int = 503
 
 
@@ -155,7 +156,8 @@ def _leg(
     changes = (*response_changes(sent, *weighted, chosen), *cors)
     refusal = response_changes(message, *weighted, chosen)
     is_internal = "clusterNotFoundResponseCode" in chosen["route"]  # of a route of the Gateway API
-    return Leg(destination, upstream, sent, changes, refusal, cors, 500 if is_internal else 503)
+    retries, status = chosen["route"].get("retryPolicy"), 500 if is_internal else 503
+    return Leg(destination, upstream, sent, changes, refusal, cors, retries, status)
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:
