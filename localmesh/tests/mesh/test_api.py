@@ -100,6 +100,34 @@ def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
     assert unknown[0] == 404
 
 
+def test_gateways_are_pods(tmp_path: Path) -> None:
+    """Listed with their labels, with a log, and reached by port, as the pods of applications."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        everywhere = await get(session, "/api/v1/pods")
+        prefix = "/api/v1/namespaces/istio-system/pods"
+        listed = await get(session, prefix, params={"labelSelector": "istio=ingressgateway"})
+        name = listed[1]["items"][0]["metadata"]["name"]
+        async with session.get(f"{prefix}/{name}/log") as log:
+            status = log.status
+        through = await get(session, f"{prefix}/{name}:8080/proxy/hello")
+        return [everywhere, listed, await get(session, f"{prefix}/{name}"), through, (status, None)]
+
+    everywhere, listed, one, through, log = ask(tmp_path, asking)
+
+    (gateway,) = listed[1]["items"]
+    assert gateway in everywhere[1]["items"]
+    assert len(everywhere[1]["items"]) == 3
+    assert gateway == one[1]
+    assert gateway["metadata"]["labels"]["app"] == "istio-ingressgateway"
+    assert gateway["status"]["podIP"] == "127.0.0.1"
+    assert gateway["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
+    assert [status["name"] for status in gateway["status"]["containerStatuses"]] == ["istio-proxy"]
+    assert [container["name"] for container in gateway["spec"]["containers"]] == ["istio-proxy"]
+    assert (through[0], through[1]["path"]) == (200, "/hello")
+    assert log[0] == 200
+
+
 def test_a_pod_is_asked_for_the_encoding_that_the_caller_accepts(tmp_path: Path) -> None:
     """Otherwise a caller would get compressed metrics that it cannot read."""
 
