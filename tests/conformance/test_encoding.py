@@ -14,7 +14,7 @@ from localmesh.xds import messages
 from localmesh.xds.messages import encode
 from tests.conformance.case import cases
 
-pytestmark = pytest.mark.xdist_group("conformance")  # shares the loaded cases
+pytestmark = pytest.mark.xdist_group("overlays")  # shares the loaded cases
 
 
 def test_every_case_is_encoded_by_plans_alone(monkeypatch: pytest.MonkeyPatch) -> None:
