@@ -42,7 +42,7 @@ class Leg(NamedTuple):
 
     `response_changes` are those of the route and of its CORS policy. `refusal_changes` are those that the
     route makes to the answers of the proxy before it changes the request: their values are of the request as
-    it arrived. `cors_changes` are those of the CORS policy alone.
+    it arrived. `cors_changes` are those of the CORS policy alone. `retries` is Envoy's policy.
     """
 
     destination: Destination
@@ -51,6 +51,7 @@ class Leg(NamedTuple):
     response_changes: tuple[HeaderChange, ...] = ()
     refusal_changes: tuple[HeaderChange, ...] = ()
     cors_changes: tuple[HeaderChange, ...] = ()
+    retries: Json | None = None
 
 
 class Routed(NamedTuple):
@@ -151,7 +152,8 @@ def _leg(
     policy = (chosen.get("typedPerFilterConfig") or {}).get(_CORS)
     cors = tuple(cors_changes(policy, message))
     changes = (*response_changes(sent, *weighted, chosen), *cors)
-    return Leg(destination, upstream, sent, changes, response_changes(message, *weighted, chosen), cors)
+    refusal = response_changes(message, *weighted, chosen)
+    return Leg(destination, upstream, sent, changes, refusal, cors, chosen["route"].get("retryPolicy"))
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:
