@@ -8,6 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from localmesh.catalog.aliases import with_aliases
+from localmesh.catalog.authorizers import Authorizer, authorizer
 from localmesh.catalog.config_data import ConfigData, config_data
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.credentials import Credential, client_names, credentials, is_for_any, server_names
@@ -63,6 +64,7 @@ __all__ = [
     "Action",
     "Address",
     "AuthorizationPolicy",
+    "Authorizer",
     "Catalog",
     "DestinationRule",
     "Destinations",
@@ -185,6 +187,15 @@ class Catalog:
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
         """The AuthorizationPolicies that apply to a proxy's workload."""
         return policies_for(self._authorization_policies, proxy.namespace, proxy.labels)
+
+    def authorizers_for(self, proxy: Proxy) -> tuple[Authorizer, ...]:
+        """The authorizers that the policies of a proxy's workload ask, by name."""
+        names = {policy.provider for policy in self.policies_for(proxy) if policy.action is Action.CUSTOM}
+        return tuple(self.authorizer(name) for name in sorted(names))
+
+    def authorizer(self, name: str) -> Authorizer:
+        """The authorizer of that name, or what is wrong with it."""
+        return authorizer(name, self.mesh_config, self.services)
 
     def jwt_rules_for(self, proxy: Proxy) -> list[JwtRule]:
         """The rules for tokens that apply to a proxy's workload, by issuer, each with keys."""
