@@ -81,7 +81,7 @@ class Pod:
     entry_address: str = ""
     """The address of a WorkloadEntry, which has no containers; "" for a pod."""
     entry_ports: Mapping[str, int] = field(default_factory=dict)
-    """The ports of a WorkloadEntry by the names of Services' ports."""
+    """The ports of a WorkloadEntry by the names of Services' ports, or of their target ports."""
     weight: int = 1
 
     def __hash__(self) -> int:
@@ -105,5 +105,6 @@ class Pod:
         """Where the mesh reaches a Service's port of that name and `targetPort`; None if it cannot."""
         if not self.entry_address:
             return self.address(target)
-        number = self.entry_ports.get(port_name) or (target if isinstance(target, int) else None)
+        named = self.entry_ports.get(target if isinstance(target, str) else port_name)
+        number = named or (target if isinstance(target, int) else None)
         return None if number is None else Address(self.entry_address, number)

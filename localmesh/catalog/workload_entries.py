@@ -33,7 +33,8 @@ def _endpoint(resource: Resource) -> Pod:
         addresses={},
         port_names={},
         ready=True,
-        has_sidecar=labels.get(_TLS_MODE) == "istio",
+        # one with an identity has a proxy, unless a label says otherwise
+        has_sidecar=labels.get(_TLS_MODE, "istio" if spec.get("serviceAccount") else "") == "istio",
         locality=Locality.parsed(written)
         if written and ISTIO_LOCALITY not in labels
         else pod_locality(labels, {}, (), 0),
