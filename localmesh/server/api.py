@@ -18,7 +18,7 @@ from aiohttp import web
 
 from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError, LocalmeshError
-from localmesh.manifests import located
+from localmesh.manifests import Resource, located
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
@@ -189,12 +189,19 @@ async def _json(request: web.Request) -> Any:
 
 
 async def _manifests(request: web.Request) -> web.Response:
-    """All applied objects, also ignored ones, as a text for `POST /mesh/apply`."""
+    """All applied objects, also ignored ones, as a text for `POST /mesh/apply`; `?status` adds statuses."""
     plan = request.app[MESH].desired_state
-    text = "\n---\n".join(
-        json.dumps(kubernetes.body(resource)) for resource in (*plan.resources, *plan.ignored)
+    bodies = (
+        _body(request, resource) if "status" in request.query else kubernetes.body(resource)
+        for resource in (*plan.resources, *plan.ignored)
     )
-    return web.json_response({"text": text})
+    return web.json_response({"text": "\n---\n".join(map(json.dumps, bodies))})
+
+
+def _body(request: web.Request, resource: Resource) -> dict[str, Any]:
+    """An object with its status."""
+    status = request.app[MESH].desired_state.catalog.gateway_api.status_of(resource)
+    return kubernetes.body(resource, status)
 
 
 async def _rotate_certificates(request: web.Request) -> web.Response:
@@ -272,7 +279,7 @@ async def _objects(request: web.Request) -> web.Response:
     found = _matching(request)
     kind = f"{found[0].kind}List" if found else "List"
     selector = request.query.get("labelSelector", "")
-    bodies = [kubernetes.body(resource) for resource in found]
+    bodies = [_body(request, resource) for resource in found]
     return web.json_response(
         kubernetes.object_list(
             kind, _api_version(request), [b for b in bodies if kubernetes.has_labels(b, selector)]
@@ -284,7 +291,7 @@ async def _object(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     for resource in _matching(request):
         if resource.name == name:
-            return web.json_response(kubernetes.body(resource))
+            return web.json_response(_body(request, resource))
     return _not_found(request.match_info["kinds"], name)
 
 

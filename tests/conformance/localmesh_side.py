@@ -31,7 +31,9 @@ def localmesh_elements(resources: Iterable[Resource]) -> Elements:
     resources = tuple(resources)
     catalog, known = proxies(resources)
     workloads = frozenset(
-        f"{resource.name}.{resource.namespace}" for resource in resources if resource.kind == "Deployment"
+        f"{resource.name}.{resource.namespace}"
+        for resource in (*resources, *catalog.gateway_api.workloads)
+        if resource.kind == "Deployment"
     )
     by_name = {name_of(proxy): proxy for proxy in reversed(known)}
     return {
