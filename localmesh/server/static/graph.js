@@ -30,7 +30,8 @@ export class Picture {
     const shape = JSON.stringify([graph.nodes.map((n) => n.id), graph.edges.map((e) => [e.id, lines(e)])]);
     if (shape !== this.shape || this.graph === undefined) {
       this.shape = shape;
-      this.layouts = ["TB", "LR"].map((direction) => layout(graph, direction));
+      const directions = graph.nodes.length > MANY_NODES ? ["LR"] : ["TB", "LR"];
+      this.layouts = directions.map((direction) => layout(graph, direction));
       this.direction = null;
     }
     this.fit(true);
