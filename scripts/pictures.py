@@ -55,7 +55,7 @@ def submit(page: Page, sentence: str, number: int) -> None:
 
 
 def live_page(browser: Browser) -> None:
-    """The live page of the canary, and the details of a line while requests are mirrored, in the dark theme."""
+    """The live page of the canary, and, in the dark theme, the details of a line with mirrored requests."""
     page = browser.new_page(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
     page.goto(API)
     traffic(page, "canary")
