@@ -245,3 +245,9 @@ PORT_OF_NO_POD = Code(
     "{found} is not a port of the selected pods, which have {known}{hint}; the mode applies to nothing",
     "write the port of the container, not that of the Service",
 )
+BAD_AUTHORIZER = Code(
+    "SM239",
+    "A policy names an authorizer that cannot be used",
+    "{found} cannot be asked: {reason}; everything that the policy matches is denied",
+    "{remedy}",
+)
