@@ -111,6 +111,10 @@ class Mesh:
         """The catalog of the current configuration, with the pods as they are now."""
         return self._catalog(self.desired_state)
 
+    def serves_api_at(self, url: str) -> None:
+        """Where the API is from now on; pods that start later learn it as LOCALMESH_URL."""
+        self._runtime.api_url = url
+
     def synced(self, proxy: Proxy) -> bool:
         """Whether a proxy has acknowledged the configuration that was sent to it."""
         return self._ads.synced(node_id(proxy))
