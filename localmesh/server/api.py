@@ -18,11 +18,13 @@ from aiohttp import web
 
 from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError, LocalmeshError
-from localmesh.manifests import located
+from localmesh.manifests import Resource, located
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes
 from localmesh.server.apply_request import ApplyRequest
+from localmesh.server.page import LIVE, add_page
+from localmesh.server.pods import find_pod, pods
 from localmesh.server.status import gateways, status
 from localmesh.translate.from_manifests import UnknownWorkloadError, find
 from localmesh.xds.config_dump import config_dump
@@ -54,6 +56,7 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
     app[MESH] = mesh
     app[_NAMES] = _LOOPBACK_NAMES | set(names)
     app.cleanup_ctx.append(_client)
+    add_page(app, mesh)
     app.add_routes(
         [
             web.get("/mesh", _mesh),
@@ -95,14 +98,25 @@ async def _local_callers_only(request: web.Request, handler: Handler) -> web.Str
     """Refuses web pages: applying manifests starts programs, and a browser can reach the loopback.
 
     A page of another origin cannot send JSON without a preflight request, which is not answered. If its host
-    name resolves to the loopback, it still sends that name as Host.
+    name resolves to the loopback, it still sends that name as Host. Browsers say where a request comes from
+    (W3C, "Fetch Metadata Request Headers"): others may only link to the live page.
     """
     host = request.host.rpartition(":")[0] or request.host
     if host not in request.app[_NAMES]:
         return _refused(403, "Forbidden", f"{host} is not a name of this API: use a loopback address")
+    if not _is_own_origin(request):
+        return _refused(403, "Forbidden", "a page of another origin cannot use this API")
     if request.method == "POST" and request.content_type != "application/json":
         return _refused(415, "UnsupportedMediaType", "the content type must be application/json")
     return await handler(request)
+
+
+def _is_own_origin(request: web.Request) -> bool:
+    """Whether a request is from the live page, or from no page: a program, the address bar, a link to `/`."""
+    if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return True
+    is_link = request.headers.get("Sec-Fetch-Mode") == "navigate"
+    return is_link and request.method == "GET" and request.path == "/"
 
 
 def _object_routes(prefix: str) -> list[web.RouteDef]:
@@ -144,6 +158,7 @@ async def _apply(request: web.Request) -> web.Response:
         start = asyncio.get_running_loop().time()
         changes = await mesh.apply(loaded.resources, loaded.ignored, review=review if order.strict else None)
         seconds = asyncio.get_running_loop().time() - start
+        request.app[LIVE].applied(changes)
         # proxies do not have to wait for warnings
         warnings = await asyncio.to_thread(review, mesh.desired_state.catalog)
         missing = (warning for warning in mesh.momentary_warnings() if warning.place in given.sources)
@@ -174,12 +189,19 @@ async def _json(request: web.Request) -> Any:
 
 
 async def _manifests(request: web.Request) -> web.Response:
-    """All applied objects, also ignored ones, as a text for `POST /mesh/apply`."""
+    """All applied objects, also ignored ones, as a text for `POST /mesh/apply`; `?status` adds statuses."""
     plan = request.app[MESH].desired_state
-    text = "\n---\n".join(
-        json.dumps(kubernetes.body(resource)) for resource in (*plan.resources, *plan.ignored)
+    bodies = (
+        _body(request, resource) if "status" in request.query else kubernetes.body(resource)
+        for resource in (*plan.resources, *plan.ignored)
     )
-    return web.json_response({"text": text})
+    return web.json_response({"text": "\n---\n".join(map(json.dumps, bodies))})
+
+
+def _body(request: web.Request, resource: Resource) -> dict[str, Any]:
+    """An object with its status."""
+    status = request.app[MESH].desired_state.catalog.gateway_api.status_of(resource)
+    return kubernetes.body(resource, status)
 
 
 async def _rotate_certificates(request: web.Request) -> web.Response:
@@ -192,11 +214,7 @@ async def _rotate_certificates(request: web.Request) -> web.Response:
 async def _pods(request: web.Request) -> web.Response:
     namespace = request.match_info.get("namespace")
     selector = request.query.get("labelSelector", "")
-    found = [
-        kubernetes.pod(pod)
-        for key, pod in sorted(request.app[MESH].pods.items())
-        if namespace is None or key[0] == namespace
-    ]
+    found = [pod.document() for pod in pods(request.app[MESH], namespace)]
     return web.json_response(
         kubernetes.object_list(
             "PodList", "v1", [pod for pod in found if kubernetes.has_labels(pod, selector)]
@@ -206,22 +224,22 @@ async def _pods(request: web.Request) -> web.Response:
 
 async def _pod(request: web.Request) -> web.Response:
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
-    pod = request.app[MESH].pods.get((namespace, name))
+    pod = find_pod(request.app[MESH], namespace, name)
     if pod is None:
         return _not_found("pods", name)
-    return web.json_response(kubernetes.pod(pod))
+    return web.json_response(pod.document())
 
 
 async def _pod_log(request: web.Request) -> web.Response:
-    """The application's log, the last `tailLines` or all; replicas of a workload share one log here."""
+    """The log of a pod, the last `tailLines` or all; replicas of a workload share one log here."""
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
-    pod = request.app[MESH].pods.get((namespace, name))
+    pod = find_pod(request.app[MESH], namespace, name)
     if pod is None:
         return _not_found("pods", name)
     newest = request.query.get("tailLines", "")
     if newest and not newest.isdecimal():
         return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
-    file = pod.application.log_file
+    file = pod.log_file
     if file is None or not file.exists():
         missing = "does not exist" if file else "is not kept by the mesh, which has not started it"
         return _refused(404, "NotFound", f"the log of pod {name} {missing}: look at the container's own log")
@@ -237,14 +255,14 @@ def _last_lines(file: Path, newest: int | None) -> deque[str]:
 async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     namespace = request.match_info["namespace"]
     name, _, port = request.match_info["pod"].partition(":")
-    pod = request.app[MESH].pods.get((namespace, name))
+    pod = find_pod(request.app[MESH], namespace, name)
     if pod is None:
         return _not_found("pods", name)
-    declared = kubernetes.container_port(pod.planned.pod, port)
-    address = request.app[MESH].external_address(pod, declared) if declared is not None else None
+    declared = pod.port(port)
+    address = pod.address(declared) if declared is not None else None
     if declared is None or address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
-    if request.app[MESH].requires_mtls(pod, declared):
+    if pod.requires_mtls(declared):
         return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: only mTLS is accepted")
     url = f"http://{address}/{request.match_info['path']}"
     # By default aiohttp's client would request compressed answers, also for callers that do not accept them.
@@ -261,7 +279,7 @@ async def _objects(request: web.Request) -> web.Response:
     found = _matching(request)
     kind = f"{found[0].kind}List" if found else "List"
     selector = request.query.get("labelSelector", "")
-    bodies = [kubernetes.body(resource) for resource in found]
+    bodies = [_body(request, resource) for resource in found]
     return web.json_response(
         kubernetes.object_list(
             kind, _api_version(request), [b for b in bodies if kubernetes.has_labels(b, selector)]
@@ -273,7 +291,7 @@ async def _object(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     for resource in _matching(request):
         if resource.name == name:
-            return web.json_response(kubernetes.body(resource))
+            return web.json_response(_body(request, resource))
     return _not_found(request.match_info["kinds"], name)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from localmesh.catalog import (
     AuthorizationPolicy,
+    Authorizer,
     Catalog,
     DestinationRule,
     Inbound,
@@ -49,6 +50,7 @@ class InboundPorts(NamedTuple):
     key: ProxyKey
     ports: tuple[_InboundPort, ...]
     policies: tuple[AuthorizationPolicy, ...]
+    authorizers: tuple[Authorizer, ...]
     """Those that apply to connections; for HTTP see `SecurityPolicies`."""
     listen_ports: Mapping[int, int]
 
@@ -61,16 +63,17 @@ class InboundPorts(NamedTuple):
             key=ProxyKey.of(proxy),
             ports=ports,
             policies=() if is_http else tuple(catalog.policies_for(proxy)),
+            authorizers=() if is_http else catalog.authorizers_for(proxy),
             listen_ports={} if is_http else listen_ports(proxy),
         )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
         """Listeners and clusters for all ports; routes for those that may have HTTP."""
         http_ports = [port for port in self.ports if port.may_be_http]
+        policies = connection_filters(self.policies, self.listen_ports, self.authorizers)
         return ProxyConfig(
             listeners=tuple(
-                port.listener() if port.may_be_http else port.tcp_listener(self.policies, self.listen_ports)
-                for port in self.ports
+                port.listener() if port.may_be_http else port.tcp_listener(policies) for port in self.ports
             ),
             further_routes=tuple(port.route_configuration() for port in http_ports),
             clusters=tuple(port.cluster() for port in self.ports),
@@ -115,11 +118,11 @@ class _InboundPort(NamedTuple):
             "filterChains": filter_chains(f"0.0.0.0_{number}", filters, self.mode),
         }
 
-    def tcp_listener(self, policies: Sequence[AuthorizationPolicy], listen_ports: Mapping[int, int]) -> Json:
-        """The listener of a port that is not HTTP."""
+    def tcp_listener(self, policies: Sequence[Json]) -> Json:
+        """The listener of a port that is not HTTP, with the filters of its policies."""
         number = self.inbound.container_port
         cluster = inbound_cluster(number)
-        filters = [*connection_filters(policies, listen_ports), tcp_proxy(cluster, {"cluster": cluster})]
+        filters = [*policies, tcp_proxy(cluster, {"cluster": cluster})]
         chains = filter_chains(f"0.0.0.0_{number}", filters, self.mode, is_http=False)
         # a server that speaks first would wait for a client whose TLS is inspected
         inspector = [] if self.mode is MutualTls.DISABLE else [tls_inspector()]

@@ -11,7 +11,7 @@ from tests.conformance.fields import REFUSED_BY_ISTIO, fates, planned_uses, uses
 from tests.conformance.page import PAGE, page
 from tests.conformance.recorded import read
 
-pytestmark = pytest.mark.xdist_group("conformance")
+pytestmark = pytest.mark.xdist_group("overlays")
 
 LEAST_CASES = 80
 

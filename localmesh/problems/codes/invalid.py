@@ -248,3 +248,9 @@ BAD_ENTRY = Code(
     "found {found}, expected {expected}",
     "{remedy}",
 )
+BAD_ROUTE = Code(
+    "SM146",
+    "A field of the Gateway API is not valid",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from localmesh.tests.command_line import Finished, localmesh
 from localmesh.tests.mesh.shop import BASE, V1, V2, routed
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("cli")]
@@ -23,16 +24,8 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [LOCALMESH, *arguments],
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def __call__(self, *arguments: str, stdin: str = "") -> Finished:
+        return localmesh(self.folder, *arguments, stdin=stdin)
 
     def write(self, name: str, text: str) -> str:
         (self.folder / name).write_text(text)

@@ -10,29 +10,9 @@ from localmesh.explain import OUTSIDE, Answer, Explainer, Message, Outcome, Requ
 from localmesh.explain.route_actions import changed_headers
 from localmesh.manifests import load_text
 from localmesh.tests.security.tokens import ISSUER, jwks, token
+from localmesh.tests.web import EDGE, WEB
 
-MESH = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: shop}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}]
-"""
+MESH = WEB + EDGE
 PLAIN_POD = 'metadata: {labels: {app: web}, annotations: {sidecar.istio.io/inject: "false"}}'
 CLIENT = """---
 apiVersion: apps/v1
@@ -194,6 +174,7 @@ def test_a_redirect_to_https_keeps_the_port() -> None:
         ("%REQ(x-gone)%", None),
         ("%REQ(x-gone?x-a)%", "1"),
         ("%REQ(:METHOD):2%", "GE"),
+        ("%REQ(x-blank):2%", "a"),
         ("%PROTOCOL%", "HTTP/1.1"),
     ],
 )
@@ -201,7 +182,7 @@ def test_values_of_headers_are_formatted(value: str, sent: str | None) -> None:
     """Two percent signs are one, and a header is not added if its value is empty."""
     rule = f'headers: {{request: {{set: {{x-set: "{value}"}}, remove: [x-gone]}}}}, {TO_WEB}'
 
-    seen = _seen(_routed(rule), x_a="1", x_gone="2")
+    seen = _seen(_routed(rule), x_a="1", x_gone="2", x_blank="a b")
 
     assert seen.headers.get("x-set") == sent
 
@@ -223,6 +204,18 @@ def test_a_value_names_headers_as_they_are_before_any_is_set() -> None:
 
     assert _seen(_routed(rule)).headers == {"x-a": "1"}
     assert _seen(_routed(rule), x_a="0").headers == {"x-a": "1", "x-b": "0"}
+
+
+@pytest.mark.parametrize("operation", ["add", "set"])
+def test_a_value_names_the_first_value_of_a_header(operation: str) -> None:
+    """Envoy adds another header of the same name."""
+    changes = f"request: {{{operation}: {{x-a: '2'}}}}, response: {{set: {{x-set: '%REQ(x-a)%'}}}}"
+
+    outcome = _outcome(_routed(f"headers: {{{changes}}}, {TO_WEB}"), x_a="1")
+
+    assert outcome.message is not None
+    assert outcome.message.headers == {"x-a": "1,2" if operation == "add" else "2"}
+    assert changed_headers({}, outcome.response_changes) == {"x-set": "1" if operation == "add" else "2"}
 
 
 def test_the_authority_of_a_route_replaces_that_of_a_destination() -> None:
@@ -280,6 +273,24 @@ def test_headers_of_answers_are_made_before_those_of_the_request_are_changed(rul
     answer = _answer(_routed(f"{changes}, {rule}"), x_a="1")
 
     assert (answer.flag, answer.headers) == (flag, {"x-set": "1"})
+
+
+def test_without_a_ready_pod_headers_of_the_answer_have_values_of_the_changed_request() -> None:
+    """Envoy changes the request before it looks for a pod."""
+    changes = "headers: {request: {set: {x-a: '2'}}, response: {set: {x-set: '%REQ(x-a)%'}}}"
+    mesh = (
+        _routed(f"{changes}, route: [{{destination: {{host: nobody}}}}]")
+        + """---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: shop}
+spec: {selector: {app: nobody}, ports: [{name: http, port: 80}]}
+"""
+    )
+
+    answer = _answer(mesh, x_a="1")
+
+    assert (answer.flag, answer.headers) == ("UH", {"x-set": "2"})
 
 
 def test_an_abort_has_the_headers_of_the_destination_it_was_meant_for() -> None:
@@ -420,14 +431,19 @@ def test_a_redirect_to_https_leads_to_the_path_without_the_token() -> None:
     assert explanation.answer.headers == {"location": "https://shop.test/a?b=c"}
 
 
-def test_mtls_to_a_pod_without_a_sidecar_fails() -> None:
-    """Nothing there takes TLS, whatever the DestinationRule asks for."""
+@pytest.mark.parametrize(
+    ("retries", "flags"),
+    [("", "URX,UF"), ("retries: {attempts: 0}, ", "UF"), ("retries: {attempts: 1, retryOn: '503'}, ", "UF")],
+)
+def test_mtls_to_a_pod_without_a_sidecar_fails(retries: str, flags: str) -> None:
+    """Nothing there takes TLS, whatever the DestinationRule asks for; URX says that it was tried again."""
     mesh = MESH.replace("metadata: {labels: {app: web}}", PLAIN_POD) + CLIENT + MUTUAL
+    mesh += _routed(f"{retries}{TO_WEB}")
 
     explanation = Explainer.of(load_text(mesh).resources).explain(Request("web.shop", source="client"))
 
     assert explanation.answer is not None
-    assert (explanation.answer.status, explanation.answer.flag) == (503, "URX,UF")
+    assert (explanation.answer.status, explanation.answer.flag) == (503, flags)
 
 
 @pytest.mark.parametrize(
