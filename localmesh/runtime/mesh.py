@@ -209,9 +209,11 @@ class Mesh:
         except BaseException:
             await self._undo(before)
             raise
-        await self._stop(removed, [key for key in self.gateways if key not in desired.gateways])
-        await self._start(desired, late)
-        await self._roll_out(desired)
+        removed_gateways = [key for key in self.gateways if key not in desired.gateways]
+        if removed or removed_gateways or late:
+            await self._stop(removed, removed_gateways)
+            await self._start(desired, late)
+            await self._roll_out(desired)
         self._issuer_keys.forget_others(desired.catalog)
         for key, pod in self.pods.items():
             pod.planned = desired.pods[key]
