@@ -10,6 +10,7 @@ from loadgen.meshstate.resources import Object
 
 MESH = "mesh"
 _ANY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
+_RETRIED = ("connect-failure", "refused-stream", "unavailable", "cancelled")
 _RANKS = {"Exact": 2, "PathPrefix": 1, "RegularExpression": 0}
 
 
@@ -62,7 +63,9 @@ def _http(rule: Object, match: Mapping[str, Any]) -> Object:
     for backend in rule.get("backendRefs", ()):
         destination = {"host": backend["name"], "port": {"number": backend.get("port")}}
         entry["route"].append({"destination": destination, "weight": backend.get("weight", 1)})
-    if timeout := rule.get("timeouts", {}).get("request"):
+    timeouts = rule.get("timeouts", {})
+    attempt = None if "retry" in rule else timeouts.get("backendRequest")
+    if timeout := attempt or timeouts.get("request"):
         entry["timeout"] = timeout
     mirrors = [_mirror(each["requestMirror"]) for each in rule.get("filters", ()) if "requestMirror" in each]
     if mirrors:
@@ -80,7 +83,14 @@ def _mirror(mirror: Object) -> Object:
 
 
 def _retries(rule: Object) -> Object:
-    return {"retries": rule["retry"]} if "retry" in rule else {}
+    """The retries: Istio adds failed connections to the codes, and makes two retries by default."""
+    if "retry" not in rule:
+        return {}
+    codes = map(str, rule["retry"].get("codes", ()))
+    retries = {"attempts": rule["retry"].get("attempts", 2), "retryOn": ",".join([*_RETRIED, *codes])}
+    if attempt := rule.get("timeouts", {}).get("backendRequest"):
+        retries["perTryTimeout"] = attempt
+    return {"retries": retries}
 
 
 def _match(match: Mapping[str, Any]) -> Object:
