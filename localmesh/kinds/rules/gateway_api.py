@@ -39,14 +39,16 @@ _MOST_MATCHES = 128
 
 
 def addresses(root: Field) -> Iterator[Problem]:
-    """The addresses of a Gateway differ, and those of type Hostname are host names."""
+    """The addresses of a Gateway differ, and are what their types say."""
     entries = root.get("spec", "addresses")
     yield from distinct(entries, lambda entry: (_text(entry, "type", "IPAddress"), entry.get("value").text))
     for entry in entries.items():
-        value = entry.get("value")
+        kind, value = _text(entry, "type", "IPAddress"), entry.get("value")
         name = (value.text or "").removeprefix("*.")
-        if _text(entry, "type", "IPAddress") == "Hostname" and value.text and not _HOSTNAME.match(name):
+        if kind == "Hostname" and value.text and not _HOSTNAME.match(name):
             yield wrong(value, "a DNS name")
+        if kind == "IPAddress" and value.text is not None and not _is_address(value.text):
+            yield wrong(value, "an IP address")
 
 
 def infrastructure(root: Field) -> Iterator[Problem]:
