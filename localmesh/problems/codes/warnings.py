@@ -251,3 +251,9 @@ BAD_AUTHORIZER = Code(
     "{found} cannot be asked: {reason}; everything that the policy matches is denied",
     "{remedy}",
 )
+CONDITION_FALSE = Code(
+    "SM245",
+    "An object of the Gateway API is not accepted, or not all of it",
+    "Istio would set the condition {condition} to False, with the reason {reason}: {words}",
+    "correct what the reason names; `localmesh get -o yaml` shows the whole status",
+)
