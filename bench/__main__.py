@@ -23,6 +23,7 @@ BENCHES = {
     "translation": "1,000 Services and 20,000 hosts: loading, translating, encoding",
     "scale": "meshes of 1,000 and 3,000 Services: start, change, memory",
     "demo": "make demo: time and memory",
+    "live_page": "the live page: first data, a changed weight, what it costs",
     "services": "webapp beside a bare Flask application",
     "loadgen_cpu": "loadgen beside hey",
     "latency_honesty": "a target that stops, as loadgen reports it",
