@@ -22,7 +22,7 @@ from localmesh.explain.from_manifests import UnknownWorkloadError, find
 from localmesh.manifests import located
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
-from localmesh.server import kubernetes
+from localmesh.server import kubernetes, metrics
 from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.status import gateways, status
 from localmesh.xds.config_dump import config_dump
@@ -61,6 +61,7 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
             web.get("/mesh/manifests", _manifests),
             web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
+            web.get("/federate", _federate),
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
             web.get("/api/v1/pods", _pods),
             web.get("/api/v1/namespaces/{namespace}/pods/{pod}", _pod),
@@ -234,10 +235,20 @@ def _last_lines(file: Path, newest: int | None) -> deque[str]:
         return deque(log, maxlen=newest)
 
 
+async def _federate(request: web.Request) -> web.Response:
+    """The metrics of all pods, for one job of a Prometheus."""
+    text = await metrics.federate(request.app[_CLIENT], request.app[MESH])
+    return web.Response(text=text, headers={"content-type": metrics.CONTENT_TYPE})
+
+
 async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     namespace = request.match_info["namespace"]
     name, _, port = request.match_info["pod"].partition(":")
     pod = request.app[MESH].pods.get((namespace, name))
+    part = pod or request.app[MESH].gateways.get((namespace, name))
+    if part is not None and metrics.is_metrics(port, request.match_info["path"]):
+        text = await metrics.metrics_of(request.app[_CLIENT], part)
+        return web.Response(text=text, headers={"content-type": metrics.CONTENT_TYPE})
     if pod is None:
         return _not_found("pods", name)
     declared = kubernetes.container_port(pod.planned.pod, port)

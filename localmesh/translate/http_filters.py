@@ -23,6 +23,7 @@ from localmesh.translate.formats import (
     whole_seconds,
 )
 from localmesh.translate.matches import string_match
+from localmesh.translate.metrics import PEER_TO_STORE
 
 Json = dict[str, Any]
 RouteSettings = Callable[[HttpRoute], Json | None]
@@ -146,6 +147,12 @@ RBAC: Mapping[Action, HttpFilter] = {
 """One for each action, in the order in which Istio evaluates them."""
 
 HTTP_FILTERS: tuple[HttpFilter, ...] = (
+    HttpFilter(
+        name="envoy.filters.http.header_to_metadata",
+        type=f"{_FILTERS}.header_to_metadata.v3.Config",
+        position=Position.INBOUND,
+        settings=PEER_TO_STORE,
+    ),
     JWT,
     *RBAC.values(),
     HttpFilter(
@@ -171,6 +178,12 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
         type=f"{_FILTERS}.cors.v3.Cors",
         position=Position.ALL,
         route_settings=_cors,
+    ),
+    HttpFilter(
+        name="envoy.filters.http.grpc_stats",
+        type=f"{_FILTERS}.grpc_stats.v3.FilterConfig",
+        position=Position.ALL,
+        settings={"emitFilterState": True, "statsForAllMethods": False},
     ),
     HttpFilter(
         name="envoy.filters.http.router",

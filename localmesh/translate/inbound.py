@@ -23,7 +23,7 @@ from localmesh.catalog import (
 from localmesh.translate.cache import PartCache
 from localmesh.translate.clusters import istio_metadata
 from localmesh.translate.config import ProxyConfig
-from localmesh.translate.formats import endpoint_address, inbound_cluster, socket_address
+from localmesh.translate.formats import endpoint_address, inbound_cluster, outbound_cluster, socket_address
 from localmesh.translate.http_filters import Position, http_filters
 from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import http_listener
@@ -31,6 +31,7 @@ from localmesh.translate.rbac import connection_filters
 from localmesh.translate.retries import INBOUND_RETRIES
 from localmesh.translate.security import listen_ports
 from localmesh.translate.tcp_proxy import tcp_proxy
+from localmesh.translate.telemetry import ProxyTelemetry
 from localmesh.translate.tls import filter_chains, tls_inspector
 from localmesh.translate.traffic_policy import connection_pool, without_upgrade
 
@@ -51,6 +52,7 @@ class InboundPorts(NamedTuple):
     policies: tuple[AuthorizationPolicy, ...]
     """Those that apply to connections; for HTTP see `SecurityPolicies`."""
     listen_ports: Mapping[int, int]
+    telemetry: ProxyTelemetry
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> InboundPorts:
@@ -62,6 +64,7 @@ class InboundPorts(NamedTuple):
             ports=ports,
             policies=() if is_http else tuple(catalog.policies_for(proxy)),
             listen_ports={} if is_http else listen_ports(proxy),
+            telemetry=ProxyTelemetry.of(catalog, proxy),
         )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
@@ -69,7 +72,9 @@ class InboundPorts(NamedTuple):
         http_ports = [port for port in self.ports if port.may_be_http]
         return ProxyConfig(
             listeners=tuple(
-                port.listener() if port.may_be_http else port.tcp_listener(self.policies, self.listen_ports)
+                port.listener(self.telemetry)
+                if port.may_be_http
+                else port.tcp_listener(self.telemetry, self.policies, self.listen_ports)
                 for port in self.ports
             ),
             further_routes=tuple(port.route_configuration() for port in http_ports),
@@ -91,7 +96,7 @@ class _InboundPort(NamedTuple):
         """Whether the sidecar listens for it."""
         return self.port.protocol.may_be_http
 
-    def listener(self) -> Json:
+    def listener(self, telemetry: ProxyTelemetry) -> Json:
         """The listener of the port."""
         number = self.inbound.container_port
         manager: Json = {
@@ -103,6 +108,7 @@ class _InboundPort(NamedTuple):
             "forwardClientCertDetails": "APPEND_FORWARD",
             "setCurrentClientCertDetails": {"subject": True, "dns": True, "uri": True},
             **({"http2ProtocolOptions": {}} if self.port.protocol.is_http2 else {}),
+            **telemetry.received_requests(self._service_cluster),
         }
         listener = http_listener(f"inbound_{number}", self.inbound.listen, manager, "INBOUND")
         filters = listener["filterChains"][0]["filters"]
@@ -115,11 +121,17 @@ class _InboundPort(NamedTuple):
             "filterChains": filter_chains(f"0.0.0.0_{number}", filters, self.mode),
         }
 
-    def tcp_listener(self, policies: Sequence[AuthorizationPolicy], listen_ports: Mapping[int, int]) -> Json:
+    def tcp_listener(
+        self,
+        telemetry: ProxyTelemetry,
+        policies: Sequence[AuthorizationPolicy],
+        listen_ports: Mapping[int, int],
+    ) -> Json:
         """The listener of a port that is not HTTP."""
         number = self.inbound.container_port
         cluster = inbound_cluster(number)
-        filters = [*connection_filters(policies, listen_ports), tcp_proxy(cluster, {"cluster": cluster})]
+        settings = {"cluster": cluster, **telemetry.received_connections(self._service_cluster)}
+        filters = [*connection_filters(policies, listen_ports), tcp_proxy(cluster, settings)]
         chains = filter_chains(f"0.0.0.0_{number}", filters, self.mode, is_http=False)
         # a server that speaks first would wait for a client whose TLS is inspected
         inspector = [] if self.mode is MutualTls.DISABLE else [tls_inspector()]
@@ -132,6 +144,11 @@ class _InboundPort(NamedTuple):
             "continueOnListenerFiltersTimeout": True,
             "filterChains": chains,
         }
+
+    @property
+    def _service_cluster(self) -> str:
+        """The name of the Service's cluster at callers."""
+        return outbound_cluster(self.service.host, self.port.number)
 
     def route_configuration(self) -> Json:
         """One route for all requests, without a timeout; it has the name of the cluster."""
