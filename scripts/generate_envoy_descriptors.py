@@ -35,31 +35,44 @@ ROOTS = [
     "envoy.extensions.filters.http.dynamic_forward_proxy.v3.dynamic_forward_proxy",
     "envoy.extensions.filters.http.fault.v3.fault",
     "envoy.extensions.filters.http.grpc_stats.v3.config",
+    "envoy.extensions.filters.http.grpc_web.v3.grpc_web",
     "envoy.extensions.filters.http.header_mutation.v3.header_mutation",
     "envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata",
     "envoy.extensions.filters.http.jwt_authn.v3.config",
     "envoy.extensions.filters.http.rbac.v3.rbac",
     "envoy.extensions.filters.http.router.v3.router",
     "envoy.extensions.filters.http.upstream_codec.v3.upstream_codec",
+    "envoy.extensions.filters.http.wasm.v3.wasm",
     "envoy.extensions.filters.listener.http_inspector.v3.http_inspector",
     "envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector",
     "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager",
     "envoy.extensions.filters.network.rbac.v3.rbac",
     "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy",
+    "envoy.extensions.filters.network.wasm.v3.wasm",
     "envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation",
     "envoy.extensions.network.dns_resolver.cares.v3.cares_dns_resolver",
     "envoy.extensions.path.match.uri_template.v3.uri_template_match",
     "envoy.extensions.request_id.uuid.v3.uuid",
     "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts",
+    "envoy.extensions.retry.priority.previous_priorities.v3.previous_priorities_config",
+    "envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol",
     "envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer",
     "envoy.extensions.transport_sockets.tls.v3.tls",
     "envoy.extensions.upstreams.http.v3.http_protocol_options",
+    "envoy.extensions.wasm.v3.wasm",
     "envoy.service.discovery.v3.ads",
     "envoy.service.discovery.v3.discovery",
+    "opentelemetry.proto.collector.trace.v1.trace_service",
 ]
 
+# Fields that Envoy has and the package does not know yet: file, message, name, number, type.
 COLLECT = """
 import importlib, lzma, sys
+NEWER = {
+    "envoy/config/cluster/v3/circuit_breaker.proto": (
+        ("CircuitBreakers", "Thresholds", "RetryBudget"), "budget_interval", 3, ".google.protobuf.Duration"
+    ),
+}
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 seen, out = set(), FileDescriptorSet()
 def add(descriptor):
@@ -69,6 +82,17 @@ def add(descriptor):
     for dependency in descriptor.dependencies:
         add(dependency)
     descriptor.CopyToProto(out.file.add())
+    if descriptor.name in NEWER:
+        add_field(out.file[-1], *NEWER[descriptor.name])
+def add_field(file, path, name, number, type_name):
+    message = next(item for item in file.message_type if item.name == path[0])
+    for part in path[1:]:
+        message = next(item for item in message.nested_type if item.name == part)
+    if all(field.name != name for field in message.field):
+        message.field.add(name=name, number=number, type=11, label=1, type_name=type_name)
+        if "google/protobuf/duration.proto" not in file.dependency:
+            file.dependency.append("google/protobuf/duration.proto")
+            add(importlib.import_module("google.protobuf.duration_pb2").DESCRIPTOR)
 for root in sys.argv[2:]:
     add(importlib.import_module(root + "_pb2").DESCRIPTOR)
 with open(sys.argv[1], "wb") as file:

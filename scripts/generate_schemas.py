@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from protobuf_schemas import message_schema
 
 from localmesh.kinds import KINDS
 
@@ -25,6 +26,15 @@ KUBERNETES_PACKAGE = "kubernetes-validate==1.37.0"
 KUBERNETES_SCHEMAS = "kubernetes-json-schema/v1.36.0-local-strict"
 ISTIO_MODULE = "istio.io/api@v1.31.1"
 ISTIO_DEFINITIONS = "kubernetes/customresourcedefinitions.gen.yaml"
+MESH_CONFIG = "istio.mesh.v1alpha1.MeshConfig"
+MESH_CONFIG_SOURCES = (
+    "mesh/v1alpha1/config.pb.go",
+    "mesh/v1alpha1/proxy.pb.go",
+    "networking/v1alpha3/destination_rule.pb.go",
+    "networking/v1alpha3/virtual_service.pb.go",
+    "networking/v1alpha3/workload_group.pb.go",
+    "networking/v1beta1/proxy_config.pb.go",
+)
 
 TARGET = Path(__file__).resolve().parent.parent / "localmesh" / "manifests" / "schemas"
 
@@ -109,9 +119,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as created:
         workplace = Path(created)
         kubernetes = kubernetes_schemas(fetch_kubernetes(workplace))
-        istio = istio_schemas(fetch_istio(workplace), kubernetes)
+        module = fetch_istio(workplace)
+        istio = istio_schemas(istio_definitions(module), kubernetes)
+        mesh_config = message_schema(MESH_CONFIG, module, MESH_CONFIG_SOURCES)
     write("kubernetes.json", f"{KUBERNETES_SCHEMAS} of the Python package {KUBERNETES_PACKAGE}", kubernetes)
     write("istio.json", f"{ISTIO_DEFINITIONS} of the Go module {ISTIO_MODULE}", istio)
+    write("mesh_config.json", f"mesh/v1alpha1 of the Go module {ISTIO_MODULE}", mesh_config)
 
 
 def fetch_kubernetes(workplace: Path) -> Mapping[str, Schema]:
@@ -127,12 +140,17 @@ def fetch_kubernetes(workplace: Path) -> Mapping[str, Schema]:
     return schemas
 
 
-def fetch_istio(workplace: Path) -> list[Schema]:
-    """Istio's custom resource definitions."""
+def fetch_istio(workplace: Path) -> Path:
+    """The folder of the Go module with Istio's API."""
     answer = subprocess.run(
         ["go", "mod", "download", "-json", ISTIO_MODULE], cwd=workplace, capture_output=True, check=True
     )
-    text = (Path(json.loads(answer.stdout)["Dir"]) / ISTIO_DEFINITIONS).read_text()
+    return Path(json.loads(answer.stdout)["Dir"])
+
+
+def istio_definitions(module: Path) -> list[Schema]:
+    """Istio's custom resource definitions."""
+    text = (module / ISTIO_DEFINITIONS).read_text()
     return [document for document in yaml.safe_load_all(text) if document]
 
 
@@ -142,7 +160,7 @@ def write(name: str, source: str, schemas: Schema) -> None:
     text = json.dumps(document, sort_keys=True, indent=None, separators=(",", ":"))
     lines = text.replace('},"', '},\n"')  # a changed field is a changed line in the repository's history
     (TARGET / name).write_text(lines + "\n")
-    print(f"{name}: {len(schemas['kinds'])} kinds, {len(lines):,} bytes")
+    print(f"{name}: {len(schemas['$defs'])} definitions, {len(lines):,} bytes")
 
 
 # -- Kubernetes --------------------------------------------------------------------------------------

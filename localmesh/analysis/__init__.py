@@ -16,6 +16,7 @@ from localmesh.analysis.destinations import destinations
 from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
 from localmesh.analysis.local_meanings import local_meanings
+from localmesh.analysis.mesh_config import mesh_config
 from localmesh.analysis.never_matching import never_matching
 from localmesh.analysis.policies import policies
 from localmesh.analysis.principals import principals
@@ -39,6 +40,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     gateways,
     injection,
     local_meanings,
+    mesh_config,
     missing_delegates,
     never_matching,
     policies,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from localmesh.analysis.label_hints import nearest, shown
 from localmesh.catalog import Catalog
-from localmesh.catalog.security import ROOT_NAMESPACE, policy_scope
+from localmesh.catalog.security import ROOT_NAMESPACE, PolicyScope, policy_scope
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
+from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import listed
@@ -23,6 +24,9 @@ def policies(catalog: Catalog) -> Iterator[Problem]:
     everywhere = {name: labels for name, _, labels in pods} if catalog.workloads else {}
     for resource in catalog.objects.of(*_KINDS):
         scope = policy_scope(resource)
+        if scope.gateways is not None:
+            yield from _without_targets(resource, scope, pods)
+            continue
         reach = {name: labels for name, namespace, labels in pods if scope.reaches(namespace)}
         known = reach or everywhere  # the policy may be in the wrong namespace
         if not scope.labels and not reach and everywhere:
@@ -42,6 +46,22 @@ def policies(catalog: Catalog) -> Iterator[Problem]:
         yield wanted.problem(
             warnings.POLICY_WITHOUT_PODS, found=shown(scope.labels), known=hint, remedy=remedy
         )
+
+
+def _without_targets(
+    resource: Resource, scope: PolicyScope, pods: Iterable[tuple[str, str, Mapping[str, str]]]
+) -> Iterator[Problem]:
+    """A policy for gateways of the Gateway API that have no pods, or for what only waypoints enforce."""
+    if any(scope.includes(namespace, labels) for _, namespace, labels in pods):
+        return
+    spec = resource.root.get("spec")
+    for reference in (spec.get("targetRef"), *spec.get("targetRefs").items()):
+        if reference:
+            kind, name = reference.get("kind").text, reference.get("name").text
+            reason = "only a waypoint enforces policies for it, and there are none here"
+            if kind == "Gateway":
+                reason = f"namespace {resource.namespace} has no pods of such a Gateway"
+            yield reference.problem(warnings.POLICY_WITHOUT_TARGET, found=f"{kind} {name}", reason=reason)
 
 
 def _pods(catalog: Catalog) -> Iterator[tuple[str, str, Mapping[str, str]]]:

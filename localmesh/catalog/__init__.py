@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 
 from localmesh.catalog.aliases import with_aliases
 from localmesh.catalog.config_data import ConfigData, config_data
@@ -19,6 +20,7 @@ from localmesh.catalog.gateways import (
     own_gateways,
 )
 from localmesh.catalog.injection import is_disabled
+from localmesh.catalog.mesh_config import DEFAULT, ExtensionProvider, MeshConfig, OutboundMode, mesh_config
 from localmesh.catalog.mounted_files import mounted_file
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
@@ -64,10 +66,13 @@ __all__ = [
     "DestinationRule",
     "Destinations",
     "Endpoint",
+    "ExtensionProvider",
     "GatewayWorkload",
     "Inbound",
     "JwtRule",
+    "MeshConfig",
     "MutualTls",
+    "OutboundMode",
     "PeerAuthentications",
     "Pod",
     "Protocol",
@@ -107,6 +112,8 @@ class Catalog:
     objects: Objects = field(default_factory=lambda: Objects(()))
     config: ConfigData = field(default_factory=ConfigData)
     """The data of all ConfigMaps and Secrets."""
+    mesh_config: MeshConfig = DEFAULT
+    """The mesh-wide settings."""
     client_credential_names: tuple[str, ...] = ()
     """The resource names of the credentials in DestinationRules."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
@@ -137,16 +144,21 @@ class Catalog:
         scope = self._scopes.get(key)
         if scope is None:
             routed = self.virtual_services_for(proxy.namespace, MESH)
-            scope = self._scopes[key] = sidecar_scope(self.services, routed, proxy.namespace, sidecar)
+            allows_unknown = self.mesh_config.outbound_traffic_policy is not OutboundMode.REGISTRY_ONLY
+            scope = self._scopes[key] = sidecar_scope(
+                self.services, routed, proxy.namespace, sidecar, allows_unknown=allows_unknown
+            )
         return scope
 
     def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
         """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first."""
         return [vs for vs in self.virtual_services if gateway in vs.gateways and vs.visible_from(namespace)]
 
-    def rule_for(self, host: str, caller: str) -> DestinationRule | None:
-        """The DestinationRule that a proxy of namespace `caller` applies to a host."""
-        return self.destinations.rule_for(host, caller)
+    def rule_for(
+        self, host: str, caller: str, labels: Mapping[str, str] = MappingProxyType({})
+    ) -> DestinationRule | None:
+        """The DestinationRule that a proxy of namespace `caller` with these labels applies to a host."""
+        return self.destinations.rule_for(host, caller, labels)
 
     def gateway(self, namespace: str, workload: str) -> GatewayWorkload | None:
         """The gateway of that namespace and name, or None where the workload is not a gateway."""
@@ -204,6 +216,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     resources = tuple(resources)
     objects = Objects(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
+    settings = mesh_config(objects, conversions)
     routed, scopes = virtual_services(objects, conversions), sidecars(objects)
     rules = destination_rules(objects, conversions)
     workloads = _workloads(objects, conversions)
@@ -219,10 +232,12 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         gateways=gateway_workloads(gateways, objects.of(GATEWAY), service_index.services_of),
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
+        or any(rule.selector is not None for rule in rules)
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,
         config=config_data(resources),
+        mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
         _authorization_policies=authorization_policies(objects),
         _sidecars=scopes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -13,10 +13,11 @@ from localmesh.catalog.objects import Objects
 from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.virtual_services import exported
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.rules.istio import PRIVATE
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath
 
-_BLOCKS = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
+_BLOCKS = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "retryBudget")
 
 Policy = Mapping[str, Any]
 
@@ -72,6 +73,8 @@ class DestinationRule:
     policy: Policy | None
     subsets: tuple[Subset, ...]
     export_to: tuple[str, ...]
+    selector: Mapping[str, str] | None = None
+    """The labels of the callers of its own namespace that it is for; None: it is for all callers."""
     origin: PolicyOrigin | None = field(default=None, compare=False, repr=False)
     """Where its policy is written."""
 
@@ -137,11 +140,15 @@ def _for_port(
 
 
 def destination_rules(objects: Objects, conversions: ConversionCache) -> tuple[DestinationRule, ...]:
-    """The DestinationRules, oldest first, those of one namespace for one host merged into the first."""
-    merged: dict[tuple[str, str], DestinationRule] = {}
+    """The DestinationRules, oldest first, those of one namespace for one host merged into the first.
+
+    Rules for different callers (`workloadSelector`) are not merged.
+    """
+    merged: dict[tuple[str, str, frozenset[tuple[str, str]] | None], DestinationRule] = {}
     for resource in objects.of(DESTINATION_RULE):
         rule = conversions.of(resource, _destination_rule)
-        key = (rule.namespace, rule.host)
+        callers = None if rule.selector is None else frozenset(rule.selector.items())
+        key = (rule.namespace, rule.host, callers)
         merged[key] = _merge(merged[key], rule) if key in merged else rule
     return tuple(merged.values())
 
@@ -149,6 +156,7 @@ def destination_rules(objects: Objects, conversions: ConversionCache) -> tuple[D
 def _destination_rule(resource: Resource) -> DestinationRule:
     spec = resource.spec
     path = FieldPath("spec")
+    selector = spec.get("workloadSelector")
     return DestinationRule(
         namespace=resource.namespace,
         name=resource.name,
@@ -163,7 +171,9 @@ def _destination_rule(resource: Resource) -> DestinationRule:
             )
             for index, subset in enumerate(spec.get("subsets") or ())
         ),
-        export_to=tuple(spec.get("exportTo") or ()),
+        # a rule for certain callers is never exported, as in istiod (push_context.go, `setDestinationRules`)
+        export_to=tuple(spec.get("exportTo") or ()) if selector is None else (PRIVATE,),
+        selector=None if selector is None else dict(selector.get("matchLabels") or {}),
         origin=PolicyOrigin(resource, path / "trafficPolicy"),
     )
 
@@ -183,21 +193,33 @@ class RuleIndex:
         self._own = _ByHost(rule for rule in self.rules if _applies_at_home(rule))
         self._exported = _ByHost(rule for rule in self.rules if not _is_private(rule))
 
-    def rule_for(self, *, host: str, caller: str, owner: str | None) -> DestinationRule | None:
+    def rule_for(
+        self, *, host: str, caller: str, labels: Mapping[str, str], owner: str | None
+    ) -> DestinationRule | None:
         """The rule that a proxy in namespace `caller` applies to `host`, a Service of namespace `owner`.
 
         Looked up in the caller's namespace, then among what the Service's namespace exports, then among
         what the root namespace exports; in each of these the most specific host wins (Istio, "Destination
         Rule", `exportTo`). A rule that is not exported to its own namespace does not apply there.
         """
-        rule = self._own.find(caller, host)
-        if rule is not None:
-            return rule
+        own = self._own.find(caller, host)
+        if own:
+            return _for_caller(own, labels)
         for namespace in (owner, ROOT_NAMESPACE):
-            rule = self._exported.find(namespace, host) if namespace else None
-            if rule is not None and exported(rule.export_to, rule.namespace, caller):
-                return rule
+            for rule in self._exported.find(namespace, host) if namespace else ():
+                if exported(rule.export_to, rule.namespace, caller):
+                    return rule
         return None
+
+
+def _for_caller(rules: Sequence[DestinationRule], labels: Mapping[str, str]) -> DestinationRule | None:
+    """Of the rules of one namespace for a host, the one for a caller with these labels.
+
+    istiod: pilot/pkg/model/sidecar.go, `DestinationRule`.
+    """
+    selecting = (rule for rule in rules if rule.selector is not None)
+    own = next((rule for rule in selecting if (rule.selector or {}).items() <= labels.items()), None)
+    return own or next((rule for rule in rules if rule.selector is None), None)
 
 
 def _is_private(rule: DestinationRule) -> bool:
@@ -219,19 +241,19 @@ class _ByHost:
     """Rules of each namespace, by host."""
 
     def __init__(self, rules: Iterable[DestinationRule]) -> None:
-        self._exact: dict[tuple[str, str], DestinationRule] = {}
-        self._wildcards: dict[str, dict[str, DestinationRule]] = {}
+        self._exact: dict[tuple[str, str], list[DestinationRule]] = {}
+        self._wildcards: dict[str, dict[str, list[DestinationRule]]] = {}
         for rule in rules:
             if is_wildcard(rule.host):
-                self._wildcards.setdefault(rule.namespace, {})[rule.host] = rule
+                self._wildcards.setdefault(rule.namespace, {}).setdefault(rule.host, []).append(rule)
             else:
-                self._exact[rule.namespace, rule.host] = rule
+                self._exact.setdefault((rule.namespace, rule.host), []).append(rule)
 
-    def find(self, namespace: str, host: str) -> DestinationRule | None:
-        """The rule of a namespace with the most specific host."""
+    def find(self, namespace: str, host: str) -> Sequence[DestinationRule]:
+        """The rules of a namespace with the most specific host."""
         exact = self._exact.get((namespace, host))
         if exact is not None:
             return exact
         wildcards = self._wildcards.get(namespace, {})
         pattern = most_specific(host, wildcards)
-        return wildcards[pattern] if pattern else None
+        return wildcards[pattern] if pattern else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from localmesh.catalog.destination_rules import DestinationRule, RuleIndex
 from localmesh.catalog.hosts import is_wildcard, overlap
@@ -45,10 +46,13 @@ class Destinations:
         """The port of a route's destination; see `destination_port`."""
         return destination_port(self.service(host), written, listener_port=listener_port, gateway=gateway)
 
-    def rule_for(self, host: str, caller: str) -> DestinationRule | None:
-        """The DestinationRule that a proxy in namespace `caller` applies to a host."""
+    def rule_for(
+        self, host: str, caller: str, labels: Mapping[str, str] = MappingProxyType({})
+    ) -> DestinationRule | None:
+        """The DestinationRule that a proxy in namespace `caller` with these labels applies to a host."""
         service, host = self.service(host), self.resolved(host)
-        return self._index.rule_for(host=host, caller=caller, owner=service.namespace if service else None)
+        owner = service.namespace if service else None
+        return self._index.rule_for(host=host, caller=caller, labels=labels, owner=owner)
 
 
 def destination_port(

@@ -19,6 +19,9 @@ SPIFFE = "spiffe://"
 ROOT_NAMESPACE = "istio-system"
 """The namespace whose policies, Sidecars and exported DestinationRules apply to the whole mesh."""
 
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
+"""The label that the pods of a Gateway of the Kubernetes Gateway API have."""
+
 _MTLS = FieldPath("spec", "mtls", "mode")
 _DRY_RUN = "istio.io/dry-run"
 
@@ -39,11 +42,13 @@ class PolicyScope:
     """The workloads that a policy selects; without labels these are all in its reach.
 
     A policy in the root namespace reaches all namespaces, any other its own
-    (Istio, "Authorization Policy", `selector`).
+    (Istio, "Authorization Policy", `selector`). One that names `gateways` of the Kubernetes Gateway API is
+    for their pods alone (istiod: pilot/pkg/model/policyattachment.go).
     """
 
     namespace: str
     labels: Mapping[str, str]
+    gateways: frozenset[str] | None = None
 
     def includes(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Whether a workload of that namespace with these labels is selected."""
@@ -51,16 +56,25 @@ class PolicyScope:
 
     def reaches(self, namespace: str) -> bool:
         """Whether workloads of that namespace can be selected."""
+        if self.gateways is not None:
+            return self.namespace == namespace
         return self.namespace in (namespace, ROOT_NAMESPACE)
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether the selector matches these labels, in whichever namespace."""
+        if self.gateways is not None:
+            return labels.get(GATEWAY_NAME) in self.gateways
         return self.labels.items() <= labels.items()
 
 
 def policy_scope(policy: Resource) -> PolicyScope:
-    """The scope of a policy with a `selector`."""
-    selector = policy.spec.get("selector") or {}
+    """The scope of a policy with a `selector` or `targetRefs`."""
+    spec = policy.spec
+    references = spec.get("targetRefs") or ([spec["targetRef"]] if spec.get("targetRef") else None)
+    if references is not None:
+        names = frozenset(reference["name"] for reference in references if reference["kind"] == "Gateway")
+        return PolicyScope(policy.namespace, {}, names)
+    selector = spec.get("selector") or {}
     return PolicyScope(policy.namespace, dict(selector.get("matchLabels") or {}))
 
 

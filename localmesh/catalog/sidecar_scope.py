@@ -39,7 +39,8 @@ class Sidecar:
     namespace: str
     labels: Mapping[str, str]
     imports: tuple[Import, ...]
-    allows_unknown: bool
+    allows_unknown: bool | None
+    """None: as the mesh-wide setting says."""
     resource: Resource = field(compare=False, repr=False)
 
     def sees_service(self, host: str, namespace: str, pod_namespace: str) -> bool:
@@ -85,8 +86,8 @@ def _sidecar(resource: Resource) -> Sidecar:
         namespace=resource.namespace,
         labels=dict((spec.get("workloadSelector") or {}).get("labels") or {}),
         imports=tuple(_import(host) for host in hosts or ["*/*"]),
-        # the block without a mode means REGISTRY_ONLY, the absent block ALLOW_ANY
-        allows_unknown=policy is None or policy.get("mode") == "ALLOW_ANY",
+        # the block without a mode means REGISTRY_ONLY
+        allows_unknown=None if policy is None else policy.get("mode") == "ALLOW_ANY",
         resource=resource,
     )
 
@@ -150,12 +151,17 @@ def sidecar_scope(
     virtual_services: Iterable[VirtualService],
     namespace: str,
     sidecar: Sidecar | None,
+    *,
+    allows_unknown: bool = True,
 ) -> SidecarScope:
-    """What a proxy of a namespace sees; without a Sidecar that is everything that is exported to it."""
+    """What a proxy of a namespace sees; without a Sidecar that is everything that is exported to it.
+
+    `allows_unknown` is the setting of the mesh for proxies whose Sidecar has none.
+    """
     visible = tuple(s for s in services if exported(s.export_to, s.namespace, namespace))
     routed = tuple(virtual_services)
     if sidecar is None:
-        return SidecarScope(visible, visible, routed)
+        return SidecarScope(visible, visible, routed, allows_unknown)
     imported = tuple(s for s in visible if sidecar.sees_service(s.host, s.namespace, namespace))
     routed = tuple(vs for vs in routed if sidecar.sees_virtual_service(vs.hosts, vs.namespace, namespace))
     ports: dict[str, set[int | None]] = {service.host: {None} for service in imported}
@@ -168,7 +174,7 @@ def sidecar_scope(
         services=tuple(service for service in reached if service.ports),
         callable=imported,
         virtual_services=routed,
-        allows_unknown=sidecar.allows_unknown,
+        allows_unknown=allows_unknown if sidecar.allows_unknown is None else sidecar.allows_unknown,
     )
 
 

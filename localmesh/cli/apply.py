@@ -9,9 +9,8 @@ import click
 from localmesh.cli import client
 from localmesh.cli.options import (
     NO_ARGUMENTS,
-    own_namespace_option,
+    manifest_options,
     required,
-    source_options,
     state_option,
     strict_option,
 )
@@ -23,15 +22,12 @@ NOTHING_CHANGED = "Nothing was changed: the previous configuration still applies
 
 
 @click.command(context_settings=NO_ARGUMENTS)
-@source_options
-@own_namespace_option
+@manifest_options
 @strict_option
 @state_option
 def apply(
     *,
-    kustomizations: tuple[Path, ...],
-    files: tuple[Path, ...],
-    namespace: str,
+    sources: Sources,
     strict: bool,
     state_folder: Path | None,
 ) -> None:
@@ -40,7 +36,7 @@ def apply(
     With -k, the mesh gets exactly the objects of the kustomizations: all others are removed.
     With -f alone the objects are added, or replace those of the same kind and name.
     """
-    sources = required(Sources(kustomizations, files, namespace))
+    sources = required(sources)
     mesh = client.connect(state_folder)
     try:
         request, warnings_printed = sources.request(strict=strict, by_url=client.is_given_by_url())

@@ -20,6 +20,7 @@ COMMANDS = {
     "sidecar": "Run the Envoy of one such pod.",
     "validate": "Validate manifests without starting anything.",
     "explain": "Explain what becomes of a request.",
+    "diagnose": "Explain lines of an access log.",
     "test": "Test what the configuration does with requests.",
     "diff": "Show what a change of manifests changes for which proxy.",
     "apply": "Change the configuration of the running mesh.",

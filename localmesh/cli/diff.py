@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localmesh.cli import client
-from localmesh.cli.options import own_namespace_option, source_options, state_option
+from localmesh.cli.options import manifest_options, state_option
 from localmesh.cli.sources import Sources
 from localmesh.errors import LocalmeshError
 
@@ -28,8 +29,7 @@ _DIFFERENT = 1
 @click.command()
 @click.argument("sides", nargs=-1, metavar="[BEFORE] AFTER | --since REVISION PATH...")
 @click.option("--since", metavar="REVISION", help="Compare paths with what they were in a git revision.")
-@source_options
-@own_namespace_option
+@manifest_options
 @click.option(
     "-o", "--output", "form", type=click.Choice(_FORMATS), default="text", help="Format of the difference."
 )
@@ -39,9 +39,7 @@ def diff(
     *,
     sides: tuple[str, ...],
     since: str | None,
-    kustomizations: tuple[Path, ...],
-    files: tuple[Path, ...],
-    namespace: str,
+    sources: Sources,
     form: str,
     state_folder: Path | None,
 ) -> int:
@@ -53,14 +51,13 @@ def diff(
 
     Exit status: 0 if there is no difference, 1 if there is one, 2 for wrong usage or input.
     """
-    given = Sources(kustomizations, files, namespace)
     try:
         if since is not None:
-            before, after = _since(since, [*map(Path, sides), *kustomizations, *files], namespace)
-        elif len(sides) + bool(given) == 1:
-            before, after = _applied(sides, given, state_folder)
+            before, after = _since(since, sides, sources)
+        elif len(sides) + sources.has_objects == 1 or (not sides and sources):
+            before, after = _applied(sides, sources, state_folder)
         else:
-            before, after = _both(sides, given)
+            before, after = _both(sides, sources)
     except LocalmeshError as error:
         error.exit_status = 2  # 1 means a difference, also if no mesh is running
         raise
@@ -72,15 +69,17 @@ def diff(
     return _DIFFERENT if difference else 0
 
 
-def _since(revision: str, paths: Sequence[Path], namespace: str) -> Pair:
+def _since(revision: str, sides: tuple[str, ...], given: Sources) -> Pair:
     """Paths as they were in a revision, and as they are; one that does not exist is empty."""
     from localmesh.diff.sides import load_paths, load_revision
 
+    paths = [*map(Path, sides), *given.kustomizations, *given.files]
+    namespace, settings = given.namespace, given.mesh_config_text()
     if not paths:
         raise click.UsageError("--since compares paths: name a kustomization, a file or a folder")
     before, after = _at_once(
-        lambda: load_revision(revision, paths, namespace),
-        lambda: load_paths(filter(Path.exists, paths), namespace),
+        lambda: load_revision(revision, paths, namespace, settings),
+        lambda: load_paths(filter(Path.exists, paths), namespace, settings),
     )
     if not (before.loaded.resources or after.loaded.resources):
         names = ", ".join(map(str, paths))
@@ -89,13 +88,14 @@ def _since(revision: str, paths: Sequence[Path], namespace: str) -> Pair:
 
 
 def _both(sides: tuple[str, ...], given: Sources) -> Pair:
-    if len(sides) != 2 or given:
+    if len(sides) != 2 or given.has_objects:
         raise click.UsageError("give two of: kustomization, file, folder, REVISION:PATH; or one, or -k or -f")
     if sides == ("-", "-"):
         raise click.UsageError("standard input can be only one of both")
     from localmesh.diff.sides import load_side
 
-    before, after = _at_once(*(partial(load_side, side, given.namespace) for side in sides))
+    settings = given.mesh_config_text()
+    before, after = _at_once(*(partial(load_side, side, given.namespace, settings) for side in sides))
     return before.loaded, after.loaded
 
 
@@ -112,16 +112,18 @@ def _applied(sides: tuple[str, ...], given: Sources, state_folder: Path | None) 
     """The running mesh, and what `apply` would make of it: a kustomization replaces, files are added."""
     from localmesh.diff.sides import Side, load_side
     from localmesh.manifests import LoadResult, load_text
-    from localmesh.runtime.changes import carry_over, key, merged
+    from localmesh.runtime.changes import carry_over, key, merged, with_mesh_settings
 
     mesh = client.connect(state_folder)
     before = load_text(mesh.get("/mesh/manifests")["text"], mesh.url)
-    if given:
+    if not sides:
         side = Side(given.objects(), is_whole=bool(given.kustomizations))
     else:
-        side = load_side(sides[0], given.namespace)
+        side = load_side(sides[0], given.namespace, given.mesh_config_text())
     after = side.loaded
-    if not side.is_whole:
+    if side.is_whole:
+        after = replace(after, resources=with_mesh_settings(before.resources, after.resources))
+    else:
         resources = merged(before.resources, after.resources)
         after = LoadResult(tuple(resources), tuple(merged(before.ignored, after.ignored)))
     current = {key(resource): resource for resource in before.resources}

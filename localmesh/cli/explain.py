@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from localmesh.cli.options import own_namespace_option, source_options, state_option
+from localmesh.cli.options import manifest_options, state_option
 from localmesh.cli.sources import Sources
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _FORMATS = ("text", "json")
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[METHOD] URL")
-@source_options
-@own_namespace_option
+@manifest_options
 @click.option(
     "--from",
     "source",
@@ -49,9 +48,7 @@ _FORMATS = ("text", "json")
 def explain(
     *,
     words: tuple[str, ...],
-    kustomizations: tuple[Path, ...],
-    files: tuple[Path, ...],
-    namespace: str,
+    sources: Sources,
     follow: bool,
     form: str,
     state_folder: Path | None,
@@ -63,7 +60,6 @@ def explain(
     mesh where neither -k nor -f is given. METHOD is GET by default.
     """
     request = _request(words, **options)
-    sources = Sources(kustomizations, files, namespace)
     if follow and sources:
         raise click.UsageError("--follow sends the request through the running mesh: give neither -k nor -f")
     mesh = None if sources else _connected(state_folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ own_namespace_option: Decorator = click.option(
 )
 """Adds `-n` for manifests; the command gets it as `namespace`."""
 
+mesh_config_option: Decorator = click.option(
+    "--mesh-config",
+    type=PATH,
+    metavar="FILE",
+    help="Read the mesh-wide settings (MeshConfig) from a YAML file.",
+)
+"""Adds `--mesh-config`; the command gets it as `mesh_config`, None where it is not given."""
+
 kustomize_option: Decorator = click.option(
     "-k",
     "--kustomize",
@@ -93,6 +102,17 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Read a YAML file, all files of a folder, or - for standard input. May be repeated.",
     )(command)
     return kustomize_option(command)
+
+
+def manifest_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `-k`, `-f`, `-n` and `--mesh-config`; the command gets what they name as `sources`."""
+
+    @wraps(command)
+    def with_sources(**given: Any) -> Any:
+        names = ("kustomizations", "files", "namespace", "mesh_config")
+        return command(sources=Sources(*(given.pop(name) for name in names)), **given)
+
+    return source_options(own_namespace_option(mesh_config_option(with_sources)))
 
 
 def required(sources: Sources) -> Sources:

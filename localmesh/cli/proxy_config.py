@@ -8,7 +8,11 @@ from pathlib import Path
 import click
 
 from localmesh.cli import client
-from localmesh.cli.options import own_namespace_option, source_options, state_option, strict_option
+from localmesh.cli.options import (
+    manifest_options,
+    state_option,
+    strict_option,
+)
 from localmesh.cli.sources import Sources
 
 _PARTS = ("listeners", "routes", "clusters", "endpoints")
@@ -17,17 +21,14 @@ _PARTS = ("listeners", "routes", "clusters", "endpoints")
 @click.command("proxy-config")
 @click.argument("part", type=click.Choice([*_PARTS, "policies", "all"]))
 @click.argument("workload")
-@source_options
-@own_namespace_option
+@manifest_options
 @strict_option
 @state_option
 def proxy_config(
     *,
     part: str,
     workload: str,
-    kustomizations: tuple[Path, ...],
-    files: tuple[Path, ...],
-    namespace: str,
+    sources: Sources,
     strict: bool,
     state_folder: Path | None,
 ) -> None:
@@ -37,7 +38,6 @@ def proxy_config(
     NAME.NAMESPACE if the name alone is not unique. With -k or -f the manifests are translated and nothing is
     started.
     """
-    sources = Sources(kustomizations, files, namespace)
     if sources:
         from localmesh.explain.from_manifests import UnknownWorkloadError
         from localmesh.explain.from_manifests import proxy_config as offline

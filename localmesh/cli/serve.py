@@ -24,10 +24,9 @@ from localmesh.cli.foreground import (
 )
 from localmesh.cli.options import (
     NO_ARGUMENTS,
-    own_namespace_option,
+    manifest_options,
     port_option,
     required,
-    source_options,
     state_option,
     strict_option,
 )
@@ -54,8 +53,7 @@ class ServeOptions:
 
 
 @click.command(context_settings=NO_ARGUMENTS)
-@source_options
-@own_namespace_option
+@manifest_options
 @strict_option
 @state_option
 @click.option(
@@ -96,9 +94,7 @@ class ServeOptions:
 )
 def serve(
     *,
-    kustomizations: tuple[Path, ...],
-    files: tuple[Path, ...],
-    namespace: str,
+    sources: Sources,
     strict: bool,
     inventory: Path,
     state_folder: Path | None,
@@ -109,7 +105,7 @@ def serve(
     It reads the same manifests as `up` and starts nothing: each pod is an application and a `localmesh
     sidecar` at the address that the file of --pods gives. Ctrl-C stops it.
     """
-    sources = required(Sources(kustomizations, files, namespace))
+    sources = required(sources)
     pods = read_inventory(inventory)
     loaded = sources.load(strict=strict)
     folder = state_folder or default_state_folder()

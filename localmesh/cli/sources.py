@@ -13,7 +13,7 @@ import click
 from localmesh.kustomize_build import KustomizeBuild
 
 if TYPE_CHECKING:
-    from localmesh.manifests import LoadResult
+    from localmesh.manifests import LoadResult, Text
 
 _STANDARD_INPUT = Path("-")
 
@@ -26,21 +26,37 @@ class Sources:
     files: tuple[Path, ...]
     namespace: str = "default"
     """The namespace of objects that name none."""
+    mesh_config: Path | None = None
+    """A file with mesh-wide settings."""
 
     def __bool__(self) -> bool:
+        return self.has_objects or self.mesh_config is not None
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether they name manifests, and not mesh-wide settings alone."""
         return bool(self.kustomizations or self.files)
 
     @property
     def options(self) -> tuple[str, ...]:
         """The options that name them."""
-        given = (("-k", self.kustomizations), ("-f", self.files))
+        given = (
+            ("-k", self.kustomizations),
+            ("-f", self.files),
+            ("--mesh-config", (self.mesh_config,) if self.mesh_config else ()),
+        )
         return tuple(word for option, paths in given for path in paths for word in (option, str(path)))
 
     def objects(self) -> LoadResult:
         """Their objects, without what the checks say of them. Raises ManifestError."""
         from localmesh.manifests import load
 
-        return load(kustomizations=self.kustomizations, files=self.files, namespace=self.namespace)
+        return load(
+            kustomizations=self.kustomizations,
+            files=self.files,
+            namespace=self.namespace,
+            mesh_config=self.mesh_config_text(),
+        )
 
     def load(self, *, strict: bool, meanwhile: Callable[[], object] = lambda: None) -> LoadResult:
         """Their objects. Prints warnings; with `strict` they are errors. Raises ManifestError.
@@ -52,7 +68,12 @@ class Sources:
         from localmesh.analysis import analyze_manifests, refuse
         from localmesh.manifests import load
 
-        loaded = load(kustomizations=builds, files=self.files, namespace=self.namespace)
+        loaded = load(
+            kustomizations=builds,
+            files=self.files,
+            namespace=self.namespace,
+            mesh_config=self.mesh_config_text(),
+        )
         warnings = analyze_manifests(loaded)
         if strict:
             refuse(warnings)
@@ -71,6 +92,9 @@ class Sources:
             "strict": strict,
             "namespace": self.namespace,
         }
+        mesh_config = self.mesh_config_text()
+        if mesh_config is not None:
+            request["meshConfig"] = asdict(mesh_config)
         if not self.kustomizations:
             from localmesh.manifests import texts
 
@@ -79,6 +103,12 @@ class Sources:
             return request | self._as_text(strict=strict), True
         paths = {"kustomizations": self.kustomizations, "files": self.files}
         return request | {name: [str(path.resolve()) for path in of] for name, of in paths.items()}, False
+
+    def mesh_config_text(self) -> Text | None:
+        """The file with mesh-wide settings. Raises ManifestError if it cannot be read."""
+        from localmesh.manifests import texts
+
+        return texts([self.mesh_config])[0] if self.mesh_config is not None else None
 
     def _as_text(self, *, strict: bool) -> dict[str, Any]:
         """The built objects. Warnings are printed here, where the files and their lines are known."""

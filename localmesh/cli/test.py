@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localmesh.cli.client import Client, NoMeshError, connect
-from localmesh.cli.options import PATH, source_options, state_option
+from localmesh.cli.options import PATH, mesh_config_option, source_options, state_option
 from localmesh.cli.sources import Sources
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _FORMATS = ("text", "json", "junit")
     type=PATH,
 )
 @source_options
+@mesh_config_option
 @click.option("--coverage", is_flag=True, help="List the rules that no case reaches.")
 @click.option(
     "--coverage-at-least",
@@ -51,6 +52,7 @@ def test(
     paths: tuple[Path, ...],
     kustomizations: tuple[Path, ...],
     files: tuple[Path, ...],
+    mesh_config: Path | None,
     coverage_at_least: float | None,
     live: bool,
     state_folder: Path | None,
@@ -70,7 +72,8 @@ def test(
     from localmesh.route_tests.reading import read_case_files
 
     mesh = connect(state_folder)
-    runs = _runs(read_case_files(paths), Sources(kustomizations, files), mesh)
+    given = Sources(kustomizations, files, mesh_config=mesh_config)
+    runs = _runs(read_case_files(paths), given, mesh)
     results = _sent_live(runs, mesh) if live else [run for run, _ in runs]
     report = reports.Report(results, coverage_at_least)
     click.echo(_formatted(report, **output))
@@ -93,7 +96,8 @@ def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run,
 
     by_sources: dict[Sources, list[CaseFile]] = {}
     for file in read:
-        sources = given or Sources(file.kustomizations, file.manifests)
+        of_file = Sources(file.kustomizations, file.manifests, mesh_config=given.mesh_config)
+        sources = given if given.has_objects else of_file
         by_sources.setdefault(sources, []).append(file)
     runs = []
     for sources, about in by_sources.items():

@@ -12,10 +12,9 @@ import click
 from localmesh.cli.client import DEFAULT_API_PORT, default_state_folder
 from localmesh.cli.options import (
     PORT,
-    own_namespace_option,
+    manifest_options,
     port_option,
     required,
-    source_options,
     state_option,
     strict_option,
 )
@@ -25,8 +24,7 @@ _MESH = "localmesh.cli.up_mesh"
 
 
 @click.command()
-@source_options
-@own_namespace_option
+@manifest_options
 @strict_option
 @state_option
 @port_option("--gateway-port", 8080, "Port of the ingress gateway; 0: any free port.")
@@ -48,9 +46,7 @@ _MESH = "localmesh.cli.up_mesh"
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def up(
     *,
-    kustomizations: tuple[Path, ...],
-    files: tuple[Path, ...],
-    namespace: str,
+    sources: Sources,
     strict: bool,
     state_folder: Path | None,
     **options: Any,
@@ -64,7 +60,7 @@ def up(
     With `-- COMMAND …`, the command runs once the mesh is ready, with the URL of the API in LOCALMESH_URL.
     The mesh stops when the command ends, with the exit status of the command.
     """
-    sources = required(Sources(kustomizations, files, namespace))
+    sources = required(sources)
     # the imports take half a second, kustomize half of that
     loaded = sources.load(strict=strict, meanwhile=lambda: import_module(_MESH))
     from localmesh.cli.up_mesh import UpOptions, run

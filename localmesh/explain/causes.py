@@ -110,7 +110,12 @@ def _of_ports(catalog: Catalog, hop: Hop) -> Iterator[Cause]:
     """Why a gateway does not listen on the port that is called."""
     gateway = catalog.gateway(hop.namespace, hop.workload)
     if gateway is not None and gateway.servers:
-        ports = listed(str(number) for number in sorted({server.number for server in gateway.servers}))
+        numbers = sorted({server.number for server in gateway.servers})
+        if hop.message.port in numbers:
+            fix = f"bind a VirtualService with tcp routes for port {hop.message.port}, or name the port HTTP"
+            yield Cause("a server for TCP or TLS needs routes, or the gateway does not listen", fix)
+            return
+        ports = listed(map(str, numbers))
         message = f"the servers of Gateways at {hop.workload} have the ports {ports}"
         protocol = "HTTPS" if hop.message.scheme == "https" else "HTTP"
         yield Cause(message, f"call one of these, or add a server with port {hop.message.port} ({protocol})")

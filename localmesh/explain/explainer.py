@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.catalog import Address, Catalog, Pod, Proxy, ProxyKind
 from localmesh.catalog.addressing import placed
+from localmesh.catalog.default_gateways import EGRESS
+from localmesh.explain.connections import gateway_chain, route_name_of
 from localmesh.explain.explanation import Destination, Explanation
 from localmesh.explain.from_manifests import find, proxies
 from localmesh.explain.prepared import PreparedProxy, Tables
@@ -139,6 +141,8 @@ class Explainer:
     def _gateway_for(self, request: Request) -> Proxy:
         """The gateway for a request from outside: one that serves its port, and if possible its host."""
         gateways = [proxy for proxy in self.proxies if proxy.kind is ProxyKind.GATEWAY]
+        # Istio's egress gateway is for requests that leave the mesh
+        gateways = [proxy for proxy in gateways if proxy.workload != EGRESS] or gateways
         if not gateways:
             raise InvalidUrlError(self._without_gateway())
         message = message_of(request, UNKNOWN_ADDRESS)
@@ -155,7 +159,12 @@ class Explainer:
         return f"no gateway runs here: {where}: {problem.message} ({problem.code}); {problem.fix}"
 
     def _knows(self, proxy: Proxy, message: Message) -> bool:
-        table = self.prepared(proxy).route_table(f"http.{self.target_port(proxy, message.port)}")
+        prepared = self.prepared(proxy)
+        listener = prepared.listeners.get(f"0.0.0.0_{self.target_port(proxy, message.port)}")
+        chain = gateway_chain(listener, message)[0] if listener is not None else None
+        if chain is None or not route_name_of(chain):
+            return chain is not None
+        table = prepared.route_table(route_name_of(chain))
         virtual_host = table.virtual_host(message)[0] if table else None
         return virtual_host is not None and bool(virtual_host["routes"] or virtual_host.get("requireTls"))
 

@@ -40,13 +40,17 @@ _NO_ROUTE = Answer(404, "NR", "no route matches")
 class Leg(NamedTuple):
     """One way on from a proxy: a destination with its share, and the request as it is sent there.
 
-    `response_changes` are those of the route and of its CORS policy.
+    `response_changes` are those of the route and of its CORS policy. `refusal_changes` are those that the
+    route makes to an answer which the proxy gives instead of sending the request on: their values are of the
+    request as it arrived. `cors_changes` are those of the CORS policy alone.
     """
 
     destination: Destination
     upstream: Upstream
     message: Message
     response_changes: tuple[HeaderChange, ...] = ()
+    refusal_changes: tuple[HeaderChange, ...] = ()
+    cors_changes: tuple[HeaderChange, ...] = ()
 
 
 class Routed(NamedTuple):
@@ -145,8 +149,9 @@ def _leg(
     """One way on; the response is changed by the destination, then by the route, then by the CORS filter."""
     sent = rewritten(message, chosen, *weighted)
     policy = (chosen.get("typedPerFilterConfig") or {}).get(_CORS)
-    changes = (*response_changes(sent, *weighted, chosen), *cors_changes(policy, message))
-    return Leg(destination, upstream, sent, changes)
+    cors = tuple(cors_changes(policy, message))
+    changes = (*response_changes(sent, *weighted, chosen), *cors)
+    return Leg(destination, upstream, sent, changes, response_changes(message, *weighted, chosen), cors)
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:

@@ -27,7 +27,9 @@ _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 _OPERATIONS = {"OVERWRITE_IF_EXISTS_OR_ADD": "set", "APPEND_IF_EXISTS_OR_ADD": "add"}
 _WITHOUT_BODY = (204, 304)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_COMMAND = re.compile(r"%(?:%|REQ\(([^()?]+)\)%)")
+_COMMAND = re.compile(
+    r"%(?:%|(?P<protocol>PROTOCOL)%|REQ\((?P<name>[^()?]+)(?:\?(?P<other>[^()?]+))?\)(?::(?P<length>\d+))?%)"
+)
 
 
 def percent_of(fraction: Json | None) -> float:
@@ -104,7 +106,14 @@ def _formatted(value: str, message: Message) -> str:
     """A value as Envoy writes it; commands that explain cannot know the value of stay as they are."""
 
     def text(command: re.Match[str]) -> str:
-        return "%" if command[1] is None else message.header(command[1]) or ""
+        if command["protocol"]:
+            return "HTTP/1.1"
+        if not command["name"]:
+            return "%"
+        found = message.header(command["name"])
+        if found is None and command["other"]:
+            found = message.header(command["other"])
+        return (found or "")[: int(command["length"]) if command["length"] else None]
 
     return _COMMAND.sub(text, value) if "%" in value else value
 
@@ -112,7 +121,8 @@ def _formatted(value: str, message: Message) -> str:
 def rewritten(message: Message, route: Json, weighted: Json | None = None) -> Message:
     """The request as a route sends it on: with its operations on headers, host and path."""
     action = route["route"]
-    authority = (weighted or {}).get("hostRewriteLiteral") or action.get("hostRewriteLiteral")
+    # Envoy applies those of the route after those of its weighted cluster
+    authority = action.get("hostRewriteLiteral") or (weighted or {}).get("hostRewriteLiteral")
     return replace(
         _requested(_requested(message, weighted or {}), route),
         authority=authority or message.authority,

@@ -8,19 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from localmesh.explain.route_tables import conditions_text
 from localmesh.explain.text_layout import Json, Line, at, block, object_of
 from localmesh.explain.text_security import condition_text, security
+from localmesh.formats.response_flags import flags_meaning
 from localmesh.formats.text import wrapped
 from localmesh.problems.fields import listed
 
 _ARRIVAL = "a request at "
 _NARROWEST = 40
-_FLAGS = {
-    "NR": "no route",
-    "NC": "no cluster",
-    "UH": "no healthy upstream",
-    "UC": "the upstream closed the connection",
-    "URX,UF": "the connection to the upstream failed",
-    "FI": "fault injected",
-}
 _DENIED = "RBAC: access denied"
 _LEVELS = {
     "default": "default",
@@ -125,7 +118,7 @@ def _status(answer: Json) -> str:
     flag = answer["flag"]
     if answer["body"] == _DENIED:
         return f"{answer['status']} ({_DENIED})"
-    return f"{answer['status']} {flag} ({_FLAGS[flag]})" if flag in _FLAGS else str(answer["status"])
+    return f"{answer['status']} {flag} ({flags_meaning(flag)})" if flag else str(answer["status"])
 
 
 def _proxy_name(document: Json, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +42,13 @@ Json = Mapping[str, Any]
 
 UNKNOWN_ADDRESS = "203.0.113.1"
 """The address of a client outside whose address is not known: one of those that are for documentation."""
+_NOT_CONNECTED = "URX,UF"
+"""The response flags where a connection fails, which Istio's default retries try again."""
+_KNOWN_TO_BE_HTTP = frozenset({"CONNECT", "GET", "HEAD", "POST", "PUT"})
+"""Methods of plain HTTP at which a TLS server only closes the connection: at others it sends a TLS alert.
+
+BoringSSL: ssl/s3_both.cc, `tls_open_handshake`. A caller that expects HTTP cannot read the alert.
+"""
 _MOST_HOPS = 20
 """A route may lead back to its own gateway: real requests then go round until Envoy's limits stop them."""
 
@@ -70,6 +77,8 @@ class Walk:
         self._request = request
         self._changes: tuple[HeaderChange, ...] = ()
         """What the proxies so far change about responses, the last first; not those of the leg at hand."""
+        self._to_gateway: _Call | None = None
+        """The call by which the request has come to the gateway at hand; None from outside."""
 
     def leave(self, proxy: Proxy) -> None:
         """The request leaves a workload through its sidecar. Raises InvalidUrlError."""
@@ -114,10 +123,7 @@ class Walk:
         message = message_of(self._request, UNKNOWN_ADDRESS)
         target = self._explainer.target_port(proxy, message.port)
         if target is None:
-            cause = f"the gateway does not listen on port {message.port}: no server of a Gateway has it"
-            answer = Answer(None, "", cause, proxy.name)
-            self.hops.append(replace(_hop(HopKind.GATEWAY, proxy, message, ""), answer=answer))
-            self._end(100.0, answer)
+            self._is_not_listening(proxy, message, 100.0, "no server of a Gateway has it")
             return
         self._at_gateway(proxy, message, target, 100.0)
 
@@ -126,11 +132,15 @@ class Walk:
         message = _forwarded(message)
         prepared = self._explainer.prepared(proxy)
         listen = proxy.listen[target]
+        if listener not in prepared.listeners:  # as in Istio: a server for connections that none is routed to
+            self._is_not_listening(proxy, message, percent, "no VirtualService has tcp or tls routes for it")
+            return
         chain, reason = gateway_chain(prepared.listeners[listener], message)
         if chain is None:
-            answer = Answer(None, "", reason, proxy.name)
-            self.hops.append(replace(_hop(HopKind.GATEWAY, proxy, message, listener), answer=answer))
-            self._end(percent, answer)
+            flag = _NOT_CONNECTED
+            if message.scheme == "http":
+                flag = "UC" if message.method in _KNOWN_TO_BE_HTTP else "UPE"
+            self._close(_hop(HopKind.GATEWAY, proxy, message, listener), percent, reason, flag)
             return
         name = route_name_of(chain)
         if not name:
@@ -139,12 +149,28 @@ class Walk:
         judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
-            self._end(percent, self.hops[-1].answer)
+            refusal = replace(judgement.answer, by=proxy.name)
+            self._refuse(percent, refusal, route(prepared, name, message).legs)
             return
         routed = route(prepared, name, message, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)
+
+    def _is_not_listening(self, proxy: Proxy, message: Message, percent: float, why: str) -> None:
+        """A gateway refuses connections to a port."""
+        reason = f"the gateway does not listen on port {message.port}: {why}"
+        self._close(_hop(HopKind.GATEWAY, proxy, message, ""), percent, reason, _NOT_CONNECTED)
+
+    def _close(self, hop: Hop, percent: float, reason: str, flag: str) -> None:
+        """A gateway closes a connection: a proxy that has called it answers, other clients get nothing."""
+        self.hops.append(replace(hop, answer=Answer(None, "", reason, hop.proxy)))
+        call = self._to_gateway
+        if call is None:
+            self._end(percent, self.hops[-1].answer)
+        else:
+            leg = call.leg._replace(response_changes=())  # which are those of the proxies so far now
+            self._end(percent, _refusal(call, reason, flag), leg, call.called)
 
     def _pass_on(
         self, proxy: Proxy, message: Message, chain: Json, inspected: Inspected, percent: float
@@ -155,9 +181,7 @@ class Walk:
         authorization = authorize_connection(prepared, chain, inspected)
         hop = replace(_hop(HopKind.GATEWAY, proxy, message, "", routed=routed), authorization=authorization)
         if authorization is not None and not authorization.allowed:
-            refused = Answer(None, "", authorization.reason, proxy.name)
-            self.hops.append(replace(hop, answer=refused))
-            self._end(percent, refused)
+            self._close(hop, percent, authorization.reason, "UC")
             return
         self.hops.append(hop)
         if "transportSocket" in chain:
@@ -180,7 +204,8 @@ class Walk:
             if fault.status is not None and fault.percent:
                 cause = f"the route aborts {fault.percent:g} % of the requests"
                 aborted = percent * fault.percent / 100
-                self._end(aborted, Answer(fault.status, "FI", cause, proxy.name, body="fault filter abort"))
+                fault_answer = Answer(fault.status, "FI", cause, proxy.name, body="fault filter abort")
+                self._refuse(aborted, fault_answer, routed.legs)
                 percent -= aborted
         if answer is not None:
             self._end(percent, answer)
@@ -188,18 +213,25 @@ class Walk:
         for leg in routed.legs:
             self._follow(proxy, leg, percent * leg.destination.percent / 100)
 
+    def _refuse(self, percent: float, answer: Answer, legs: Iterable[Leg]) -> None:
+        """A filter before the router answers: the route, and its weighted cluster, change the headers."""
+        shares: dict[tuple[HeaderChange, ...], float] = {}
+        for leg in legs:
+            shares[leg.refusal_changes] = shares.get(leg.refusal_changes, 0.0) + leg.destination.percent
+        for changes, share in (shares or {(): 100.0}).items():
+            self._end(percent * share / 100, answer, changes=changes)
+
     def _follow(self, proxy: Proxy, leg: Leg, percent: float) -> None:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(
-                percent, Answer(503, "NC", cause, proxy.name), leg._replace(response_changes=_of_empty(leg))
-            )
+            self._end(percent, Answer(503, "NC", cause, proxy.name), _not_sent(leg, has_body=False))
         elif destination.is_external:
             self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:
             cause = f"no pod is ready behind {destination.cluster}"
-            self._end(percent, Answer(503, "UH", cause, proxy.name, body="no healthy upstream"), leg)
+            answer = Answer(503, "UH", cause, proxy.name, body="no healthy upstream")
+            self._end(percent, answer, _not_sent(leg))
         else:
             for called in leg.upstream.called:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
@@ -223,15 +255,16 @@ class Walk:
         proxy = self._explainer.proxy_of(called.first)
         if proxy is None and call.caller and called.socket is not None:
             reason = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
-            self._end(call.percent, _refusal(call, reason, "URX,UF"), call.leg, called)
+            self._end(call.percent, _refusal(call, reason, _NOT_CONNECTED), call.leg, called)
         elif proxy is None or (call.as_bytes and proxy.kind is ProxyKind.GATEWAY):
             self._end(call.percent, None, call.leg, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
             target = next(port for port, at in proxy.listen.items() if at == Address(*called.address))
             scheme = "http" if called.socket is None else "https"
-            before, self._changes = self._changes, (*call.leg.response_changes, *self._changes)
+            before = self._changes, self._to_gateway
+            self._changes, self._to_gateway = (*call.leg.response_changes, *self._changes), call
             self._at_gateway(proxy, replace(message, scheme=scheme), target, call.percent)
-            self._changes = before
+            self._changes, self._to_gateway = before
         else:
             self._at_sidecar(proxy, message, call)
 
@@ -282,12 +315,14 @@ class Walk:
         leg: Leg | None = None,
         called: CalledPods | None = None,
         message: Message | None = None,
+        *,
+        changes: tuple[HeaderChange, ...] = (),
     ) -> None:
         """Something that can happen, unless its odds are 0."""
         if not percent:
             return
         pod = called.first if called else None
-        changes = (*(leg.response_changes if leg else ()), *self._changes)
+        changes = (*changes, *(leg.response_changes if leg else ()), *self._changes)
         if answer is not None:
             answer = replace(answer, headers=changed_headers(answer.headers, changes))
         self.outcomes.append(
@@ -307,12 +342,19 @@ class Walk:
 def _refusal(call: _Call, reason: str, flag: str) -> Answer:
     """The answer of the caller where the called side closes the connection."""
     # a caller without a proxy has nothing that would answer: it sees the connection end
-    return Answer(503, flag, reason, call.caller) if call.caller else Answer(None, "", reason)
+    status = 502 if flag == "UPE" else 503
+    return Answer(status, flag, reason, call.caller) if call.caller else Answer(None, "", reason)
 
 
-def _of_empty(leg: Leg) -> tuple[HeaderChange, ...]:
-    """The changes to a response without a body: Envoy removes its type."""
-    return tuple(change for change in leg.response_changes if change.name.lower() != "content-type")
+def _not_sent(leg: Leg, *, has_body: bool = True) -> Leg:
+    """The leg of an answer that the proxy gives instead of sending the request on.
+
+    Envoy removes the type of a response without a body.
+    """
+    changes = (*leg.refusal_changes, *leg.cors_changes)
+    if not has_body:
+        changes = tuple(change for change in changes if change.name.lower() != "content-type")
+    return leg._replace(response_changes=changes)
 
 
 def _hop(

@@ -7,6 +7,7 @@ from localmesh.kinds.kind import Kind, Rule, Status
 from localmesh.kinds.registry import (
     FOREIGN_GROUPS,
     KINDS,
+    belongs_to_other_project,
     group_of,
     kind_of,
     kinds_by_word,
@@ -21,6 +22,7 @@ __all__ = [
     "Kind",
     "Rule",
     "Status",
+    "belongs_to_other_project",
     "group_of",
     "kind_of",
     "kinds_by_word",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.istio import TARGET_REFERENCES
+from localmesh.kinds.rules.istio import targets
 from localmesh.kinds.rules.metadata import label_problems
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
@@ -202,10 +202,9 @@ AUTHORIZATION_POLICY = Kind(
     versions=SECURITY_VERSIONS,
     plural="authorizationpolicies",
     short_names=("ap",),
-    rules=(selector, action, rules),
+    rules=(selector, targets, action, rules),
     unsupported_fields={
         "spec.provider": "use action ALLOW or DENY: external authorizers are not supported",
-        **TARGET_REFERENCES,
     },
     support_rules=(metadata_conditions,),
     supported_values={"spec.action": ("ALLOW", "DENY", "AUDIT")},

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.formats.hostnames import is_label, is_wildcard_domain
-from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, REMOVE_FIELD, Kind
+from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind
 from localmesh.kinds.rules.http_destination import SUBSET_WORDS
 from localmesh.kinds.rules.istio import exports, selector_labels
-from localmesh.kinds.rules.metadata import entry_names
+from localmesh.kinds.rules.metadata import entry_names, label_problems
 from localmesh.kinds.rules.traffic_policy import traffic_policy, unsupported_in_policies
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
@@ -42,6 +42,11 @@ def subsets(root: Field) -> Iterator[Problem]:
         yield from traffic_policy(subset.get("trafficPolicy"))
 
 
+def callers(root: Field) -> Iterator[Problem]:
+    """The selector of callers consists of valid labels."""
+    yield from label_problems(root.get("spec", "workloadSelector", "matchLabels"))
+
+
 def policy(root: Field) -> Iterator[Problem]:
     """The traffic policy of the whole host."""
     yield from traffic_policy(root.get("spec", "trafficPolicy"))
@@ -55,9 +60,8 @@ DESTINATION_RULE = Kind(
     versions=NETWORKING_VERSIONS,
     plural="destinationrules",
     short_names=("dr",),
-    rules=(host, subsets, policy, exports),
+    rules=(host, callers, subsets, policy, exports),
     unsupported_fields={
-        "spec.workloadSelector": REMOVE_FIELD,
         **unsupported_in_policies(*_POLICIES),
     },
 )

@@ -23,7 +23,8 @@ PROXY_CONFIG = Kind(
     name="ProxyConfig",
     versions=("v1beta1",),
     plural="proxyconfigs",
-    status=Status.UNSUPPORTED,
+    status=Status.IGNORED,
+    reason="threads, images and variables of Istio's own proxies",
 )
 TRAFFIC_EXTENSION = Kind(
     group="extensions.istio.io",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from localmesh.kinds.kind import Kind, Status
 
+_SIMILAR = 0.8
+
 FOREIGN_GROUPS: Mapping[str, str] = {
     "argoproj.io": "it is for Argo Rollouts, which runs on a cluster",
     "flagger.app": "it is for Flagger, which runs on a cluster",
@@ -30,6 +32,23 @@ def _kinds() -> Iterator[Kind]:
 
 KINDS: Mapping[tuple[str, str], Kind] = {(kind.group, kind.name): kind for kind in _kinds()}
 """Every kind by its group and name."""
+
+
+def belongs_to_other_project(api_version: str, name: str) -> bool:
+    """Whether an object is of a kind that neither Kubernetes nor Istio defines: a custom resource.
+
+    A group that is spelled almost like one of those that have a kind of this name is a mistake instead.
+
+    >>> belongs_to_other_project("ray.io/v1", "RayCluster")
+    True
+    >>> belongs_to_other_project("network.istio.io/v1", "VirtualService")
+    False
+    """
+    group = group_of(api_version)
+    known = {kind.group for kind in KINDS.values()} | {"istio.io", "k8s.io"}
+    is_custom = "." in group and group not in known and not group.endswith((".k8s.io", ".istio.io"))
+    groups_of_name = [kind.group for kind in KINDS.values() if kind.name == name and kind.group]
+    return is_custom and not get_close_matches(group, groups_of_name, cutoff=_SIMILAR)
 
 
 def group_of(api_version: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from localmesh.formats.http_headers import is_header_name
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.istio import TARGET_REFERENCES
+from localmesh.kinds.rules.istio import targets
 from localmesh.kinds.rules.metadata import label_problems
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
@@ -111,11 +111,10 @@ REQUEST_AUTHENTICATION = Kind(
     versions=SECURITY_VERSIONS,
     plural="requestauthentications",
     short_names=("ra",),
-    rules=(selector, issuers, locations),
+    rules=(selector, targets, issuers, locations),
     unsupported_fields={
         "spec.jwtRules[].jwksUri": _INLINE_KEYS,
         "spec.jwtRules[].jwks_uri": _INLINE_KEYS,
-        **TARGET_REFERENCES,
     },
     support_rules=(discovered_keys,),
     ineffective_fields={"spec.jwtRules[].timeout": "keys are not fetched"},

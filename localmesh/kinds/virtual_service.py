@@ -141,9 +141,7 @@ VIRTUAL_SERVICE = Kind(
     short_names=("vs",),
     rules=(hosts, gateways, has_routes, delegate, http_routes, connection_routes, match_gateways, exports),
     unsupported_fields={
-        "spec.http[].fault.abort.grpcStatus": "write httpStatus",
         "spec.http[].mirror_percent": "write mirrorPercentage: {value: …}",
-        "spec.http[].retries.retryRemoteLocalities": "remove it: all pods are in the same locality here",
     },
     support_rules=(claim_matches,),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from yaml.events import (
 )
 
 from localmesh.manifests.scalars import Scalar, plain_scalar
-from localmesh.problems import Place, Problem
+from localmesh.problems import FieldPath, Place, Problem
 from localmesh.problems.codes import syntax
 
 DEEPEST = 100
@@ -45,7 +45,8 @@ class Document:
     """One YAML document as plain data, the line (from 1) on which it starts, and the text that contains it.
 
     The origins in kustomize's annotations are relative to `folder`, which is None for other documents.
-    `has_null` is whether the document contains a null.
+    `has_null` is whether the document contains a null. `text_of` is the field whose text `text` is, where the
+    rest of the body was not read.
     """
 
     body: Any
@@ -54,6 +55,7 @@ class Document:
     text: str
     folder: Path | None = None
     has_null: bool = False
+    text_of: FieldPath = field(default_factory=FieldPath)
 
 
 @dataclass(frozen=True, slots=True)

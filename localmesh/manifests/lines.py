@@ -20,15 +20,19 @@ class YamlLines:
 
     def line(self, document: Document, path: FieldPath) -> int:
         """The line of a field in the text of its document, or of what contains it if it is absent."""
+        path = FieldPath(*path[len(document.text_of) :])
         key = document.text, document.line
         if key not in self._roots:
             self._roots[key] = _composed(self._text_of(document))
-        line, node = 1, self._roots[key]
+        line, node, above = 1, self._roots[key], 0
         for segment in path:
+            if isinstance(node, yaml.ScalarNode) and node.style == "|":
+                above += node.start_mark.line + 1  # a text that is YAML itself starts below the |
+                node = _composed(node.value)
             below = child(node, segment)
             if below is None:
                 break
-            line, node = below
+            line, node = above + below[0], below[1]
         return document.line + line - 1
 
     def _text_of(self, document: Document) -> str:

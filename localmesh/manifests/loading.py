@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
-from localmesh.kinds import FOREIGN_GROUPS, Status, kind_of
+from localmesh.kinds import FOREIGN_GROUPS, Status, belongs_to_other_project, kind_of
 from localmesh.kustomize_build import KustomizeBuild
 from localmesh.manifests.documents import Reading, read_text
 from localmesh.manifests.files import (
@@ -18,6 +19,7 @@ from localmesh.manifests.files import (
     without_objects,
 )
 from localmesh.manifests.kustomize import read_kustomizations
+from localmesh.manifests.mesh_config import read_mesh_config
 from localmesh.manifests.objects import DEFAULT_NAMESPACE, object_problems, objects, resource
 from localmesh.manifests.patches import Patches
 from localmesh.manifests.positions import Positions, Source
@@ -33,15 +35,18 @@ def load(
     kustomizations: Sequence[Path | KustomizeBuild] = (),
     files: Sequence[Path] = (),
     namespace: str = DEFAULT_NAMESPACE,
+    mesh_config: Text | None = None,
 ) -> LoadResult:
     """The objects of kustomizations and files; `namespace` is that of objects that name none.
 
-    Of objects with one name in several files the last one is taken, with a warning. Raises ManifestError with
-    every problem.
+    `mesh_config` is a file with mesh-wide settings, which take the place of those in the objects. Of objects
+    with one name in several files the last one is taken, with a warning. Raises ManifestError with every
+    problem.
     """
     with uncollected():
         read = Reading.of_all([read_kustomizations(kustomizations), read_files(files)])
-        return _with_objects(_loaded(read, namespace), [str(path) for path in (*kustomizations, *files)])
+        names = [str(path) for path in (*kustomizations, *files)]
+        return _with_objects(_loaded(read, namespace, mesh_config), names)
 
 
 def identities(
@@ -65,17 +70,24 @@ def identities(
     return resources
 
 
-def load_texts(files: Sequence[Text], namespace: str = DEFAULT_NAMESPACE) -> LoadResult:
-    """The objects of files that were read elsewhere. Raises ManifestError with every problem."""
+def load_texts(
+    files: Sequence[Text], namespace: str = DEFAULT_NAMESPACE, mesh_config: Text | None = None
+) -> LoadResult:
+    """The objects of files that were read elsewhere, as `load`. Raises ManifestError with every problem."""
     with uncollected():
         read = Reading.of_all(read_text(file.text, file.file) for file in files)
-        return _with_objects(_loaded(read, namespace), [file.file for file in files])
+        return _with_objects(_loaded(read, namespace, mesh_config), [file.file for file in files])
 
 
-def load_text(text: str, file: str = "<stdin>", namespace: str = DEFAULT_NAMESPACE) -> LoadResult:
+def load_text(
+    text: str,
+    file: str = "<stdin>",
+    namespace: str = DEFAULT_NAMESPACE,
+    mesh_config: Text | None = None,
+) -> LoadResult:
     """The objects of one YAML text, which may have none. Raises ManifestError with every problem."""
     with uncollected():
-        return _loaded(read_text(text, file), namespace)
+        return _loaded(read_text(text, file), namespace, mesh_config)
 
 
 def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, ...]:
@@ -119,7 +131,8 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _loaded(read: Reading, namespace: str) -> LoadResult:
+def _loaded(read: Reading, namespace: str, mesh_config: Text | None = None) -> LoadResult:
+    read = Reading.of_all([read, read_mesh_config(mesh_config)])
     problems = list(read.problems)
     patches, positions = Patches(), Positions()
     sources: dict[Place, Source] = {}
@@ -146,7 +159,7 @@ def _loaded(read: Reading, namespace: str) -> LoadResult:
         resources=tuple(item for item in resources if not _is_ignored(item)),
         ignored=tuple(item for item in resources if _is_ignored(item)),
         sources=sources,
-        warnings=by_place(problem for _, problem in replaced),
+        warnings=by_place(chain((problem for _, problem in replaced), _of_other_projects(resources))),
     )
 
 
@@ -156,7 +169,15 @@ def _is_custom(item: Resource) -> bool:
 
 def _is_ignored(item: Resource) -> bool:
     kind = kind_of(item.api_version, item.kind)
-    return kind is not None and kind.status is Status.IGNORED
+    if kind is None:
+        return belongs_to_other_project(item.api_version, item.kind)
+    return kind.status is Status.IGNORED
+
+
+def _of_other_projects(resources: Iterable[Resource]) -> Iterator[Problem]:
+    for item in resources:
+        if belongs_to_other_project(item.api_version, item.kind):
+            yield warnings.OTHER_PROJECT.at(item.place, found=f"{item.kind} ({item.api_version})")
 
 
 def _replaced(

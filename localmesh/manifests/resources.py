@@ -71,17 +71,18 @@ def without_nulls(resource: Resource) -> Resource:
     """The same object without null fields, which Kubernetes treats as absent."""
     return replace(
         resource,
-        labels=_without_nulls(resource.labels),
-        annotations=_without_nulls(resource.annotations),
-        body=_without_nulls(resource.body),
+        labels=without_null_fields(resource.labels),
+        annotations=without_null_fields(resource.annotations),
+        body=without_null_fields(resource.body),
     )
 
 
-def _without_nulls(value: Any) -> Any:
+def without_null_fields(value: Any) -> Any:
+    """A copy of plain data without the fields that are null."""
     if isinstance(value, dict):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+        return {key: without_null_fields(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, list):
-        return [_without_nulls(entry) for entry in value]
+        return [without_null_fields(entry) for entry in value]
     return value
 
 

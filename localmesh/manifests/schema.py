@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from localmesh.formats.durations import is_duration
+from localmesh.formats.durations import is_duration, nanoseconds
 from localmesh.manifests.schema_errors import Failure, problems_of
 from localmesh.problems import FieldPath, Place, Problem
 
@@ -50,14 +50,15 @@ def _explained(failures: Sequence[Failure]) -> Iterator[tuple[str, FieldPath]]:
 @cache
 def _schema(kind: str) -> dict[str, Any]:
     for name in ("istio.json", "kubernetes.json"):
-        source = _source(name)
+        source = schema_file(name)
         if kind in source["kinds"]:
             return {"$ref": f"#/$defs/{source['kinds'][kind]}", "$defs": source["$defs"]}
     raise KeyError(kind)
 
 
 @cache
-def _source(name: str) -> dict[str, Any]:
+def schema_file(name: str) -> dict[str, Any]:
+    """The content of a file that scripts/generate_schemas.py has made."""
     text = (files("localmesh.manifests") / "schemas" / name).read_text(encoding="utf-8")
     source: dict[str, Any] = json.loads(text)
     return source
@@ -65,8 +66,7 @@ def _source(name: str) -> dict[str, Any]:
 
 @cache
 def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
-    formats = {"go-duration": is_duration, "byte": _is_base64}
-    return jsonschema_rs.Draft202012Validator(_schema(kind), formats=formats, validate_formats=True)
+    return jsonschema_rs.Draft202012Validator(_schema(kind), formats=FORMATS, validate_formats=True)
 
 
 def _is_base64(text: str) -> bool:
@@ -75,3 +75,11 @@ def _is_base64(text: str) -> bool:
     except (binascii.Error, ValueError):
         return False
     return True
+
+
+FORMATS = {
+    "any-go-duration": lambda text: nanoseconds(text) is not None,
+    "byte": _is_base64,
+    "go-duration": is_duration,
+}
+"""The formats of strings in the schemas."""

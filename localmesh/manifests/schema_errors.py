@@ -16,6 +16,7 @@ from localmesh.problems.fields import listed, quoted
 
 Schema = Mapping[str, Any]
 
+_DURATIONS = frozenset({"go-duration", "any-go-duration"})
 _MOST_KNOWN_FIELDS = 16
 _DEEPEST_SUGGESTION = 3
 _TYPES = {
@@ -174,7 +175,7 @@ def _not_together(failure: Failure) -> Iterator[Problem]:
 
 def _wrong_type(failure: Failure) -> Iterator[Problem]:
     value = failure.instance
-    if failure.nodes[-1].get("format") == "go-duration" and value is not None:
+    if failure.nodes[-1].get("format") in _DURATIONS and value is not None:
         yield from _bad_duration(failure)
         return
     expected = [name for name in failure.detail.types if name != "null"]
@@ -224,6 +225,7 @@ def _retyped(value: object, expected: Sequence[str]) -> str:
 
 def _not_in_set(failure: Failure) -> Iterator[Problem]:
     options = [str(option) for option in failure.detail.options if option]
+    options = [option for option in options if not option.isdecimal()] or options  # names rather than numbers
     by_lower = {option.lower(): option for option in options}
     close = get_close_matches(str(failure.instance).lower(), by_lower, n=1, cutoff=0.75)
     remedy = f"write {by_lower[close[0]]}" if close else "write one of these"
@@ -253,14 +255,17 @@ def _wrong_length(failure: Failure) -> Iterator[Problem]:
 
 
 def _wrong_format(failure: Failure) -> Iterator[Problem]:
-    if failure.detail.format == "go-duration":
+    if failure.detail.format in _DURATIONS:
         yield from _bad_duration(failure)
     else:
         yield failure.problem(invalid.BAD_BASE64)
 
 
 def _bad_duration(failure: Failure) -> Iterator[Problem]:
-    expected = "a duration with its unit, in whole milliseconds and at least 1ms"
+    node = failure.nodes[-1] if failure.nodes else {}
+    expected = "a duration with its unit"
+    if node.get("format") == "go-duration":
+        expected += ", in whole milliseconds and at least 1ms"
     yield failure.problem(invalid.BAD_DURATION, expected=expected)
 
 

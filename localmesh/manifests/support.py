@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -12,22 +12,27 @@ from localmesh.problems import Problem
 from localmesh.problems.codes import unsupported
 from localmesh.problems.fields import Field, listed
 
-_Tree = dict[str, Any]
+FieldTree = dict[str, Any]
 _LEAF = ""
 
 
 def support_problems(root: Field, kind: Kind) -> Iterator[Problem]:
     """The fields and values of an object that localmesh does not support."""
-    yield from _unsupported_fields(root, _tree(kind))
+    yield from unsupported_fields(root, _tree(kind))
     for path, values in kind.supported_values.items():
         yield from _unsupported_values(_fields(root, tuple(_segments(path))), values)
     yield from chain.from_iterable(rule(root) for rule in kind.support_rules)
 
 
 @cache
-def _tree(kind: Kind) -> _Tree:
-    tree: _Tree = {}
-    for path, remedy in kind.unsupported_fields.items():
+def _tree(kind: Kind) -> FieldTree:
+    return field_tree(kind.unsupported_fields)
+
+
+def field_tree(fields: Mapping[str, str]) -> FieldTree:
+    """Paths of fields, each with what to do instead, as `unsupported_fields` takes them."""
+    tree: FieldTree = {}
+    for path, remedy in fields.items():
         node = tree
         for segment in _segments(path):
             node = node.setdefault(segment, {})
@@ -39,17 +44,18 @@ def _segments(path: str) -> list[str]:
     return path.replace("[]", ".[]").split(".")
 
 
-def _unsupported_fields(field: Field, tree: _Tree) -> Iterator[Problem]:
+def unsupported_fields(field: Field, tree: FieldTree) -> Iterator[Problem]:
+    """The fields of the tree that are set below a field."""
     for segment, below in tree.items():
         if segment == "[]":
             for entry in field.items():
-                yield from _unsupported_fields(entry, below)
+                yield from unsupported_fields(entry, below)
         elif segment != _LEAF:
             inner = field.get(segment)
             if _LEAF in below and inner.value not in (None, False, "", []):
                 yield inner.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=below[_LEAF])
             elif inner:
-                yield from _unsupported_fields(inner, below)
+                yield from unsupported_fields(inner, below)
 
 
 def _fields(field: Field, segments: tuple[str, ...]) -> Iterator[Field]:

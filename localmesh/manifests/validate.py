@@ -9,11 +9,13 @@ from localmesh.kinds import (
     FOREIGN_GROUPS,
     Kind,
     Status,
+    belongs_to_other_project,
     kinds_named,
     served_kind,
     similar_kind,
 )
 from localmesh.kinds.rules.metadata import labels_and_annotations, names
+from localmesh.manifests.mesh_config import has_mesh_settings, mesh_settings
 from localmesh.manifests.resources import Resource
 from localmesh.manifests.schema import schema_problems
 from localmesh.manifests.support import support_problems
@@ -33,6 +35,8 @@ def problems_of(item: Resource) -> Iterator[Problem]:
     yield from schema_errors
     semantic_errors = list(_unless_explained(_rule_problems(item.root, kind), schema_errors))
     yield from semantic_errors
+    if has_mesh_settings(item):
+        yield from mesh_settings(item).problems
     if kind.status is Status.TRANSLATED:
         yield from _unless_explained(support_problems(item.root, kind), schema_errors + semantic_errors)
 
@@ -72,7 +76,7 @@ def _kind_problems(item: Resource, kind: Kind | None) -> Iterator[Problem]:
             yield _unsupported(item, f"; {kind.reason}" if kind.reason else " yet")
     elif reason is not None:
         yield _unsupported(item, f"; {reason}")
-    else:
+    elif not belongs_to_other_project(item.api_version, item.kind):
         yield _removed_version(item) or _unknown_kind(item)
 
 

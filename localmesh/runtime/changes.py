@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from localmesh.manifests import Resource
+from localmesh.manifests.mesh_config import FROM_OPTION, has_mesh_settings
 
 ObjectKey = tuple[str, str, str, str]
 """API group, kind, namespace and name."""
@@ -45,6 +46,15 @@ def merged(before: Iterable[Resource], added: Iterable[Resource]) -> list[Resour
     """The objects of `before`, with those of `added` added or replaced."""
     objects = {key(resource): resource for resource in before}
     return list((objects | {key(resource): resource for resource in added}).values())
+
+
+def with_mesh_settings(before: Iterable[Resource], given: Sequence[Resource]) -> tuple[Resource, ...]:
+    """The given objects, with the mesh-wide settings that a mesh has from `--mesh-config`.
+
+    These belong to the mesh and not to the kustomization that it runs, as on a cluster to Istio.
+    """
+    kept = () if any(map(has_mesh_settings, given)) else before
+    return (*given, *(item for item in kept if FROM_OPTION in item.annotations))
 
 
 def carry_over(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from localmesh.manifests import LoadResult, Text, load, load_text, load_texts, l
 from localmesh.manifests.schema import validation_problems
 from localmesh.problems import Place, Problem
 from localmesh.problems.fields import listed
-from localmesh.runtime.changes import ObjectKey, key, merged
+from localmesh.runtime.changes import ObjectKey, key, merged, with_mesh_settings
 from localmesh.runtime.desired_state import DesiredState
 
-SOURCES = ("kustomizations", "files", "texts", "text")
+SOURCES = ("kustomizations", "files", "texts", "text", "meshConfig")
 """Where the manifests are: paths on this machine, the texts of files, or one text."""
 
 _DELETE = "delete"
@@ -48,6 +48,7 @@ _REQUEST = {
         "delete": {"type": "array", "items": _REFERENCE},
         "strict": _FLAG,
         "namespace": _STRING,
+        "meshConfig": _TEXT,
     },
     "additionalProperties": False,
 }
@@ -62,7 +63,8 @@ class ApplyRequest:
 
     By default the manifests replace all current objects, with `merge` they are added to them. `delete`
     removes objects, which needs no manifests. `strict` turns warnings into errors. `file` is the name of
-    `text` in problems, `namespace` that of objects that name none.
+    `text` in problems, `namespace` that of objects that name none. `mesh_config` is a file with mesh-wide
+    settings.
     """
 
     kustomizations: tuple[Path, ...] = ()
@@ -74,6 +76,7 @@ class ApplyRequest:
     delete: frozenset[ObjectKey] = frozenset()
     strict: bool = False
     namespace: str = "default"
+    mesh_config: Text | None = None
 
     @classmethod
     def parse(cls, body: Any) -> ApplyRequest:
@@ -86,29 +89,39 @@ class ApplyRequest:
             raise InvalidRequestError(f"the request names no manifests: give {listed(SOURCES, 'or')}")
         if sources and _DELETE in body:
             raise InvalidRequestError(f"the request has both {sources[0]} and {_DELETE}: send two requests")
-        converted = {
+        converted: dict[str, Any] = {
             "kustomizations": tuple(map(Path, body.get("kustomizations", ()))),
             "files": tuple(map(Path, body.get("files", ()))),
             "texts": tuple(Text(**text) for text in body.get("texts", ())),
             _DELETE: frozenset(_key(reference) for reference in body.get(_DELETE, ())),
         }
-        return cls(**{**body, **converted})
+        settings = body.get("meshConfig")
+        converted["mesh_config"] = Text(**settings) if settings else None
+        given = {name: value for name, value in body.items() if name != "meshConfig"}
+        return cls(**{**given, **converted})
 
     def load(self) -> LoadResult:
         """The objects of the manifests. Raises ManifestError."""
         if self.texts:
-            return load_texts(self.texts, self.namespace)
+            return load_texts(self.texts, self.namespace, self.mesh_config)
         if self.text:
-            return load_text(self.text, self.file, self.namespace)
+            return load_text(self.text, self.file, self.namespace, self.mesh_config)
         if self.delete:
             return LoadResult(())
-        return load(kustomizations=self.kustomizations, files=self.files, namespace=self.namespace)
+        return load(
+            kustomizations=self.kustomizations,
+            files=self.files,
+            namespace=self.namespace,
+            mesh_config=self.mesh_config,
+        )
 
     def combined(self, current: DesiredState, given: LoadResult) -> LoadResult:
         """All objects that the mesh is to have after the request."""
         if self.delete:
             return _without(current, self.delete)
-        return _with(current, given) if self.merge else given
+        if self.merge:
+            return _with(current, given)
+        return replace(given, resources=with_mesh_settings(current.resources, given.resources))
 
     def review(self, catalog: Catalog, given: LoadResult, current: DesiredState) -> tuple[Problem, ...]:
         """The warnings about the new mesh; of a change only those that are new or about given objects.

@@ -54,6 +54,7 @@ class OutboundClusters(NamedTuple):
     destinations: Destinations
     pods_by_host: Mapping[str, tuple[Pod, ...]]
     peer_authentications: PeerAuthentications
+    auto_mtls: bool
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundClusters:
@@ -64,6 +65,7 @@ class OutboundClusters(NamedTuple):
             destinations=catalog.destinations,
             pods_by_host=catalog.pods_by_host,
             peer_authentications=catalog.peer_authentications,
+            auto_mtls=catalog.mesh_config.enable_auto_mtls,
         )
 
     @property
@@ -81,10 +83,10 @@ class OutboundClusters(NamedTuple):
         mode = self.peer_authentications.namespace_mode(service.namespace)
         return _ServiceClusters(
             service=service,
-            rule=self.destinations.rule_for(service.host, self.source.namespace),
+            rule=self.source.rule_for(self.destinations, service.host),
             uses_eds=uses_eds(self.destinations, service),
             # auto mTLS is off where the namespace of the Service has it disabled
-            auto_mtls=mode is not MutualTls.DISABLE,
+            auto_mtls=self.auto_mtls and mode is not MutualTls.DISABLE,
             # of all pods, ready or not
             identities=tuple(sorted({*service.subject_names, *(pod.identity for pod in pods)})),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
@@ -116,7 +118,10 @@ class _ServiceClusters(NamedTuple):
         # only a sidecar passes on the protocol that it detects; a gateway's server declares it
         detects_protocol = self.is_from_sidecar and port.protocol is Protocol.SNIFFED
         pool = connection_pool(
-            policy.get("connectionPool"), http2=port.protocol.is_http2, sniffed=detects_protocol
+            policy.get("connectionPool"),
+            http2=port.protocol.is_http2,
+            sniffed=detects_protocol,
+            retry_budget=policy.get("retryBudget"),
         )
         settings, http2 = policy.get("tls"), speaks_only_http2(pool)
         if settings is not None and originates_tls(settings, is_from_sidecar=self.is_from_sidecar):

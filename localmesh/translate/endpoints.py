@@ -110,7 +110,7 @@ class OutboundEndpoints(NamedTuple):
         return ProxyConfig(endpoints=tuple(chain.from_iterable(assignments)))
 
     def _of_service(self, service: Service) -> _PodEndpoints | _ListedEndpoints:
-        rule = self.destinations.rule_for(service.host, self.source.namespace)
+        rule = self.source.rule_for(self.destinations, service.host)
         if service.resolution is Resolution.PODS:
             return _PodEndpoints(service, rule, self._ready_pods(service), self.peer_authentications)
         targets = (_target(self.destinations, endpoint) for endpoint in service.endpoints)

@@ -14,6 +14,7 @@ from typing import Any
 
 from localmesh.catalog import Action
 from localmesh.catalog.http_routes import HttpRoute
+from localmesh.formats.grpc import GRPC_STATUSES
 from localmesh.translate.formats import (
     ADS,
     DNS_CACHE,
@@ -89,7 +90,7 @@ def _fault(route: HttpRoute) -> Json | None:
     delay, abort = route.fault.get("delay") or {}, route.fault.get("abort") or {}
     settings = {
         **({"delay": _delay(delay)} if "fixedDelay" in delay else {}),
-        **({"abort": _abort(abort)} if "httpStatus" in abort else {}),
+        **({"abort": _abort(abort)} if abort.keys() & {"httpStatus", "grpcStatus"} else {}),
     }
     return {"@type": f"{_FILTERS}.fault.v3.HTTPFault", **settings} if settings else None
 
@@ -102,7 +103,12 @@ def _delay(delay: Mapping[str, Any]) -> Json:
 
 def _abort(abort: Mapping[str, Any]) -> Json:
     percentage = _percentage(abort)
-    return {"httpStatus": abort["httpStatus"], **({"percentage": percentage} if percentage else {})}
+    status = (
+        {"httpStatus": abort["httpStatus"]}
+        if "httpStatus" in abort
+        else {"grpcStatus": GRPC_STATUSES[abort["grpcStatus"]]}
+    )
+    return {**status, **({"percentage": percentage} if percentage else {})}
 
 
 def _percentage(fault: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -186,6 +186,7 @@ class _InboundPort(NamedTuple):
                 without_upgrade(policy.get("connectionPool")),
                 http2=protocol.is_http2,
                 sniffed=protocol is Protocol.SNIFFED,
+                retry_budget=policy.get("retryBudget"),
             ),
             "metadata": {"filterMetadata": {"istio": istio_metadata(self.service, self.rule, None)}},
         }

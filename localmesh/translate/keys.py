@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from localmesh.catalog import Catalog, Proxy, ProxyKind
+from localmesh.catalog import Catalog, DestinationRule, Destinations, Proxy, ProxyKind
 
 
 class ProxyKey(NamedTuple):
@@ -23,7 +23,8 @@ class ProxyKey(NamedTuple):
 class Source(NamedTuple):
     """A proxy as the sender of requests; proxies with an equal one share their outbound configuration.
 
-    `labels` are those of its pod, sorted, for `sourceLabels` and the selectors of Sidecars. They are empty
+    `labels` are those of its pod, sorted, for `sourceLabels` and the selectors of Sidecars and
+    DestinationRules. They are empty
     where no such condition exists in the mesh, so that all pods of a namespace are equal.
     """
 
@@ -36,3 +37,7 @@ class Source(NamedTuple):
         """The source that a proxy is."""
         labels = sorted(proxy.labels.items()) if catalog.depends_on_source_labels else ()
         return cls(proxy.kind, proxy.namespace, tuple(labels))
+
+    def rule_for(self, destinations: Destinations, host: str) -> DestinationRule | None:
+        """The DestinationRule that the proxy applies to a host."""
+        return destinations.rule_for(host, self.namespace, dict(self.labels))

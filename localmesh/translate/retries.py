@@ -23,6 +23,14 @@ _PREVIOUS_HOSTS = {
         "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
     },
 }
+_OTHER_LOCALITIES = {
+    "name": "envoy.retry_priorities.previous_priorities",
+    "typedConfig": {
+        "@type": "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3"
+        ".PreviousPrioritiesConfig",
+        "updateFrequency": 2,
+    },
+}
 _STATUS_CODES = frozenset(int(status) for status in HTTPStatus)
 
 INBOUND_RETRIES: Mapping[str, Any] = {"retryOn": "reset-before-request", "numRetries": 2}
@@ -44,6 +52,7 @@ def retry_policy(retries: Mapping[str, Any] | None, *, consistent_hash: bool = F
         "numRetries": retries["attempts"],
         "hostSelectionRetryMaxAttempts": 5,
         **({"retryHostPredicate": [_PREVIOUS_HOSTS]} if ignores_previous else {}),
+        **({"retryPriority": _OTHER_LOCALITIES} if retries.get("retryRemoteLocalities") else {}),
         **({"perTryTimeout": duration(retries["perTryTimeout"])} if "perTryTimeout" in retries else {}),
         **({"retryBackOff": {"baseInterval": duration(retries["backoff"])}} if "backoff" in retries else {}),
     }

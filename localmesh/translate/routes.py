@@ -72,8 +72,8 @@ class VirtualServiceRoutes(NamedTuple):
         cls, virtual_service: VirtualService, context: RouteContext, destinations: Destinations
     ) -> VirtualServiceRoutes:
         """The routes of a VirtualService, with everything that decides them."""
-        hosts, namespace = virtual_service.destination_hosts, context.source.namespace
-        rules = tuple(destinations.rule_for(host, namespace) for host in hosts)
+        hosts = virtual_service.destination_hosts
+        rules = tuple(context.source.rule_for(destinations, host) for host in hosts)
         services = () if context.gateway == MESH else tuple(map(destinations.service, hosts))
         return cls(virtual_service, context, rules, services, tuple(map(destinations.resolved, hosts)))
 

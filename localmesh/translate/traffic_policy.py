@@ -22,9 +22,13 @@ _THRESHOLDS = (
     ("maxRetries", "http", "maxRetries"),
 )
 _DEFAULT_RING_SIZE = 1024
+_DEFAULT_BUDGET_PERCENT = 20
+_DEFAULT_RETRY_CONCURRENCY = 3
 
 
-def connection_pool(settings: Settings | None, *, http2: bool, sniffed: bool) -> Json:
+def connection_pool(
+    settings: Settings | None, *, http2: bool, sniffed: bool, retry_budget: Settings | None = None
+) -> Json:
     """Connect timeout, circuit breaker, keep-alive and HTTP options of a cluster (`ConnectionPoolSettings`).
 
     `http2`: the port is declared HTTP/2; `sniffed`: its protocol is the caller's. What is unset is
@@ -36,7 +40,7 @@ def connection_pool(settings: Settings | None, *, http2: bool, sniffed: bool) ->
     thresholds = {name: blocks[block].get(field) or _UNLIMITED for name, block, field in _THRESHOLDS}
     pool: Json = {
         "connectTimeout": duration(tcp.get("connectTimeout", "10s")),
-        "circuitBreakers": {"thresholds": [thresholds]},
+        "circuitBreakers": {"thresholds": [{**thresholds, **_retry_budget(retry_budget)}]},
     }
     if tcp.get("tcpKeepalive"):
         pool["upstreamConnectionOptions"] = {"tcpKeepalive": _keepalive(tcp["tcpKeepalive"])}
@@ -139,10 +143,28 @@ def _keepalive(keepalive: Settings) -> Json:
     return {**probes, **seconds}
 
 
+def _pings(keepalive: Settings) -> Json:
+    return {field: duration(keepalive[field]) for field in ("interval", "timeout") if field in keepalive}
+
+
+def _retry_budget(budget: Settings | None) -> Json:
+    """How many of the requests to a cluster may be retries; it replaces the limit `maxRetries`."""
+    if budget is None:
+        return {}
+    interval = {"budgetInterval": duration(budget["budgetInterval"])} if "budgetInterval" in budget else {}
+    return {
+        "retryBudget": {
+            "budgetPercent": {"value": budget.get("percent", _DEFAULT_BUDGET_PERCENT)},
+            **interval,
+            "minRetryConcurrency": budget.get("minRetryConcurrency") or _DEFAULT_RETRY_CONCURRENCY,
+        }
+    }
+
+
 def _http_options(tcp: Settings, http: Settings, *, http2: bool, sniffed: bool) -> Json:
     protocol = _protocol(http, http2=http2, sniffed=sniffed)
     common = _common_options(tcp, http)
-    if not common and not http.get("maxConcurrentStreams"):
+    if not common and not http.get("maxConcurrentStreams") and not http.get("http2KeepAlive"):
         return protocol
     # lifetimes of connections do not choose a protocol; Envoy requires one to be chosen
     return {
@@ -157,7 +179,10 @@ def _protocol(http: Settings, *, http2: bool, sniffed: bool) -> Json:
         return as_caller
     if http2 or http.get("h2UpgradePolicy") == "UPGRADE":
         streams = http.get("maxConcurrentStreams")
-        options = {"maxConcurrentStreams": streams} if streams else {}
+        options = {
+            **({"maxConcurrentStreams": streams} if streams else {}),
+            **({"connectionKeepalive": _pings(http["http2KeepAlive"])} if http.get("http2KeepAlive") else {}),
+        }
         return {"explicitHttpConfig": {"http2ProtocolOptions": options}}
     return as_caller if sniffed else {}
 

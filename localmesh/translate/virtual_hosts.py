@@ -114,7 +114,7 @@ class OutboundRoutes(NamedTuple):
         ]
 
     def _default_route(self, service: Service, port: int) -> DefaultRoute:
-        rule = self.destinations.rule_for(service.host, self.source.namespace)
+        rule = self.source.rule_for(self.destinations, service.host)
         # istiod writes the host of the route in lower case, even where the cluster's name has capitals
         return DefaultRoute(service.host.lower(), port, rule)
 

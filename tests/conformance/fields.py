@@ -20,6 +20,11 @@ Field = tuple[str, str]
 
 REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
     {
+        *(
+            (kind, f"spec.{name}.namespace")
+            for kind in ("AuthorizationPolicy", "RequestAuthentication")
+            for name in ("targetRef", "targetRefs[]")
+        ),
         ("Gateway", "spec.servers[].port.targetPort"),
         ("VirtualService", "spec.http[].fault.abort.http2Error"),
         ("VirtualService", "spec.http[].fault.delay.exponentialDelay"),

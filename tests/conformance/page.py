@@ -82,6 +82,7 @@ outside.
 |---|---|
 | destination | the workload that answered is predicted, or a proxy has answered as predicted |
 | status | equal; that of an application is the one its path asks for |
+| response flags | equal, for answers of proxies, apart from `DI` for a delay |
 | body | equal, for answers of proxies: denials, invalid tokens, direct responses |
 | request | method, path, authority and headers as the application saw them are equal |
 | identity | the SPIFFE ID of the caller that the application's sidecar has verified is equal |
@@ -90,9 +91,9 @@ outside.
 | generated | with |
 |---|---|
 | routes | all kinds of matches, weights, delegates, redirects, rewrites, direct responses |
-| | header operations, faults at 0 and 100 %, CORS, mirrors, retries, timeouts |
+| | header operations with Envoy's command operators, faults, CORS, mirrors, retries, timeouts |
 | destinations | subsets with and without pods, pods without a sidecar, TLS modes, load balancers |
-| hosts | Gateways, with and without TLS, ServiceEntries, Sidecars, `exportTo` |
+| hosts | Gateways with HTTP, HTTPS and TCP, the egress gateway, ServiceEntries, Sidecars, `exportTo` |
 | authorization | ALLOW, DENY, AUDIT, dry runs; sources, operations and conditions, and their negations |
 | tokens | places, audiences, claims in headers; valid, expired, forged and missing ones |
 | mTLS | modes of the mesh, namespaces, workloads and ports |

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from localmesh.formats.durations import nanoseconds
+from localmesh.formats.grpc import GRPC_STATUSES
 from localmesh.formats.http_headers import is_header_name
 from localmesh.kinds.rules.http_destination import destination, destinations, header_operations
 from localmesh.kinds.rules.http_match import match, regex
@@ -128,6 +129,11 @@ def fault(field: Field) -> Iterator[Problem]:
     yield from percentage(abort.get("percentage", "value"))
     yield from percentage(delay.get("percentage", "value"))
     yield from status(abort.get("httpStatus"))
+    grpc = abort.get("grpcStatus")
+    if grpc.text is not None and grpc.text not in GRPC_STATUSES:
+        yield grpc.problem(
+            invalid.NOT_IN_SET, expected=listed(GRPC_STATUSES, "or"), remedy="write one of these"
+        )
     for unknown, remedy in (
         (abort.get("http2Error"), "write httpStatus or grpcStatus"),
         (delay.get("exponentialDelay"), "write fixedDelay"),

@@ -8,14 +8,46 @@ from collections.abc import Iterator
 from localmesh.formats.hostnames import is_label
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
-from localmesh.problems.fields import Field, quoted
+from localmesh.problems.fields import Field, listed, quoted
 
 PRIVATE = "."
 PUBLIC = "*"
 
-_BY_SELECTOR = "use selector.matchLabels: there are no waypoints or Kubernetes Gateways here"
-TARGET_REFERENCES = {"spec.targetRef": _BY_SELECTOR, "spec.targetRefs": _BY_SELECTOR}
-"""Fields of security policies that localmesh does not support, with what to do instead."""
+_GATEWAY_API = "gateway.networking.k8s.io"
+_TARGETS = (
+    ("", "Service"),
+    ("networking.istio.io", "ServiceEntry"),
+    (_GATEWAY_API, "Gateway"),
+    (_GATEWAY_API, "GatewayClass"),
+)
+
+
+def targets(root: Field) -> Iterator[Problem]:
+    """A policy selects pods by labels or names what it is for (istio: validatePolicyTargetReference)."""
+    spec = root.get("spec")
+    choices = ("selector", "targetRef", "targetRefs")
+    written = [name for name in choices if spec.get(name).value not in (None, [])]
+    if len(written) > 1:
+        yield spec.problem(invalid.EXCLUSIVE_FIELDS, found=listed(written), expected=listed(choices))
+    for reference in (spec.get("targetRef"), *spec.get("targetRefs").items()):
+        if not reference:
+            continue
+        if not reference.get("name").text:
+            yield reference.problem(invalid.MISSING_FIELD, name="name", why="", remedy="name the target")
+        if reference.get("namespace").text:
+            yield reference.get("namespace").problem(
+                invalid.BAD_ENTRY,
+                expected="no namespace, because a policy is for targets of its own",
+                remedy="remove the field, or move the policy",
+            )
+        target = reference.get("group").text or "", reference.get("kind").text or ""
+        if (target[0].removeprefix("core"), target[1]) not in _TARGETS:
+            yield reference.problem(
+                invalid.NOT_IN_SET,
+                found=quoted("/".join(target).strip("/")),
+                expected=listed(("/".join(target).strip("/") for target in _TARGETS), "or"),
+                remedy="write group and kind of one of these",
+            )
 
 
 def exports(root: Field) -> Iterator[Problem]:

@@ -188,13 +188,10 @@ def is_prime(number: int) -> bool:
 _UNSUPPORTED = {
     "loadBalancer.localityLbSetting": "remove it: all pods are in the same locality here",
     "loadBalancer.zoneAwareLbSetting": "remove it: all pods are in the same locality here",
-    "connectionPool.http.http2KeepAlive": REMOVE_FIELD,
-    "outlierDetection.outlierDetectionHttpErrorCodes": "write consecutive5xxErrors",
     "tls.caCrl": REMOVE_FIELD,
 }
 _UNSUPPORTED_FOR_ALL_PORTS = {
     "proxyProtocol": REMOVE_FIELD,
-    "retryBudget": "write connectionPool.http.maxRetries",
     "tunnel": REMOVE_FIELD,
 }
 

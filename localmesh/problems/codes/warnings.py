@@ -197,3 +197,33 @@ POLICY_WITHOUT_REACH = Code(
     "no workload is in namespace {found}, so the policy applies to nothing; there are some in {known}",
     "set metadata.namespace to that of the workloads, or deploy them there",
 )
+OTHER_PROJECT = Code(
+    "SM251",
+    "The kind belongs to another project",
+    "{found} belongs to another project; nothing here acts on it",
+    "remove the object for local runs, or ignore the warning",
+)
+POLICY_WITHOUT_TARGET = Code(
+    "SM252",
+    "A policy is for a target that no proxy serves",
+    "{found} is not served by a proxy: {reason}; the policy applies to nothing",
+    "use selector.matchLabels to select sidecars or gateways of Istio",
+)
+UNKNOWN_MESH_SETTING = Code(
+    "SM233",
+    "A mesh-wide setting is unknown",
+    '"{name}" is not a field here, so Istio ignores it; the fields are {known}',
+    "{remedy}",
+)
+NO_EFFECT_HERE = Code(
+    "SM234",
+    "A mesh-wide setting has no effect on one machine",
+    "no effect here: {reason}",
+    "remove it for local runs, or ignore this warning",
+)
+BAD_PROVIDER = Code(
+    "SM235",
+    "An extension provider is not valid",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)

@@ -14,7 +14,7 @@ from localmesh.catalog import LOOPBACK, Proxy
 from localmesh.explain import OUTSIDE, Request
 
 SECONDS = 10.0
-TARGET_PORTS = {80: 8080, 443: 8443}
+TARGET_PORTS = {80: 8080, 443: 8443, 9000: 9000}
 """Where the ingress gateway listens for the ports of its servers."""
 
 _ANY_CERTIFICATE = ssl.create_default_context()

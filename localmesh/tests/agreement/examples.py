@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from localmesh.explain import OUTSIDE
 from localmesh.tests.agreement.asking import Asked
+from localmesh.tests.agreement.gateways import connection_routes, detours, edges, egress_rules, exits
 from localmesh.tests.agreement.naming import Named, named
 from localmesh.tests.agreement.policies import (
     AUDIENCE,
@@ -22,8 +23,6 @@ from localmesh.tests.agreement.routing import (
     SUBSETS,
     delegates,
     destination_rules,
-    detours,
-    edges,
     rarely,
     service_entries,
     services,
@@ -59,15 +58,26 @@ def _often(strategy: st.SearchStrategy[Json], counts: tuple[int, ...]) -> st.Sea
     return st.sampled_from(counts).flatmap(lambda count: several(strategy, count, least=count))
 
 
+def _of_registry(sidecar: Json, mode: str) -> Json:
+    """A Sidecar with a mode for hosts that the mesh does not know."""
+    return (
+        {**sidecar, "spec": {**sidecar["spec"], "outboundTrafficPolicy": {"mode": mode}}} if mode else sidecar
+    )
+
+
+_sidecars = st.builds(_of_registry, sidecars(), st.sampled_from(["", "ALLOW_ANY", "REGISTRY_ONLY"]))
+
 meshes: st.SearchStrategy[tuple[Json, ...]] = st.tuples(
     _often(virtual_services(), (1, 2, 3)),
-    _often(detours(), (0, 0, 0, 0, 1)),
+    _often(st.one_of(detours(), exits()), (0, 0, 0, 1)),
+    _often(egress_rules(), (0, 1)),
+    _often(connection_routes(), (0, 0, 0, 1)),
     _often(delegates(), (0, 0, 1)),
     _often(services(), (0, 0, 1)),
     _often(destination_rules(), (0, 1, 2)),
     _often(edges(), (0, 1, 1, 2)),
     _often(service_entries(), (0, 1)),
-    _often(sidecars(), (0, 0, 0, 1)),
+    _often(_sidecars, (0, 0, 0, 1)),
     _often(authorization_policies(), (0, 1, 1, 2)),
     _often(request_authentications(), (0, 0, 1, 2)),
     _often(peer_authentications(), (0, 0, 1)),

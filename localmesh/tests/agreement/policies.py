@@ -13,7 +13,14 @@ OTHER_ISSUER = "https://other.example.com"
 AUDIENCE = "shop"
 
 _selectors: st.SearchStrategy[Json] = st.sampled_from(
-    [{}, {"app": "x"}, {"app": "y"}, {"app": "x", "version": "v2"}, {"istio": "ingressgateway"}]
+    [
+        {},
+        {"app": "x"},
+        {"app": "y"},
+        {"app": "x", "version": "v2"},
+        {"istio": "ingressgateway"},
+        {"istio": "egressgateway"},
+    ]
 ).map(lambda labels: {"selector": {"matchLabels": labels}} if labels else {})
 _namespaces = st.sampled_from([*NAMESPACES, *NAMESPACES, ROOT])
 
@@ -25,6 +32,7 @@ def _some(*values: str) -> st.SearchStrategy[list[str]]:
 _principals = _some(
     *("cluster.local/ns/a/sa/x", "cluster.local/ns/a/sa/y", "cluster.local/ns/a/*", "*/sa/x", "*"),
     "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account",
+    "cluster.local/ns/istio-system/sa/istio-egressgateway-service-account",
 )
 _tokens = _some(f"{ISSUER}/joe", f"{ISSUER}/*", "*/joe", "*")
 _sources = st.one_of(

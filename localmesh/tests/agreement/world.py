@@ -11,6 +11,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from localmesh.catalog import Proxy
 from localmesh.cli.host_certificates import HostAuthority
@@ -19,9 +20,12 @@ from localmesh.explain.connections import passes_connections
 from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
-from localmesh.tests.agreement.routing import CREDENTIAL
+from localmesh.tests.agreement.gateways import CREDENTIAL, EGRESS
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
+from localmesh.translate import listeners
 
+FLAGS_HEADER = "x-response-flags"
+"""The response header with Envoy's response flags, in answers that a proxy gives itself."""
 GATEWAY = "istio-ingressgateway"
 SENDERS = ("x-v1.a", "y-v1.a", "x-v1.b", OUTSIDE)
 
@@ -87,7 +91,7 @@ class World:
         Raises ManifestError and errors of Envoy. The explained objects are the mesh's, which are in the order
         of their age: one that was applied before is older, which decides between VirtualServices.
         """
-        objects = unique((*objects, EDGE, _certificate(), *SERVICES, *WORKLOADS))
+        objects = unique((*objects, EDGE, EGRESS, _certificate(), *SERVICES, *WORKLOADS))
         loaded = load_text(text(_with_new_connections(objects, next(self._numbers))))
         self._run(self.mesh.apply(loaded.resources, loaded.ignored))
         return Explainer.of(self.mesh.desired_state.resources)
@@ -141,9 +145,27 @@ def _with_timeout(rule: Json, timeout: Json) -> Json:
     return {**rule, "spec": {**rule["spec"], "trafficPolicy": {**policy, "connectionPool": pool}}}
 
 
+_ANY_STATUS = {
+    "statusCodeFilter": {"comparison": {"op": "GE", "value": {"defaultValue": 0, "runtimeKey": "any"}}}
+}
+_SHOWN_FLAGS = {
+    "mappers": [
+        {
+            "filter": _ANY_STATUS,
+            "headersToAdd": [{"header": {"key": FLAGS_HEADER, "value": "%RESPONSE_FLAGS%"}}],
+        }
+    ]
+}
+
+
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    """Runs the mesh on an event loop in a thread of its own."""
+    """Runs the mesh on an event loop in a thread of its own, with proxies that show their response flags."""
+    with patch.dict(listeners._COMMON_OPTIONS, localReplyConfig=_SHOWN_FLAGS):
+        yield from _world(folder)
+
+
+def _world(folder: Path) -> Iterator[World]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

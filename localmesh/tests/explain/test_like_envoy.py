@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from localmesh.explain import Answer, Explainer, Message, Outcome, Request
+from localmesh.explain import OUTSIDE, Answer, Explainer, Message, Outcome, Request
 from localmesh.explain.route_actions import changed_headers
 from localmesh.manifests import load_text
 from localmesh.tests.security.tokens import ISSUER, jwks, token
@@ -116,6 +116,63 @@ def test_a_gateway_is_called_at_the_port_of_the_url() -> None:
     assert [outcome.workload for outcome in explanation.outcomes] == ["web"]
 
 
+def test_requests_from_outside_do_not_enter_at_the_egress_gateway() -> None:
+    """A gateway for requests that leave the mesh is none for those that enter it, whatever it routes."""
+    leaving = (MESH + _routed()).replace("istio: ingressgateway", "istio: egressgateway")
+    entering = MESH[MESH.rindex("---") :].replace("edge", "other").replace("shop.test", "other.test")
+
+    explanation = Explainer.of(load_text(leaving + entering).resources).explain(Request("shop.test"))
+
+    assert [hop.workload for hop in explanation.hops] == ["istio-ingressgateway"]
+
+
+@pytest.mark.parametrize("caller", ["web", OUTSIDE])
+def test_a_gateway_does_not_listen_for_connections_without_routes(caller: str) -> None:
+    """Istio leaves out a listener that would forward nothing; a proxy that calls it answers 503."""
+    server = "{port: {number: 80, name: tcp, protocol: TCP}, hosts: ['*']}"
+    mesh = MESH.replace("{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}", server)
+
+    explanation = Explainer.of(load_text(mesh).resources).explain(
+        Request("istio-ingressgateway.istio-system", source=caller)
+    )
+
+    assert explanation.answer is not None
+    assert (explanation.answer.status, explanation.answer.flag) == (
+        (503, "URX,UF") if caller == "web" else (None, "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "method", "status", "flag"),
+    [
+        ("DISABLE", "GET", 503, "UC"),
+        ("DISABLE", "DELETE", 502, "UPE"),
+        ("SIMPLE", "GET", 503, "URX,UF"),
+    ],
+)
+def test_a_proxy_answers_where_a_gateway_does_not_take_its_tls(
+    mode: str, method: str, status: int, flag: str
+) -> None:
+    """Only a client outside sees the connection end; a TLS server sends an alert to methods unknown to it."""
+    mesh = MESH.replace(
+        "port: {number: 80, name: http, protocol: HTTP}",
+        "port: {number: 443, name: https, protocol: HTTPS}, tls: {mode: ISTIO_MUTUAL}",
+    )
+    rule = f"""---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: gateway, namespace: shop}}
+spec: {{host: istio-ingressgateway.istio-system.svc.cluster.local, trafficPolicy: {{tls: {{mode: {mode}}}}}}}
+"""
+    gateway = "{host: istio-ingressgateway.istio-system.svc.cluster.local, port: {number: 443}}"
+    mesh += rule + _routed(f"route: [{{destination: {gateway}}}]")
+
+    explanation = Explainer.of(load_text(mesh).resources).explain(Request("web", method=method, source="web"))
+
+    assert explanation.answer is not None
+    assert (explanation.answer.status, explanation.answer.flag) == (status, flag)
+
+
 def test_a_redirect_to_https_keeps_the_port() -> None:
     """`httpsRedirect` changes the scheme only."""
     mesh = MESH.replace("hosts: [shop.test]}", "hosts: [shop.test], tls: {httpsRedirect: true}}") + _routed()
@@ -130,7 +187,15 @@ def test_a_redirect_to_https_keeps_the_port() -> None:
 
 @pytest.mark.parametrize(
     ("value", "sent"),
-    [("100%%", "100%"), ("%REQ(:METHOD)%", "GET"), ("%REQ(x-a)%!", "1!"), ("%REQ(x-gone)%", None)],
+    [
+        ("100%%", "100%"),
+        ("%REQ(:METHOD)%", "GET"),
+        ("%REQ(x-a)%!", "1!"),
+        ("%REQ(x-gone)%", None),
+        ("%REQ(x-gone?x-a)%", "1"),
+        ("%REQ(:METHOD):2%", "GE"),
+        ("%PROTOCOL%", "HTTP/1.1"),
+    ],
 )
 def test_values_of_headers_are_formatted(value: str, sent: str | None) -> None:
     """Two percent signs are one, and a header is not added if its value is empty."""
@@ -160,6 +225,21 @@ def test_a_value_names_headers_as_they_are_before_any_is_set() -> None:
     assert _seen(_routed(rule), x_a="0").headers == {"x-a": "1", "x-b": "0"}
 
 
+def test_the_authority_of_a_route_replaces_that_of_a_destination() -> None:
+    """Envoy rewrites the host for the weighted cluster first, and for the route after it."""
+    destination = (
+        "{destination: {host: web}, weight: 50, headers: {request: {set: {host: destination.test}}}}"
+    )
+    rule = f"rewrite: {{authority: route.test}}, route: [{destination}, {destination}]"
+
+    explanation = Explainer.of(load_text(MESH + _routed(rule)).resources).explain(
+        Request("web", source="web")
+    )
+
+    messages = [outcome.message for outcome in explanation.outcomes]
+    assert [message and message.authority for message in messages] == ["route.test"] * 2
+
+
 def test_headers_are_set_before_others_are_added() -> None:
     """The operations of a route and of its only destination are done together: all sets come first."""
     route = "route: [{destination: {host: web}, headers: {request: {set: {x-a: set}}}}]"
@@ -184,6 +264,60 @@ def test_a_missing_cluster_answers_with_the_headers_that_its_route_sets() -> Non
     answer = _answer(_routed(f"route: [{{destination: {{host: nobody}}}}], {changes}"))
 
     assert (answer.status, answer.flag, answer.headers) == (503, "NC", {"x-set": "1"})
+
+
+@pytest.mark.parametrize(
+    ("rule", "flag"),
+    [
+        ("route: [{destination: {host: nobody}}]", "NC"),
+        ("fault: {abort: {httpStatus: 418, percentage: {value: 100}}}, " + TO_WEB, "FI"),
+    ],
+)
+def test_headers_of_answers_are_made_before_those_of_the_request_are_changed(rule: str, flag: str) -> None:
+    """Where nothing is sent on, the values that a response gets are those of the request as it arrived."""
+    changes = "headers: {request: {remove: [x-a]}, response: {set: {x-set: '%REQ(x-a)%'}}}"
+
+    answer = _answer(_routed(f"{changes}, {rule}"), x_a="1")
+
+    assert (answer.flag, answer.headers) == (flag, {"x-set": "1"})
+
+
+def test_an_abort_has_the_headers_of_the_destination_it_was_meant_for() -> None:
+    """The destination is drawn before the fault: with two that differ, there are two answers."""
+    destinations = [
+        f"{{destination: {{host: {host}}}, weight: 50, headers: {{response: {{set: {{x-set: {host}}}}}}}}}"
+        for host in ("web", "nobody")
+    ]
+    fault = "fault: {abort: {httpStatus: 418, percentage: {value: 100}}}"
+    rule = f"{fault}, route: [{', '.join(destinations)}]"
+
+    explanation = Explainer.of(load_text(MESH + _routed(rule)).resources).explain(
+        Request("web", source="web")
+    )
+
+    answers = [(outcome.percent, outcome.answer) for outcome in explanation.outcomes]
+    assert [(percent, answer and answer.headers) for percent, answer in answers] == [
+        (50, {"x-set": "web"}),
+        (50, {"x-set": "nobody"}),
+    ]
+
+
+def test_a_denial_of_the_gateway_has_the_headers_of_the_route() -> None:
+    """Envoy chooses the route before its filters judge the request."""
+    policy = """---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nobody, namespace: istio-system}
+spec: {selector: {matchLabels: {istio: ingressgateway}}}
+"""
+    rule = f"headers: {{response: {{set: {{x-set: '1'}}}}}}, {TO_WEB}"
+
+    explanation = Explainer.of(load_text(MESH + _routed(rule) + policy).resources).explain(
+        Request("shop.test")
+    )
+
+    assert explanation.answer is not None
+    assert (explanation.answer.status, explanation.answer.headers) == (403, {"x-set": "1"})
 
 
 def test_responses_to_allowed_origins_have_headers_of_the_cors_policy() -> None:

@@ -39,7 +39,7 @@ def test_a_valid_body_becomes_a_request(body: Any, request_: ApplyRequest) -> No
     ("body", "message"),
     [
         (["text"], 'found ["text"], which is a list, expected a mapping'),
-        ({}, "the request names no manifests: give kustomizations, files, texts or text"),
+        ({}, "the request names no manifests: give kustomizations, files, texts, text or meshConfig"),
         ({"text": ""}, "the request names no manifests"),
         ({"text": 5}, "text: found 5, which is a number, expected a string"),
         ({"files": "a.yaml"}, 'files: found "a.yaml", which is a string, expected a list'),
