@@ -6,9 +6,9 @@ import time
 
 from bench.many_services import PROXIES, edge, pods, services
 from bench.rows import Row, at_most
-from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import load_text, uncollected
 from localmesh.translate import TranslationCache, translate
+from localmesh.translate.from_manifests import proxies
 from localmesh.xds import Encoder
 
 RUNS = 3

@@ -25,7 +25,7 @@ LocalmeshError                  exit status 1
    · NoSidecarError             pytest_plugin.local_mesh
    · RevisionError              manifests.revisions
    · UnknownSideError           diff.sides
-   · UnknownWorkloadError       explain.from_manifests
+   · UnknownWorkloadError       translate.from_manifests
 
 Any other exception is a bug: it is logged with its traceback and never reported as one of these.
 """

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -91,41 +90,48 @@ class Client:
 
     def get(self, path: str) -> Any:
         """The JSON answer to a GET."""
-        return self._exchange(urllib.request.Request(self.url + path))  # noqa: S310 - the mesh's URL
+        return self._exchange("GET", path)
 
     def post(self, path: str, document: Mapping[str, Any]) -> Any:
         """The JSON answer to a POST of a JSON document."""
-        return self._exchange(
-            urllib.request.Request(  # noqa: S310 - the mesh's URL
-                self.url + path, json.dumps(document).encode(), {"Content-Type": "application/json"}
-            )
-        )
+        return self._exchange("POST", path, json.dumps(document).encode())
 
     def objects(self) -> list[dict[str, Any]]:
         """All applied objects."""
         text = self.get("/mesh/manifests")["text"]
         return [json.loads(document) for document in text.split("\n---\n") if document]
 
-    def _exchange(self, request: urllib.request.Request) -> Any:
-        # Never through an HTTP proxy of the environment: the mesh is on this machine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    def _exchange(self, method: str, path: str, body: bytes | None = None) -> Any:
         try:
-            with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise RefusedError(error.code, _message(error)) from None
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            no_answer = f"no mesh answers at {request.full_url}: {reason}"
+            status, text = self._answer(method, path, body)
+            if status < 400:
+                return json.loads(text)
+        except (OSError, HTTPException, ValueError) as error:
+            no_answer = f"no mesh answers at {self.url}{path}: {error}"
             raise NoMeshError(self.not_found or no_answer) from None
+        raise RefusedError(status, _message(text) or _other_program(f"{self.url}{path}", status))
+
+    def _answer(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        # Unlike urllib.request, http.client uses no proxy of the environment: the mesh is on this machine.
+        connection = HTTPConnection(self.url.removeprefix("http://"), timeout=_TIMEOUT_SECONDS)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
 
-def _message(error: urllib.error.HTTPError) -> str:
+def _message(text: bytes) -> str | None:
+    """The message of a refusal; None if it is not one of a mesh."""
     try:
-        return str(json.load(error)["message"])
+        return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
-        return f"{error.url} answered {error.code}: is this the address of a mesh's API?"
+        return None
+
+
+def _other_program(url: str, status: int) -> str:
+    return f"{url} answered {status}: is this the address of a mesh's API?"
 
 
 def connect(state_folder: Path | None) -> Client:

@@ -161,8 +161,8 @@ def _of_manifests(sources: Sources) -> tuple[Explainer, Locate]:
 def _of_running(mesh: Client) -> tuple[Explainer, Locate]:
     """The running mesh, with the pods that are ready; its objects are in no file."""
     from localmesh.explain import Explainer
-    from localmesh.explain.from_manifests import proxies
     from localmesh.manifests import load_text
+    from localmesh.translate.from_manifests import proxies
 
     loaded = load_text(mesh.get("/mesh/manifests")["text"], "the running mesh")
     catalog, known = proxies(loaded.resources)

@@ -39,8 +39,8 @@ def proxy_config(
     started.
     """
     if sources:
-        from localmesh.explain.from_manifests import UnknownWorkloadError
-        from localmesh.explain.from_manifests import proxy_config as offline
+        from localmesh.translate.from_manifests import UnknownWorkloadError
+        from localmesh.translate.from_manifests import proxy_config as offline
         from localmesh.xds.config_dump import config_dump
 
         try:

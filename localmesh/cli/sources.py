@@ -106,9 +106,11 @@ class Sources:
 
     def mesh_config_text(self) -> Text | None:
         """The file with mesh-wide settings. Raises ManifestError if it cannot be read."""
+        if self.mesh_config is None:
+            return None
         from localmesh.manifests import texts
 
-        return texts([self.mesh_config])[0] if self.mesh_config is not None else None
+        return texts([self.mesh_config])[0]
 
     def _as_text(self, *, strict: bool) -> dict[str, Any]:
         """The built objects. Warnings are printed here, where the files and their lines are known."""

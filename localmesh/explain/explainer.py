@@ -10,7 +10,6 @@ from localmesh.catalog.addressing import placed
 from localmesh.catalog.default_gateways import EGRESS
 from localmesh.explain.connections import gateway_chain, route_name_of
 from localmesh.explain.explanation import Destination, Explanation
-from localmesh.explain.from_manifests import find, proxies
 from localmesh.explain.prepared import PreparedProxy, Tables
 from localmesh.explain.request import OUTSIDE, InvalidUrlError, Message, Request, message_of
 from localmesh.explain.upstreams import CalledPods, Upstream
@@ -18,6 +17,7 @@ from localmesh.explain.walk import UNKNOWN_ADDRESS, Walk
 from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.manifests import Resource
 from localmesh.translate import TranslationCache, translate
+from localmesh.translate.from_manifests import find, proxies
 
 
 class Explainer:

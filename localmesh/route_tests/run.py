@@ -8,7 +8,6 @@ from functools import cached_property
 
 from localmesh.explain import Explainer, Explanation, InvalidUrlError, Reference
 from localmesh.explain.causes import Cause, causes
-from localmesh.explain.from_manifests import UnknownWorkloadError
 from localmesh.manifests import LoadResult, Locator
 from localmesh.route_tests.case_schema import CaseFileError
 from localmesh.route_tests.cases import ANY_SOURCE, Case
@@ -17,6 +16,7 @@ from localmesh.route_tests.coverage import Coverage, CoverageCollector
 from localmesh.route_tests.entrances import with_entrances, with_source
 from localmesh.route_tests.observation import Observation
 from localmesh.route_tests.written import written_differences
+from localmesh.translate.from_manifests import UnknownWorkloadError
 
 RUNNING_MESH = "the running mesh"
 """The file of objects that are not from files."""

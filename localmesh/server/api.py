@@ -18,13 +18,13 @@ from aiohttp import web
 
 from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError, LocalmeshError
-from localmesh.explain.from_manifests import UnknownWorkloadError, find
 from localmesh.manifests import located
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes, metrics
 from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.status import gateways, status
+from localmesh.translate.from_manifests import UnknownWorkloadError, find
 from localmesh.xds.config_dump import config_dump
 
 MESH = web.AppKey("mesh", Mesh)

@@ -8,9 +8,9 @@ from functools import cache, partial
 from typing import Any
 
 from localmesh.catalog import Proxy, ProxyKind
-from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
+from localmesh.translate.from_manifests import proxies
 from localmesh.translate.security import with_policies
 from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
 from tests.conformance.elements import (

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from localmesh.explain.from_manifests import proxies
 from localmesh.tests.xds.encoded import documents, encoded_by_parser
 from localmesh.tests.xds.test_encoding_plans import no_parser
 from localmesh.translate import translate
+from localmesh.translate.from_manifests import proxies
 from localmesh.xds import messages
 from localmesh.xds.messages import encode
 from tests.conformance.case import cases

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from localmesh.catalog import Address
 from localmesh.explain import Hop, HopKind, Request
-from localmesh.explain.from_manifests import find
 from localmesh.route_tests.entrances import with_entrances
 from localmesh.route_tests.live.comparing import cannot_be_sent, disagreements, samples_of
 from localmesh.route_tests.live.sending import LiveAnswer, send
@@ -20,6 +19,7 @@ from localmesh.route_tests.live.stand_ins import Signer, with_stand_ins
 from localmesh.route_tests.run import CaseResult, LiveResult, Run
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.translate.formats import address_of
+from localmesh.translate.from_manifests import find
 
 _SENDERS = 16
 

@@ -17,12 +17,12 @@ from localmesh.catalog import Proxy
 from localmesh.cli.host_certificates import HostAuthority
 from localmesh.explain import OUTSIDE, Explainer
 from localmesh.explain.connections import passes_connections
-from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.agreement.gateways import CREDENTIAL, EGRESS
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
 from localmesh.translate import listeners
+from localmesh.translate.from_manifests import find
 
 FLAGS_HEADER = "x-response-flags"
 """The response header with Envoy's response flags, in answers that a proxy gives itself."""

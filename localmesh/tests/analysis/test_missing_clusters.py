@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, event, given, settings
 
 from localmesh.analysis import analyze
 from localmesh.catalog import Catalog, Proxy, RouteDestination, VirtualService
-from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import load_text
 from localmesh.problems import ManifestError, Problem
 from localmesh.tests.analysis.meshes import meshes, text
 from localmesh.translate import ProxyConfig, translate
+from localmesh.translate.from_manifests import proxies
 
 Json = dict[str, Any]
 CODES = frozenset({"SM201", "SM202", "SM203", "SM215"})

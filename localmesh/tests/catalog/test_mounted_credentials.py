@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from localmesh.cli.host_certificates import HostAuthority
-from localmesh.explain.from_manifests import find, proxies
 from localmesh.manifests import load_text
 from localmesh.tests.security.credentials import secret
 from localmesh.translate import translate
+from localmesh.translate.from_manifests import find, proxies
 from localmesh.xds.secrets import system_file, with_existing_files
 
 AUTHORITY = HostAuthority(1)

@@ -303,3 +303,25 @@ spec:
     (secure,) = load_text(manifests % "tls").resources
 
     assert (has_tls_servers(plain), has_tls_servers(secure)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("work", "unused"),
+    [
+        (
+            "from pathlib import Path; from localmesh.cli import apply; "
+            "apply.Sources((Path('folder'),), ()).request(strict=False, by_url=False)",
+            {"localmesh.manifests", "localmesh.kinds", "localmesh.translate", "localmesh.xds", "yaml"},
+        ),
+        ("import localmesh.cli.up_mesh", {"localmesh.explain", "localmesh.diff", "localmesh.route_tests"}),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(work: str, unused: set[str]) -> None:
+    """`apply` lets the mesh read the manifests, and `up` starts without what only other commands use."""
+    script = f"import sys; {work}; print({unused} & set(sys.modules))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "set()\n"

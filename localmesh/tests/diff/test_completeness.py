@@ -21,12 +21,12 @@ from localmesh.diff.meshes import compare
 from localmesh.diff.phrases import OTHER
 from localmesh.diff.proxies import Change, Comparison
 from localmesh.diff.reports import REPORTS
-from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import LoadResult, Resource, load
 from localmesh.problems import ManifestError
 from localmesh.tests.diff.shop import POLICIES, SHOP, SPLIT_WITH_EVERYTHING, loaded
 from localmesh.tests.fuzz.examples import GENERATED, MESH
 from localmesh.translate import ProxyConfig, translate
+from localmesh.translate.from_manifests import proxies
 
 IDENTITIES = {"name", "clusterName", "match", "domains", "virtualHosts"}
 """Fields that a resource cannot be without, so that they are not removed; their values change, too."""

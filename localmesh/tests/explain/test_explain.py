@@ -13,9 +13,9 @@ import pytest
 
 from localmesh.catalog import Address
 from localmesh.explain import Explainer, Request
-from localmesh.explain.from_manifests import find
 from localmesh.manifests import load
 from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.translate.from_manifests import find
 
 MANIFESTS = Path(__file__).parent / "mesh.yaml"
 WEB = "web.shop.svc.cluster.local"

@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from localmesh.explain.from_manifests import proxies
 from localmesh.kinds import Kind
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
@@ -15,6 +14,7 @@ from localmesh.manifests import LoadResult, load_text
 from localmesh.problems import ManifestError
 from localmesh.tests.fuzz.shapes import objects
 from localmesh.translate import ProxyConfig, translate
+from localmesh.translate.from_manifests import proxies
 from localmesh.xds import Encoder
 
 MESH = """

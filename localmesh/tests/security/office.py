@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh
+from localmesh.translate.from_manifests import find
 
 
 def _workload(name: str, namespace: str) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from localmesh.explain.from_manifests import find
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.server.status import gateways
 from localmesh.tests.security.office import apply
+from localmesh.translate.from_manifests import find
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]
 

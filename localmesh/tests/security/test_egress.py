@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from localmesh.explain.from_manifests import find
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import BASE
+from localmesh.translate.from_manifests import find
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]
 

@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 
 from localmesh.catalog.security import identity
-from localmesh.explain.from_manifests import find
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, ask
+from localmesh.translate.from_manifests import find
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]
 

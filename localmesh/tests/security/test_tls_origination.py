@@ -14,11 +14,11 @@ import pytest
 from aiohttp import web
 
 from localmesh.cli.host_certificates import HostAuthority, Pair
-from localmesh.explain.from_manifests import find
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.server.status import gateways
 from localmesh.tests.mesh.shop import V1, apply
 from localmesh.tests.security.credentials import secret
+from localmesh.translate.from_manifests import find
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from localmesh.explain.from_manifests import proxy_config
 from localmesh.manifests import load
+from localmesh.translate.from_manifests import proxy_config
 from localmesh.xds.config_dump import config_dump
 
 CASES = Path(__file__).parent / "cases"

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import load_text
 from localmesh.translate import translate
+from localmesh.translate.from_manifests import proxies
 
 MESH = """
 apiVersion: v1

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import load
 from localmesh.tests.fuzz.examples import GENERATED, configurations
 from localmesh.tests.translate.test_golden import INPUTS, MESH
 from localmesh.tests.xds.encoded import Json, documents, encoded_by_parser
 from localmesh.translate import translate
+from localmesh.translate.from_manifests import proxies
 from localmesh.xds import messages
 from localmesh.xds.messages import CLUSTER, LISTENER, ROUTE, encode, parsed, to_message
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from localmesh.explain.from_manifests import proxies
 from localmesh.manifests import load
 from localmesh.problems import ManifestError, Problem
 from localmesh.translate import translate
+from localmesh.translate.from_manifests import proxies
 from tests.conformance.invalid.answers import Case, cases, deviations, recorded
 
 CASES = cases()
