@@ -57,6 +57,7 @@ from localmesh.kinds.workloads import WORKLOADS
 from localmesh.manifests import Resource
 
 __all__ = [
+    "DEFAULT_TRACE_SAMPLING",
     "LOOPBACK",
     "MESH",
     "Action",
@@ -91,6 +92,10 @@ __all__ = [
 ]
 
 
+DEFAULT_TRACE_SAMPLING = 100.0
+"""Percent: on one machine the rate is low. Istio's own default is 1 %."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
     """Everything that decides a proxy's configuration; make one with `build`.
@@ -113,6 +118,8 @@ class Catalog:
     config: ConfigData = field(default_factory=ConfigData)
     """The data of all ConfigMaps and Secrets."""
     mesh_config: MeshConfig = DEFAULT
+    trace_sampling: float = DEFAULT_TRACE_SAMPLING
+    """The percentage of requests that a trace begins with where no object says another one."""
     """The mesh-wide settings."""
     client_credential_names: tuple[str, ...] = ()
     """The resource names of the credentials in DestinationRules."""

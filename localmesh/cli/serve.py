@@ -29,6 +29,7 @@ from localmesh.cli.options import (
     required,
     state_option,
     strict_option,
+    trace_sampling_option,
 )
 from localmesh.cli.sources import Sources
 from localmesh.manifests import LoadResult
@@ -48,6 +49,7 @@ class ServeOptions:
     xds_port: int
     api_port: int
     gateway_url: str | None
+    trace_sampling: float
     api_url: str | None = None
     api_names: tuple[str, ...] = ()
 
@@ -73,6 +75,7 @@ class ServeOptions:
 )
 @port_option("--xds-port", 15010, "Port that proxies connect to.")
 @port_option("--api-port", DEFAULT_API_PORT, "Port of the API.")
+@trace_sampling_option
 @click.option(
     "--api-name",
     "api_names",
@@ -114,7 +117,7 @@ def serve(
 
 def _serve(loaded: LoadResult, inventory: Inventory, options: ServeOptions) -> int:
     log_to_stderr()
-    settings = MeshSettings(options.state_folder.resolve(), Path.cwd())
+    settings = MeshSettings(options.state_folder.resolve(), Path.cwd(), trace_sampling=options.trace_sampling)
     require_no_mesh(options.state_folder)
     require_free(xds_port=options.xds_port, api_port=options.api_port)
     require_state_folder(options.state_folder)

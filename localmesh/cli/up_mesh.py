@@ -49,6 +49,7 @@ class UpOptions:
     end_with_parent: bool
     from_make: bool
     run_commands: bool
+    trace_sampling: float
 
     @property
     def ingress_ports(self) -> Mapping[int, int]:
@@ -71,6 +72,7 @@ def run(loaded: LoadResult, options: UpOptions) -> int:
         working_directory=Path.cwd(),
         ingress_ports={target: port for target, port in options.ingress_ports.items() if port},
         run_commands=options.run_commands,
+        trace_sampling=options.trace_sampling,
     )
     require_no_mesh(options.state_folder, from_make=options.from_make)
     ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}

@@ -21,7 +21,7 @@ from localmesh.errors import InvalidRequestError, LocalmeshError
 from localmesh.manifests import located
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
-from localmesh.server import kubernetes, metrics
+from localmesh.server import kubernetes, metrics, traces
 from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.status import gateways, status
 from localmesh.translate.from_manifests import UnknownWorkloadError, find
@@ -61,6 +61,8 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
             web.get("/mesh/manifests", _manifests),
             web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
+            web.get("/mesh/traces", _traces),
+            web.get("/mesh/traces/{trace}", _trace),
             web.get("/federate", _federate),
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
             web.get("/api/v1/pods", _pods),
@@ -239,6 +241,24 @@ async def _federate(request: web.Request) -> web.Response:
     """The metrics of all pods, for one job of a Prometheus."""
     text = await metrics.federate(request.app[_CLIENT], request.app[MESH])
     return web.Response(text=text, headers={"content-type": metrics.CONTENT_TYPE})
+
+
+async def _traces(request: web.Request) -> web.Response:
+    """The newest traces, at most `limit`."""
+    limit = request.query.get("limit", "100")
+    if not limit.isdecimal():
+        return _refused(400, "BadRequest", f'limit is "{limit}", expected a whole number')
+    found = await asyncio.to_thread(request.app[MESH].spans.traces, min(int(limit), traces.LARGEST_LIMIT))
+    return web.json_response({"traces": [traces.summary(trace) for trace in found]})
+
+
+async def _trace(request: web.Request) -> web.Response:
+    """One trace with its spans."""
+    trace_id = request.match_info["trace"].lower()
+    if not traces.is_trace_id(trace_id):
+        return _refused(400, "BadRequest", f'"{trace_id}" is not the id of a trace: 32 hexadecimal digits')
+    found = await asyncio.to_thread(request.app[MESH].spans.trace, trace_id)
+    return web.json_response(traces.details(found)) if found else _not_found("traces", trace_id)
 
 
 async def _pod_proxy(request: web.Request) -> web.StreamResponse:
