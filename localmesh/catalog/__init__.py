@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog.aliases import with_aliases
 from localmesh.catalog.config_data import ConfigData, config_data
 from localmesh.catalog.conversion_cache import ConversionCache
@@ -57,7 +58,6 @@ from localmesh.kinds.workloads import WORKLOADS
 from localmesh.manifests import Resource
 
 __all__ = [
-    "DEFAULT_TRACE_SAMPLING",
     "LOOPBACK",
     "MESH",
     "Action",
@@ -90,10 +90,6 @@ __all__ = [
     "Workload",
     "build",
 ]
-
-
-DEFAULT_TRACE_SAMPLING = 100.0
-"""Percent: on one machine the rate is low. Istio's own default is 1 %."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from localmesh.catalog import DEFAULT_TRACE_SAMPLING
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.cli.sources import Sources
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

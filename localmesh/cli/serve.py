@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog import Address
 from localmesh.cli.client import DEFAULT_API_PORT, default_state_folder
 from localmesh.cli.foreground import (
@@ -49,9 +50,9 @@ class ServeOptions:
     xds_port: int
     api_port: int
     gateway_url: str | None
-    trace_sampling: float
     api_url: str | None = None
     api_names: tuple[str, ...] = ()
+    trace_sampling: float = DEFAULT_TRACE_SAMPLING
 
 
 @click.command(context_settings=NO_ARGUMENTS)

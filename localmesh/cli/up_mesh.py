@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.default_gateways import HTTP_TARGET_PORT, HTTPS_TARGET_PORT
 from localmesh.catalog.gateways import has_tls_servers
@@ -49,7 +50,7 @@ class UpOptions:
     end_with_parent: bool
     from_make: bool
     run_commands: bool
-    trace_sampling: float
+    trace_sampling: float = DEFAULT_TRACE_SAMPLING
 
     @property
     def ingress_ports(self) -> Mapping[int, int]:

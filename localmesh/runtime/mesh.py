@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.analysis import analyze
-from localmesh.catalog import DEFAULT_TRACE_SAMPLING, Address, Catalog, MutualTls, Proxy
+from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.catalog.addressing import PlannedPod
 from localmesh.manifests import Resource, uncollected
 from localmesh.problems.problem import Problem, by_place

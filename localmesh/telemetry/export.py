@@ -38,6 +38,11 @@ class SpanExporter:
         with contextlib.suppress(asyncio.QueueFull):
             self._queue.put_nowait(payload)
 
+    @property
+    def waiting(self) -> int:
+        """How many payloads wait."""
+        return self._queue.qsize()
+
     async def run(self) -> None:
         """Sends until cancelled."""
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as client:

@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from localmesh.xds.messages import message_class
 
@@ -84,7 +85,8 @@ class Trace:
             depth, span = stack.pop()
             out.append((depth, span))
             stack += [(depth + 1, child) for child in reversed(below.pop(span.span_id, ()))]
-        return out
+        # those that are each other's parents have no place
+        return [*out, *((0, span) for key, spans in below.items() if key for span in spans)]
 
 
 class SpanStore:
@@ -137,7 +139,7 @@ def decoded(payload: bytes, trace_id: str = "") -> Iterator[Span]:
         return
     try:
         request: Any = message_class(_REQUEST).FromString(payload)
-    except ValueError:  # protobuf's DecodeError is one
+    except DecodeError:
         return
     for of_resource in request.resource_spans:
         resource = _attributes(of_resource.resource.attributes)

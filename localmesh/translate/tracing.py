@@ -35,7 +35,8 @@ def to_localmesh(service: str) -> Json:
 def tracing(provider: Json, percent: float, tags: list[Json], *, spans_of_tries: bool) -> Json:
     """The tracing of an HTTP connection manager.
 
-    `percent` of the requests that begin a trace are sampled; all others are as their callers have decided.
+    `percent` of the requests that enter the mesh are sampled, with the trace context of the caller if
+    there is one; the proxies that follow do the same as the first.
     `spans_of_tries`: each try is a span as well, as at Istio's gateways.
     """
     return {

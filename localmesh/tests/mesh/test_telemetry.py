@@ -1,9 +1,11 @@
-"""Istio's metrics of a running mesh."""
+"""Metrics, traces and access logs of a running mesh."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -18,6 +20,8 @@ from localmesh.translate.metrics import PEER_HEADER
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("metrics")]
 
 REQUESTS = 7
+TRACE = "463ac35c9f6413ad48485a3953bb6124"
+B3 = {"x-b3-traceid": TRACE, "x-b3-spanid": "00f067aa0ba902b7", "x-b3-sampled": "1"}
 PLAIN = """---
 apiVersion: v1
 kind: Service
@@ -73,6 +77,20 @@ class Seen(NamedTuple):
     headers: dict[str, Any]
     federation: str
     of_pod: str
+    trace: dict[str, Any]
+    access_log: list[str]
+
+
+async def answered(
+    session: aiohttp.ClientSession, url: str, holds: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The answer to a request as soon as it is 200 and the condition holds."""
+    while True:
+        async with session.get(url) as answer:
+            body: dict[str, Any] = await answer.json()
+            if answer.status == 200 and holds(body):
+                return body
+        await asyncio.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +114,15 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             url = f"{api}/api/v1/namespaces/shop/pods/{name}:15020/proxy/stats/prometheus"
             async with session.get(f"{api}/federate") as answer, session.get(url) as of_pod:
                 texts = await answer.text(), await of_pod.text()
+            async with session.get(gateway_url(mesh) + "web", headers=B3):
+                pass
+            trace = await answered(session, f"{api}/mesh/traces/{TRACE}", lambda it: it["spans"] == 3)
+            gateway = next(iter(mesh.gateways.values()))
+            assert gateway.log_file is not None
+            while len(lines := gateway.log_file.read_text().splitlines()) < 2 * REQUESTS + 2:
+                await asyncio.sleep(0.05)
             await runner.cleanup()
-            return Seen(headers, *texts)
+            return Seen(headers, *texts, trace, lines)
 
     return asyncio.run(run())
 
@@ -144,3 +169,28 @@ def test_the_metrics_of_a_pod_include_those_of_its_application(seen: Seen) -> No
 
     assert "hits_total 3" in seen.of_pod.splitlines()
     assert [line.partition('pod="counting-')[2] != "" for line in federated] == [True]
+
+
+def test_a_trace_continues_that_of_the_caller(seen: Seen) -> None:
+    """The spans of gateway and sidecar are one trace, below the span in the B3 headers of a caller."""
+    tree = seen.trace["tree"]
+
+    assert [(span["depth"], span["service"], span["kind"]) for span in tree] == [
+        (0, "istio-ingressgateway.istio-system", "server"),
+        (1, "istio-ingressgateway.istio-system", "client"),
+        (2, "web.shop", "server"),
+    ]
+    assert tree[0]["parentId"] == B3["x-b3-spanid"]
+    assert seen.trace["status"] == "200"
+
+
+def test_a_proxy_logs_each_request_in_the_format_of_istio(seen: Seen) -> None:
+    """Method, path, status and response flags are where they are in Istio's log."""
+    pattern = re.compile(r'\[\S+\] "GET /(\w+) HTTP/1.1" (\d+) (\S+) \S+ - "-" \d+ \d+ \d+ \S+ ')
+    logged = Counter(match.groups() for line in seen.access_log if (match := pattern.match(line)))
+
+    assert logged == {
+        ("web", "200", "-"): REQUESTS + 1,
+        ("plain", "200", "-"): REQUESTS,
+        ("nowhere", "404", "NR"): 1,
+    }
