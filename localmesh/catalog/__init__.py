@@ -21,6 +21,7 @@ from localmesh.catalog.gateways import (
     own_gateways,
 )
 from localmesh.catalog.injection import is_disabled
+from localmesh.catalog.issuer_keys import KeySource, with_keys
 from localmesh.catalog.mesh_config import DEFAULT, ExtensionProvider, MeshConfig, OutboundMode, mesh_config
 from localmesh.catalog.mounted_files import mounted_file
 from localmesh.catalog.objects import Objects
@@ -117,6 +118,8 @@ class Catalog:
     trace_sampling: float = DEFAULT_TRACE_SAMPLING
     """The percentage of requests that a trace begins with where no object says another one."""
     """The mesh-wide settings."""
+    issuer_keys: Mapping[KeySource, str] = field(default_factory=dict)
+    """The keys that were fetched for issuers; those of others are not known."""
     client_credential_names: tuple[str, ...] = ()
     """The resource names of the credentials in DestinationRules."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
@@ -187,8 +190,9 @@ class Catalog:
         return policies_for(self._authorization_policies, proxy.namespace, proxy.labels)
 
     def jwt_rules_for(self, proxy: Proxy) -> list[JwtRule]:
-        """The rules for tokens that apply to a proxy's workload, by issuer."""
-        return jwt_rules_for(self._request_authentications, proxy.namespace, proxy.labels)
+        """The rules for tokens that apply to a proxy's workload, by issuer, each with keys."""
+        rules = jwt_rules_for(self._request_authentications, proxy.namespace, proxy.labels)
+        return with_keys(rules, self.issuer_keys)
 
     def pods_of(self, service: Service) -> tuple[Pod, ...]:
         """All pods behind a Service, ready or not."""
@@ -204,10 +208,11 @@ class Catalog:
             (*self.workloads, *(gateway.workload for gateway in self.gateways))
         )
 
-    def with_pods(self, pods: Iterable[Pod]) -> Catalog:
-        """The same mesh with other pods, as after a change of their readiness."""
+    def with_pods(self, pods: Iterable[Pod], issuer_keys: Mapping[KeySource, str] | None = None) -> Catalog:
+        """The same mesh with other pods, as after a change of their readiness, and with keys of issuers."""
         pods = tuple(pods)
-        return replace(self, pods=pods, pods_by_host=self._service_index.by_host(pods))
+        keys = self.issuer_keys if issuer_keys is None else issuer_keys
+        return replace(self, pods=pods, pods_by_host=self._service_index.by_host(pods), issuer_keys=keys)
 
 
 def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catalog:

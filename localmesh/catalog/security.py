@@ -147,7 +147,7 @@ def jwt_rules_for(
     selecting = [policy for policy in authentications if policy.scope.includes(namespace, labels)]
     selecting.sort(key=lambda policy: policy.namespace != ROOT_NAMESPACE)
     return sorted(
-        (rule for policy in selecting for rule in policy.rules), key=lambda rule: str(rule["issuer"])
+        (rule for policy in selecting for rule in policy.rules), key=lambda rule: str(rule.get("issuer", ""))
     )
 
 

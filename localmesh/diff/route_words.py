@@ -37,11 +37,12 @@ def match_text(match: Json) -> str:
     methods = [headers[name] for name in (":method",) if name in headers]
     conditions = [_header(header) for header in match.get("headers", ()) if header not in methods]
     conditions += [f"?{_header(parameter)}" for parameter in match.get("queryParameters", ())]
+    conditions += map(_claim, match.get("dynamicMetadata", ()))
     path = _path(match)
     words = " ".join([*map(_method, methods), *([path] if path else [])])
     if not (words or conditions):
         return "all requests"
-    known = ("prefix", "path", "safeRegex", "caseSensitive", "headers", "queryParameters")
+    known = ("prefix", "path", "safeRegex", "caseSensitive", "headers", "queryParameters", "dynamicMetadata")
     return with_rest(", ".join([*([words] if words else []), *conditions]), match, *known)
 
 
@@ -58,6 +59,12 @@ def _path(match: Json) -> str:
 def _method(header: Json) -> str:
     exact = header.get("stringMatch", {}).get("exact")
     return exact if exact and not header.get("invertMatch") else _header(header)
+
+
+def _claim(metadata: Json) -> str:
+    names = ".".join(key["key"] for key in metadata["path"][1:])
+    value = string_match(metadata["value"]["orMatch"]["valueMatchers"][1]["stringMatch"])
+    return f"{'without ' if metadata.get('invert') else ''}claim {names} {value}"
 
 
 def _header(header: Json) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localmesh.catalog import Action, AuthorizationPolicy
+from localmesh.explain.claims import claim_at
 from localmesh.explain.explanation import Authorization, Condition, PolicyRule, Reference
-from localmesh.explain.policy_filters import Inspected, claim_at, matching_policies, permits, remote_address
+from localmesh.explain.policy_filters import Inspected, matching_policies, permits, remote_address
 from localmesh.explain.prepared import PreparedProxy
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.problems import FieldPath

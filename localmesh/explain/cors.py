@@ -7,7 +7,7 @@ from typing import Any
 
 from localmesh.explain.explanation import Answer, HeaderChange
 from localmesh.explain.request import Message
-from localmesh.explain.route_tables import string_matches
+from localmesh.explain.string_matchers import string_matches
 
 Json = Mapping[str, Any]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from localmesh.explain.claims import claims_match
 from localmesh.explain.request import Message
-from localmesh.explain.route_tables import header_matches, string_matches
+from localmesh.explain.route_tables import header_matches
+from localmesh.explain.string_matchers import string_matches
 
 Json = Mapping[str, Any]
 
@@ -54,24 +56,6 @@ def template_pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(forms.get(part, re.escape(part)) for part in parts))
 
 
-def claim_at(claims: Json | None, names: Sequence[str]) -> Any:
-    """The value of a claim, nested if there are several names; None: there is none."""
-    value: Any = claims
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _value_matches(matcher: Json, value: Any) -> bool:
-    if "orMatch" in matcher:
-        return any(_value_matches(each, value) for each in matcher["orMatch"]["valueMatchers"])
-    if "listMatch" in matcher:
-        return isinstance(value, list) and any(
-            _value_matches(matcher["listMatch"]["oneOf"], element) for element in value
-        )
-    return isinstance(value, str) and string_matches(matcher["stringMatch"], value)
-
-
 def _is_in(block: Json, address: str) -> bool:
     try:
         network = ipaddress.ip_network(f"{block['addressPrefix']}/{block['prefixLen']}", strict=False)
@@ -111,7 +95,5 @@ _MATCHERS: Mapping[str, _Matcher] = {
     "authenticated": _authenticated,
     "directRemoteIp": lambda value, inspected: _is_in(value, inspected.message.address),
     "remoteIp": lambda value, inspected: _is_in(value, remote_address(inspected.message)),
-    "metadata": lambda value, inspected: _value_matches(
-        value["value"], claim_at(inspected.claims, [key["key"] for key in value["path"][1:]])
-    ),
+    "metadata": lambda value, inspected: claims_match(value, inspected.claims),
 }

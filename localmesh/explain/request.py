@@ -127,6 +127,8 @@ class Message:
     server_name: str = ""
     claims: Mapping[str, Any] | None = None
     """Those of an imagined token, which is taken to be where its receiver looks for it."""
+    verified_claims: Mapping[str, Any] | None = None
+    """Those of a token that the proxy has found valid."""
 
     @property
     def host(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from localmesh.explain.explanation import Answer, Fault, HeaderChange
 from localmesh.explain.paths import normalized
 from localmesh.explain.request import Message
-from localmesh.explain.route_tables import regex
+from localmesh.explain.string_matchers import regex
 
 Json = Mapping[str, Any]
 

@@ -6,14 +6,14 @@ The order of decisions is Envoy's: the most specific domain, then the first rout
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import re2
-
+from localmesh.explain.claims import claim_at, claim_names_of, claims_match
 from localmesh.explain.explanation import Condition
 from localmesh.explain.request import Message
+from localmesh.explain.string_matchers import regex, string_matches, string_text
+from localmesh.formats.claims import claim_field
 
 Json = Mapping[str, Any]
 
@@ -84,6 +84,10 @@ def failed_condition(match: Json, message: Message) -> Condition | None:
         value = message.header(matcher["name"])
         if not _value_matches(matcher, value):
             return Condition(_header_field(matcher), _matcher_text(matcher), value)
+    for matcher in match.get("dynamicMetadata", ()):
+        if claims_match(matcher, message.verified_claims) == bool(matcher.get("invert")):
+            seen = claim_at(message.verified_claims, claim_names_of(matcher))
+            return Condition(_claim_field(matcher), _claim_text(matcher), None if seen is None else str(seen))
     if match.get("queryParameters"):
         parameters = query_parameters(message.path)
         for matcher in match["queryParameters"]:
@@ -103,6 +107,7 @@ def conditions_text(match: Json) -> list[str]:
     return [
         *path,
         *(f"{_header_field(each)} {_matcher_text(each)}" for each in match.get("headers", ())),
+        *(f"{_claim_field(each)} {_claim_text(each)}" for each in match.get("dynamicMetadata", ())),
         *(f"queryParams[{each['name']}] {_matcher_text(each)}" for each in match.get("queryParameters", ())),
     ]
 
@@ -115,28 +120,6 @@ def query_parameters(path: str) -> Mapping[str, str]:
         name, _, value = pair.partition("=")
         parameters.setdefault(name, value)
     return parameters
-
-
-def string_matches(matcher: Json, value: str) -> bool:
-    """Whether Envoy's StringMatcher matches a value."""
-    if "safeRegex" in matcher:
-        return regex(matcher["safeRegex"]["regex"]).fullmatch(value) is not None
-    ((kind, expected),) = ((key, text) for key, text in matcher.items() if key != "ignoreCase")
-    if matcher.get("ignoreCase"):
-        expected, value = expected.lower(), value.lower()
-    if kind == "exact":
-        return bool(value == expected)
-    if kind == "prefix":
-        return value.startswith(expected)
-    if kind == "suffix":
-        return value.endswith(expected)
-    return bool(expected in value)
-
-
-@lru_cache(maxsize=4096)
-def regex(pattern: str) -> Any:
-    """A compiled regular expression of RE2, the library that Envoy uses."""
-    return re2.compile(pattern)
 
 
 def _path_matches(match: Json, path: str) -> bool:
@@ -174,6 +157,17 @@ def _header_field(matcher: Json) -> str:
     return f"{'withoutHeaders' if matcher.get('invertMatch') else 'headers'}[{name}]"
 
 
+def _claim_field(matcher: Json) -> str:
+    field = claim_field(claim_names_of(matcher))
+    return f"{'withoutHeaders' if matcher.get('invert') else 'headers'}[{field}]"
+
+
+def _claim_text(matcher: Json) -> str:
+    """A claim matches if it has the value, or is a list that has it: the second of the alternatives."""
+    text = string_text(matcher["value"]["orMatch"]["valueMatchers"][1]["stringMatch"])
+    return f"not {text}" if matcher.get("invert") else text
+
+
 def _path_text(match: Json) -> str:
     if "safeRegex" in match:
         return f'regex "{match["safeRegex"]["regex"]}"'
@@ -187,20 +181,3 @@ def _matcher_text(matcher: Json) -> str:
     if "presentMatch" in matcher:
         return "absent" if not_ else "present"
     return not_ + string_text(matcher["stringMatch"])
-
-
-def string_text(matcher: Json) -> str:
-    """A StringMatcher in words.
-
-    >>> string_text({"exact": "a"}), string_text({"safeRegex": {"regex": "a+"}})
-    ('exact "a"', 'regex "a+"')
-    """
-    return " or ".join(_parts(matcher))
-
-
-def _parts(matcher: Json) -> Iterator[str]:
-    for kind, text in matcher.items():
-        if kind == "safeRegex":
-            yield f'regex "{text["regex"]}"'
-        elif kind != "ignoreCase":
-            yield f'{kind} "{text}"'

@@ -152,7 +152,10 @@ class Walk:
             refusal = replace(judgement.answer, by=proxy.name)
             self._refuse(percent, refusal, route(prepared, name, message).legs)
             return
-        routed = route(prepared, name, message, judgement.message)
+        # a valid token makes a gateway choose the route again, with the headers made of its claims
+        claims = judgement.tokens.claims if judgement.tokens is not None else None
+        seen = message if claims is None else replace(judgement.message, verified_claims=claims)
+        routed = route(prepared, name, seen, judgement.message)
         hop = _hop(HopKind.GATEWAY, proxy, message, listener, routed=routed)
         self.hops.append(_judged(hop, judgement))
         self._send(proxy, routed, percent)

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from localmesh.formats.http_headers import is_header_name
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
 from localmesh.kinds.rules.istio import targets
 from localmesh.kinds.rules.metadata import label_problems
 from localmesh.problems import Problem
-from localmesh.problems.codes import invalid, unsupported
+from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field, quoted
 
 _KEY_PARTS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "oct": ("k",)}
@@ -34,7 +35,7 @@ def issuers(root: Field) -> Iterator[Problem]:
                 remedy="add the issuer, which is the iss claim of its tokens",
             )
         keys = rule.get("jwks")
-        if keys.text and (fault := _fault(keys.text)):
+        if keys.text and (fault := keys_fault(keys.text)):
             yield keys.problem(invalid.BAD_TOKEN_KEYS, reason=fault)
 
 
@@ -42,11 +43,25 @@ def _has_location(rule: Field) -> bool:
     return bool(rule.get("jwksUri").text or rule.get("jwks_uri").text)
 
 
-def discovered_keys(root: Field) -> Iterator[Problem]:
-    """localmesh does not ask an issuer where its keys are."""
+def key_locations(root: Field) -> Iterator[Problem]:
+    """Keys are fetched by HTTP (istio: ParseJwksURI)."""
     for rule in root.get("spec", "jwtRules").items():
-        if not rule.get("jwks").text and not _has_location(rule):
-            yield rule.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=_INLINE_KEYS)
+        for name in ("jwksUri", "jwks_uri"):
+            uri = rule.get(name)
+            if uri.text and not _is_http(uri.text):
+                yield uri.problem(
+                    invalid.BAD_POLICY, expected="a URL with http or https", remedy="correct the URL"
+                )
+
+
+def _is_http(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    del port  # asked for its error
+    return parts.scheme in ("http", "https")
 
 
 def locations(root: Field) -> Iterator[Problem]:
@@ -70,7 +85,7 @@ def locations(root: Field) -> Iterator[Problem]:
                 )
 
 
-def _fault(text: str) -> str:
+def keys_fault(text: str) -> str:
     """Why Envoy would reject the keys, and with them the whole listener; "" if it accepts them."""
     try:
         document = json.loads(text)
@@ -103,7 +118,6 @@ def _is_base64(text: Any) -> bool:
 
 
 _BASE64 = re.compile(r"(?:[A-Za-z0-9_-]*|[A-Za-z0-9+/]*)={0,2}\Z")
-_INLINE_KEYS = "write the issuer's public keys in jwks: localmesh does not fetch them"
 
 REQUEST_AUTHENTICATION = Kind(
     group=SECURITY,
@@ -111,11 +125,5 @@ REQUEST_AUTHENTICATION = Kind(
     versions=SECURITY_VERSIONS,
     plural="requestauthentications",
     short_names=("ra",),
-    rules=(selector, targets, issuers, locations),
-    unsupported_fields={
-        "spec.jwtRules[].jwksUri": _INLINE_KEYS,
-        "spec.jwtRules[].jwks_uri": _INLINE_KEYS,
-    },
-    support_rules=(discovered_keys,),
-    ineffective_fields={"spec.jwtRules[].timeout": "keys are not fetched"},
+    rules=(selector, targets, issuers, key_locations, locations),
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from localmesh.formats.claims import claim_names
 from localmesh.formats.hostnames import first_overlaps, is_address, is_domain, is_label, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind
 from localmesh.kinds.rules.connection_route import connection_routes
 from localmesh.kinds.rules.http_route import http_route
 from localmesh.kinds.rules.istio import exports
 from localmesh.problems import Problem
-from localmesh.problems.codes import invalid, unsupported
+from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field, quoted
 
 MESH = "mesh"
@@ -123,14 +124,24 @@ def match_gateways(root: Field) -> Iterator[Problem]:
 
 
 def claim_matches(root: Field) -> Iterator[Problem]:
-    """Matches on the claims of a token are not supported."""
+    """Only gateways route by the claims of a token, and no claim is matched by its presence alone."""
+    gateways = root.get("spec", "gateways").value or ["mesh"]
     for route in root.get("spec", "http").items():
         for match in route.get("match").items():
             for block in ("headers", "withoutHeaders"):
                 for name, condition in match.get(block).entries():
-                    if name.startswith("@request.auth.claims"):
-                        remedy = "match on a header of the request"
-                        yield condition.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
+                    if claim_names(name) and isinstance(gateways, list):
+                        yield from _claim_match(condition, in_mesh="mesh" in gateways)
+
+
+def _claim_match(condition: Field, *, in_mesh: bool) -> Iterator[Problem]:
+    if in_mesh:
+        yield condition.problem(
+            invalid.BAD_MATCH, found="a claim in a route of the mesh", expected="gateways without mesh"
+        )
+    elif not condition.value or condition.get("regex").text == "*":
+        # Istio accepts it, and then Envoy rejects all routes of the port
+        yield condition.problem(invalid.BAD_MATCH, found="no value", expected="a value of the claim")
 
 
 VIRTUAL_SERVICE = Kind(
@@ -139,9 +150,18 @@ VIRTUAL_SERVICE = Kind(
     versions=NETWORKING_VERSIONS,
     plural="virtualservices",
     short_names=("vs",),
-    rules=(hosts, gateways, has_routes, delegate, http_routes, connection_routes, match_gateways, exports),
+    rules=(
+        hosts,
+        gateways,
+        has_routes,
+        delegate,
+        http_routes,
+        claim_matches,
+        connection_routes,
+        match_gateways,
+        exports,
+    ),
     unsupported_fields={
         "spec.http[].mirror_percent": "write mirrorPercentage: {value: …}",
     },
-    support_rules=(claim_matches,),
 )

@@ -21,6 +21,7 @@ from localmesh.problems.problem import Problem, by_place
 from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.changes import Changes, ObjectKey, carry_over, changes
 from localmesh.runtime.desired_state import EMPTY, DesiredState, PodKey, plan
+from localmesh.runtime.issuer_keys import IssuerKeys, address_in_mesh
 from localmesh.runtime.processes.envoy import node_id
 from localmesh.runtime.processes.process_runtime import ProcessRuntime
 from localmesh.runtime.protocols import MeshPart, RunningPod, RunningProxy, Runtime
@@ -85,6 +86,8 @@ class Mesh:
         self._follower: asyncio.Task[None] | None = None
         self._rotation: asyncio.Task[None] | None = None
         self._exporting: asyncio.Task[None] | None = None
+        self._issuer_keys = IssuerKeys(self._address_in_mesh, lambda: self._roll_out(self.desired_state))
+        self._key_renewal: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._runtime.open(self._ads, self._readiness_changed.set)
@@ -92,10 +95,11 @@ class Mesh:
         self._rotation = start_task(self._rotate_in_time(), "rotating certificates")
         if self._exporter is not None:
             self._exporting = start_task(self._exporter.run(), "exporting spans")
+        self._key_renewal = start_task(self._issuer_keys.follow(), "renewing the keys of issuers")
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        await stop_tasks(self._rotation, self._follower, self._exporting)
+        await stop_tasks(self._rotation, self._follower, self._key_renewal, self._exporting)
         # Without gateways no client waits for an answer any more: pods get a short grace period.
         await _stop_all(gateway.stop() for gateway in self.gateways.values())
         await _stop_all(pod.stop(_LAST_GRACE_SECONDS) for pod in self.pods.values())
@@ -123,7 +127,12 @@ class Mesh:
 
     def warnings(self) -> tuple[Problem, ...]:
         """What Istio accepts in the current configuration and cannot work."""
-        return by_place((*analyze(self.desired_state.catalog), *self.desired_state.warnings))
+        return by_place((*analyze(self.desired_state.catalog), *self.momentary_warnings()))
+
+    def momentary_warnings(self) -> tuple[Problem, ...]:
+        """What is run otherwise than the manifests say, and issuers whose keys cannot be fetched."""
+        unfetched = self._issuer_keys.problems(self.desired_state.catalog)
+        return (*self.desired_state.warnings, *unfetched)
 
     def external_address(self, pod: RunningPod, port: int) -> Address | None:
         """Where a client outside the mesh reaches a container port of a pod, as in a cluster.
@@ -197,7 +206,7 @@ class Mesh:
         added = [pod for key, pod in desired.pods.items() if key not in self.pods or key in removed]
         early, late = _start_order(added, [self.pods[key] for key in removed])
         try:
-            await self._start(desired, early)
+            await asyncio.gather(self._start(desired, early), self._issuer_keys.require(desired.catalog))
             await self._roll_out(desired)
         except BaseException:
             await self._undo(before)
@@ -205,6 +214,7 @@ class Mesh:
         await self._stop(removed, [key for key in self.gateways if key not in desired.gateways])
         await self._start(desired, late)
         await self._roll_out(desired)
+        self._issuer_keys.forget_others(desired.catalog)
         for key, pod in self.pods.items():
             pod.planned = desired.pods[key]
 
@@ -289,7 +299,11 @@ class Mesh:
             for key, planned in of.gateways.items()
             if (running := self.gateways.get(key)) is not None
         )
-        return replace(of.catalog.with_pods((*pods, *gateways)), trace_sampling=self.settings.trace_sampling)
+        current = of.catalog.with_pods((*pods, *gateways), self._issuer_keys.known)
+        return replace(current, trace_sampling=self.settings.trace_sampling)
+
+    def _address_in_mesh(self, host: str, port: int) -> Address | None:
+        return address_in_mesh(self._catalog(self.desired_state), host, port)
 
     async def _follow_readiness(self) -> None:
         """Sends new endpoints whenever the readiness of a pod changes."""

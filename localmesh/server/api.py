@@ -149,7 +149,7 @@ async def _apply(request: web.Request) -> web.Response:
         seconds = asyncio.get_running_loop().time() - start
         # proxies do not have to wait for warnings
         warnings = await asyncio.to_thread(review, mesh.desired_state.catalog)
-        missing = (warning for warning in mesh.desired_state.warnings if warning.place in given.sources)
+        missing = (warning for warning in mesh.momentary_warnings() if warning.place in given.sources)
         warnings = (*warnings, *located(missing, given))
     except LocalmeshError as error:
         return _error_response(error, _NOTHING_CHANGED)

@@ -15,6 +15,7 @@ from typing import Any
 from localmesh.catalog import Action
 from localmesh.catalog.http_routes import HttpRoute
 from localmesh.formats.grpc import GRPC_STATUSES
+from localmesh.translate.claims import JWT_FILTER
 from localmesh.translate.formats import (
     ADS,
     DNS_CACHE,
@@ -136,7 +137,7 @@ def _cors(route: HttpRoute) -> Json | None:
 
 
 JWT = HttpFilter(
-    name="envoy.filters.http.jwt_authn",
+    name=JWT_FILTER,
     type=f"{_FILTERS}.jwt_authn.v3.JwtAuthentication",
     position=Position.SERVER,
     slot="tokens",

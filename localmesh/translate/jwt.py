@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from localmesh.catalog import JwtRule
+from localmesh.translate.claims import PAYLOAD
 
 Json = dict[str, Any]
 
-PAYLOAD = "payload"
-"""The key of the claims of a valid token in the filter's metadata."""
 _ALWAYS_SPLIT = ("permission", "scope")
 _SAME_NAMES = (
     ("audiences", "audiences"),
@@ -61,7 +60,7 @@ def _from(provider: str) -> Json:
 def _provider(rule: JwtRule) -> Json:
     split = {*_ALWAYS_SPLIT, *(rule.get("spaceDelimitedClaims") or ())}
     out: Json = {
-        "issuer": rule["issuer"],
+        **({"issuer": rule["issuer"]} if rule.get("issuer") else {}),
         "localJwks": {"inlineString": rule.get("jwks", "")},
         "payloadInMetadata": PAYLOAD,
         "normalizePayloadInMetadata": {"spaceDelimitedClaims": sorted(split)},

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from localmesh.formats.claims import claim_names
+from localmesh.translate.claims import claim_matcher
+
 Json = dict[str, Any]
 StringMatch = Mapping[str, str] | None
 
@@ -22,9 +25,18 @@ def route_match(match: Mapping[str, Any] | None) -> Json:
     """
     if match is None:
         return {"prefix": "/"}
+    wanted, unwanted = match.get("headers") or {}, match.get("withoutHeaders") or {}
     named = [
-        *(_header(name, value) for name, value in (match.get("headers") or {}).items()),
-        *(_without_header(name, value) for name, value in (match.get("withoutHeaders") or {}).items()),
+        *(_header(name, value) for name, value in wanted.items() if not claim_names(name)),
+        *(_without_header(name, value) for name, value in unwanted.items() if not claim_names(name)),
+    ]
+    claims = [
+        *(_claim(name, value) for name, value in sorted(wanted.items()) if claim_names(name)),
+        *(
+            _claim(name, value) | {"invert": True}
+            for name, value in sorted(unwanted.items())
+            if claim_names(name)
+        ),
     ]
     headers = [
         *sorted(named, key=lambda header: str(header["name"])),
@@ -36,13 +48,14 @@ def route_match(match: Mapping[str, Any] | None) -> Json:
         "caseSensitive": not match.get("ignoreUriCase", False),
         **({"headers": headers} if headers else {}),
         **({"queryParameters": parameters} if parameters else {}),
+        **({"dynamicMetadata": claims} if claims else {}),
     }
 
 
 def is_catch_all(match: Mapping[str, Any]) -> bool:
     """Whether an Envoy route match matches every request, so that no later route is reached."""
     every_path = match.get("prefix") == "/" or match.get("safeRegex", {}).get("regex") == ".*"
-    return every_path and not match.get("headers") and not match.get("queryParameters")
+    return every_path and not any(map(match.get, ("headers", "queryParameters", "dynamicMetadata")))
 
 
 def string_match(value: Mapping[str, str]) -> Json:
@@ -66,6 +79,11 @@ def _header(name: str, value: StringMatch) -> Json:
     if not value or value.get("regex") == "*":  # for Istio this is not a regex: the header is present
         return {"name": name, "presentMatch": True}
     return {"name": name, "stringMatch": string_match(value)}
+
+
+def _claim(name: str, value: Mapping[str, str]) -> Json:
+    """A claim of a valid token that has a value, or is a list that has it."""
+    return claim_matcher(claim_names(name), {"stringMatch": string_match(value)})
 
 
 def _without_header(name: str, value: StringMatch) -> Json:

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from localmesh.catalog.security import SPIFFE
-from localmesh.translate.http_filters import JWT
-from localmesh.translate.jwt import PAYLOAD
+from localmesh.translate.claims import claim_matcher, metadata_matcher
 
 Json = dict[str, Any]
 
@@ -120,8 +119,7 @@ def claim(names: Sequence[str], values: Sequence[str]) -> Json:
     """A claim of the token, nested if there are several names: one of the values, or a list that has one."""
     matchers = [{"stringMatch": string(value)} for value in values]
     value = matchers[0] if len(matchers) == 1 else {"orMatch": {"valueMatchers": matchers}}
-    either = {"orMatch": {"valueMatchers": [{"listMatch": {"oneOf": value}}, value]}}
-    return _claim(names, either)
+    return {"metadata": claim_matcher(names, value)}
 
 
 def bracketed(key: str) -> list[str]:
@@ -158,12 +156,7 @@ def _subject(value: str, subject: str) -> Json:
 
 
 def _claim_is(name: str, value: Json) -> Json:
-    return _claim([name], {"stringMatch": value})
-
-
-def _claim(names: Sequence[str], value: Json) -> Json:
-    keys = [{"key": name} for name in (PAYLOAD, *names)]
-    return {"metadata": {"filter": JWT.name, "path": keys, "value": value}}
+    return {"metadata": metadata_matcher([name], {"stringMatch": value})}
 
 
 def _authenticated(name: Json) -> Json:

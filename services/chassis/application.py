@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
@@ -21,18 +22,24 @@ _EXTENSION = "sentimesh"
 log = logging.getLogger("services.request")
 
 
+def _no_span(_method: str, _url: str) -> AbstractContextManager[Mapping[str, str]]:
+    return nullcontext({})
+
+
 @dataclass(frozen=True, slots=True)
 class Chassis:
     """The state of a service's application in addition to its routes.
 
     `creates_spans` says whether the service creates spans, and so writes the trace context of its calls;
-    `trace_id` reads the trace id of a WSGI environment; `resources` are closed when the worker exits.
+    `client_span` surrounds a call (method, URL) and yields that context; `trace_id` reads the trace id of a
+    WSGI environment; `resources` are closed when the worker exits.
     """
 
     service: str
     settings: Settings
     metrics: Metrics
     creates_spans: bool = False
+    client_span: Callable[[str, str], AbstractContextManager[Mapping[str, str]]] = _no_span
     trace_id: Callable[[Mapping[str, Any]], str | None] = propagation.trace_id
     readiness: health.Readiness = field(default_factory=health.Readiness)
     resources: ExitStack = field(default_factory=ExitStack)
@@ -73,9 +80,16 @@ def _chassis(app: flask.Flask, service: str, settings: Settings) -> Chassis:
     # OpenTelemetry takes memory and half a second to load, so it is imported only when spans are exported.
     from services.chassis import tracing
 
-    chassis = Chassis(service, settings, metrics, creates_spans=True, trace_id=tracing.trace_id)
-    # Export the remaining spans when the service stops.
-    chassis.resources.callback(tracing.instrument(app, service, settings).shutdown)
+    provider = tracing.instrument(app, service, settings)
+    chassis = Chassis(
+        service,
+        settings,
+        metrics,
+        creates_spans=True,
+        client_span=partial(tracing.client_span, provider.get_tracer(__name__)),
+        trace_id=tracing.trace_id,
+    )
+    chassis.resources.callback(provider.shutdown)  # exports the remaining spans when the service stops
     return chassis
 
 

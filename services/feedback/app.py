@@ -7,28 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import flask
-import sqlalchemy as sql
 
 from services.chassis import application
 from services.chassis.settings import Settings, settings_or_exit, variable
 from services.feedback import routes
+from services.feedback.databases import Database, Sqlite, database, database_url
 from services.feedback.storage import Storage
 
 _FILE = "feedback.sqlite3"
-
-
-def database_url(text: str) -> sql.URL:
-    """Parse the URL of an SQLite file or of a PostgreSQL database, which is accessed through psycopg."""
-    expected = "a URL such as postgresql://user:password@host/database or sqlite:////folder/file"
-    try:
-        url = sql.make_url(text)
-    except (sql.exc.ArgumentError, ValueError):
-        raise ValueError(expected) from None
-    if url.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
-        return url.set(drivername="postgresql+psycopg")
-    if url.drivername == "sqlite" and url.database not in {None, "", ":memory:"}:
-        return url
-    raise ValueError(expected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +27,7 @@ class FeedbackSettings(Settings):
         f"Folder of the SQLite file `{_FILE}`; created if it is missing.",
         default="build/feedback",
     )
-    database_url: sql.URL | None = variable(  # noqa: RUF009 - a dataclass field like all others
+    database_url: str | None = variable(
         "DATABASE_URL",
         database_url,
         "Another database: `postgresql://…`, or `sqlite:////folder/file`; overrides `DATA_DIR`.",
@@ -50,10 +36,9 @@ class FeedbackSettings(Settings):
     )
 
     @property
-    def database(self) -> sql.URL:
-        """The URL of the database to use."""
-        file = Path(self.data_dir) / _FILE
-        return self.database_url or sql.URL.create("sqlite", database=str(file))
+    def database(self) -> Database:
+        """The database to use."""
+        return database(self.database_url) if self.database_url else Sqlite(Path(self.data_dir) / _FILE)
 
 
 def create_app(settings: FeedbackSettings | None = None) -> flask.Flask:
@@ -61,7 +46,7 @@ def create_app(settings: FeedbackSettings | None = None) -> flask.Flask:
     settings = settings or settings_or_exit(FeedbackSettings, "feedback", os.environ)
     app = application.create("feedback", settings)
     chassis = application.chassis_of(app)
-    storage = Storage(settings.database, connections=settings.threads)
+    storage = Storage(settings.database)
     chassis.resources.callback(storage.close)
     chassis.readiness.checks.append(storage.unavailability)
     app.register_blueprint(routes.routes(storage, chassis.metrics))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import flask
 import pytest
-import sqlalchemy as sql
 
 from services.chassis.application import chassis_of
 from services.chassis.propagation import PROPAGATED
@@ -38,7 +37,7 @@ def application(service: str, tmp_path: Path) -> flask.Flask:
     create_app = importlib.import_module(f"services.{service}.app").create_app
     settings = SETTINGS[service](pod="pod")
     if isinstance(settings, FeedbackSettings):
-        settings = FeedbackSettings(pod="pod", database_url=sql.make_url(f"sqlite:///{tmp_path}/x.sqlite3"))
+        settings = FeedbackSettings(pod="pod", database_url=f"sqlite:///{tmp_path}/x.sqlite3")
     app: flask.Flask = create_app(settings)
     chassis_of(app).resources.close()
     return app

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import flask
-import requests
+from urllib3 import BaseHTTPResponse
 
 from services.chassis import body
 from services.chassis.problem import Problem
@@ -20,13 +20,13 @@ def routes(logic: Upstream) -> flask.Blueprint:
     @blueprint.post("/sentiment")
     def sentiment() -> Mapping[str, Any]:
         sentence = body.sentence(body.json_object())
-        answer = logic.post("/analyse/sentiment", json={"sentence": sentence})
+        answer = logic.post("/analyse/sentiment", {"sentence": sentence})
         return {"sentence": sentence, "polarity": _polarity(answer, logic)}
 
     return blueprint
 
 
-def _polarity(answer: requests.Response, logic: Upstream) -> float:
+def _polarity(answer: BaseHTTPResponse, logic: Upstream) -> float:
     """Returns the polarity in the answer of logic; raises a Problem with status 502 if there is none."""
     try:
         return body.polarity(answer.json())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from localmesh.formats.claims import claim_names
 from localmesh.formats.hostnames import is_label
 from localmesh.formats.http_headers import PSEUDO_HEADERS, is_header_name
 from localmesh.formats.regexes import regex_fault
@@ -61,11 +62,7 @@ def _string_match(field: Field) -> Iterator[Problem]:
 
 
 def _header_name(field: Field, name: str) -> Iterator[Problem]:
-    if (
-        name not in PSEUDO_HEADERS
-        and not name.startswith("@request.auth.claims")
-        and not is_header_name(name)
-    ):
+    if name not in PSEUDO_HEADERS and not claim_names(name) and not is_header_name(name):
         yield field.problem(
             invalid.BAD_HEADER,
             found=quoted(name),

@@ -227,3 +227,9 @@ BAD_PROVIDER = Code(
     "found {found}, expected {expected}",
     "{remedy}",
 )
+KEYS_NOT_FETCHED = Code(
+    "SM236",
+    "The keys of an issuer cannot be fetched",
+    "the issuer's keys cannot be fetched, so all its tokens are invalid: {reason}",
+    "correct the URI or start the issuer; localmesh tries again, at last every minute",
+)

@@ -39,6 +39,9 @@ WITHOUT_MANIFEST = {
     "SM231": "The program in a container's `command` is not on this machine, so that it cannot run as a "
     "process. The mesh starts nevertheless: a stub takes the container's place, and its `exec` probes are "
     "left out. With `localmesh up --no-commands` this is so for all containers, without a warning.",
+    "SM236": "A RequestAuthentication names its issuer's keys by `jwksUri`, or by the issuer alone, and they "
+    "cannot be fetched: the issuer does not answer in time, or what it answers is not a JSON Web Key Set. As "
+    "in Istio, a key that nobody has takes their place, so that all tokens of the issuer get 401.",
 }
 """Problems of files and programs, which one manifest cannot show."""
 

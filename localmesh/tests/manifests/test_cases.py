@@ -5,7 +5,7 @@ import pytest
 from localmesh.problems.codes import CODES
 from localmesh.tests.manifests.case_files import Case, cases, problems
 
-WITHOUT_MANIFEST = {"SM001", "SM004", "SM005", "SM229", "SM231"}
+WITHOUT_MANIFEST = {"SM001", "SM004", "SM005", "SM229", "SM231", "SM236"}
 """Problems of files and programs: see test_files, test_kustomize, test_loading and test_programs."""
 
 

@@ -34,7 +34,7 @@ def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., flask.Flas
 
         @app.get("/call")
         def call():
-            return {"answer": logic.post("/path", json={"a": 1}).text}
+            return {"answer": logic.post("/path", {"a": 1}).data.decode()}
 
         made.append(app)
         return app
@@ -173,14 +173,13 @@ def test_small_requests_do_not_wait_for_an_acknowledgement(caller, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     logic = caller("http://logic").extensions["logic"]
 
-    adapter = logic.get_adapter("http://logic")
-    pool = adapter.proxy_manager_for(logic.proxies["http"]).connection_from_url("http://logic")
+    options = logic._pool.conn_kw["socket_options"]
 
-    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in pool.conn_kw["socket_options"]
+    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in options
 
 
 def test_a_cookie_of_one_answer_is_not_sent_with_the_next_request(caller, recorder: Recorder):
-    """All users share one session."""
+    """All users share the connections."""
     recorder.answer(200, set_cookie="user=1; Path=/")
     client = caller(recorder.url).test_client()
 

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
-import sqlalchemy as sql
 
 from services.testing import free_port, poll_until
 
@@ -48,7 +48,7 @@ def postgresql() -> Iterator[str]:
         listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen([*serve, *listen], cwd="/", stdout=log, stderr=log, **options)
-        address = f"postgresql+psycopg://feedback@127.0.0.1:{port}/postgres"
+        address = f"postgresql://feedback@127.0.0.1:{port}/postgres"
         try:
             poll_until(lambda: _answers(address), "PostgreSQL to answer", seconds=30)
             yield address
@@ -60,12 +60,11 @@ def postgresql() -> Iterator[str]:
 
 
 def _answers(address: str) -> bool:
-    engine = sql.create_engine(address, poolclass=sql.NullPool)
     try:
-        with engine.connect() as connection:
-            return connection.execute(sql.select(1)).scalar() == 1
-    except sql.exc.OperationalError:
+        psycopg.connect(address).close()
+    except psycopg.OperationalError:
         return False
+    return True
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -75,8 +74,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/data/feedback.sqlite3"
     address: str = request.getfixturevalue("postgresql")
     name = f"test_{tmp_path.parent.name}_{tmp_path.name}".replace("-", "_")[-60:]
-    engine = sql.create_engine(address, isolation_level="AUTOCOMMIT", poolclass=sql.NullPool)
-    with engine.connect() as connection:
-        connection.execute(sql.text(f'DROP DATABASE IF EXISTS "{name}"'))
-        connection.execute(sql.text(f'CREATE DATABASE "{name}"'))
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}"')
     return address.rpartition("/")[0] + f"/{name}"

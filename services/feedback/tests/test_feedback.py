@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import flask
 import pytest
-import sqlalchemy as sql
 
 from services.chassis.application import chassis_of
 from services.feedback.app import FeedbackSettings, create_app
@@ -21,7 +20,7 @@ FINE = {"sentence": "A fine day.", "polarity": 0.5, "correct": True}
 @pytest.fixture
 def app(database: str) -> Iterator[flask.Flask]:
     """The service feedback with an empty database."""
-    app = create_app(FeedbackSettings(pod="feedback-pod", database_url=sql.make_url(database)))
+    app = create_app(FeedbackSettings(pod="feedback-pod", database_url=database))
     yield app
     chassis_of(app).resources.close()
 
@@ -150,7 +149,7 @@ def test_it_is_ready_when_its_database_is(client):
 
 def test_without_its_database_it_is_alive_and_not_ready(caplog):
     """503 for readiness and for requests; answers and logs do not contain the password."""
-    away = sql.make_url(f"postgresql+psycopg://user:secret@127.0.0.1:{free_port()}/db")
+    away = f"postgresql://user:secret@127.0.0.1:{free_port()}/db"
     app = create_app(FeedbackSettings(pod="feedback-pod", database_url=away))
     client = app.test_client()
 

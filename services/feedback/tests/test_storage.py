@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import sqlalchemy as sql
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.feedback import databases
 from services.feedback.storage import Feedback, Storage, Unavailable
 from services.testing import ROOT, free_port
 
@@ -26,7 +28,7 @@ OPERATION = "POST /feedback"
 @pytest.fixture
 def storage(database: str) -> Iterator[Storage]:
     """An empty storage."""
-    opened = Storage(sql.make_url(database), connections=8)
+    opened = Storage(databases.database(database))
     yield opened
     opened.close()
 
@@ -95,9 +97,11 @@ def test_threads_that_repeat_one_request_agree_on_what_is_stored(storage: Storag
 
 
 WRITER = """
-import sys, threading, sqlalchemy
+import sys, threading
+from services.feedback.databases import database
+from services.feedback import databases
 from services.feedback.storage import Feedback, Storage
-storage = Storage(sqlalchemy.make_url(sys.argv[1]), connections=4)
+storage = Storage(database(sys.argv[1]))
 sys.stdin.readline()
 def write(thread):
     for number in range(40):
@@ -137,23 +141,23 @@ def test_processes_that_start_and_write_at_the_same_time_are_safe(storage: Stora
 def test_sqlite_allows_readers_during_a_write(tmp_path):
     """The file is in WAL mode."""
     file = tmp_path / "feedback.sqlite3"
-    storage = Storage(sql.make_url(f"sqlite:///{file}"), connections=2)
+    storage = Storage(databases.database(f"sqlite:///{file}"))
     storage.add(FINE, request_id="r", operation=OPERATION)
 
-    with sql.create_engine(f"sqlite:///{file}", poolclass=sql.NullPool).connect() as other:
-        mode = other.exec_driver_sql("PRAGMA journal_mode").scalar()
+    with closing(sqlite3.connect(file)) as other:
+        mode = other.execute("PRAGMA journal_mode").fetchone()
     storage.close()
 
-    assert mode == "wal"
+    assert mode == ("wal",)
 
 
 def test_entries_survive_a_restart(database: str):
     """Another process finds the entry and recognizes the request."""
-    first = Storage(sql.make_url(database), connections=1)
+    first = Storage(databases.database(database))
     stored, _ = first.add(FINE, request_id="r", operation=OPERATION)
     first.close()
 
-    second = Storage(sql.make_url(database), connections=1)
+    second = Storage(databases.database(database))
     again = second.add(FINE, request_id="r", operation=OPERATION)
     second.close()
 
@@ -166,9 +170,9 @@ def test_an_unavailable_database_is_reported(tmp_path, kind):
     (tmp_path / "file").write_text("not a folder")
     away = {
         "sqlite": f"sqlite:///{tmp_path}/file/feedback.sqlite3",
-        "postgresql": f"postgresql+psycopg://user:secret@127.0.0.1:{free_port()}/db",
+        "postgresql": f"postgresql://user:secret@127.0.0.1:{free_port()}/db",
     }
-    storage = Storage(sql.make_url(away[kind]), connections=1)
+    storage = Storage(databases.database(away[kind]))
 
     missing = storage.unavailability()
     with pytest.raises(Unavailable) as raised:
@@ -183,7 +187,7 @@ def test_a_database_that_becomes_available_later_is_used(tmp_path):
     """Without a restart of the service."""
     folder = tmp_path / "data"
     folder.write_text("in the way")
-    storage = Storage(sql.make_url(f"sqlite:///{folder}/feedback.sqlite3"), connections=1)
+    storage = Storage(databases.database(f"sqlite:///{folder}/feedback.sqlite3"))
     before = storage.unavailability()
 
     folder.unlink()
@@ -201,7 +205,7 @@ def test_a_database_that_becomes_available_later_is_used(tmp_path):
 def test_any_feedback_is_returned_unchanged(tmp_path_factory, sentence, polarity, correct):
     """Any text and any number."""
     file = tmp_path_factory.getbasetemp() / "any.sqlite3"
-    storage = Storage(sql.make_url(f"sqlite:///{file}"), connections=1)
+    storage = Storage(databases.database(f"sqlite:///{file}"))
 
     feedback = Feedback(sentence, polarity, correct=correct)
     stored, _ = storage.add(feedback, request_id=str(uuid.uuid4()), operation="any")
