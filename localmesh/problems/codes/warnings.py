@@ -233,3 +233,9 @@ KEYS_NOT_FETCHED = Code(
     "the issuer's keys cannot be fetched, so all its tokens are invalid: {reason}",
     "correct the URI or start the issuer; localmesh tries again, at last every minute",
 )
+UNKNOWN_PROVIDER = Code(
+    "SM241",
+    "A Telemetry names a provider that does not exist or has another purpose",
+    "{found} is not a provider of {purpose}: {known}; it is ignored",
+    "name one of these, or add it to extensionProviders in the mesh-wide settings",
+)
