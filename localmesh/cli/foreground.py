@@ -147,7 +147,8 @@ def announce(mesh: Mesh, url: str, state: str) -> None:
     """Prints what runs, its state and the addresses."""
     proxies = len(mesh.desired_state.proxies)
     click.echo(f"localmesh: {len(mesh.pods)} pods, {proxies} Envoys, {state}", err=True)
-    lines = [
+    lines = [("live page", f"{url}/")]
+    lines += [
         (name, address if port == "http" else f"{address} ({port})")
         for name, ports in gateways(mesh).items()
         for port, address in ports.items()

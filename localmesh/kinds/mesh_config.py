@@ -79,7 +79,7 @@ TRANSLATED: Mapping[str, str] = {
     "accessLogEncoding": "whether access logs are text or JSON",
     "accessLogFormat": "the format of access logs, instead of Istio's",
     "defaultConfig.tracing.sampling": "the percentage of requests that are traced",
-    "defaultProviders": "the providers of metrics, traces and access logs where no Telemetry object names any",
+    "defaultProviders": "the providers of metrics, traces and logs where no Telemetry object names any",
     "enableAutoMtls": "whether sidecars choose mTLS for endpoints that accept it",
     "enableTracing": "whether proxies make spans where no Telemetry object decides",
     "extensionProviders": "what AuthorizationPolicies and Telemetry objects can name",

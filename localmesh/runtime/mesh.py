@@ -117,6 +117,11 @@ class Mesh:
         """Environment for programs that have to end with the mesh, even if it is killed."""
         return self._runtime.owner_environment
 
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog of the current configuration, with the pods as they are now."""
+        return self._catalog(self.desired_state)
+
     def synced(self, proxy: Proxy) -> bool:
         """Whether a proxy has acknowledged the configuration that was sent to it."""
         return self._ads.synced(node_id(proxy))

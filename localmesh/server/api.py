@@ -23,6 +23,7 @@ from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
 from localmesh.server import kubernetes, metrics, traces
 from localmesh.server.apply_request import ApplyRequest
+from localmesh.server.page import LIVE, add_page
 from localmesh.server.status import gateways, status
 from localmesh.translate.from_manifests import UnknownWorkloadError, find
 from localmesh.xds.config_dump import config_dump
@@ -54,6 +55,7 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
     app[MESH] = mesh
     app[_NAMES] = _LOOPBACK_NAMES | set(names)
     app.cleanup_ctx.append(_client)
+    add_page(app, mesh)
     app.add_routes(
         [
             web.get("/mesh", _mesh),
@@ -98,14 +100,25 @@ async def _local_callers_only(request: web.Request, handler: Handler) -> web.Str
     """Refuses web pages: applying manifests starts programs, and a browser can reach the loopback.
 
     A page of another origin cannot send JSON without a preflight request, which is not answered. If its host
-    name resolves to the loopback, it still sends that name as Host.
+    name resolves to the loopback, it still sends that name as Host. Browsers say where a request comes from
+    (W3C, "Fetch Metadata Request Headers"): others may only link to the live page.
     """
     host = request.host.rpartition(":")[0] or request.host
     if host not in request.app[_NAMES]:
         return _refused(403, "Forbidden", f"{host} is not a name of this API: use a loopback address")
+    if not _is_own_origin(request):
+        return _refused(403, "Forbidden", "a page of another origin cannot use this API")
     if request.method == "POST" and request.content_type != "application/json":
         return _refused(415, "UnsupportedMediaType", "the content type must be application/json")
     return await handler(request)
+
+
+def _is_own_origin(request: web.Request) -> bool:
+    """Whether a request is from the live page, or from no page: a program, the address bar, a link to `/`."""
+    if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return True
+    is_link = request.headers.get("Sec-Fetch-Mode") == "navigate"
+    return is_link and request.method == "GET" and request.path == "/"
 
 
 def _object_routes(prefix: str) -> list[web.RouteDef]:
@@ -147,6 +160,7 @@ async def _apply(request: web.Request) -> web.Response:
         start = asyncio.get_running_loop().time()
         changes = await mesh.apply(loaded.resources, loaded.ignored, review=review if order.strict else None)
         seconds = asyncio.get_running_loop().time() - start
+        request.app[LIVE].applied(changes)
         # proxies do not have to wait for warnings
         warnings = await asyncio.to_thread(review, mesh.desired_state.catalog)
         missing = (warning for warning in mesh.momentary_warnings() if warning.place in given.sources)

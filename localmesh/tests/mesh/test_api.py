@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,140 @@ def test_web_pages_cannot_use_the_api(tmp_path: Path) -> None:
     rebound, form, local = ask(tmp_path, asking)
 
     assert (rebound[0], form[0], local[0]) == (403, 415, 200)
+
+
+def test_a_page_of_another_origin_can_neither_read_nor_send(tmp_path: Path) -> None:
+    """Browsers say where a request comes from; only a link to the live page is followed."""
+    foreign, site = {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}
+    own = {"Sec-Fetch-Site": "same-origin"}
+    order = {"method": "GET", "path": "/"}
+
+    async def asking(session: aiohttp.ClientSession) -> list[int]:
+        link = {**site, "Sec-Fetch-Mode": "navigate"}
+        return [
+            (await get(session, "/mesh", headers=foreign))[0],
+            (await get(session, "/mesh/live", headers={**foreign, "Sec-Fetch-Mode": "cors"}))[0],
+            (await post(session, "/mesh/send", json=order, headers=site))[0],
+            (await post(session, "/mesh/send", json=order, headers={**link}))[0],
+            (await session.get("/", headers=link)).status,
+            (await post(session, "/mesh/send", json=order, headers=own))[0],
+        ]
+
+    assert ask(tmp_path, asking) == [403, 403, 403, 403, 200, 200]
+
+
+def test_the_live_page_and_its_files_are_served(tmp_path: Path) -> None:
+    """Without anything from elsewhere, and with the licences of what it contains."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, str, str]]:
+        found = []
+        for path in ("/", "/page/main.js", "/page/vendor/dagre.LICENSE.txt", "/page/../api.py"):
+            async with session.get(path) as answer:
+                policy = answer.headers.get("Content-Security-Policy", "")
+                found.append((answer.status, policy, await answer.text()))
+        return found
+
+    page, script, licence, missing = ask(tmp_path, asking)
+
+    assert (page[0], script[0], licence[0], missing[0]) == (200, 200, 200, 404)
+    assert "default-src 'none'" in page[1]
+    assert "frame-ancestors 'none'" in page[1]
+    assert "://" not in page[2]
+    assert "Copyright" in licence[2]
+
+
+def test_a_request_is_sent_through_the_gateway(tmp_path: Path) -> None:
+    """With method, headers and body; what is not a request is refused with the reason."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        good = {"method": "POST", "path": "/a?b=1", "headers": {"user-group": "beta"}, "body": "hello"}
+        return [
+            await post(session, "/mesh/send", json=good),
+            await post(session, "/mesh/send", json={"method": "GET", "path": "/", "gateway": "nothing"}),
+            await post(session, "/mesh/send", json={"method": "TRACE", "path": "a"}),
+            await post(session, "/mesh/send", json={**good, "headers": {"a b": "c"}}),
+            await post(session, "/mesh/send", data="{", headers={"Content-Type": "application/json"}),
+        ]
+
+    sent, unknown, invalid, header, broken = ask(tmp_path, asking)
+
+    seen = json.loads(sent[1]["body"])
+    assert (sent[0], sent[1]["status"], seen["path"]) == (200, 200, "/a?b=1")
+    assert {name.lower(): value for name, value in seen["headers"].items()}["user-group"] == "beta"
+    assert sent[1]["requestId"]
+    assert (unknown[0], unknown[1]["message"]) == (
+        400,
+        'no gateway is called "nothing"; there are: istio-ingressgateway',
+    )
+    assert (invalid[0], header[0], broken[0]) == (400, 400, 400)
+    assert '"a b: c" is not a header' in header[1]["message"]
+
+
+def test_events_of_the_live_page_follow_the_mesh(tmp_path: Path) -> None:
+    """The state at once, an apply with the new shares, requests with their edges, and verdicts of proofs."""
+    report = {
+        "report": "loadgen prove",
+        "scenarios": [
+            {"scenario": "canary", "proves": "shares", "verdict": "PASS", "seconds": 2, "checks": []}
+        ],
+    }
+
+    async def asking(session: aiohttp.ClientSession) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        async with session.get("/mesh/live") as stream:
+            found["state"] = (await events(stream, "state"))[1]
+            await post(session, "/mesh/apply", json={"text": BASE + V1 + V2 + routed(v1=50, v2=50)})
+            found["apply"] = (await events(stream, "apply"))[1]
+            found["graph"] = (await events(stream, "graph"))[1]
+            await events(stream, "frame")
+            await post(session, "/mesh/send", json={"method": "GET", "path": "/"})
+            found["frame"] = (await events(stream, "frame", '"rate":'))[1]
+            found["refused"] = (await post(session, "/mesh/proofs", json={"report": "other"}))[0]
+            await post(session, "/mesh/proofs", json=report)
+            found["proof"] = (await events(stream, "proof"))[1]
+        return found
+
+    found = ask(tmp_path, asking)
+
+    assert {node["name"] for node in found["state"]["graph"]["nodes"]} >= {"web", "istio-ingressgateway"}
+    assert found["apply"]["changed"] == ["VirtualService shop/web"]
+    expected = [edge["expected"] for edge in found["graph"]["graph"]["edges"] if edge["expected"]]
+    assert [share["percent"] for share in expected] == [50.0, 50.0]
+    assert "clients > istio-system/istio-ingressgateway" in found["frame"]["edges"]
+    assert (found["proof"]["scenario"], found["proof"]["verdict"]) == ("canary", "PASS")
+    assert found["refused"] == 400
+
+
+async def events(stream: aiohttp.ClientResponse, name: str, contains: str = "") -> tuple[str, Any]:
+    """The next event of a name whose data contains a text."""
+    async with asyncio.timeout(20):
+        while True:
+            line = (await stream.content.readline()).decode()
+            if line == f"event: {name}\n":
+                data = (await stream.content.readline()).decode().removeprefix("data: ")
+                if contains in data:
+                    return name, json.loads(data)
+
+
+def test_rules_of_an_edge_name_file_and_field(tmp_path: Path) -> None:
+    """Those of the caller's route, with the YAML; those of a node are what it accepts."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        edge = {"id": "istio-system/istio-ingressgateway > shop/web-v1"}
+        return [
+            await get(session, "/mesh/live/edge", params=edge),
+            await get(session, "/mesh/live/node", params={"id": "shop/web-v1"}),
+            await get(session, "/mesh/live/node", params={"id": "nothing"}),
+        ]
+
+    edge, node, nothing = ask(tmp_path, asking)
+
+    rule = edge[1]["rules"][0]
+    assert (rule["object"], rule["field"]) == ("VirtualService shop/web", "spec.http[0]")
+    assert "subset: v1" in rule["yaml"]
+    assert "cluster outbound|80|v1|web.shop.svc.cluster.local" in edge[1]["envoy"]
+    assert node[1]["rules"][0]["what"] == "port 8080 accepts mTLS and plain text (PERMISSIVE)"
+    assert nothing[1] == {"rules": [], "settings": [], "envoy": {}}
 
 
 def test_additional_host_names_are_accepted(tmp_path: Path) -> None:

@@ -1,0 +1,418 @@
+// The picture: nodes and edges, laid out once for each shape of the mesh and updated with every frame.
+
+import { html, set, svg, write } from "./dom.js";
+import { duration, percent, rate, title } from "./words.js";
+
+const NODE = { gateway: [196, 56], workload: [150, 56], clients: [84, 36], external: [196, 44], missing: [150, 44] };
+const LABEL_WIDTH = 196;
+const LABEL_OFFSET = 9;
+const LINE = 17;
+const GAUGE = 38;
+const MARGIN = 18;
+const MANY_NODES = 40; // from here on, edges have their labels only when they are selected
+const LOCK = "M3.5 6V4.2a2.5 2.5 0 0 1 5 0V6M2.5 6h7v5h-7Z";
+
+/** The picture in an SVG element; `select` is called with what is clicked. */
+export class Picture {
+  constructor(root, select) {
+    this.root = root;
+    this.select = select;
+    this.nodes = new Map();
+    this.edges = new Map();
+    this.view = null;
+    new ResizeObserver(() => this.fit()).observe(root.parentElement);
+    this.listen();
+  }
+
+  /** Draw a graph; the place of everything stays the same as long as nodes and edges do. */
+  draw(graph, pods) {
+    this.graph = graph;
+    const shape = JSON.stringify([graph.nodes.map((n) => n.id), graph.edges.map((e) => [e.id, lines(e)])]);
+    if (shape !== this.shape || this.graph === undefined) {
+      this.shape = shape;
+      this.layouts = ["TB", "LR"].map((direction) => layout(graph, direction));
+      this.direction = null;
+    }
+    this.fit(true);
+    this.showPods(pods);
+  }
+
+  /** Choose the direction in which the graph is larger, and make it fill the picture. */
+  fit(again = false) {
+    if (!this.layouts) return;
+    const { clientWidth: width, clientHeight: height } = this.root.parentElement;
+    if (!width || !height) return;
+    const scale = (made) => Math.min(width / made.graph().width, height / made.graph().height);
+    const chosen = this.layouts.reduce((a, b) => (scale(b) > scale(a) * 1.05 ? b : a));
+    if (again || chosen !== this.layout) this.build(chosen);
+    const { width: w, height: h } = chosen.graph();
+    const s = Math.min(scale(chosen), 1.7);
+    this.home = { x: w / 2 - width / s / 2, y: h / 2 - height / s / 2, width: width / s, height: height / s };
+    this.show(this.home);
+  }
+
+  show(view) {
+    this.view = view;
+    set(this.root, { viewBox: `${view.x} ${view.y} ${view.width} ${view.height}` });
+  }
+
+  build(made) {
+    const focused = document.activeElement?.dataset?.id;
+    this.layout = made;
+    this.nodes.clear();
+    this.edges.clear();
+    const byId = new Map(this.graph.nodes.map((node) => [node.id, node]));
+    const many = this.graph.nodes.length > MANY_NODES;
+    const below = svg("g"), labels = svg("g"), above = svg("g");
+    for (const edge of this.graph.edges) {
+      const place = made.edge(edge.source, edge.target);
+      if (!place) continue;
+      const drawn = drawEdge(edge, place, byId, many, made.direction);
+      this.edges.set(edge.id, drawn);
+      below.append(drawn.paths);
+      labels.append(drawn.label);
+      this.activate(drawn.label, "edge", edge.id);
+      drawn.paths.addEventListener("click", () => this.select("edge", edge.id));
+    }
+    for (const node of this.graph.nodes) {
+      const drawn = drawNode(node, made.node(node.id));
+      this.nodes.set(node.id, drawn);
+      above.append(drawn.group);
+      this.activate(drawn.group, "node", node.id);
+    }
+    this.root.classList.toggle("many", many);
+    this.root.replaceChildren(svg("g", {}, below, above, labels));
+    if (focused) [...this.root.querySelectorAll("[data-id]")].find((e) => e.dataset.id === focused)?.focus();
+    if (this.last) this.update(this.last);
+    if (this.pods) this.showPods(this.pods);
+    this.mark(this.selected);
+  }
+
+  activate(element, kind, id) {
+    element.dataset.id = id;
+    set(element, { tabindex: 0, role: "button" });
+    element.addEventListener("click", () => this.select(kind, id));
+    element.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      this.select(kind, id);
+    });
+  }
+
+  /** Mark what is selected. */
+  mark(selected) {
+    this.selected = selected;
+    for (const [id, drawn] of this.nodes) drawn.group.classList.toggle("selected", selected?.id === id);
+    for (const [id, drawn] of this.edges) {
+      const on = selected?.id === id;
+      drawn.label.classList.toggle("selected", on);
+      drawn.paths.classList.toggle("selected", on);
+    }
+  }
+
+  /** Show what happened in the last seconds. */
+  update(frame) {
+    this.last = frame;
+    this.ejected = new Set(frame.ejected);
+    for (const [id, drawn] of this.edges) updateEdge(drawn, frame.edges[id]);
+    for (const [id, drawn] of this.nodes) updateNode(drawn, frame.filters[id]);
+    if (this.pods) this.showPods(this.pods);
+  }
+
+  /** Show the pods of each node: ready or not, ejected or not. */
+  showPods(pods) {
+    this.pods = pods;
+    for (const [id, drawn] of this.nodes) showPods(drawn, pods[id] ?? [], this.ejected ?? new Set());
+  }
+
+  listen() {
+    const root = this.root;
+    root.addEventListener("wheel", (event) => {
+      if (!this.view) return;
+      event.preventDefault();
+      this.zoom(event.deltaY > 0 ? 1.12 : 1 / 1.12, event);
+    }, { passive: false });
+    let from = null;
+    root.addEventListener("pointerdown", (event) => { if (event.target === root) from = [event.clientX, event.clientY, this.view]; });
+    root.addEventListener("pointermove", (event) => {
+      if (!from) return;
+      const [x, y, view] = from, unit = view.width / root.clientWidth;
+      this.show({ ...view, x: view.x - (event.clientX - x) * unit, y: view.y - (event.clientY - y) * unit });
+    });
+    addEventListener("pointerup", () => { from = null; });
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "+" || event.key === "=") this.zoom(1 / 1.2);
+      if (event.key === "-") this.zoom(1.2);
+      if (event.key === "0") this.show(this.home);
+    });
+  }
+
+  zoom(factor, at) {
+    const { x, y, width, height } = this.view, box = this.root.getBoundingClientRect();
+    const fx = at ? (at.clientX - box.x) / box.width : 0.5, fy = at ? (at.clientY - box.y) / box.height : 0.5;
+    this.show({ x: x + width * (1 - factor) * fx, y: y + height * (1 - factor) * fy, width: width * factor, height: height * factor });
+  }
+}
+
+/** How many lines of text an edge can need, by what is configured: its place must not depend on traffic. */
+function lines(edge) {
+  return 2 + (edge.mirror ? 1 : 0) + edge.faults.length + (edge.limits ? 1 : 0) + (edge.ejects ? 1 : 0);
+}
+
+const labelHeight = (edge) => lines(edge) * LINE + (edge.expected ? GAUGE : 0) + 8;
+
+function layout(graph, direction) {
+  const many = graph.nodes.length > MANY_NODES;
+  const made = new dagre.graphlib.Graph();
+  made.setGraph({ rankdir: direction, nodesep: many ? 14 : 24, ranksep: many ? 50 : 52, edgesep: many ? 6 : 16, marginx: MARGIN, marginy: MARGIN });
+  const connected = new Set(graph.edges.flatMap((edge) => (edge.source === edge.target ? [] : [edge.source, edge.target])));
+  for (const node of graph.nodes) {
+    const [width, height] = NODE[node.kind];
+    if (connected.has(node.id)) made.setNode(node.id, { width, height });
+  }
+  for (const edge of graph.edges) {
+    if (edge.source === edge.target || !made.hasNode(edge.source) || !made.hasNode(edge.target)) continue;
+    made.setEdge(edge.source, edge.target, many ? { width: 0, height: 0 } : labelSize(edge, direction));
+  }
+  dagre.layout(made);
+  const alone = graph.nodes.filter((node) => !connected.has(node.id));
+  const size = { width: made.graph().width, height: made.graph().height };
+  if (alone.length) addBelow(made, alone, size);
+  return { direction, graph: () => size, node: (id) => made.node(id), edge: (source, target) => made.edge(source, target) };
+}
+
+/** The room for a label: right of its line in a graph from top to bottom, else below it. */
+function labelSize(edge, direction) {
+  const height = labelHeight(edge);
+  if (direction === "TB") return { width: LABEL_WIDTH, height, labelpos: "r", labeloffset: LABEL_OFFSET };
+  return { width: LABEL_WIDTH, height: height + 2 * LABEL_OFFSET, labelpos: "c" };
+}
+
+/** Nodes without edges: in rows below the others. */
+function addBelow(made, nodes, size) {
+  let x = MARGIN, y = Number.isFinite(size.height) ? size.height : MARGIN;
+  size.width = Number.isFinite(size.width) ? size.width : 600;
+  for (const node of nodes) {
+    const [width, height] = NODE[node.kind];
+    if (x > MARGIN && x + width > size.width - MARGIN) [x, y] = [MARGIN, y + height + 18];
+    made.setNode(node.id, { x: x + width / 2, y: y + height / 2, width, height });
+    x += width + 24;
+    size.height = y + height + MARGIN;
+  }
+}
+
+/** The path of an edge: straight beside its label, and curved between ranks. */
+function pathOf(place, direction, height) {
+  const down = direction === "TB";
+  const [first, ...rest] = place.points;
+  const last = rest.pop();
+  const stops = rest.map((point) => [point, point]);
+  if (height) {
+    const line = down ? place.x - LABEL_WIDTH / 2 - LABEL_OFFSET : place.y - height / 2 - 2;
+    const ends = down
+      ? [{ x: line, y: place.y - height / 2 }, { x: line, y: place.y + height / 2 }]
+      : [{ x: place.x - LABEL_WIDTH / 2, y: line }, { x: place.x + LABEL_WIDTH / 2, y: line }];
+    const nearest = stops.reduce((best, [point], i) => (distance(point, place, down) < distance(stops[best][0], place, down) ? i : best), 0);
+    stops.splice(nearest, stops.length ? 1 : 0, ends);
+  }
+  let path = `M${first.x} ${first.y}`, from = first;
+  for (const [start, end] of [...stops, [last, last]]) {
+    const [mx, my] = [(from.x + start.x) / 2, (from.y + start.y) / 2];
+    path += down ? `C${from.x} ${my} ${start.x} ${my} ${start.x} ${start.y}` : `C${mx} ${from.y} ${mx} ${start.y} ${start.x} ${start.y}`;
+    if (end !== start) path += `L${end.x} ${end.y}`;
+    from = end;
+  }
+  return path;
+}
+
+const distance = (point, place, down) => Math.abs(down ? point.y - place.y : point.x - place.x);
+
+function drawEdge(edge, place, byId, many, direction) {
+  const path = pathOf(place, direction, many ? 0 : labelHeight(edge));
+  const line = svg("path", { d: path, class: "line" });
+  const failed = svg("path", { d: path, class: "line failed", pathLength: 100 });
+  const flow = svg("path", { d: path, class: "flow" });
+  const hit = svg("path", { d: path, class: "hit" });
+  const paths = svg("g", { class: edge.mirror?.only ? "edge copies" : "edge" }, line, failed, flow, hit);
+  const at = many ? place.points[Math.floor(place.points.length / 2)] : place;
+  const height = labelHeight(edge);
+  const label = svg("g", { class: "label", transform: `translate(${at.x - LABEL_WIDTH / 2} ${at.y - height / 2})` });
+  label.append(svg("rect", { width: LABEL_WIDTH, height, rx: 7 }));
+  if (edge.tls === "mTLS") label.append(svg("path", { d: LOCK, class: "lock", transform: "translate(5 4)" }));
+  const text = (line, name) => svg("text", { x: name === "first" ? 22 : 8, y: 16 + line * LINE, class: name });
+  const drawn = { edge, line, failed, flow, paths, label, title: `${title(byId.get(edge.source))} to ${title(byId.get(edge.target))}` };
+  let row = 0;
+  drawn.rate = svg("tspan", { class: "rate" });
+  drawn.errors = svg("tspan", { class: "errors", dx: 8 });
+  const first = text(row++, edge.tls === "mTLS" ? "first" : "plain");
+  first.append(drawn.rate, drawn.errors);
+  drawn.durations = text(row++, "muted");
+  label.append(first, drawn.durations);
+  if (edge.expected) {
+    drawn.gauge = drawGauge(edge.expected.percent, row * LINE + 4);
+    label.append(drawn.gauge.group);
+  }
+  const top = edge.expected ? GAUGE : 0;
+  const note = (said) => {
+    const element = svg("text", { x: 8, y: 16 + top + row++ * LINE, class: "note" }, said);
+    label.append(element);
+    return element;
+  };
+  if (edge.mirror) note(edge.mirror.only ? `mirrored copies of ${percent(edge.mirror.percent)}` : `and copies of ${percent(edge.mirror.percent)}`);
+  for (const fault of edge.faults) note(faultText(fault));
+  if (edge.limits) drawn.circuit = note("circuit breaker closed");
+  if (edge.ejects) drawn.ejects = note("outlier detection");
+  return drawn;
+}
+
+function faultText(fault) {
+  const what = fault.delay ? `delay of ${fault.delay}` : `abort with ${fault.status}`;
+  return `fault: ${what}, ${percent(fault.percent)}${fault.when.length ? " *" : ""}`;
+}
+
+const GAUGE_WIDTH = LABEL_WIDTH - 20;
+
+function drawGauge(expected, y) {
+  const x = (share) => (share / 100) * GAUGE_WIDTH;
+  const group = svg("g", { class: "gauge", transform: `translate(10 ${y})` });
+  const words = svg("text", { x: 0, y: 13, class: "share" }, `expected ${percent(expected)}`);
+  const seen = svg("text", { x: GAUGE_WIDTH, y: 13, class: "share observed", "text-anchor": "end" });
+  const interval = svg("rect", { class: "interval", y: 21, height: 8, rx: 4, width: 0 });
+  const dot = svg("circle", { class: "gauge-observed", cy: 25, r: 4.5, visibility: "hidden" });
+  group.append(
+    words, seen,
+    svg("path", { class: "gauge-track", d: `M0 25H${GAUGE_WIDTH}` }),
+    interval, dot,
+    svg("path", { class: "gauge-expected", d: `M${x(expected)} 18V32` }),
+  );
+  return { group, x, seen, interval, dot };
+}
+
+function updateGauge(gauge, share) {
+  write(gauge.seen, share ? `observed ${percent(share.percent)}` : "");
+  set(gauge.dot, { visibility: share ? "visible" : "hidden" });
+  set(gauge.interval, { visibility: share ? "visible" : "hidden" });
+  if (!share) return;
+  set(gauge.dot, { cx: gauge.x(share.percent).toFixed(1) });
+  set(gauge.interval, { x: gauge.x(share.low).toFixed(1), width: (gauge.x(share.high) - gauge.x(share.low)).toFixed(1) });
+}
+
+function updateEdge(drawn, seen) {
+  const active = Boolean(seen && seen.rate > 0);
+  const { edge } = drawn;
+  drawn.paths.classList.toggle("active", active);
+  drawn.label.classList.toggle("active", active);
+  const width = active ? Math.min(8, 1.6 + 1.5 * Math.log10(1 + seen.rate)) : 1.4;
+  set(drawn.line, { "stroke-width": width.toFixed(1) });
+  const failing = active ? seen.errors : 0;
+  set(drawn.failed, { "stroke-width": width.toFixed(1), "stroke-dasharray": `0 ${100 - failing} ${failing} 0`, visibility: failing ? "visible" : "hidden" });
+  // a new duration restarts the animation: only when the rate is clearly another one
+  const speed = active ? Math.round(2 * Math.log2(1 + seen.rate)) : 0;
+  if (speed !== drawn.speed) {
+    drawn.speed = speed;
+    drawn.flow.style.animationDuration = speed ? `${(5 / speed).toFixed(2)}s` : "";
+  }
+  write(drawn.rate, active ? `${rate(seen.rate)} ${edge.mirror?.only ? "copies" : "req"}/s` : "no requests");
+  write(drawn.errors, failing ? `${percent(failing)} 5xx` : "");
+  write(drawn.durations, durations(seen, active));
+  if (drawn.gauge) updateGauge(drawn.gauge, seen?.share);
+  if (drawn.circuit) {
+    const refused = active && seen.overflow > 0;
+    write(drawn.circuit, refused ? `circuit open: ${rate(seen.overflow)}/s refused` : "circuit breaker closed");
+    drawn.circuit.classList.toggle("alert", refused);
+  }
+  set(drawn.label, { "aria-label": spoken(drawn, seen, active) });
+}
+
+function durations(seen, active) {
+  if (!active) return "";
+  if (seen.retries > 0 && seen.percentiles[0] != null) {
+    return `p50 ${duration(seen.percentiles[0])} · p99 ${duration(seen.percentiles[2])} · ↻ ${rate(seen.retries)}/s`;
+  }
+  if (seen.percentiles[0] == null) return "";
+  const [p50, p95, p99] = seen.percentiles.map(duration);
+  const text = `p50 ${p50} · p95 ${p95} · p99 ${p99}`;
+  return text.match(/ ms/g)?.length === 3 ? text.replaceAll(/ ms(?= ·)/g, "") : text;
+}
+
+function spoken({ edge, title: who }, seen, active) {
+  const parts = [who];
+  parts.push(active ? `${rate(seen.rate)} requests per second, ${percent(seen.errors)} errors` : "no requests");
+  if (edge.expected) parts.push(`expected share ${percent(edge.expected.percent)}`);
+  if (seen?.share) parts.push(`observed share ${percent(seen.share.percent)}`);
+  if (edge.tls) parts.push(edge.tls);
+  if (edge.mirror?.only) parts.push("mirrored copies");
+  return parts.join(", ");
+}
+
+function drawNode(node, place) {
+  const [width, height] = NODE[node.kind];
+  const group = svg("g", { class: `node ${node.kind}`, transform: `translate(${place.x - width / 2} ${place.y - height / 2})` });
+  group.append(svg("rect", { width, height, rx: node.kind === "gateway" ? height / 2 : 9 }));
+  const inset = node.kind === "gateway" ? 22 : 13;
+  const small = node.kind === "clients";
+  const name = svg("text", { class: "name", x: small ? width / 2 : inset, y: small ? 23 : 23, "text-anchor": small ? "middle" : "start" });
+  name.append(shortened(node.name, node.version ? 13 : 21));
+  group.append(svg("title", {}, node.id), name);
+  if (node.version) group.append(svg("text", { class: "version", x: width - inset, y: 23, "text-anchor": "end" }, node.version));
+  const pods = svg("g", { transform: `translate(${inset} 35)` });
+  const state = svg("text", { class: "state", x: width - inset, y: 44, "text-anchor": "end" });
+  if (!small) group.append(pods, state);
+  if (node.kind === "missing") write(state, "no pods");
+  if (node.kind === "external") write(state, "outside the mesh");
+  return { node, group, pods, state, width, inset };
+}
+
+const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+function updateNode(drawn, filters) {
+  drawn.filters = filters;
+}
+
+function showPods(drawn, pods, ejected) {
+  const { node, state } = drawn;
+  if (node.kind !== "workload" && node.kind !== "gateway") return;
+  const out = pods.filter((pod) => pod.addresses.some((address) => ejected.has(address)));
+  const down = pods.filter((pod) => !pod.ready);
+  const marks = pods.slice(0, 6).map((pod, i) => podMark(i * 13, pod, out.includes(pod)));
+  if (drawn.shown !== JSON.stringify(marks.map((mark) => mark.getAttribute("class")))) {
+    drawn.shown = JSON.stringify(marks.map((mark) => mark.getAttribute("class")));
+    drawn.pods.replaceChildren(...marks);
+  }
+  const said = stateText(pods, down, out, drawn);
+  write(state, said.text);
+  state.classList.toggle("alert", said.alert);
+  drawn.group.classList.toggle("down", pods.length > 0 && down.length === pods.length);
+  set(drawn.group, { "aria-label": `${title(node)}, ${node.kind}, ${pods.length - down.length} of ${pods.length} pods ready${out.length ? `, ${out.length} ejected` : ""}${node.mtls ? `, mTLS ${node.mtls}` : ""}` });
+}
+
+function stateText(pods, down, out, { node, filters }) {
+  if (down.length) return { text: `${pods.length - down.length} of ${pods.length} ready`, alert: true };
+  if (out.length) return { text: `${out.length} of ${pods.length} ejected`, alert: true };
+  if (filters?.denied > 0) return { text: `✕ ${rate(filters.denied)}/s denied`, alert: true };
+  if (filters?.rejectedTokens > 0) return { text: `✕ ${rate(filters.rejectedTokens)}/s bad tokens`, alert: true };
+  if (filters?.aborts > 0) return { text: `${rate(filters.aborts)}/s aborted`, alert: true };
+  if (filters?.delays > 0) return { text: `${rate(filters.delays)}/s delayed`, alert: false };
+  if (node.mtls === "STRICT") return { text: "mTLS only", alert: false };
+  return { text: pods.length ? "" : "no pods", alert: !pods.length };
+}
+
+function podMark(x, pod, ejected) {
+  const kind = ejected ? "pod ejected" : pod.ready ? "pod" : "pod unready";
+  const mark = svg("g", { class: kind, transform: `translate(${x + 5} 5)` });
+  mark.append(svg("title", {}, `${pod.name}: ${ejected ? "ejected by outlier detection" : pod.state}`), svg("circle", { r: 4.5 }));
+  if (ejected) mark.append(svg("path", { d: "M-4.5 4.5 4.5 -4.5" }));
+  return mark;
+}
+
+/** A small gauge as HTML, for the panel: expected mark, observed dot, interval; in percent. */
+export function gauge(expected, { percent: observed, low, high } = {}) {
+  const drawn = svg("svg", { viewBox: "0 0 200 18", width: 200, height: 18, class: "gauge", "aria-hidden": true });
+  drawn.append(svg("path", { class: "gauge-track", d: "M0 9H200" }));
+  if (observed != null) {
+    drawn.append(svg("rect", { class: "interval", x: low * 2, y: 5, width: (high - low) * 2, height: 8, rx: 4 }));
+    drawn.append(svg("circle", { class: "gauge-observed", cx: observed * 2, cy: 9, r: 4.5 }));
+  }
+  if (expected != null) drawn.append(svg("path", { class: "gauge-expected", d: `M${expected * 2} 2V16` }));
+  return html("div", { class: "gauge-box" }, drawn);
+}
