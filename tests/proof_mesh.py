@@ -65,10 +65,12 @@ class SmallerSamples(ProofContext):
     def send(
         self, load_plan: LoadPlan, *, meanwhile: tuple[int, Callable[[], None]] | None = None
     ) -> Measurement:
-        """Send complete rounds of the plan's requests, as far as nothing happens at a certain request."""
+        """Send complete rounds of the plan's requests; what happens meanwhile happens after the same part."""
         each = len(load_plan.requests)
-        if meanwhile is None and load_plan.until is None:
+        if load_plan.until is None:
             load_plan = replace(load_plan, count=math.ceil(load_plan.count * self.PART / each) * each)
+            if meanwhile is not None:
+                meanwhile = (math.ceil(meanwhile[0] * self.PART), meanwhile[1])
         return super().send(load_plan, meanwhile=meanwhile)
 
 

@@ -9,16 +9,16 @@ import requests
 
 from loadgen.proofs import blue_green
 from tests.live import overlay
-from tests.proof_mesh import ProofMesh, edited, translated_wrongly
+from tests.proof_mesh import ProofMesh, SmallerSamples, edited, translated_wrongly
 from tests.scenarios.faults import blue_only
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 
 def verdicts_of_short_proof(mesh: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The verdicts of the proof if it waits 0.5 s, not 30 s, for a switch."""
+    """The verdicts of a proof that sends less and waits 0.5 s, not 30 s, for a switch."""
     monkeypatch.setattr(blue_green, "SETTLING_SECONDS", 0.5)
-    return mesh.prove("blue-green").verdicts
+    return mesh.prove("blue-green", SmallerSamples).verdicts
 
 
 def weights(mesh: ProofMesh) -> list[int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 import requests
 
-from tests.live import overlay
-from tests.proof_mesh import LOADGEN, ProofMesh
+from loadgen.cli import main
+from localmesh.tests.command_line import in_process
+from tests.live import ROOT, overlay
+from tests.proof_mesh import ProofMesh
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application-calm")]
 
@@ -18,7 +18,7 @@ def test_a_minted_token_allows_what_the_page_says(mesh: ProofMesh) -> None:
     mesh.apply(overlay("jwt"))
 
     def read(*options: str) -> int:
-        minted = subprocess.run([LOADGEN, "token", *options], capture_output=True, text=True, check=True)
+        minted = in_process(main, ROOT, "token", *options)
         bearer = {"authorization": f"Bearer {minted.stdout.strip()}"}
         return requests.get(f"{mesh.gateway}/feedback", headers=bearer, timeout=5).status_code
 

@@ -4,28 +4,39 @@ One mesh serves all pages, one after the other. Therefore `make up SCENARIO=…`
 `make prove SCENARIO=…` runs the proof in it; `make --dry-run` shows the commands that `make` would run. All
 other commands are executed unchanged, in a copy of the manifests that they may edit. In that copy, logic v2
 hangs for less than three seconds, which no page shows.
+
+localmesh and loadgen are executed in the process of the tests, which has imported them already. `make prove`
+sends all requests. Where those are many, the proof of what the reader has edited sends a part of them: enough
+for what the page shows of it, that the proof expects what is configured.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
+import io
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import requests
 
+import loadgen.cli
+import localmesh.cli.commands
 from loadgen.deploy.overlays import has_policies
 from loadgen.meshstate import MeshApi
+from loadgen.proofs.common import proof
 from loadgen.prove.sequence import wait_until_idle
+from localmesh.tests.command_line import in_folder
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
 from tests.pages import Command, commands, difference, page_commands
-from tests.proof_mesh import ProofMesh
+from tests.proof_mesh import ProofMesh, SmallerSamples
 from tests.scenarios import security
 
 PAGES = sorted(
@@ -33,6 +44,9 @@ PAGES = sorted(
     key=lambda page: (has_policies(page.parent), page),
 )
 PROGRAMS = Path(sys.executable).parent
+OWN_PROGRAMS = {".venv/bin/loadgen": loadgen.cli.main, ".venv/bin/localmesh": localmesh.cli.commands.run}
+FEW_REQUESTS = {"header-operations", *(case.scenario for case in security.CASES)}
+"""Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
 HANG_SECONDS = {"timeout": "2", "retry": "1", "retry-naive": "1"}
 """Clearly longer than the deadlines of these pages; on other pages, a hang only takes time."""
 SHORT_HANG_SECONDS = "0.3"
@@ -49,11 +63,17 @@ class Shell:
 
     def run(self, command: Command, scenario: str) -> tuple[int, list[str]]:
         """The exit status and the printed lines of one command."""
-        line = self.translated(re.split(r"\s+# ", command.line)[0], scenario)
+        line = re.split(r"\s+# ", command.line)[0]
+        if line == f"make prove SCENARIO={scenario}":
+            assert made(line).endswith(f"loadgen prove {scenario}")
+            return self.run_here(f".venv/bin/loadgen prove {scenario}")
+        if line.startswith(tuple(OWN_PROGRAMS)):
+            context = proof.ProofContext if scenario in FEW_REQUESTS else SmallerSamples
+            with mock.patch.object(proof, "ProofContext", context):
+                return self.run_here(line)
         finished = subprocess.run(
-            ["bash", "-c", line],
+            ["bash", "-c", self.translated(line, scenario)],
             cwd=self.folder,
-            env={**os.environ, "LOCALMESH_URL": self.mesh.api},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -62,16 +82,21 @@ class Shell:
         )
         return finished.returncode, finished.stdout.splitlines()
 
+    def run_here(self, line: str) -> tuple[int, list[str]]:
+        """The same for a program of the project, in this process."""
+        program, *arguments = shlex.split(line)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            status = in_folder(OWN_PROGRAMS[program], self.folder, *arguments, LOCALMESH_URL=self.mesh.api)
+        return status, printed.getvalue().splitlines()
+
     def translated(self, line: str, scenario: str) -> str:
-        """The same command for the running mesh."""
+        """The same command of another program, for the running mesh."""
         if line == f"make up SCENARIO={scenario}":
             assert f"localmesh up -k istio/overlays/{scenario} " in made(line)
             self.apply(scenario)
             return "true"
-        if line == f"make prove SCENARIO={scenario}":
-            assert made(line).endswith(f"loadgen prove {scenario}")
-            return f"{PROGRAMS}/loadgen prove {scenario}"
-        known = (".venv/bin/", "perl ", "curl ", f"git restore istio/overlays/{scenario}")
+        known = ("perl ", "curl ", f"git restore istio/overlays/{scenario}")
         assert line.startswith(known), f"tests/test_pages.py does not support the command {line}"
         return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.mesh.gateway)
 
@@ -106,10 +131,6 @@ def copy_manifests(folder: Path, hang_seconds: str) -> None:
     logic.write_text(text)
     for step in ("init", "add .", "-c user.name=a -c user.email=a@b -c commit.gpgsign=false commit -m copy"):
         subprocess.run(["git", *step.split()], cwd=folder, capture_output=True, check=True)
-
-
-FEW_REQUESTS = {"header-operations", *(case.scenario for case in security.CASES)}
-"""Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
 
 
 def of_process(page: Path) -> object:

@@ -129,12 +129,12 @@ def _switch(context: ProofContext, colours: Colours, direction: str) -> Switch:
     switch = Switch(colours)
     load_plan = replace(SWITCH, purpose=f"switching {direction}")
     measurement = _send_while_switching(context, colours, load_plan)
-    switch.planned = load_plan.count
+    switch.planned = measurement.planned
     switch.during += measurement.observations
     end = time.monotonic() + SETTLING_SECONDS
     while not switch.settled and time.monotonic() < end:
         measurement = context.send(replace(ROUND, purpose=f"settling {direction}"))
-        switch.planned += ROUND.count
+        switch.planned += measurement.planned
         switch.during += measurement.observations
         switch.settled = set(measurement.versions_of(SERVICE)) == {colours.idle}
     switch.after = context.send(replace(STEADY, purpose=f"after, {direction}"))
@@ -190,7 +190,7 @@ def judge_switch(switch: Switch) -> list[Check]:
 def _all_by(name: str, version: str, measurement: Measurement) -> Check:
     answered = measurement.count(lambda one: one.version_of(SERVICE) == version and not one.failed)
     count = Count(answered, len(measurement), measurement.abandoned)
-    return judge_share(name, "all requests", design(1.0, STEADY.count), count)
+    return judge_share(name, "all requests", design(1.0, measurement.planned), count)
 
 
 PROOF = Proof(

@@ -193,7 +193,7 @@ def quality(_: Pool, observed: Observed) -> Quality:
 def judge(pool: Pool, observed: Observed) -> list[Check]:
     """Nothing refused when calm, enough but not too much in the flood, and times."""
     measured = quality(pool, observed)
-    planned = observed.flood.load_plan.count
+    planned = observed.flooded.planned
     limited = observed.flooded.where(lambda one: not is_others(one))
     other = observed.flooded.where(is_others)
     refused = [one for one in limited if is_refused(one)]
@@ -212,7 +212,7 @@ def judge(pool: Pool, observed: Observed) -> list[Check]:
 
 def _calm(calm: Measurement, measured: Quality) -> Check:
     """Whether one user alone is never refused; requests of others may fill the pool."""
-    check = _none("refused or failed when calm", CALM_REQUESTS, calm.observations, lambda one: one.failed)
+    check = _none("refused or failed when calm", calm.planned, calm.observations, lambda one: one.failed)
     return unless(check, Cause.FOREIGN_TRAFFIC, measured.foreign)
 
 

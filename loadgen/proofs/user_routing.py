@@ -136,7 +136,7 @@ def judge_place(place: Place, by_group: ByGroup, measurement: Measurement) -> li
             [one for one in measurement.observations if groups[one.number % len(groups)] == group]
         )
         observed = own.versions_of(place.service)
-        planned = plan.count // len(groups) * groups.count(group)
+        planned = measurement.planned // len(groups) * groups.count(group)
         checks += [
             judge_share(
                 f"{place.name}: {group} to {version}",

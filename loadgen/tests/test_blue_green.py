@@ -39,7 +39,7 @@ def switch(**found: Any) -> Switch:
     """A switch from v1 to v2 as it should be, apart from what is given."""
     right = {
         "during": answers(500, "v1") + answers(1500, "v2"),
-        "after": Measurement(answers(STEADY.count, "v2")),
+        "after": Measurement(answers(STEADY.count, "v2"), planned=STEADY.count),
         "planned": SWITCH.count,
         "settled": True,
     }
@@ -99,7 +99,7 @@ class TestVerdicts:
 
     def test_one_answer_of_the_old_version_afterwards_is_too_many(self):
         """All is all."""
-        after = Measurement(answers(STEADY.count - 1, "v2") + answers(1, "v1"))
+        after = Measurement(answers(STEADY.count - 1, "v2") + answers(1, "v1"), planned=STEADY.count)
 
         assert verdicts(switch(after=after)) == [Verdict.PASS, Verdict.FAIL]
 
@@ -110,7 +110,7 @@ class TestVerdicts:
     def test_what_was_not_waited_for_is_not_lost(self):
         """Ctrl-C makes it inconclusive."""
         during = answers(1000, "v1") + [Observation(0, None, (), 0.01, Loss.ABANDONED)] * 16
-        after = Measurement([Observation(0, None, (), 0.01, Loss.ABANDONED)])
+        after = Measurement([Observation(0, None, (), 0.01, Loss.ABANDONED)], planned=STEADY.count)
 
         assert set(verdicts(switch(during=during, after=after))) == {Verdict.INCONCLUSIVE}
 

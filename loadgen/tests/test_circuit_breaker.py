@@ -10,6 +10,7 @@ from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured, UnsupportedConfig
 from loadgen.proofs.circuit_breaker import (
+    CALM_REQUESTS,
     EVERY,
     FLOOD_REQUESTS,
     Observed,
@@ -41,8 +42,14 @@ def _answer(number: int) -> Observation:
     return Observation(number, 503, (), 0.002, overloaded=True)
 
 
+def observed(calm: Measurement, flood: Measurement, foreign_requests: int = 0) -> Observed:
+    """Both as parts of what is planned."""
+    calm, flood = replace(calm, planned=CALM_REQUESTS), replace(flood, planned=FLOOD_REQUESTS)
+    return Observed(calm, FLOOD, flood, foreign_requests)
+
+
 def verdicts(calm: Measurement, flood: Measurement) -> dict[str, Verdict]:
-    return {check.name: check.verdict for check in judge(POOL, Observed(calm, FLOOD, flood))}
+    return {check.name: check.verdict for check in judge(POOL, observed(calm, flood))}
 
 
 def failing(flood: Measurement, calm: Measurement = CALM) -> set[str]:
@@ -177,7 +184,7 @@ def test_a_machine_that_sends_late_leaves_times_open():
     """And the share of refusals, which may be greater because less is served; the rest is judged."""
     late = replace(flooded(), lateness_seconds=0.3)
 
-    checks = judge(POOL, Observed(CALM, FLOOD, late))
+    checks = judge(POOL, observed(CALM, late))
 
     assert {
         check.name: check.cause for check in checks if check.verdict is not Verdict.PASS
@@ -202,7 +209,7 @@ def test_a_refusal_when_others_send_is_open():
     """Two at a time may overflow a pool of one."""
     calm = Measurement([*CALM.observations[1:], Observation(0, 503, (), 0.002, overloaded=True)])
 
-    checks = {check.name: check for check in judge(POOL, Observed(calm, FLOOD, flooded(), 40))}
+    checks = {check.name: check for check in judge(POOL, observed(calm, flooded(), 40))}
 
     check = checks["refused or failed when calm"]
     assert check.verdict is Verdict.INCONCLUSIVE

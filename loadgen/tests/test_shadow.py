@@ -51,7 +51,9 @@ def copied(share: float = 1.0, *, seed: int = 1, polarity: float = 0.5) -> Copie
     return Copies({name: ends.count(name) for name in ("answered", "error", "hang")}, records)
 
 
-WRITES = Writes(Measurement([Observation(number, 201, (), 0.01) for number in range(1000)]), 1000, 1000)
+WRITES = Writes(
+    Measurement([Observation(number, 201, (), 0.01) for number in range(1000)], planned=1000), 1000, 1000
+)
 
 
 def checks_of(measurement: Measurement, copies: Copies) -> list[Check]:
@@ -224,7 +226,7 @@ def test_the_report_counts_other_polarities():
 )
 def test_each_feedback_is_stored_once(stored: int, verdict: Verdict):
     """Neither lost nor twice."""
-    measurement = Measurement([Observation(number, 201, (), 0.01) for number in range(1000)])
+    measurement = Measurement([Observation(number, 201, (), 0.01) for number in range(1000)], planned=1000)
 
     checks = write_checks(SHADOW.writes, Writes(measurement, 1000, stored))
 
@@ -242,7 +244,7 @@ def test_each_feedback_is_stored_once(stored: int, verdict: Verdict):
 )
 def test_feedback_of_others_is_stored_as_well(copies: int, stored: int, verdict: Verdict):
     """Each of theirs arrives twice, too; a mesh whose copies are stored has no such number of them."""
-    measurement = Measurement([Observation(number, 201, (), 0.01) for number in range(1000)])
+    measurement = Measurement([Observation(number, 201, (), 0.01) for number in range(1000)], planned=1000)
 
     share, once = write_checks(SHADOW.writes, Writes(measurement, copies, stored))
 

@@ -30,7 +30,7 @@ def drawn(shares: dict[str, dict[str, float]], *, seed: int = 1) -> Measurement:
         group = dict(plan.requests[number % len(plan.requests)].headers).get(HEADER, "others")
         (version,) = dice.choices(list(shares[group]), list(shares[group].values()))
         observations.append(Observation(number, 200, (Hop("frontend", version, "pod"),), 0.01))
-    return Measurement(observations)
+    return Measurement(observations, planned=plan.count)
 
 
 def verdicts(measurement: Measurement) -> dict[str, Verdict]:

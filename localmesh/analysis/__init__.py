@@ -18,13 +18,18 @@ from localmesh.analysis.gateways import gateways
 from localmesh.analysis.local_meanings import local_meanings
 from localmesh.analysis.mesh_config import mesh_config
 from localmesh.analysis.never_matching import never_matching
-from localmesh.analysis.policies import policies
+from localmesh.analysis.policies import policies, port_levels
 from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
 from localmesh.analysis.server_routes import server_routes
 from localmesh.analysis.services import services
+from localmesh.analysis.telemetry import telemetry
 from localmesh.analysis.unreachable_routes import unreachable_routes
-from localmesh.analysis.virtual_services import conflicting_hosts, missing_delegates
+from localmesh.analysis.virtual_services import (
+    conflicting_hosts,
+    contradicting_delegates,
+    missing_delegates,
+)
 from localmesh.analysis.workloads import injection, required_objects
 from localmesh.catalog import Catalog, build
 from localmesh.manifests import LoadResult, located, uncollected
@@ -32,6 +37,7 @@ from localmesh.problems import ManifestError, Problem
 
 CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     conflicting_hosts,
+    contradicting_delegates,
     credentials,
     deprecations,
     destination_rules,
@@ -44,11 +50,13 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     missing_delegates,
     never_matching,
     policies,
+    port_levels,
     principals,
     required_objects,
     route_settings,
     server_routes,
     services,
+    telemetry,
     unreachable_routes,
 )
 

@@ -18,7 +18,7 @@ _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "P
 
 
 def never_matching(catalog: Catalog) -> Iterator[Problem]:
-    """Methods in lower case, principals with a scheme, and paths without a slash at the start."""
+    """Methods in lower case, principals with a scheme, paths with a query or without a slash at the start."""
     for resource in catalog.objects.of(AUTHORIZATION_POLICY):
         yield from _authorization_policy(resource)
     for resource in catalog.objects.of(VIRTUAL_SERVICE):
@@ -82,4 +82,8 @@ def _path(path: Field) -> Iterator[Problem]:
     name = path.text or ""
     if name and not name.startswith(("/", "*", "{")):
         reason, remedy = "paths start with a slash", f"write /{name}"
+        yield path.problem(warnings.NEVER_MATCHES, reason=reason, remedy=remedy)
+    elif "?" in name:
+        reason = "paths are compared without the query"
+        remedy = f"write {name.partition('?')[0]}, and queryParams of VirtualServices for the rest"
         yield path.problem(warnings.NEVER_MATCHES, reason=reason, remedy=remedy)

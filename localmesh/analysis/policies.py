@@ -48,6 +48,39 @@ def policies(catalog: Catalog) -> Iterator[Problem]:
         )
 
 
+def port_levels(catalog: Catalog) -> Iterator[Problem]:
+    """Ports of PeerAuthentications that no selected pod has: ports of containers are meant."""
+    for resource in catalog.objects.of(PEER_AUTHENTICATION):
+        levels = dict(resource.root.get("spec", "portLevelMtls").entries())
+        leading = list(_ports_to_pods(catalog, policy_scope(resource))) if levels else []
+        known = sorted({target for _, _, target in leading})
+        for number, field in levels.items():
+            if known and int(number) not in known:
+                hints = [
+                    f"; port {number} of {subject} leads to {target}"
+                    for subject, port, target in leading
+                    if port == int(number)
+                ]
+                yield field.problem(
+                    warnings.PORT_OF_NO_POD,
+                    found=number,
+                    known=listed(map(str, known)),
+                    hint="".join(hints[:1]),
+                )
+
+
+def _ports_to_pods(catalog: Catalog, scope: PolicyScope) -> Iterator[tuple[str, int, int]]:
+    """The Services of the selected pods with their ports and those of the pods; pods alone have "" and 0."""
+    for workload in catalog.workloads:
+        if scope.includes(workload.namespace, workload.labels):
+            yield from (("", 0, number) for number in workload.declared_ports)
+            for service in catalog.services_of(workload.namespace, workload.labels):
+                for port in service.ports:
+                    target = workload.port_names.get(str(port.target), port.target)
+                    if isinstance(target, int):
+                        yield service.subject, port.number, target
+
+
 def _without_targets(
     resource: Resource, scope: PolicyScope, pods: Iterable[tuple[str, str, Mapping[str, str]]]
 ) -> Iterator[Problem]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from localmesh.catalog import MESH, Catalog, VirtualService
@@ -12,7 +13,7 @@ from localmesh.catalog.virtual_services import delegate_of
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.problems import FieldPath, Problem
 from localmesh.problems.codes import warnings
-from localmesh.problems.fields import quoted
+from localmesh.problems.fields import Field, listed, quoted
 
 
 def conflicting_hosts(catalog: Catalog) -> Iterator[Problem]:
@@ -42,6 +43,26 @@ def _seen_together(one: VirtualService, other: VirtualService) -> bool:
 
 def _namespaces(of: VirtualService) -> set[str]:
     return {of.namespace if entry == "." else entry for entry in of.export_to} or {"*"}
+
+
+def contradicting_delegates(catalog: Catalog) -> Iterator[Problem]:
+    """Routes of delegates that no VirtualService has, as their matches are not within that of the root."""
+    origins = [origin for virtual_service in catalog.virtual_services for origin in virtual_service.origins]
+    used = {(origin.resource.place, origin.path) for origin in origins}
+    for virtual_service in catalog.virtual_services:
+        for origin in virtual_service.left_out:
+            if (origin.resource.place, origin.path) not in used:
+                root = virtual_service.resource.root.at(origin.root or FieldPath())
+                yield origin.resource.root.at(origin.path / "match").problem(
+                    warnings.CONTRADICTING_DELEGATE,
+                    root=f"{virtual_service.resource.place.subject}, {root.path}",
+                    condition=_shown(root),
+                )
+
+
+def _shown(root: Field) -> str:
+    """The matches of a rule that delegates, as they are written."""
+    return listed((json.dumps(match.value) for match in root.get("match").items()), "or")
 
 
 def missing_delegates(catalog: Catalog) -> Iterator[Problem]:

@@ -51,6 +51,7 @@ from localmesh.catalog.services import (
     services,
 )
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
+from localmesh.catalog.telemetry import Telemetry, telemetries, telemetries_for
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
 from localmesh.kinds.gateway import GATEWAY
@@ -124,6 +125,7 @@ class Catalog:
     """The resource names of the credentials in DestinationRules."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
+    _telemetries: tuple[Telemetry, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
     _service_index: ServiceIndex = field(default_factory=lambda: ServiceIndex(()))
     _scopes: dict[tuple[str, int], SidecarScope] = field(default_factory=dict)  # by namespace and Sidecar
@@ -189,6 +191,10 @@ class Catalog:
         """The AuthorizationPolicies that apply to a proxy's workload."""
         return policies_for(self._authorization_policies, proxy.namespace, proxy.labels)
 
+    def telemetries_for(self, proxy: Proxy) -> tuple[Telemetry, ...]:
+        """The Telemetry objects that apply to a proxy's workload, the widest first."""
+        return telemetries_for(self._telemetries, proxy.namespace, proxy.labels)
+
     def jwt_rules_for(self, proxy: Proxy) -> list[JwtRule]:
         """The rules for tokens that apply to a proxy's workload, by issuer, each with keys."""
         rules = jwt_rules_for(self._request_authentications, proxy.namespace, proxy.labels)
@@ -248,6 +254,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
         _authorization_policies=authorization_policies(objects),
+        _telemetries=telemetries(objects),
         _sidecars=scopes,
         _request_authentications=request_authentications(objects),
         _service_index=service_index,

@@ -75,6 +75,8 @@ class VirtualService:
     destinations: tuple[tuple[RouteDestination, ...], ...] = field(default=(), compare=False, repr=False)
     origins: tuple[RuleOrigin, ...] = field(default=(), compare=False, repr=False)
     """Where each of `http` is written."""
+    left_out: tuple[RuleOrigin, ...] = field(default=(), compare=False, repr=False)
+    """The routes of delegates that are not in `http`, as their matches contradict the rule that delegates."""
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
@@ -214,12 +216,21 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
         connection_routes=tuple(route for route, _ in connections),
         connection_destinations=of_connections,
         origins=tuple(origin for _, _, origin in routes),
+        left_out=tuple(_left_out(resource, objects)) if objects else (),
         resource=resource,
     )
 
 
 _Origin = tuple[Resource, FieldPath]
 """The route of a manifest that a field of a merged route is from."""
+
+
+def _left_out(resource: Resource, objects: Objects) -> Iterator[RuleOrigin]:
+    for route, (_, root) in _written_routes(resource):
+        delegate = route.get("delegate") and delegate_of(route, resource.namespace, objects)
+        for below, origin in _written_routes(delegate) if delegate else ():
+            if merge_route(route, below) is None:
+                yield RuleOrigin(*origin, root=root)
 
 
 def _routes(

@@ -30,10 +30,9 @@ _FORMATS = ("text", "json")
 @click.option(
     "--from",
     "source",
-    default="outside",
-    show_default=True,
     metavar="WORKLOAD",
-    help="The workload or gateway that sends the request, or outside: a gateway takes it.",
+    help="The workload or gateway that sends the request, or outside. By default outside; for a host that "
+    "only the mesh has, any workload.",
 )
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header.")
 @click.option(
@@ -63,7 +62,11 @@ def explain(
     if follow and sources:
         raise click.UsageError("--follow sends the request through the running mesh: give neither -k nor -f")
     mesh = None if sources else _connected(state_folder)
-    explainer, locate = _of_running(mesh) if mesh else _of_manifests(sources)
+    if mesh:
+        explainer, locate = _of_running(mesh)
+    else:
+        has_caller = options["source"] is not None
+        explainer, locate, request = _of_manifests(sources, request, has_caller=has_caller)
     from localmesh.explain.document import document
 
     explanation = explainer.explain(request)
@@ -94,10 +97,15 @@ def _width() -> int:
 
 
 def _request(
-    words: tuple[str, ...], *, source: str, headers: tuple[str, ...], jwt: str | None, source_ip: str | None
+    words: tuple[str, ...],
+    *,
+    source: str | None,
+    headers: tuple[str, ...],
+    jwt: str | None,
+    source_ip: str | None,
 ) -> Request:
     """The imagined request. Raises click.UsageError, InvalidUrlError."""
-    from localmesh.explain.request import Request
+    from localmesh.explain.request import OUTSIDE, Request
     from localmesh.formats.hostnames import is_address
 
     if not 1 <= len(words) <= 2:
@@ -117,7 +125,8 @@ def _request(
     if jwt is not None:
         token, claims = _token(jwt)
         given |= {"authorization": f"Bearer {token}"} if token else {}
-    return Request.to(url, method=method, headers=given, source=source, claims=claims, source_ip=source_ip)
+    others: dict[str, Any] = {"headers": given, "claims": claims, "source_ip": source_ip}
+    return Request.to(url, method=method, source=source or OUTSIDE, **others)
 
 
 def _header(written: str) -> tuple[str, str]:
@@ -149,13 +158,23 @@ def _token(written: str) -> tuple[str, Mapping[str, Any] | None]:
     return _token(token) if token.startswith("{") else (token, None)
 
 
-def _of_manifests(sources: Sources) -> tuple[Explainer, Locate]:
-    """The mesh of manifests, with all pods ready, and what finds the lines of its objects."""
+def _of_manifests(
+    sources: Sources, request: Request, *, has_caller: bool
+) -> tuple[Explainer, Locate, Request]:
+    """The mesh of manifests, with all pods ready, what finds the lines of its objects, and the request.
+
+    If the request names no caller and is for a host of the mesh, a workload is added that sends it.
+    """
     from localmesh.explain import Explainer
     from localmesh.manifests import Locator
 
     loaded = sources.objects()
-    return Explainer.of(loaded.resources), Locator(loaded).place
+    resources = loaded.resources
+    if not has_caller:
+        from localmesh.route_tests.entrances import with_caller
+
+        resources, request = with_caller(resources, request)
+    return Explainer.of(resources), Locator(loaded).place, request
 
 
 def _of_running(mesh: Client) -> tuple[Explainer, Locate]:

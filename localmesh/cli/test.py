@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from localmesh.cli.client import Client, NoMeshError, connect
 from localmesh.cli.options import PATH, mesh_config_option, source_options, state_option
 from localmesh.cli.sources import Sources
 
@@ -71,10 +70,9 @@ def test(
     from localmesh.route_tests import reports
     from localmesh.route_tests.reading import read_case_files
 
-    mesh = connect(state_folder)
     given = Sources(kustomizations, files, mesh_config=mesh_config)
-    runs = _runs(read_case_files(paths), given, mesh)
-    results = _sent_live(runs, mesh) if live else [run for run, _ in runs]
+    runs = _runs(read_case_files(paths), given, state_folder)
+    results = _sent_live(runs, state_folder) if live else [run for run, _ in runs]
     report = reports.Report(results, coverage_at_least)
     click.echo(_formatted(report, **output))
     return 0 if report.succeeded else 1
@@ -89,7 +87,7 @@ def _formatted(report: Report, *, form: str, quiet: bool, coverage: bool) -> str
     return reports.json(report) if form == "json" else reports.junit(report)
 
 
-def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run, bool]]:
+def _runs(read: list[CaseFile], given: Sources, state_folder: Path | None) -> list[tuple[Run, bool]]:
     """The cases of all files by their manifests, and whether these are those of the running mesh."""
     from localmesh.manifests import load_text
     from localmesh.route_tests.run import RUNNING_MESH, run_cases
@@ -101,16 +99,20 @@ def _runs(read: list[CaseFile], given: Sources, mesh: Client) -> list[tuple[Run,
         by_sources.setdefault(sources, []).append(file)
     runs = []
     for sources, about in by_sources.items():
-        loaded = sources.objects() if sources else load_text(_applied(mesh, about[0].file), RUNNING_MESH)
+        loaded = (
+            sources.objects() if sources else load_text(_applied(state_folder, about[0].file), RUNNING_MESH)
+        )
         cases = [case for file in about for case in file.cases]
         runs.append((run_cases(cases, loaded, sources.options), not sources))
     return runs
 
 
-def _applied(mesh: Client, file: str) -> str:
+def _applied(state_folder: Path | None, file: str) -> str:
     """The objects of the running mesh. Raises click.UsageError if there is none."""
+    from localmesh.cli.client import NoMeshError, connect
+
     try:
-        text: str = mesh.get("/mesh/manifests")["text"]
+        text: str = connect(state_folder).get("/mesh/manifests")["text"]
     except NoMeshError as error:
         raise click.UsageError(
             f"{file} names no manifests: add `kustomization:` or `manifests:`, or give -k DIR or -f FILE; "
@@ -119,10 +121,11 @@ def _applied(mesh: Client, file: str) -> str:
     return text
 
 
-def _sent_live(runs: list[tuple[Run, bool]], mesh: Client) -> list[Run]:
+def _sent_live(runs: list[tuple[Run, bool]], state_folder: Path | None) -> list[Run]:
     """The results with what real Envoys did. Raises click.Abort when it is interrupted."""
     import asyncio
 
+    from localmesh.cli.client import connect
     from localmesh.cli.foreground import log_to_stderr, run_in_foreground
     from localmesh.route_tests.live.meshes import RunningMesh, sent, sent_to_stubs
 
@@ -135,4 +138,7 @@ def _sent_live(runs: list[tuple[Run, bool]], mesh: Client) -> list[Run]:
     log_to_stderr()
     if not all(is_running for _, is_running in runs) and asyncio.run(run_in_foreground(work())):
         raise click.Abort
-    return [sent(run, RunningMesh(mesh.get)) if is_running else started.pop(0) for run, is_running in runs]
+    return [
+        sent(run, RunningMesh(connect(state_folder).get)) if is_running else started.pop(0)
+        for run, is_running in runs
+    ]

@@ -129,7 +129,17 @@ def _judged(prepared: PreparedProxy, known: KnownRule, inspected: Inspected) -> 
             path, _ = failed
             condition = _condition(prepared, known, path, inspected)
             return replace(known.described, failed=condition)
-    return replace(known.described, matched=True)
+    held = (path for alternatives in known.conditions for path in _held(alternatives, inspected))
+    conditions = tuple(_condition(prepared, known, path, inspected) for path in held)
+    return replace(known.described, matched=True, held=conditions)
+
+
+def _held(alternatives: tuple[Alternative, ...], inspected: Inspected) -> Iterator[FieldPath]:
+    """The conditions of the first alternative that holds."""
+    for conditions in alternatives:
+        if all(permits(matcher, inspected) for _, matcher in conditions):
+            yield from (path for path, _ in conditions)
+            return
 
 
 def _judged_connection(prepared: PreparedProxy, known: KnownRule, inspected: Inspected) -> PolicyRule:

@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from localmesh.analysis import analyze
-from localmesh.catalog import Action, Catalog, Service
+from localmesh.catalog import Catalog, Service
+from localmesh.explain.cause import Cause
 from localmesh.explain.explainer import Explainer
-from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Outcome, Reference, Routing
+from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Outcome, Routing
+from localmesh.explain.hints import hints
 from localmesh.explain.host_choice import Candidate, HostChoice
 from localmesh.explain.involved import OF_GATEWAYS, Involved, blamed_kinds, choice_at, is_lost
+from localmesh.explain.security_causes import of_connections, of_policies, of_tokens
 from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.problems import FieldPath, Problem
 from localmesh.problems.fields import listed
 from localmesh.translate.formats import ALLOW_ANY
 
 _HTTP = FieldPath("spec", "http")
-_OF_TCP = (
-    "name the port of the Service http or http-… if it speaks HTTP, or use conditions on connections only"
-)
-_LOOPBACKS = ("127.0.0.1", "localhost")
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why something happens: a sentence, where it is written, and how to change it; each may be missing."""
-
-    message: str
-    fix: str = ""
-    reference: Reference | None = None
-    problem: Problem | None = None
-    """The warning of the analysis that it repeats."""
-    is_warning: bool = False
-    """Whether it is about an object on the way, and does not explain the answer."""
 
 
 def causes(explainer: Explainer, explanation: Explanation) -> list[Cause]:
     """The causes of the answers that proxies give, the nearest first, and warnings about what is involved."""
     found = [
         *_of_routing(explainer, explanation),
-        *_of_connections(explanation),
-        *_of_policies(explanation),
+        *of_connections(explanation),
+        *of_tokens(explanation),
+        *of_policies(explanation),
         *_of_outcomes(explainer, explanation),
+        *hints(explainer.catalog, explanation),
     ]
     objects = Involved(explainer, explanation)
     problems = [problem for problem in analyze(explainer.catalog) if objects.concerned_by(problem)]
@@ -147,70 +134,6 @@ def _no_host(hop: Hop) -> str:
     return f"{hop.workload} has no HTTP routes for port {port}: no Service that it sees has that port"
 
 
-def _of_connections(explanation: Explanation) -> Iterator[Cause]:
-    """Why a called port refuses the connection: what it accepts, and why the caller sends something else."""
-    for hop in explanation.hops:
-        connection = hop.connection
-        if connection is None or connection.accepted:
-            continue
-        subject = connection.policy.subject if connection.policy else "the default of the mesh"
-        yield Cause(f"the called port is {connection.accepts} by {subject}", reference=connection.policy)
-        yield from _of_caller(explanation.hops[0])
-
-
-def _of_caller(caller: Hop) -> Iterator[Cause]:
-    """Why a caller secures its connections as it does."""
-    if caller.kind is HopKind.DIRECT:
-        fix = "inject a sidecar, or let the port accept plain text: PeerAuthentication with PERMISSIVE"
-        yield Cause(f"{caller.workload} has no sidecar, so it has no certificate to show", fix)
-        return
-    for destination in caller.routing.destinations if caller.routing else ():
-        for setting in destination.settings:
-            if setting.name == "TLS" and setting.reference is not None:
-                fix = "remove tls there, so that each endpoint decides, or write ISTIO_MUTUAL"
-                subject = setting.reference.subject
-                yield Cause(f"{subject} has TLS {setting.value} for callers", fix, setting.reference)
-
-
-def _of_policies(explanation: Explanation) -> Iterator[Cause]:
-    """Which rule denies the request, or why no rule allows it."""
-    for hop in explanation.hops:
-        authorization = hop.authorization
-        if authorization is None or authorization.allowed:
-            continue
-        deciding = authorization.deciding
-        if deciding is not None:
-            without = f", of which a TCP port cannot check {listed(deciding.unchecked)}"
-            yield Cause(
-                f"{authorization.reason}: the request meets its conditions"
-                f"{without if deciding.unchecked else ''}",
-                fix=_OF_TCP if deciding.unchecked else "",
-                reference=deciding.reference,
-            )
-            continue
-        for rule in authorization.rules:
-            if rule.action != Action.ALLOW.value or rule.dry_run:
-                continue
-            if rule.unchecked:
-                what = f"a TCP port cannot check {listed(rule.unchecked)}, so the rule allows nothing there"
-                yield Cause(f"rule {rule.index} of {rule.policy}: {what}", _OF_TCP, rule.reference)
-            elif rule.failed is None:
-                yield Cause(f"{rule.policy} has no rules, so it allows nothing", reference=rule.reference)
-            else:
-                failed = rule.failed
-                said = f"{failed.field} {seen_text(failed.seen)}, expected {failed.expected}"
-                yield Cause(f"rule {rule.index} of {rule.policy}: {said}", reference=failed.reference)
-
-
-def seen_text(value: str | None) -> str:
-    """What a request has somewhere, in words.
-
-    >>> seen_text("a"), seen_text(None)
-    ('is "a"', 'is absent')
-    """
-    return "is absent" if value is None else f'is "{value}"'
-
-
 def _of_outcomes(explainer: Explainer, explanation: Explanation) -> Iterator[Cause]:
     """Why destinations cannot be called."""
     for outcome in explanation.outcomes:
@@ -244,8 +167,9 @@ def _not_usable(catalog: Catalog, service: Service, destination: Destination) ->
     subset = next((found for rule in rules if (found := rule.subset(destination.subset))), None)
     if subset is not None and not any(subset.selects(pod.labels) for pod in pods):
         keys = sorted(subset.labels)
-        have = sorted({_labels({key: pod.labels.get(key, "") for key in keys}) for pod in pods})
-        return f"subset {subset.name} asks for {_labels(subset.labels)}, and they have {listed(have)}"
+        have = {_labels({key: pod.labels[key] for key in keys if key in pod.labels}) for pod in pods}
+        said = listed(sorted(labels or "no such label" for labels in have))
+        return f"subset {subset.name} asks for {_labels(subset.labels)}, and they have {said}"
     port = service.port(destination.port)
     if port is not None and not any(pod.address(port.target) for pod in pods):
         return f"none of them declares the targetPort {port.target}"

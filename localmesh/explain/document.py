@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from localmesh.explain.causes import Cause, causes
+from localmesh.explain.cause import Cause
+from localmesh.explain.causes import causes
 from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import (
     Actions,

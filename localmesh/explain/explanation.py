@@ -185,13 +185,17 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class TokenCheck:
-    """What RequestAuthentications make of the token: `claims` are those of a valid one, else None."""
+    """What RequestAuthentications make of the token.
+
+    `claims` are those of a valid one, `refused` those of one that is refused for its claims; else None.
+    """
 
     issuers: tuple[str, ...]
     claims: Json | None = None
     rejected: str = ""
     references: tuple[Reference, ...] = ()
     """The rules of RequestAuthentications that apply to the workload."""
+    refused: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,8 @@ class PolicyRule:
     """A rule of an AuthorizationPolicy: whether it matched, or the first condition that did not hold.
 
     `unchecked` are its conditions on requests where connections are not HTTP: a rule that allows is then left
-    out, so that it allows nothing; any other goes without them.
+    out, so that it allows nothing; any other goes without them. `held` are the conditions of a rule that
+    matched.
     """
 
     policy: str
@@ -210,6 +215,7 @@ class PolicyRule:
     dry_run: bool = False
     reference: Reference | None = None
     unchecked: tuple[str, ...] = ()
+    held: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,22 @@ def host_choice(prepared: PreparedProxy, table_name: str, message: Message) -> H
     )
 
 
+def servers_of_port(catalog: Catalog, proxy: Proxy, message: Message) -> Iterator[Reference]:
+    """The servers of Gateways on a called port of a gateway that are for the host."""
+    gateway = catalog.gateway(proxy.namespace, proxy.workload)
+    for server in gateway.servers if gateway else ():
+        is_for_host = any(overlap(host.name, message.host) for host in server.hosts)
+        if message.port in (server.number, server.target_port) and is_for_host:
+            yield from _server_reference(catalog, server)
+
+
+def _server_reference(catalog: Catalog, server: Server) -> Iterator[Reference]:
+    namespace, _, name = server.gateway.partition("/")
+    resource = catalog.objects.named(GATEWAY, namespace, name)
+    if resource is not None:
+        yield Reference(resource, FieldPath("spec", "servers", server.index))
+
+
 def service_reference(catalog: Catalog, service: Service) -> Reference | None:
     """The object that defines a Service or the host of a ServiceEntry."""
     if not service.is_entry:
@@ -121,7 +137,9 @@ def _others_at_sidecar(
             yield from _in_its_own_namespace(virtual_service, names[0])
             continue
         reason = _why_not(prepared, virtual_service, host, chosen)
-        if not reason and not out_of_reach:
+        if not reason and not out_of_reach and prepared.catalog.service(names[0]) is None:
+            reason = f"there is no Service or ServiceEntry {names[0]} that it could route"
+        elif not reason and not out_of_reach:
             reason = f"it has no routes for port {port}: the host has no HTTP port of that number"
         if reason and not (reason == _NOT_IMPORTED and out_of_reach):
             reference = Reference(virtual_service.resource, FieldPath("spec", "hosts"))
@@ -228,10 +246,7 @@ class _AtGateway:
         """The servers of Gateways that take the host."""
         for server in self._servers:
             if any(overlap(host.name, name) for host in server.hosts for name in self._names):
-                namespace, _, name = server.gateway.partition("/")
-                resource = self._prepared.catalog.objects.named(GATEWAY, namespace, name)
-                if resource is not None:
-                    yield Reference(resource, FieldPath("spec", "servers", server.index))
+                yield from _server_reference(self._prepared.catalog, server)
 
     def others(self, owners: set[str]) -> Iterator[Candidate]:
         """The VirtualServices that name the host and have no routes for it here."""
@@ -255,8 +270,7 @@ class _AtGateway:
             if unknown:
                 known = listed(sorted(own)) if own else "none"
                 return f"there is no Gateway {listed(unknown)}; the one here is {known}", field, ""
-            reason = f"it is bound to {listed(bound)}, and this port is served by {listed(sorted(own))}"
-            return reason, field, f"add {listed(sorted(own), 'or')} to spec.gateways"
+            return self._elsewhere(bound, listed(sorted(own), "or"))
         namespace = self._prepared.proxy.namespace
         if not other.visible_from(namespace):
             reason = f"it is not exported to namespace {namespace}"
@@ -266,6 +280,17 @@ class _AtGateway:
         if not intersection(open_hosts, other.hosts):
             return self._not_served(bound_here, other, host)
         return f"another VirtualService names the host more exactly than {host}", None, ""
+
+    def _elsewhere(self, bound: list[str], own: str) -> tuple[str, FieldPath | None, str]:
+        """Why the Gateways of a VirtualService do not serve this port: by their ports or selectors."""
+        field, fix = FieldPath("spec", "gateways"), f"add {own} to spec.gateways" if own else ""
+        ports = sorted({server.number for server in self._all if server.gateway in bound})
+        if ports:
+            reason = f"it is bound to {listed(bound)}, of which the gateway serves {listed(map(str, ports))}"
+            return reason, field, fix
+        workload = self._prepared.proxy.workload
+        reason = f"it is bound to {listed(bound)}, whose selector does not fit the pods of {workload}"
+        return reason, field, f"correct spec.selector of the Gateway{f', or {fix}' if fix else ''}"
 
     def _not_served(
         self, bound: list[Server], other: VirtualService, host: str

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from localmesh.catalog import Catalog
+from localmesh.catalog import Catalog, Proxy
 from localmesh.catalog.hosts import full_host, overlap
 from localmesh.catalog.security import policy_scope
 from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import Explanation, Hop, HopKind, Reference, Routing
-from localmesh.explain.host_choice import Candidate, HostChoice, host_choice, service_reference
+from localmesh.explain.host_choice import (
+    Candidate,
+    HostChoice,
+    host_choice,
+    servers_of_port,
+    service_reference,
+)
 from localmesh.explain.rule_order import shadowed_rules
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
+from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.problems import FieldPath, Place, Problem
@@ -129,9 +136,14 @@ class Involved:
             yield from choice.servers
             yield from (candidate.reference for candidate in choice.others)
             yield from choice.virtual_services
+            yield from self._left_out(choice)
             yield from filter(None, [choice.service_reference])
         if hop.routing is not None:
             yield from self._of_rules(hop, hop.routing)
+        elif hop.kind is HopKind.GATEWAY and hop.answer is not None and hop.answer.status is None:
+            proxy = self._explainer.source_named(f"{hop.proxy}.{hop.namespace}")
+            if isinstance(proxy, Proxy):
+                yield from servers_of_port(self._explainer.catalog, proxy, hop.message)
         if hop.authorization is not None:
             yield from (rule.reference for rule in hop.authorization.rules if rule.reference is not None)
         if hop.connection is not None:
@@ -142,6 +154,13 @@ class Involved:
             labels = self._explainer.source_named(f"{hop.proxy}.{hop.namespace}").labels
             elsewhere = policies_elsewhere(self._explainer.catalog, hop, labels)
             yield from (candidate.reference for candidate in elsewhere)
+
+    def _left_out(self, choice: HostChoice) -> Iterator[Reference]:
+        """The routes of delegates that the VirtualServices of a host leave out."""
+        chosen = {reference.resource.place for reference in choice.virtual_services}
+        for virtual_service in self._explainer.catalog.virtual_services:
+            if virtual_service.resource.place in chosen:
+                yield from (Reference(origin.resource, origin.path) for origin in virtual_service.left_out)
 
     def _of_rules(self, hop: Hop, routing: Routing) -> Iterator[Reference]:
         """The chosen rule, those that it hides, and the DestinationRules of its destinations."""
@@ -154,10 +173,20 @@ class Involved:
             hidden = shadowed_rules(prepared, routing, hop.message)
             yield from (rule.reference for rule in hidden if rule.reference is not None)
         for destination in routing.destinations:
-            rule = catalog.rule_for(destination.host, hop.namespace)
+            rule = catalog.rule_for(destination.host, hop.namespace, proxy.labels)
             if rule is not None and rule.origin is not None:
                 yield Reference(rule.origin.resource)
+            yield from _rules_of_nothing(catalog, destination.host)
             service = catalog.service(destination.host)
             port = service.port(destination.port) if service is not None else None
             if service is not None and port is not None and not port.protocol.may_be_http:
                 yield from filter(None, [service_reference(catalog, service)])
+
+
+def _rules_of_nothing(catalog: Catalog, host: str) -> Iterator[Reference]:
+    """DestinationRules for no Service, with the short name of a host: they may be meant for it."""
+    for resource in catalog.objects.of(DESTINATION_RULE):
+        written = str(resource.spec["host"])
+        is_short = "." not in written and host.startswith(f"{written}.")
+        if is_short and catalog.service(full_host(written, resource.namespace)) is None:
+            yield Reference(resource)

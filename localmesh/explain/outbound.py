@@ -41,8 +41,8 @@ class Leg(NamedTuple):
     """One way on from a proxy: a destination with its share, and the request as it is sent there.
 
     `response_changes` are those of the route and of its CORS policy. `refusal_changes` are those that the
-    route makes to an answer which the proxy gives instead of sending the request on: their values are of the
-    request as it arrived. `cors_changes` are those of the CORS policy alone.
+    route makes to the answers of the proxy before it changes the request: their values are of the request as
+    it arrived. `cors_changes` are those of the CORS policy alone.
     """
 
     destination: Destination

@@ -82,14 +82,14 @@ class PreparedProxy:
     @cached_property
     def upstreams(self) -> Upstreams:
         """The clusters."""
-        config, namespace = self.config, self.proxy.namespace
+        config, proxy = self.config, self.proxy
         upstreams: Upstreams = self.tables.of(
             config.clusters,
             lambda clusters: Upstreams(
                 clusters,
                 config.endpoints,
                 self._pods,
-                lambda cluster: settings_of(self.catalog, namespace, cluster),
+                lambda cluster: settings_of(self.catalog, proxy, cluster),
             ),
         )
         return upstreams

@@ -75,8 +75,15 @@ def response_changes(message: Message, *owners: Json) -> tuple[HeaderChange, ...
     Envoy adds no header without a value.
     """
     changes = (change for change in header_changes_of(*owners) if change.side == "response")
-    formatted = (replace(change, value=_formatted(change.value, message)) for change in changes)
-    return tuple(change for change in formatted if change.value or change.operation == "remove")
+    return tuple(_with_values(changes, message))
+
+
+def _with_values(changes: Iterable[HeaderChange], message: Message) -> Iterator[HeaderChange]:
+    """Operations with their values for a request; blanks around a value are lost when it is received."""
+    for change in changes:
+        value = _formatted(change.value, message)
+        if value or change.operation == "remove":
+            yield replace(change, value=value.strip(" \t"))
 
 
 def changed_headers(headers: Mapping[str, str], changes: Iterable[HeaderChange]) -> Mapping[str, str]:
@@ -98,8 +105,8 @@ def _requested(message: Message, owner: Json) -> Message:
         return message
     removals = [change for change in changes if change.operation == "remove"]
     left = message.with_headers(changed_headers(message.headers, removals))
-    valued = [replace(change, value=_formatted(change.value, left)) for change in changes[len(removals) :]]
-    return left.with_headers(changed_headers(left.headers, [change for change in valued if change.value]))
+    valued = _with_values(changes[len(removals) :], left)
+    return left.with_headers(changed_headers(left.headers, valued))
 
 
 def _formatted(value: str, message: Message) -> str:

@@ -79,11 +79,11 @@ def failed_condition(match: Json, message: Message) -> Condition | None:
     """The first condition of a route's match that does not hold, in Istio's words; None if all hold."""
     path = message.bare_path
     if not _path_matches(match, path):
-        return Condition("uri", _path_text(match), path)
+        return Condition("uri", _path_text(match) + _of_whole(match, path), path)
     for matcher in match.get("headers", ()):
         value = message.header(matcher["name"])
         if not _value_matches(matcher, value):
-            return Condition(_header_field(matcher), _matcher_text(matcher), value)
+            return Condition(_header_field(matcher), _expected(matcher, value), value)
     for matcher in match.get("dynamicMetadata", ()):
         if claims_match(matcher, message.verified_claims) == bool(matcher.get("invert")):
             seen = claim_at(message.verified_claims, claim_names_of(matcher))
@@ -93,7 +93,7 @@ def failed_condition(match: Json, message: Message) -> Condition | None:
         for matcher in match["queryParameters"]:
             value = parameters.get(matcher["name"])
             if not _value_matches(matcher, value):
-                return Condition(f"queryParams[{matcher['name']}]", _matcher_text(matcher), value)
+                return Condition(f"queryParams[{matcher['name']}]", _expected(matcher, value), value)
     return None
 
 
@@ -181,3 +181,13 @@ def _matcher_text(matcher: Json) -> str:
     if "presentMatch" in matcher:
         return "absent" if not_ else "present"
     return not_ + string_text(matcher["stringMatch"])
+
+
+def _expected(matcher: Json, value: str | None) -> str:
+    return _matcher_text(matcher) + _of_whole(matcher.get("stringMatch") or {}, value or "")
+
+
+def _of_whole(matcher: Json, value: str) -> str:
+    """A hint where a regular expression matches a part of a value only, which is not enough."""
+    pattern = (matcher.get("safeRegex") or {}).get("regex")
+    return ", which must match all of it" if pattern and regex(pattern).search(value) else ""

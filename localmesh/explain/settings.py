@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localmesh.catalog import Catalog
+from localmesh.catalog import Catalog, Proxy
 from localmesh.catalog.destination_rules import PolicyBlock
 from localmesh.explain.explanation import Reference, Setting
 
@@ -34,12 +34,12 @@ _EJECTIONS = (
 )
 
 
-def settings_of(catalog: Catalog, namespace: str, cluster: Json) -> tuple[Setting, ...]:
-    """The settings of an outbound cluster of proxies in a namespace."""
+def settings_of(catalog: Catalog, proxy: Proxy, cluster: Json) -> tuple[Setting, ...]:
+    """The settings of an outbound cluster of a proxy."""
     parts = str(cluster["name"]).split("|")
     blocks: Mapping[str, PolicyBlock] = {}
     if len(parts) == 4:
-        rule = catalog.rule_for(parts[3], namespace)
+        rule = catalog.rule_for(parts[3], proxy.namespace, proxy.labels)
         blocks = rule.blocks_for(int(parts[1]), rule.subset(parts[2])) if rule else {}
     return tuple(_settings(cluster, blocks))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from localmesh.explain.causes import seen_text
+from localmesh.explain.cause import seen_text
 from localmesh.explain.text_layout import Json, Line, at, object_of
 from localmesh.problems.fields import listed
 

@@ -55,7 +55,7 @@ def check_tokens(
     status = verification.of(filter_settings["rules"][0]["requires"])
     issuers = tuple(provider.get("issuer", "any issuer") for provider in providers.values())
     if status:
-        return CheckedTokens(TokenCheck(issuers, None, status, references), message)
+        return CheckedTokens(TokenCheck(issuers, None, status, references, verification.refused), message)
     check = TokenCheck(issuers, verification.claims, references=references)
     return CheckedTokens(check, verification.message)
 
@@ -66,6 +66,7 @@ class _Verification:
     def __init__(self, providers: Json, message: Message) -> None:
         self.message = message
         self.claims: Json | None = None
+        self.refused: Json | None = None
         self._providers = providers
 
     def of(self, requirement: Json) -> str:
@@ -97,8 +98,7 @@ class _Verification:
 
     def _of_imagined(self, provider: Json, claims: Json) -> str:
         try:
-            _require_issuer(provider, claims)
-            require_valid_claims(provider, claims)
+            self._require_claims(provider, claims)
         except InvalidTokenError as error:
             return str(error)
         self._accept(provider, claims)
@@ -108,8 +108,7 @@ class _Verification:
 
     def _verify(self, provider: Json, found: _Found) -> None:
         token = parsed(found.text)
-        _require_issuer(provider, token.claims)
-        require_valid_claims(provider, token.claims)
+        self._require_claims(provider, token.claims)
         require_signature(provider, token)
         if provider.get("forwardPayloadHeader"):
             self._add(provider["forwardPayloadHeader"], token.payload)
@@ -120,6 +119,13 @@ class _Verification:
                 self.message = replace(
                     self.message, path=_without_parameter(self.message.path, found.parameter)
                 )
+
+    def _require_claims(self, provider: Json, claims: Json) -> None:
+        self.refused = claims
+        if provider.get("issuer", claims.get("iss")) != claims.get("iss"):
+            raise InvalidTokenError(UNKNOWN_ISSUER)
+        require_valid_claims(provider, claims)
+        self.refused = None
 
     def _accept(self, provider: Json, claims: Json) -> None:
         for entry in provider.get("claimToHeaders") or ():
@@ -149,11 +155,6 @@ def _of_any(statuses: Iterator[str]) -> str:
         if status not in (_MISSING, UNKNOWN_ISSUER) or final == _MISSING:
             final = status
     return final
-
-
-def _require_issuer(provider: Json, claims: Json) -> None:
-    if provider.get("issuer", claims.get("iss")) != claims.get("iss"):
-        raise InvalidTokenError(UNKNOWN_ISSUER)
 
 
 def _headers_of_claims(provider: Json) -> Iterator[str]:

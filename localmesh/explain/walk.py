@@ -228,13 +228,13 @@ class Walk:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(percent, Answer(503, "NC", cause, proxy.name), _not_sent(leg, has_body=False))
+            self._end(percent, Answer(503, "NC", cause, proxy.name), _without_cluster(leg))
         elif destination.is_external:
             self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:
             cause = f"no pod is ready behind {destination.cluster}"
             answer = Answer(503, "UH", cause, proxy.name, body="no healthy upstream")
-            self._end(percent, answer, _not_sent(leg))
+            self._end(percent, answer, leg)
         else:
             for called in leg.upstream.called:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
@@ -349,15 +349,12 @@ def _refusal(call: _Call, reason: str, flag: str) -> Answer:
     return Answer(status, flag, reason, call.caller) if call.caller else Answer(None, "", reason)
 
 
-def _not_sent(leg: Leg, *, has_body: bool = True) -> Leg:
-    """The leg of an answer that the proxy gives instead of sending the request on.
-
-    Envoy removes the type of a response without a body.
-    """
+def _without_cluster(leg: Leg) -> Leg:
+    """The leg of an answer before Envoy changes the request; without a body the response has no type."""
     changes = (*leg.refusal_changes, *leg.cors_changes)
-    if not has_body:
-        changes = tuple(change for change in changes if change.name.lower() != "content-type")
-    return leg._replace(response_changes=changes)
+    return leg._replace(
+        response_changes=tuple(change for change in changes if change.name.lower() != "content-type")
+    )
 
 
 def _hop(

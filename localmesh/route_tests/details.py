@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 
 from localmesh.explain import OUTSIDE, Condition, Explanation, Reference, Request
-from localmesh.explain.causes import Cause
+from localmesh.explain.cause import Cause
 from localmesh.manifests import Locator
 from localmesh.route_tests.cases import ANY_SOURCE
 from localmesh.route_tests.run import RUNNING_MESH, CaseResult, Run

@@ -1,4 +1,4 @@
-"""Where requests enter whose cases name no source: istio-config-validator knows VirtualServices only."""
+"""Where requests enter that name no source: at a gateway, or at the sidecar of a workload that is added."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from localmesh.catalog import MESH, Catalog, VirtualService
+from localmesh.catalog import MESH, Catalog, Service, VirtualService, build
 from localmesh.catalog.hosts import full_host, is_within
 from localmesh.catalog.virtual_services import gateway_name
 from localmesh.explain import OUTSIDE, Request
@@ -32,7 +32,39 @@ def with_entrances(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     callers = [_caller(namespace) for namespace in sorted({each.namespace for each in routed})]
     known = {(gateway.namespace, gateway.name) for gateway in of_kind(objects, GATEWAY)}
     named = sorted({name for each in routed for name in _gateways(each)} - known)
-    added = [*callers, *(_gateway(*name) for name in named)]
+    return _with(objects, [*callers, *(_gateway(*name) for name in named)])
+
+
+def with_caller(resources: Iterable[Resource], request: Request) -> tuple[tuple[Resource, ...], Request]:
+    """The objects and a request from outside, or with a workload that sends it if it is for the mesh.
+
+    It is if no VirtualService binds its host to a gateway, and the host is that of a Service, or there is no
+    gateway that could take it.
+    """
+    objects = tuple(resources)
+    namespace = _calling_namespace(request.host, build(objects))
+    if namespace is None:
+        return objects, replace(request, source=OUTSIDE)
+    return _with(objects, [_caller(namespace)]), replace(request, source=f"{_CALLER}.{namespace}")
+
+
+def _calling_namespace(host: str, catalog: Catalog) -> str | None:
+    """The namespace in which a call of a host makes sense; None for calls from outside."""
+    routing = [each for each in catalog.virtual_services if _has_host(each, host)]
+    if any(map(_is_of_gateway, routing)):
+        return None
+    called = {each.namespace for each in catalog.services if not each.is_entry and _is_called(each, host)}
+    if not called and not any(gateway.servers for gateway in catalog.gateways):
+        called = {each.namespace for each in routing[:1]}
+    return called.pop() if len(called) == 1 else None
+
+
+def _is_called(service: Service, host: str) -> bool:
+    """Whether a host is the name of a Service, in full or without parts at its end."""
+    return f"{service.host}.".startswith(f"{host.lower()}.")
+
+
+def _with(objects: tuple[Resource, ...], added: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:
     text = "\n---\n".join(map(json.dumps, added))
     order = len(objects)
     return (

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from localmesh.explain import Explainer, Explanation, InvalidUrlError, Reference
-from localmesh.explain.causes import Cause, causes
+from localmesh.explain.cause import Cause
+from localmesh.explain.causes import causes
 from localmesh.manifests import LoadResult, Locator
 from localmesh.route_tests.case_schema import CaseFileError
 from localmesh.route_tests.cases import ANY_SOURCE, Case

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from localmesh.catalog.peers import Peer
 from localmesh.catalog.security import SPIFFE
 from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH
-from localmesh.translate.metrics import LABEL, PREFIX, Reporter, Values
+from localmesh.translate.metrics import LABEL, PREFIX, REMOVED, Reporter, Values
 
 STATS_PATH = "/stats/prometheus"
 """Where a pod serves its metrics, at `STATS_PORT`."""
@@ -26,8 +26,9 @@ _UNKNOWN = "unknown"
 _LOCAL_DOMAIN = ".svc.cluster.local"
 _SAMPLE = re.compile(
     rf'^envoy_{PREFIX}_(?P<name>\w+)\{{{LABEL}="(?P<values>(?:[^"\\]|\\.)*)"'
-    r'(?:,le="(?P<le>[^"]*)")?\} (?P<value>\S+)$'
+    r'(?P<more>(?:,\w+="(?:[^"\\]|\\.)*")*)\} (?P<value>\S+)$'
 )
+_MORE = re.compile(r',(\w+)="((?:[^"\\]|\\.)*)"')
 _TYPE = re.compile(rf"^# (?P<comment>TYPE|HELP) envoy_{PREFIX}_(?P<rest>.+)$")
 
 Labels = tuple[tuple[str, str], ...]
@@ -55,8 +56,9 @@ def samples(envoy_text: str) -> Iterator[Sample]:
         match = _SAMPLE.match(line)
         if match is None or (labels := istio_labels(match["values"])) is None:
             continue
-        le = (("le", match["le"]),) if match["le"] else ()
-        key = f"{PREFIX}_{match['name']}", (*labels, *le)
+        if match["more"]:
+            labels = _with(labels, dict(_MORE.findall(match["more"])))
+        key = f"{PREFIX}_{match['name']}", labels
         sums[key] = sums.get(key, 0.0) + float(match["value"])
     return (Sample(name, labels, value) for (name, labels), value in sums.items())
 
@@ -91,6 +93,13 @@ def _family(sample: Sample) -> str:
 def _line(sample: Sample) -> str:
     labels = ",".join(f'{name}="{value}"' for name, value in sample.labels)
     return f"{sample.name}{{{labels}}} {sample.value:.15g}"
+
+
+def _with(labels: Labels, more: dict[str, str]) -> Labels:
+    """The labels with those that Telemetry objects add, change or remove, and `le` of a histogram."""
+    removed = more.pop(REMOVED, "").split()
+    merged = {**dict(labels), **more}
+    return tuple((name, value) for name, value in merged.items() if name not in removed)
 
 
 @lru_cache(maxsize=4096)

@@ -11,17 +11,25 @@ and removes it, and clusters remove it where no proxy does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from localmesh.translate.telemetry_settings import MetricSettings
+
 Json = dict[str, Any]
+MetricsSettings = Mapping[str, MetricSettings]
+"""What differs in which metric, by its name without prefix."""
+_Statistics = Mapping[str, list[tuple[str, Json]]]
 
 PEER_HEADER = "x-envoy-peer-metadata"
 """The header in which the proxy of a caller says for which workload it calls."""
 PREFIX = "istio"
 """What the names of these statistics begin with."""
 LABEL = "labels"
-"""The one label of each statistic."""
+"""The one label of each statistic, unless Telemetry objects add others."""
+REMOVED = "removed"
+"""The label with the names of Istio's labels that a Telemetry object removes."""
 
 _LOGGER = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
@@ -103,47 +111,47 @@ def of_connections(values: Values) -> Values:
     return values._replace(code="", grpc_status="", peer=peer, authority="")
 
 
-def http_metrics(values: Values) -> list[Json]:
+def http_metrics(values: Values, settings: MetricsSettings) -> list[Json]:
     """The access loggers that count requests, and messages of gRPC."""
-    tags = _tags(values)
-    requests = {
-        "counters": [{"stat": {"name": "requests_total", **tags}, "valueFixed": 1}],
+    requests: _Statistics = {
+        "counters": [("requests_total", {"valueFixed": 1})],
         "histograms": [
-            _histogram("request_duration_milliseconds", "%DURATION%", "Milliseconds", tags),
-            _histogram("request_bytes", "%DOWNSTREAM_WIRE_BYTES_RECEIVED%", "Bytes", tags),
-            _histogram("response_bytes", "%DOWNSTREAM_WIRE_BYTES_SENT%", "Bytes", tags),
+            ("request_duration_milliseconds", {"valueFormat": "%DURATION%", "unit": "Milliseconds"}),
+            ("request_bytes", {"valueFormat": "%DOWNSTREAM_WIRE_BYTES_RECEIVED%", "unit": "Bytes"}),
+            ("response_bytes", {"valueFormat": "%DOWNSTREAM_WIRE_BYTES_SENT%", "unit": "Bytes"}),
         ],
     }
-    messages = {
+    messages: _Statistics = {
         "counters": [
-            {"stat": {"name": f"{kind}_messages_total", **tags}, "valueFormat": _MESSAGES.format(kind)}
+            (f"{kind}_messages_total", {"valueFormat": _MESSAGES.format(kind)})
             for kind in ("request", "response")
         ]
     }
     of_grpc = {
         "headerFilter": {"header": {"name": "content-type", "stringMatch": {"prefix": "application/grpc"}}}
     }
-    return [_logger(requests), _logger(messages, of_grpc)]
+    return _loggers(values, settings, (requests, None), (messages, of_grpc))
 
 
-def tcp_metrics(values: Values) -> list[Json]:
+def tcp_metrics(values: Values, settings: MetricsSettings) -> list[Json]:
     """The access loggers that count connections; bytes are counted when a connection ends."""
-    tags = _tags(of_connections(values))
-    opened = {"counters": [{"stat": {"name": "tcp_connections_opened_total", **tags}, "valueFixed": 1}]}
-    closed = {
+    opened: _Statistics = {"counters": [("tcp_connections_opened_total", {"valueFixed": 1})]}
+    closed: _Statistics = {
         "counters": [
-            {"stat": {"name": "tcp_connections_closed_total", **tags}, "valueFixed": 1},
-            {"stat": {"name": "tcp_sent_bytes_total", **tags}, "valueFormat": "%BYTES_SENT%"},
-            {"stat": {"name": "tcp_received_bytes_total", **tags}, "valueFormat": "%BYTES_RECEIVED%"},
+            ("tcp_connections_closed_total", {"valueFixed": 1}),
+            ("tcp_sent_bytes_total", {"valueFormat": "%BYTES_SENT%"}),
+            ("tcp_received_bytes_total", {"valueFormat": "%BYTES_RECEIVED%"}),
         ]
     }
     failed = {"andFilter": {"filters": [_at("TcpConnectionEnd"), _flags(*_NEVER_CONNECTED)]}}
-    return [
-        _logger(opened, _at("TcpUpstreamConnected")),
+    return _loggers(
+        of_connections(values),
+        settings,
+        (opened, _at("TcpUpstreamConnected")),
         # as in Istio, a connection that led nowhere was opened as well
-        _logger(opened, failed),
-        _logger(closed, _at("TcpConnectionEnd")),
-    ]
+        (opened, failed),
+        (closed, _at("TcpConnectionEnd")),
+    )
 
 
 PEER_TO_STORE: Json = {
@@ -194,18 +202,39 @@ def unannounced_filters() -> list[Json]:
     ]
 
 
-def _tags(values: Values) -> Json:
-    return {"tags": [{"name": LABEL, "valueFormat": str(values)}]}
+def _loggers(
+    values: Values, settings: MetricsSettings, *groups: tuple[_Statistics, Json | None]
+) -> list[Json]:
+    """A logger for each group of statistics that are counted at the same time, without disabled ones."""
+    loggers = []
+    for statistics, log_filter in groups:
+        kept = {
+            kind: [
+                {"stat": {"name": name, "tags": _tags(values, settings.get(name))}, **value}
+                for name, value in of_kind
+                if name not in settings or not settings[name].disabled
+            ]
+            for kind, of_kind in statistics.items()
+        }
+        if any(kept.values()):
+            typed = {"@type": _LOGGER, "statPrefix": PREFIX, **kept}
+            filtered = {"filter": log_filter} if log_filter else {}
+            loggers.append({"name": "envoy.access_loggers.stats", **filtered, "typedConfig": typed})
+    return loggers
 
 
-def _histogram(name: str, value: str, unit: str, tags: Json) -> Json:
-    return {"stat": {"name": name, **tags}, "valueFormat": value, "unit": unit}
-
-
-def _logger(statistics: Json, log_filter: Json | None = None) -> Json:
-    typed = {"@type": _LOGGER, "statPrefix": PREFIX, **statistics}
-    filtered = {"filter": log_filter} if log_filter else {}
-    return {"name": "envoy.access_loggers.stats", **filtered, "typedConfig": typed}
+def _tags(values: Values, settings: MetricSettings | None) -> list[Json]:
+    """The label of all statistics, and those that Telemetry objects add or remove."""
+    tags = [{"name": LABEL, "valueFormat": str(values)}]
+    changed = settings.tags if settings is not None else {}
+    removed = sorted(name for name, expression in changed.items() if expression is None)
+    if removed:
+        tags.append({"name": REMOVED, "valueFormat": " ".join(removed)})
+    return tags + [
+        {"name": name, "valueFormat": f"%CEL({expression})%"}
+        for name, expression in sorted(changed.items())
+        if expression is not None
+    ]
 
 
 def _at(moment: str) -> Json:

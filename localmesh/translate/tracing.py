@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from localmesh.catalog import Destinations
+from localmesh.catalog.mesh_config import ExtensionProvider
 from localmesh.catalog.peers import Peer
+from localmesh.translate.formats import outbound_cluster
 
 Json = dict[str, Any]
 
@@ -30,6 +33,71 @@ def to_localmesh(service: str) -> Json:
         "grpcService": {"envoyGrpc": {"clusterName": CONTROL_PLANE_CLUSTER}, "timeout": "2s"},
     }
     return {"name": "envoy.tracers.opentelemetry", "typedConfig": typed}
+
+
+def to_provider(provider: ExtensionProvider, service: str, destinations: Destinations | None) -> Json | None:
+    """The tracer that sends spans to an extension provider.
+
+    None if its Service is not part of the mesh, or it is of a kind that Envoy has no tracer for: then spans
+    go to localmesh. `service` is the name of what makes them.
+    """
+    host = _service(provider.settings.get("service", ""), destinations)
+    if host is None:
+        return None
+    cluster = outbound_cluster(host, int(provider.settings.get("port", 0)))
+    if provider.kind == "zipkin":
+        return _zipkin(provider.settings, host, cluster)
+    if provider.kind == "opentelemetry":
+        return _open_telemetry(provider.settings, service, host, cluster)
+    return None
+
+
+def _service(written: str, destinations: Destinations | None) -> str | None:
+    """The Service that a provider names, as `host` or `namespace/host`."""
+    host = written.rpartition("/")[2]
+    found = destinations.service(host) if destinations is not None else None
+    return found.host if found is not None else None
+
+
+def _zipkin(settings: Mapping[str, Any], host: str, cluster: str) -> Json:
+    path = settings.get("path") or "/api/v2/spans"
+    uri = {"uri": f"http://{host}{path}", "cluster": cluster, "timeout": settings.get("timeout", "5s")}
+    option = settings.get("traceContextOption")
+    typed = {
+        "@type": "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig",
+        "collectorEndpointVersion": "HTTP_JSON",
+        "traceId128bit": not settings.get("enable64bitTraceId", False),
+        "sharedSpanContext": False,
+        "collectorService": {"httpUri": uri, **_headers("requestHeadersToAdd", settings.get("headers"))},
+        **({"traceContextOption": option} if option and option != "USE_B3" else {}),
+    }
+    return {"name": "envoy.tracers.zipkin", "typedConfig": typed}
+
+
+def _open_telemetry(settings: Mapping[str, Any], service: str, host: str, cluster: str) -> Json:
+    typed: Json = {"@type": _OPEN_TELEMETRY, "serviceName": service}
+    if http := settings.get("http"):
+        path = http.get("path", "").lstrip("/")
+        uri = {"uri": f"{host}/{path}", "cluster": cluster}
+        uri |= {"timeout": http["timeout"]} if "timeout" in http else {}
+        headers = _headers("requestHeadersToAdd", http.get("headers"))
+        typed["httpService"] = {"httpUri": uri, **headers}
+    else:
+        grpc = settings.get("grpc") or {}
+        timeout = {"timeout": grpc["timeout"]} if "timeout" in grpc else {}
+        typed["grpcService"] = {"envoyGrpc": {"clusterName": cluster, "authority": host}, **timeout}
+    return {"name": "envoy.tracers.opentelemetry", "typedConfig": typed}
+
+
+def _headers(name: str, headers: list[Mapping[str, Any]] | None) -> Json:
+    added = [
+        {
+            "header": {"key": header["name"], "value": header.get("value", "")},
+            "appendAction": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+        for header in headers or ()
+    ]
+    return {name: added} if added else {}
 
 
 def tracing(provider: Json, percent: float, tags: list[Json], *, spans_of_tries: bool) -> Json:

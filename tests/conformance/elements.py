@@ -18,8 +18,6 @@ _SILENT = frozenset({"statPrefix", "altStatName", "accessLog", "tracing", "metad
 _SILENT |= {"shadowRulesStatPrefix", "transportSocketConnectTimeout"}
 # when connections are logged, and the header of metadata exchange, for which Istio has filters of its own
 _SILENT |= {"accessLogOptions", "earlyHeaderMutationExtensions"}
-# whether copies of requests are traced: Istio never traces them, so nobody would see them
-_SILENT |= {"traceSampled"}
 _ADDRESS = re.compile(r"^(\d+\.\d+\.\d+\.\d+(:\d+)?|\[?[0-9a-f]*:[0-9a-f:]+(\]:\d+)?)$")
 _ENTRY = re.compile(
     r"^\[?(240\.|2001:db8:)"

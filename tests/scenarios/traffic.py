@@ -160,7 +160,6 @@ CASES = (
     Case(
         scenario="shadow",
         title="proxies mirror half of the requests",
-        needs_all_requests=True,
         fault=faults.mirror_half,
         checks={
             "copies to v2": FAIL,
@@ -186,7 +185,6 @@ CASES = (
     Case(
         scenario="user-routing",
         title="proxies ignore the header",
-        needs_all_requests=True,
         fault=faults.without_user_groups,
         checks={
             "edge: internal to v2": FAIL,

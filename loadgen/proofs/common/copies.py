@@ -107,7 +107,7 @@ def send_writes(context: ProofContext, mirror: Mirror) -> Writes:
     measurement = context.send(plan)
     settled(
         lambda: Activity(count(), in_flight(context, mirror.service, mirror.version)),
-        enough=arrived + 2 * WRITES if mirror.share == 1 else None,
+        enough=arrived + 2 * measurement.planned if mirror.share == 1 else None,
         within_seconds=SETTLING_SECONDS,
         quiet=quiet_seconds(measurement),
     )
@@ -118,15 +118,17 @@ def send_writes(context: ProofContext, mirror: Mirror) -> Writes:
 def write_checks(mirror: Mirror, writes: Writes) -> list[Check]:
     """Whether as many copies arrived as configured, and every write was stored once."""
     measurement, copies, stored = writes.measurement, writes.copies, writes.stored
+    planned = measurement.planned
     name, expected = "copies of feedback", f"{percent(mirror.share)} of all writes"
     refused = measurement.count(lambda one: one.status != 201)
     observed = f"{stored:,} stored" + (f", {refused:,} refused or lost" if refused else "")
-    once = exact_check("each feedback stored once", f"{WRITES:,} stored", observed)
+    once = exact_check("each feedback stored once", f"{planned:,} stored", observed)
     if 0 <= copies <= len(measurement):
-        return [judge(name, expected, design(mirror.share, WRITES), Count(copies, len(measurement))), once]
+        plan = design(mirror.share, planned)
+        return [judge(name, expected, plan, Count(copies, len(measurement))), once]
     reason = f"feedback counted {copies + len(measurement):,} writes for {len(measurement):,} that were sent"
     if once.verdict is Verdict.FAIL and _explained_by_others(writes):
-        once = as_inconclusive(once, Cause.FOREIGN_TRAFFIC, f"others wrote {stored - WRITES:,} meanwhile")
+        once = as_inconclusive(once, Cause.FOREIGN_TRAFFIC, f"others wrote {stored - planned:,} meanwhile")
     return [inconclusive(name, expected, Cause.FOREIGN_TRAFFIC, reason), once]
 
 
@@ -136,5 +138,6 @@ def _explained_by_others(writes: Writes) -> bool:
     Each of those is copied, too, and stored once: two arrive for one that is stored. In a mesh whose copies
     are stored, no more arrive than are stored.
     """
-    surplus = writes.stored - WRITES
-    return surplus > 0 and writes.copies - WRITES >= 2 * surplus
+    planned = writes.measurement.planned
+    surplus = writes.stored - planned
+    return surplus > 0 and writes.copies - planned >= 2 * surplus

@@ -233,3 +233,21 @@ KEYS_NOT_FETCHED = Code(
     "the issuer's keys cannot be fetched, so all its tokens are invalid: {reason}",
     "correct the URI or start the issuer; localmesh tries again, at last every minute",
 )
+CONTRADICTING_DELEGATE = Code(
+    "SM237",
+    "A route of a delegate is outside of the match that delegates to it",
+    "the matches are not all within that of {root}, which is {condition}; Istio leaves the route out",
+    "repeat what the root matches, and narrow it",
+)
+PORT_OF_NO_POD = Code(
+    "SM238",
+    "A port level of mTLS is for a port that no pod has",
+    "{found} is not a port of the selected pods, which have {known}{hint}; the mode applies to nothing",
+    "write the port of the container, not that of the Service",
+)
+UNKNOWN_PROVIDER = Code(
+    "SM241",
+    "A Telemetry names a provider that does not exist or has another purpose",
+    "{found} is not a provider of {purpose}: {known}; it is ignored",
+    "name one of these, or add it to extensionProviders in the mesh-wide settings",
+)

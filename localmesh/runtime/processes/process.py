@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -46,7 +47,7 @@ class Command:
 
 
 class Process:
-    """A running process that leads its own session and process group.
+    """A running process that leads its own process group.
 
     When it ends by itself, the rest of its group is killed, as a container ends with its first process.
     """
@@ -138,7 +139,7 @@ async def start(command: Command, on_end: Callable[[Process], None], *, begin_lo
             stderr=log,
             cwd=command.working_directory,
             env=command.environment,
-            start_new_session=True,
+            **_own_group(),
         )
     except OSError as error:
         not_found = isinstance(error, FileNotFoundError) and command.working_directory.is_dir()
@@ -148,6 +149,15 @@ async def start(command: Command, on_end: Callable[[Process], None], *, begin_lo
     process = Process(command, child, on_end)
     process.log_offset = log_offset
     return process
+
+
+def _own_group() -> dict[str, Any]:
+    """What makes a process the leader of its own process group.
+
+    It has its own session, too, unless localmesh runs with a lower priority (`nice`): Linux gives every
+    session the same share of the processors, whatever the niceness in it (sched(7), autogroup).
+    """
+    return {"process_group": 0} if os.nice(0) > 0 else {"start_new_session": True}
 
 
 def last_lines(file: Path, count: int = 15, offset: int = 0) -> list[str]:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from localmesh.explain import OUTSIDE
 from localmesh.tests.agreement.asking import Asked
-from localmesh.tests.agreement.gateways import connection_routes, detours, edges, egress_rules, exits
+from localmesh.tests.agreement.gateways import (
+    TCP_PORT,
+    connection_routes,
+    detours,
+    edges,
+    egress_rules,
+    exits,
+)
 from localmesh.tests.agreement.naming import Named, named
 from localmesh.tests.agreement.policies import (
     AUDIENCE,
@@ -116,7 +123,7 @@ def _requests(draw: st.DrawFn, rules: Named, doors: list[tuple[int, bool]]) -> A
         method=draw(st.sampled_from(("GET", "GET", *METHODS))),
         headers=tuple({name.lower(): (name, value) for name, value in sent}.values()),
         port=port,
-        secure=secure != draw(rarely) if sender == OUTSIDE else False,
+        secure=secure != draw(rarely) if sender == OUTSIDE and port != TCP_PORT else False,
     )
 
 

@@ -117,8 +117,11 @@ def _compared(running: World, explainer: Explainer, asked: Asked) -> tuple[Expla
 
 
 def _reduced(running: World, disagreement: Disagreement) -> Disagreement:
-    """The disagreement without the objects that it does not need, each of which is tried once."""
-    for left_out in disagreement.objects:
+    """The disagreement without the objects that it does not need, each of which is tried once.
+
+    All Gateways stay, without which there may be nothing to call.
+    """
+    for left_out in (item for item in disagreement.objects if item["kind"] != "Gateway"):
         objects = tuple(item for item in disagreement.objects if item is not left_out)
         explainer = _applied(running, objects)
         differences = _compared(running, explainer, disagreement.asked)[1] if explainer else []

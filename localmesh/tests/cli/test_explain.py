@@ -139,3 +139,40 @@ def test_columns_set_the_width(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     lines = capsys.readouterr().out.splitlines()
     assert 40 < max(len(line) for line in lines if "[/" not in line) <= 60
+
+
+@pytest.mark.parametrize(
+    ("url", "caller"),
+    [
+        ("http://web/", "any-workload.shop"),
+        ("http://web.shop.svc.cluster.local/", "any-workload.shop"),
+        ("http://shop.example.com/", "outside"),
+        ("/", "outside"),
+    ],
+)
+def test_a_host_of_the_mesh_is_called_by_any_workload_unless_one_is_named(
+    url: str, caller: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is in the namespace of the Service; other hosts are called from outside."""
+    explain(url)
+
+    assert capsys.readouterr().out.startswith(
+        f"GET {url if url != '/' else 'http://localhost/'} from {caller}\n"
+    )
+
+
+def test_a_virtual_service_alone_is_called_from_its_own_namespace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The manifests of an application may be elsewhere; what the routes lack is named."""
+    (tmp_path / "web.yaml").write_text(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\n"
+        "spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}\n"
+    )
+
+    status = run(["explain", "http://web/", "-f", str(tmp_path)])
+
+    shown = capsys.readouterr().out
+    assert status == 0
+    assert "from any-workload.shop" in shown
+    assert "there is no Service or ServiceEntry web.shop.svc.cluster.local" in shown

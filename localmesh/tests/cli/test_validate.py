@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-LOCALMESH = Path(sys.executable).with_name("localmesh")
+from localmesh.tests.command_line import Finished, localmesh
 
 GOOD = """
 apiVersion: v1
@@ -31,18 +29,11 @@ spec:
 BAD = ROUTE.replace("hosts: [logic]", "host: [logic]")
 
 
-def validate(folder: Path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [LOCALMESH, "validate", *arguments],
-        cwd=folder,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def validate(folder: Path, *arguments: str, text: str = "") -> Finished:
+    return localmesh(folder, "validate", *arguments, stdin=text)
 
 
-def problems(finished: subprocess.CompletedProcess[str]) -> dict[str, list[dict[str, Any]]]:
+def problems(finished: Finished) -> dict[str, list[dict[str, Any]]]:
     return {entry["file"]: entry["problems"] for entry in json.loads(finished.stdout)["files"]}
 
 

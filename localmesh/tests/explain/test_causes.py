@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localmesh.explain import Explainer, Request
-from localmesh.explain.causes import Cause, causes
+from localmesh.explain.cause import Cause
+from localmesh.explain.causes import causes
 from localmesh.manifests import load_text
 
 MESH = """

@@ -194,6 +194,7 @@ def test_a_redirect_to_https_keeps_the_port() -> None:
         ("%REQ(x-gone)%", None),
         ("%REQ(x-gone?x-a)%", "1"),
         ("%REQ(:METHOD):2%", "GE"),
+        ("%REQ(x-blank):2%", "a"),
         ("%PROTOCOL%", "HTTP/1.1"),
     ],
 )
@@ -201,7 +202,7 @@ def test_values_of_headers_are_formatted(value: str, sent: str | None) -> None:
     """Two percent signs are one, and a header is not added if its value is empty."""
     rule = f'headers: {{request: {{set: {{x-set: "{value}"}}, remove: [x-gone]}}}}, {TO_WEB}'
 
-    seen = _seen(_routed(rule), x_a="1", x_gone="2")
+    seen = _seen(_routed(rule), x_a="1", x_gone="2", x_blank="a b")
 
     assert seen.headers.get("x-set") == sent
 
@@ -280,6 +281,24 @@ def test_headers_of_answers_are_made_before_those_of_the_request_are_changed(rul
     answer = _answer(_routed(f"{changes}, {rule}"), x_a="1")
 
     assert (answer.flag, answer.headers) == (flag, {"x-set": "1"})
+
+
+def test_without_a_ready_pod_headers_of_the_answer_have_values_of_the_changed_request() -> None:
+    """Envoy changes the request before it looks for a pod."""
+    changes = "headers: {request: {set: {x-a: '2'}}, response: {set: {x-set: '%REQ(x-a)%'}}}"
+    mesh = (
+        _routed(f"{changes}, route: [{{destination: {{host: nobody}}}}]")
+        + """---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: shop}
+spec: {selector: {app: nobody}, ports: [{name: http, port: 80}]}
+"""
+    )
+
+    answer = _answer(mesh, x_a="1")
+
+    assert (answer.flag, answer.headers) == ("UH", {"x-set": "2"})
 
 
 def test_an_abort_has_the_headers_of_the_destination_it_was_meant_for() -> None:

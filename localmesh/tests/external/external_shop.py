@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import yaml
 
 from localmesh.runtime.workloads import FreePorts
 from localmesh.stub import server
+from localmesh.tests.command_line import Finished, localmesh
 from localmesh.tests.mesh.shop import BASE, V1, V2, routed
 
 LOCALMESH = Path(sys.executable).with_name("localmesh")
@@ -46,6 +46,7 @@ class Shop:
     api_port: int = 0
     gateway_port: int = 0
     places: dict[str, dict[str, Any]] = field(default_factory=dict)
+    control_plane: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
         self.xds, self.api_port, self.gateway_port = (self.ports.take() for _ in range(3))
@@ -81,12 +82,12 @@ class Shop:
         self.stack.callback(_stop, process)
         return process
 
-    def serve(self) -> subprocess.Popen[bytes]:
+    def serve(self) -> None:
         """Starts the control plane."""
         ports = ("--xds-port", self.xds, "--api-port", self.api_port)
         published = ("--gateway-url", "http://gateway.example", "--api-url", "http://api.example")
         files = ("-f", "mesh.yaml", "--pods", "pods.yaml")
-        return self.start("serve", LOCALMESH, "serve", *files, *ports, *published)
+        self.control_plane = self.start("serve", LOCALMESH, "serve", *files, *ports, *published)
 
     def sidecar(self, name: str, health: int, *more: str) -> subprocess.Popen[bytes]:
         """Starts an Envoy."""
@@ -149,7 +150,7 @@ class Shop:
                 return error.code, json.load(error)["message"]
         raise AssertionError(f"{url} answers well")
 
-    def become(self, manifests: str) -> subprocess.CompletedProcess[str]:
+    def become(self, manifests: str) -> Finished:
         """Has a kustomization applied that is these manifests and lies elsewhere."""
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
@@ -157,19 +158,11 @@ class Shop:
         (elsewhere / "kustomization.yaml").write_text("resources: [all.yaml]\n")
         return self.run("apply", "-k", ".")
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> Finished:
         """Runs a localmesh command from elsewhere: it knows the mesh by its address alone."""
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
-        return subprocess.run(
-            [str(LOCALMESH), *arguments],
-            cwd=elsewhere,
-            env={**os.environ, "LOCALMESH_URL": self.api},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return localmesh(elsewhere, *arguments, LOCALMESH_URL=self.api)
 
 
 @contextmanager

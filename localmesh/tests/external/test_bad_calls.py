@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from localmesh.tests.command_line import Finished, localmesh
 from localmesh.tests.mesh.shop import BASE, V1, routed
 
-LOCALMESH = Path(sys.executable).with_name("localmesh")
 
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str) -> Finished:
     """A localmesh command in a folder with manifests and an invalid inventory."""
     (folder / "mesh.yaml").write_text(BASE + V1 + routed(v1=1))
     (folder / "bad.yaml").write_text("pods: [{workload: web-v1, name: web-v1-0, host: web}]")
-    return subprocess.run(
-        [str(LOCALMESH), *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
+    return localmesh(folder, *arguments)
 
 
 @pytest.mark.parametrize(

@@ -167,39 +167,32 @@ def test_endpoints_follow_an_application_that_goes_and_comes(tmp_path: Path) -> 
         assert mesh.answers(5) == {"v1": 5}
 
 
-def test_a_pod_that_is_wanted_again_is_taken_in_again(tmp_path: Path) -> None:
+def test_a_pod_that_is_wanted_again_is_taken_in_again(running: Shop) -> None:
     """While it was not wanted its application and its sidecar ran on."""
-    with shop(tmp_path) as mesh:
-        mesh.serve()
-        mesh.sidecars()
-        mesh.application("v1")
-        mesh.application("v2")
-        mesh.until_ready()
+    running.become(BASE + V1 + V2 + routed(v1=1))
+    running.until_ready()
 
-        without = mesh.become(BASE + V1 + routed(v1=1))
-        again = mesh.become(BASE + V1 + V2 + routed(v2=1))
-        mesh.until_ready()
+    without = running.become(BASE + V1 + routed(v1=1))
+    again = running.become(BASE + V1 + V2 + routed(v2=1))
+    running.until_ready()
 
-        assert "removed  Deployment shop/web-v2" in without.stdout
-        assert "added    Deployment shop/web-v2" in again.stdout
-        assert mesh.answers(5) == {"v2": 5}
+    assert "removed  Deployment shop/web-v2" in without.stdout
+    assert "added    Deployment shop/web-v2" in again.stdout
+    assert running.answers(5) == {"v2": 5}
 
 
-def test_a_restarted_control_plane_takes_over(tmp_path: Path) -> None:
+def test_a_restarted_control_plane_takes_over(running: Shop) -> None:
     """Meanwhile requests go on; afterwards proxies have what the new one says, with its certificates."""
-    with shop(tmp_path) as mesh:
-        first = mesh.serve()
-        mesh.sidecars()
-        mesh.application("v1")
-        mesh.application("v2")
-        mesh.until_ready()
+    running.become(BASE + V1 + V2 + routed(v1=1))
+    running.until_ready()
+    assert running.control_plane is not None
 
-        first.terminate()
-        first.wait()
-        meanwhile = mesh.answers(5)
-        (mesh.folder / "mesh.yaml").write_text(BASE + V1 + V2 + routed(v2=1))
-        mesh.serve()
-        mesh.until_ready()
+    running.control_plane.terminate()
+    running.control_plane.wait()
+    meanwhile = running.answers(5)
+    (running.folder / "mesh.yaml").write_text(BASE + V1 + V2 + routed(v2=1))
+    running.serve()
+    running.until_ready()
 
-        assert meanwhile == {"v1": 5}
-        assert mesh.answers(5) == {"v2": 5}
+    assert meanwhile == {"v1": 5}
+    assert running.answers(5) == {"v2": 5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -46,6 +47,21 @@ class TestStart:
 
             names = [line.partition("=")[0] for line in process.last_lines()]
             assert sorted(names) == ["COLOUR", "LOCALMESH_RUN", "PATH"]
+
+        run_on_bench(scenario)
+
+    @pytest.mark.parametrize(("niceness", "own_session"), [(0, True), (10, False)])
+    def test_a_lower_priority_counts_for_what_is_started(
+        self, run_on_bench: Run, monkeypatch: pytest.MonkeyPatch, niceness: int, own_session: bool
+    ) -> None:
+        """It stays in the session of localmesh then: Linux ignores the niceness of another session."""
+        monkeypatch.setattr(os, "nice", lambda _: niceness)
+
+        async def scenario(bench: Any) -> None:
+            process = await bench.processes.start(bench.command("sleep", "60"))
+
+            assert os.getpgid(process.pid) == process.pid
+            assert (os.getsid(process.pid) == process.pid) is own_session
 
         run_on_bench(scenario)
 

@@ -1,0 +1,67 @@
+"""Warnings about requests that arrive, but probably not as they were meant to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from localmesh.catalog import Catalog
+from localmesh.explain.cause import Cause
+from localmesh.explain.explanation import Destination, Explanation, Hop, Routing
+from localmesh.explain.host_choice import service_reference
+
+_ENCRYPTED = ("https", "tls")
+"""Protocols of ports that take TLS, as manifests write them."""
+_PLAIN = ("", "DISABLE", "ISTIO_MUTUAL")
+"""Modes of TLS towards a destination after which an application gets what the caller has sent."""
+
+
+def hints(catalog: Catalog, explanation: Explanation) -> Iterator[Cause]:
+    """What to look at in the routes and destinations of a request."""
+    for hop in explanation.hops:
+        if hop.routing is not None:
+            yield from _of_rewrite(hop, hop.routing)
+            for destination in hop.routing.destinations:
+                yield from _of_encrypted_port(catalog, destination)
+
+
+def _of_rewrite(hop: Hop, routing: Routing) -> Iterator[Cause]:
+    """A rewrite that leaves two slashes: of a prefix without one at its end, by a path with one."""
+    rule, rewrite = routing.rule, routing.actions.rewrite_path
+    prefix = str(rule.match.get("prefix", "")) if rule is not None else ""
+    rest = hop.message.bare_path[len(prefix) :]
+    if rule is not None and prefix and rewrite.endswith("/") and rest.startswith("/"):
+        yield Cause(
+            f'the path becomes "{rewrite}{rest}": the prefix "{prefix}" does not end with a slash, '
+            "and the rewrite does",
+            f'match the prefix "{prefix}/", and "{prefix}" exactly in a second match',
+            rule.fields.get("rewrite"),
+            is_warning=True,
+        )
+
+
+def _of_encrypted_port(catalog: Catalog, destination: Destination) -> Iterator[Cause]:
+    """A port that takes TLS, to which the request is sent as plain HTTP."""
+    service = catalog.service(destination.host)
+    reference = service_reference(catalog, service) if service is not None else None
+    if reference is None:
+        return
+    protocol = _protocol(reference.resource.spec["ports"], destination.port)
+    mode = next((setting.value for setting in destination.settings if setting.name == "TLS"), "")
+    if protocol in _ENCRYPTED and mode in _PLAIN:
+        yield Cause(
+            f"port {destination.port} of {reference.subject} is {protocol.upper()}, and the request is sent "
+            "to it as plain HTTP",
+            f"write a DestinationRule for {destination.host} with tls: {{mode: SIMPLE}}, so that the proxy "
+            "encrypts the request, or route to a port with HTTP",
+            reference,
+            is_warning=True,
+        )
+
+
+def _protocol(ports: Iterable[Mapping[str, Any]], number: int) -> str:
+    """The protocol of a port of a Service or ServiceEntry as it is declared, in lower case; "" for none."""
+    port = next((port for port in ports if port.get("number", port.get("port")) == number), {})
+    by_name = str(port.get("name", "")).partition("-")[0]
+    declared = port.get("protocol") if "number" in port else port.get("appProtocol")
+    return str(declared or by_name).lower()
