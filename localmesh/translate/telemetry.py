@@ -137,7 +137,8 @@ class ProxyTelemetry(NamedTuple):
             if not self.mesh_config.enable_tracing:
                 return {}
             return self._traced(TraceSettings(), None)
-        if settings.disabled or settings.provider is None:
+        # Istio makes no spans without a provider; here localmesh is the one that nobody has to name
+        if settings.disabled or (settings.is_named and settings.provider is None):
             return {}
         return self._traced(settings, settings.provider)
 
