@@ -35,6 +35,7 @@ from localmesh.translate.tracing import (
     b3_continued,
     custom_tag,
     istio_tags,
+    request_ids,
     to_localmesh,
     to_provider,
     tracing,
@@ -152,12 +153,13 @@ class ProxyTelemetry(NamedTuple):
             sampling = written or self.trace_sampling
         tracer = to_provider(provider, service, self.destinations) if provider else None
         return {
+            **({} if settings.uses_request_id else request_ids(decide_about_traces=False)),
             "tracing": tracing(
                 tracer or to_localmesh(service),
                 sampling,
                 sorted(tags, key=lambda tag: str(tag["tag"])),
                 spans_of_tries=self.is_gateway,
-            )
+            ),
         }
 
 
