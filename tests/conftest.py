@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.browser import opened_browser
 from tests.live import live, overlay
 from tests.proof_mesh import ProofMesh
 
@@ -15,3 +17,10 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
     """A mesh to which a test applies what it needs, whatever was applied before."""
     with live(tmp_path_factory.mktemp("mesh"), overlay("base")) as running:
         yield ProofMesh(running.api, running.gateway)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests that open pages."""
+    with opened_browser() as opened:
+        yield opened

@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 import requests
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.browser import needs_chromium, opened_page
 from tests.live import overlay
 from tests.proof_mesh import ProofMesh
-
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 pytestmark = [
     pytest.mark.mesh,
     pytest.mark.browser,
     pytest.mark.xdist_group("application-calm"),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="chromium is not on the PATH (Debian: apt-get install chromium)"
-    ),
+    needs_chromium,
 ]
 
 
 @pytest.fixture
-def page(mesh: ProofMesh) -> Iterator[Page]:
+def page(mesh: ProofMesh, browser: Browser) -> Iterator[Page]:
     """The page, newly opened; the test fails if the page logs an error."""
     mesh.apply(overlay("base"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        opened = browser.new_page()
-        errors: list[str] = []
-        opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.goto(mesh.gateway)
+    with opened_page(browser, mesh.gateway) as opened:
         yield opened
-        browser.close()
-    assert errors == []
 
 
 def test_a_sentence_gets_its_polarity_and_feedback_through_the_mesh(page: Page) -> None:

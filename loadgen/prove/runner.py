@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from loadgen.errors import NotReachable, Refused
 from loadgen.http1 import Target
-from loadgen.meshstate import MeshApi
+from loadgen.meshstate import MeshApi, MeshLocation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +37,7 @@ class ProofRunner:
         """Prove the current configuration, one proof after the other."""
         from loadgen.prove.sequence import prove_current
 
-        return _printed(prove_current(proofs, self.context), output)
+        return self._printed(prove_current(proofs, self.context), output)
 
     def run_on_overlays(
         self, proofs: Sequence[AnyProof], overlays: Mapping[str, Path], output: Console
@@ -45,7 +48,7 @@ class ProofRunner:
 
         deployer = self._deployer()
         with restored(deployer, lambda sentence: click.echo(f"loadgen: {sentence}", err=True)):
-            results = _printed(prove_overlays(proofs, overlays, deployer, self.context), output)
+            results = self._printed(prove_overlays(proofs, overlays, deployer, self.context), output)
             print_summary(output, results)
             if any(result.interrupted for result in results):
                 click.echo(
@@ -69,15 +72,26 @@ class ProofRunner:
             return ClusterDeployer(self.api, self.api.in_namespace(self.istio_namespace))
         return LocalmeshDeployer(MeshApi(self.api.url, self.api.namespace, timeout_seconds=TIMEOUT_SECONDS))
 
+    def _printed(self, results: Iterator[Result], output: Console) -> list[Result]:
+        """Print each result as soon as it is there, and the legend; returns all of them."""
+        from loadgen.reporting.report import print_legend, print_result
 
-def _printed(results: Iterator[Result], output: Console) -> list[Result]:
-    """Print each result as soon as it is there, and the legend; returns all of them."""
-    from loadgen.reporting.report import print_legend, print_result
+        done = []
+        for result in results:
+            print_result(output, result)
+            self._show_on_live_page(result)
+            done.append(result)
+        if any(check.measured for result in done for check in result.checks):
+            print_legend(output)
+        return done
 
-    done = []
-    for result in results:
-        print_result(output, result)
-        done.append(result)
-    if any(check.measured for result in done for check in result.checks):
-        print_legend(output)
-    return done
+    def _show_on_live_page(self, result: Result) -> None:
+        """Report a result to the local mesh; one that does not take it changes nothing about the verdict."""
+        if self.target == "cluster":
+            return
+        from loadgen.reporting.report_json import document
+
+        mesh, started = MeshLocation(self.api.url), datetime.now(UTC) - timedelta(seconds=result.seconds)
+        report = document([result], mesh=mesh, gateway=self.gateway.url, started=started)
+        with suppress(NotReachable, Refused):
+            self.api.send("POST", "/mesh/proofs", report)

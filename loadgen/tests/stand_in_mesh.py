@@ -118,6 +118,8 @@ class StandInMesh:
     state_folder: str | None = None
     received: list[Received] = field(default_factory=list)
     applied: list[dict[str, Any]] = field(default_factory=list)
+    reported: list[dict[str, Any]] = field(default_factory=list)
+    """The reports for the live page."""
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -138,6 +140,9 @@ class StandInMesh:
                 self.applied.append(json.loads(request.body))
                 if self.deaf and "text" in self.applied[-1]:
                     await reader.read()
+                writer.write(json_answer(200, {}))
+            elif request.path == "/mesh/proofs":
+                self.reported.append(json.loads(request.body))
                 writer.write(json_answer(200, {}))
             else:
                 self.received.append(request)

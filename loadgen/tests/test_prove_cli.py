@@ -109,6 +109,15 @@ class TestVerdicts:
 
 
 class TestReports:
+    def test_the_mesh_gets_each_verdict_for_its_live_page(self):
+        """The report of one scenario, as it is written with --json."""
+        with StandInMesh(base()).running() as mesh:
+            run("prove", "canary", "--mesh", mesh.url)
+
+        (report,) = mesh.reported
+        assert report["report"] == "loadgen prove"
+        assert [(each["scenario"], each["verdict"]) for each in report["scenarios"]] == [("canary", "FAIL")]
+
     def test_json_and_junit_files(self, tmp_path: Path):
         """Both say what the table says; JUnit counts every check."""
         report, junit = tmp_path / "report.json", tmp_path / "junit.xml"

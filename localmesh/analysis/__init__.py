@@ -18,7 +18,7 @@ from localmesh.analysis.gateways import gateways
 from localmesh.analysis.local_meanings import local_meanings
 from localmesh.analysis.mesh_config import mesh_config
 from localmesh.analysis.never_matching import never_matching
-from localmesh.analysis.policies import policies, port_levels
+from localmesh.analysis.policies import authorizers, policies, port_levels
 from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
 from localmesh.analysis.server_routes import server_routes
@@ -36,6 +36,7 @@ from localmesh.manifests import LoadResult, located, uncollected
 from localmesh.problems import ManifestError, Problem
 
 CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
+    authorizers,
     conflicting_hosts,
     contradicting_delegates,
     credentials,

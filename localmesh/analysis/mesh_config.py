@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from localmesh.analysis.object_checks import once_per_object
 from localmesh.catalog import Catalog
+from localmesh.catalog.authorizers import GRPC, HTTP, STATUSES
 from localmesh.catalog.mesh_config import mesh_config_object
 from localmesh.formats.hostnames import is_address, is_domain, is_label, is_wildcard_domain
 from localmesh.kinds.mesh_config import INEFFECTIVE, ISTIO_DEFAULTS
@@ -16,12 +17,7 @@ from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field, quoted
 
 _WITHOUT_SERVICE = frozenset({"prometheus", "stackdriver", "envoyFileAccessLog", "sds"})
-_AUTHORIZERS = frozenset({"envoyExtAuthzHttp", "envoyExtAuthzGrpc"})
-# Envoy's type.v3.StatusCode
-_STATUSES = frozenset(
-    {100, *range(200, 209), 226, *range(300, 309), *range(400, 418), 421, 422, 423, 424, 426, 428, 429, 431}
-    | {*range(500, 509), 510, 511} - {306}
-)
+_AUTHORIZERS = frozenset({HTTP, GRPC})
 
 
 def mesh_config(catalog: Catalog) -> Iterator[Problem]:
@@ -92,7 +88,7 @@ def _is_service(text: str) -> bool:
 
 def _authorizer(settings: Field) -> Iterator[Problem]:
     status, prefix = settings.get("statusOnError"), settings.get("pathPrefix")
-    if status.text and not (status.text.isdecimal() and int(status.text) in _STATUSES):
+    if status.text and not (status.text.isdecimal() and int(status.text) in STATUSES):
         yield _bad(status, quoted(status.value), "an HTTP status code", 'write for example "503"')
     if prefix.text and not prefix.text.startswith("/"):
         yield _bad(prefix, quoted(prefix.value), "a path that starts with /", "write the slash")

@@ -97,6 +97,31 @@ def _without_targets(
             yield reference.problem(warnings.POLICY_WITHOUT_TARGET, found=f"{kind} {name}", reason=reason)
 
 
+def authorizers(catalog: Catalog) -> Iterator[Problem]:
+    """CUSTOM policies whose authorizer Istio cannot use, or of which a workload has several."""
+    several: dict[str, set[str]] = {}
+    custom = [
+        item for item in catalog.objects.of(AUTHORIZATION_POLICY) if item.spec.get("action") == "CUSTOM"
+    ]
+    pods = list(_pods(catalog)) if custom else []
+    for resource in custom:
+        name = resource.root.get("spec", "provider", "name")
+        found = catalog.authorizer(name.text or "")
+        if found.fault:
+            remedy = "correct extensionProviders in the mesh-wide settings"
+            yield name.problem(warnings.BAD_AUTHORIZER, reason=found.fault, remedy=remedy)
+        scope = policy_scope(resource)
+        for workload, namespace, labels in pods:
+            if scope.includes(namespace, labels):
+                others = several.setdefault(workload, set())
+                others.add(found.name)
+                if len(others) > 1:
+                    reason = f"{workload} has several authorizers, {listed(sorted(others))}"
+                    remedy = "let all policies of a workload name one authorizer"
+                    yield name.problem(warnings.BAD_AUTHORIZER, reason=reason, remedy=remedy)
+                    break
+
+
 def _pods(catalog: Catalog) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     """Name, namespace and labels of everything that a policy can select."""
     for workload in catalog.workloads:

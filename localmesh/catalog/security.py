@@ -81,6 +81,7 @@ def policy_scope(policy: Resource) -> PolicyScope:
 class Action(Enum):
     """What a policy does with a request that one of its rules matches; evaluated in this order."""
 
+    CUSTOM = "CUSTOM"
     AUDIT = "AUDIT"
     DENY = "DENY"
     ALLOW = "ALLOW"
@@ -96,6 +97,8 @@ class AuthorizationPolicy:
     scope: PolicyScope
     rules: tuple[Mapping[str, Any], ...]
     dry_run: bool = False
+    provider: str = ""
+    """The authorizer that a CUSTOM policy asks."""
 
 
 def authorization_policies(objects: Objects) -> tuple[AuthorizationPolicy, ...]:
@@ -108,6 +111,7 @@ def authorization_policies(objects: Objects) -> tuple[AuthorizationPolicy, ...]:
             scope=policy_scope(resource),
             rules=tuple(rule or {} for rule in resource.spec.get("rules") or ()),
             dry_run=resource.annotations.get(_DRY_RUN, "").lower() in ("true", "t", "1"),
+            provider=(resource.spec.get("provider") or {}).get("name", ""),
         )
         for resource in objects.of(AUTHORIZATION_POLICY)
     )

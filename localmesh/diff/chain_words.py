@@ -13,7 +13,7 @@ from localmesh.diff.route_words import shares, shares_text
 Json = Mapping[str, Any]
 
 _CHAINS = "filterChains"
-_TCP_PROXY = "envoy.filters.network.tcp_proxy"
+TCP_PROXY = "envoy.filters.network.tcp_proxy"
 
 
 def chain_phrases(before: Sequence[Json], after: Sequence[Json], resource: str) -> list[Phrase]:
@@ -63,7 +63,7 @@ def _filters(filters: Sequence[Json]) -> str:
     texts = []
     for network_filter in filters:
         settings = network_filter.get("typedConfig", {})
-        if network_filter.get("name") == _TCP_PROXY:
+        if network_filter.get("name") == TCP_PROXY:
             texts.append(f"to {shares_text(shares({'route': settings}), '')}")
         else:
             texts.append(f"routes {settings['rds']['routeConfigName']}" if "rds" in settings else "HTTP")

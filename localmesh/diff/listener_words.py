@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localmesh.catalog import MutualTls
-from localmesh.diff.chain_words import chain_phrases
+from localmesh.diff.chain_words import TCP_PROXY, chain_phrases
 from localmesh.diff.edits import ABSENT, Edit, Path
 from localmesh.diff.phrases import Label, Phrase, Words
 from localmesh.diff.routes import configuration_phrases
@@ -15,6 +15,7 @@ from localmesh.translate.tls import filter_chains
 Json = Mapping[str, Any]
 
 _CHAINS = "filterChains"
+_HTTP = "envoy.filters.network.http_connection_manager"
 _MANAGER: Path = (_CHAINS, "[]", "filters", "[]", "typedConfig")
 
 
@@ -38,6 +39,11 @@ def listener_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
         text = f"{verb} {_address(listener.get('address', {}))}{_mode_text(listener)}"
         return [Phrase(text, (Edit((), before, after),))]
     phrases: list[Phrase] = []
+    old_protocol, new_protocol = _protocol(before), _protocol(after)
+    if old_protocol and new_protocol and old_protocol != new_protocol:
+        chains = Edit((_CHAINS,), before[_CHAINS], after[_CHAINS])
+        phrases.append(Phrase(f"protocol: {old_protocol} → {new_protocol}", (chains,)))
+        before, after = _without_chains(before), _without_chains(after)
     old_mode, new_mode = _mode(before), _mode(after)
     if old_mode and new_mode and old_mode is not new_mode:
         chains = Edit((_CHAINS,), before[_CHAINS], after[_CHAINS])
@@ -62,6 +68,17 @@ def _is_of_gateway(listener: Json) -> bool:
 
 def _without_chains(listener: Json) -> Json:
     return {key: value for key, value in listener.items() if key != _CHAINS}
+
+
+def _protocol(listener: Json) -> str:
+    """What the filter chains of a port of a pod read: HTTP, or TCP without a look at requests; else ""."""
+    chains = listener.get(_CHAINS, ())
+    if not chains or "name" not in chains[0]:
+        return ""
+    filters = [{each.get("name") for each in chain.get("filters", ())} for chain in chains]
+    if all(_HTTP in names for names in filters):
+        return "HTTP"
+    return "TCP" if all(TCP_PROXY in names and _HTTP not in names for names in filters) else ""
 
 
 def _mode(listener: Json) -> MutualTls | None:

@@ -119,5 +119,5 @@ def _attach(edit: Edit, origins: Iterable[Path], phrases: list[Phrase], resource
 def other(edit: Edit, resource: str) -> Phrase:
     """An edit that there are no words for."""
     before, after = ("none" if value is ABSENT else plain(value) for value in (edit.before, edit.after))
-    field = f", {edit.field}" if edit.path else ""
+    field = f" {edit.field}" if edit.path else ""
     return Phrase(f"{OTHER}: {resource}{field}: {before} → {after}", (edit,))

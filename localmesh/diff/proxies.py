@@ -18,7 +18,7 @@ from localmesh.diff.listener_words import listener_phrases
 from localmesh.diff.missing import with_missing
 from localmesh.diff.phrases import Phrase, Words
 from localmesh.diff.policy_words import policy_phrases
-from localmesh.diff.routes import configuration_phrases
+from localmesh.diff.routes import NO_ROUTES, configuration_phrases
 from localmesh.translate import ProxyConfig
 from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL
 
@@ -149,6 +149,8 @@ def _routes(before: Resources, after: Resources, _kind: ProxyKind) -> Iterator[C
 
 
 def _host_subject(virtual_host: str, routes: str) -> str:
+    if virtual_host.partition(":")[0] == NO_ROUTES:
+        return f"→ any host, port {virtual_host.rpartition(':')[2]}"
     if virtual_host in (ALLOW_ANY, BLOCK_ALL):
         return f"→ unknown hosts, port {routes}"
     return _to(*virtual_host.rpartition(":")[::2])
@@ -163,6 +165,10 @@ def _further_routes(before: Resources, after: Resources, _kind: ProxyKind) -> It
         resource = f"routes/{name}"
         inbound = name.startswith("inbound|")
         subject = f"incoming requests, port {name.split('|')[1]}" if inbound else ""
+        if inbound and ABSENT in pair:
+            verb = "read" if pair[0] is ABSENT else "no longer read"
+            yield from _changes(subject, resource, [Phrase(f"requests {verb}", (Edit((), *pair),))])
+            continue
         for host, phrase in configuration_phrases(*pair, resource):
             shown = subject or _to(*(host or name).rpartition(":")[::2])
             yield from _changes(shown, resource, [phrase])

@@ -31,8 +31,8 @@ _HOST_WORDS = Words(
 )
 
 
-_NO_RULES = {"blackhole": "all requests get 404: no VirtualService has routes here"}
-"""What a virtual host without rules is for, by its name."""
+NO_ROUTES = "blackhole"
+"""The virtual host of a server for which no VirtualService has routes."""
 
 
 def host_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
@@ -49,7 +49,14 @@ def host_phrases(before: Any, after: Any, resource: str) -> list[Phrase]:
     rules = (old or new).get(_ROUTES, ())
     return [
         Phrase(f"{verb}, {route_text(rule, host)}", edits, match_text(rule["match"])) for rule in rules
-    ] or [Phrase(f"{verb}, {_NO_RULES.get(host, 'without rules')}", edits)]
+    ] or [Phrase(_without_rules(verb, host), edits)]
+
+
+def _without_rules(verb: str, host: str) -> str:
+    if host != NO_ROUTES:
+        return f"{verb}, without rules"
+    change = "requests get 404" if verb == "added" else "requests no longer all get 404"
+    return f"{change}: {'no VirtualService has' if verb == 'added' else 'VirtualServices have'} routes here"
 
 
 def _without_routes(host: Json) -> Json:

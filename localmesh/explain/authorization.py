@@ -18,18 +18,21 @@ from localmesh.explain.prepared import PreparedProxy
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.problems import FieldPath
 from localmesh.problems.fields import listed, quoted
+from localmesh.translate.external_authorization import BAD_SUFFIX
 from localmesh.translate.rbac import (
     Alternative,
     RuleConditions,
     condition_key,
     conditions_of_connections,
     rule_conditions,
+    rule_name,
 )
 from localmesh.translate.rbac_matchers import bracketed
 from localmesh.translate.security import listen_ports
 
 Json = Mapping[str, Any]
 
+_CUSTOM = "rules-custom"
 _DENY = "rules-deny"
 _ALLOW = "rules-allow"
 _SPIFFE = "spiffe://"
@@ -69,8 +72,7 @@ def _known(
             reference=Reference(resource, path) if resource else None,
         )
         conditions = rule_conditions(rule, policy.namespace, ports) if rule is not None else None
-        name = f"ns[{policy.namespace}]-policy[{policy.name}]-rule[{index}]"
-        yield KnownRule(name, rule or {}, described, conditions)
+        yield KnownRule(rule_name(policy, index), rule or {}, described, conditions)
 
 
 def authorize(prepared: PreparedProxy, inspected: Inspected) -> Authorization | None:
@@ -81,7 +83,42 @@ def authorize(prepared: PreparedProxy, inspected: Inspected) -> Authorization | 
     rules = {rule.name: _judged(prepared, rule, inspected) for rule in known}
     deny = (prepared.policies.get(_DENY) or {}).get("rules")
     allow = (prepared.policies.get(_ALLOW) or {}).get("rules")
-    return _decision(rules, deny, allow, inspected)
+    custom = prepared.policies.get(_CUSTOM) or {}
+    return _custom_decision(prepared, rules, custom, inspected) or _after(
+        _asked(prepared, rules, custom, inspected), _decision(rules, deny, allow, inspected)
+    )
+
+
+def _custom_decision(
+    prepared: PreparedProxy, rules: Mapping[str, PolicyRule], custom: Json, inspected: Inspected
+) -> Authorization | None:
+    """The denial of what a CUSTOM policy matches, if its authorizer cannot be used."""
+    denying = matching_policies(custom["rules"], inspected) if "rules" in custom else []
+    if not denying:
+        return None
+    deciding = rules[denying[0].removesuffix(BAD_SUFFIX)]
+    authorizers = prepared.catalog.authorizers_for(prepared.proxy)
+    fault = next(filter(None, (each.fault for each in authorizers)), "")
+    if len(authorizers) > 1:
+        fault = "the workload has several authorizers, of which Istio allows one"
+    reason = f"{_text(deciding)} denies it, as its authorizer cannot be used: {fault or 'it is a dry run'}"
+    return Authorization(False, reason, deciding, tuple(rules.values()))
+
+
+def _asked(
+    prepared: PreparedProxy, rules: Mapping[str, PolicyRule], custom: Json, inspected: Inspected
+) -> str:
+    """Which authorizer is asked, and by which rule; "" if none is."""
+    noted = matching_policies(custom["shadowRules"], inspected) if "shadowRules" in custom else []
+    if not noted:
+        return ""
+    authorizer = prepared.catalog.authorizers_for(prepared.proxy)[0]
+    where = f"{authorizer.name} ({authorizer.host}:{authorizer.port})"
+    return f"{_text(rules[noted[0]])} asks the authorizer {where}, which may deny it; if it does not, "
+
+
+def _after(asked: str, decision: Authorization) -> Authorization:
+    return replace(decision, reason=f"{asked}{decision.reason}") if asked else decision
 
 
 def authorize_connection(prepared: PreparedProxy, chain: Json, inspected: Inspected) -> Authorization | None:

@@ -113,12 +113,12 @@ def connection_to(
         accepted = "mTLS" if decision.mode is MutualTls.STRICT else "plain text"
         reason = f"the caller sends {tls}, and the port accepts only {accepted}"
         # a sidecar closes a connection in plain text; TLS that it does not accept fails while connecting
-        flag = "UC" if tls is Tls.PLAIN else "URX,UF"
+        flag = "UC" if tls is Tls.PLAIN else "UF"
         return replace(connection, accepted=False, reason=reason, flag=flag)
     expected = expected_identities(socket)
     if expected and server not in expected:
         reason = f"the caller expects the identity {' or '.join(expected)}, and the pod has {server}"
-        return replace(connection, accepted=False, reason=reason, flag="URX,UF")
+        return replace(connection, accepted=False, reason=reason, flag="UF")
     return replace(connection, is_tcp=passes_connections(chain))
 
 

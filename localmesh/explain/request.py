@@ -129,6 +129,8 @@ class Message:
     """Those of an imagined token, which is taken to be where its receiver looks for it."""
     verified_claims: Mapping[str, Any] | None = None
     """Those of a token that the proxy has found valid."""
+    first_values: Mapping[str, str] = field(default_factory=dict)
+    """Of headers to which proxies have added values: `headers` has them joined."""
 
     @property
     def host(self) -> str:
@@ -152,6 +154,10 @@ class Message:
         }
         name = name.lower()
         return pseudo[name] if name in pseudo else self.headers.get(name)
+
+    def first_value(self, name: str) -> str | None:
+        """The value of a header, of several the first; None if it is absent."""
+        return self.first_values.get(name.lower(), self.header(name))
 
     def with_headers(self, headers: Mapping[str, str]) -> Message:
         """The same with other headers."""

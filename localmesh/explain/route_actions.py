@@ -26,6 +26,9 @@ _FAULT = "envoy.filters.http.fault"
 _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 _OPERATIONS = {"OVERWRITE_IF_EXISTS_OR_ADD": "set", "APPEND_IF_EXISTS_OR_ADD": "add"}
 _WITHOUT_BODY = (204, 304)
+_ON_RESET = frozenset({"5xx", "gateway-error", "reset"})
+_ON_CONNECT_FAILURE = _ON_RESET | {"connect-failure"}
+"""Conditions of retries, by what happens to a connection."""
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _COMMAND = re.compile(
     r"%(?:%|(?P<protocol>PROTOCOL)%|REQ\((?P<name>[^()?]+)(?:\?(?P<other>[^()?]+))?\)(?::(?P<length>\d+))?%)"
@@ -105,8 +108,23 @@ def _requested(message: Message, owner: Json) -> Message:
         return message
     removals = [change for change in changes if change.operation == "remove"]
     left = message.with_headers(changed_headers(message.headers, removals))
-    valued = _with_values(changes[len(removals) :], left)
-    return left.with_headers(changed_headers(left.headers, valued))
+    valued = tuple(_with_values(changes[len(removals) :], left))
+    first_values = _first_values(message, (*removals, *valued))
+    return replace(left, headers=changed_headers(left.headers, valued), first_values=first_values)
+
+
+def _first_values(message: Message, changes: Iterable[HeaderChange]) -> Mapping[str, str]:
+    """The first values of headers that have several after operations on them."""
+    headers, first_values = dict(message.headers), dict(message.first_values)
+    for change in changes:
+        name = change.name.lower()
+        if change.operation == "add" and name in headers:
+            first_values.setdefault(name, headers[name])
+        else:
+            first_values.pop(name, None)
+            headers.pop(name, None)
+            headers |= {} if change.operation == "remove" else {name: change.value}
+    return first_values
 
 
 def _formatted(value: str, message: Message) -> str:
@@ -117,9 +135,9 @@ def _formatted(value: str, message: Message) -> str:
             return "HTTP/1.1"
         if not command["name"]:
             return "%"
-        found = message.header(command["name"])
+        found = message.first_value(command["name"])
         if found is None and command["other"]:
-            found = message.header(command["other"])
+            found = message.first_value(command["other"])
         return (found or "")[: int(command["length"]) if command["length"] else None]
 
     return _COMMAND.sub(text, value) if "%" in value else value
@@ -195,8 +213,9 @@ def _without_body(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 def _replaced_prefix(bare: str, match: Json, rewrite: str) -> str:
     """The path with another prefix; a match on the whole path is replaced as a whole."""
-    if "prefix" in match:
-        return str(rewrite) + bare[len(match["prefix"]) :]
+    for kind in ("prefix", "pathSeparatedPrefix"):
+        if kind in match:
+            return str(rewrite) + bare[len(match[kind]) :]
     return str(rewrite)
 
 
@@ -208,3 +227,14 @@ def _split(path: str) -> tuple[str, str]:
 def _host_and_port(authority: str) -> tuple[str, str]:
     host, colon, port = authority.rpartition(":")
     return (host, port) if colon and port.isdigit() else (authority, "")
+
+
+def is_retried(policy: Json | None, flag: str) -> bool:
+    """Whether a retry policy tries again after a connection that failed (UF) or ended without an answer.
+
+    Envoy: source/common/router/retry_state_impl.cc, `wouldRetryFromReset`.
+    """
+    if policy is None or policy.get("numRetries", 1) == 0:
+        return False
+    conditions = _ON_CONNECT_FAILURE if flag == "UF" else _ON_RESET
+    return not conditions.isdisjoint(policy.get("retryOn", "").split(","))

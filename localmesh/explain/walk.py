@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from localmesh.catalog import Address, Pod, Proxy, ProxyKind
 from localmesh.explain.authorization import authorize_connection
+from localmesh.explain.calls import Call, refusal, without_cluster
 from localmesh.explain.connections import (
     chain_for,
     connection_to,
@@ -42,8 +43,8 @@ Json = Mapping[str, Any]
 
 UNKNOWN_ADDRESS = "203.0.113.1"
 """The address of a client outside whose address is not known: one of those that are for documentation."""
-_NOT_CONNECTED = "URX,UF"
-"""The response flags where a connection fails, which Istio's default retries try again."""
+_NOT_CONNECTED = "UF"
+"""The response flag where a connection fails."""
 _KNOWN_TO_BE_HTTP = frozenset({"CONNECT", "GET", "HEAD", "POST", "PUT"})
 """Methods of plain HTTP at which a TLS server only closes the connection: at others it sends a TLS alert.
 
@@ -51,20 +52,6 @@ BoringSSL: ssl/s3_both.cc, `tls_open_handshake`. A caller that expects HTTP cann
 """
 _MOST_HOPS = 20
 """A route may lead back to its own gateway: real requests then go round until Envoy's limits stop them."""
-
-
-class _Call(NamedTuple):
-    """A call of the pods of a workload, with its share of the requests.
-
-    `caller` is the proxy that answers if the call fails, "" where none does: the connection ends then.
-    `as_bytes`: a gateway forwards the connection, and does not read what is in it.
-    """
-
-    caller: str
-    leg: Leg
-    called: CalledPods
-    percent: float
-    as_bytes: bool = False
 
 
 class Walk:
@@ -77,7 +64,7 @@ class Walk:
         self._request = request
         self._changes: tuple[HeaderChange, ...] = ()
         """What the proxies so far change about responses, the last first; not those of the leg at hand."""
-        self._to_gateway: _Call | None = None
+        self._to_gateway: Call | None = None
         """The call by which the request has come to the gateway at hand; None from outside."""
 
     def leave(self, proxy: Proxy) -> None:
@@ -116,7 +103,7 @@ class Walk:
             self._end(100.0, Answer(None, "", cause, pod.name), leg)
         for called in upstream.called:
             percent = 100.0 * len(called.names) / len(upstream.destination.pods)
-            self._arrive(_Call("", leg, called, percent), message)
+            self._arrive(Call("", leg, called, percent), message)
 
     def enter(self, proxy: Proxy) -> None:
         """The request enters the mesh at a gateway."""
@@ -149,8 +136,8 @@ class Walk:
         judgement = judge(prepared, Inspected(message, listen.host, listen.port))
         if judgement.answer is not None:
             self.hops.append(_judged(_hop(HopKind.GATEWAY, proxy, message, listener), judgement))
-            refusal = replace(judgement.answer, by=proxy.name)
-            self._refuse(percent, refusal, route(prepared, name, message).legs)
+            refused = replace(judgement.answer, by=proxy.name)
+            self._refuse(percent, refused, route(prepared, name, message).legs)
             return
         # a valid token makes a gateway choose the route again, with the headers made of its claims
         claims = judgement.tokens.claims if judgement.tokens is not None else None
@@ -173,7 +160,7 @@ class Walk:
             self._end(percent, self.hops[-1].answer)
         else:
             leg = call.leg._replace(response_changes=())  # which are those of the proxies so far now
-            self._end(percent, _refusal(call, reason, flag), leg, call.called)
+            self._end(percent, refusal(call, reason, flag), leg, call.called)
 
     def _pass_on(
         self, proxy: Proxy, message: Message, chain: Json, inspected: Inspected, percent: float
@@ -198,7 +185,7 @@ class Walk:
                 self._end(own, None, leg, message=message)
             for called in leg.upstream.called:
                 share = own * len(called.names) / len(leg.destination.pods)
-                self._arrive(_Call("", leg, called, share, as_bytes=True), self._sent(proxy, called, message))
+                self._arrive(Call("", leg, called, share, as_bytes=True), self._sent(proxy, called, message))
 
     def _send(self, proxy: Proxy, routed: Routed, percent: float) -> None:
         """What can happen after a route: aborts, its answer, or a call of each destination."""
@@ -228,7 +215,8 @@ class Walk:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(percent, Answer(503, "NC", cause, proxy.name), _without_cluster(leg))
+            answer = Answer(leg.missing_status, "NC", cause, proxy.name)
+            self._end(percent, answer, without_cluster(leg))
         elif destination.is_external:
             self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:
@@ -241,7 +229,7 @@ class Walk:
 
     def _call(self, caller: Proxy, leg: Leg, called: CalledPods, percent: float) -> None:
         message = replace(leg.message, path=normalized(leg.message.path))
-        self._arrive(_Call(caller.name, leg, called, percent), self._sent(caller, called, message))
+        self._arrive(Call(caller.name, leg, called, percent), self._sent(caller, called, message))
 
     def _sent(self, caller: Proxy, called: CalledPods, message: Message) -> Message:
         """The request with what a proxy shows of itself on its connection to pods."""
@@ -252,13 +240,13 @@ class Walk:
             address=self._explainer.address_of(caller) or message.address,
         )
 
-    def _arrive(self, call: _Call, message: Message) -> None:
+    def _arrive(self, call: Call, message: Message) -> None:
         """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
         called = call.called
         proxy = self._explainer.proxy_of(called.first)
         if proxy is None and call.caller and called.socket is not None:
             reason = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
-            self._end(call.percent, _refusal(call, reason, _NOT_CONNECTED), call.leg, called)
+            self._end(call.percent, refusal(call, reason, _NOT_CONNECTED), call.leg, called)
         elif proxy is None or (call.as_bytes and proxy.kind is ProxyKind.GATEWAY):
             self._end(call.percent, None, call.leg, called, message)
         elif proxy.kind is ProxyKind.GATEWAY:
@@ -271,7 +259,7 @@ class Walk:
         else:
             self._at_sidecar(proxy, message, call)
 
-    def _at_sidecar(self, proxy: Proxy, message: Message, call: _Call) -> None:
+    def _at_sidecar(self, proxy: Proxy, message: Message, call: Call) -> None:
         prepared = self._explainer.prepared(proxy)
         leg, called = call.leg, call.called
         inbound = next(port for port in proxy.inbound if port.listen == Address(*called.address))
@@ -286,7 +274,7 @@ class Walk:
         hop = _hop(HopKind.INBOUND, proxy, message, listener["name"], connection=connection)
         if not connection.accepted:
             self.hops.append(hop)
-            self._end(call.percent, _refusal(call, connection.reason, connection.flag), leg, called)
+            self._end(call.percent, refusal(call, connection.reason, connection.flag), leg, called)
             return
         inspected = Inspected(message, *called.address)
         if connection.is_tcp:
@@ -302,11 +290,11 @@ class Walk:
         self.hops.append(hop)
         self._end(call.percent, hop.answer, leg, called, judgement.message)
 
-    def _through(self, hop: Hop, authorization: Authorization | None, call: _Call) -> None:
+    def _through(self, hop: Hop, authorization: Authorization | None, call: Call) -> None:
         """A port that is TCP passes the request on as bytes, unless a policy closes the connection."""
         self.hops.append(replace(hop, authorization=authorization))
         if authorization is not None and not authorization.allowed:
-            self._end(call.percent, _refusal(call, authorization.reason, "UC"), call.leg, call.called)
+            self._end(call.percent, refusal(call, authorization.reason, "UC"), call.leg, call.called)
             return
         # the application is not told who calls
         self._end(call.percent, None, call.leg, call.called, replace(hop.message, identity=""))
@@ -340,21 +328,6 @@ class Walk:
                 response_changes=changes,
             )
         )
-
-
-def _refusal(call: _Call, reason: str, flag: str) -> Answer:
-    """The answer of the caller where the called side closes the connection."""
-    # a caller without a proxy has nothing that would answer: it sees the connection end
-    status = 502 if flag == "UPE" else 503
-    return Answer(status, flag, reason, call.caller) if call.caller else Answer(None, "", reason)
-
-
-def _without_cluster(leg: Leg) -> Leg:
-    """The leg of an answer before Envoy changes the request; without a body the response has no type."""
-    changes = (*leg.refusal_changes, *leg.cors_changes)
-    return leg._replace(
-        response_changes=tuple(change for change in changes if change.name.lower() != "content-type")
-    )
 
 
 def _hop(

@@ -27,6 +27,13 @@ _KEYS = (
     "destination.port",
     "connection.sni",
 )
+_OF_TOKENS = "request.auth."
+_KEYS_OF_CALLERS = ("source.namespace", "source.serviceAccount", "source.trustDomain", "source.principal")
+_OF_CALLERS = tuple(
+    name
+    for field in ("Namespaces", "ServiceAccounts", "TrustDomains", "Principals", "RequestPrincipals")
+    for name in (f"{field[0].lower()}{field[1:]}", f"not{field}")
+)
 _KEYS_WITH_NAME = ("request.headers", "request.auth.claims")
 _NAMED = re.compile(r"([a-z.]+)\[.+\]\Z")
 _METADATA = re.compile(r"experimental\.envoy\.filters\..*\[.+\]\Z")
@@ -41,15 +48,47 @@ def selector(root: Field) -> Iterator[Problem]:
 
 
 def action(root: Field) -> Iterator[Problem]:
-    """A DENY policy without rules would deny nothing."""
+    """A DENY or CUSTOM policy without rules would do nothing."""
     spec = root.get("spec")
-    if spec.get("action").text == "DENY" and not len(spec.get("rules")):
+    written = spec.get("action").text
+    if written in ("DENY", "CUSTOM") and not len(spec.get("rules")):
+        does = "denies nothing" if written == "DENY" else "asks about nothing"
         yield spec.problem(
             invalid.BAD_POLICY,
-            found="action DENY without rules, which denies nothing",
+            found=f"action {written} without rules, which {does}",
             expected="rules",
-            remedy="add rules; the empty rule {} denies everything",
+            remedy="add rules; the empty rule {} matches every request",
         )
+
+
+def provider(root: Field) -> Iterator[Problem]:
+    """CUSTOM policies name an authorizer, and their rules know nothing of who calls by identity or token."""
+    spec = root.get("spec")
+    is_custom = spec.get("action").text == "CUSTOM"
+    if spec.get("provider") and not is_custom:
+        yield spec.get("provider").problem(
+            invalid.BAD_POLICY,
+            expected="no provider without action CUSTOM",
+            remedy="remove it, or write CUSTOM",
+        )
+    if is_custom and len(spec.get("rules")) and not spec.get("provider", "name").text:
+        remedy = "add the name of one of the mesh's extensionProviders"
+        yield spec.problem(
+            invalid.MISSING_FIELD, name="provider.name", why=", which action CUSTOM needs", remedy=remedy
+        )
+    for rule in spec.get("rules").items() if is_custom else ():
+        sources = (origin.get("source", name) for origin in rule.get("from").items() for name in _OF_CALLERS)
+        keys = (condition.get("key") for condition in rule.get("when").items())
+        wrong = (
+            key for key in keys if key.text in _KEYS_OF_CALLERS or (key.text or "").startswith(_OF_TOKENS)
+        )
+        for field in (*(source for source in sources if len(source)), *wrong):
+            yield field.problem(
+                invalid.BAD_POLICY,
+                found=quoted(field.value),
+                expected="no condition on identities or tokens in a CUSTOM policy",
+                remedy="write the condition in a policy with action ALLOW or DENY",
+            )
 
 
 def rules(root: Field) -> Iterator[Problem]:
@@ -202,10 +241,6 @@ AUTHORIZATION_POLICY = Kind(
     versions=SECURITY_VERSIONS,
     plural="authorizationpolicies",
     short_names=("ap",),
-    rules=(selector, targets, action, rules),
-    unsupported_fields={
-        "spec.provider": "use action ALLOW or DENY: external authorizers are not supported",
-    },
+    rules=(selector, targets, action, provider, rules),
     support_rules=(metadata_conditions,),
-    supported_values={"spec.action": ("ALLOW", "DENY", "AUDIT")},
 )

@@ -74,6 +74,7 @@ class LiveView:
         }
         self._applies.append(mark)
         self._frames.clear()
+        self._seen.clear()
         self._changed.set()
         self._publish("apply", mark)
 
@@ -158,7 +159,7 @@ class LiveView:
         }
         unknown = {
             (graph.sources[name], cluster)
-            for name, counts in counted.items()
+            for name, counts in added.items()
             if name in graph.sources
             for cluster in counts.clusters
         } - self._seen.keys()

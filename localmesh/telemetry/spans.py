@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from localmesh.xds.messages import message_class
+from localmesh.envoy_messages.messages import message_class
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 _REQUEST = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from localmesh.catalog import (
     Address,
     AuthorizationPolicy,
+    Authorizer,
     Catalog,
     Destinations,
     GatewayWorkload,
@@ -48,6 +49,7 @@ class GatewayListeners(NamedTuple):
     virtual_services: tuple[VirtualService, ...]
     destinations: Destinations
     policies: tuple[AuthorizationPolicy, ...]
+    authorizers: tuple[Authorizer, ...]
     services: tuple[Service, ...]
     telemetry: ProxyTelemetry
 
@@ -71,6 +73,7 @@ class GatewayListeners(NamedTuple):
             virtual_services=routed,
             destinations=catalog.destinations if routed or services else Destinations(),
             policies=tuple(catalog.policies_for(proxy)) if routed else (),
+            authorizers=catalog.authorizers_for(proxy) if routed else (),
             services=services,
             telemetry=ProxyTelemetry.of(catalog, proxy),
         )
@@ -81,7 +84,7 @@ class GatewayListeners(NamedTuple):
         for server in self.gateway.servers:
             by_port.setdefault(server.target_port, []).append(server)
         listen_ports = {port: address.port for port, address in self.listen.items()}
-        policies = connection_filters(self.policies, listen_ports)
+        policies = connection_filters(self.policies, listen_ports, self.authorizers)
         connections = Connections(
             self.virtual_services,
             self.destinations,

@@ -55,6 +55,7 @@ class HttpFilter:
 
     `slot`: the listener has only a slot of that name, filled over the stream of extension configurations,
     so that a changed policy applies to the next request of open connections too, and none of them is closed.
+    `empty_type` is that of a filter which fills the slot where there is nothing to do, if it is another one.
     """
 
     name: str
@@ -62,12 +63,14 @@ class HttpFilter:
     position: Position
     settings: Mapping[str, Any] = field(default_factory=dict)
     slot: str = ""
+    empty_type: str = ""
     route_settings: RouteSettings | None = None
 
     def in_listener(self) -> Json:
         """The filter in the list of a listener."""
         if self.slot:
-            return {"name": self.slot, "configDiscovery": {"configSource": ADS, "typeUrls": [self.type]}}
+            types = [self.type, *([self.empty_type] if self.empty_type else [])]
+            return {"name": self.slot, "configDiscovery": {"configSource": ADS, "typeUrls": types}}
         return {"name": self.name, "typedConfig": {"@type": self.type, **self.settings}}
 
 
@@ -152,6 +155,22 @@ RBAC: Mapping[Action, HttpFilter] = {
     for action in Action
 }
 """One for each action, in the order in which Istio evaluates them."""
+AUTHORIZER = HttpFilter(
+    name="envoy.filters.http.ext_authz",
+    type=f"{_FILTERS}.ext_authz.v3.ExtAuthz",
+    position=Position.SERVER,
+    slot="authorizer",
+    empty_type=RBAC[Action.CUSTOM].type,
+)
+"""Asks an external authorizer about what the filter for CUSTOM policies has noted."""
+
+POLICY_FILTERS = (
+    RBAC[Action.CUSTOM],
+    AUTHORIZER,
+    JWT,
+    *(filter_ for action, filter_ in RBAC.items() if action is not Action.CUSTOM),
+)
+"""The filters that security policies fill, in their order."""
 
 HTTP_FILTERS: tuple[HttpFilter, ...] = (
     HttpFilter(
@@ -160,8 +179,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
         position=Position.INBOUND,
         settings=PEER_TO_STORE,
     ),
-    JWT,
-    *RBAC.values(),
+    *POLICY_FILTERS,
     HttpFilter(
         name="envoy.filters.http.header_mutation",
         type=f"{_FILTERS}.header_mutation.v3.HeaderMutation",

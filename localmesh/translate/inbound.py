@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from localmesh.catalog import (
     AuthorizationPolicy,
+    Authorizer,
     Catalog,
     DestinationRule,
     Inbound,
@@ -50,6 +51,7 @@ class InboundPorts(NamedTuple):
     key: ProxyKey
     ports: tuple[_InboundPort, ...]
     policies: tuple[AuthorizationPolicy, ...]
+    authorizers: tuple[Authorizer, ...]
     """Those that apply to connections; for HTTP see `SecurityPolicies`."""
     listen_ports: Mapping[int, int]
     telemetry: ProxyTelemetry
@@ -63,6 +65,7 @@ class InboundPorts(NamedTuple):
             key=ProxyKey.of(proxy),
             ports=ports,
             policies=() if is_http else tuple(catalog.policies_for(proxy)),
+            authorizers=() if is_http else catalog.authorizers_for(proxy),
             listen_ports={} if is_http else listen_ports(proxy),
             telemetry=ProxyTelemetry.of(catalog, proxy),
         )
@@ -70,11 +73,12 @@ class InboundPorts(NamedTuple):
     def build(self, _parts: PartCache) -> ProxyConfig:
         """Listeners and clusters for all ports; routes for those that may have HTTP."""
         http_ports = [port for port in self.ports if port.may_be_http]
+        policies = connection_filters(self.policies, self.listen_ports, self.authorizers)
         return ProxyConfig(
             listeners=tuple(
                 port.listener(self.telemetry)
                 if port.may_be_http
-                else port.tcp_listener(self.telemetry, self.policies, self.listen_ports)
+                else port.tcp_listener(self.telemetry, policies)
                 for port in self.ports
             ),
             further_routes=tuple(port.route_configuration() for port in http_ports),
@@ -121,17 +125,12 @@ class _InboundPort(NamedTuple):
             "filterChains": filter_chains(f"0.0.0.0_{number}", filters, self.mode),
         }
 
-    def tcp_listener(
-        self,
-        telemetry: ProxyTelemetry,
-        policies: Sequence[AuthorizationPolicy],
-        listen_ports: Mapping[int, int],
-    ) -> Json:
-        """The listener of a port that is not HTTP."""
+    def tcp_listener(self, telemetry: ProxyTelemetry, policies: Sequence[Json]) -> Json:
+        """The listener of a port that is not HTTP, with the filters of its policies."""
         number = self.inbound.container_port
         cluster = inbound_cluster(number)
         settings = {"cluster": cluster, **telemetry.received_connections(self._service_cluster)}
-        filters = [*connection_filters(policies, listen_ports), tcp_proxy(cluster, settings)]
+        filters = [*policies, tcp_proxy(cluster, settings)]
         chains = filter_chains(f"0.0.0.0_{number}", filters, self.mode, is_http=False)
         # a server that speaks first would wait for a client whose TLS is inspected
         inspector = [] if self.mode is MutualTls.DISABLE else [tls_inspector()]

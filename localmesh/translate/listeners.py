@@ -16,6 +16,7 @@ from localmesh.translate.formats import ADS, socket_address
 from localmesh.translate.http_filters import PORT_HEADER, Position, http_filters
 from localmesh.translate.keys import ProxyKey
 from localmesh.translate.telemetry import ProxyTelemetry
+from localmesh.translate.tracing import request_ids
 
 Json = dict[str, Any]
 
@@ -94,10 +95,5 @@ _COMMON_OPTIONS: Json = {
     "pathWithEscapedSlashesAction": "KEEP_UNCHANGED",
     "proxy100Continue": True,
     "upgradeConfigs": [{"upgradeType": "websocket"}],
-    "requestIdExtension": {
-        "typedConfig": {
-            "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
-            "useRequestIdForTraceSampling": True,
-        }
-    },
+    **request_ids(decide_about_traces=True),
 }

@@ -12,9 +12,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from localmesh.catalog import Action, AuthorizationPolicy
+from localmesh.catalog import Action, AuthorizationPolicy, Authorizer
 from localmesh.problems import FieldPath
 from localmesh.translate import rbac_matchers as match
+from localmesh.translate.external_authorization import (
+    NETWORK_FILTER,
+    PREFIX,
+    connection_check,
+    denying,
+    http_check,
+    noting,
+    usable,
+)
 from localmesh.translate.http_filters import RBAC
 
 Json = dict[str, Any]
@@ -26,7 +35,8 @@ Alternative = tuple[tuple[FieldPath, Json], ...]
 """Conditions that must all hold, each with its field in the rule and its matcher."""
 
 _NETWORK_FILTER = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC"
-_ENVOY_ACTION = {Action.AUDIT: "LOG", Action.DENY: "DENY", Action.ALLOW: "ALLOW"}
+_NETWORK_CHECK = "type.googleapis.com/envoy.extensions.filters.network.ext_authz.v3.ExtAuthz"
+_ENVOY_ACTION = {Action.CUSTOM: "DENY", Action.AUDIT: "LOG", Action.DENY: "DENY", Action.ALLOW: "ALLOW"}
 
 
 def rbac_filter(
@@ -41,8 +51,25 @@ def rbac_filter(
     return _settings(action, policies, listen_ports, for_connections=False)
 
 
+def custom_filters(
+    policies: Sequence[AuthorizationPolicy],
+    authorizers: Sequence[Authorizer],
+    listen_ports: Mapping[int, int],
+) -> tuple[Json | None, Json | None]:
+    """The settings of the RBAC filter for CUSTOM policies, and of the filter that asks their authorizer."""
+    if not policies:
+        return None, None
+    authorizer = usable(authorizers)
+    return (
+        _custom_settings(policies, authorizer, listen_ports, for_connections=False),
+        http_check(authorizer) if authorizer else None,
+    )
+
+
 def connection_filters(
-    policies: Sequence[AuthorizationPolicy], listen_ports: Mapping[int, int]
+    policies: Sequence[AuthorizationPolicy],
+    listen_ports: Mapping[int, int],
+    authorizers: Sequence[Authorizer] = (),
 ) -> list[Json]:
     """The network filters that enforce policies where connections are not HTTP.
 
@@ -52,15 +79,47 @@ def connection_filters(
     filters = []
     for action in RBAC:
         of_action = [policy for policy in policies if policy.action is action]
-        if of_action:
-            settings = _settings(action, of_action, listen_ports, for_connections=True)
-            filters.append(
-                {
-                    "name": "envoy.filters.network.rbac",
-                    "typedConfig": {"@type": _NETWORK_FILTER, "statPrefix": "tcp.", **settings},
-                }
-            )
+        if of_action and action is Action.CUSTOM:
+            filters += _custom_connection_filters(of_action, authorizers, listen_ports)
+        elif of_action:
+            filters.append(_network_filter(_settings(action, of_action, listen_ports, for_connections=True)))
     return filters
+
+
+def _custom_connection_filters(
+    policies: Sequence[AuthorizationPolicy],
+    authorizers: Sequence[Authorizer],
+    listen_ports: Mapping[int, int],
+) -> list[Json]:
+    """An authorizer that speaks HTTP is not asked about connections."""
+    authorizer = usable(authorizers)
+    if authorizer is not None and not authorizer.is_grpc:
+        return []
+    noted = _network_filter(_custom_settings(policies, authorizer, listen_ports, for_connections=True))
+    if authorizer is None:
+        return [noted]
+    check = {"@type": _NETWORK_CHECK, **connection_check(authorizer)}
+    return [noted, {"name": "envoy.filters.network.ext_authz", "typedConfig": check}]
+
+
+def _network_filter(settings: Json) -> Json:
+    config = {"@type": _NETWORK_FILTER, "statPrefix": "tcp.", **settings}
+    return {"name": NETWORK_FILTER, "typedConfig": config}
+
+
+def _custom_settings(
+    policies: Sequence[AuthorizationPolicy],
+    authorizer: Authorizer | None,
+    listen_ports: Mapping[int, int],
+    *,
+    for_connections: bool,
+) -> Json:
+    rules = partial(_rules, Action.CUSTOM, listen_ports=listen_ports, for_connections=for_connections)
+    enforced = rules([policy for policy in policies if not policy.dry_run])
+    if authorizer is None:
+        return {"rules": denying(enforced)}
+    dry_run = [policy for policy in policies if policy.dry_run]
+    return noting(enforced, rules(dry_run) if dry_run else None)
 
 
 def _settings(
@@ -99,9 +158,8 @@ def _rules(
 
 
 def _policy(policy: AuthorizationPolicy, listen_ports: Mapping[int, int], *, for_connections: bool) -> Json:
-    prefix = f"ns[{policy.namespace}]-policy[{policy.name}]-rule"
     if not policy.rules:
-        return {f"{prefix}[0]": _NOTHING}
+        return {rule_name(policy, 0): _NOTHING}
     rules: Json = {}
     for index, rule in enumerate(policy.rules):
         of_rule = rule_conditions(rule, policy.namespace, listen_ports)
@@ -110,11 +168,17 @@ def _policy(policy: AuthorizationPolicy, listen_ports: Mapping[int, int], *, for
             if policy.action is Action.ALLOW and kept != of_rule:
                 continue  # what it allows cannot be told from the connection alone
             of_rule = kept
-        rules[f"{prefix}[{index}]"] = {
+        rules[rule_name(policy, index)] = {
             "permissions": _combined(_PERMISSIONS, of_rule.operations),
             "principals": _combined(_PRINCIPALS, of_rule.sources),
         }
     return rules
+
+
+def rule_name(policy: AuthorizationPolicy, index: int) -> str:
+    """The name of Envoy's policy for a rule; that of a CUSTOM rule says which provider is asked."""
+    prefix = f"{PREFIX}-{policy.provider}-" if policy.action is Action.CUSTOM else ""
+    return f"{prefix}ns[{policy.namespace}]-policy[{policy.name}]-rule[{index}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from localmesh.catalog import AuthorizationPolicy, Catalog, JwtRule, Proxy, ProxyKind
+from localmesh.catalog import Action, AuthorizationPolicy, Authorizer, Catalog, JwtRule, Proxy, ProxyKind
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
-from localmesh.translate.http_filters import JWT, RBAC
+from localmesh.translate.http_filters import AUTHORIZER, JWT, POLICY_FILTERS, RBAC, HttpFilter
 from localmesh.translate.jwt import jwt_filter
 from localmesh.translate.keys import ProxyKey
-from localmesh.translate.rbac import rbac_filter
+from localmesh.translate.rbac import custom_filters, rbac_filter
 
 Json = dict[str, Any]
 
-_NAMES = {filter_.slot: filter_.name for filter_ in (JWT, *RBAC.values())}
+_NAMES = {filter_.slot: filter_.name for filter_ in POLICY_FILTERS}
 
 
 class SecurityPolicies(NamedTuple):
@@ -33,6 +33,7 @@ class SecurityPolicies(NamedTuple):
     jwt_rules: tuple[JwtRule, ...]
     listen: Mapping[int, int]
     is_gateway: bool
+    authorizers: tuple[Authorizer, ...] = ()
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> SecurityPolicies:
@@ -43,20 +44,25 @@ class SecurityPolicies(NamedTuple):
             jwt_rules=tuple(catalog.jwt_rules_for(proxy)),
             listen=listen_ports(proxy),
             is_gateway=proxy.kind is ProxyKind.GATEWAY,
+            authorizers=catalog.authorizers_for(proxy),
         )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
         """The configuration of each slot; one that no policy fills lets all requests pass."""
-        filters = {JWT: jwt_filter(self.jwt_rules, at_gateway=self.is_gateway)}
-        for action, rbac in RBAC.items():
-            policies = [policy for policy in self.policies if policy.action is action]
-            filters[rbac] = rbac_filter(action, policies, self.listen)
-        return ProxyConfig(
-            policies=tuple(
-                {"name": filter_.slot, "typedConfig": {"@type": filter_.type, **(settings or {})}}
-                for filter_, settings in filters.items()
-            )
-        )
+        of = {action: [policy for policy in self.policies if policy.action is action] for action in RBAC}
+        noted, check = custom_filters(of[Action.CUSTOM], self.authorizers, self.listen)
+        filters = {
+            **{rbac: rbac_filter(action, of[action], self.listen) for action, rbac in RBAC.items()},
+            RBAC[Action.CUSTOM]: noted,
+            AUTHORIZER: check,
+            JWT: jwt_filter(self.jwt_rules, at_gateway=self.is_gateway),
+        }
+        return ProxyConfig(policies=tuple(_filling(each, filters[each]) for each in POLICY_FILTERS))
+
+
+def _filling(filter_: HttpFilter, settings: Json | None) -> Json:
+    type_ = filter_.type if settings is not None else filter_.empty_type or filter_.type
+    return {"name": filter_.slot, "typedConfig": {"@type": type_, **(settings or {})}}
 
 
 def filled(slots: Iterable[Json]) -> list[Json]:

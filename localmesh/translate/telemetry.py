@@ -35,6 +35,7 @@ from localmesh.translate.tracing import (
     b3_continued,
     custom_tag,
     istio_tags,
+    request_ids,
     to_localmesh,
     to_provider,
     tracing,
@@ -137,7 +138,8 @@ class ProxyTelemetry(NamedTuple):
             if not self.mesh_config.enable_tracing:
                 return {}
             return self._traced(TraceSettings(), None)
-        if settings.disabled or settings.provider is None:
+        # Istio makes no spans without a provider; here localmesh is the one that nobody has to name
+        if settings.disabled or (settings.is_named and settings.provider is None):
             return {}
         return self._traced(settings, settings.provider)
 
@@ -151,12 +153,13 @@ class ProxyTelemetry(NamedTuple):
             sampling = written or self.trace_sampling
         tracer = to_provider(provider, service, self.destinations) if provider else None
         return {
+            **({} if settings.uses_request_id else request_ids(decide_about_traces=False)),
             "tracing": tracing(
                 tracer or to_localmesh(service),
                 sampling,
                 sorted(tags, key=lambda tag: str(tag["tag"])),
                 spans_of_tries=self.is_gateway,
-            )
+            ),
         }
 
 

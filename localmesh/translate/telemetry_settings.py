@@ -61,6 +61,8 @@ class TraceSettings:
     """How requests are traced; what is None is not set."""
 
     provider: ExtensionProvider | None = None
+    is_named: bool = False
+    """Whether a provider is named, which may not exist."""
     disabled: bool = False
     sampling: float | None = None
     """Percent."""
@@ -159,12 +161,14 @@ def trace_settings(objects: Iterable[Telemetry], mesh: MeshConfig, mode: Mode) -
     defaults = mesh.default_providers.tracing
     if not entries and not defaults:
         return None
-    out: dict[str, Any] = {"provider": _provider(mesh, defaults[0])} if defaults else {}
+    out: dict[str, Any] = {"is_named": bool(defaults)}
+    if defaults:
+        out["provider"] = _provider(mesh, defaults[0])
     for entry in entries:
         if not _applies(entry.get("match") or {}, mode):
             continue
         if names := _names(entry):
-            out["provider"] = _provider(mesh, names[0])
+            out |= {"provider": _provider(mesh, names[0]), "is_named": True}
         for written, name in _TRACE_FIELDS.items():
             if entry.get(written) is not None:
                 out[name] = entry[written]

@@ -161,3 +161,15 @@ def b3_continued() -> Json:
     )
     header = {"key": _TRACE_PARENT, "value": value}
     return {"append": {"header": header, "appendAction": "ADD_IF_ABSENT", "keepEmptyValue": False}}
+
+
+def request_ids(*, decide_about_traces: bool) -> Json:
+    """The part of an HTTP connection manager about `x-request-id`, which may say whether to trace."""
+    return {
+        "requestIdExtension": {
+            "typedConfig": {
+                "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+                "useRequestIdForTraceSampling": decide_about_traces,
+            }
+        }
+    }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from localmesh.envoy_messages.messages import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTE, canonical
 from localmesh.translate import ProxyConfig
 from localmesh.translate.security import filled, with_policies
-from localmesh.xds.messages import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTE, canonical
 
 
 def config_dump(config: ProxyConfig) -> dict[str, list[dict[str, Any]]]:

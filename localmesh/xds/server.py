@@ -11,8 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from localmesh.errors import LocalmeshError
-from localmesh.xds.messages import (
+from localmesh.envoy_messages.messages import (
     CLUSTER,
     ENDPOINTS,
     EXTENSION,
@@ -22,6 +21,7 @@ from localmesh.xds.messages import (
     SECRET,
     message_class,
 )
+from localmesh.errors import LocalmeshError
 from localmesh.xds.sessions import RejectedError, Session, eds_names
 from localmesh.xds.snapshots import Resources, Snapshot
 

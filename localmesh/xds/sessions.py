@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
+from localmesh.envoy_messages.messages import CLUSTER, ENDPOINTS, LISTENER, SCOPE, message_class
 from localmesh.errors import LocalmeshError
-from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, SCOPE, message_class
 from localmesh.xds.snapshots import Resources, Snapshot
 
 _WILDCARD = frozenset({CLUSTER, LISTENER, SCOPE})

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from localmesh.translate import ProxyConfig
-from localmesh.xds.messages import (
+from localmesh.envoy_messages.messages import (
     CLUSTER,
     ENDPOINTS,
     EXTENSION,
@@ -21,6 +20,7 @@ from localmesh.xds.messages import (
     encode,
     with_virtual_hosts,
 )
+from localmesh.translate import ProxyConfig
 from localmesh.xds.secrets import with_existing_files
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
+from localmesh.envoy_messages.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
 from tests.conformance.elements import (
     SECURITY_FILTERS,
     Elements,

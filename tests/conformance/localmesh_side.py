@@ -8,11 +8,11 @@ from functools import cache, partial
 from typing import Any
 
 from localmesh.catalog import Proxy, ProxyKind
+from localmesh.envoy_messages.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
 from localmesh.translate.from_manifests import proxies
 from localmesh.translate.security import with_policies
-from localmesh.xds.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
 from tests.conformance.elements import (
     Elements,
     Json,
@@ -31,7 +31,9 @@ def localmesh_elements(resources: Iterable[Resource]) -> Elements:
     resources = tuple(resources)
     catalog, known = proxies(resources)
     workloads = frozenset(
-        f"{resource.name}.{resource.namespace}" for resource in resources if resource.kind == "Deployment"
+        f"{resource.name}.{resource.namespace}"
+        for resource in (*resources, *catalog.gateway_api.workloads)
+        if resource.kind == "Deployment"
     )
     by_name = {name_of(proxy): proxy for proxy in reversed(known)}
     return {

@@ -6,15 +6,15 @@ import json
 
 import pytest
 
+from localmesh.envoy_messages import messages
+from localmesh.envoy_messages.messages import encode
 from localmesh.tests.xds.encoded import documents, encoded_by_parser
 from localmesh.tests.xds.test_encoding_plans import no_parser
 from localmesh.translate import translate
 from localmesh.translate.from_manifests import proxies
-from localmesh.xds import messages
-from localmesh.xds.messages import encode
 from tests.conformance.case import cases
 
-pytestmark = pytest.mark.xdist_group("conformance")  # shares the loaded cases
+pytestmark = pytest.mark.xdist_group("overlays")  # shares the loaded cases
 
 
 def test_every_case_is_encoded_by_plans_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,6 +248,12 @@ BAD_ENTRY = Code(
     "found {found}, expected {expected}",
     "{remedy}",
 )
+BAD_ROUTE = Code(
+    "SM146",
+    "A field of the Gateway API is not valid",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)
 BAD_EXPRESSION = Code(
     "SM151",
     "An expression is not valid",

@@ -245,6 +245,12 @@ PORT_OF_NO_POD = Code(
     "{found} is not a port of the selected pods, which have {known}{hint}; the mode applies to nothing",
     "write the port of the container, not that of the Service",
 )
+BAD_AUTHORIZER = Code(
+    "SM239",
+    "A policy names an authorizer that cannot be used",
+    "{found} cannot be asked: {reason}; everything that the policy matches is denied",
+    "{remedy}",
+)
 UNKNOWN_PROVIDER = Code(
     "SM241",
     "A Telemetry names a provider that does not exist or has another purpose",

@@ -140,6 +140,7 @@ export class Picture {
       this.show({ ...view, x: view.x - (event.clientX - x) * unit, y: view.y - (event.clientY - y) * unit });
     });
     addEventListener("pointerup", () => { from = null; });
+    root.addEventListener("click", (event) => { if (event.target === root && this.selected) this.select(null); });
     root.addEventListener("keydown", (event) => {
       if (event.key === "+" || event.key === "=") this.zoom(1 / 1.2);
       if (event.key === "-") this.zoom(1.2);
@@ -166,11 +167,12 @@ function layout(graph, direction) {
   const made = new dagre.graphlib.Graph();
   made.setGraph({ rankdir: direction, nodesep: many ? 14 : 24, ranksep: many ? 50 : 52, edgesep: many ? 6 : 16, marginx: MARGIN, marginy: MARGIN });
   const connected = new Set(graph.edges.flatMap((edge) => (edge.source === edge.target ? [] : [edge.source, edge.target])));
-  for (const node of graph.nodes) {
+  // dagre breaks ties from right to left
+  for (const node of [...graph.nodes].reverse()) {
     const [width, height] = NODE[node.kind];
     if (connected.has(node.id)) made.setNode(node.id, { width, height });
   }
-  for (const edge of graph.edges) {
+  for (const edge of [...graph.edges].sort((a, b) => (a.target < b.target ? 1 : -1))) {
     if (edge.source === edge.target || !made.hasNode(edge.source) || !made.hasNode(edge.target)) continue;
     made.setEdge(edge.source, edge.target, many ? { width: 0, height: 0 } : labelSize(edge, direction));
   }
@@ -258,7 +260,7 @@ function drawEdge(edge, place, byId, many, direction) {
     label.append(element);
     return element;
   };
-  if (edge.mirror) note(edge.mirror.only ? `mirrored copies of ${percent(edge.mirror.percent)}` : `and copies of ${percent(edge.mirror.percent)}`);
+  if (edge.mirror) note(edge.mirror.only ? `mirrored copies of ${percent(edge.mirror.percent)}` : `plus copies of ${percent(edge.mirror.percent)}`);
   for (const fault of edge.faults) note(faultText(fault));
   if (edge.limits) drawn.circuit = note("circuit breaker closed");
   if (edge.ejects) drawn.ejects = note("outlier detection");

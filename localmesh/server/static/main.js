@@ -48,17 +48,14 @@ const box = new RequestBox(element("request"), mesh);
 let selected = null;
 
 function select(kind, id) {
-  selected = selected?.id === id && kind !== "edge" ? null : { kind, id };
+  selected = kind ? { kind, id } : null;
   picture.mark(selected);
   details.show(selected);
   openTab("details");
 }
 
 addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !selected) return;
-  selected = null;
-  picture.mark(null);
-  details.show(null);
+  if (event.key === "Escape" && selected) select(null);
 });
 
 element("graph").addEventListener("dblclick", () => picture.fit());

@@ -25,7 +25,7 @@ export class Series {
     const options = {
       width: this.element.clientWidth || 300,
       height: 118,
-      padding: [14, 8, 0, 0],
+      padding: [14, 22, 0, 0],
       cursor: { y: false, points: { show: false } },
       legend: { show: false },
       scales: { x: { time: true, range: () => [this.now - SPAN_SECONDS, this.now] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.12 : 1] } },

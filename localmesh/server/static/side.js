@@ -27,6 +27,7 @@ export class Details {
     if (node) this.showNode(node);
     else if (edge) this.showEdge(edge);
     else this.showMesh();
+    if (node || edge) this.element.prepend(html("button", { type: "button", class: "quiet back", onclick: () => this.select(null) }, "← The whole mesh"));
     this.update();
   }
 
@@ -179,7 +180,7 @@ function showPods(box, pods, ejected) {
   if (!pods.length) return box.replaceChildren();
   const out = new Set(ejected);
   const state = (pod) => (pod.addresses.some((address) => out.has(address)) ? "ejected" : pod.ready ? "ready" : pod.state);
-  const proxy = (pod) => (pod.proxyReady == null ? "none" : pod.proxyReady ? "ready" : "not ready") + (pod.proxyRestarts ? `, ${pod.proxyRestarts} restarts` : "");
+  const proxy = (pod) => (pod.proxyReady == null ? "none" : pod.proxyReady ? "ready" : "not ready") + (pod.proxyRestarts ? `, ${pod.proxyRestarts} restart${pod.proxyRestarts > 1 ? "s" : ""}` : "");
   box.replaceChildren(table(["pod", "state", "proxy", "restarts"], pods.map((pod) => [pod.name, state(pod), proxy(pod), String(pod.restarts)])));
 }
 

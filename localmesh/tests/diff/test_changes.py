@@ -112,6 +112,18 @@ def test_a_changed_route_is_reported_for_all_that_call_it(name: str) -> None:
     assert lines(SHOP + before, SHOP + after) == [f"{SIDECARS} | → api.shop:80 | {text}" for text in texts]
 
 
+def test_a_port_that_becomes_tcp_is_one_change_of_its_protocol() -> None:
+    """Not one for each setting of the HTTP filters that are gone, and requests of the old routes."""
+    changes = lines(SHOP, SHOP.replace("{name: http, port: 80", "{name: tcp, port: 80"))
+
+    incoming = [line.partition("incoming requests, port ")[2] for line in changes if "incoming" in line]
+    assert incoming
+    assert {line.partition(" | ")[2] for line in incoming} == {
+        "protocol: HTTP → TCP",
+        "requests no longer read",
+    }
+
+
 def test_a_gateway_without_routes_says_that_it_answers_404() -> None:
     """Its virtual host has a name that is Istio's, and no rules."""
     route = """
@@ -125,7 +137,7 @@ spec: {hosts: [shop.example], gateways: [edge], http: [{route: [{destination: {h
     changes = lines(SHOP + route, SHOP + route.replace("gateways: [edge]", "gateways: [egde]"))
 
     assert any(
-        line.endswith("→ blackhole:80 | added, all requests get 404: no VirtualService has routes here")
+        line.endswith("→ any host, port 80 | requests get 404: no VirtualService has routes here")
         for line in changes
     ), changes
 

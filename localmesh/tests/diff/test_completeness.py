@@ -164,7 +164,7 @@ def test_values_without_words_are_shown_as_they_are() -> None:
 
     name = clusters[-1]["name"]
     field = "perConnectionBufferLimitBytes: none → 1024"
-    assert change.text.endswith(f"other Envoy configuration: clusters/{name}, {field}")
+    assert change.text.endswith(f"other Envoy configuration: clusters/{name} {field}")
     assert json.dumps(change.edits[0].edit.after) == "1024"
 
 

@@ -10,29 +10,9 @@ from localmesh.explain import OUTSIDE, Answer, Explainer, Message, Outcome, Requ
 from localmesh.explain.route_actions import changed_headers
 from localmesh.manifests import load_text
 from localmesh.tests.security.tokens import ISSUER, jwks, token
+from localmesh.tests.web import EDGE, WEB
 
-MESH = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: shop}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}]
-"""
+MESH = WEB + EDGE
 PLAIN_POD = 'metadata: {labels: {app: web}, annotations: {sidecar.istio.io/inject: "false"}}'
 CLIENT = """---
 apiVersion: apps/v1
@@ -224,6 +204,18 @@ def test_a_value_names_headers_as_they_are_before_any_is_set() -> None:
 
     assert _seen(_routed(rule)).headers == {"x-a": "1"}
     assert _seen(_routed(rule), x_a="0").headers == {"x-a": "1", "x-b": "0"}
+
+
+@pytest.mark.parametrize("operation", ["add", "set"])
+def test_a_value_names_the_first_value_of_a_header(operation: str) -> None:
+    """Envoy adds another header of the same name."""
+    changes = f"request: {{{operation}: {{x-a: '2'}}}}, response: {{set: {{x-set: '%REQ(x-a)%'}}}}"
+
+    outcome = _outcome(_routed(f"headers: {{{changes}}}, {TO_WEB}"), x_a="1")
+
+    assert outcome.message is not None
+    assert outcome.message.headers == {"x-a": "1,2" if operation == "add" else "2"}
+    assert changed_headers({}, outcome.response_changes) == {"x-set": "1" if operation == "add" else "2"}
 
 
 def test_the_authority_of_a_route_replaces_that_of_a_destination() -> None:
@@ -439,14 +431,19 @@ def test_a_redirect_to_https_leads_to_the_path_without_the_token() -> None:
     assert explanation.answer.headers == {"location": "https://shop.test/a?b=c"}
 
 
-def test_mtls_to_a_pod_without_a_sidecar_fails() -> None:
-    """Nothing there takes TLS, whatever the DestinationRule asks for."""
+@pytest.mark.parametrize(
+    ("retries", "flags"),
+    [("", "URX,UF"), ("retries: {attempts: 0}, ", "UF"), ("retries: {attempts: 1, retryOn: '503'}, ", "UF")],
+)
+def test_mtls_to_a_pod_without_a_sidecar_fails(retries: str, flags: str) -> None:
+    """Nothing there takes TLS, whatever the DestinationRule asks for; URX says that it was tried again."""
     mesh = MESH.replace("metadata: {labels: {app: web}}", PLAIN_POD) + CLIENT + MUTUAL
+    mesh += _routed(f"{retries}{TO_WEB}")
 
     explanation = Explainer.of(load_text(mesh).resources).explain(Request("web.shop", source="client"))
 
     assert explanation.answer is not None
-    assert (explanation.answer.status, explanation.answer.flag) == (503, "URX,UF")
+    assert (explanation.answer.status, explanation.answer.flag) == (503, flags)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from localmesh.catalog import Address
 from localmesh.catalog.config_data import ConfigData
+from localmesh.envoy_messages.messages import CLUSTER, message_class
 from localmesh.manifests import load_text
 from localmesh.runtime.desired_state import plan
 from localmesh.runtime.external.inventory import GatewayEntry, Inventory, PodEntry
@@ -18,7 +19,6 @@ from localmesh.runtime.external.runtime import ExternalRuntime
 from localmesh.runtime.workloads import FreePorts
 from localmesh.tests.mesh.shop import BASE, V1
 from localmesh.xds import AdsServer, Snapshot
-from localmesh.xds.messages import CLUSTER, message_class
 from localmesh.xds.snapshots import Resources
 
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"

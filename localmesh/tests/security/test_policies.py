@@ -188,6 +188,49 @@ case(
 )
 
 
+def authorizer(path: str, more: str = "") -> str:
+    """The mesh-wide settings with an authorizer: a stub, which answers with the status in the path."""
+    settings = f"service: other.office.svc.cluster.local, port: 80, pathPrefix: {path}, {more}"
+    return f"""---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: istio, namespace: istio-system}}
+data:
+  mesh: |
+    extensionProviders: [{{name: stub, envoyExtAuthzHttp: {{{settings}}}}}]
+"""
+
+
+ON_PATHS_WITH_A = 'rules: [{to: [{operation: {paths: ["/a*"]}}]}]'
+ASK = allow(f"{{{FOR_WEB}, action: CUSTOM, provider: {{name: stub}}, {ON_PATHS_WITH_A}}}")
+case(
+    "an authorizer is asked about what a CUSTOM policy matches, and its refusal is the answer",
+    authorizer("/status/418") + ASK,
+    *((Request("client", "/a"), 418), (Request("client", "/b"), 200), (Request(GATEWAY, "/a"), 418)),
+)
+case(
+    "what an authorizer allows still has to be allowed by other policies",
+    authorizer("/status/200") + ASK + allow("{rules: [{to: [{operation: {paths: [/a]}}]}]}", name="then"),
+    *((Request("client", "/a"), 200), (Request("client", "/a/b"), 403)),
+)
+case(
+    "an authorizer that fails denies, unless it fails open",
+    authorizer("/status/500", 'statusOnError: "503"') + ASK,
+    *((Request("client", "/a"), 503), (Request("client", "/b"), 200)),
+)
+case(
+    "an authorizer that fails open",
+    authorizer("/status/500", "failOpen: true") + ASK,
+    (Request("client", "/a"), 200),
+)
+case(
+    "an authorizer that the mesh does not have",
+    ASK,
+    (Request("client", "/a"), 403),
+    (Request("client", "/b"), 200),
+)
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Answer]]:
     """The answers to the requests of each case, in one mesh; a case applies once its apply has returned."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from localmesh.envoy_messages.messages import message_class
 from localmesh.telemetry.spans import SpanStore, Trace
-from localmesh.xds.messages import message_class
 
 REQUEST = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
 ONE, TWO = "1" * 32, "2" * 32

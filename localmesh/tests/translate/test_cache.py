@@ -13,13 +13,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localmesh.envoy_messages.messages import ROUTE, TYPE_PREFIX, message_class, to_message
 from localmesh.kinds import KINDS, Status
 from localmesh.manifests import Resource, load, load_text
 from localmesh.tests.mesh.shop import BASE, V1, V2, routed
 from localmesh.tests.translate.applied import Applied
 from localmesh.tests.translate.test_golden import INPUTS, MESH
 from localmesh.translate import ProxyConfig
-from localmesh.xds.messages import ROUTE, TYPE_PREFIX, message_class, to_message
 from localmesh.xds.snapshots import as_sent
 
 EDITS = Path(__file__).with_name("edits.yaml")

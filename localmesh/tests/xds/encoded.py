@@ -7,8 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from localmesh.translate import ProxyConfig
-from localmesh.xds.messages import (
+from localmesh.envoy_messages.messages import (
     CLUSTER,
     ENDPOINTS,
     EXTENSION,
@@ -18,6 +17,7 @@ from localmesh.xds.messages import (
     message_class,
     parsed,
 )
+from localmesh.translate import ProxyConfig
 
 Json = dict[str, Any]
 ANY = "google.protobuf.Any"

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from localmesh.envoy_messages import messages
+from localmesh.envoy_messages.messages import CLUSTER, LISTENER, ROUTE, encode, parsed, to_message
 from localmesh.manifests import load
 from localmesh.tests.fuzz.examples import GENERATED, configurations
 from localmesh.tests.translate.test_golden import INPUTS, MESH
 from localmesh.tests.xds.encoded import Json, documents, encoded_by_parser
 from localmesh.translate import translate
 from localmesh.translate.from_manifests import proxies
-from localmesh.xds import messages
-from localmesh.xds.messages import CLUSTER, LISTENER, ROUTE, encode, parsed, to_message
 
 ODD = (
     None, True, False, 0, 1, -1, 2**31, 2**32, 2**64, 1.0, 0.5, 1e39, 10**400, float("nan"), float("inf"), "",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from localmesh.envoy_messages.messages import CLUSTER, ENDPOINTS, message_class
 from localmesh.xds import AdsServer, Snapshot
-from localmesh.xds.messages import CLUSTER, ENDPOINTS, message_class
 from localmesh.xds.sessions import Session
 from localmesh.xds.snapshots import Resources
 

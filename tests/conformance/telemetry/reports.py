@@ -27,7 +27,13 @@ def istio_report(manager: Json) -> Json:
     filters = [item for item in manager["http_filters"] if item["name"] == "istio.stats"]
     metrics = _of_filter(filters[0]["typed_config"]) if filters else None
     logs = [_camel(log) for log in manager.get("access_log", ())]
-    return {"metrics": metrics, "logs": logs, "tracing": _tracing(_camel(manager.get("tracing")))}
+    tracing = _tracing(_camel(manager.get("tracing")))
+    return {
+        "metrics": metrics,
+        "logs": logs,
+        "tracing": tracing,
+        "sampledById": _sampled_by_id(_camel(manager)),
+    }
 
 
 def localmesh_report(manager: Json) -> Json:
@@ -35,7 +41,8 @@ def localmesh_report(manager: Json) -> Json:
     counting = [log for log in manager["accessLog"] if log["typedConfig"]["@type"] == _LOGGER]
     logs = [log for log in manager["accessLog"] if log not in counting]
     metrics = _of_loggers(counting) if counting else None
-    return {"metrics": metrics, "logs": logs, "tracing": _tracing(manager.get("tracing"))}
+    tracing = _tracing(manager.get("tracing"))
+    return {"metrics": metrics, "logs": logs, "tracing": tracing, "sampledById": _sampled_by_id(manager)}
 
 
 def _of_filter(config: Json) -> Json:
@@ -66,6 +73,12 @@ def _tags(tags: Iterable[Mapping[str, str]]) -> Json:
         elif tag["name"] != LABEL:
             out[tag["name"]] = tag["valueFormat"].removeprefix("%CEL(").removesuffix(")%")
     return out
+
+
+def _sampled_by_id(manager: Json) -> bool:
+    """Whether the id of a request says whether it is traced."""
+    extension = manager.get("requestIdExtension", {}).get("typedConfig", {})
+    return bool(extension.get("useRequestIdForTraceSampling", True))
 
 
 def _tracing(tracing: Any) -> Any:

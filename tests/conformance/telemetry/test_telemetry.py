@@ -1,34 +1,26 @@
 """What Telemetry objects make proxies report equals what they make Istio's report.
 
-A case is a file of objects that are added to the mesh `shop`; its first line says what it shows. Beside it is
-what Istio's own generator gives `client`, which sends requests, `web-v1`, which receives some, and the
-gateway.
+The first line of a case says what it shows. Beside it is what Istio's own generator gives `client`, which
+sends requests, `web-v1`, which receives some, and the gateway.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import yaml
 
 from localmesh.catalog import ProxyKind
-from localmesh.manifests import load
 from localmesh.translate import translate
 from localmesh.translate.from_manifests import proxies
-from tests.conformance.case import MESHES
+from tests.conformance.telemetry.inputs import CASES, RECORDED, TelemetryCase, telemetry_cases
 from tests.conformance.telemetry.reports import Json, localmesh_report
 
-CASES = Path(__file__).parent / "cases"
-GATEWAY = Path(__file__).parent / "gateway.yaml"
-RECORDED = ".istio.yaml"
-INPUTS = sorted(path for path in CASES.glob("*.yaml") if not path.name.endswith(RECORDED))
 PROXIES = {"client": "shop", "web-v1": "shop", "istio-ingressgateway": "istio-system"}
 
 
-def reported(case: Path) -> Json:
+def reported(case: TelemetryCase) -> Json:
     """What localmesh's proxies report, by proxy and by the direction of requests."""
-    catalog, known = proxies(load(files=[MESHES / "shop.yaml", GATEWAY, case]).resources)
+    catalog, known = proxies(case.resources())
     out: Json = {}
     for proxy in known:
         if PROXIES.get(proxy.workload) != proxy.namespace:
@@ -41,10 +33,10 @@ def reported(case: Path) -> Json:
     return out
 
 
-@pytest.mark.parametrize("case", INPUTS, ids=[case.stem for case in INPUTS])
-def test_telemetry_is_as_in_istio(case: Path) -> None:
+@pytest.mark.parametrize("case", telemetry_cases(), ids=[case.input.stem for case in telemetry_cases()])
+def test_telemetry_is_as_in_istio(case: TelemetryCase) -> None:
     """Metrics, access logs and tracing of each direction, field by field."""
-    recorded = yaml.safe_load(case.with_name(f"{case.stem}{RECORDED}").read_text())
+    recorded = yaml.safe_load(case.recorded.read_text())
 
     found = reported(case)
 
@@ -55,5 +47,5 @@ def test_every_recording_is_of_a_case() -> None:
     """A recording that is left over would never be compared."""
     recordings = {path.name.removesuffix(RECORDED) for path in CASES.glob(f"*{RECORDED}")}
 
-    assert recordings == {case.stem for case in INPUTS}
+    assert recordings == {case.input.stem for case in telemetry_cases()}
     assert len(recordings) >= 10

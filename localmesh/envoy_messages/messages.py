@@ -11,12 +11,13 @@ import lzma
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from localmesh.xds.encoding_plans import EncodingPlans, NotPlannedError
+from localmesh.envoy_messages.encoding_plans import EncodingPlans, NotPlannedError
 
 TYPE_PREFIX = "type.googleapis.com/"
 LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
@@ -33,13 +34,37 @@ class UnknownFieldError(ValueError):
     """A JSON document does not match its Envoy message, because of a bug in the translation."""
 
 
+class MessagePool:
+    """The descriptors of Envoy's messages. Those that few meshes need are read when one is looked for."""
+
+    def __init__(self) -> None:
+        self._pool = descriptor_pool.DescriptorPool()
+        self._further = ["further.binpb.xz"]
+        self._add("envoy.binpb.xz")
+
+    def FindMessageTypeByName(self, name: str) -> Descriptor:  # noqa: N802 - json_format calls it
+        """The descriptor of a message by its full name. Raises KeyError."""
+        try:
+            return self._pool.FindMessageTypeByName(name)
+        except KeyError:
+            if not self._further:
+                raise
+            self._add(self._further.pop())
+            return self._pool.FindMessageTypeByName(name)
+
+    def _add(self, name: str) -> None:
+        packed = resources.files(__package__).joinpath(name).read_bytes()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(lzma.decompress(packed)).file:
+            try:
+                self._pool.FindFileByName(file.name)
+            except KeyError:
+                self._pool.Add(file)
+
+
 @cache
 def _pool() -> descriptor_pool.DescriptorPool:
-    packed = resources.files(__package__).joinpath("envoy.binpb.xz").read_bytes()
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(lzma.decompress(packed)).file:
-        pool.Add(file)
-    return pool
+    # Only this method of a pool is used here and in json_format, and the class itself cannot be derived from.
+    return cast(descriptor_pool.DescriptorPool, MessagePool())
 
 
 @cache

@@ -129,7 +129,9 @@ class EncodingPlans:
         if field.message_type is not None:
             return None, self._converter(field.message_type)
         if field.enum_type is not None:
-            return None, {value.name: value.number for value in field.enum_type.values}.__getitem__
+            values = field.enum_type.values
+            numbers: dict[Any, int] = {value.number: value.number for value in values}
+            return None, (numbers | {value.name: value.number for value in values}).__getitem__
         if field.type == FieldDescriptor.TYPE_BYTES:
             return None, _decoded
         if field.cpp_type in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):

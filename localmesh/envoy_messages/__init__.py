@@ -1,0 +1,1 @@
+"""Envoy's messages: their descriptors, and the conversion between protobuf and its JSON form."""
