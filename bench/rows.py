@@ -63,9 +63,32 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(line.rstrip() for line in printed)
 
 
-def machine() -> str:
-    """What else the machine does right now, in one line; it takes a second."""
-    used = psutil.cpu_percent(interval=1)
-    load, _, _ = os.getloadavg()
-    state = "busy: times are longer than on a quiet machine" if used > _BUSY_PERCENT else "quiet"
-    return f"machine: {os.cpu_count()} processors, {used:.0f} % used by others, load {load:.1f}: {state}"
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """CPU time in seconds: of all processors, that during which they were busy, and that of this process."""
+
+    total: float
+    busy: float
+    own: float
+
+    @staticmethod
+    def now() -> Machine:
+        """The times until now; that of this process includes children that have ended."""
+        times = psutil.cpu_times()
+        waiting = times.idle + getattr(times, "iowait", 0.0)
+        # time of guests is also user time; Linux counts it twice
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        own = os.times()
+        return Machine(
+            total, total - waiting, own.user + own.system + own.children_user + own.children_system
+        )
+
+    def state(self) -> str:
+        """How busy other programs have kept the machine since then, in one line."""
+        end = Machine.now()
+        others = (end.busy - self.busy) - (end.own - self.own)
+        used = 100 * max(others, 0.0) / max(end.total - self.total, 0.01)
+        state = "quiet"
+        if used > _BUSY_PERCENT:
+            state = "busy: times are longer than on a quiet machine; compare ratios and CPU times"
+        return f"machine: {os.cpu_count()} processors, {used:.0f} % of them used by other programs: {state}"

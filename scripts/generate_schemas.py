@@ -357,11 +357,17 @@ def structural(schema: Schema, kind: str) -> Schema:
     for keyword in ("items", "additionalProperties"):
         if isinstance(schema.get(keyword), dict):
             strict[keyword] = structural(schema[keyword], kind)
-    if schema.get("nullable"):
-        strict["type"] = [strict["type"], "null"]
+    if schema.get("nullable") or "default" in schema:
+        strict |= or_null(strict)
     for rule in schema.get("x-kubernetes-validations", []):
         add_rule(strict, rule, kind)
     return strict
+
+
+def or_null(schema: Schema) -> Schema:
+    """What of a schema changes if the value may be null: the API server puts a default in its place."""
+    enum = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {"type": [schema["type"], "null"], **enum}
 
 
 def add_rule(strict: Schema, rule: Schema, kind: str) -> None:

@@ -122,6 +122,10 @@ class Mesh:
         """The catalog of the current configuration, with the pods as they are now."""
         return self._catalog(self.desired_state)
 
+    def serves_api_at(self, url: str) -> None:
+        """Where the API is from now on; pods that start later learn it as LOCALMESH_URL."""
+        self._runtime.api_url = url
+
     def synced(self, proxy: Proxy) -> bool:
         """Whether a proxy has acknowledged the configuration that was sent to it."""
         return self._ads.synced(node_id(proxy))
@@ -216,9 +220,11 @@ class Mesh:
         except BaseException:
             await self._undo(before)
             raise
-        await self._stop(removed, [key for key in self.gateways if key not in desired.gateways])
-        await self._start(desired, late)
-        await self._roll_out(desired)
+        removed_gateways = [key for key in self.gateways if key not in desired.gateways]
+        if removed or removed_gateways or late:
+            await self._stop(removed, removed_gateways)
+            await self._start(desired, late)
+            await self._roll_out(desired)
         self._issuer_keys.forget_others(desired.catalog)
         for key, pod in self.pods.items():
             pod.planned = desired.pods[key]

@@ -143,6 +143,9 @@ MeshPart = RunningPod | RunningProxy
 class Runtime(Protocol):
     """Where pods and proxies run, and at which addresses."""
 
+    api_url: str
+    """Where the mesh serves its API, "" if it does not; pods that start later may learn it."""
+
     @property
     def addresses(self) -> AddressAllocator:
         """The addresses of pods and gateways."""

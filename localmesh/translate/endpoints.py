@@ -20,6 +20,7 @@ from localmesh.catalog import (
     Endpoint,
     PeerAuthentications,
     Pod,
+    Protocol,
     Proxy,
     Resolution,
     Service,
@@ -165,6 +166,8 @@ class _ListedEndpoints(NamedTuple):
 
 def _assignments(service: Service, rule: DestinationRule | None, endpoints: _EndpointsOf) -> Iterator[Json]:
     for port in service.ports:
+        if port.protocol is Protocol.UDP:
+            continue  # there is no cluster for it
         for subset in (None, *(rule.subsets if rule else ())):
             cluster = outbound_cluster(service.host, port.number, subset.name if subset else "")
             yield _assignment(cluster, endpoints(port, subset))

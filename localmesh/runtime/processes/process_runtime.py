@@ -144,6 +144,7 @@ class ProcessRuntime:
         self._free_ports = FreePorts()
         self._addresses = LoopbackAllocator(self._free_ports, ingress_ports)
         self._open: _Open | None = None
+        self.api_url = ""
 
     @property
     def addresses(self) -> LoopbackAllocator:
@@ -199,6 +200,7 @@ class ProcessRuntime:
             working_directory=runtime.working_directory,
             outbound_proxy=f"http://{outbound}" if outbound else None,
             config=config,
+            api_url=self.api_url,
         )
         pod = Pod(facts, runtime.processes, runtime.log_folder, lambda _: runtime.on_change())
         return RunningPod(planned, pod, SupervisedEnvoy(planned.proxy, runtime) if planned.proxy else None)

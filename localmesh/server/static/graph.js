@@ -3,7 +3,7 @@
 import { html, set, svg, write } from "./dom.js";
 import { duration, percent, rate, title } from "./words.js";
 
-const NODE = { gateway: [196, 56], workload: [150, 56], clients: [84, 36], external: [196, 44], missing: [150, 44] };
+const NODE = { gateway: [196, 56], workload: [150, 56], clients: [84, 36], external: [196, 56], missing: [150, 56] };
 const LABEL_WIDTH = 196;
 const LABEL_OFFSET = 9;
 const LINE = 17;
@@ -30,7 +30,8 @@ export class Picture {
     const shape = JSON.stringify([graph.nodes.map((n) => n.id), graph.edges.map((e) => [e.id, lines(e)])]);
     if (shape !== this.shape || this.graph === undefined) {
       this.shape = shape;
-      this.layouts = ["TB", "LR"].map((direction) => layout(graph, direction));
+      const directions = graph.nodes.length > MANY_NODES ? ["LR"] : ["TB", "LR"];
+      this.layouts = directions.map((direction) => layout(graph, direction));
       this.direction = null;
     }
     this.fit(true);
