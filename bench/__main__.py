@@ -27,6 +27,7 @@ BENCHES = {
     "scale": "meshes of 1,000 and 3,000 Services: start, change, memory",
     "latency_honesty": "a target that stops, as loadgen reports it",
     "mtls": "what mTLS costs the Envoys",
+    "telemetry": "what metrics, traces and logs cost the Envoys, and whether they are right",
 }
 """The modules and what they measure."""
 LONG = {"sizes": "the table of docs/performance.md: up to 3,000 Services and 60 proxies (takes many minutes)"}
