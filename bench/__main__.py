@@ -14,19 +14,21 @@ from collections.abc import Iterable
 from importlib import import_module
 from types import FrameType
 
-from bench.rows import Machine, Row, table
+from bench.rows import Machine, Row, not_measured, table
 
 BENCHES = {
     "startup": "up to the first 200",
     "commands": "--version, validate, loading",
     "apply": "a changed weight, 12 proxies under load",
+    "demo": "make demo: time and memory",
+    "live_page": "the live page: first data, a changed weight, what it costs",
+    "services": "webapp beside a bare Flask application",
+    "loadgen_cpu": "loadgen beside hey and fortio",
     "translation": "1,000 Services and 20,000 hosts: loading, translating, encoding",
     "scale": "meshes of 1,000 and 3,000 Services: start, change, memory",
-    "demo": "make demo: time and memory",
-    "services": "webapp beside a bare Flask application",
-    "loadgen_cpu": "loadgen beside hey",
     "latency_honesty": "a target that stops, as loadgen reports it",
     "mtls": "what mTLS costs the Envoys",
+    "telemetry": "what metrics, traces and logs cost the Envoys, and whether they are right",
 }
 """The modules and what they measure."""
 LONG = {"sizes": "the table of docs/performance.md: up to 3,000 Services and 60 proxies (takes many minutes)"}
@@ -65,7 +67,7 @@ def run(names: Iterable[str], total_seconds: float = math.inf) -> tuple[list[Row
         try:
             rows += measured(name, deadline - began)
         except KeyboardInterrupt:
-            return [*rows, Row(name, "not measured: interrupted")], True
+            return [*rows, not_measured(name, "interrupted")], True
         print(f"   took {time.monotonic() - began:.0f} s", flush=True)
     return rows, False
 
@@ -73,17 +75,18 @@ def run(names: Iterable[str], total_seconds: float = math.inf) -> tuple[list[Row
 def measured(name: str, remaining_seconds: float = math.inf) -> list[Row]:
     """The rows of one benchmark; an error becomes a row."""
     if remaining_seconds <= 1:
-        return [Row(name, f"not measured: the others took {TOTAL_SECONDS} s; try `make bench BENCH={name}`")]
+        reason = f"the others took {TOTAL_SECONDS} s; try `make bench BENCH={name}`"
+        return [not_measured(name, reason)]
     limit = min(math.inf if name in LONG else LIMIT_SECONDS, remaining_seconds)
     previous = signal.signal(signal.SIGALRM, _too_slow)
     signal.setitimer(signal.ITIMER_REAL, limit if math.isfinite(limit) else 0)
     try:
         return list(import_module(f"bench.{name}").measure())
     except TooSlowError:
-        return [Row(name, f"not measured: it takes more than {limit:,g} s")]
+        return [not_measured(name, f"it takes more than {limit:.0f} s")]
     except (Exception, SystemExit) as error:  # whatever it is, the other benchmarks run
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        return [Row(name, f"not measured: {reason}")]
+        return [not_measured(name, reason)]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

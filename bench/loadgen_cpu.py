@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.loadgen_target import envoy
-from bench.rows import Row
+from bench.rows import Row, not_measured
 
 BAR = 2.3
 ROUNDS = 3
@@ -88,7 +88,7 @@ def _row(peer: str, spent: dict[str, list[Spent]]) -> Row:
 
 
 def _missing(peer: str) -> Row:
-    return Row(f"loadgen beside {peer}", f"not measured: {peer} was not found; go install {PEERS[peer]}")
+    return not_measured(f"loadgen beside {peer}", f"{peer} was not found; go install {PEERS[peer]}")
 
 
 def _figures(spent: dict[str, Spent]) -> str:

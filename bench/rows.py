@@ -11,6 +11,7 @@ import psutil
 
 _HEAD = ("what", "now", "bar", "peer", "ratio")
 _BUSY_PERCENT = 15
+NOT_MEASURED = "not measured:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,20 @@ def spread(values: Sequence[float], unit: str, digits: int = 0) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows in columns."""
+    """The rows in columns; the reasons why something was not measured are not as wide as a column."""
     lines = [_HEAD, *(row.cells for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    measured = [line for line in lines if not line[1].startswith(NOT_MEASURED)]
+    widths = [max(len(line[column]) for line in measured) for column in range(len(_HEAD))]
+    widths[0] = max(len(line[0]) for line in lines)
     printed = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
     ]
     return "\n".join(line.rstrip() for line in printed)
+
+
+def not_measured(what: str, reason: str) -> Row:
+    """A row that says why there is no figure."""
+    return Row(what, f"{NOT_MEASURED} {reason}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from localmesh.catalog import (
     ServicePort,
     Subset,
 )
+from localmesh.catalog.peers import Peer
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ADS, dynamic_forward_proxy, endpoint_address, outbound_cluster
@@ -183,7 +184,7 @@ def _assignment(cluster: str, endpoints: Iterable[Json]) -> Json:
 
 
 def _of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
-    metadata: Json = {"istio": {"workload": f"{pod.workload};{pod.namespace}"}}
+    metadata: Json = {"istio": {"workload": str(Peer.of(pod.workload, pod.namespace, pod.labels))}}
     return {
         "endpoint": endpoint_address(address),
         "healthStatus": _HEALTHY,

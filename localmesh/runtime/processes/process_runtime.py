@@ -21,6 +21,7 @@ from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.protocols import RunningPod
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts
 from localmesh.runtime.workloads.programs import Programs
+from localmesh.telemetry.reading import envoy_metrics
 from localmesh.xds import AdsServer
 
 _START_SECONDS = 20
@@ -85,6 +86,10 @@ class SupervisedEnvoy:
     def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address on which a gateway listens."""
         return f"{scheme}://{listen}"
+
+    async def metrics(self) -> str:
+        """Its metrics in Prometheus' text format; "" if it does not answer."""
+        return await envoy_metrics(self._runtime.client, self.admin)
 
     async def start(self) -> None:
         """Starts Envoy; returns when it is ready. Raises EnvoyError, RejectedError or StartError."""
