@@ -346,6 +346,7 @@ def strict_istio(definition: Schema, kind: str) -> Schema:
 def structural(schema: Schema, kind: str) -> Schema:
     """A structural schema of a custom resource as a strict JSON schema."""
     strict = {key: value for key, value in schema.items() if key in KEPT} | bounds(schema)
+    drop_alternatives(strict)
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
     if schema.get("format") == "byte":
@@ -357,11 +358,23 @@ def structural(schema: Schema, kind: str) -> Schema:
     for keyword in ("items", "additionalProperties"):
         if isinstance(schema.get(keyword), dict):
             strict[keyword] = structural(schema[keyword], kind)
-    if schema.get("nullable"):
-        strict["type"] = [strict["type"], "null"]
+    if schema.get("nullable") or "default" in schema:
+        strict |= or_null(strict)
     for rule in schema.get("x-kubernetes-validations", []):
         add_rule(strict, rule, kind)
     return strict
+
+
+def drop_alternatives(schema: Schema) -> None:
+    """Removes alternatives that depend on defaults, which only the API server has: see localmesh/kinds."""
+    if any("properties" in alternative for alternative in schema.get("oneOf", ())):
+        del schema["oneOf"]
+
+
+def or_null(schema: Schema) -> Schema:
+    """What of a schema changes if the value may be null: the API server puts a default in its place."""
+    enum = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {"type": [schema["type"], "null"], **enum}
 
 
 def add_rule(strict: Schema, rule: Schema, kind: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog.aliases import with_aliases
 from localmesh.catalog.authorizers import Authorizer, authorizer
 from localmesh.catalog.config_data import ConfigData, config_data
@@ -52,6 +53,7 @@ from localmesh.catalog.services import (
     services,
 )
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
+from localmesh.catalog.telemetry import Telemetry, telemetries, telemetries_for
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
 from localmesh.catalog.workload_entries import workload_entries
@@ -122,6 +124,8 @@ class Catalog:
     gateway_api: GatewayApi = field(default_factory=GatewayApi)
     """What the objects of the Gateway API became, and their statuses."""
     mesh_config: MeshConfig = DEFAULT
+    trace_sampling: float = DEFAULT_TRACE_SAMPLING
+    """The percentage of requests that a trace begins with where no object says another one."""
     """The mesh-wide settings."""
     issuer_keys: Mapping[KeySource, str] = field(default_factory=dict)
     """The keys that were fetched for issuers; those of others are not known."""
@@ -129,6 +133,7 @@ class Catalog:
     """The resource names of the credentials in DestinationRules."""
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
+    _telemetries: tuple[Telemetry, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
     _service_index: ServiceIndex = field(default_factory=lambda: ServiceIndex(()))
     _scopes: dict[tuple[str, int], SidecarScope] = field(default_factory=dict)  # by namespace and Sidecar
@@ -198,6 +203,10 @@ class Catalog:
         """The AuthorizationPolicies that apply to a proxy's workload."""
         return policies_for(self._authorization_policies, proxy.namespace, proxy.labels)
 
+    def telemetries_for(self, proxy: Proxy) -> tuple[Telemetry, ...]:
+        """The Telemetry objects that apply to a proxy's workload, the widest first."""
+        return telemetries_for(self._telemetries, proxy.namespace, proxy.labels)
+
     def authorizers_for(self, proxy: Proxy) -> tuple[Authorizer, ...]:
         """The authorizers that the policies of a proxy's workload ask, by name."""
         names = {policy.provider for policy in self.policies_for(proxy) if policy.action is Action.CUSTOM}
@@ -256,7 +265,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     configuration = Objects((*resources, *of_gateway_api.configuration))
     settings = mesh_config(objects, conversions)
     routed, scopes = virtual_services(configuration, conversions), sidecars(objects)
-    rules = destination_rules(objects, conversions)
+    rules = destination_rules(configuration, conversions)
     workloads = _workloads(objects, conversions)
     own = own_gateways(workloads, objects)
     defaults = default_objects(objects, own, _named_hosts(routed, rules))
@@ -284,6 +293,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
         _authorization_policies=authorization_policies(objects),
+        _telemetries=telemetries(objects),
         _sidecars=scopes,
         _request_authentications=request_authentications(objects),
         _service_index=service_index,

@@ -18,6 +18,7 @@ from localmesh.cli.options import (
     required,
     state_option,
     strict_option,
+    trace_sampling_option,
 )
 from localmesh.cli.sources import Sources
 
@@ -58,6 +59,7 @@ def _zones(_context: click.Context, _parameter: click.Parameter, text: str | Non
     metavar="ZONE,…",
     help="Pretend to have a node in each zone (REGION/ZONE, or ZONE of region local); pods get them in turn.",
 )
+@trace_sampling_option
 @click.option("--end-with-parent", is_flag=True, help="Stop when the parent process ends.")
 @click.option("--from-make", is_flag=True, hidden=True, help="Name variables of `make` in messages.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

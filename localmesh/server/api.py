@@ -21,7 +21,7 @@ from localmesh.errors import InvalidRequestError, LocalmeshError
 from localmesh.manifests import Resource, located
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
-from localmesh.server import kubernetes
+from localmesh.server import kubernetes, metrics, traces
 from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.page import LIVE, add_page
 from localmesh.server.pods import find_pod, pods
@@ -65,6 +65,9 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
             web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
             web.post("/mesh/pods/{namespace}/{pod}/exec", _exec),
+            web.get("/mesh/traces", _traces),
+            web.get("/mesh/traces/{trace}", _trace),
+            web.get("/federate", _federate),
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
             web.get("/api/v1/pods", _pods),
             web.get("/api/v1/namespaces/{namespace}/pods/{pod}", _pod),
@@ -273,9 +276,37 @@ def _last_lines(file: Path, newest: int | None) -> deque[str]:
         return deque(log, maxlen=newest)
 
 
+async def _federate(request: web.Request) -> web.Response:
+    """The metrics of all pods, for one job of a Prometheus."""
+    text = await metrics.federate(request.app[_CLIENT], request.app[MESH])
+    return web.Response(text=text, headers={"content-type": metrics.CONTENT_TYPE})
+
+
+async def _traces(request: web.Request) -> web.Response:
+    """The newest traces, at most `limit`."""
+    limit = request.query.get("limit", "100")
+    if not limit.isdecimal():
+        return _refused(400, "BadRequest", f'limit is "{limit}", expected a whole number')
+    found = await asyncio.to_thread(request.app[MESH].spans.traces, min(int(limit), traces.LARGEST_LIMIT))
+    return web.json_response({"traces": [traces.summary(trace) for trace in found]})
+
+
+async def _trace(request: web.Request) -> web.Response:
+    """One trace with its spans."""
+    trace_id = request.match_info["trace"].lower()
+    if not traces.is_trace_id(trace_id):
+        return _refused(400, "BadRequest", f'"{trace_id}" is not the id of a trace: 32 hexadecimal digits')
+    found = await asyncio.to_thread(request.app[MESH].spans.trace, trace_id)
+    return web.json_response(traces.details(found)) if found else _not_found("traces", trace_id)
+
+
 async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     namespace = request.match_info["namespace"]
     name, _, port = request.match_info["pod"].partition(":")
+    part = request.app[MESH].pods.get((namespace, name)) or request.app[MESH].gateways.get((namespace, name))
+    if part is not None and metrics.is_metrics(port, request.match_info["path"]):
+        text = await metrics.metrics_of(request.app[_CLIENT], part)
+        return web.Response(text=text, headers={"content-type": metrics.CONTENT_TYPE})
     pod = find_pod(request.app[MESH], namespace, name)
     if pod is None:
         return _not_found("pods", name)

@@ -16,7 +16,8 @@ from localmesh.problems import FieldPath
 
 Json = dict[str, Any]
 
-_NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
+NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
+"""The label of all objects that istiod makes for a Gateway."""
 _CLASS_LABEL = "gateway.networking.k8s.io/gateway-class-name"
 _MANAGED = {"gateway.istio.io/managed": "istio.io-gateway-controller"}
 _RESERVED = "gateway.networking.k8s.io/"
@@ -73,7 +74,7 @@ def managed_objects(gateway: Resource, listeners: Sequence[Listener]) -> Iterato
     yield derived("apps/v1", "Deployment", name, _deployment(gateway, labels), source=gateway, labels=labels)
     spec = {
         "type": gateway.annotations.get(_SERVICE_TYPE, "LoadBalancer"),
-        "selector": {_NAME_LABEL: gateway.name},
+        "selector": {NAME_LABEL: gateway.name},
         "ports": list(_ports(listeners)),
     }
     origins = {FieldPath("spec", "ports"): (gateway, FieldPath("spec", "listeners"))}
@@ -84,7 +85,7 @@ def _labels(gateway: Resource) -> Mapping[str, str]:
     """The labels: those of `infrastructure` if there are any, else those of the Gateway, and istiod's."""
     infrastructure = (gateway.spec.get("infrastructure") or {}).get("labels")
     written = gateway.labels if infrastructure is None else _free(infrastructure)
-    istiod = {_NAME_LABEL: gateway.name, _CLASS_LABEL: class_name(gateway), **_MANAGED}
+    istiod = {NAME_LABEL: gateway.name, _CLASS_LABEL: class_name(gateway), **_MANAGED}
     return {**written, **istiod}
 
 
@@ -103,7 +104,7 @@ def _deployment(gateway: Resource, labels: Mapping[str, str]) -> Json:
         "args": ["proxy", "router"],
     }
     return {
-        "selector": {"matchLabels": {_NAME_LABEL: gateway.name}},
+        "selector": {"matchLabels": {NAME_LABEL: gateway.name}},
         "template": {
             "metadata": {"labels": {**labels, **canonical}},
             "spec": {"serviceAccountName": service_account(gateway), "containers": [container]},
