@@ -174,7 +174,7 @@ UNSUPPORTED: Mapping[str, str] = {
     "tlsDefaults": REMOVE_FIELD,
     "trustDomain": "remove it: identities here are in cluster.local",
     "trustDomainAliases": REMOVE_FIELD,
-    "zoneAwareLbSetting": "remove it: all pods are in the same locality here",
+    "zoneAwareLbSetting": "write it in DestinationRules",
 }
 """Fields that Istio acts on and localmesh does not, each with what to do instead."""
 

@@ -98,7 +98,7 @@ class PodTemplate:
             f"{pod}.hostUsers": "processes run as the user who starts localmesh",
             f"{pod}.imagePullSecrets": "images are not pulled",
             f"{pod}.nodeName": "there is one node",
-            f"{pod}.nodeSelector": "there is one node",
+            f"{pod}.nodeSelector": "its topology labels say where pods are; there is one node",
             f"{pod}.os": "pods run on this machine",
             f"{pod}.overhead": "pods are not scheduled",
             f"{pod}.preemptionPolicy": "pods are not scheduled",
