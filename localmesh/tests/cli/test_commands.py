@@ -27,6 +27,12 @@ class Shell:
     def __call__(self, *arguments: str, stdin: str = "") -> Finished:
         return localmesh(self.folder, *arguments, stdin=stdin)
 
+    def process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs it as a process of its own, which the command may replace."""
+        return subprocess.run(
+            [LOCALMESH, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+        )
+
     def write(self, name: str, text: str) -> str:
         (self.folder / name).write_text(text)
         return name
@@ -339,9 +345,9 @@ def test_pass_when_a_command_runs_as_in_a_pod(shell: Shell) -> None:
     program = "import os; print(os.environ['HOSTNAME'], os.environ['http_proxy'] == os.environ['HTTP_PROXY'])"
     asks = "import urllib.request as u; print(u.urlopen('http://web/as').read().decode())"
 
-    named = shell("exec", "deploy/web-v1", "--", "python3", "-c", program)
-    answered = shell("exec", "web-v1", "-n", "shop", "-c", "web", "--", "python3", "-c", asks)
-    ended = shell("exec", "web-v1", "--", "sh", "-c", "exit 7")
+    named = shell.process("exec", "deploy/web-v1", "--", "python3", "-c", program)
+    answered = shell.process("exec", "web-v1", "-n", "shop", "-c", "web", "--", "python3", "-c", asks)
+    ended = shell.process("exec", "web-v1", "--", "sh", "-c", "exit 7")
 
     assert (named.returncode, named.stdout.startswith("web-v1-")) == (0, True)
     assert named.stdout.endswith("True\n")
