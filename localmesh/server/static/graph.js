@@ -9,6 +9,7 @@ const LABEL_OFFSET = 9;
 const LINE = 17;
 const GAUGE = 38;
 const MARGIN = 18;
+const ROW_WIDTH = 740;
 const MANY_NODES = 40; // from here on, edges have their labels only when they are selected
 const LOCK = "M3.5 6V4.2a2.5 2.5 0 0 1 5 0V6M2.5 6h7v5h-7Z";
 
@@ -193,13 +194,15 @@ function labelSize(edge, direction) {
 
 /** Nodes without edges: in rows below the others. */
 function addBelow(made, nodes, size) {
-  let x = MARGIN, y = Number.isFinite(size.height) ? size.height : MARGIN;
-  size.width = Number.isFinite(size.width) ? size.width : 600;
+  const [left, top] = [MARGIN, Number.isFinite(size.height) ? size.height : MARGIN];
+  const widest = Math.max(Number.isFinite(size.width) ? size.width : 0, ROW_WIDTH);
+  let [x, y] = [left, top];
   for (const node of nodes) {
     const [width, height] = NODE[node.kind];
-    if (x > MARGIN && x + width > size.width - MARGIN) [x, y] = [MARGIN, y + height + 18];
+    if (x > left && x + width > widest - MARGIN) [x, y] = [left, y + height + 18];
     made.setNode(node.id, { x: x + width / 2, y: y + height / 2, width, height });
     x += width + 24;
+    size.width = Math.max(Number.isFinite(size.width) ? size.width : 0, x - 24 + MARGIN);
     size.height = y + height + MARGIN;
   }
 }
