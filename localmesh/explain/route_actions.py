@@ -30,9 +30,7 @@ _ON_RESET = frozenset({"5xx", "gateway-error", "reset"})
 _ON_CONNECT_FAILURE = _ON_RESET | {"connect-failure"}
 """Conditions of retries, by what happens to a connection."""
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_COMMAND = re.compile(
-    r"%(?:%|(?P<protocol>PROTOCOL)%|REQ\((?P<name>[^()?]+)(?:\?(?P<other>[^()?]+))?\)(?::(?P<length>\d+))?%)"
-)
+_COMMAND = re.compile(r"%(?:%|REQ\((?P<name>[^()?]+)(?:\?(?P<other>[^()?]+))?\)(?::(?P<length>\d+))?%)")
 
 
 def percent_of(fraction: Json | None) -> float:
@@ -131,8 +129,6 @@ def _formatted(value: str, message: Message) -> str:
     """A value as Envoy writes it; commands that explain cannot know the value of stay as they are."""
 
     def text(command: re.Match[str]) -> str:
-        if command["protocol"]:
-            return "HTTP/1.1"
         if not command["name"]:
             return "%"
         found = message.first_value(command["name"])
