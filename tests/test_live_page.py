@@ -176,8 +176,8 @@ def test_a_request_shows_its_hops(page: Page, mesh: ProofMesh) -> None:
     mesh.apply(overlay("user-routing"))
     page.get_by_role("tab", name="Request").click()
     page.get_by_role("button", name="Add a header").click()
-    page.get_by_label("Name of the header").last.fill("end-user")
-    page.get_by_label("Value of the header").last.fill("somebody")
+    page.get_by_label("Name of the header").last.fill("user-group")
+    page.get_by_label("Value of the header").last.fill("external")
     page.get_by_role("button", name="Send through the gateway").click()
 
     expect(page.locator(".answers .hops li")).to_have_text(["gateway", "webapp v1", "logic v1"])

@@ -23,6 +23,7 @@ from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
 from localmesh.analysis.server_routes import server_routes
 from localmesh.analysis.services import services
+from localmesh.analysis.telemetry import telemetry
 from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import (
     conflicting_hosts,
@@ -56,6 +57,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     route_settings,
     server_routes,
     services,
+    telemetry,
     unreachable_routes,
 )
 

@@ -55,12 +55,12 @@ def refusal(status: int, reason: str, message: str) -> Json:
     }
 
 
-def body(resource: Resource) -> Json:
-    """An object as it was applied, with its namespace."""
+def body(resource: Resource, status: Mapping[str, Any] | None = None) -> Json:
+    """An object as it was applied, with its namespace, and with its status if it has one."""
     metadata = dict(resource.body.get("metadata") or {})
     if resource.namespace:
         metadata["namespace"] = resource.namespace
-    return {**resource.body, "metadata": metadata}
+    return {**resource.body, "metadata": metadata, **({"status": status} if status else {})}
 
 
 def pod(running: RunningPod) -> Json:

@@ -18,6 +18,7 @@ from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.kinds.service import SERVICE
 from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.kinds.sidecar import SIDECAR
+from localmesh.kinds.telemetry import TELEMETRY
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 
 GOLDEN = Path(__file__).parent / "golden" / "fields.txt"
@@ -31,6 +32,7 @@ KINDS = (
     AUTHORIZATION_POLICY,
     SERVICE_ENTRY,
     SIDECAR,
+    TELEMETRY,
     SERVICE,
     DEPLOYMENT,
 )

@@ -384,6 +384,23 @@ def test_events_of_the_live_page_follow_the_mesh(tmp_path: Path) -> None:
     assert found["refused"] == 400
 
 
+def test_an_open_page_does_not_keep_the_mesh_from_stopping(tmp_path: Path) -> None:
+    """Its events end, instead of being waited for."""
+
+    async def run() -> bytes:
+        async with mesh_of(tmp_path, BASE + V1) as mesh, aiohttp.ClientSession() as session:
+            runner = web.AppRunner(application(mesh), access_log=None)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            stream = await session.get(f"http://127.0.0.1:{runner.addresses[0][1]}/mesh/live")
+            await events(stream, "state")
+            async with asyncio.timeout(10):
+                await runner.cleanup()
+                return (await stream.content.read())[-1:]
+
+    assert asyncio.run(run()) == b"\n"
+
+
 async def events(stream: aiohttp.ClientResponse, name: str, contains: str = "") -> tuple[str, Any]:
     """The next event of a name whose data contains a text."""
     async with asyncio.timeout(20):

@@ -8,7 +8,7 @@ from typing import Any
 from tests.conformance.case import Case
 from tests.conformance.record import cluster
 from tests.conformance.record.cluster import ClusterError, ProxyPod
-from tests.conformance.record.stand_ins import OWNER, OWNER_LABEL, objects
+from tests.conformance.record.stand_ins import OWNER, OWNER_LABEL, objects, workloads_of
 from tests.conformance.record.sync import Marks, remove_mark, wait_for_objects, wait_for_services
 from tests.conformance.recorded import Recording, write
 
@@ -78,8 +78,7 @@ class Recorder:
         return [item["metadata"]["name"] for item in self._wanted.values() if item["kind"] == "Namespace"]
 
     def _workloads(self) -> set[str]:
-        deployments = (item["metadata"] for item in self._wanted.values() if item["kind"] == "Deployment")
-        return {f"{metadata['name']}.{metadata['namespace']}" for metadata in deployments}
+        return {name for item in self._wanted.values() for name in workloads_of(item)}
 
     def _check_namespaces(self, wanted: Iterable[Json]) -> None:
         """Raises ClusterError if a namespace exists that the recorder has not created."""
