@@ -346,6 +346,7 @@ def strict_istio(definition: Schema, kind: str) -> Schema:
 def structural(schema: Schema, kind: str) -> Schema:
     """A structural schema of a custom resource as a strict JSON schema."""
     strict = {key: value for key, value in schema.items() if key in KEPT} | bounds(schema)
+    drop_alternatives(strict)
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
     if schema.get("format") == "byte":
@@ -362,6 +363,12 @@ def structural(schema: Schema, kind: str) -> Schema:
     for rule in schema.get("x-kubernetes-validations", []):
         add_rule(strict, rule, kind)
     return strict
+
+
+def drop_alternatives(schema: Schema) -> None:
+    """Removes alternatives that depend on defaults, which only the API server has: see localmesh/kinds."""
+    if any("properties" in alternative for alternative in schema.get("oneOf", ())):
+        del schema["oneOf"]
 
 
 def or_null(schema: Schema) -> Schema:

@@ -78,8 +78,6 @@ BACKEND_TLS_POLICY = Kind(
     versions=("v1", "v1alpha3"),
     plural="backendtlspolicies",
     short_names=("btlspolicy",),
-    status=Status.UNSUPPORTED,
-    reason="use a DestinationRule with tls",
     rules=(rules.backend_tls,),
 )
 LISTENER_SET = Kind(

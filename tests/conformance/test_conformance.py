@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conformance import statuses
 from tests.conformance.case import CASES, Case, cases, compared_cases
 from tests.conformance.compare import differences
 from tests.conformance.deviations import deviations, unexplained
@@ -31,6 +32,14 @@ def test_the_configuration_equals_that_of_istio(case: Case) -> None:
             f"changed, record it again: python -m tests.conformance.record {case.name}",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name) for case in cases() if statuses.is_recorded(case)]
+)
+def test_the_statuses_equal_those_that_istio_writes(case: Case) -> None:
+    """Every condition of every object of the Gateway API has the reason and the words of istiod."""
+    assert statuses.localmesh_statuses(case.resources()) == statuses.read(case)
 
 
 def test_every_deviation_still_differs() -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localmesh.catalog.config_data import ConfigData
+from localmesh.catalog.gateway_api.backend_tls import tls_policies
 from localmesh.catalog.gateway_api.deployments import managed_objects, service_hosts
 from localmesh.catalog.gateway_api.derived import derived
 from localmesh.catalog.gateway_api.inputs import Inputs
@@ -34,7 +35,7 @@ Json = dict[str, Any]
 class GatewayApi:
     """What the objects of the Gateway API become.
 
-    `configuration` are Istio's Gateways and VirtualServices, `workloads` Deployments and Services;
+    `configuration` are Istio's own objects, `workloads` Deployments and Services;
     `statuses` those of the objects of the Gateway API by kind, namespace and name.
     """
 
@@ -56,15 +57,16 @@ def gateway_api(objects: Objects, config: ConfigData, before: GatewayApi | None 
     by_gateway = [(gateway, listeners_of(inputs, gateway)) for gateway in gateways]
     listeners = [listener for _, of_gateway in by_gateway for listener in of_gateway]
     served = [listener for listener in listeners if listener.has_server]
-    routes = route_objects(inputs, served)
+    routes, policies = route_objects(inputs, served), tls_policies(inputs)
     workloads = [item for gateway, of in by_gateway for item in managed_objects(gateway, of)]
     statuses = (
         *class_statuses(inputs),
         *gateway_statuses(inputs, by_gateway, routes.attached),
         *routes.statuses,
+        *policies.statuses,
     )
     return GatewayApi(
-        configuration=(*_istio_gateways(served), *routes.virtual_services),
+        configuration=(*_istio_gateways(served), *routes.virtual_services, *policies.rules),
         workloads=tuple(workloads),
         statuses=with_times(
             {(item.kind, item.namespace, item.name): status for item, status in statuses},

@@ -7,11 +7,11 @@ fills in defaults first, so an absent field counts as its default here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address
 
 from localmesh.formats.durations import nanoseconds
-from localmesh.kinds.rules.gateway_api_filters import filters, wrong
+from localmesh.kinds.rules.gateway_api_filters import distinct, filters, wrong
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field
@@ -34,21 +34,21 @@ _GRPC_SERVICE = re.compile(r"\.?[a-z_][a-z_0-9]*(\.[a-z_][a-z_0-9]*)*\Z", re.IGN
 _GRPC_METHOD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 _MOST_MATCHES = 128
 
-Key = Callable[[Field], object]
-
 
 # -- Gateway and ListenerSet ---------------------------------------------------------------------------
 
 
 def addresses(root: Field) -> Iterator[Problem]:
-    """The addresses of a Gateway differ, and those of type Hostname are host names."""
+    """The addresses of a Gateway differ, and are what their types say."""
     entries = root.get("spec", "addresses")
-    yield from _distinct(entries, lambda entry: (_text(entry, "type", "IPAddress"), entry.get("value").text))
+    yield from distinct(entries, lambda entry: (_text(entry, "type", "IPAddress"), entry.get("value").text))
     for entry in entries.items():
-        value = entry.get("value")
+        kind, value = _text(entry, "type", "IPAddress"), entry.get("value")
         name = (value.text or "").removeprefix("*.")
-        if _text(entry, "type", "IPAddress") == "Hostname" and value.text and not _HOSTNAME.match(name):
+        if kind == "Hostname" and value.text and not _HOSTNAME.match(name):
             yield wrong(value, "a DNS name")
+        if kind == "IPAddress" and value.text is not None and not _is_address(value.text):
+            yield wrong(value, "an IP address")
 
 
 def infrastructure(root: Field) -> Iterator[Problem]:
@@ -65,8 +65,8 @@ def infrastructure(root: Field) -> Iterator[Problem]:
 def listeners(root: Field) -> Iterator[Problem]:
     """Listeners have names of their own, a place of their own, and the TLS that their protocol needs."""
     entries = root.get("spec", "listeners")
-    yield from _distinct(entries, lambda entry: entry.get("name").text, name="name")
-    yield from _distinct(entries, _listener_place, what="port, protocol and hostname")
+    yield from distinct(entries, lambda entry: entry.get("name").text, name="name")
+    yield from distinct(entries, _listener_place, what="port, protocol and hostname")
     for listener in entries.items():
         yield from _listener(listener)
 
@@ -96,7 +96,7 @@ def _listener(listener: Field) -> Iterator[Problem]:
 def frontend_tls(root: Field) -> Iterator[Problem]:
     """A port has one entry in `tls.frontend.perPort`."""
     ports = root.get("spec", "tls", "frontend", "perPort")
-    yield from _distinct(ports, lambda entry: entry.get("port").integer, name="port")
+    yield from distinct(ports, lambda entry: entry.get("port").integer, name="port")
 
 
 # -- routes --------------------------------------------------------------------------------------------
@@ -126,11 +126,14 @@ def parents(root: Field) -> Iterator[Problem]:
 def http_rules(root: Field) -> Iterator[Problem]:
     """The matches, filters, timeouts and backends of an HTTPRoute are what its API allows."""
     rules = root.get("spec", "rules")
-    yield from _distinct(rules, lambda rule: rule.get("name").text, name="name")
+    yield from distinct(rules, lambda rule: rule.get("name").text, name="name")
     yield from _few_matches(rules, default=1)
     for rule in rules.items():
         for match in rule.get("matches").items():
             yield from _http_path(match.get("path"))
+            for name in ("headers", "queryParams"):
+                yield from distinct(match.get(name), lambda entry: entry.get("name").text, name="name")
+        yield from distinct(rule.get("retry", "codes"), lambda code: code.integer)
         yield from filters(rule)
         yield from _prefix_replacements(rule)
         yield from _timeouts(rule.get("timeouts"))
@@ -144,11 +147,12 @@ def http_rules(root: Field) -> Iterator[Problem]:
 def grpc_rules(root: Field) -> Iterator[Problem]:
     """The matches, filters and backends of a GRPCRoute are what its API allows."""
     rules = root.get("spec", "rules")
-    yield from _distinct(rules, lambda rule: rule.get("name").text, name="name")
+    yield from distinct(rules, lambda rule: rule.get("name").text, name="name")
     yield from _few_matches(rules, default=0)
     for rule in rules.items():
         for match in rule.get("matches").items():
             yield from _grpc_method(match.get("method"))
+            yield from distinct(match.get("headers"), lambda entry: entry.get("name").text, name="name")
         yield from filters(rule)
         yield from _backends(rule)
 
@@ -156,7 +160,7 @@ def grpc_rules(root: Field) -> Iterator[Problem]:
 def connection_rules(root: Field) -> Iterator[Problem]:
     """The rules of a TCPRoute or TLSRoute differ in their names, and their backends have ports."""
     rules = root.get("spec", "rules")
-    yield from _distinct(rules, lambda rule: rule.get("name").text, name="name")
+    yield from distinct(rules, lambda rule: rule.get("name").text, name="name")
     for rule in rules.items():
         yield from _backends(rule)
 
@@ -211,7 +215,7 @@ def _timeouts(timeouts: Field) -> Iterator[Problem]:
 
 def _grpc_method(method: Field) -> Iterator[Problem]:
     service, name = method.get("service"), method.get("method")
-    if method.get("type") and not service and not name:
+    if method and not service and not name:
         yield wrong(method, "service or method", "neither service nor method")
     if _text(method, "type", "Exact") != "Exact":
         return
@@ -274,21 +278,6 @@ def _targets(targets: Field) -> Iterator[Problem]:
 
 
 # -- common --------------------------------------------------------------------------------------------
-
-
-def _distinct(entries: Field, key: Key, *, name: str = "", what: str = "") -> Iterator[Problem]:
-    """Entries of a list differ in a key, which is the field `name` or described by `what`."""
-    first: dict[object, Field] = {}
-    for entry in entries.items():
-        value = key(entry)
-        if value is None or value == "":
-            continue
-        other = first.setdefault(value, entry)
-        if other is not entry:
-            field = entry.get(name) if name else entry
-            found = {} if name else {"found": "the same"}
-            subject = f"the {name or what or 'value'}"
-            yield field.problem(invalid.DUPLICATE_ENTRY, what=subject, first=other.path, **found)
 
 
 def _text(field: Field, key: str, default: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
@@ -21,6 +21,7 @@ _BLOCKS = {
 """The block of each type of filter."""
 _REPEATABLE = frozenset({"RequestMirror", "ExtensionRef", "ExternalAuth"})
 _REPLACEMENTS = {"ReplaceFullPath": "replaceFullPath", "ReplacePrefixMatch": "replacePrefixMatch"}
+_MODIFIERS = ("requestHeaderModifier", "responseHeaderModifier")
 _LISTS = ("allowHeaders", "allowMethods", "allowOrigins", "exposeHeaders")
 
 
@@ -39,6 +40,8 @@ def filters(owner: Field) -> Iterator[Problem]:
         yield from _path(entry.get("urlRewrite", "path"))
         yield from _mirror(entry.get("requestMirror"))
         yield from _cors(entry.get("cors"))
+        for modifier in _MODIFIERS:
+            yield from _modifier(entry.get(modifier))
         yield from _external_authorization(entry.get("externalAuth"))
     if "RequestRedirect" in first and "URLRewrite" in first:
         yield wrong(first["URLRewrite"], "no URLRewrite beside RequestRedirect", "both")
@@ -68,17 +71,41 @@ def _mirror(mirror: Field) -> Iterator[Problem]:
         yield wrong(fraction, "a numerator that is at most the denominator")
 
 
+def _modifier(modifier: Field) -> Iterator[Problem]:
+    for name in ("set", "add"):
+        yield from distinct(modifier.get(name), lambda header: header.get("name").text, name="name")
+    yield from distinct(modifier.get("remove"), lambda header: header.text)
+
+
 def _cors(cors: Field) -> Iterator[Problem]:
     for name in _LISTS:
         values = cors.get(name).value
         if isinstance(values, list) and "*" in values and len(values) > 1:
             yield wrong(cors.get(name), "* alone, or values without it")
+        yield from distinct(cors.get(name), lambda value: value.text)
 
 
 def _external_authorization(block: Field) -> Iterator[Problem]:
     for protocol, field in (("GRPC", "grpc"), ("HTTP", "http")):
         if block and (block.get("protocol").text == protocol) != bool(block.get(field)):
             yield wrong(block, f"{field} with the protocol {protocol}, and only with it")
+
+
+def distinct(
+    entries: Field, key: Callable[[Field], object], *, name: str = "", what: str = ""
+) -> Iterator[Problem]:
+    """Entries of a list differ in a key, which is the field `name` or described by `what`."""
+    first: dict[object, Field] = {}
+    for entry in entries.items():
+        value = key(entry)
+        if value is None or value == "":
+            continue
+        other = first.setdefault(value, entry)
+        if other is not entry:
+            field = entry.get(name) if name else entry
+            found = {} if name else {"found": "the same"}
+            subject = f"the {name or what or 'value'}"
+            yield field.problem(invalid.DUPLICATE_ENTRY, what=subject, first=other.path, **found)
 
 
 def wrong(field: Field, expected: str, found: str | None = None) -> Problem:

@@ -257,3 +257,9 @@ UNKNOWN_PROVIDER = Code(
     "{found} is not a provider of {purpose}: {known}; it is ignored",
     "name one of these, or add it to extensionProviders in the mesh-wide settings",
 )
+CONDITION_FALSE = Code(
+    "SM245",
+    "An object of the Gateway API is not accepted, or not all of it",
+    "Istio would set the condition {condition} to False, with the reason {reason}: {words}",
+    "correct what the reason names; `localmesh get -o yaml` shows the whole status",
+)
