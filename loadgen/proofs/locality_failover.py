@@ -98,8 +98,12 @@ def facts(failover: Failover) -> dict[str, str]:
 
 
 def measure(context: ProofContext, failover: Failover) -> Observed:
-    """Send until the pods of the own region must be ejected, then until one is back."""
-    return outlier_detection.measure(context, failover.ejection)
+    """Send until the pods of the own region must be ejected, then until one is back.
+
+    At first one request after the other: of several at once, some would be sent after the ejection, but
+    before its cause is known here.
+    """
+    return outlier_detection.measure(context, failover.ejection, at_first=1)
 
 
 def findings(failover: Failover, observed: Observed) -> dict[str, str]:
