@@ -21,7 +21,7 @@ export class Picture {
     this.nodes = new Map();
     this.edges = new Map();
     this.view = null;
-    new ResizeObserver(() => this.fit()).observe(root.parentElement);
+    new ResizeObserver(() => this.fit()).observe(root);
     this.listen();
   }
 
@@ -42,7 +42,7 @@ export class Picture {
   /** Choose the direction in which the graph is larger, and make it fill the picture. */
   fit(again = false) {
     if (!this.layouts) return;
-    const { clientWidth: width, clientHeight: height } = this.root.parentElement;
+    const { clientWidth: width, clientHeight: height } = this.root;
     if (!width || !height) return;
     const scale = (made) => Math.min(width / made.graph().width, height / made.graph().height);
     const chosen = this.layouts.reduce((a, b) => (scale(b) > scale(a) * 1.05 ? b : a));

@@ -37,7 +37,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A running mesh of two versions, and a shell beside it."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "mesh.yaml").write_text(BASE + V1 + V2 + routed(v1=1))
-    command = [LOCALMESH, "up", "-f", "mesh.yaml", "--gateway-port", "0", "--api-port", "0"]
+    ports = ("--gateway-port", "0", "--api-port", "0")
+    command = [LOCALMESH, "up", "-f", "mesh.yaml", *ports, "--end-with-parent"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
