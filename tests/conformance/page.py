@@ -93,7 +93,7 @@ outside.
 | routes | all kinds of matches, weights, delegates, redirects, rewrites, direct responses |
 | | header operations with Envoy's command operators, faults, CORS, mirrors, retries, timeouts |
 | destinations | subsets with and without pods, pods without a sidecar, TLS modes, load balancers |
-| hosts | Gateways with HTTP, HTTPS and TCP, the egress gateway, ServiceEntries, Sidecars, `exportTo` |
+| hosts | Gateways (HTTP, HTTPS, TCP, with `make fuzz` egress), ServiceEntries, Sidecars, `exportTo` |
 | authorization | ALLOW, DENY, AUDIT, dry runs; sources, operations and conditions, and their negations |
 | tokens | places, audiences, claims in headers; valid, expired, forged and missing ones |
 | mTLS | modes of the mesh, namespaces, workloads and ports |
