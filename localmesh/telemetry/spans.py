@@ -112,12 +112,12 @@ class SpanStore:
             self._forward(payload)
 
     def traces(self, limit: int = 100) -> list[Trace]:
-        """The traces of the latest spans, newest first."""
-        return traces_of(self._payloads)[:limit]
+        """The traces of the latest spans, newest first; may be called in a thread."""
+        return traces_of(self._payloads.copy())[:limit]
 
     def trace(self, trace_id: str) -> Trace | None:
-        """One trace; None if no span of it is here."""
-        spans = (span for payload in self._payloads for span in decoded(payload, trace_id))
+        """One trace; None if no span of it is here. May be called in a thread."""
+        spans = (span for payload in self._payloads.copy() for span in decoded(payload, trace_id))
         found = _sorted(spans)
         return Trace(trace_id, found) if found else None
 

@@ -21,7 +21,7 @@ export class Picture {
     this.nodes = new Map();
     this.edges = new Map();
     this.view = null;
-    new ResizeObserver(() => this.fit()).observe(root.parentElement);
+    new ResizeObserver(() => this.fit()).observe(root);
     this.listen();
   }
 
@@ -42,7 +42,7 @@ export class Picture {
   /** Choose the direction in which the graph is larger, and make it fill the picture. */
   fit(again = false) {
     if (!this.layouts) return;
-    const { clientWidth: width, clientHeight: height } = this.root.parentElement;
+    const { clientWidth: width, clientHeight: height } = this.root;
     if (!width || !height) return;
     const scale = (made) => Math.min(width / made.graph().width, height / made.graph().height);
     const chosen = this.layouts.reduce((a, b) => (scale(b) > scale(a) * 1.05 ? b : a));
@@ -255,7 +255,7 @@ function drawEdge(edge, place, byId, many, direction) {
   drawn.durations = text(row++, "muted");
   label.append(first, drawn.durations);
   if (edge.expected) {
-    drawn.gauge = drawGauge(edge.expected.percent, row * LINE + 4);
+    drawn.gauge = drawGauge(edge.expected, row * LINE + 4);
     label.append(drawn.gauge.group);
   }
   const top = edge.expected ? GAUGE : 0;
@@ -278,10 +278,10 @@ function faultText(fault) {
 
 const GAUGE_WIDTH = LABEL_WIDTH - 20;
 
-function drawGauge(expected, y) {
+function drawGauge({ percent: expected, exclusive }, y) {
   const x = (share) => (share / 100) * GAUGE_WIDTH;
   const group = svg("g", { class: "gauge", transform: `translate(10 ${y})` });
-  const words = svg("text", { x: 0, y: 13, class: "share" }, `expected ${percent(expected)}`);
+  const words = svg("text", { x: 0, y: 13, class: "share" }, `expected ${percent(expected)}${exclusive ? "" : " *"}`);
   const seen = svg("text", { x: GAUGE_WIDTH, y: 13, class: "share observed", "text-anchor": "end" });
   const interval = svg("rect", { class: "interval", y: 21, height: 8, rx: 4, width: 0 });
   const dot = svg("circle", { class: "gauge-observed", cy: 25, r: 4.5, visibility: "hidden" });

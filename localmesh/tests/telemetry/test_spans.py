@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from localmesh.envoy_messages.messages import message_class
+from localmesh.telemetry import spans
 from localmesh.telemetry.spans import SpanStore, Trace
 
 REQUEST = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
@@ -96,6 +99,21 @@ def test_the_oldest_spans_make_room() -> None:
 
     assert [trace.trace_id for trace in store.traces()] == [TWO]
     assert store.trace(ONE) is None
+
+
+def test_spans_may_arrive_while_traces_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is read in a thread, and filled by the event loop."""
+    store = stored(payload("web", {"trace": ONE, "id": 1, "start": 1, "end": 2}))
+
+    def decoded(item: bytes, trace_id: str = "") -> Any:
+        store.add(payload("web", {"trace": TWO, "id": 2, "start": 1, "end": 2}))
+        return original(item, trace_id)
+
+    original = spans.decoded
+    monkeypatch.setattr(spans, "decoded", decoded)
+
+    assert [trace.trace_id for trace in store.traces()] == [ONE]
+    assert store.trace(ONE) is not None
 
 
 def test_malformed_payloads_are_no_spans() -> None:
