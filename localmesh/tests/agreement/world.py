@@ -79,10 +79,14 @@ EDGE = manifest(
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A running mesh with the pods of this module, to which configurations are applied."""
+    """A running mesh with the pods of this module, to which configurations are applied.
+
+    `base` are the Gateways of every configuration that has no others of their names.
+    """
 
     mesh: Mesh
     loop: asyncio.AbstractEventLoop
+    base: tuple[Json, ...]
     _numbers: Iterator[int] = field(default_factory=count)
 
     def apply(self, objects: Iterable[Json]) -> Explainer:
@@ -91,7 +95,7 @@ class World:
         Raises ManifestError and errors of Envoy. The explained objects are the mesh's, which are in the order
         of their age: one that was applied before is older, which decides between VirtualServices.
         """
-        objects = unique((*objects, EDGE, EGRESS, _certificate(), *SERVICES, *WORKLOADS))
+        objects = unique((*objects, *self.base, _certificate(), *SERVICES, *WORKLOADS))
         loaded = load_text(text(_with_new_connections(objects, next(self._numbers))))
         self._run(self.mesh.apply(loaded.resources, loaded.ignored))
         return Explainer.of(self.mesh.desired_state.resources)
@@ -159,18 +163,18 @@ _SHOWN_FLAGS = {
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
+def world(folder: Path, *, with_egress: bool) -> Iterator[World]:
     """Runs the mesh on an event loop in a thread of its own, with proxies that show their response flags."""
     with patch.dict(listeners._COMMON_OPTIONS, localReplyConfig=_SHOWN_FLAGS):
-        yield from _world(folder)
+        yield from _world(folder, (EDGE, EGRESS) if with_egress else (EDGE,))
 
 
-def _world(folder: Path) -> Iterator[World]:
+def _world(folder: Path, base: tuple[Json, ...]) -> Iterator[World]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     mesh = Mesh(MeshSettings(folder / "state", folder))
-    running = World(mesh, loop)
+    running = World(mesh, loop, base)
     try:
         running._run(mesh.__aenter__())
         try:
