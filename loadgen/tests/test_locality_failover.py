@@ -89,4 +89,4 @@ def test_another_region_at_first_fails() -> None:
 
 def test_a_third_region_fails() -> None:
     """While the own region is ejected only the named one gets requests."""
-    assert failing(course(["v1-europe"] * 10, then="v1-asia")) == {"not america then"}
+    assert failing(course(["v1-europe"] * 10, then="v1-asia")) == {"a third region"}
