@@ -11,13 +11,6 @@ TELEMETRY = Kind(
     status=Status.IGNORED,
     reason="it changes what proxies report and no response",
 )
-ENVOY_FILTER = Kind(
-    group=NETWORKING,
-    name="EnvoyFilter",
-    versions=("v1alpha3",),
-    plural="envoyfilters",
-    status=Status.UNSUPPORTED,
-)
 PROXY_CONFIG = Kind(
     group=NETWORKING,
     name="ProxyConfig",

@@ -10,6 +10,7 @@ from localmesh.kinds import Kind
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.envoy_filter import ENVOY_FILTER
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.kind import Status
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
@@ -31,6 +32,7 @@ KINDS = (
     AUTHORIZATION_POLICY,
     SERVICE_ENTRY,
     SIDECAR,
+    ENVOY_FILTER,
     SERVICE,
     DEPLOYMENT,
 )
