@@ -13,6 +13,7 @@ API_PORT ?=
 STATE ?=
 NAME =
 BENCH ?=
+SERVICES := $(patsubst services/%/app.py,%,$(wildcard services/*/app.py))
 # Tests and meshes start Python again and again, which would compile all modules each time.
 unexport PYTHONDONTWRITEBYTECODE
 OVERLAY = $(if $(SCENARIO),istio/overlays/$(SCENARIO),istio/base)
@@ -71,7 +72,7 @@ prove: setup check-scenario
 ## Build all images with Docker, as sentimesh/NAME
 images: BUILD = docker build --quiet --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' localmesh/__init__.py)" --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)"
 images:
-	@for service in frontend webapp logic feedback; do $(BUILD) --file services/Dockerfile --build-arg SERVICE=$$service --tag sentimesh/$$service . || exit 1; done
+	@for service in $(SERVICES); do $(BUILD) --file services/Dockerfile --build-arg SERVICE=$$service --tag sentimesh/$$service . || exit 1; done
 	@for part in loadgen localmesh; do $(BUILD) --file $$part/Dockerfile --tag sentimesh/$$part . || exit 1; done
 	@docker build --quiet --file k8s/components/debug/Dockerfile --tag sentimesh/debug .
 

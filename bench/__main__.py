@@ -6,6 +6,7 @@ on the machine. `python -m bench NAME …` runs some of the benchmarks.
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -13,24 +14,29 @@ from collections.abc import Iterable
 from importlib import import_module
 from types import FrameType
 
-from bench.rows import Row, machine, table
+from bench.rows import Machine, Row, not_measured, table
 
 BENCHES = {
     "startup": "up to the first 200",
     "commands": "--version, validate, loading",
     "apply": "a changed weight, 12 proxies under load",
+    "demo": "make demo: time and memory",
+    "live_page": "the live page: first data, a changed weight, what it costs",
+    "services": "webapp beside a bare Flask application",
+    "loadgen_cpu": "loadgen beside hey and fortio",
     "translation": "1,000 Services and 20,000 hosts: loading, translating, encoding",
     "scale": "meshes of 1,000 and 3,000 Services: start, change, memory",
-    "demo": "make demo: time and memory",
-    "services": "webapp beside a bare Flask application",
-    "loadgen_cpu": "loadgen beside hey",
     "latency_honesty": "a target that stops, as loadgen reports it",
     "mtls": "what mTLS costs the Envoys",
+    "telemetry": "what metrics, traces and logs cost the Envoys, and whether they are right",
 }
 """The modules and what they measure."""
 LONG = {"sizes": "the table of docs/performance.md: up to 3,000 Services and 60 proxies (takes many minutes)"}
 """Those that run only by name."""
 LIMIT_SECONDS = 240
+"""How long one benchmark may take."""
+TOTAL_SECONDS = 600
+"""How long all of them may take: those that are left then are not measured."""
 _WRONG_USAGE, _INTERRUPTED = 2, 130
 
 
@@ -45,43 +51,49 @@ def main(names: list[str]) -> int:
         print(f"there is no benchmark {', '.join(unknown)}; there are:", file=sys.stderr)
         print("\n".join(f"  {name:<16}{what}" for name, what in known.items()), file=sys.stderr)
         return _WRONG_USAGE
-    state = machine()
-    print(state)
-    rows, interrupted = run(names or BENCHES)
-    print(f"\n{state}\n{table(rows)}")
+    machine = Machine.now()
+    rows, interrupted = run(names) if names else run(BENCHES, total_seconds=TOTAL_SECONDS)
+    print(f"\n{machine.state()}\n{table(rows)}")
     return _INTERRUPTED if interrupted else 0
 
 
-def run(names: Iterable[str]) -> tuple[list[Row], bool]:
+def run(names: Iterable[str], total_seconds: float = math.inf) -> tuple[list[Row], bool]:
     """The rows of the benchmarks, and whether Ctrl-C ended them early."""
     rows: list[Row] = []
+    deadline = time.monotonic() + total_seconds
     for name in names:
         began = time.monotonic()
         print(f"== {name}: {(BENCHES | LONG)[name]}", flush=True)
         try:
-            rows += measured(name)
+            rows += measured(name, deadline - began)
         except KeyboardInterrupt:
-            return [*rows, Row(name, "not measured: interrupted")], True
+            return [*rows, not_measured(name, "interrupted")], True
         print(f"   took {time.monotonic() - began:.0f} s", flush=True)
     return rows, False
 
 
-def measured(name: str) -> list[Row]:
+def measured(name: str, remaining_seconds: float = math.inf) -> list[Row]:
     """The rows of one benchmark; an error becomes a row."""
+    if remaining_seconds <= 1:
+        reason = f"the others took {TOTAL_SECONDS} s; try `make bench BENCH={name}`"
+        return [not_measured(name, reason)]
+    limit = min(math.inf if name in LONG else LIMIT_SECONDS, remaining_seconds)
     previous = signal.signal(signal.SIGALRM, _too_slow)
-    signal.alarm(0 if name in LONG else LIMIT_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, limit if math.isfinite(limit) else 0)
     try:
         return list(import_module(f"bench.{name}").measure())
+    except TooSlowError:
+        return [not_measured(name, f"it takes more than {limit:.0f} s")]
     except (Exception, SystemExit) as error:  # whatever it is, the other benchmarks run
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        return [Row(name, f"not measured: {reason}")]
+        return [not_measured(name, reason)]
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
 
 
 def _too_slow(_signal: int, _frame: FrameType | None) -> None:
-    raise TooSlowError(f"it takes more than {LIMIT_SECONDS} s")
+    raise TooSlowError
 
 
 if __name__ == "__main__":

@@ -23,9 +23,13 @@ def measure() -> list[Row]:
     """Run the demo and watch its processes."""
     began = time.monotonic()
     demo = subprocess.Popen(["make", "demo"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    highest, processes = watch(psutil.Process(demo.pid), demo)
-    seconds = time.monotonic() - began
-    output = demo.stdout.read() if demo.stdout is not None else ""
+    try:
+        highest, processes = watch(psutil.Process(demo.pid), demo)
+        seconds = time.monotonic() - began
+        output = demo.communicate()[0]
+    finally:
+        demo.terminate()  # if it takes too long
+        demo.wait()
     sent = re.search(r"sent\s+([\d,]+)", output)
     requests = int(sent[1].replace(",", "")) if sent else 0
     print(f"   {requests:,} requests, exit status {demo.returncode}")

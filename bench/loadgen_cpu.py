@@ -1,11 +1,11 @@
-"""Requests per CPU-second: `loadgen run` against hey, on the same Envoy, in the same run.
+"""Requests per CPU-second: `loadgen run` against hey and fortio, on the same Envoy, in the same run.
 
-Both send the same number of requests over the same number of connections, one after the other, several
-times. The order alternates, so that neither always runs on the warmer machine. The result is the CPU time
-(user and system) of the whole process, start-up included: it decides how much load a machine can generate,
-and depends less on other programs than wall-clock time.
+All send the same number of requests over the same number of connections, one after the other, several times.
+The order alternates, so that none always runs on the warmer machine. The result is the CPU time (user and
+system) of the whole process, start-up included: it decides how much load a machine can generate, and depends
+less on other programs than wall-clock time.
 
-hey is found on the PATH, or where Go installs programs. Without it, nothing is measured, and a line says so.
+The peers are found on the PATH, or where Go installs programs. A peer that is missing is a row that says so.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.loadgen_target import envoy
-from bench.rows import Row
+from bench.rows import Row, not_measured
 
 BAR = 2.3
-PAIRS = 3
-REQUESTS = 100_000
+ROUNDS = 3
+REQUESTS = 60_000
 CONNECTIONS = 50
+PEERS = {
+    "hey": "github.com/rakyll/hey@latest",
+    "fortio": "fortio.org/fortio@v1.63.0",  # the last one before it had dependencies that are not modules
+}
+"""The peers, and what `go install` builds them from; the bar is about the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +55,45 @@ class Spent:
 
 
 def measure() -> list[Row]:
-    """Run all pairs; the medians are the result."""
-    hey = _hey()
-    ratios, walls, ours, theirs = [], [], [], []
+    """Run all rounds; the medians are the result."""
+    found = {name: program for name in PEERS if (program := _program(name)) is not None}
+    spent: dict[str, list[Spent]] = {name: [] for name in ("loadgen", *found)}
     with envoy() as (url, _):
-        for number in range(PAIRS):
-            runs = {"loadgen": lambda: _loadgen(url), "hey": lambda: _run_hey(hey, url)}
-            order = list(runs) if number % 2 else list(reversed(runs))
-            spent = {name: runs[name]() for name in order}
-            ours.append(spent["loadgen"].per_cpu_second)
-            theirs.append(spent["hey"].per_cpu_second)
-            ratios.append(ours[-1] / theirs[-1])
-            walls.append(spent["loadgen"].per_second / spent["hey"].per_second)
+        for number in range(ROUNDS):
+            order = list(spent) if number % 2 else list(reversed(spent))
+            for name in order:
+                spent[name].append(_loadgen(url) if name == "loadgen" else _run_peer(name, found[name], url))
             print(
-                f"   pair {number + 1}: {_figures(spent)}   ratio {ratios[-1]:.2f} ({walls[-1]:.2f})",
+                f"   round {number + 1}: {_figures({name: runs[-1] for name, runs in spent.items()})}",
                 flush=True,
             )
-    ratio, wall = statistics.median(ratios), statistics.median(walls)
-    return [
-        Row(
-            "loadgen, requests per CPU-second",
-            f"{statistics.median(ours):,.0f}",
-            f"≥ {BAR} × hey",
-            ratio >= BAR,
-            f"hey {statistics.median(theirs):,.0f}",
-            f"{ratio:.2f} × ({wall:.2f} × per second)",
-        )
-    ]
+    return [_row(name, spent) if name in found else _missing(name) for name in PEERS]
+
+
+def _row(peer: str, spent: dict[str, list[Spent]]) -> Row:
+    """The comparison with a peer: the medians, and that of the ratios of each round."""
+    own, others = spent["loadgen"], spent[peer]
+    ratio = statistics.median(a.per_cpu_second / b.per_cpu_second for a, b in zip(own, others, strict=True))
+    wall = statistics.median(a.per_second / b.per_second for a, b in zip(own, others, strict=True))
+    ours, theirs = (statistics.median(run.per_cpu_second for run in runs) for runs in (own, others))
+    has_bar = peer == next(iter(PEERS))
+    return Row(
+        "loadgen, requests per CPU-second",
+        f"{ours:,.0f}",
+        f"≥ {BAR} × {peer}" if has_bar else "",
+        ratio >= BAR if has_bar else None,
+        f"{peer} {theirs:,.0f}",
+        f"{ratio:.2f} × ({wall:.2f} × per second)",
+    )
+
+
+def _missing(peer: str) -> Row:
+    return not_measured(f"loadgen beside {peer}", f"{peer} was not found; go install {PEERS[peer]}")
 
 
 def _figures(spent: dict[str, Spent]) -> str:
     return "   ".join(
-        f"{name} {spent[name].per_cpu_second:8,.0f} ({spent[name].per_second:,.0f})"
-        for name in ("loadgen", "hey")
+        f"{name} {spent[name].per_cpu_second:8,.0f} ({spent[name].per_second:,.0f})" for name in spent
     )
 
 
@@ -94,11 +105,14 @@ def _loadgen(url: str) -> Spent:
     return _checked(answered, REQUESTS, cpu, wall, "loadgen")
 
 
-def _run_hey(hey: str, url: str) -> Spent:
-    command = [hey, "-n", str(REQUESTS), "-c", str(CONNECTIONS), f"{url}/sentiment"]
-    output, cpu, wall = _measured(command)
-    answers = re.search(r"\[200\]\s+(\d+) responses", output)
-    return _checked(int(answers[1]) if answers else 0, REQUESTS, cpu, wall, "hey")
+def _run_peer(name: str, program: str, url: str) -> Spent:
+    options = {
+        "hey": ["-n", str(REQUESTS), "-c", str(CONNECTIONS)],
+        "fortio": ["load", "-qps", "0", "-n", str(REQUESTS), "-c", str(CONNECTIONS), "-json", "-"],
+    }
+    output, cpu, wall = _measured([program, *options[name], f"{url}/sentiment"])
+    answers = re.search(r"\[200\]\s+(\d+) responses|\"200\": (\d+)", output)
+    return _checked(int(answers[1] or answers[2]) if answers else 0, REQUESTS, cpu, wall, name)
 
 
 def _checked(answered: int, wanted: int, cpu: float, wall: float, who: str) -> Spent:
@@ -120,9 +134,7 @@ def _measured(command: list[str]) -> tuple[str, float, float]:
     return output, usage.ru_utime + usage.ru_stime, time.monotonic() - started
 
 
-def _hey() -> str:
+def _program(name: str) -> str | None:
+    """The path of a program on the PATH, or where Go installs programs."""
     go = Path(os.environ.get("GOBIN") or Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin")
-    hey = shutil.which("hey") or shutil.which("hey", path=str(go))
-    if hey is None:
-        raise RuntimeError("hey was not found; go install github.com/rakyll/hey@latest")
-    return hey
+    return shutil.which(name) or shutil.which(name, path=str(go))

@@ -67,7 +67,7 @@ async def _measure() -> list[Row]:
                 for _ in range(ROUNDS):
                     for mode, measured in costs.items():
                         await mesh.apply(load_text(MESH % (mode, requests_each)).resources)
-                        measured.append(await _cost(mesh))
+                        measured.append(await cost(mesh))
                 without, secure = (min(measured) * 1e6 for measured in costs.values())
                 rows.append(
                     Row(
@@ -80,12 +80,12 @@ async def _measure() -> list[Row]:
     return rows
 
 
-async def _cost(mesh: Mesh) -> float:
+async def cost(mesh: Mesh, requests: int = REQUESTS) -> float:
     """Return the CPU seconds that the Envoys spend on one request."""
-    await _send(mesh, REQUESTS // 10)
+    await _send(mesh, requests // 10)
     before = _cpu_seconds()
-    await _send(mesh, REQUESTS)
-    return (_cpu_seconds() - before) / REQUESTS
+    await _send(mesh, requests)
+    return (_cpu_seconds() - before) / requests
 
 
 async def _send(mesh: Mesh, count: int) -> None:

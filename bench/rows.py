@@ -11,6 +11,7 @@ import psutil
 
 _HEAD = ("what", "now", "bar", "peer", "ratio")
 _BUSY_PERCENT = 15
+NOT_MEASURED = "not measured:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,48 @@ def spread(values: Sequence[float], unit: str, digits: int = 0) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows in columns."""
+    """The rows in columns; the reasons why something was not measured are not as wide as a column."""
     lines = [_HEAD, *(row.cells for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    measured = [line for line in lines if not line[1].startswith(NOT_MEASURED)]
+    widths = [max(len(line[column]) for line in measured) for column in range(len(_HEAD))]
+    widths[0] = max(len(line[0]) for line in lines)
     printed = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
     ]
     return "\n".join(line.rstrip() for line in printed)
 
 
-def machine() -> str:
-    """What else the machine does right now, in one line; it takes a second."""
-    used = psutil.cpu_percent(interval=1)
-    load, _, _ = os.getloadavg()
-    state = "busy: times are longer than on a quiet machine" if used > _BUSY_PERCENT else "quiet"
-    return f"machine: {os.cpu_count()} processors, {used:.0f} % used by others, load {load:.1f}: {state}"
+def not_measured(what: str, reason: str) -> Row:
+    """A row that says why there is no figure."""
+    return Row(what, f"{NOT_MEASURED} {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """CPU time in seconds: of all processors, that during which they were busy, and that of this process."""
+
+    total: float
+    busy: float
+    own: float
+
+    @staticmethod
+    def now() -> Machine:
+        """The times until now; that of this process includes children that have ended."""
+        times = psutil.cpu_times()
+        waiting = times.idle + getattr(times, "iowait", 0.0)
+        # time of guests is also user time; Linux counts it twice
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        own = os.times()
+        return Machine(
+            total, total - waiting, own.user + own.system + own.children_user + own.children_system
+        )
+
+    def state(self) -> str:
+        """How busy other programs have kept the machine since then, in one line."""
+        end = Machine.now()
+        others = (end.busy - self.busy) - (end.own - self.own)
+        used = 100 * max(others, 0.0) / max(end.total - self.total, 0.01)
+        state = "quiet"
+        if used > _BUSY_PERCENT:
+            state = "busy: times are longer than on a quiet machine; compare ratios and CPU times"
+        return f"machine: {os.cpu_count()} processors, {used:.0f} % of them used by other programs: {state}"

@@ -8,6 +8,9 @@ TYPE_CHECKING = False  # importing typing for it would take time
 if TYPE_CHECKING:
     import click
 
+COMMANDS = {"run": "loadgen.run.cli", "prove": "loadgen.prove.cli", "token": "loadgen.tokens.cli"}
+"""Each command and its module, in which it is a function of the same name."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status; each error is one line on standard error.
@@ -46,19 +49,27 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def commands() -> click.Group:
-    """The program with its commands."""
+    """The program with its commands, each of which is imported when it is used."""
+    from importlib import import_module
+
     import click
 
-    from loadgen.prove.cli import prove
-    from loadgen.run.cli import run
-    from loadgen.tokens.cli import token
+    class Commands(click.Group):
+        def list_commands(self, ctx: click.Context) -> list[str]:
+            del ctx
+            return list(COMMANDS)
 
-    @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+            del ctx
+            if cmd_name not in COMMANDS:
+                return None
+            command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+            return command
+
+    @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
     def loadgen() -> None:
         """Send HTTP traffic: measure it, or prove how the mesh handles it."""
 
-    for command in (run, prove, token):
-        loadgen.add_command(command)
     return loadgen
 
 

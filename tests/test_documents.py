@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from loadgen.cli import commands as loadgen_commands
+from loadgen.cli import COMMANDS as LOADGEN_COMMANDS
 from loadgen.statistics.judge import Verdict
 from localmesh import __version__
 from localmesh.cli.commands import COMMANDS as LOCALMESH_COMMANDS
@@ -28,7 +28,7 @@ IDS = [str(path.relative_to(ROOT)) for path in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 ANCHOR = re.compile(r"\[[^\]]*\]\(([^)#\s]*)#([^)\s]+)\)")
 MAKE = re.compile(r"(?:^|\$ |`)make ([a-z-]+)", flags=re.MULTILINE)
-COMMANDS = {"localmesh": set(LOCALMESH_COMMANDS), "loadgen": set(loadgen_commands().commands)}
+COMMANDS = {"localmesh": set(LOCALMESH_COMMANDS), "loadgen": set(LOADGEN_COMMANDS)}
 COMMAND = re.compile(r"(?:\.venv/bin/|\$ |`)(localmesh|loadgen) ([a-z][a-z-]*)")
 RECIPES = sorted((ROOT / "docs" / "contributing").glob("*.md"))
 PATH = re.compile(

@@ -176,11 +176,27 @@ def test_a_request_shows_its_hops(page: Page, mesh: ProofMesh) -> None:
     mesh.apply(overlay("user-routing"))
     page.get_by_role("tab", name="Request").click()
     page.get_by_role("button", name="Add a header").click()
-    page.get_by_label("Name of the header").last.fill("end-user")
-    page.get_by_label("Value of the header").last.fill("somebody")
+    page.get_by_label("Name of the header").last.fill("user-group")
+    page.get_by_label("Value of the header").last.fill("external")
     page.get_by_role("button", name="Send through the gateway").click()
 
     expect(page.locator(".answers .hops li")).to_have_text(["gateway", "webapp v1", "logic v1"])
+
+
+def test_a_request_is_listed_with_the_spans_of_its_trace(page: Page, mesh: ProofMesh) -> None:
+    """The gateway, webapp and logic, each below its caller."""
+    mesh.apply(overlay("base"))
+    with sending(mesh):
+        expect(line(page, "webapp v1", "logic v1")).to_contain_text(
+            re.compile(r"[1-9][\d.]* req/s"), timeout=20_000
+        )
+    node(page, "logic v1").click()
+    page.get_by_role("tab", name="Traces").click()
+    page.locator("#traces .rows button").first.click()
+
+    services = page.locator("#traces .waterfall strong")
+    expect(services.first).to_have_text("istio-ingressgateway")
+    expect(services.last).to_have_text("logic")
 
 
 def test_verdicts_of_proofs_are_listed(page: Page, mesh: ProofMesh) -> None:

@@ -22,7 +22,8 @@ OUTSIDE = {"egress": {"outside"}}
 """Overlays that add a namespace to the project's."""
 STEPS = sorted(path.parent for overlay in OVERLAYS for path in overlay.glob("*/kustomization.yaml"))
 """Further steps of a scenario, each a folder in its overlay."""
-KUSTOMIZATIONS = [ROOT / "k8s" / "base", ROOT / "istio" / "base", *OVERLAYS, *STEPS]
+BASES = [ROOT / "k8s" / "base", ROOT / "istio" / "base", ROOT / "istio" / "base" / "gateway-api"]
+KUSTOMIZATIONS = [*BASES, *OVERLAYS, *STEPS]
 
 pytestmark = pytest.mark.xdist_group("overlays")
 """One process, so that every kustomization is built once."""
@@ -99,7 +100,8 @@ def test_pods_are_hardened(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", [".", *(path.parent.name for path in ROOT.glob("istio/overlays/canary/*/kustomization.yaml"))]
+    "folder",
+    [".", *(path.parent.name for path in ROOT.glob("istio/overlays/canary/*-*0/kustomization.yaml"))],
 )
 def test_a_step_has_the_weights_of_its_name(folder: str) -> None:
     """The overlay itself has 80/20; the steps before and after it are named after their weights."""

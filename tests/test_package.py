@@ -114,7 +114,7 @@ def test_the_load_generator_starts_from_the_wheel(installed: Path, tmp_path: Pat
 
 
 def test_a_missing_kustomize_is_a_problem_with_a_fix(installed: Path, tmp_path: Path) -> None:
-    """The message says which programs are missing and what to install."""
+    """The message says which programs are missing and what to install, and has the address of a page."""
     command: list[str | Path] = [installed / "localmesh", "up", "-k", ROOT / "istio" / "base", "--", "true"]
 
     finished = run(command, tmp_path, PATH="/nonexistent")
@@ -124,7 +124,7 @@ def test_a_missing_kustomize_is_a_problem_with_a_fix(installed: Path, tmp_path: 
         f"{ROOT}/istio/base: error SM005",
         "  neither kustomize nor kubectl is on the PATH",
         "  fix: install kustomize or kubectl, or set the environment variable SENTIMESH_KUSTOMIZE "
-        "to the path of one; docs/errors.md#sm005",
+        "to the path of one; https://github.com/sentimesh/sentimesh/blob/main/docs/errors.md#sm005",
     ]
 
 

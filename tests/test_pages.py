@@ -1,9 +1,9 @@
 """The pages of the scenarios are correct: each command is executed and prints what the page shows.
 
-One mesh serves all pages, one after the other. Therefore `make up SCENARIO=…` applies the overlay to it, and
-`make prove SCENARIO=…` runs the proof in it; `make --dry-run` shows the commands that `make` would run. All
-other commands are executed unchanged, in a copy of the manifests that they may edit. In that copy, logic v2
-hangs for less than three seconds, which no page shows.
+One mesh serves all pages, one after the other. It has the overlay of the page, as after `make up SCENARIO=…`,
+and `make prove SCENARIO=…` runs the proof in it; `make --dry-run` shows the commands that `make` would run.
+All other commands are executed unchanged, in a copy of the manifests that they may edit. In that copy, logic
+v2 hangs for less than three seconds, which no page shows.
 
 localmesh and loadgen are executed in the process of the tests, which has imported them already. `make prove`
 sends all requests. Where those are many, the proof of what the reader has edited sends a part of them: enough
@@ -94,8 +94,7 @@ class Shell:
         """The same command of another program, for the running mesh."""
         if line == f"make up SCENARIO={scenario}":
             assert f"localmesh up -k istio/overlays/{scenario} " in made(line)
-            self.apply(scenario)
-            return "true"
+            return "true"  # the mesh has the overlay already
         known = ("perl ", "curl ", f"git restore istio/overlays/{scenario}")
         assert line.startswith(known), f"tests/test_pages.py does not support the command {line}"
         return line.replace(".venv/bin/", f"{PROGRAMS}/").replace("http://127.0.0.1:8080", self.mesh.gateway)

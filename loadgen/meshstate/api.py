@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from loadgen.errors import NotReachable, Refused
+from loadgen.meshstate.gateway_api import virtual_services_of
 from loadgen.meshstate.location import MeshLocation
 from loadgen.meshstate.resources import Object, Resources
 from loadgen.meshstate.security import last_change
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 _METADATA_OF_CONTROLLERS = frozenset({"managedFields", "resourceVersion"})
 
 _POD_PROXY = "/proxy/"
+_INGRESS = "istio-ingressgateway"
 _NETWORKING = "networking.istio.io/v1"
 _SECURITY = "security.istio.io/v1"
+_GATEWAY_API = "gateway.networking.k8s.io/v1"
 
 
 class MeshApi:
@@ -76,7 +79,10 @@ class MeshApi:
         request_authentications = self.objects(_SECURITY, "requestauthentications")
         return Resources(
             self.namespace,
-            virtual_services=self._specified(_NETWORKING, "virtualservices"),
+            virtual_services=(
+                *self._specified(_NETWORKING, "virtualservices"),
+                *virtual_services_of(self._http_routes()),
+            ),
             destination_rules=self._specified(_NETWORKING, "destinationrules"),
             services=self._specified("v1", "services"),
             deployments=self._specified("apps/v1", "deployments"),
@@ -88,6 +94,13 @@ class MeshApi:
             pods=self.objects("v1", "pods"),
             policies_changed=last_change((*authorization_policies, *request_authentications)),
         )
+
+    def _http_routes(self) -> tuple[Object, ...]:
+        """The HTTPRoutes; none on a cluster that does not have the Gateway API."""
+        answer = self._exchange(f"/apis/{_GATEWAY_API}")
+        if answer.status_code == HTTPStatus.NOT_FOUND and _is_status(answer):
+            return ()
+        return self._specified(_GATEWAY_API, "httproutes")
 
     def _specified(self, api_version: str, kind: str) -> tuple[Object, ...]:
         return tuple(map(_as_specified, self.objects(api_version, kind)))
@@ -139,18 +152,19 @@ class MeshApi:
         return f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}{_POD_PROXY}{path}"
 
     def gateway(self) -> str:
-        """The URL of the ingress gateway, by localmesh (`GET /mesh`)."""
+        """The URL of the ingress gateway, or of the only one, by localmesh (`GET /mesh`)."""
         mesh = self._get("/mesh")
         if mesh.get("ready") is False:
             raise NotReachable(
                 f"the mesh at {self.url} is not ready yet: wait until `localmesh status` says so"
             )
-        try:
-            return str(mesh["gateways"]["istio-ingressgateway"]["http"])
-        except (KeyError, TypeError):
+        gateways = mesh.get("gateways")
+        urls = {name: ports["http"] for name, ports in (gateways or {}).items() if "http" in ports}
+        if _INGRESS not in urls and len(urls) != 1:
             raise NotReachable(
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
-            ) from None
+            )
+        return str(urls[_INGRESS] if _INGRESS in urls else next(iter(urls.values())))
 
     def location(self) -> MeshLocation:
         """The address and state folder of this localmesh (`GET /mesh`)."""

@@ -163,8 +163,11 @@ def first_match(virtual_service: Object, call: Call, *, gateway: str) -> Route |
 
 
 def _where(virtual_service: Object, index: int) -> str:
-    metadata = virtual_service["metadata"]
-    return f"VirtualService {metadata.get('namespace', 'default')}/{metadata['name']}, spec.http[{index}]"
+    metadata, kind = virtual_service["metadata"], virtual_service.get("kind", "VirtualService")
+    place = f"spec.http[{index}]"
+    if kind != "VirtualService":
+        place = f"spec.rules[{virtual_service['spec']['written'][index]}]"
+    return f"{kind} {metadata.get('namespace', 'default')}/{metadata['name']}, {place}"
 
 
 def _gateways(virtual_service: Object) -> list[str]:

@@ -90,11 +90,10 @@ def shares_in_mesh(resources: Resources, service: str, call: Call, *, caller: st
 
 
 def _shares(resources: Resources, service: str, route: Route) -> Shares:
-    host = qualified(service, resources.namespace)
     others = {
         entry["destination"]["host"]
         for entry in route.destinations
-        if qualified(entry["destination"]["host"], resources.namespace) != host
+        if not _is_part_of(resources, entry["destination"]["host"], service)
     }
     if others or not route.destinations:
         raise NotConfigured(
@@ -102,6 +101,17 @@ def _shares(resources: Resources, service: str, route: Route) -> Shares:
         )
     shares = shares_of(resources, route)
     return Shares(route.where, {version: share for version, share in sorted(shares.items()) if share})
+
+
+def _is_part_of(resources: Resources, host: str, service: str) -> bool:
+    """Whether a host is a Service, or another one that selects some of its pods, as for a version."""
+    selectors = {
+        qualified(item["metadata"]["name"], resources.namespace): item["spec"].get("selector") or {}
+        for item in resources.services
+    }
+    whole, part = (selectors.get(qualified(name, resources.namespace)) for name in (service, host))
+    is_same = qualified(host, resources.namespace) == qualified(service, resources.namespace)
+    return is_same or bool(whole and part and whole.items() <= part.items())
 
 
 def fault_rates_of(resources: Resources, service: str, version: str) -> FaultRates:

@@ -137,7 +137,15 @@ def mirror_of(resources: Resources, route: Route, *, remedy: str) -> Mirror:
         raise UnsupportedConfig(f"{route.where} mirrors to several destinations: one is expected")
     destination, share = mirrors[0]
     version = version_of_destination(resources, destination, route)
-    return Mirror(route.where, service_name(destination["host"]), version, share)
+    return Mirror(route.where, _service_of(resources, destination), version, share)
+
+
+def _service_of(resources: Resources, destination: Object) -> str:
+    """The service that a destination belongs to: a Service of one version belongs to that of its app."""
+    name = service_name(destination["host"])
+    service = next((item for item in resources.services if item["metadata"]["name"] == name), None)
+    selector = (service["spec"].get("selector") or {}) if service else {}
+    return str(selector["app"]) if "app" in selector and "version" in selector else name
 
 
 def _mirrors(route: Object) -> list[tuple[Object, float]]:

@@ -16,6 +16,9 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+_TINY = 1e-300
+"""Instead of 0 in Lentz's method, which divides by it."""
+
 
 class Interval(NamedTuple):
     """Shares from `low` to `high`, both in 0..1 and both included."""
@@ -109,19 +112,15 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
 
 def _incomplete_beta_fraction(a: float, b: float, x: float) -> float:
     logarithm = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    c, d = 1.0, 1 / _not_zero(1 - (a + b) * x / (a + 1))
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or _TINY)
     fraction = d
     for m in range(1, 1000):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for numerator in (even, odd):
-            d = 1 / _not_zero(1 + numerator * d)
-            c = _not_zero(1 + numerator / c)
+            d = 1 / (1 + numerator * d or _TINY)
+            c = 1 + numerator / c or _TINY
             fraction *= c * d
         if abs(c * d - 1) < 1e-14:
             break
     return math.exp(logarithm) * fraction / a
-
-
-def _not_zero(value: float) -> float:
-    return value if abs(value) > 1e-300 else 1e-300

@@ -8,7 +8,6 @@ from math import comb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from loadgen.statistics.binomial import Interval, at_least, at_most, clopper_pearson, percent
 
@@ -73,6 +72,8 @@ def test_the_interval_covers_the_true_share_as_promised(trials: int, confidence:
 @pytest.mark.parametrize("confidence", [0.95, 0.9999])
 def test_intervals_are_those_of_scipy(successes: int, trials: int, confidence: float):
     """An independent implementation of Clopper and Pearson's method."""
+    from scipy import stats  # takes half a second, in every process that collects the tests
+
     exact = stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
 
     assert clopper_pearson(successes, trials, confidence) == pytest.approx((exact.low, exact.high), abs=1e-9)
@@ -82,6 +83,8 @@ def test_intervals_are_those_of_scipy(successes: int, trials: int, confidence: f
 @pytest.mark.parametrize("share", [0.0002, 0.2, 0.9])
 def test_tails_are_those_of_scipy(successes: int, trials: int, share: float):
     """Of the binomial distribution."""
+    from scipy import stats
+
     assert at_most(successes, trials, share) == pytest.approx(
         stats.binom.cdf(successes, trials, share), rel=1e-9
     )

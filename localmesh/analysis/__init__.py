@@ -13,6 +13,7 @@ from localmesh.analysis.credentials import credentials
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
+from localmesh.analysis.gateway_api import gateway_api
 from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
 from localmesh.analysis.local_meanings import local_meanings
@@ -23,6 +24,7 @@ from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
 from localmesh.analysis.server_routes import server_routes
 from localmesh.analysis.services import services
+from localmesh.analysis.telemetry import telemetry
 from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import (
     conflicting_hosts,
@@ -42,6 +44,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     deprecations,
     destination_rules,
     destinations,
+    gateway_api,
     gateway_selectors,
     gateways,
     injection,
@@ -56,6 +59,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     route_settings,
     server_routes,
     services,
+    telemetry,
     unreachable_routes,
 )
 

@@ -20,6 +20,7 @@ from localmesh.catalog import (
 )
 from localmesh.catalog.connection_routes import ConnectionRoute
 from localmesh.catalog.hosts import overlap
+from localmesh.kinds.gateway_api import GROUP
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field, listed
@@ -94,6 +95,8 @@ class _Reports:
 
     def _look_up(self, report: _Report, listener: Listener) -> None:
         destination, callers = report.destination, listener.callers
+        if not destination.host:
+            return  # a backend that must not be used, of which the status of its route says why
         service = callers.scope.service(self._catalog.destinations.resolved(destination.host))
         if service is None:
             report.without_service.append(callers)
@@ -192,7 +195,18 @@ class _Reports:
 
     def _field(self, report: _Report, *keys: str) -> Field:
         destination = report.destination
+        if _is_backend(destination):
+            keys = _OF_BACKENDS.get(keys, keys)
         return destination.resource.root.at(destination.path).get(*keys)
+
+
+_OF_BACKENDS = {("host",): ("name",), ("port", "number"): ("port",)}
+"""The fields of a destination as `backendRefs` of the Gateway API have them."""
+
+
+def _is_backend(destination: RouteDestination) -> bool:
+    """Whether a destination is written in a route of the Gateway API."""
+    return destination.resource.group == GROUP
 
 
 def _effect(report: _Report, concerned: list[Callers]) -> str:
@@ -204,11 +218,12 @@ def _effect(report: _Report, concerned: list[Callers]) -> str:
     if destination.is_mirror:
         return "no copies are sent" + (f" for {who}" if partly else "")
     weights = [sibling.weight for sibling in report.siblings if not sibling.is_mirror]
+    status = 500 if _is_backend(destination) else 503
     if len(weights) < 2 or not sum(weights):
-        return f"{who} get 503"
+        return f"{who} get {status}"
     if not destination.weight:
-        return f"{who} get 503 as soon as its weight is not 0"
-    return f"{who} get 503 for {100 * destination.weight / sum(weights):.3g} % of their requests"
+        return f"{who} get {status} as soon as its weight is not 0"
+    return f"{who} get {status} for {100 * destination.weight / sum(weights):.3g} % of their requests"
 
 
 def _who(concerned: Iterable[Callers]) -> str:

@@ -12,9 +12,8 @@ from localmesh.formats.junit import JunitCase, JunitFailure, junit_report
 from localmesh.formats.text import counted
 from localmesh.problems import Problem, Severity
 from localmesh.problems.codes import CODES
-from localmesh.problems.problem import section_of
+from localmesh.problems.problem import address_of
 
-_REPOSITORY = "https://github.com/sentimesh/sentimesh/blob/main"
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -56,7 +55,8 @@ def sarif(reports: Iterable[FileReport]) -> str:
     problems = [problem for report in reports for problem in report.problems]
     used = sorted({problem.code for problem in problems})
     rules = [
-        {"id": code, "shortDescription": {"text": CODES[code].title}, "helpUri": _page(code)} for code in used
+        {"id": code, "shortDescription": {"text": CODES[code].title}, "helpUri": address_of(code)}
+        for code in used
     ]
     driver = {"name": "localmesh", "version": __version__, "rules": rules}
     run = {"tool": {"driver": driver}, "results": [_as_sarif(problem) for problem in problems]}
@@ -75,12 +75,8 @@ def _as_json(problem: Problem) -> dict[str, Any]:
         "line": place.line,
         "message": problem.message,
         "fix": problem.fix,
-        "url": _page(problem.code),
+        "url": address_of(problem.code),
     }
-
-
-def _page(code: str) -> str:
-    return f"{_REPOSITORY}/{section_of(code)}"
 
 
 def _as_sarif(problem: Problem) -> dict[str, Any]:

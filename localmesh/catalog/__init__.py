@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog.aliases import with_aliases
 from localmesh.catalog.authorizers import Authorizer, authorizer
 from localmesh.catalog.config_data import ConfigData, config_data
@@ -15,6 +16,7 @@ from localmesh.catalog.credentials import Credential, client_names, credentials,
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.envoy_filters import EnvoyFilter, Patch, envoy_filters, patches_for
+from localmesh.catalog.gateway_api import GatewayApi, gateway_api
 from localmesh.catalog.gateways import (
     GatewayWorkload,
     default_objects,
@@ -52,6 +54,7 @@ from localmesh.catalog.services import (
     services,
 )
 from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, sidecar_scope, sidecars
+from localmesh.catalog.telemetry import Telemetry, telemetries, telemetries_for
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
 from localmesh.kinds.gateway import GATEWAY
@@ -116,7 +119,11 @@ class Catalog:
     objects: Objects = field(default_factory=lambda: Objects(()))
     config: ConfigData = field(default_factory=ConfigData)
     """The data of all ConfigMaps and Secrets."""
+    gateway_api: GatewayApi = field(default_factory=GatewayApi)
+    """What the objects of the Gateway API became, and their statuses."""
     mesh_config: MeshConfig = DEFAULT
+    trace_sampling: float = DEFAULT_TRACE_SAMPLING
+    """The percentage of requests that a trace begins with where no object says another one."""
     """The mesh-wide settings."""
     issuer_keys: Mapping[KeySource, str] = field(default_factory=dict)
     """The keys that were fetched for issuers; those of others are not known."""
@@ -125,6 +132,7 @@ class Catalog:
     _envoy_filters: tuple[EnvoyFilter, ...] = ()
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
+    _telemetries: tuple[Telemetry, ...] = ()
     _sidecars: tuple[Sidecar, ...] = ()
     _service_index: ServiceIndex = field(default_factory=lambda: ServiceIndex(()))
     _scopes: dict[tuple[str, int], SidecarScope] = field(default_factory=dict)  # by namespace and Sidecar
@@ -158,8 +166,12 @@ class Catalog:
         return scope
 
     def virtual_services_for(self, namespace: str, gateway: str) -> list[VirtualService]:
-        """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first."""
-        return [vs for vs in self.virtual_services if gateway in vs.gateways and vs.visible_from(namespace)]
+        """The VirtualServices bound to a gateway (or `MESH`) that a namespace sees, oldest first.
+
+        Routes of the Gateway API that are in this namespace come before all others.
+        """
+        seen = [vs for vs in self.virtual_services if gateway in vs.gateways and vs.visible_from(namespace)]
+        return sorted(seen, key=lambda vs: not (vs.is_of_gateway_api and vs.namespace == namespace))
 
     def rule_for(
         self, host: str, caller: str, labels: Mapping[str, str] = MappingProxyType({})
@@ -193,6 +205,10 @@ class Catalog:
     def patches_for(self, proxy: Proxy) -> tuple[Patch, ...]:
         """The patches of EnvoyFilters for the configuration of a proxy, in their order."""
         return patches_for(self._envoy_filters, proxy.namespace, proxy.labels)
+
+    def telemetries_for(self, proxy: Proxy) -> tuple[Telemetry, ...]:
+        """The Telemetry objects that apply to a proxy's workload, the widest first."""
+        return telemetries_for(self._telemetries, proxy.namespace, proxy.labels)
 
     def authorizers_for(self, proxy: Proxy) -> tuple[Authorizer, ...]:
         """The authorizers that the policies of a proxy's workload ask, by name."""
@@ -236,33 +252,40 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     for data of a Secret that is not base64.
     """
     resources = tuple(resources)
-    objects = Objects(resources)
+    objects, config = Objects(resources), config_data(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
+    of_gateway_api = gateway_api(objects, config, before.gateway_api if before is not None else None)
+    configuration = Objects((*resources, *of_gateway_api.configuration))
     settings = mesh_config(objects, conversions)
-    routed, scopes = virtual_services(objects, conversions), sidecars(objects)
-    rules = destination_rules(objects, conversions)
+    routed, scopes = virtual_services(configuration, conversions), sidecars(objects)
+    rules = destination_rules(configuration, conversions)
     workloads = _workloads(objects, conversions)
     own = own_gateways(workloads, objects)
     defaults = default_objects(objects, own, _named_hosts(routed, rules))
-    of_kubernetes = (*services(objects, conversions), *services(defaults, conversions))
+    managed = Objects(of_gateway_api.workloads)
+    of_kubernetes = [
+        service for each in (objects, defaults, managed) for service in services(each, conversions)
+    ]
     all_services, aliases = with_aliases(_with_entries(of_kubernetes, service_entries(objects)))
     service_index = _service_index(all_services, before)
-    gateways = (*_workloads(defaults, conversions), *own)
+    gateways = (*_workloads(defaults, conversions), *_workloads(managed, conversions), *own)
     return Catalog(
         destinations=_destinations(Destinations(all_services, rules, aliases), before),
         virtual_services=routed,
-        gateways=gateway_workloads(gateways, objects.of(GATEWAY), service_index.services_of),
+        gateways=gateway_workloads(gateways, configuration.of(GATEWAY), service_index.services_of),
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
         or any(rule.selector is not None for rule in rules)
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,
-        config=config_data(resources),
+        config=config,
+        gateway_api=of_gateway_api,
         mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
         _envoy_filters=envoy_filters(objects, conversions),
         _authorization_policies=authorization_policies(objects),
+        _telemetries=telemetries(objects),
         _sidecars=scopes,
         _request_authentications=request_authentications(objects),
         _service_index=service_index,
@@ -286,7 +309,7 @@ def _workloads(objects: Objects, conversions: ConversionCache) -> tuple[Workload
     return tuple(conversions.of(resource, workload) for resource in objects.of(*WORKLOADS))
 
 
-def _with_entries(of_kubernetes: tuple[Service, ...], entries: Iterable[Service]) -> tuple[Service, ...]:
+def _with_entries(of_kubernetes: Iterable[Service], entries: Iterable[Service]) -> tuple[Service, ...]:
     """The Services by host, then the hosts of ServiceEntries; a host belongs to the first that defines it."""
     by_host = {service.host: service for service in sorted(of_kubernetes, key=lambda service: service.host)}
     for entry in entries:

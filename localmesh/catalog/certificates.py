@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from localmesh.problems.fields import listed
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 _LEAST_RSA_BITS = 2048
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
@@ -16,12 +21,11 @@ def pair_fault(certificate: bytes, private_key: bytes) -> str:
 
     Envoy rejects a secret for each of these reasons (source/common/tls/context_impl.cc).
     """
-    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        public = x509.load_pem_x509_certificates(certificate)[0].public_key()
+        public = _read(certificate)[0].public_key()
     except ValueError:
         return "its certificate is not a certificate in PEM"
     try:
@@ -42,10 +46,17 @@ def pair_fault(certificate: bytes, private_key: bytes) -> str:
 @lru_cache(maxsize=4096)
 def authority_fault(certificates: bytes) -> str:
     """Why the certificates of a CA cannot be used; empty if they can."""
-    from cryptography import x509
-
     try:
-        x509.load_pem_x509_certificates(certificates)
+        _read(certificates)
     except ValueError:
         return "its CA is not a certificate in PEM"
     return ""
+
+
+def _read(pem: bytes) -> list[Certificate]:
+    """The certificates, without warnings about what is deprecated in them. Raises ValueError."""
+    from cryptography import x509
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return x509.load_pem_x509_certificates(pem)

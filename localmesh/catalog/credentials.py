@@ -169,6 +169,8 @@ def server_names(tls: Tls) -> Iterator[str]:
 
 # -- DestinationRules ---------------------------------------------------------------------------------
 
+NO_CREDENTIAL = "invalid://"
+"""The credential of a BackendTLSPolicy whose CA cannot be used: no server is trusted."""
 SYSTEM = "system"
 """The path that stands for the CAs that the machine trusts."""
 
@@ -187,6 +189,8 @@ def client_certificate_name(tls: Tls) -> str:
 
 def client_authority_name(tls: Tls) -> str:
     """The resource name of the CA that a proxy verifies a server with."""
+    if tls.get("credentialName") == NO_CREDENTIAL:
+        return NO_CREDENTIAL
     if tls.get("credentialName"):
         return resource_name(f"{tls['credentialName']}{CA_SUFFIX}")
     return f"{FILE_AUTHORITY}{tls.get('caCertificates') or SYSTEM}"

@@ -73,6 +73,8 @@ class DestinationRule:
     policy: Policy | None
     subsets: tuple[Subset, ...]
     export_to: tuple[str, ...]
+    is_policy: bool = False
+    """Whether it is made of BackendTLSPolicies, and not written as a DestinationRule."""
     selector: Mapping[str, str] | None = None
     """The labels of the callers of its own namespace that it is for; None: it is for all callers."""
     origin: PolicyOrigin | None = field(default=None, compare=False, repr=False)
@@ -139,6 +141,10 @@ def _for_port(
     }
 
 
+POLICY_PARENTS = "internal.istio.io/parents"
+"""The annotation of DestinationRules that are made of BackendTLSPolicies, as in istiod."""
+
+
 def destination_rules(objects: Objects, conversions: ConversionCache) -> tuple[DestinationRule, ...]:
     """The DestinationRules, oldest first, those of one namespace for one host merged into the first.
 
@@ -158,6 +164,7 @@ def _destination_rule(resource: Resource) -> DestinationRule:
     path = FieldPath("spec")
     selector = spec.get("workloadSelector")
     return DestinationRule(
+        is_policy=POLICY_PARENTS in resource.annotations,
         namespace=resource.namespace,
         name=resource.name,
         host=full_host(spec["host"], resource.namespace),
@@ -181,8 +188,23 @@ def _destination_rule(resource: Resource) -> DestinationRule:
 def _merge(first: DestinationRule, other: DestinationRule) -> DestinationRule:
     known = {subset.name for subset in first.subsets}
     added = tuple(subset for subset in other.subsets if subset.name not in known)
+    subsets = first.subsets + added
+    if first.is_policy != other.is_policy and first.policy and other.policy:
+        written, attached = (other, first) if first.is_policy else (first, other)
+        policy = _over(written.policy or {}, attached.policy or {})
+        return replace(written, policy=policy, subsets=subsets)
     writer = first if first.policy else other
-    return replace(first, policy=writer.policy, origin=writer.origin, subsets=first.subsets + added)
+    return replace(first, policy=writer.policy, origin=writer.origin, subsets=subsets)
+
+
+def _over(written: Policy, attached: Policy) -> Policy:
+    """A written traffic policy over that of a BackendTLSPolicy: block by block, also for each port."""
+    ports = {entry["port"]["number"]: entry for entry in attached.get("portLevelSettings") or ()}
+    for entry in written.get("portLevelSettings") or ():
+        number = entry["port"]["number"]
+        ports[number] = {**ports.get(number, {}), **entry}
+    merged = {**attached, **written}
+    return {**merged, "portLevelSettings": list(ports.values())} if ports else merged
 
 
 class RuleIndex:

@@ -26,6 +26,11 @@ from localmesh.manifests import Resource
 _UNPRIVILEGED = "ISTIO_META_UNPRIVILEGED_POD"
 _FIRST_UNPRIVILEGED_PORT = 1024
 
+GATEWAY_SERVICE = "internal.istio.io/gateway-service"
+"""The annotation of a Gateway that the pods of these Services serve, and not those of a selector."""
+PARENT_NAMESPACE = "internal.istio.io/parent-namespace"
+"""The annotation with the namespace of these Services, where it is not the Gateway's own."""
+
 ServicesOf = Callable[[str, Mapping[str, str]], Sequence[Service]]
 """The Services that send to pods of a namespace with these labels."""
 
@@ -123,11 +128,23 @@ def _gateway_workload(of: Workload, gateways: Iterable[Resource], services_of: S
 def _servers(of: Workload, gateways: Iterable[Resource], services: Sequence[Service]) -> Iterator[Server]:
     """The servers of all Gateways that select a workload, on ports on which its pods can listen."""
     for gateway in gateways:
-        if selector(gateway).items() <= of.labels.items():
+        if GATEWAY_SERVICE in gateway.annotations:
+            yield from _servers_of_services(of, gateway, services)
+        elif selector(gateway).items() <= of.labels.items():
             for index in range(len(gateway.spec.get("servers") or ())):
                 server = _server(gateway, index, of, services)
                 if server.target_port >= _FIRST_UNPRIVILEGED_PORT or not _is_unprivileged(of):
                     yield server
+
+
+def _servers_of_services(of: Workload, gateway: Resource, services: Iterable[Service]) -> Iterator[Server]:
+    """The servers of a Gateway that names the Services in front of its pods, on the ports that these have."""
+    hosts = gateway.annotations[GATEWAY_SERVICE].split(",")
+    namespace = gateway.annotations.get(PARENT_NAMESPACE, gateway.namespace)
+    own = [service for service in services if service.host in hosts and service.namespace == namespace]
+    for index, server in enumerate(gateway.spec["servers"]):
+        if any(service.port(int(server["port"]["number"])) is not None for service in own):
+            yield _server(gateway, index, of, own)
 
 
 def _server(gateway: Resource, index: int, of: Workload, services: Iterable[Service]) -> Server:

@@ -24,6 +24,10 @@ class Objects:
         """The objects of these kinds; where Istio has to choose between two, the older one counts."""
         return [resource for kind in kinds for resource in self._by_kind.get((kind.group, kind.name), ())]
 
+    def namespaces(self) -> set[str]:
+        """The namespaces of all objects that have one."""
+        return {item.namespace for of_kind in self._by_kind.values() for item in of_kind if item.namespace}
+
     def named(self, kind: Kind, namespace: str, name: str) -> Resource | None:
         """The object of that kind, namespace and name, or None."""
         if not self._by_name:  # built on demand: translation never asks for an object by its name

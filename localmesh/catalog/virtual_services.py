@@ -85,6 +85,11 @@ class VirtualService:
         """Whether proxies of that namespace get this object (Istio, "Virtual Service", `exportTo`)."""
         return exported(self.export_to, self.namespace, namespace)
 
+    @property
+    def is_of_gateway_api(self) -> bool:
+        """Whether it is made of routes of the Gateway API, whose prefixes are whole segments of a path."""
+        return SEMANTICS.items() <= self.resource.annotations.items()
+
     def routes_for(
         self, applies: Callable[[HttpMatch | None], bool]
     ) -> Iterator[tuple[int, HttpMatch | None]]:
@@ -118,6 +123,10 @@ def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
     if not export_to:
         return True
     return any(entry in ("*", namespace) or (entry == "." and owner == namespace) for entry in export_to)
+
+
+SEMANTICS = {"internal.istio.io/route-semantics": "gateway"}
+"""The annotation of VirtualServices that are made of routes of the Gateway API, as in istiod."""
 
 
 def virtual_services(objects: Objects, conversions: ConversionCache) -> tuple[VirtualService, ...]:
@@ -240,7 +249,7 @@ def _routes(
     for route, origin in _written_routes(resource):
         delegate = objects and route.get("delegate") and delegate_of(route, resource.namespace, objects)
         if not route.get("delegate"):
-            yield route, dict.fromkeys(_DESTINATIONS, origin), RuleOrigin(*origin)
+            yield route, dict.fromkeys(_DESTINATIONS, origin), RuleOrigin(*resource.origin(origin[1]))
         elif delegate:
             for below, origin_below in _written_routes(delegate):
                 merged = merge_route(route, below)
@@ -283,14 +292,15 @@ def _destinations(route: RouteBlock, origins: Mapping[str, _Origin]) -> Iterator
 def _destination(
     written: Mapping[str, Any], weight: int, is_mirror: bool, resource: Resource, path: FieldPath
 ) -> RouteDestination:
+    source, where = resource.origin(path)
     return RouteDestination(
         host=written["host"],
         port=(written.get("port") or {}).get("number"),
         subset=written.get("subset", ""),
         weight=weight,
         is_mirror=is_mirror,
-        resource=resource,
-        path=path,
+        resource=source,
+        path=where,
     )
 
 
@@ -308,7 +318,8 @@ def _resolved(route: RouteBlock, namespace: str) -> RouteBlock:
 
 def _with_host(entry: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
     destination = entry["destination"]
-    return {**entry, "destination": {**destination, "host": full_host(destination["host"], namespace)}}
+    host = destination["host"] and full_host(destination["host"], namespace)
+    return {**entry, "destination": {**destination, "host": host}}
 
 
 def _with_gateways(match: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:

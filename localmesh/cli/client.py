@@ -96,9 +96,9 @@ class Client:
         """The JSON answer to a POST of a JSON document."""
         return self._exchange("POST", path, json.dumps(document).encode())
 
-    def objects(self) -> list[dict[str, Any]]:
-        """All applied objects."""
-        text = self.get("/mesh/manifests")["text"]
+    def objects(self, *, with_status: bool = False) -> list[dict[str, Any]]:
+        """All applied objects, as they were applied or with their statuses."""
+        text = self.get(f"/mesh/manifests{'?status' if with_status else ''}")["text"]
         return [json.loads(document) for document in text.split("\n---\n") if document]
 
     def _exchange(self, method: str, path: str, body: bytes | None = None) -> Any:

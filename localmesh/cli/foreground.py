@@ -134,6 +134,7 @@ async def serve_api(mesh: Mesh, at: Address, names: Collection[str] = ()) -> Asy
         await web.TCPSite(runner, at.host, at.port).start()
         port = runner.addresses[0][1]
         url = f"http://{LOOPBACK}:{port}"
+        mesh.serves_api_at(url)
         process = psutil.Process()
         mesh.settings.state_folder.mkdir(parents=True, exist_ok=True)
         RunningMesh(url, process.pid, process.create_time()).write(mesh.settings.state_folder)

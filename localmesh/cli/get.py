@@ -30,7 +30,8 @@ def get(kind: str, name: str, namespace: str | None, state_folder: Path | None, 
     """
     if "/" in kind and not name:
         kind, _, name = kind.partition("/")
-    objects = {Reference.of(body): body for body in client.connect(state_folder).objects()}
+    mesh = client.connect(state_folder)
+    objects = {Reference.of(body): body for body in mesh.objects(with_status=True)}
     chosen = sorted(_chosen(list(objects), kind, name, namespace), key=_position)
     if not chosen:
         what = " ".join(filter(None, (kind, name))) or "objects of Istio"

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.cli.sources import Sources
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -49,6 +50,16 @@ strict_option: Decorator = click.option(
     "--strict", is_flag=True, help="Treat warnings, about what Istio accepts but cannot work, as errors."
 )
 """Adds `--strict`."""
+
+trace_sampling_option: Decorator = click.option(
+    "--trace-sampling",
+    type=click.FloatRange(0, 100),
+    default=DEFAULT_TRACE_SAMPLING,
+    show_default=True,
+    metavar="PERCENT",
+    help="Share of requests that are traced, unless the manifests set another one.",
+)
+"""Adds `--trace-sampling`."""
 
 namespace_option: Decorator = click.option(
     "-n", "--namespace", metavar="NAME", help="Only in this namespace.  [default: in any]"

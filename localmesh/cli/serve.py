@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog import Address
 from localmesh.cli.client import DEFAULT_API_PORT, default_state_folder
 from localmesh.cli.foreground import (
@@ -29,6 +30,7 @@ from localmesh.cli.options import (
     required,
     state_option,
     strict_option,
+    trace_sampling_option,
 )
 from localmesh.cli.sources import Sources
 from localmesh.manifests import LoadResult
@@ -50,6 +52,7 @@ class ServeOptions:
     gateway_url: str | None
     api_url: str | None = None
     api_names: tuple[str, ...] = ()
+    trace_sampling: float = DEFAULT_TRACE_SAMPLING
 
 
 @click.command(context_settings=NO_ARGUMENTS)
@@ -73,6 +76,7 @@ class ServeOptions:
 )
 @port_option("--xds-port", 15010, "Port that proxies connect to.")
 @port_option("--api-port", DEFAULT_API_PORT, "Port of the API.")
+@trace_sampling_option
 @click.option(
     "--api-name",
     "api_names",
@@ -114,7 +118,7 @@ def serve(
 
 def _serve(loaded: LoadResult, inventory: Inventory, options: ServeOptions) -> int:
     log_to_stderr()
-    settings = MeshSettings(options.state_folder.resolve(), Path.cwd())
+    settings = MeshSettings(options.state_folder.resolve(), Path.cwd(), trace_sampling=options.trace_sampling)
     require_no_mesh(options.state_folder)
     require_free(xds_port=options.xds_port, api_port=options.api_port)
     require_state_folder(options.state_folder)

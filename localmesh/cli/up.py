@@ -17,6 +17,7 @@ from localmesh.cli.options import (
     required,
     state_option,
     strict_option,
+    trace_sampling_option,
 )
 from localmesh.cli.sources import Sources
 
@@ -41,6 +42,7 @@ _MESH = "localmesh.cli.up_mesh"
     show_default=True,
     help="Run the commands of containers; --no-commands starts stubs instead.",
 )
+@trace_sampling_option
 @click.option("--end-with-parent", is_flag=True, help="Stop when the parent process ends.")
 @click.option("--from-make", is_flag=True, hidden=True, help="Name variables of `make` in messages.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

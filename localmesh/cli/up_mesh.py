@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.default_gateways import HTTP_TARGET_PORT, HTTPS_TARGET_PORT
 from localmesh.catalog.gateways import has_tls_servers
@@ -49,6 +50,7 @@ class UpOptions:
     end_with_parent: bool
     from_make: bool
     run_commands: bool
+    trace_sampling: float = DEFAULT_TRACE_SAMPLING
 
     @property
     def ingress_ports(self) -> Mapping[int, int]:
@@ -71,6 +73,7 @@ def run(loaded: LoadResult, options: UpOptions) -> int:
         working_directory=Path.cwd(),
         ingress_ports={target: port for target, port in options.ingress_ports.items() if port},
         run_commands=options.run_commands,
+        trace_sampling=options.trace_sampling,
     )
     require_no_mesh(options.state_folder, from_make=options.from_make)
     ports = {"gateway_port": options.gateway_port, "api_port": options.api_port}

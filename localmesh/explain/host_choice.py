@@ -102,7 +102,7 @@ def service_reference(catalog: Catalog, service: Service) -> Reference | None:
 
 
 def _references(virtual_services: list[VirtualService]) -> tuple[Reference, ...]:
-    return tuple(Reference(vs.resource, FieldPath("spec", "hosts")) for vs in virtual_services)
+    return tuple(Reference(*vs.resource.origin(FieldPath("spec", "hosts"))) for vs in virtual_services)
 
 
 def _names(host: str, namespace: str) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class Leg(NamedTuple):
     `response_changes` are those of the route and of its CORS policy. `refusal_changes` are those that the
     route makes to the answers of the proxy before it changes the request: their values are of the request as
     it arrived. `cors_changes` are those of the CORS policy alone. `retries` is Envoy's policy.
+    `missing_status` is the answer without a cluster.
     """
 
     destination: Destination
@@ -52,6 +53,7 @@ class Leg(NamedTuple):
     refusal_changes: tuple[HeaderChange, ...] = ()
     cors_changes: tuple[HeaderChange, ...] = ()
     retries: Json | None = None
+    missing_status: int = 503
 
 
 class Routed(NamedTuple):
@@ -153,7 +155,9 @@ def _leg(
     cors = tuple(cors_changes(policy, message))
     changes = (*response_changes(sent, *weighted, chosen), *cors)
     refusal = response_changes(message, *weighted, chosen)
-    return Leg(destination, upstream, sent, changes, refusal, cors, chosen["route"].get("retryPolicy"))
+    is_internal = "clusterNotFoundResponseCode" in chosen["route"]  # of a route of the Gateway API
+    retries, status = chosen["route"].get("retryPolicy"), 500 if is_internal else 503
+    return Leg(destination, upstream, sent, changes, refusal, cors, retries, status)
 
 
 def _actions(prepared: PreparedProxy, chosen: Json) -> Actions:

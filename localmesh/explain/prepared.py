@@ -12,6 +12,7 @@ from localmesh.explain.explanation import Reference, Routing, Rule
 from localmesh.explain.route_tables import RouteTable
 from localmesh.explain.settings import settings_of
 from localmesh.explain.upstreams import Upstreams
+from localmesh.problems import FieldPath
 from localmesh.translate import ProxyConfig
 from localmesh.translate.formats import object_of_config
 from localmesh.translate.gateway_routes import server_context
@@ -172,7 +173,7 @@ def rule_of(virtual_service: VirtualService, index: int, match: Any, route: Json
     origin = virtual_service.origins[index]
     path = origin.path
     if match_index is not None and origin.root is None:
-        path = path / "match" / match_index
+        _, path = virtual_service.resource.origin(FieldPath("spec", "http", index, "match", match_index))
     return Rule(
         name=route.get("name", ""),
         virtual_service=f"{virtual_service.namespace}/{virtual_service.name}",

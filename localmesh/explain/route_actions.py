@@ -213,8 +213,9 @@ def _without_body(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 def _replaced_prefix(bare: str, match: Json, rewrite: str) -> str:
     """The path with another prefix; a match on the whole path is replaced as a whole."""
-    if "prefix" in match:
-        return str(rewrite) + bare[len(match["prefix"]) :]
+    for kind in ("prefix", "pathSeparatedPrefix"):
+        if kind in match:
+            return str(rewrite) + bare[len(match[kind]) :]
     return str(rewrite)
 
 

@@ -125,11 +125,18 @@ def query_parameters(path: str) -> Mapping[str, str]:
 def _path_matches(match: Json, path: str) -> bool:
     if "safeRegex" in match:
         return regex(match["safeRegex"]["regex"]).fullmatch(path) is not None
-    kind = "path" if "path" in match else "prefix"
-    expected = match[kind]
+    kind, expected = path_condition(match)
     if not match.get("caseSensitive", True):
         path, expected = path.lower(), expected.lower()
-    return bool(path == expected) if kind == "path" else path.startswith(expected)
+    if kind == "pathSeparatedPrefix":
+        return path == expected or path.startswith(f"{expected}/")
+    return path == expected if kind == "path" else path.startswith(expected)
+
+
+def path_condition(match: Json) -> tuple[str, str]:
+    """How a match that has no regular expression compares the path, and with what."""
+    kind = next(kind for kind in ("path", "pathSeparatedPrefix", "prefix") if kind in match)
+    return kind, str(match[kind])
 
 
 def _value_matches(matcher: Json, value: str | None) -> bool:
@@ -171,9 +178,10 @@ def _claim_text(matcher: Json) -> str:
 def _path_text(match: Json) -> str:
     if "safeRegex" in match:
         return f'regex "{match["safeRegex"]["regex"]}"'
-    kind = "path" if "path" in match else "prefix"
+    kind, value = path_condition(match)
     case = "" if match.get("caseSensitive", True) else ", in any case"
-    return f'{"exact" if kind == "path" else kind} "{match[kind]}"{case}'
+    word = {"path": "exact", "pathSeparatedPrefix": "path prefix"}.get(kind, kind)
+    return f'{word} "{value}"{case}'
 
 
 def _matcher_text(matcher: Json) -> str:

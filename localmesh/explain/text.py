@@ -192,8 +192,9 @@ def _rule_name(rule: Json) -> str:
     if place is None:
         return str(rule["name"])
     name = f' "{rule["name"]}"' if rule["name"] else ""
-    owner = object_of(place).rpartition(" ")[2]
-    root = "" if owner == rule["virtualService"] else f", to which {rule['virtualService']} delegates"
+    kind, _, owner = object_of(place).rpartition(" ")
+    is_delegate = kind == "VirtualService" and owner != rule["virtualService"]
+    root = f", to which {rule['virtualService']} delegates" if is_delegate else ""
     return f"{place['field'].removeprefix('spec.')}{name} of {owner}{root}"
 
 

@@ -63,6 +63,8 @@ class Upstreams:
         cluster = self._clusters.get(name)
         if name in (PASSTHROUGH, BLACK_HOLE):
             return Upstream(Destination(name, is_external=True), cluster)
+        if "|" not in name:  # a backend that must not be used
+            return Upstream(Destination(name, exists=False), cluster)
         _, port, subset, host = name.split("|")
         if cluster is None:
             return Upstream(Destination(name, host, int(port), subset, exists=False))

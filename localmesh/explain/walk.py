@@ -215,7 +215,8 @@ class Walk:
         destination = leg.destination
         if not destination.exists:
             cause = f"the proxy has no cluster {destination.cluster}"
-            self._end(percent, Answer(503, "NC", cause, proxy.name), without_cluster(leg))
+            answer = Answer(leg.missing_status, "NC", cause, proxy.name)
+            self._end(percent, answer, without_cluster(leg))
         elif destination.is_external:
             self._end(percent, None, leg, message=leg.message)
         elif not destination.pods or len(self.hops) > _MOST_HOPS:

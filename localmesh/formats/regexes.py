@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 LONGEST = 1024
@@ -32,3 +33,12 @@ def regex_fault(pattern: str) -> str | None:
     if size > LARGEST_PROGRAM:
         return f"its program has {size} instructions, at most {LARGEST_PROGRAM} are allowed"
     return None
+
+
+def quote_meta(text: str) -> str:
+    """A pattern that matches the text itself, as Go writes it.
+
+    >>> quote_meta("/a.b*")
+    '/a\\\\.b\\\\*'
+    """
+    return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)

@@ -153,7 +153,7 @@ ENVOY_FILTER = Kind(
     plural="envoyfilters",
     rules=(selector, targets, patches),
     unsupported_fields={
-        "spec.configPatches[].match.proxy.metadata": "use workloadSelector: the proxies here have no metadata",
+        "spec.configPatches[].match.proxy.metadata": "use workloadSelector: proxies here have no metadata",
     },
     support_rules=(shapes,),
     ineffective_fields={"spec.configPatches[].match.waypoint": "there are no waypoints"},

@@ -2,15 +2,6 @@
 
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind, Status
 
-TELEMETRY = Kind(
-    group="telemetry.istio.io",
-    name="Telemetry",
-    versions=("v1", "v1alpha1"),
-    plural="telemetries",
-    short_names=("telemetry",),
-    status=Status.IGNORED,
-    reason="it changes what proxies report and no response",
-)
 PROXY_CONFIG = Kind(
     group=NETWORKING,
     name="ProxyConfig",

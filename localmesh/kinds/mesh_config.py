@@ -76,7 +76,12 @@ _NO_INTERCEPTION = "no connections are intercepted"
 _NO_AMBIENT = "there is no ambient mode"
 
 TRANSLATED: Mapping[str, str] = {
+    "accessLogEncoding": "whether access logs are text or JSON",
+    "accessLogFormat": "the format of access logs, instead of Istio's",
+    "defaultConfig.tracing.sampling": "the percentage of requests that are traced",
+    "defaultProviders": "the providers of metrics, traces and logs where no Telemetry object names any",
     "enableAutoMtls": "whether sidecars choose mTLS for endpoints that accept it",
+    "enableTracing": "whether proxies make spans where no Telemetry object decides",
     "extensionProviders": "what AuthorizationPolicies and Telemetry objects can name",
     "outboundTrafficPolicy.mode": "what becomes of requests to unknown hosts; `ALLOW_ANY` looks their names"
     " up, as `ALLOW_ANY_DYNAMIC_DNS` does",
@@ -84,9 +89,7 @@ TRANSLATED: Mapping[str, str] = {
 """Fields that are translated, each with what it does."""
 
 INEFFECTIVE: Mapping[str, str] = {
-    "accessLogEncoding": _REPORTS,
-    "accessLogFile": _REPORTS,
-    "accessLogFormat": _REPORTS,
+    "accessLogFile": "`localmesh logs --proxy` prints access logs, which are always there",
     "certificates": "Istio ignores it",
     "configSources": _ONE_CLUSTER,
     "ca": "localmesh is the certificate authority",
@@ -122,15 +125,12 @@ INEFFECTIVE: Mapping[str, str] = {
     "defaultConfig.statsdUdpAddress": _REPORTS,
     "defaultConfig.statusPort": "several Envoys share one machine",
     "defaultConfig.terminationDrainDuration": _BOOTSTRAP,
-    "defaultConfig.tracing": _REPORTS,
     "defaultConfig.tracingServiceName": _REPORTS,
     "defaultConfig.zipkinAddress": _REPORTS,
-    "defaultProviders": _REPORTS,
     "disableEnvoyListenerLog": _REPORTS,
     "dnsRefreshRate": "names outside the mesh are looked up for each request",
     "enableEnvoyAccessLogService": _REPORTS,
     "enablePrometheusMerge": _REPORTS,
-    "enableTracing": _REPORTS,
     "hboneIdleTimeout": _NO_AMBIENT,
     "inboundClusterStatName": _REPORTS,
     "inboundTrafficPolicy": _NO_INTERCEPTION,

@@ -15,7 +15,6 @@ _SIMILAR = 0.8
 FOREIGN_GROUPS: Mapping[str, str] = {
     "argoproj.io": "it is for Argo Rollouts, which runs on a cluster",
     "flagger.app": "it is for Flagger, which runs on a cluster",
-    "gateway.networking.k8s.io": "use Istio's Gateway and VirtualService",
 }
 """API groups of other projects, with the reason why their kinds are not supported."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from localmesh.kinds import Kind
-from localmesh.problems import Place, Problem
+from localmesh.problems import FieldPath, Place, Problem
 from localmesh.problems.fields import Field
 
 if TYPE_CHECKING:
@@ -31,6 +31,16 @@ class Resource:
     body: Mapping[str, Any]
     place: Place
     order: int
+    origins: Mapping[FieldPath, tuple[Resource, FieldPath]] = field(default_factory=dict, repr=False)
+    """Of an object that is derived from others: where its parts are written."""
+
+    def origin(self, path: FieldPath) -> tuple[Resource, FieldPath]:
+        """The object of the manifests and its field that a field of this one is from."""
+        for length in range(len(path), -1, -1):
+            found = self.origins.get(FieldPath(*path[:length]))
+            if found is not None:
+                return found
+        return self, path
 
     def is_a(self, kind: Kind) -> bool:
         """Whether this is an object of the kind: group and name decide, for two groups may share a name."""

@@ -49,7 +49,7 @@ def _explained(failures: Sequence[Failure]) -> Iterator[tuple[str, FieldPath]]:
 
 @cache
 def _schema(kind: str) -> dict[str, Any]:
-    for name in ("istio.json", "kubernetes.json"):
+    for name in ("istio.json", "kubernetes.json", "gateway_api.json"):
         source = schema_file(name)
         if kind in source["kinds"]:
             return {"$ref": f"#/$defs/{source['kinds'][kind]}", "$defs": source["$defs"]}

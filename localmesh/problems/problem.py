@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 
 from localmesh.errors import InvalidInputError
 from localmesh.problems.paths import FieldPath
 
 _WHOLE_OBJECT = FieldPath()
+_PAGE = "docs/errors.md"
+_REPOSITORY = "https://github.com/sentimesh/sentimesh/blob/main"
+_IN_A_CHECKOUT = Path(__file__).parents[2].joinpath(_PAGE).is_file()
 
 
 class Severity(StrEnum):
@@ -56,12 +60,17 @@ class Place:
 
 
 def section_of(code: str) -> str:
-    """The section about a code, relative to the project's folder.
+    """Where the section about a code is: in a checkout of the project a file, elsewhere an address.
 
     >>> section_of("SM101")
     'docs/errors.md#sm101'
     """
-    return f"docs/errors.md#{code.lower()}"
+    return f"{_PAGE}#{code.lower()}" if _IN_A_CHECKOUT else address_of(code)
+
+
+def address_of(code: str) -> str:
+    """The address of the section about a code."""
+    return f"{_REPOSITORY}/{_PAGE}#{code.lower()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.analysis import analyze
 from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.catalog.addressing import PlannedPod
@@ -24,6 +26,8 @@ from localmesh.runtime.processes.envoy import node_id
 from localmesh.runtime.processes.process_runtime import ProcessRuntime
 from localmesh.runtime.protocols import MeshPart, RunningPod, RunningProxy, Runtime
 from localmesh.runtime.workloads.programs import Programs
+from localmesh.telemetry.export import SpanExporter
+from localmesh.telemetry.spans import SpanStore, receiver
 from localmesh.translate import ProxyConfig, TranslationCache, intercepts, translate
 from localmesh.xds import AdsServer, Encoder, Snapshot
 from localmesh.xds.certificate_authority import DEFAULT_LIFETIME, CertificateAuthority
@@ -47,6 +51,8 @@ class MeshSettings:
     run_commands: bool = True
     """Whether the commands of containers are run; otherwise stubs take their place."""
     certificate_lifetime: timedelta = DEFAULT_LIFETIME
+    trace_sampling: float = DEFAULT_TRACE_SAMPLING
+    """The percentage of requests that a trace begins with, unless the configuration says otherwise."""
 
 
 class Mesh:
@@ -67,7 +73,9 @@ class Mesh:
             Programs(settings.working_directory, settings.run_commands),
             settings.ingress_ports,
         )
-        self._ads = AdsServer()
+        self._exporter = SpanExporter.of(os.environ)
+        self.spans = SpanStore(self._exporter.put if self._exporter is not None else None)
+        self._ads = AdsServer([receiver(self.spans)])
         self._encoder = Encoder()
         self._cache = TranslationCache()
         self._authority = CertificateAuthority(settings.certificate_lifetime)
@@ -77,6 +85,7 @@ class Mesh:
         self._readiness_changed = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
         self._rotation: asyncio.Task[None] | None = None
+        self._exporting: asyncio.Task[None] | None = None
         self._issuer_keys = IssuerKeys(self._address_in_mesh, lambda: self._roll_out(self.desired_state))
         self._key_renewal: asyncio.Task[None] | None = None
 
@@ -84,11 +93,13 @@ class Mesh:
         await self._runtime.open(self._ads, self._readiness_changed.set)
         self._follower = start_task(self._follow_readiness(), "following the readiness of pods")
         self._rotation = start_task(self._rotate_in_time(), "rotating certificates")
+        if self._exporter is not None:
+            self._exporting = start_task(self._exporter.run(), "exporting spans")
         self._key_renewal = start_task(self._issuer_keys.follow(), "renewing the keys of issuers")
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        await stop_tasks(self._rotation, self._follower, self._key_renewal)
+        await stop_tasks(self._rotation, self._follower, self._key_renewal, self._exporting)
         # Without gateways no client waits for an answer any more: pods get a short grace period.
         await _stop_all(gateway.stop() for gateway in self.gateways.values())
         await _stop_all(pod.stop(_LAST_GRACE_SECONDS) for pod in self.pods.values())
@@ -110,6 +121,10 @@ class Mesh:
     def catalog(self) -> Catalog:
         """The catalog of the current configuration, with the pods as they are now."""
         return self._catalog(self.desired_state)
+
+    def serves_api_at(self, url: str) -> None:
+        """Where the API is from now on; pods that start later learn it as LOCALMESH_URL."""
+        self._runtime.api_url = url
 
     def synced(self, proxy: Proxy) -> bool:
         """Whether a proxy has acknowledged the configuration that was sent to it."""
@@ -205,9 +220,11 @@ class Mesh:
         except BaseException:
             await self._undo(before)
             raise
-        await self._stop(removed, [key for key in self.gateways if key not in desired.gateways])
-        await self._start(desired, late)
-        await self._roll_out(desired)
+        removed_gateways = [key for key in self.gateways if key not in desired.gateways]
+        if removed or removed_gateways or late:
+            await self._stop(removed, removed_gateways)
+            await self._start(desired, late)
+            await self._roll_out(desired)
         self._issuer_keys.forget_others(desired.catalog)
         for key, pod in self.pods.items():
             pod.planned = desired.pods[key]
@@ -293,7 +310,8 @@ class Mesh:
             for key, planned in of.gateways.items()
             if (running := self.gateways.get(key)) is not None
         )
-        return of.catalog.with_pods((*pods, *gateways), self._issuer_keys.known)
+        current = of.catalog.with_pods((*pods, *gateways), self._issuer_keys.known)
+        return replace(current, trace_sampling=self.settings.trace_sampling)
 
     def _address_in_mesh(self, host: str, port: int) -> Address | None:
         return address_in_mesh(self._catalog(self.desired_state), host, port)

@@ -53,6 +53,9 @@ class RunningProxy(Protocol):
     def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address on which a gateway listens."""
 
+    async def metrics(self) -> str:
+        """Its metrics in Prometheus' text format; "" if it does not answer."""
+
     async def start(self) -> None:
         """Starts the proxy; returns when it is ready."""
 
@@ -139,6 +142,9 @@ MeshPart = RunningPod | RunningProxy
 
 class Runtime(Protocol):
     """Where pods and proxies run, and at which addresses."""
+
+    api_url: str
+    """Where the mesh serves its API, "" if it does not; pods that start later may learn it."""
 
     @property
     def addresses(self) -> AddressAllocator:

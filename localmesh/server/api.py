@@ -18,12 +18,13 @@ from aiohttp import web
 
 from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError, LocalmeshError
-from localmesh.manifests import located
+from localmesh.manifests import Resource, located
 from localmesh.problems import ManifestError, Problem
 from localmesh.runtime.mesh import Mesh
-from localmesh.server import kubernetes
+from localmesh.server import kubernetes, metrics, traces
 from localmesh.server.apply_request import ApplyRequest
 from localmesh.server.page import LIVE, add_page
+from localmesh.server.pods import find_pod, pods
 from localmesh.server.status import gateways, status
 from localmesh.translate.from_manifests import UnknownWorkloadError, find
 from localmesh.xds.config_dump import config_dump
@@ -63,6 +64,9 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
             web.get("/mesh/manifests", _manifests),
             web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
+            web.get("/mesh/traces", _traces),
+            web.get("/mesh/traces/{trace}", _trace),
+            web.get("/federate", _federate),
             web.get("/api/v1/namespaces/{namespace}/pods", _pods),
             web.get("/api/v1/pods", _pods),
             web.get("/api/v1/namespaces/{namespace}/pods/{pod}", _pod),
@@ -188,12 +192,19 @@ async def _json(request: web.Request) -> Any:
 
 
 async def _manifests(request: web.Request) -> web.Response:
-    """All applied objects, also ignored ones, as a text for `POST /mesh/apply`."""
+    """All applied objects, also ignored ones, as a text for `POST /mesh/apply`; `?status` adds statuses."""
     plan = request.app[MESH].desired_state
-    text = "\n---\n".join(
-        json.dumps(kubernetes.body(resource)) for resource in (*plan.resources, *plan.ignored)
+    bodies = (
+        _body(request, resource) if "status" in request.query else kubernetes.body(resource)
+        for resource in (*plan.resources, *plan.ignored)
     )
-    return web.json_response({"text": text})
+    return web.json_response({"text": "\n---\n".join(map(json.dumps, bodies))})
+
+
+def _body(request: web.Request, resource: Resource) -> dict[str, Any]:
+    """An object with its status."""
+    status = request.app[MESH].desired_state.catalog.gateway_api.status_of(resource)
+    return kubernetes.body(resource, status)
 
 
 async def _rotate_certificates(request: web.Request) -> web.Response:
@@ -206,11 +217,7 @@ async def _rotate_certificates(request: web.Request) -> web.Response:
 async def _pods(request: web.Request) -> web.Response:
     namespace = request.match_info.get("namespace")
     selector = request.query.get("labelSelector", "")
-    found = [
-        kubernetes.pod(pod)
-        for key, pod in sorted(request.app[MESH].pods.items())
-        if namespace is None or key[0] == namespace
-    ]
+    found = [pod.document() for pod in pods(request.app[MESH], namespace)]
     return web.json_response(
         kubernetes.object_list(
             "PodList", "v1", [pod for pod in found if kubernetes.has_labels(pod, selector)]
@@ -220,22 +227,22 @@ async def _pods(request: web.Request) -> web.Response:
 
 async def _pod(request: web.Request) -> web.Response:
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
-    pod = request.app[MESH].pods.get((namespace, name))
+    pod = find_pod(request.app[MESH], namespace, name)
     if pod is None:
         return _not_found("pods", name)
-    return web.json_response(kubernetes.pod(pod))
+    return web.json_response(pod.document())
 
 
 async def _pod_log(request: web.Request) -> web.Response:
-    """The application's log, the last `tailLines` or all; replicas of a workload share one log here."""
+    """The log of a pod, the last `tailLines` or all; replicas of a workload share one log here."""
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
-    pod = request.app[MESH].pods.get((namespace, name))
+    pod = find_pod(request.app[MESH], namespace, name)
     if pod is None:
         return _not_found("pods", name)
     newest = request.query.get("tailLines", "")
     if newest and not newest.isdecimal():
         return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
-    file = pod.application.log_file
+    file = pod.log_file
     if file is None or not file.exists():
         missing = "does not exist" if file else "is not kept by the mesh, which has not started it"
         return _refused(404, "NotFound", f"the log of pod {name} {missing}: look at the container's own log")
@@ -248,17 +255,45 @@ def _last_lines(file: Path, newest: int | None) -> deque[str]:
         return deque(log, maxlen=newest)
 
 
+async def _federate(request: web.Request) -> web.Response:
+    """The metrics of all pods, for one job of a Prometheus."""
+    text = await metrics.federate(request.app[_CLIENT], request.app[MESH])
+    return web.Response(text=text, headers={"content-type": metrics.CONTENT_TYPE})
+
+
+async def _traces(request: web.Request) -> web.Response:
+    """The newest traces, at most `limit`."""
+    limit = request.query.get("limit", "100")
+    if not limit.isdecimal():
+        return _refused(400, "BadRequest", f'limit is "{limit}", expected a whole number')
+    found = await asyncio.to_thread(request.app[MESH].spans.traces, min(int(limit), traces.LARGEST_LIMIT))
+    return web.json_response({"traces": [traces.summary(trace) for trace in found]})
+
+
+async def _trace(request: web.Request) -> web.Response:
+    """One trace with its spans."""
+    trace_id = request.match_info["trace"].lower()
+    if not traces.is_trace_id(trace_id):
+        return _refused(400, "BadRequest", f'"{trace_id}" is not the id of a trace: 32 hexadecimal digits')
+    found = await asyncio.to_thread(request.app[MESH].spans.trace, trace_id)
+    return web.json_response(traces.details(found)) if found else _not_found("traces", trace_id)
+
+
 async def _pod_proxy(request: web.Request) -> web.StreamResponse:
     namespace = request.match_info["namespace"]
     name, _, port = request.match_info["pod"].partition(":")
-    pod = request.app[MESH].pods.get((namespace, name))
+    part = request.app[MESH].pods.get((namespace, name)) or request.app[MESH].gateways.get((namespace, name))
+    if part is not None and metrics.is_metrics(port, request.match_info["path"]):
+        text = await metrics.metrics_of(request.app[_CLIENT], part)
+        return web.Response(text=text, headers={"content-type": metrics.CONTENT_TYPE})
+    pod = find_pod(request.app[MESH], namespace, name)
     if pod is None:
         return _not_found("pods", name)
-    declared = kubernetes.container_port(pod.planned.pod, port)
-    address = request.app[MESH].external_address(pod, declared) if declared is not None else None
+    declared = pod.port(port)
+    address = pod.address(declared) if declared is not None else None
     if declared is None or address is None:
         return _refused(400, "BadRequest", f"pod {name} declares no port {port or '(none named)'}")
-    if request.app[MESH].requires_mtls(pod, declared):
+    if pod.requires_mtls(declared):
         return _refused(503, "ServiceUnavailable", f"pod {name}, port {port}: only mTLS is accepted")
     url = f"http://{address}/{request.match_info['path']}"
     # By default aiohttp's client would request compressed answers, also for callers that do not accept them.
@@ -275,7 +310,7 @@ async def _objects(request: web.Request) -> web.Response:
     found = _matching(request)
     kind = f"{found[0].kind}List" if found else "List"
     selector = request.query.get("labelSelector", "")
-    bodies = [kubernetes.body(resource) for resource in found]
+    bodies = [_body(request, resource) for resource in found]
     return web.json_response(
         kubernetes.object_list(
             kind, _api_version(request), [b for b in bodies if kubernetes.has_labels(b, selector)]
@@ -287,7 +322,7 @@ async def _object(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     for resource in _matching(request):
         if resource.name == name:
-            return web.json_response(kubernetes.body(resource))
+            return web.json_response(_body(request, resource))
     return _not_found(request.match_info["kinds"], name)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from localmesh.catalog import Pod
+from localmesh.catalog import Pod, Workload
+from localmesh.catalog.addressing import PlannedGateway
 from localmesh.catalog.container import Container
 from localmesh.kinds import KINDS
+from localmesh.kinds.rules.pod_support import PROXY_CONTAINER
 from localmesh.manifests import Resource
-from localmesh.runtime.protocols import RunningPod
+from localmesh.runtime.protocols import RunningPod, RunningProxy
 from localmesh.runtime.workloads import PodState, pod_uid
 
 Json = dict[str, Any]
@@ -53,38 +55,58 @@ def refusal(status: int, reason: str, message: str) -> Json:
     }
 
 
-def body(resource: Resource) -> Json:
-    """An object as it was applied, with its namespace."""
+def body(resource: Resource, status: Mapping[str, Any] | None = None) -> Json:
+    """An object as it was applied, with its namespace, and with its status if it has one."""
     metadata = dict(resource.body.get("metadata") or {})
     if resource.namespace:
         metadata["namespace"] = resource.namespace
-    return {**resource.body, "metadata": metadata}
+    return {**resource.body, "metadata": metadata, **({"status": status} if status else {})}
 
 
 def pod(running: RunningPod) -> Json:
     """A running pod."""
     workload = running.planned.workload
+    status = {
+        "phase": _PHASES.get(running.application.state, "Running"),
+        "podIP": running.application.host or "",
+        "conditions": [_readiness(running.ready)],
+        "containerStatuses": _container_statuses(running),
+    }
+    containers = [_container(container) for container in workload.containers]
+    return _pod(workload, running.planned.name, containers, status)
+
+
+def gateway_pod(planned: PlannedGateway, running: RunningProxy) -> Json:
+    """A running pod of a gateway, which is an Envoy alone."""
+    listening = planned.as_endpoint(ready=running.ready, host=running.host).addresses.values()
+    status = {
+        "phase": "Running",
+        "podIP": next((address.host for address in listening), ""),
+        "conditions": [_readiness(running.ready)],
+        "containerStatuses": [_proxy_status(running)],
+    }
+    containers = [_container(container) for container in planned.workload.containers]
+    return _pod(planned.workload, planned.proxy.name, containers, status)
+
+
+def _pod(workload: Workload, name: str, containers: list[Json], status: Json) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": running.planned.name,
+            "name": name,
             "namespace": workload.namespace,
-            "uid": pod_uid(workload.namespace, running.planned.name),
+            "uid": pod_uid(workload.namespace, name),
             "labels": dict(workload.labels),
             "annotations": dict(workload.annotations),
         },
-        "spec": {
-            "serviceAccountName": workload.service_account,
-            "containers": [_container(container) for container in workload.containers],
-        },
-        "status": {
-            "phase": _PHASES.get(running.application.state, "Running"),
-            "podIP": running.application.host or "",
-            "conditions": [{"type": "Ready", "status": "True" if running.ready else "False"}],
-            "containerStatuses": _container_statuses(running),
-        },
+        "spec": {"serviceAccountName": workload.service_account, "containers": containers},
+        "status": status,
     }
+
+
+def _readiness(ready: bool) -> Json:
+    return {"type": "Ready", "status": str(ready)}
 
 
 def _container(container: Container) -> Json:
@@ -111,10 +133,18 @@ def _container_statuses(running: RunningPod) -> list[Json]:
         for container in running.application.containers
     ]
     if running.sidecar is not None:
-        ready = running.sidecar.ready
-        sidecar = {"name": "istio-proxy", "ready": ready, "started": ready}
-        statuses.append({**sidecar, "restartCount": running.sidecar.restarts, "state": {"running": {}}})
+        statuses.append(_proxy_status(running.sidecar))
     return statuses
+
+
+def _proxy_status(proxy: RunningProxy) -> Json:
+    return {
+        "name": PROXY_CONTAINER,
+        "ready": proxy.ready,
+        "started": proxy.ready,
+        "restartCount": proxy.restarts,
+        "state": {"running": {}},
+    }
 
 
 def has_labels(of: Mapping[str, Any], selector: str) -> bool:

@@ -51,6 +51,8 @@ class LiveView:
         self._polling: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._graph: Graph | None = None
+        self._published: Graph | None = None
+        self._drawing = asyncio.Lock()
         self._explainer: Explainer | None = None
         self._shown: object = None
         self._seen: dict[tuple[str, str], None] = {}
@@ -87,7 +89,7 @@ class LiveView:
     async def close(self) -> None:
         """Ends all subscriptions, and stops asking."""
         for queue in self._subscribers:
-            queue.put_nowait(None)
+            _end(queue)
         await stop_tasks(self._polling)
 
     @contextmanager
@@ -165,7 +167,6 @@ class LiveView:
         } - self._seen.keys()
         if unknown:
             self._seen |= dict.fromkeys(sorted(unknown))
-            self._shown = None
             await self._publish_graph()
             graph = await self._current_graph()
         endpoints = await self._watched(client, graph, admins)
@@ -190,25 +191,26 @@ class LiveView:
         self._publish("frame", {"time": moment, "points": points, **changed, **shown})
 
     async def _publish_graph(self) -> None:
-        """Publishes the graph if the mesh has changed since it was shown."""
+        """Publishes the graph if it is another one than before."""
         self._changed.clear()
-        before = self._graph
         graph = await self._current_graph()
-        if graph is not before and before is not None:
+        if graph is not self._published:
+            self._published = graph
             self._publish("graph", {"graph": graph.as_json(), "mesh": self._of_mesh()})
 
     async def _current_graph(self) -> Graph:
+        """The graph, made anew if the mesh has changed or another link was seen."""
         mesh = self._mesh
-        ready = tuple(pod.ready for pod in mesh.pods.values())
-        current = (mesh.generation, id(mesh.desired_state), tuple(mesh.pods), ready)
-        if self._graph is None or self._shown != current:
-            self._shown = current
-            state = mesh.desired_state
-            explainer = Explainer(mesh.catalog, state.proxies)
-            seen = tuple(self._seen)
-            self._explainer = explainer
-            self._graph = await asyncio.to_thread(graph_of, explainer, state.catalog.workloads, seen)
-        return self._graph
+        async with self._drawing:
+            ready = tuple(pod.ready for pod in mesh.pods.values())
+            current = (mesh.generation, id(mesh.desired_state), tuple(mesh.pods), ready, tuple(self._seen))
+            if self._graph is None or self._shown != current:
+                state = mesh.desired_state
+                explainer = Explainer(mesh.catalog, state.proxies)
+                seen = tuple(self._seen)
+                graph = await asyncio.to_thread(graph_of, explainer, state.catalog.workloads, seen)
+                self._explainer, self._graph, self._shown = explainer, graph, current
+            return self._graph
 
     def _admins(self) -> Iterator[tuple[ProxyName, Address]]:
         for pod in self._mesh.pods.values():
@@ -299,8 +301,14 @@ class LiveView:
                 queue.put_nowait(text)
             except asyncio.QueueFull:  # a page that does not read: its connection is closed
                 self._subscribers.discard(queue)
-                queue.get_nowait()
-                queue.put_nowait(None)
+                _end(queue)
+
+
+def _end(queue: asyncio.Queue[str | None]) -> None:
+    """Makes room if there is none."""
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(None)
 
 
 async def _answer(client: aiohttp.ClientSession, url: str, query: Mapping[str, str]) -> Any:

@@ -47,7 +47,9 @@ def add_page(app: web.Application, mesh: Mesh) -> None:
     app[_MESH] = mesh
     app[LIVE] = LiveView(mesh)
     app[_FILES] = _files()
-    app.cleanup_ctx.append(_parts)
+    app.cleanup_ctx.append(_gateway_client)
+    # before the server waits for open connections
+    app.on_shutdown.append(_end_events)
     app.add_routes(
         [
             web.get("/", _index),
@@ -61,12 +63,15 @@ def add_page(app: web.Application, mesh: Mesh) -> None:
     )
 
 
-async def _parts(app: web.Application) -> AsyncIterator[None]:
+async def _end_events(app: web.Application) -> None:
+    await app[LIVE].close()
+
+
+async def _gateway_client(app: web.Application) -> AsyncIterator[None]:
     # cookies and redirects are the caller's business
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
         app[_CLIENT] = client
         yield
-    await app[LIVE].close()
 
 
 def _files() -> Mapping[str, bytes]:

@@ -1,6 +1,7 @@
 """Runs command lines in the process of the tests, which has imported all of them already.
 
-That they work as processes is tested by `cli/test_up.py`, and by tests of pipes and signals.
+That they work as processes is tested by `cli/test_up.py`, and by tests of pipes and signals. A command that
+replaces its process by another program needs one of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from unittest import mock
 
 from localmesh.cli.commands import run
 
+_REPLACING = ("execv", "execve")
+"""What all functions of the family end in."""
 Main = Callable[[list[str]], int]
 """The entry point of a program: its exit status for these arguments."""
 
@@ -45,7 +48,10 @@ def in_folder(main: Main, folder: Path, *arguments: str, stdin: str = "", **envi
     """The same without taking what it prints."""
     typed = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
     changed = mock.patch.dict(os.environ, environment)
-    with contextlib.chdir(folder), changed, mock.patch("sys.stdin", typed):
+    with contextlib.chdir(folder), changed, mock.patch("sys.stdin", typed), contextlib.ExitStack() as stack:
+        for name in _REPLACING:
+            refused = AssertionError(f"os.{name} would replace the process of the tests: run it as a process")
+            stack.enter_context(mock.patch.object(os, name, side_effect=refused))
         try:
             return main(list(arguments))
         except SystemExit as end:

@@ -8,7 +8,7 @@ buildOutboundSniDnatClusters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from localmesh.catalog import Catalog, Destinations, Protocol, Proxy, Server, Service
@@ -28,7 +28,11 @@ _TLS = frozenset({"transportSocket", "transportSocketMatches"})
 
 
 def auto_passthrough_chains(
-    server: Server, services: tuple[Service, ...], destinations: Destinations, namespace: str
+    server: Server,
+    services: tuple[Service, ...],
+    destinations: Destinations,
+    namespace: str,
+    telemetry: Mapping[str, Any],
 ) -> Iterator[Json]:
     """A filter chain for each cluster of the Services that the server has as hosts; no policies apply."""
     for service in services:
@@ -38,7 +42,7 @@ def auto_passthrough_chains(
         for port in service.ports:
             for subset in ("", *(subset.name for subset in (rule.subsets if rule else ()))):
                 name = server_name(service.host, port.number, subset)
-                settings = {"cluster": name, **limits_and_hashing(rule, subset)}
+                settings = {"cluster": name, **limits_and_hashing(rule, subset), **telemetry}
                 yield {
                     "filterChainMatch": {"serverNames": [name], "applicationProtocols": list(MESH_PROTOCOLS)},
                     "filters": [tcp_proxy(name, settings)],

@@ -32,12 +32,14 @@ from localmesh.translate.formats import (
     outbound_cluster,
 )
 from localmesh.translate.keys import Source
+from localmesh.translate.metrics import unannounced_filters
 from localmesh.translate.tls import cluster_tls
 from localmesh.translate.traffic_policy import (
     connection_pool,
     load_balancer,
     outlier_detection,
     speaks_only_http2,
+    with_http_filters,
     with_name_checks,
 )
 
@@ -88,6 +90,7 @@ class OutboundClusters(NamedTuple):
             # of all pods, ready or not
             identities=tuple(sorted({*service.subject_names, *(pod.identity for pod in pods)})),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
+            has_sidecars=bool(pods) and all(pod.has_sidecar for pod in pods),
         )
 
 
@@ -100,6 +103,8 @@ class _ServiceClusters(NamedTuple):
     auto_mtls: bool
     identities: tuple[str, ...]
     is_from_sidecar: bool
+    has_sidecars: bool
+    """Whether each of its pods has a sidecar, which keeps what proxies tell each other from it."""
 
     def build(self) -> tuple[Json, ...]:
         """A cluster for every port that is not UDP, and for every subset of it."""
@@ -124,6 +129,8 @@ class _ServiceClusters(NamedTuple):
             pool = with_name_checks(pool, name_checks(settings))
         else:
             tls = self._mesh_tls(port, subset, settings, http2=http2)
+        if not self.has_sidecars and port.protocol.may_be_http:
+            pool = with_http_filters(pool, unannounced_filters())
         return {
             "name": name,
             **pool,
@@ -195,4 +202,5 @@ class FallbackClusters(NamedTuple):
         if self.kind is ProxyKind.GATEWAY:
             return ProxyConfig(clusters=(black_hole,))
         pool = connection_pool({"http": {"idleTimeout": "300s"}}, http2=False, sniffed=True)
+        pool = with_http_filters(pool, unannounced_filters())
         return ProxyConfig(clusters=(black_hole, {"name": PASSTHROUGH, **dynamic_forward_proxy(), **pool}))

@@ -5,8 +5,8 @@ istiod: pilot/pkg/networking/core/gateway.go, createGatewayTCPFilterChainOpts, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -32,6 +32,8 @@ class Connections:
     """The network filters that enforce AuthorizationPolicies."""
     services: tuple[Service, ...] = ()
     """Those that servers with AUTO_PASSTHROUGH pass connections to."""
+    telemetry: Mapping[str, Any] = field(default_factory=dict)
+    """The settings of the TCP proxies that report connections."""
 
     def chains(self, server: Server, names: set[str]) -> Iterator[Json]:
         """The filter chains of a server that is not HTTP.
@@ -39,7 +41,9 @@ class Connections:
         `names` are those that other servers of the port have chains for already; Envoy allows one for each.
         """
         if server.finds_clusters:
-            yield from auto_passthrough_chains(server, self.services, self.destinations, self.namespace)
+            yield from auto_passthrough_chains(
+                server, self.services, self.destinations, self.namespace, self.telemetry
+            )
             return
         if server.has_tls and not server.terminates_tls:
             yield from self._passing(server, names)
@@ -71,7 +75,11 @@ class Connections:
             if single
             else {"weightedClusters": {"clusters": clusters}}
         )
-        settings = {**whereto, **limits_and_hashing(rule, first.subset if single else "")}
+        settings = {
+            **whereto,
+            **limits_and_hashing(rule, first.subset if single else ""),
+            **self.telemetry,
+        }
         return tcp_proxy(self._cluster(first, server), settings)
 
     def _cluster(self, target: Target, server: Server) -> str:

@@ -20,12 +20,14 @@ from localmesh.catalog import (
     Endpoint,
     PeerAuthentications,
     Pod,
+    Protocol,
     Proxy,
     Resolution,
     Service,
     ServicePort,
     Subset,
 )
+from localmesh.catalog.peers import Peer
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ADS, dynamic_forward_proxy, endpoint_address, outbound_cluster
@@ -164,6 +166,8 @@ class _ListedEndpoints(NamedTuple):
 
 def _assignments(service: Service, rule: DestinationRule | None, endpoints: _EndpointsOf) -> Iterator[Json]:
     for port in service.ports:
+        if port.protocol is Protocol.UDP:
+            continue  # there is no cluster for it
         for subset in (None, *(rule.subsets if rule else ())):
             cluster = outbound_cluster(service.host, port.number, subset.name if subset else "")
             yield _assignment(cluster, endpoints(port, subset))
@@ -180,7 +184,7 @@ def _assignment(cluster: str, endpoints: Iterable[Json]) -> Json:
 
 
 def _of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
-    metadata: Json = {"istio": {"workload": f"{pod.workload};{pod.namespace}"}}
+    metadata: Json = {"istio": {"workload": str(Peer.of(pod.workload, pod.namespace, pod.labels))}}
     return {
         "endpoint": endpoint_address(address),
         "healthStatus": _HEALTHY,

@@ -30,6 +30,7 @@ from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import OUTBOUND, connection_manager
 from localmesh.translate.rbac import connection_filters
 from localmesh.translate.server_tls import server_socket
+from localmesh.translate.telemetry import ProxyTelemetry
 from localmesh.translate.tls import tls_inspector
 
 Json = dict[str, Any]
@@ -50,6 +51,7 @@ class GatewayListeners(NamedTuple):
     policies: tuple[AuthorizationPolicy, ...]
     authorizers: tuple[Authorizer, ...]
     services: tuple[Service, ...]
+    telemetry: ProxyTelemetry
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> GatewayListeners:
@@ -73,6 +75,7 @@ class GatewayListeners(NamedTuple):
             policies=tuple(catalog.policies_for(proxy)) if routed else (),
             authorizers=catalog.authorizers_for(proxy) if routed else (),
             services=services,
+            telemetry=ProxyTelemetry.of(catalog, proxy),
         )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
@@ -83,10 +86,15 @@ class GatewayListeners(NamedTuple):
         listen_ports = {port: address.port for port, address in self.listen.items()}
         policies = connection_filters(self.policies, listen_ports, self.authorizers)
         connections = Connections(
-            self.virtual_services, self.destinations, self.key.namespace, policies, self.services
+            self.virtual_services,
+            self.destinations,
+            self.key.namespace,
+            policies,
+            self.services,
+            self.telemetry.sent_connections(),
         )
         listeners = (
-            _listener(port, self.listen[port], servers, connections)
+            _listener(port, self.listen[port], servers, connections, self.telemetry)
             for port, servers in sorted(by_port.items())
         )
         return ProxyConfig(listeners=tuple(listener for listener in listeners if listener["filterChains"]))
@@ -100,7 +108,13 @@ def gateway_of(catalog: Catalog, proxy: Proxy) -> GatewayWorkload:
     return gateway
 
 
-def _listener(port: int, address: Address, servers: Sequence[Server], connections: Connections) -> Json:
+def _listener(
+    port: int,
+    address: Address,
+    servers: Sequence[Server],
+    connections: Connections,
+    telemetry: ProxyTelemetry,
+) -> Json:
     """The servers of one protocol are neighbours, in the order of the first of each, as in istiod."""
     by_protocol: dict[str, list[Server]] = {}
     for server in servers:
@@ -109,10 +123,13 @@ def _listener(port: int, address: Address, servers: Sequence[Server], connection
     names: set[str] = set()
     for of_protocol in by_protocol.values():
         if of_protocol[0].is_http:
-            chains.append(_plain_chain(port, of_protocol[0]))
+            chains.append(_plain_chain(port, of_protocol[0], telemetry))
             continue
         for server in of_protocol:
-            chains += [_tls_chain(port, server)] if server.is_https else connections.chains(server, names)
+            if server.is_https:
+                chains.append(_tls_chain(port, server, telemetry))
+            else:
+                chains += connections.chains(server, names)
     inspector = {"listenerFilters": [tls_inspector()]} if any(server.has_tls for server in servers) else {}
     return {
         "name": f"0.0.0.0_{port}",
@@ -123,18 +140,18 @@ def _listener(port: int, address: Address, servers: Sequence[Server], connection
     }
 
 
-def _plain_chain(port: int, server: Server) -> Json:
-    return {"filters": [connection_manager(_manager(port, server.route_name))]}
+def _plain_chain(port: int, server: Server, telemetry: ProxyTelemetry) -> Json:
+    return {"filters": [connection_manager(_manager(port, server.route_name, telemetry))]}
 
 
-def _tls_chain(port: int, server: Server) -> Json:
+def _tls_chain(port: int, server: Server, telemetry: ProxyTelemetry) -> Json:
     """The filter chain for connections that ask for one of the server's hosts."""
-    filters = [connection_manager(_manager(port, server.route_name))]
+    filters = [connection_manager(_manager(port, server.route_name, telemetry))]
     match = sni_match(host.name for host in server.hosts)
     return {**match, "filters": filters, "transportSocket": server_socket(server)}
 
 
-def _manager(port: int, route_name: str) -> Json:
+def _manager(port: int, route_name: str, telemetry: ProxyTelemetry) -> Json:
     return {
         "statPrefix": f"outbound_0.0.0.0_{port}",
         "rds": {"configSource": ADS, "routeConfigName": route_name},
@@ -144,4 +161,5 @@ def _manager(port: int, route_name: str) -> Json:
         "httpProtocolOptions": {},
         "forwardClientCertDetails": "SANITIZE_SET",
         "setCurrentClientCertDetails": {"subject": True, "cert": True, "dns": True, "uri": True},
+        **telemetry.sent_requests(),
     }

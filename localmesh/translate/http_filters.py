@@ -25,6 +25,7 @@ from localmesh.translate.formats import (
     whole_seconds,
 )
 from localmesh.translate.matches import string_match
+from localmesh.translate.metrics import PEER_TO_STORE
 
 Json = dict[str, Any]
 RouteSettings = Callable[[HttpRoute], Json | None]
@@ -172,6 +173,12 @@ POLICY_FILTERS = (
 """The filters that security policies fill, in their order."""
 
 HTTP_FILTERS: tuple[HttpFilter, ...] = (
+    HttpFilter(
+        name="envoy.filters.http.header_to_metadata",
+        type=f"{_FILTERS}.header_to_metadata.v3.Config",
+        position=Position.INBOUND,
+        settings=PEER_TO_STORE,
+    ),
     *POLICY_FILTERS,
     HttpFilter(
         name="envoy.filters.http.header_mutation",
@@ -196,6 +203,12 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
         type=f"{_FILTERS}.cors.v3.Cors",
         position=Position.ALL,
         route_settings=_cors,
+    ),
+    HttpFilter(
+        name="envoy.filters.http.grpc_stats",
+        type=f"{_FILTERS}.grpc_stats.v3.FilterConfig",
+        position=Position.ALL,
+        settings={"emitFilterState": True, "statsForAllMethods": False},
     ),
     HttpFilter(
         name="envoy.filters.http.router",

@@ -24,7 +24,7 @@ from localmesh.catalog import (
 from localmesh.translate.cache import PartCache
 from localmesh.translate.clusters import istio_metadata
 from localmesh.translate.config import ProxyConfig
-from localmesh.translate.formats import endpoint_address, inbound_cluster, socket_address
+from localmesh.translate.formats import endpoint_address, inbound_cluster, outbound_cluster, socket_address
 from localmesh.translate.http_filters import Position, http_filters
 from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import http_listener
@@ -32,6 +32,7 @@ from localmesh.translate.rbac import connection_filters
 from localmesh.translate.retries import INBOUND_RETRIES
 from localmesh.translate.security import listen_ports
 from localmesh.translate.tcp_proxy import tcp_proxy
+from localmesh.translate.telemetry import ProxyTelemetry
 from localmesh.translate.tls import filter_chains, tls_inspector
 from localmesh.translate.traffic_policy import connection_pool, without_upgrade
 
@@ -53,6 +54,7 @@ class InboundPorts(NamedTuple):
     authorizers: tuple[Authorizer, ...]
     """Those that apply to connections; for HTTP see `SecurityPolicies`."""
     listen_ports: Mapping[int, int]
+    telemetry: ProxyTelemetry
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> InboundPorts:
@@ -65,6 +67,7 @@ class InboundPorts(NamedTuple):
             policies=() if is_http else tuple(catalog.policies_for(proxy)),
             authorizers=() if is_http else catalog.authorizers_for(proxy),
             listen_ports={} if is_http else listen_ports(proxy),
+            telemetry=ProxyTelemetry.of(catalog, proxy),
         )
 
     def build(self, _parts: PartCache) -> ProxyConfig:
@@ -73,7 +76,10 @@ class InboundPorts(NamedTuple):
         policies = connection_filters(self.policies, self.listen_ports, self.authorizers)
         return ProxyConfig(
             listeners=tuple(
-                port.listener() if port.may_be_http else port.tcp_listener(policies) for port in self.ports
+                port.listener(self.telemetry)
+                if port.may_be_http
+                else port.tcp_listener(self.telemetry, policies)
+                for port in self.ports
             ),
             further_routes=tuple(port.route_configuration() for port in http_ports),
             clusters=tuple(port.cluster() for port in self.ports),
@@ -94,7 +100,7 @@ class _InboundPort(NamedTuple):
         """Whether the sidecar listens for it."""
         return self.port.protocol.may_be_http
 
-    def listener(self) -> Json:
+    def listener(self, telemetry: ProxyTelemetry) -> Json:
         """The listener of the port."""
         number = self.inbound.container_port
         manager: Json = {
@@ -106,6 +112,7 @@ class _InboundPort(NamedTuple):
             "forwardClientCertDetails": "APPEND_FORWARD",
             "setCurrentClientCertDetails": {"subject": True, "dns": True, "uri": True},
             **({"http2ProtocolOptions": {}} if self.port.protocol.is_http2 else {}),
+            **telemetry.received_requests(self._service_cluster),
         }
         listener = http_listener(f"inbound_{number}", self.inbound.listen, manager, "INBOUND")
         filters = listener["filterChains"][0]["filters"]
@@ -118,11 +125,12 @@ class _InboundPort(NamedTuple):
             "filterChains": filter_chains(f"0.0.0.0_{number}", filters, self.mode),
         }
 
-    def tcp_listener(self, policies: Sequence[Json]) -> Json:
+    def tcp_listener(self, telemetry: ProxyTelemetry, policies: Sequence[Json]) -> Json:
         """The listener of a port that is not HTTP, with the filters of its policies."""
         number = self.inbound.container_port
         cluster = inbound_cluster(number)
-        filters = [*policies, tcp_proxy(cluster, {"cluster": cluster})]
+        settings = {"cluster": cluster, **telemetry.received_connections(self._service_cluster)}
+        filters = [*policies, tcp_proxy(cluster, settings)]
         chains = filter_chains(f"0.0.0.0_{number}", filters, self.mode, is_http=False)
         # a server that speaks first would wait for a client whose TLS is inspected
         inspector = [] if self.mode is MutualTls.DISABLE else [tls_inspector()]
@@ -135,6 +143,11 @@ class _InboundPort(NamedTuple):
             "continueOnListenerFiltersTimeout": True,
             "filterChains": chains,
         }
+
+    @property
+    def _service_cluster(self) -> str:
+        """The name of the Service's cluster at callers."""
+        return outbound_cluster(self.service.host, self.port.number)
 
     def route_configuration(self) -> Json:
         """One route for all requests, without a timeout; it has the name of the cluster."""

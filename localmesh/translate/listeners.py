@@ -15,6 +15,8 @@ from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ADS, socket_address
 from localmesh.translate.http_filters import PORT_HEADER, Position, http_filters
 from localmesh.translate.keys import ProxyKey
+from localmesh.translate.telemetry import ProxyTelemetry
+from localmesh.translate.tracing import request_ids
 
 Json = dict[str, Any]
 
@@ -27,19 +29,21 @@ class OutboundListener(NamedTuple):
 
     key: ProxyKey
     address: Address | None
+    telemetry: ProxyTelemetry
 
     @classmethod
-    def read(cls, _catalog: Catalog, proxy: Proxy) -> OutboundListener:
+    def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundListener:
         """The address, where the proxy has such a port."""
-        return cls(ProxyKey.of(proxy), proxy.outbound)
+        return cls(ProxyKey.of(proxy), proxy.outbound, ProxyTelemetry.of(catalog, proxy))
 
     def build(self, _parts: PartCache) -> ProxyConfig:
         """One listener, or none."""
-        listeners = (_outbound_listener(self.address),) if self.address is not None else ()
-        return ProxyConfig(listeners=listeners)
+        if self.address is None:
+            return ProxyConfig()
+        return ProxyConfig(listeners=(_outbound_listener(self.address, self.telemetry),))
 
 
-def _outbound_listener(address: Address) -> Json:
+def _outbound_listener(address: Address, telemetry: ProxyTelemetry) -> Json:
     """A listener that chooses the route configuration by the port in the authority of a request.
 
     A header has the authority followed by ``:80``: its second part is the port, whether the authority has one
@@ -60,16 +64,7 @@ def _outbound_listener(address: Address) -> Json:
             "rdsConfigSource": ADS,
             "scopedRds": {"scopedRdsConfigSource": ADS},
         },
-        "earlyHeaderMutationExtensions": [
-            {
-                "name": "envoy.http.early_header_mutation.header_mutation",
-                "typedConfig": {
-                    "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation"
-                    ".header_mutation.v3.HeaderMutation",
-                    "mutations": [authority],
-                },
-            }
-        ],
+        **telemetry.sent_requests(authority),
         "httpFilters": http_filters(Position.OUTBOUND),
         "useRemoteAddress": False,
     }
@@ -100,10 +95,5 @@ _COMMON_OPTIONS: Json = {
     "pathWithEscapedSlashesAction": "KEEP_UNCHANGED",
     "proxy100Continue": True,
     "upgradeConfigs": [{"upgradeType": "websocket"}],
-    "requestIdExtension": {
-        "typedConfig": {
-            "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
-            "useRequestIdForTraceSampling": True,
-        }
-    },
+    **request_ids(decide_about_traces=True),
 }

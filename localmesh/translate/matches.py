@@ -18,10 +18,11 @@ StringMatch = Mapping[str, str] | None
 _PSEUDO_HEADERS = (("method", ":method"), ("authority", ":authority"), ("scheme", ":scheme"))
 
 
-def route_match(match: Mapping[str, Any] | None) -> Json:
+def route_match(match: Mapping[str, Any] | None, *, by_segments: bool = False) -> Json:
     """The Envoy match of one `match` entry; None matches every request.
 
-    Header conditions are sorted by name and followed by method, authority and scheme, as in Istio.
+    Header conditions are sorted by name and followed by method, authority and scheme, as in Istio. With
+    `by_segments` a prefix stands for whole segments of a path, as in the Gateway API.
     """
     if match is None:
         return {"prefix": "/"}
@@ -44,7 +45,7 @@ def route_match(match: Mapping[str, Any] | None) -> Json:
     ]
     parameters = [_header(name, value) for name, value in sorted((match.get("queryParams") or {}).items())]
     return {
-        **_path(match.get("uri")),
+        **_path(match.get("uri"), by_segments=by_segments),
         "caseSensitive": not match.get("ignoreUriCase", False),
         **({"headers": headers} if headers else {}),
         **({"queryParameters": parameters} if parameters else {}),
@@ -65,13 +66,15 @@ def string_match(value: Mapping[str, str]) -> Json:
     return dict(value)
 
 
-def _path(uri: StringMatch) -> Json:
+def _path(uri: StringMatch, *, by_segments: bool) -> Json:
     if not uri:
         return {"prefix": "/"}
     if "exact" in uri:
         return {"path": uri["exact"]}
     if "regex" in uri:
         return {"safeRegex": {"regex": uri["regex"]}}
+    if by_segments and uri["prefix"] != "/":
+        return {"pathSeparatedPrefix": uri["prefix"].removesuffix("/")}
     return {"prefix": uri["prefix"]}
 
 

@@ -94,12 +94,14 @@ def host_rewrite(authority: str) -> Json:
 
 
 def mirror_policies(mirrors: Iterable[Mirror], cluster_of: Callable[[Destination], str]) -> Json:
-    """Copies of requests (`mirror`, `mirrors`): of all where no percentage is set, of none for 0 %."""
+    """Copies of requests (`mirror`, `mirrors`): of all where no percentage is set, of none for 0 %.
+
+    Istio takes the copies out of traces; here they are traced like the requests that they are copies of.
+    """
     policies = [
         {
             "cluster": cluster_of(mirror.destination),
             "runtimeFraction": {"defaultValue": share},
-            "traceSampled": False,
             # since Istio 1.28 the copy's Host is unchanged: the application cannot distinguish them
             "disableShadowHostSuffixAppend": True,
         }

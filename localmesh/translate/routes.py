@@ -13,6 +13,7 @@ from localmesh.catalog import MESH, DestinationRule, Destinations, Service, Virt
 from localmesh.catalog.destinations import destination_port
 from localmesh.catalog.http_routes import Destination, HttpMatch, HttpRoute, WeightedDestination
 from localmesh.catalog.virtual_services import match_applies
+from localmesh.formats.regexes import quote_meta
 from localmesh.translate.formats import config_name, duration, outbound_cluster
 from localmesh.translate.hashing import hash_for_destination, hash_for_service, hash_policies
 from localmesh.translate.http_filters import per_filter_config
@@ -30,6 +31,8 @@ from localmesh.translate.route_actions import (
 )
 
 Json = dict[str, Any]
+
+_NO_CLUSTER = "UnknownService"
 
 
 class RouteContext(NamedTuple):
@@ -130,7 +133,9 @@ class _Targets:
     resolved: Mapping[str, str]
 
     def cluster(self, destination: Destination) -> str:
-        """The cluster of a destination."""
+        """The cluster of a destination; one that does not exist for a backend that must not be used."""
+        if not destination.host:
+            return _NO_CLUSTER
         port = destination_port(
             self.services.get(destination.host),
             destination.port,
@@ -148,10 +153,12 @@ def _route(
     route: HttpRoute, match: HttpMatch | None, virtual_service: VirtualService, targets: _Targets
 ) -> Json:
     """One Envoy route, merged from fragments."""
-    envoy_match = route_match(match)
+    envoy_match = route_match(match, by_segments=virtual_service.is_of_gateway_api)
     name = route.name + (f".{match['name']}" if match and match.get("name") else "")
     operations = _header_operations(route)
     action = _action(route, operations, targets)
+    if virtual_service.is_of_gateway_api and "route" in action:
+        action = {"route": _of_gateway_api(action["route"], route, envoy_match)}
     filters = per_filter_config(route)
     return {
         "match": envoy_match,
@@ -170,6 +177,17 @@ def _route(
         },
         **({"typedPerFilterConfig": filters} if filters else {}),
     }
+
+
+def _of_gateway_api(action: Json, route: HttpRoute, envoy_match: Json) -> Json:
+    """How a route of the Gateway API differs: 500 without a cluster, and `/` removes a prefix."""
+    out: Json = {**action, "clusterNotFoundResponseCode": "INTERNAL_SERVER_ERROR"}
+    if route.rewrite.get("uri") == "/":
+        del out["prefixRewrite"]
+        prefix = quote_meta(envoy_match.get("pathSeparatedPrefix", ""))
+        pattern = {"regex": f"^{prefix}(/?)(.*)"}
+        out["regexRewrite"] = {"pattern": pattern, "substitution": r"/\2"}
+    return out
 
 
 def _header_operations(route: HttpRoute) -> HeaderOperations:
@@ -232,7 +250,7 @@ def _operation(match: Json, action: Json, virtual_service: str, port: int) -> st
     """
     path = match.get("path") or match.get("safeRegex", {}).get("regex") or match.get("prefix", "/") + "*"
     cluster = action.get("route", {}).get("cluster", "")
-    if cluster:
+    if "|" in cluster:
         _, cluster_port, _, host = cluster.split("|")
         return f"{host}:{cluster_port}{path}"
     return f"{virtual_service}:{port}{path}"

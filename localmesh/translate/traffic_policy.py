@@ -62,16 +62,22 @@ def without_upgrade(settings: Settings | None) -> Settings | None:
 
 def with_name_checks(pool: Json, checks: Json) -> Json:
     """The settings of a connection pool with what is taken from each request for TLS."""
-    if not checks:
-        return pool
+    return _with_http_options(pool, {"upstreamHttpProtocolOptions": checks}) if checks else pool
+
+
+def with_http_filters(pool: Json, filters: list[Json]) -> Json:
+    """The settings of a connection pool with filters that each request passes before it is sent."""
+    return _with_http_options(pool, {"httpFilters": filters})
+
+
+def _with_http_options(pool: Json, further: Json) -> Json:
     options = pool.get("typedExtensionProtocolOptions", {}).get(_HTTP_OPTIONS)
     # Envoy requires a protocol to be chosen
     options = options or {
         "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
         "explicitHttpConfig": {"httpProtocolOptions": {}},
     }
-    changed = {**options, "upstreamHttpProtocolOptions": checks}
-    return {**pool, "typedExtensionProtocolOptions": {_HTTP_OPTIONS: changed}}
+    return {**pool, "typedExtensionProtocolOptions": {_HTTP_OPTIONS: {**options, **further}}}
 
 
 def speaks_only_http2(cluster: Mapping[str, Any]) -> bool:

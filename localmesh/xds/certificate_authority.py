@@ -43,12 +43,9 @@ class CertificateAuthority:
         self._now = now
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._root = self._self_signed()
-        self._issued: dict[str, Certificate] = {}
-
-    @property
-    def root(self) -> str:
+        self.root = self._root.public_bytes(Encoding.PEM).decode()
         """The root certificate that all proxies trust, in PEM."""
-        return self._root.public_bytes(Encoding.PEM).decode()
+        self._issued: dict[str, Certificate] = {}
 
     @property
     def renewal_due(self) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -47,9 +47,13 @@ class NotAcknowledgedError(LocalmeshError):
 
 
 class AdsServer:
-    """Serves each proxy its snapshot and pushes what changes."""
+    """Serves each proxy its snapshot and pushes what changes.
 
-    def __init__(self) -> None:
+    `further` are services for proxies beside that, on the same port.
+    """
+
+    def __init__(self, further: Iterable[grpc.GenericRpcHandler] = ()) -> None:
+        self._further = tuple(further)
         self._snapshots: dict[str, Snapshot] = {}
         self._sessions: dict[str, Session] = {}
         self._connected = asyncio.Condition()
@@ -68,7 +72,8 @@ class AdsServer:
             request_deserializer=message_class(_REQUEST).FromString,
             response_serializer=lambda message: message.SerializeToString(),
         )
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: handler}),))
+        own = grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: handler})
+        server.add_generic_rpc_handlers((own, *self._further))
         bound = server.add_insecure_port(f"{host}:{port}")
         await server.start()
         self._server = server

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 import flask
 
 from services.chassis import application
-from services.chassis.settings import Settings, settings_or_exit
+from services.chassis.settings import Settings, http_url, settings_or_exit, variable
 from services.frontend import page, routes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendSettings(Settings):
     """The settings of frontend."""
+
+    localmesh_url: str | None = variable(
+        "LOCALMESH_URL", http_url, "Where localmesh serves its live page, to which the page then links."
+    )
 
     def contradictions(self) -> Iterable[str]:
         """One sentence for each invalid combination of valid values."""
@@ -30,5 +34,6 @@ def create_app(settings: FrontendSettings | None = None) -> flask.Flask:
     settings = settings or settings_or_exit(FrontendSettings, "frontend", os.environ)
     app = application.create("frontend", settings)
     served_by = str(application.chassis_of(app).hop())
-    app.register_blueprint(routes.routes(page.build(settings.version, served_by), settings.version))
+    built = page.build(settings.version, served_by, settings.localmesh_url)
+    app.register_blueprint(routes.routes(built, settings.version))
     return app

@@ -40,8 +40,11 @@ class Page:
     assets: Mapping[str, Asset]
 
 
-def build(version: str, served_by: str) -> Page:
-    """Build the page of `version`; it contains `served_by` because its script cannot read the header."""
+def build(version: str, served_by: str, localmesh_url: str | None = None) -> Page:
+    """Build the page of `version`; it contains `served_by` because its script cannot read the header.
+
+    It links to the live page at `localmesh_url`, if there is one.
+    """
     environment = Environment(
         loader=PackageLoader("services.frontend"), autoescape=True, undefined=StrictUndefined
     )
@@ -49,6 +52,7 @@ def build(version: str, served_by: str) -> Page:
     html = environment.get_template("page.html").render(
         version=version,
         served_by=served_by,
+        localmesh_url=localmesh_url,
         theme_color=THEME_COLORS[version],
         guard_js=Markup(guard_js),  # noqa: S704 - a file of this package, without any variables
         guard_css=Markup(guard_css),  # noqa: S704

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import flask
 import pytest
@@ -13,18 +14,16 @@ from services.chassis.application import chassis_of
 from services.chassis.propagation import PROPAGATED
 from services.chassis.settings import Settings, variables
 from services.feedback.app import FeedbackSettings
-from services.frontend.app import FrontendSettings
-from services.logic.app import LogicSettings
 from services.testing import ROOT
-from services.webapp.app import WebappSettings
 
-SETTINGS: dict[str, type[Settings]] = {
-    "frontend": FrontendSettings,
-    "webapp": WebappSettings,
-    "logic": LogicSettings,
-    "feedback": FeedbackSettings,
-}
-SERVICES = list(SETTINGS)
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/app.py"))
+
+
+def settings_of(service: str) -> type[Settings]:
+    """The class of the settings with which the application of a service is created."""
+    create_app = importlib.import_module(f"services.{service}.app").create_app
+    settings: type[Settings] = get_args(get_type_hints(create_app)["settings"])[0]
+    return settings
 
 
 def readme(folder: str) -> str:
@@ -35,7 +34,7 @@ def readme(folder: str) -> str:
 def application(service: str, tmp_path: Path) -> flask.Flask:
     """The service's application."""
     create_app = importlib.import_module(f"services.{service}.app").create_app
-    settings = SETTINGS[service](pod="pod")
+    settings = settings_of(service)(pod="pod")
     if isinstance(settings, FeedbackSettings):
         settings = FeedbackSettings(pod="pod", database_url=f"sqlite:///{tmp_path}/x.sqlite3")
     app: flask.Flask = create_app(settings)
@@ -92,7 +91,7 @@ def test_all_endpoints_are_on_one_page(tmp_path):
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_variable_is_in_the_readme_of_its_service(service):
     """With its default and its meaning, as the code has them."""
-    assert environment_table(SETTINGS[service]) in readme(service)
+    assert environment_table(settings_of(service)) in readme(service)
 
 
 def test_every_propagated_header_is_in_the_readme_of_the_chassis():

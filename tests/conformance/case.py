@@ -16,6 +16,7 @@ from pathlib import Path
 
 from localmesh.manifests import Resource, load
 from tests.kustomize_builds import FOR_CONTROLLERS
+from tests.live import loaded
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -89,7 +90,7 @@ class Case:
 @cache
 def _resources(case: Case) -> tuple[Resource, ...]:
     if case.overlay:
-        return load(kustomizations=[ROOT / case.mesh]).resources
+        return loaded(ROOT / case.mesh).resources
     if (ROOT / case.mesh / "kustomization.yaml").exists():
         return load(kustomizations=[ROOT / case.mesh], files=[case.input]).resources
     return load(files=[MESHES / f"{case.mesh}.yaml", case.input]).resources

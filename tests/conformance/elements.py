@@ -29,6 +29,8 @@ COMMON_FILTERS = frozenset(
 """HTTP filters of all proxies, or of all of Istio or of localmesh, which are not compared."""
 _SILENT = frozenset({"statPrefix", "altStatName", "accessLog", "tracing", "metadata", "rulesStatPrefix"})
 _SILENT |= {"shadowRulesStatPrefix", "transportSocketConnectTimeout"}
+# when connections are logged, and the header of metadata exchange, for which Istio has filters of its own
+_SILENT |= {"accessLogOptions", "earlyHeaderMutationExtensions"}
 _ADDRESS = re.compile(r"^(\d+\.\d+\.\d+\.\d+(:\d+)?|\[?[0-9a-f]*:[0-9a-f:]+(\]:\d+)?)$")
 _ENTRY = re.compile(
     r"^\[?(240\.|2001:db8:)"

@@ -9,6 +9,7 @@ from typing import Any
 
 from localmesh.manifests import Resource
 from tests.conformance.case import ROOT, Case, compared_cases, unrecorded_cases
+from tests.conformance.telemetry.inputs import TelemetryCase, telemetry_cases
 
 _FATES = ROOT / "localmesh" / "tests" / "kinds" / "golden" / "fields.txt"
 _PLAIN_KINDS = frozenset({"Service", "Deployment"})
@@ -22,7 +23,7 @@ REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
     {
         *(
             (kind, f"spec.{name}.namespace")
-            for kind in ("AuthorizationPolicy", "RequestAuthentication")
+            for kind in ("AuthorizationPolicy", "RequestAuthentication", "Telemetry")
             for name in ("targetRef", "targetRefs[]")
         ),
         ("Gateway", "spec.servers[].port.targetPort"),
@@ -60,12 +61,18 @@ def uses() -> dict[Field, list[str]]:
 
 
 @cache
+def telemetry_uses() -> dict[Field, list[str]]:
+    """The names of the cases of Telemetry objects that use each field."""
+    return _uses(telemetry_cases())
+
+
+@cache
 def planned_uses() -> dict[Field, list[str]]:
     """The names of the cases that use each field and have not been recorded yet."""
     return _uses(unrecorded_cases())
 
 
-def _uses(of: Iterable[Case]) -> dict[Field, list[str]]:
+def _uses(of: Iterable[Case | TelemetryCase]) -> dict[Field, list[str]]:
     """The objects of a mesh belong to each of its cases."""
     names: dict[Field, list[str]] = {}
     for case in of:

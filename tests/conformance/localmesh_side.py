@@ -31,7 +31,9 @@ def localmesh_elements(resources: Iterable[Resource]) -> Elements:
     resources = tuple(resources)
     catalog, known = proxies(resources)
     workloads = frozenset(
-        f"{resource.name}.{resource.namespace}" for resource in resources if resource.kind == "Deployment"
+        f"{resource.name}.{resource.namespace}"
+        for resource in (*resources, *catalog.gateway_api.workloads)
+        if resource.kind == "Deployment"
     )
     by_name = {name_of(proxy): proxy for proxy in reversed(known)}
     return {
@@ -67,6 +69,8 @@ def _pieces(
     Most documents are the same in many cases, and almost all of the time is spent on printing them.
     """
     printed = canonical(kind, json.loads(document))
+    if kind == CLUSTER:
+        printed = _without_metadata_exchange(printed)
     elements = _LISTED[kind]([printed]) if kind in _LISTED else ()
     if kind == ENDPOINTS:
         elements = endpoint_elements("", [printed], workloads)
@@ -75,6 +79,25 @@ def _pieces(
     return tuple((*name, value) for name, value in elements)
 
 
+def _without_metadata_exchange(cluster: Json) -> Json:
+    """A cluster without the filters that remove the header of metadata exchange."""
+    extensions = cluster.get("typedExtensionProtocolOptions", {})
+    kept = {
+        name: {field: value for field, value in options.items() if field != "httpFilters"}
+        for name, options in extensions.items()
+    }
+    needed = {
+        name: options for name, options in kept.items() if not _ONLY_FOR_FILTERS.items() >= options.items()
+    }
+    rest = {key: value for key, value in cluster.items() if key != "typedExtensionProtocolOptions"}
+    return {**rest, "typedExtensionProtocolOptions": needed} if needed else rest
+
+
+_ONLY_FOR_FILTERS = {
+    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    "explicitHttpConfig": {"httpProtocolOptions": {}},
+}
+"""The options of a cluster that has them because Envoy allows no filters without them."""
 _LISTED = {ROUTE: partial(route_elements, ""), CLUSTER: partial(cluster_elements, "")}
 
 

@@ -9,7 +9,7 @@ from tests.conformance.case import ROOT, Case, compared_cases, named, unrecorded
 from tests.conformance.compare import compared, differences, field_count
 from tests.conformance.deviations import Deviation, deviations, unexplained
 from tests.conformance.elements import PARTS, Elements
-from tests.conformance.fields import REFUSED_BY_ISTIO, Field, fates, folded, uses
+from tests.conformance.fields import REFUSED_BY_ISTIO, Field, fates, folded, telemetry_uses, uses
 from tests.conformance.recorded import read
 
 PAGE = ROOT / "docs" / "conformance.md"
@@ -179,11 +179,16 @@ def _fields() -> Iterator[str]:
                 yield f"| `{path}` | {_seen_in((kind, path))} |"
 
 
+def _telemetry(field: Field) -> str:
+    """The cases of Telemetry objects, which are compared in a form of their own."""
+    return ", ".join(f"`{name}`" for name in telemetry_uses().get(field, ())[:3])
+
+
 def _seen_in(field: Field) -> str:
     """The recorded cases that use a field, or why there is none."""
     if field in REFUSED_BY_ISTIO:
         return "Istio rejects it"
-    return _few(uses().get(field, ())) or "not compared yet"
+    return _few(uses().get(field, ())) or _telemetry(field) or "not compared yet"
 
 
 def _unsupported() -> Iterator[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conformance import statuses
 from tests.conformance.case import CASES, Case, cases, compared_cases
 from tests.conformance.compare import differences
 from tests.conformance.deviations import deviations, unexplained
-from tests.conformance.fields import REFUSED_BY_ISTIO, fates, planned_uses, uses
+from tests.conformance.fields import REFUSED_BY_ISTIO, fates, planned_uses, telemetry_uses, uses
 from tests.conformance.page import PAGE, page
 from tests.conformance.recorded import read
 
-pytestmark = pytest.mark.xdist_group("conformance")
+pytestmark = pytest.mark.xdist_group("overlays")
 
 LEAST_CASES = 80
 
@@ -31,6 +32,14 @@ def test_the_configuration_equals_that_of_istio(case: Case) -> None:
             f"changed, record it again: python -m tests.conformance.record {case.name}",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name) for case in cases() if statuses.is_recorded(case)]
+)
+def test_the_statuses_equal_those_that_istio_writes(case: Case) -> None:
+    """Every condition of every object of the Gateway API has the reason and the words of istiod."""
+    assert statuses.localmesh_statuses(case.resources()) == statuses.read(case)
 
 
 def test_every_deviation_still_differs() -> None:
@@ -64,7 +73,7 @@ def test_every_folder_is_a_case() -> None:
 
 def test_every_field_that_is_translated_is_in_a_case() -> None:
     """A contributor without a cluster adds the case, which the page lists until it is recorded."""
-    seen = {*uses(), *planned_uses()}
+    seen = {*uses(), *planned_uses(), *telemetry_uses()}
     unseen = {field for field, fate in fates().items() if fate == "translated" and field not in seen}
 
     assert unseen == REFUSED_BY_ISTIO

@@ -14,7 +14,7 @@ from localmesh.translate import translate
 from localmesh.translate.from_manifests import proxies
 from tests.conformance.case import cases
 
-pytestmark = pytest.mark.xdist_group("conformance")  # shares the loaded cases
+pytestmark = pytest.mark.xdist_group("overlays")  # shares the loaded cases
 
 
 def test_every_case_is_encoded_by_plans_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from localmesh.catalog import Proxy, ProxyKind
 from localmesh.explain import Explainer
 from localmesh.explain.prepared import owner_of
 from tests.conformance.case import matching
+
+pytestmark = pytest.mark.xdist_group("overlays")  # shares the loaded cases
 
 
 def test_every_route_of_a_gateway_is_traced_to_its_rule() -> None:

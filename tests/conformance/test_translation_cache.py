@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from localmesh.tests.translate.applied import Applied
 from tests.conformance.case import cases
+
+pytestmark = pytest.mark.xdist_group("overlays")  # shares the loaded cases
 
 
 def test_each_case_is_translated_as_if_it_were_the_first() -> None:

@@ -248,3 +248,21 @@ BAD_ENTRY = Code(
     "found {found}, expected {expected}",
     "{remedy}",
 )
+BAD_ROUTE = Code(
+    "SM146",
+    "A field of the Gateway API is not valid",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)
+BAD_EXPRESSION = Code(
+    "SM151",
+    "An expression is not valid",
+    "found {found}, which is not an expression of CEL: {reason}",
+    "write for example response.code >= 400",
+)
+BAD_TAG = Code(
+    "SM152",
+    "A tag of a metric is not valid",
+    "found {found}, expected {expected}",
+    "{remedy}",
+)

@@ -251,3 +251,15 @@ BAD_AUTHORIZER = Code(
     "{found} cannot be asked: {reason}; everything that the policy matches is denied",
     "{remedy}",
 )
+UNKNOWN_PROVIDER = Code(
+    "SM241",
+    "A Telemetry names a provider that does not exist or has another purpose",
+    "{found} is not a provider of {purpose}: {known}; it is ignored",
+    "name one of these, or add it to extensionProviders in the mesh-wide settings",
+)
+CONDITION_FALSE = Code(
+    "SM245",
+    "An object of the Gateway API is not accepted, or not all of it",
+    "Istio would set the condition {condition} to False, with the reason {reason}: {words}",
+    "correct what the reason names; `localmesh get -o yaml` shows the whole status",
+)

@@ -23,6 +23,8 @@ from localmesh.runtime.processes.envoy import node_id
 from localmesh.runtime.workloads import ContainerStatus, PodState
 from localmesh.runtime.workloads.probe_client import Target
 from localmesh.runtime.workloads.prober import Prober
+from localmesh.telemetry.istio_metrics import STATS_PATH
+from localmesh.telemetry.reading import metrics_text
 from localmesh.xds import AdsServer
 
 HEALTH_PATH = "/healthz/ready"
@@ -225,6 +227,11 @@ class ExternalProxy:
         ):
             return self._public_url
         return f"{scheme}://{entry.host}:{listen.port}"
+
+    async def metrics(self) -> str:
+        """Its metrics in Prometheus' text format; "" if it does not answer."""
+        url = f"http://{self._entry.host}:{self._entry.health}{STATS_PATH}"
+        return await metrics_text(self._watch.client, url)
 
     async def start(self) -> None:
         """Starts to watch it and waits for a short time; one that is ready later is added then."""

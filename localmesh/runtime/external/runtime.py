@@ -35,6 +35,7 @@ class ExternalRuntime:
         self._gateway_url = gateway_url
         self._hosts: dict[str, str] = {}
         self._open: Watch | None = None
+        self.api_url = ""
 
     @property
     def addresses(self) -> InventoryAllocator:

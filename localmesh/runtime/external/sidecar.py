@@ -23,11 +23,10 @@ from localmesh.runtime.external.pods import HEALTH_PATH
 from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads import FreePorts
+from localmesh.telemetry.istio_metrics import STATS_PATH
+from localmesh.telemetry.reading import envoy_metrics
 
-STATS_PATH = "/stats/prometheus"
-"""The path of an Envoy's statistics, as in Istio; unused ones are omitted."""
 _RESTART_PAUSE_SECONDS = 0.5
-_PATHS = {HEALTH_PATH: "/ready", STATS_PATH: "/stats/prometheus?usedonly"}
 _ADMIN = web.AppKey("admin", Address)
 _CLIENT = web.AppKey("client", aiohttp.ClientSession)
 
@@ -71,7 +70,7 @@ async def _health(address: Address, admin: Address) -> AsyncIterator[None]:
     app = web.Application()
     app[_ADMIN] = admin
     app.cleanup_ctx.append(_client)
-    app.add_routes([web.get(path, _from_envoy) for path in _PATHS])
+    app.add_routes([web.get(HEALTH_PATH, _is_ready), web.get(STATS_PATH, _metrics)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -87,10 +86,14 @@ async def _client(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
-async def _from_envoy(request: web.Request) -> web.Response:
-    url = f"http://{request.app[_ADMIN]}{_PATHS[request.path]}"
+async def _metrics(request: web.Request) -> web.Response:
+    text = await envoy_metrics(request.app[_CLIENT], request.app[_ADMIN])
+    return web.Response(text=text, content_type="text/plain")
+
+
+async def _is_ready(request: web.Request) -> web.Response:
     try:
-        async with request.app[_CLIENT].get(url) as answer:
+        async with request.app[_CLIENT].get(f"http://{request.app[_ADMIN]}/ready") as answer:
             return web.Response(status=answer.status, text=await answer.text(), content_type="text/plain")
     except (aiohttp.ClientError, TimeoutError) as error:
         return web.Response(status=503, text=f"Envoy does not answer: {error}\n")

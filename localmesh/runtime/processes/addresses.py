@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from localmesh.catalog import LOOPBACK, Address
-from localmesh.catalog.default_gateways import INGRESS, SYSTEM_NAMESPACE
+from localmesh.catalog.default_gateways import (
+    HTTP_TARGET_PORT,
+    HTTPS_TARGET_PORT,
+    INGRESS,
+    SYSTEM_NAMESPACE,
+)
+from localmesh.catalog.gateway_api.deployments import NAME_LABEL
 from localmesh.catalog.workload import Workload
 from localmesh.runtime.workloads.ports import FreePorts
+
+_INGRESS_TARGETS = {80: HTTP_TARGET_PORT, 443: HTTPS_TARGET_PORT}
+"""The ports of other gateways, by whose names the ports of Istio's are known."""
+
+
+def _is_ingress(workload: Workload) -> bool:
+    return (workload.namespace, workload.name) == (SYSTEM_NAMESPACE, INGRESS) or NAME_LABEL in workload.labels
 
 
 class LoopbackAllocator:
@@ -16,6 +29,7 @@ class LoopbackAllocator:
     def __init__(self, free_ports: FreePorts, ingress_ports: Mapping[int, int] | None = None) -> None:
         self._free_ports = free_ports
         self._ingress_ports = dict(ingress_ports or {})
+        self._ingress: dict[int, str] = {}
         self._allocated: dict[tuple[str, str, int], Address] = {}
 
     def pod(self, workload: Workload, ordinal: int) -> str:
@@ -39,11 +53,16 @@ class LoopbackAllocator:
         return workload.pod_name(ordinal)
 
     def gateway(self, workload: Workload, ordinal: int, port: int) -> Address:
-        """A free port, or the fixed one at the first pod of Istio's ingress gateway."""
-        is_ingress = (workload.namespace, workload.name, ordinal) == (SYSTEM_NAMESPACE, INGRESS, 0)
-        fixed = self._ingress_ports.get(port) if is_ingress else None
+        """A free port, or the fixed one at the first pod of the ingress gateway.
+
+        That is Istio's, or where it does not run the first one that a Gateway of the Gateway API brings.
+        """
         pod = f"{workload.namespace}/{workload.pod_name(ordinal)}"
-        return Address(LOOPBACK, fixed) if fixed else self._address("gateway", pod, port)
+        target = _INGRESS_TARGETS.get(port, port) if NAME_LABEL in workload.labels else port
+        fixed = self._ingress_ports.get(target) if ordinal == 0 and _is_ingress(workload) else None
+        if fixed and self._ingress.setdefault(target, pod) == pod:
+            return Address(LOOPBACK, fixed)
+        return self._address("gateway", pod, port)
 
     def _address(self, what: str, whose: str, port: int) -> Address:
         key = (what, whose, port)

@@ -22,9 +22,10 @@ from localmesh.formats.regexes import LARGEST_PROGRAM
 from localmesh.runtime.processes.process import Command, Process, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.telemetry.envoy_stats import stats_config
+from localmesh.translate.tracing import CONTROL_PLANE_CLUSTER
 
-_ADS_CLUSTER = "xds-grpc"
 _POLL_SECONDS = 0.03
+_LOG_FLUSH_MS = 500  # of access logs; Envoy's default is 10 s
 # Envoy's default is up to 30 s: proxies should reconnect soon after the control plane is back.
 _RETRIES = {"retry_back_off": {"base_interval": "0.25s", "max_interval": "2s"}}
 # As in Istio: requests of a changed listener may take that long. Idle connections are closed at their next
@@ -36,6 +37,11 @@ RUNTIME = {
     "envoy.reloadable_features.http_reject_path_with_fragment": False,
 }
 """The values of Envoy's runtime that Istio sets."""
+_SPANS = {
+    # a call costs the receiver more than a span does, but somebody may be waiting to see it
+    "tracing.opentelemetry.min_flush_spans": 200,
+    "tracing.opentelemetry.flush_interval_ms": 500,
+}
 
 
 class EnvoyMissingError(LocalmeshError):
@@ -86,11 +92,13 @@ def bootstrap(proxy: Proxy, files: EnvoyFiles) -> dict[str, Any]:
                 "api_type": "GRPC",
                 "transport_api_version": "V3",
                 "set_node_on_first_message_only": True,
-                "grpc_services": [{"envoy_grpc": {"cluster_name": _ADS_CLUSTER, "retry_policy": _RETRIES}}],
+                "grpc_services": [
+                    {"envoy_grpc": {"cluster_name": CONTROL_PLANE_CLUSTER, "retry_policy": _RETRIES}}
+                ],
             },
         },
         "static_resources": {"clusters": [_control_plane_cluster(files.control_plane)]},
-        "layered_runtime": {"layers": [{"name": "as in Istio", "static_layer": RUNTIME}]},
+        "layered_runtime": {"layers": [{"name": "as in Istio", "static_layer": {**RUNTIME, **_SPANS}}]},
         # most clusters are never called, and creating their statistics takes a third of the time of a start
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_config": stats_config(of_each_cluster=files.counts_each_cluster),
@@ -101,7 +109,7 @@ def bootstrap(proxy: Proxy, files: EnvoyFiles) -> dict[str, Any]:
 
 def _control_plane_cluster(address: Address) -> dict[str, Any]:
     return {
-        "name": _ADS_CLUSTER,
+        "name": CONTROL_PLANE_CLUSTER,
         **_discovery(address.host),
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
@@ -111,7 +119,7 @@ def _control_plane_cluster(address: Address) -> dict[str, Any]:
             }
         },
         "load_assignment": {
-            "cluster_name": _ADS_CLUSTER,
+            "cluster_name": CONTROL_PLANE_CLUSTER,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
         },
     }
@@ -171,6 +179,7 @@ class Envoy:
             # encoded from Envoy's own descriptors have none
             "--ignore-unknown-dynamic-fields",
             *("--disable-hot-restart", "--drain-strategy", "immediate"),
+            *("--file-flush-interval-msec", str(_LOG_FLUSH_MS)),
             *("--drain-time-s", str(_DRAIN_SECONDS)),
         )
         command = Command(

@@ -21,6 +21,7 @@ from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.protocols import RunningPod
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts
 from localmesh.runtime.workloads.programs import Programs
+from localmesh.telemetry.reading import envoy_metrics
 from localmesh.xds import AdsServer
 
 _START_SECONDS = 20
@@ -86,6 +87,10 @@ class SupervisedEnvoy:
         """Where people reach an address on which a gateway listens."""
         return f"{scheme}://{listen}"
 
+    async def metrics(self) -> str:
+        """Its metrics in Prometheus' text format; "" if it does not answer."""
+        return await envoy_metrics(self._runtime.client, self.admin)
+
     async def start(self) -> None:
         """Starts Envoy; returns when it is ready. Raises EnvoyError, RejectedError or StartError."""
         await self._start_once()
@@ -139,6 +144,7 @@ class ProcessRuntime:
         self._free_ports = FreePorts()
         self._addresses = LoopbackAllocator(self._free_ports, ingress_ports)
         self._open: _Open | None = None
+        self.api_url = ""
 
     @property
     def addresses(self) -> LoopbackAllocator:
@@ -194,6 +200,7 @@ class ProcessRuntime:
             working_directory=runtime.working_directory,
             outbound_proxy=f"http://{outbound}" if outbound else None,
             config=config,
+            api_url=self.api_url,
         )
         pod = Pod(facts, runtime.processes, runtime.log_folder, lambda _: runtime.on_change())
         return RunningPod(planned, pod, SupervisedEnvoy(planned.proxy, runtime) if planned.proxy else None)

@@ -7,6 +7,7 @@ not reach pods. These variables are added, unless the manifest sets them:
 HOSTNAME                the pod's name, as in Kubernetes
 HOST                    127.0.0.1, for programs that take their address from it
 HOME, TMPDIR            folders of the pod; TMPDIR is the volume at /tmp where one is mounted
+LOCALMESH_URL           the API of the mesh, where the live page is served, too
 HTTP_PROXY, NO_PROXY    the sidecar, in both spellings, for pods that have one
 """
 
@@ -124,6 +125,7 @@ def _environment(
         "HOME": str(facts.home),
         "TMPDIR": str(rewriting.folders.get("/tmp", facts.temporary)),  # noqa: S108 - the container's
     }
+    given |= {"LOCALMESH_URL": facts.api_url} if facts.api_url else {}
     given |= _proxy(facts, written)
     search_path = written.get("PATH") or caller.get("PATH") or _DEFAULT_PATH
     # The folder of this Python comes first: `gunicorn` in a command means the one beside it.

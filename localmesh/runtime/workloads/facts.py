@@ -25,6 +25,7 @@ class PodFacts:
     `ports` maps declared to real ports. `outbound_proxy` is the URL of the sidecar for outgoing requests,
     None for a pod without a sidecar. Processes run in `working_directory` unless the manifest has a
     workingDir. `capacity` is the limit of containers that have none, as quantities by resource name.
+    `api_url` is where the mesh serves its API and the live page, "" if it does not.
     """
 
     workload: Workload
@@ -35,6 +36,7 @@ class PodFacts:
     outbound_proxy: str | None = None
     config: ConfigData = field(default_factory=ConfigData)
     capacity: Mapping[str, str] = field(default_factory=dict)
+    api_url: str = ""
 
     @property
     def name(self) -> str:

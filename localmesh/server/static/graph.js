@@ -3,12 +3,13 @@
 import { html, set, svg, write } from "./dom.js";
 import { duration, percent, rate, title } from "./words.js";
 
-const NODE = { gateway: [196, 56], workload: [150, 56], clients: [84, 36], external: [196, 44], missing: [150, 44] };
+const NODE = { gateway: [196, 56], workload: [150, 56], clients: [84, 36], external: [196, 56], missing: [150, 56] };
 const LABEL_WIDTH = 196;
 const LABEL_OFFSET = 9;
 const LINE = 17;
 const GAUGE = 38;
 const MARGIN = 18;
+const ROW_WIDTH = 740;
 const MANY_NODES = 40; // from here on, edges have their labels only when they are selected
 const LOCK = "M3.5 6V4.2a2.5 2.5 0 0 1 5 0V6M2.5 6h7v5h-7Z";
 
@@ -20,7 +21,7 @@ export class Picture {
     this.nodes = new Map();
     this.edges = new Map();
     this.view = null;
-    new ResizeObserver(() => this.fit()).observe(root.parentElement);
+    new ResizeObserver(() => this.fit()).observe(root);
     this.listen();
   }
 
@@ -30,7 +31,8 @@ export class Picture {
     const shape = JSON.stringify([graph.nodes.map((n) => n.id), graph.edges.map((e) => [e.id, lines(e)])]);
     if (shape !== this.shape || this.graph === undefined) {
       this.shape = shape;
-      this.layouts = ["TB", "LR"].map((direction) => layout(graph, direction));
+      const directions = graph.nodes.length > MANY_NODES ? ["LR"] : ["TB", "LR"];
+      this.layouts = directions.map((direction) => layout(graph, direction));
       this.direction = null;
     }
     this.fit(true);
@@ -40,7 +42,7 @@ export class Picture {
   /** Choose the direction in which the graph is larger, and make it fill the picture. */
   fit(again = false) {
     if (!this.layouts) return;
-    const { clientWidth: width, clientHeight: height } = this.root.parentElement;
+    const { clientWidth: width, clientHeight: height } = this.root;
     if (!width || !height) return;
     const scale = (made) => Math.min(width / made.graph().width, height / made.graph().height);
     const chosen = this.layouts.reduce((a, b) => (scale(b) > scale(a) * 1.05 ? b : a));
@@ -192,13 +194,15 @@ function labelSize(edge, direction) {
 
 /** Nodes without edges: in rows below the others. */
 function addBelow(made, nodes, size) {
-  let x = MARGIN, y = Number.isFinite(size.height) ? size.height : MARGIN;
-  size.width = Number.isFinite(size.width) ? size.width : 600;
+  const [left, top] = [MARGIN, Number.isFinite(size.height) ? size.height : MARGIN];
+  const widest = Math.max(Number.isFinite(size.width) ? size.width : 0, ROW_WIDTH);
+  let [x, y] = [left, top];
   for (const node of nodes) {
     const [width, height] = NODE[node.kind];
-    if (x > MARGIN && x + width > size.width - MARGIN) [x, y] = [MARGIN, y + height + 18];
+    if (x > left && x + width > widest - MARGIN) [x, y] = [left, y + height + 18];
     made.setNode(node.id, { x: x + width / 2, y: y + height / 2, width, height });
     x += width + 24;
+    size.width = Math.max(Number.isFinite(size.width) ? size.width : 0, x - 24 + MARGIN);
     size.height = y + height + MARGIN;
   }
 }

@@ -4,6 +4,7 @@ import { write } from "./dom.js";
 import { Picture } from "./graph.js";
 import { RequestBox } from "./request.js";
 import { Details, showChanges, showProofs } from "./side.js";
+import { Traces } from "./traces.js";
 import { percent, rate } from "./words.js";
 
 const CLIENTS = "clients";
@@ -45,6 +46,7 @@ function points(ids) {
 const picture = new Picture(element("graph"), select);
 const details = new Details(element("details"), mesh, select);
 const box = new RequestBox(element("request"), mesh);
+const traces = new Traces(element("traces"), mesh);
 let selected = null;
 
 function select(kind, id) {
@@ -69,6 +71,7 @@ function openTab(name) {
     tab.tabIndex = on ? 0 : -1;
     element(tab.getAttribute("aria-controls")).hidden = !on;
   }
+  if (name === "traces") traces.show(selected);
 }
 
 for (const [i, tab] of tabs.entries()) {

@@ -105,7 +105,7 @@ def ask(proxy: Proxy, asked: Asked) -> Answer:
 def _answer(response: HTTPResponse) -> Answer:
     headers: dict[str, tuple[str, ...]] = {}
     for name, value in response.getheaders():
-        headers[name.lower()] = (*headers.get(name.lower(), ()), value)
+        headers[name.lower()] = (*headers.get(name.lower(), ()), value.strip(" \t"))
     body = response.read().decode(errors="replace")
     hop = _HOP.match(", ".join(headers.get("served-by", ())))
     if hop is None:

@@ -37,7 +37,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A running mesh of two versions, and a shell beside it."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "mesh.yaml").write_text(BASE + V1 + V2 + routed(v1=1))
-    command = [LOCALMESH, "up", "-f", "mesh.yaml", "--gateway-port", "0", "--api-port", "0"]
+    ports = ("--gateway-port", "0", "--api-port", "0")
+    command = [LOCALMESH, "up", "-f", "mesh.yaml", *ports, "--end-with-parent"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
@@ -107,16 +108,16 @@ def test_pass_when_a_mesh_is_sent_with_its_warnings(shell: Shell, monkeypatch: p
 
 
 def test_pass_when_apply_says_what_it_ignores(shell: Shell) -> None:
-    """A Telemetry has no effect, and the output says so."""
-    telemetry = (
-        """{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: t, namespace: shop}}"""
+    """A ProxyConfig has no effect, and the output says so."""
+    ignored = (
+        "{apiVersion: networking.istio.io/v1beta1, kind: ProxyConfig, metadata: {name: t, namespace: a}}"
     )
 
-    finished = shell("apply", "-f", shell.write("telemetry.yaml", telemetry))
+    finished = shell("apply", "-f", shell.write("ignored.yaml", ignored))
 
     assert finished.stdout.splitlines()[:2] == [
         "nothing changed",
-        "ignored  Telemetry: no effect without a cluster",
+        "ignored  ProxyConfig: no effect without a cluster",
     ]
 
 
@@ -128,7 +129,7 @@ def test_pass_when_get_lists_applied_objects(shell: Shell) -> None:
 
     rows = [line.split() for line in everything.stdout.splitlines()]
     assert rows[0] == ["KIND", "NAMESPACE", "NAME"]
-    assert [row for row in rows[1:] if row[0] != "Telemetry"] == [  # which another test may have applied
+    assert [row for row in rows[1:] if row[0] != "ProxyConfig"] == [  # which another test may have applied
         ["DestinationRule", "shop", "web"],
         ["Gateway", "shop", "edge"],
         ["VirtualService", "shop", "web"],

@@ -313,7 +313,7 @@ spec:
             "apply.Sources((Path('folder'),), ()).request(strict=False, by_url=False)",
             {"localmesh.manifests", "localmesh.kinds", "localmesh.translate", "localmesh.xds", "yaml"},
         ),
-        ("import localmesh.cli.up_mesh", {"localmesh.explain", "localmesh.diff", "localmesh.route_tests"}),
+        ("import localmesh.cli.up_mesh", {"localmesh.diagnose", "localmesh.diff", "localmesh.route_tests"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(work: str, unused: set[str]) -> None:

@@ -8,30 +8,9 @@ from localmesh.explain import Explainer, Request
 from localmesh.explain.cause import Cause
 from localmesh.explain.causes import causes
 from localmesh.manifests import load_text
+from localmesh.tests.web import EDGE, WEB
 
-MESH = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: shop}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}]
----
-"""
+MESH = f"{WEB}{EDGE}---\n"
 NOBODY = """---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy

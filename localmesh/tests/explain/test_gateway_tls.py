@@ -6,22 +6,11 @@ import pytest
 
 from localmesh.explain import Explainer, Request
 from localmesh.manifests import load_text
+from localmesh.tests.web import WEB
 
-MANIFESTS = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: app, image: stub, ports: [{containerPort: 8080}]}]}
----
+MANIFESTS = (
+    WEB
+    + """---
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: shop}
@@ -58,6 +47,7 @@ spec:
   gateways: [edge]
   tls: [{match: [{sniHosts: [passed.example.com]}], route: [{destination: {host: web, port: {number: 80}}}]}]
 """
+)
 
 
 @pytest.fixture(scope="module")

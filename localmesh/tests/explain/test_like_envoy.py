@@ -10,29 +10,9 @@ from localmesh.explain import OUTSIDE, Answer, Explainer, Message, Outcome, Requ
 from localmesh.explain.route_actions import changed_headers
 from localmesh.manifests import load_text
 from localmesh.tests.security.tokens import ISSUER, jwks, token
+from localmesh.tests.web import EDGE, WEB
 
-MESH = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: shop}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.test]}]
-"""
+MESH = WEB + EDGE
 PLAIN_POD = 'metadata: {labels: {app: web}, annotations: {sidecar.istio.io/inject: "false"}}'
 CLIENT = """---
 apiVersion: apps/v1

@@ -6,22 +6,11 @@ import pytest
 
 from localmesh.explain import Explainer, Explanation, Request
 from localmesh.manifests import load_text
+from localmesh.tests.web import WEB
 
-MESH = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: tcp-web, port: 8000, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
----
+MESH = (
+    WEB.replace("name: http, port: 80", "name: tcp-web, port: 8000")
+    + """---
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: shop}
@@ -46,6 +35,7 @@ metadata: {name: default, namespace: shop}
 spec: {mtls: {mode: MODE}}
 ---
 """
+)
 GATEWAY = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
 
 

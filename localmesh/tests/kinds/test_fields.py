@@ -19,6 +19,7 @@ from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.kinds.service import SERVICE
 from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.kinds.sidecar import SIDECAR
+from localmesh.kinds.telemetry import TELEMETRY
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 
 GOLDEN = Path(__file__).parent / "golden" / "fields.txt"
@@ -33,6 +34,7 @@ KINDS = (
     SERVICE_ENTRY,
     SIDECAR,
     ENVOY_FILTER,
+    TELEMETRY,
     SERVICE,
     DEPLOYMENT,
 )

@@ -97,12 +97,11 @@ def test_commands_find_those_of_the_group_that_is_named() -> None:
     assert matching(references, KUBERNETES_GATEWAY, "edge") == references[:1]
 
 
-def test_loading_refuses_the_one_that_is_not_supported() -> None:
-    """It is not a second definition of the other, which is valid."""
-    with pytest.raises(ManifestError) as caught:
-        load_text(BOTH)
+def test_loading_takes_both() -> None:
+    """One is not a second definition of the other."""
+    loaded = load_text(BOTH).resources
 
-    assert [(problem.code, problem.place.line) for problem in caught.value.problems] == [("SM302", 1)]
+    assert [resource.group for resource in loaded] == [OTHER, ISTIO]
 
 
 def test_a_problem_is_located_in_the_object_of_its_group(
@@ -110,13 +109,13 @@ def test_a_problem_is_located_in_the_object_of_its_group(
 ) -> None:
     """Both are in one file, for which kustomize reports no line."""
     monkeypatch.chdir(tmp_path)
-    Path("edge.yaml").write_text(BOTH.replace('hosts: ["*"]', "hosts: []"))
+    Path("edge.yaml").write_text(BOTH.replace('hosts: ["*"]', "hosts: []").replace("port: 80", "port: 0", 1))
     Path("kustomization.yaml").write_text("resources: [edge.yaml]\n")
 
     with pytest.raises(ManifestError) as caught:
         load(kustomizations=[Path()])
 
     assert [(problem.code, problem.place.line) for problem in caught.value.problems] == [
-        ("SM302", 1),
+        ("SM106", 4),
         ("SM141", 9),
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,44 @@ from localmesh.tests.mesh.shop import BASE, DYING_V2, V1, V2, mesh_of, routed
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("api")]
 
 Asking = Callable[[aiohttp.ClientSession], Awaitable[Any]]
+Ask = Callable[[Asking], Any]
+SHOP = BASE + V1 + V2 + routed(v1=1)
 
 
-def ask(folder: Path, asking: Asking, manifests: str = BASE + V1 + V2 + routed(v1=1)) -> Any:
-    """The result of `asking`, which gets a session whose base URL is the API of a mesh."""
+@asynccontextmanager
+async def session_of(folder: Path, manifests: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session whose base URL is the API of a mesh."""
+    async with mesh_of(folder, manifests) as mesh:
+        runner = web.AppRunner(application(mesh, ["localmesh"]), access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        try:
+            async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
+                yield session
+        finally:
+            await runner.cleanup()
+
+
+def ask(folder: Path, asking: Asking, manifests: str = SHOP) -> Any:
+    """The result of `asking`, which gets the session of a mesh of its own."""
 
     async def run() -> Any:
-        async with mesh_of(folder, manifests) as mesh:
-            runner = web.AppRunner(application(mesh, ["localmesh"]), access_log=None)
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            try:
-                async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
-                    return await asking(session)
-            finally:
-                await runner.cleanup()
+        async with session_of(folder, manifests) as session:
+            return await asking(session)
 
     return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def ask_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """The same with one mesh, for all tests that change nothing in it."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        folder = tmp_path_factory.mktemp("shop")
+        session = runner.run(stack.enter_async_context(session_of(folder, SHOP)))
+        yield lambda asking: runner.run(asking(session))
+        runner.run(stack.aclose())
 
 
 async def get(session: aiohttp.ClientSession, path: str, **options: Any) -> tuple[int, Any]:
@@ -48,7 +69,7 @@ async def post(session: aiohttp.ClientSession, path: str, **options: Any) -> tup
         return answer.status, await answer.json()
 
 
-def test_objects_have_the_paths_of_a_kubernetes_api_server(tmp_path: Path) -> None:
+def test_objects_have_the_paths_of_a_kubernetes_api_server(ask_shop: Ask) -> None:
     """One object, the list of a namespace, the list of all; a missing object is a Status with 404."""
     prefix = "/apis/networking.istio.io/v1"
 
@@ -62,7 +83,7 @@ def test_objects_have_the_paths_of_a_kubernetes_api_server(tmp_path: Path) -> No
             await get(session, f"{prefix}/namespaces/elsewhere/virtualservices"),
         ]
 
-    one, of_namespace, of_all, service, missing, empty = ask(tmp_path, asking)
+    one, of_namespace, of_all, service, missing, empty = ask_shop(asking)
 
     assert one[1]["spec"]["http"][0]["route"][0]["weight"] == 1
     assert (of_namespace[1]["kind"], len(of_namespace[1]["items"])) == ("VirtualServiceList", 1)
@@ -72,7 +93,7 @@ def test_objects_have_the_paths_of_a_kubernetes_api_server(tmp_path: Path) -> No
     assert (empty[0], empty[1]["items"]) == (200, [])
 
 
-def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
+def test_pods_are_listed_by_label_and_reached_by_port(ask_shop: Ask) -> None:
     """The labels, readiness and containers of pods, and an answer from one of their ports."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
@@ -87,7 +108,7 @@ def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
             await get(session, "/api/v1/namespaces/shop/pods/unknown:8080/proxy/"),
         ]
 
-    listed, one, through, no_port, unknown = ask(tmp_path, asking)
+    listed, one, through, no_port, unknown = ask_shop(asking)
 
     pod = listed[1]["items"][0]
     assert len(listed[1]["items"]) == 1
@@ -100,7 +121,35 @@ def test_pods_are_listed_by_label_and_reached_by_port(tmp_path: Path) -> None:
     assert unknown[0] == 404
 
 
-def test_a_pod_is_asked_for_the_encoding_that_the_caller_accepts(tmp_path: Path) -> None:
+def test_gateways_are_pods(ask_shop: Ask) -> None:
+    """Listed with their labels, with a log, and reached by port, as the pods of applications."""
+
+    async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
+        everywhere = await get(session, "/api/v1/pods")
+        prefix = "/api/v1/namespaces/istio-system/pods"
+        listed = await get(session, prefix, params={"labelSelector": "istio=ingressgateway"})
+        name = listed[1]["items"][0]["metadata"]["name"]
+        async with session.get(f"{prefix}/{name}/log") as log:
+            status = log.status
+        through = await get(session, f"{prefix}/{name}:8080/proxy/hello")
+        return [everywhere, listed, await get(session, f"{prefix}/{name}"), through, (status, None)]
+
+    everywhere, listed, one, through, log = ask_shop(asking)
+
+    (gateway,) = listed[1]["items"]
+    assert gateway in everywhere[1]["items"]
+    assert len(everywhere[1]["items"]) == 3
+    assert gateway == one[1]
+    assert gateway["metadata"]["labels"]["app"] == "istio-ingressgateway"
+    assert gateway["status"]["podIP"] == "127.0.0.1"
+    assert gateway["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
+    assert [status["name"] for status in gateway["status"]["containerStatuses"]] == ["istio-proxy"]
+    assert [container["name"] for container in gateway["spec"]["containers"]] == ["istio-proxy"]
+    assert (through[0], through[1]["path"]) == (200, "/hello")
+    assert log[0] == 200
+
+
+def test_a_pod_is_asked_for_the_encoding_that_the_caller_accepts(ask_shop: Ask) -> None:
     """Otherwise a caller would get compressed metrics that it cannot read."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
@@ -109,7 +158,7 @@ def test_a_pod_is_asked_for_the_encoding_that_the_caller_accepts(tmp_path: Path)
         through = f"/api/v1/namespaces/shop/pods/{name}:8080/proxy/"
         return [await get(session, through, headers={"Accept-Encoding": "identity"})]
 
-    (seen,) = ask(tmp_path, asking)
+    (seen,) = ask_shop(asking)
 
     assert {name.lower(): value for name, value in seen[1]["headers"].items()}[
         "accept-encoding"
@@ -218,7 +267,7 @@ def test_a_bug_in_translation_is_an_internal_error(
     assert (mesh["generation"], mesh["ready"]) == (1, True)
 
 
-def test_web_pages_cannot_use_the_api(tmp_path: Path) -> None:
+def test_web_pages_cannot_use_the_api(ask_shop: Ask) -> None:
     """Neither under a name that only resolves to the loopback nor with a form's content type."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
@@ -228,12 +277,12 @@ def test_web_pages_cannot_use_the_api(tmp_path: Path) -> None:
             await get(session, "/mesh", headers={"Host": "localhost:7080"}),
         ]
 
-    rebound, form, local = ask(tmp_path, asking)
+    rebound, form, local = ask_shop(asking)
 
     assert (rebound[0], form[0], local[0]) == (403, 415, 200)
 
 
-def test_a_page_of_another_origin_can_neither_read_nor_send(tmp_path: Path) -> None:
+def test_a_page_of_another_origin_can_neither_read_nor_send(ask_shop: Ask) -> None:
     """Browsers say where a request comes from; only a link to the live page is followed."""
     foreign, site = {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}
     own = {"Sec-Fetch-Site": "same-origin"}
@@ -250,10 +299,10 @@ def test_a_page_of_another_origin_can_neither_read_nor_send(tmp_path: Path) -> N
             (await post(session, "/mesh/send", json=order, headers=own))[0],
         ]
 
-    assert ask(tmp_path, asking) == [403, 403, 403, 403, 200, 200]
+    assert ask_shop(asking) == [403, 403, 403, 403, 200, 200]
 
 
-def test_the_live_page_and_its_files_are_served(tmp_path: Path) -> None:
+def test_the_live_page_and_its_files_are_served(ask_shop: Ask) -> None:
     """Without anything from elsewhere, and with the licences of what it contains."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, str, str]]:
@@ -264,7 +313,7 @@ def test_the_live_page_and_its_files_are_served(tmp_path: Path) -> None:
                 found.append((answer.status, policy, await answer.text()))
         return found
 
-    page, script, licence, missing = ask(tmp_path, asking)
+    page, script, licence, missing = ask_shop(asking)
 
     assert (page[0], script[0], licence[0], missing[0]) == (200, 200, 200, 404)
     assert "default-src 'none'" in page[1]
@@ -335,6 +384,23 @@ def test_events_of_the_live_page_follow_the_mesh(tmp_path: Path) -> None:
     assert found["refused"] == 400
 
 
+def test_an_open_page_does_not_keep_the_mesh_from_stopping(tmp_path: Path) -> None:
+    """Its events end, instead of being waited for."""
+
+    async def run() -> bytes:
+        async with mesh_of(tmp_path, BASE + V1) as mesh, aiohttp.ClientSession() as session:
+            runner = web.AppRunner(application(mesh), access_log=None)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            stream = await session.get(f"http://127.0.0.1:{runner.addresses[0][1]}/mesh/live")
+            await events(stream, "state")
+            async with asyncio.timeout(10):
+                await runner.cleanup()
+                return (await stream.content.read())[-1:]
+
+    assert asyncio.run(run()) == b"\n"
+
+
 async def events(stream: aiohttp.ClientResponse, name: str, contains: str = "") -> tuple[str, Any]:
     """The next event of a name whose data contains a text."""
     async with asyncio.timeout(20):
@@ -346,7 +412,7 @@ async def events(stream: aiohttp.ClientResponse, name: str, contains: str = "") 
                     return name, json.loads(data)
 
 
-def test_rules_of_an_edge_name_file_and_field(tmp_path: Path) -> None:
+def test_rules_of_an_edge_name_file_and_field(ask_shop: Ask) -> None:
     """Those of the caller's route, with the YAML; those of a node are what it accepts."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
@@ -357,7 +423,7 @@ def test_rules_of_an_edge_name_file_and_field(tmp_path: Path) -> None:
             await get(session, "/mesh/live/node", params={"id": "nothing"}),
         ]
 
-    edge, node, nothing = ask(tmp_path, asking)
+    edge, node, nothing = ask_shop(asking)
 
     rule = edge[1]["rules"][0]
     assert (rule["object"], rule["field"]) == ("VirtualService shop/web", "spec.http[0]")
@@ -367,7 +433,7 @@ def test_rules_of_an_edge_name_file_and_field(tmp_path: Path) -> None:
     assert nothing[1] == {"rules": [], "settings": [], "envoy": {}}
 
 
-def test_additional_host_names_are_accepted(tmp_path: Path) -> None:
+def test_additional_host_names_are_accepted(ask_shop: Ask) -> None:
     """For calls between containers; other names are refused."""
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, Any]]:
@@ -375,7 +441,7 @@ def test_additional_host_names_are_accepted(tmp_path: Path) -> None:
             await get(session, "/mesh", headers={"Host": f"{name}:7080"}) for name in ("localmesh", "other")
         ]
 
-    given, other = ask(tmp_path, asking)
+    given, other = ask_shop(asking)
 
     assert (given[0], other[0]) == (200, 403)
 

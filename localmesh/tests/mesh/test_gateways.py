@@ -14,25 +14,14 @@ from aiohttp import web
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.server.status import gateways
+from localmesh.tests.web import WEB
 from localmesh.translate.from_manifests import find
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("mesh")]
 
-APPLICATION = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
----
+APPLICATION = (
+    WEB
+    + """---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: web, namespace: shop}
@@ -43,6 +32,7 @@ spec:
     - to: [{operation: {paths: [/private]}}]
       from: [{source: {notPrincipals: [cluster.local/ns/edge/sa/front]}}]
 """
+)
 
 SHARED = """---
 apiVersion: networking.istio.io/v1

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
@@ -18,6 +21,31 @@ from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, as
 from localmesh.translate.from_manifests import find
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("security")]
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Office:
+    """A running mesh; each test applies what it needs."""
+
+    mesh: Mesh
+    runner: asyncio.Runner
+
+    def run(self, test: Coroutine[Any, Any, Result]) -> Result:
+        """The result of a coroutine in the event loop of the mesh."""
+        return self.runner.run(test)
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """One mesh for all tests in which certificates have their usual lifetime."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        mesh = runner.run(stack.enter_async_context(_mesh(tmp_path_factory.mktemp("office"))))
+        yield Office(mesh, runner)
+        runner.run(stack.aclose())
+
 
 STRICT = """---
 apiVersion: security.istio.io/v1
@@ -39,18 +67,19 @@ spec: {}
 """
 
 
-def test_the_application_gets_the_identity_of_the_caller(tmp_path: Path) -> None:
+def test_the_application_gets_the_identity_of_the_caller(office: Office) -> None:
     """The sidecar of a caller proves its ServiceAccount; a caller without one has no identity."""
+    mesh = office.mesh
 
     async def run() -> list[str]:
-        async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession() as session:
             await apply(mesh, "")
             forged = {"x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/shop/sa/web"}
             senders = [Request("client"), Request("other", headers=forged), Request(GATEWAY)]
             answers = [await ask(mesh, request, session) for request in (*senders, Request(OUTSIDE))]
             return [answer.seen_headers.get("x-forwarded-client-cert", "") for answer in answers]
 
-    client, other, gateway, outside = asyncio.run(run())
+    client, other, gateway, outside = office.run(run())
 
     web = identity("shop", "web")
     assert client.startswith(f"By={web};Hash=")
@@ -60,37 +89,37 @@ def test_the_application_gets_the_identity_of_the_caller(tmp_path: Path) -> None
     assert outside == ""
 
 
-def test_a_client_without_a_certificate_gets_no_answer(tmp_path: Path) -> None:
+def test_a_client_without_a_certificate_gets_no_answer(office: Office) -> None:
     """TLS alone is not enough: a caller must prove an identity of the mesh."""
+    mesh = office.mesh
 
     async def run() -> bytes:
-        async with _mesh(tmp_path) as mesh:
-            await apply(mesh, STRICT)
-            listen = find(mesh.desired_state.proxies, "web").inbound[0].listen
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            reader, writer = await asyncio.open_connection(listen.host, listen.port, ssl=context)
-            try:
-                writer.write(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
-                return await reader.read()
-            except (ssl.SSLError, ConnectionError):
-                return b""
-            finally:
-                writer.transport.abort()
+        await apply(mesh, STRICT)
+        listen = find(mesh.desired_state.proxies, "web").inbound[0].listen
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection(listen.host, listen.port, ssl=context)
+        try:
+            writer.write(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+            return await reader.read()
+        except (ssl.SSLError, ConnectionError):
+            return b""
+        finally:
+            writer.transport.abort()
 
-    assert asyncio.run(run()) == b""
+    assert office.run(run()) == b""
 
 
 @pytest.mark.parametrize("connections", ["", ONE_REQUEST_EACH], ids=["kept alive", "one request each"])
-def test_no_request_is_lost_while_certificates_are_rotated(tmp_path: Path, connections: str) -> None:
+def test_no_request_is_lost_while_certificates_are_rotated(office: Office, connections: str) -> None:
     """Ten rotations under load: open connections stay, new ones use the new certificates."""
+    mesh = office.mesh
 
     async def run() -> tuple[Counter[int], set[str]]:
-        async with _mesh(tmp_path) as mesh:
-            await apply(mesh, STRICT + connections)
-            return await _load_during(mesh, [mesh.rotate_certificates] * 10)
+        await apply(mesh, STRICT + connections)
+        return await _load_during(mesh, [mesh.rotate_certificates] * 10)
 
-    statuses, certificates = asyncio.run(run())
+    statuses, certificates = office.run(run())
 
     assert set(statuses) == {200}
     assert statuses[200] >= 200
@@ -115,25 +144,26 @@ def test_certificates_are_rotated_before_they_expire(tmp_path: Path) -> None:
     assert set(asyncio.run(run())) == {200}
 
 
-def test_no_request_is_lost_while_strict_is_switched_on_and_off(tmp_path: Path) -> None:
+def test_no_request_is_lost_while_strict_is_switched_on_and_off(office: Office) -> None:
     """Sidecars use mTLS in both modes: for them nothing changes."""
+    mesh = office.mesh
 
     async def run() -> Counter[int]:
-        async with _mesh(tmp_path) as mesh:
-            await apply(mesh, "")
-            steps = [lambda text=text: apply(mesh, text) for text in (STRICT, "") * 5]
-            return (await _load_during(mesh, steps))[0]
+        await apply(mesh, "")
+        steps = [lambda text=text: apply(mesh, text) for text in (STRICT, "") * 5]
+        return (await _load_during(mesh, steps))[0]
 
-    statuses = asyncio.run(run())
+    statuses = office.run(run())
 
     assert set(statuses) == {200}
 
 
-def test_a_slow_request_survives_a_change_of_mode(tmp_path: Path) -> None:
+def test_a_slow_request_survives_a_change_of_mode(office: Office) -> None:
     """The connection keeps the mode that it was opened with, and the caller gets its answer."""
+    mesh = office.mesh
 
     async def run() -> list[int]:
-        async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession() as session:
             await apply(mesh, "")
             slow = [ask(mesh, Request(name, "/delay/2"), session) for name in ("client", GATEWAY, OUTSIDE)]
             answers = [asyncio.create_task(request) for request in slow]
@@ -143,21 +173,22 @@ def test_a_slow_request_survives_a_change_of_mode(tmp_path: Path) -> None:
             await apply(mesh, STRICT)
             return [(await answer).status for answer in answers]
 
-    assert asyncio.run(run()) == [200, 200, 200]
+    assert office.run(run()) == [200, 200, 200]
 
 
-def test_a_policy_applies_immediately_to_open_connections(tmp_path: Path) -> None:
+def test_a_policy_applies_immediately_to_open_connections(office: Office) -> None:
     """Policies are not part of the listener: no connection is closed, and the next request is checked."""
+    mesh = office.mesh
 
     async def run() -> list[int]:
-        async with _mesh(tmp_path) as mesh, aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession() as session:
             statuses = []
             for policies in ("", NOTHING, ""):
                 await apply(mesh, policies)
                 statuses += [(await ask(mesh, Request("client"), session)).status for _ in range(3)]
             return statuses
 
-    assert asyncio.run(run()) == [200] * 3 + [403] * 3 + [200] * 3
+    assert office.run(run()) == [200] * 3 + [403] * 3 + [200] * 3
 
 
 async def _active(mesh: Mesh, session: aiohttp.ClientSession) -> int:

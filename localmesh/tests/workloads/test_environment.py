@@ -89,6 +89,14 @@ class TestWhatEveryPodGets:
         assert own.environment["HOST"] == "0.0.0.0"
 
 
+def test_a_pod_learns_where_the_api_of_the_mesh_is(launched: Launched) -> None:
+    """If the mesh serves one."""
+    url = "http://127.0.0.1:7080"
+
+    assert variables(launched({}, facts={"api_url": url}), "LOCALMESH_URL") == {"LOCALMESH_URL": url}
+    assert variables(launched({}), "LOCALMESH_URL") == {"LOCALMESH_URL": None}
+
+
 class TestProxy:
     def test_a_pod_with_a_sidecar_sends_through_it(self, launched: Launched) -> None:
         """Both spellings name the sidecar, and the loopback is exempt."""

@@ -39,6 +39,15 @@ def test_the_page_is_served(client, version):
     assert f'<meta name="served-by" content="frontend/{version}/frontend-pod">' in answer.text
 
 
+def test_the_page_links_to_the_live_page_of_localmesh(client, version):
+    """If localmesh has started it; elsewhere there is no such page."""
+    url = "http://127.0.0.1:7080"
+    started = create_app(FrontendSettings(version=version, pod="frontend-pod", localmesh_url=url))
+
+    assert f'<a href="{url}/">live page</a>' in started.test_client().get("/").text
+    assert "live page" not in client.get("/").text
+
+
 def test_all_files_of_the_page_exist_and_have_its_version(client, version):
     """Only files of its version from its own origin."""
     loaded = addresses(client.get("/").text)

@@ -58,6 +58,16 @@ def apply(objects: Iterable[Mapping[str, Any]]) -> list[Json]:
     return printed["items"] if printed["kind"] == "List" else [printed]
 
 
+def status_of(item: Mapping[str, Any]) -> Json:
+    """The status of an object, empty where it has none."""
+    metadata, group = item["metadata"], item["apiVersion"].partition("/")[0]
+    namespace = ("-n", metadata["namespace"]) if "namespace" in metadata else ()
+    resource = f"{item['kind'].lower()}.{group}"
+    text = kubectl("get", resource, metadata["name"], *namespace, "-o", "json")
+    status: Json = json.loads(text).get("status") or {}
+    return status
+
+
 def delete(objects: Iterable[Mapping[str, Any]]) -> None:
     """Deletes objects and waits until they are gone."""
     references = [

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from localmesh.kinds.gateway_api import GROUP as GATEWAY_API
+from tests.conformance import statuses
 from tests.conformance.case import Case
 from tests.conformance.record import cluster
 from tests.conformance.record.cluster import ClusterError, ProxyPod
-from tests.conformance.record.stand_ins import OWNER, OWNER_LABEL, objects
+from tests.conformance.record.stand_ins import OWNER, OWNER_LABEL, objects, workloads_of
 from tests.conformance.record.sync import Marks, remove_mark, wait_for_objects, wait_for_services
 from tests.conformance.recorded import Recording, write
 
@@ -41,6 +43,18 @@ class Recorder:
             before, elements = elements, self._marks.elements(self._pods, self._workloads())
             is_same = before == elements
         write(case, Recording(self._version, elements))
+        statuses.write(case, self._statuses())
+
+    def _statuses(self) -> dict[str, Json]:
+        """The statuses of the case's objects of the Gateway API, once istiod has written them."""
+        own = [item for item in self._wanted.values() if item["apiVersion"].startswith(GATEWAY_API)]
+        return {
+            statuses.key(
+                item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]
+            ): status
+            for item in own
+            if (status := cluster.status_of(item))
+        }
 
     def close(self) -> None:
         """Deletes everything that was applied."""
@@ -78,8 +92,7 @@ class Recorder:
         return [item["metadata"]["name"] for item in self._wanted.values() if item["kind"] == "Namespace"]
 
     def _workloads(self) -> set[str]:
-        deployments = (item["metadata"] for item in self._wanted.values() if item["kind"] == "Deployment")
-        return {f"{metadata['name']}.{metadata['namespace']}" for metadata in deployments}
+        return {name for item in self._wanted.values() for name in workloads_of(item)}
 
     def _check_namespaces(self, wanted: Iterable[Json]) -> None:
         """Raises ClusterError if a namespace exists that the recorder has not created."""

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 OWNER = "conformance-record"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
-_PLAIN = frozenset({"Service", "ServiceAccount"})
+_PLAIN = frozenset({"ConfigMap", "Secret", "Service", "ServiceAccount"})
 
 
 def objects(resources: Iterable[Resource], image: str) -> list[Json]:
@@ -26,9 +26,23 @@ def objects(resources: Iterable[Resource], image: str) -> list[Json]:
     for resource in resources:
         if resource.kind == "Deployment":
             applied.append(_stand_in(resource, image))
-        elif resource.kind in _PLAIN or is_istio(resource.api_version):
+        elif resource.kind in _PLAIN or is_configuration(resource.api_version):
             applied.append(_object(resource))
     return applied
+
+
+def workloads_of(item: Mapping[str, Any]) -> Iterator[str]:
+    """The workloads that come with an object: a Deployment, or that which istiod makes for a Gateway."""
+    metadata = item["metadata"]
+    if item["kind"] == "Deployment":
+        yield f"{metadata['name']}.{metadata['namespace']}"
+    elif item["kind"] == "Gateway" and not is_istio(item["apiVersion"]):
+        yield f"{metadata['name']}-{item['spec']['gatewayClassName']}.{metadata['namespace']}"
+
+
+def is_configuration(api_version: str) -> bool:
+    """Whether an API version is one of Istio's, or of the Gateway API."""
+    return is_istio(api_version) or api_version.startswith("gateway.networking.k8s.io/")
 
 
 def is_istio(api_version: str) -> bool:

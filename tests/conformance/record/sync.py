@@ -15,7 +15,7 @@ from tests.conformance.elements import Elements
 from tests.conformance.istio_side import Dump, istio_elements
 from tests.conformance.record import cluster
 from tests.conformance.record.cluster import SYSTEM, ProxyPod
-from tests.conformance.record.stand_ins import is_istio
+from tests.conformance.record.stand_ins import is_istio, workloads_of
 
 Json = dict[str, Any]
 Version = tuple[str, str, int]
@@ -31,8 +31,11 @@ def wait_for_objects(applied: Iterable[Mapping[str, Any]]) -> None:
 
 
 def wait_for_services(applied: Iterable[Mapping[str, Any]]) -> None:
-    """Waits until istiod has exactly the Services among these."""
+    """Waits until istiod has exactly the Services among these, and those that it makes for Gateways."""
+    applied = list(applied)
     services = {_host(item) for item in applied if item["kind"] == "Service"}
+    of_gateways = (workloads_of(item) for item in applied if item["kind"] == "Gateway")
+    services |= {f"{name}.svc.cluster.local" for names in of_gateways for name in names}
     cluster.until(lambda: _hosts() == services, "istiod to have exactly the Services of the case")
 
 

@@ -1,0 +1,67 @@
+"""HTTPRoutes are read as the routes that Istio makes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loadgen.meshstate import Call, Resources
+from loadgen.meshstate.gateway_api import virtual_services_of
+from loadgen.meshstate.routes import edge_route, mesh_route
+
+NAMESPACE = "sentimesh"
+
+
+def _resources(*rules: dict[str, Any], parent: dict[str, str] | None = None) -> Resources:
+    spec = {"parentRefs": [parent or {"kind": "Service", "name": "logic"}], "rules": list(rules)}
+    route = {"metadata": {"name": "logic", "namespace": NAMESPACE}, "spec": spec}
+    return Resources(NAMESPACE, virtual_services=tuple(virtual_services_of([route])))
+
+
+def _to(name: str, **fields: Any) -> dict[str, Any]:
+    return {"backendRefs": [{"name": name, "port": 80}], **fields}
+
+
+def test_the_most_specific_match_takes_precedence_over_the_order_of_the_rules() -> None:
+    """An exact path, then the longer prefix, then the one with a header."""
+    resources = _resources(
+        _to("any"),
+        _to("header", matches=[{"headers": [{"name": "user", "value": "me"}]}]),
+        _to("prefix", matches=[{"path": {"value": "/a"}}]),
+        _to("exact", matches=[{"path": {"type": "Exact", "value": "/a/b"}}]),
+    )
+    calls = [Call("GET", "/a/b"), Call("GET", "/a/c"), Call("GET", "/ab"), Call("GET", "/", {"user": "me"})]
+
+    routes = [mesh_route(resources, "logic", call) for call in calls]
+
+    assert [route.destinations[0]["destination"]["host"] for route in routes if route] == [
+        "exact",
+        "prefix",
+        "any",
+        "header",
+    ]
+
+
+def test_a_route_names_the_rule_that_it_is_from() -> None:
+    """The place of the rule, not that of the entry in the order of precedence."""
+    resources = _resources(_to("any"), _to("exact", matches=[{"path": {"type": "Exact", "value": "/a"}}]))
+
+    route = mesh_route(resources, "logic", Call("GET", "/a"))
+
+    assert route is not None
+    assert route.where == "HTTPRoute sentimesh/logic, spec.rules[1]"
+
+
+def test_mirrors_timeouts_and_retries_are_those_of_a_virtual_service() -> None:
+    """A limit for attempts belongs to the retries if there are any, else to the request."""
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "v2", "port": 80}}}
+    timeouts = {"request": "2s", "backendRequest": "1s"}
+    gateway = {"name": "sentimesh"}
+    without = _resources(_to("v1", filters=[mirror], timeouts=timeouts), parent=gateway)
+    retried = _resources(_to("v1", retry={"codes": [500]}, timeouts=timeouts), parent=gateway)
+
+    plain, retrying = (edge_route(each, Call("GET", "/")).spec for each in (without, retried))
+
+    assert (plain["timeout"], retrying["timeout"]) == ("1s", "2s")
+    assert plain["mirrors"][0]["percentage"] == {"value": 100}
+    assert retrying["retries"]["perTryTimeout"] == "1s"
+    assert retrying["retries"]["retryOn"].endswith(",500")

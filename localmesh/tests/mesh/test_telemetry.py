@@ -1,0 +1,196 @@
+"""Metrics, traces and access logs of a running mesh."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
+
+from localmesh.server.api import application
+from localmesh.tests.mesh.shop import BASE, V1, gateway_url, mesh_of
+from localmesh.translate.metrics import PEER_HEADER
+
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("metrics")]
+
+REQUESTS = 7
+TRACE = "463ac35c9f6413ad48485a3953bb6124"
+B3 = {"x-b3-traceid": TRACE, "x-b3-spanid": "00f067aa0ba902b7", "x-b3-sampled": "1"}
+PLAIN = """---
+apiVersion: v1
+kind: Service
+metadata: {name: plain, namespace: shop}
+spec: {selector: {app: plain}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: plain, namespace: shop}
+spec:
+  selector: {matchLabels: {app: plain}}
+  template:
+    metadata:
+      labels: {app: plain, sidecar.istio.io/inject: "false"}
+    spec: {containers: [{name: plain, image: stub, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: counting, namespace: shop}
+spec:
+  selector: {matchLabels: {app: counting}}
+  template:
+    metadata:
+      labels: {app: counting}
+      annotations: {prometheus.io/scrape: "true", prometheus.io/port: "9102", prometheus.io/path: /hits.txt}
+    spec:
+      containers:
+        - name: counting
+          image: python
+          command: [sh, -c]
+          args: ["cd $(mktemp -d); echo hits_total 3 > hits.txt; exec python3 -m http.server $PORT"]
+          env: [{name: PORT, value: "9102"}]
+          ports: [{containerPort: 9102}]
+          readinessProbe: {httpGet: {path: /hits.txt, port: 9102}, periodSeconds: 1}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: all, namespace: shop}
+spec:
+  hosts: ["*"]
+  gateways: [edge]
+  http:
+    - match: [{uri: {prefix: /plain}}]
+      route: [{destination: {host: plain}}]
+    - match: [{uri: {prefix: /web}}]
+      route: [{destination: {host: web}}]
+"""
+
+
+class Seen(NamedTuple):
+    """What applications have received, and what the API says of it."""
+
+    headers: dict[str, Any]
+    federation: str
+    of_pod: str
+    trace: dict[str, Any]
+    access_log: list[str]
+
+
+async def answered(
+    session: aiohttp.ClientSession, url: str, holds: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The answer to a request as soon as it is 200 and the condition holds."""
+    while True:
+        async with session.get(url) as answer:
+            body: dict[str, Any] = await answer.json()
+            if answer.status == 200 and holds(body):
+                return body
+        await asyncio.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """A mesh that has answered requests to a pod with a sidecar and to one without."""
+
+    async def run() -> Seen:
+        folder = tmp_path_factory.mktemp("metrics")
+        async with mesh_of(folder, BASE + V1 + PLAIN) as mesh, aiohttp.ClientSession() as session:
+            runner = web.AppRunner(application(mesh), access_log=None)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            api = "http://{}:{}".format(*runner.addresses[0][:2])
+            headers = {}
+            for path in ("web", "plain") * REQUESTS:
+                async with session.get(gateway_url(mesh) + path, headers={PEER_HEADER: "forged"}) as answer:
+                    headers[path] = (await answer.json())["headers"]
+            async with session.get(gateway_url(mesh) + "nowhere") as answer:
+                assert answer.status == 404
+            name = next(name for _, name in mesh.pods if name.startswith("counting"))
+            url = f"{api}/api/v1/namespaces/shop/pods/{name}:15020/proxy/stats/prometheus"
+            async with session.get(f"{api}/federate") as answer, session.get(url) as of_pod:
+                texts = await answer.text(), await of_pod.text()
+            async with session.get(gateway_url(mesh) + "web", headers=B3):
+                pass
+            trace = await answered(session, f"{api}/mesh/traces/{TRACE}", lambda it: it["spans"] == 3)
+            gateway = next(iter(mesh.gateways.values()))
+            assert gateway.log_file is not None
+            while len(lines := gateway.log_file.read_text().splitlines()) < 2 * REQUESTS + 2:
+                await asyncio.sleep(0.05)
+            await runner.cleanup()
+            return Seen(headers, *texts, trace, lines)
+
+    return asyncio.run(run())
+
+
+def test_no_application_sees_the_metadata_of_its_caller(seen: Seen) -> None:
+    """The header is removed in front of a pod, with a sidecar or without."""
+    names = {path: {name.lower() for name in headers} for path, headers in seen.headers.items()}
+
+    assert all("x-request-id" in of_path for of_path in names.values())
+    assert not any(PEER_HEADER in of_path for of_path in names.values())
+
+
+def test_both_sides_count_each_request(seen: Seen) -> None:
+    """The gateway and the sidecar count the same requests between the same workloads."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    for family in text_string_to_metric_families(seen.federation):
+        for sample in family.samples if family.name == "istio_requests" else ():
+            keys = ("reporter", "source_workload", "destination_workload", "response_code")
+            counts[tuple(sample.labels[key] for key in keys)] += int(sample.value)
+
+    assert counts == {
+        ("source", "istio-ingressgateway", "web-v1", "200"): REQUESTS,
+        ("destination", "istio-ingressgateway", "web-v1", "200"): REQUESTS,
+        ("source", "istio-ingressgateway", "plain", "200"): REQUESTS,
+        ("source", "istio-ingressgateway", "unknown", "404"): 1,
+    }
+
+
+def test_all_metrics_of_a_request_agree(seen: Seen) -> None:
+    """Durations and sizes are counted as often as requests."""
+    counts: Counter[str] = Counter()
+    for family in text_string_to_metric_families(seen.federation):
+        for sample in family.samples:
+            if sample.name.startswith("istio_request") or sample.name.startswith("istio_response"):
+                counts[sample.name] += int(sample.value)
+
+    names = ("request_duration_milliseconds", "request_bytes", "response_bytes")
+    assert {counts[f"istio_{name}_count"] for name in names} == {counts["istio_requests_total"]}
+
+
+def test_the_metrics_of_a_pod_include_those_of_its_application(seen: Seen) -> None:
+    """The annotations say where they are; the whole mesh has them with the name of the pod."""
+    federated = [line for line in seen.federation.splitlines() if line.startswith("hits_total")]
+
+    assert "hits_total 3" in seen.of_pod.splitlines()
+    assert [line.partition('pod="counting-')[2] != "" for line in federated] == [True]
+
+
+def test_a_trace_continues_that_of_the_caller(seen: Seen) -> None:
+    """The spans of gateway and sidecar are one trace, below the span in the B3 headers of a caller."""
+    tree = seen.trace["tree"]
+
+    assert [(span["depth"], span["service"], span["kind"]) for span in tree] == [
+        (0, "istio-ingressgateway.istio-system", "server"),
+        (1, "istio-ingressgateway.istio-system", "client"),
+        (2, "web.shop", "server"),
+    ]
+    assert tree[0]["parentId"] == B3["x-b3-spanid"]
+    assert seen.trace["status"] == "200"
+
+
+def test_a_proxy_logs_each_request_in_the_format_of_istio(seen: Seen) -> None:
+    """Method, path, status and response flags are where they are in Istio's log."""
+    pattern = re.compile(r'\[\S+\] "GET /(\w+) HTTP/1.1" (\d+) (\S+) \S+ - "-" \d+ \d+ \d+ \S+ ')
+    logged = Counter(match.groups() for line in seen.access_log if (match := pattern.match(line)))
+
+    assert logged == {
+        ("web", "200", "-"): REQUESTS + 1,
+        ("plain", "200", "-"): REQUESTS,
+        ("nowhere", "404", "NR"): 1,
+    }
