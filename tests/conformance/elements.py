@@ -20,6 +20,7 @@ COMMON_FILTERS = frozenset(
         "envoy.filters.http.fault",
         "envoy.filters.http.grpc_stats",
         "envoy.filters.http.header_mutation",
+        "envoy.filters.http.header_to_metadata",
         "envoy.filters.http.router",
         "istio.alpn",
         "istio.metadata_exchange",
