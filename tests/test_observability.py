@@ -12,6 +12,8 @@ import yaml
 
 from localmesh.catalog.workload import Workload
 from localmesh.telemetry.envoy_stats import stats_config
+from localmesh.telemetry.istio_metrics import istio_labels
+from localmesh.translate.metrics import source_values
 from tests.compose_file import PLACES, applications, composed, workloads
 from tests.kustomize_builds import build
 from tests.live import ROOT
@@ -125,9 +127,21 @@ def test_labels_in_queries_of_the_services_dashboard_exist() -> None:
 
 
 def test_istio_metrics_are_on_a_separate_dashboard() -> None:
-    """Its panels are empty where there is no proxy, or where the proxy is not Istio's."""
+    """Its panels are empty where there is no proxy, or where the proxy has no filter for them."""
     assert metrics(ISTIO) == ISTIO_METRICS
     assert not (metrics(SERVICES) | metrics(ENVOYS)) & ISTIO_METRICS
+
+
+def test_labels_in_queries_of_the_istio_dashboard_exist() -> None:
+    """They are labels of Istio's metrics, as localmesh has them, too."""
+    sent = istio_labels(str(source_values("")._replace(code="200")))
+
+    labels = {name for name, _ in sent or ()} | {"le"}
+
+    for query in queries(ISTIO):
+        grouped = {name for group in re.findall(r"\bby \((.*?)\)", query) for name in group.split(", ")}
+        selected = set(re.findall(r"[{,]\s*(\w+)(?:=|!)", query))
+        assert grouped | selected <= labels, query
 
 
 def test_grafana_on_a_cluster_has_every_dashboard(tmp_path: Path) -> None:
@@ -141,7 +155,7 @@ def test_grafana_on_a_cluster_has_every_dashboard(tmp_path: Path) -> None:
 
 
 def test_grafana_in_a_container_has_the_dashboards_that_its_prometheus_can_answer() -> None:
-    """The dashboards of the services and of the Envoys, in the provisioned folder."""
+    """All dashboards, in the provisioned folder."""
     provider = yaml.safe_load((GRAFANA / "provisioning" / "dashboards" / "sentimesh.yml").read_text())
     folder = provider["providers"][0]["options"]["path"]
 
@@ -149,7 +163,9 @@ def test_grafana_in_a_container_has_the_dashboards_that_its_prometheus_can_answe
 
     assert {path: to for path, to in mounted.items() if to.startswith(folder + "/")} == {
         "./" + str(ENVOYS.parent.relative_to(ROOT)): f"{folder}/compose",
-        "./" + str(SERVICES.relative_to(ROOT)): f"{folder}/services/{SERVICES.name}",
+        **{
+            "./" + str(path.relative_to(ROOT)): f"{folder}/services/{path.name}" for path in (SERVICES, ISTIO)
+        },
     }
 
 

@@ -19,7 +19,7 @@ _PLAIN = ("", "DISABLE", "ISTIO_MUTUAL")
 def hints(catalog: Catalog, explanation: Explanation) -> Iterator[Cause]:
     """What to look at in the routes and destinations of a request."""
     for hop in explanation.hops:
-        if hop.routing is not None:
+        if hop.routing is not None and hop.routing.configuration:  # others forward what they get
             yield from _of_rewrite(hop, hop.routing)
             for destination in hop.routing.destinations:
                 yield from _of_encrypted_port(catalog, destination)

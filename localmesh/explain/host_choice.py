@@ -134,7 +134,8 @@ def _others_at_sidecar(
         if virtual_service in chosen:
             continue
         if host is None:
-            yield from _in_its_own_namespace(virtual_service, names[0])
+            meant = list(_in_its_own_namespace(virtual_service, names[0]))
+            yield from meant or _for_other_hosts(virtual_service, service)
             continue
         reason = _why_not(prepared, virtual_service, host, chosen)
         if not reason and not out_of_reach and prepared.catalog.service(names[0]) is None:
@@ -159,6 +160,16 @@ def _in_its_own_namespace(virtual_service: VirtualService, name: str) -> Iterato
         )
         path = FieldPath("spec", "hosts", written.index(bare))
         yield Candidate(Reference(virtual_service.resource, path), reason)
+
+
+def _for_other_hosts(virtual_service: VirtualService, called: Service | None) -> Iterator[Candidate]:
+    """A VirtualService of the mesh that routes to the called Service, but not the requests for its name."""
+    is_of_mesh = MESH in virtual_service.gateways
+    if called is not None and is_of_mesh and called.host in virtual_service.destination_hosts:
+        hosts = listed(virtual_service.resource.spec["hosts"])
+        reason = f"it routes to this Service, but only requests for {hosts}"
+        fix = f"add {called.name} to spec.hosts, if it is for requests for this name too"
+        yield Candidate(Reference(virtual_service.resource, FieldPath("spec", "hosts")), reason, fix)
 
 
 def _services_out_of_reach(prepared: PreparedProxy, names: tuple[str, ...], port: int) -> Iterator[Candidate]:

@@ -26,6 +26,7 @@ from localmesh.explain.route_actions import (
     redirected,
     response_changes,
     rewritten,
+    with_values,
 )
 from localmesh.explain.route_tables import choose
 from localmesh.explain.upstreams import Upstream
@@ -153,8 +154,9 @@ def _leg(
     sent = rewritten(message, chosen, *weighted)
     policy = (chosen.get("typedPerFilterConfig") or {}).get(_CORS)
     cors = tuple(cors_changes(policy, message))
-    changes = (*response_changes(sent, *weighted, chosen), *cors)
-    refusal = response_changes(message, *weighted, chosen)
+    written = response_changes(*weighted, chosen)
+    changes = (*with_values(written, sent), *cors)
+    refusal = tuple(with_values(written, message)) if written else ()
     is_internal = "clusterNotFoundResponseCode" in chosen["route"]  # of a route of the Gateway API
     retries, status = chosen["route"].get("retryPolicy"), 500 if is_internal else 503
     return Leg(destination, upstream, sent, changes, refusal, cors, retries, status)

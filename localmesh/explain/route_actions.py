@@ -30,9 +30,7 @@ _ON_RESET = frozenset({"5xx", "gateway-error", "reset"})
 _ON_CONNECT_FAILURE = _ON_RESET | {"connect-failure"}
 """Conditions of retries, by what happens to a connection."""
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_COMMAND = re.compile(
-    r"%(?:%|(?P<protocol>PROTOCOL)%|REQ\((?P<name>[^()?]+)(?:\?(?P<other>[^()?]+))?\)(?::(?P<length>\d+))?%)"
-)
+_COMMAND = re.compile(r"%(?:%|REQ\((?P<name>[^()?]+)(?:\?(?P<other>[^()?]+))?\)(?::(?P<length>\d+))?%)")
 
 
 def percent_of(fraction: Json | None) -> float:
@@ -72,17 +70,16 @@ def _of_side(owner: Json, side: str) -> Iterator[HeaderChange]:
         yield HeaderChange(side, _OPERATIONS[entry["appendAction"]], header["key"], header["value"])
 
 
-def response_changes(message: Message, *owners: Json) -> tuple[HeaderChange, ...]:
-    """The operations on the response, with the values that they have for a request as it was sent on.
+def response_changes(*owners: Json) -> tuple[HeaderChange, ...]:
+    """The operations on the response, as they are written."""
+    return tuple(change for owner in owners for change in _of_side(owner, "response"))
 
-    Envoy adds no header without a value.
+
+def with_values(changes: Iterable[HeaderChange], message: Message) -> Iterator[HeaderChange]:
+    """Operations with their values for a request, as it was sent on; Envoy adds no header without a value.
+
+    Blanks around a value are lost when it is received.
     """
-    changes = (change for change in header_changes_of(*owners) if change.side == "response")
-    return tuple(_with_values(changes, message))
-
-
-def _with_values(changes: Iterable[HeaderChange], message: Message) -> Iterator[HeaderChange]:
-    """Operations with their values for a request; blanks around a value are lost when it is received."""
     for change in changes:
         value = _formatted(change.value, message)
         if value or change.operation == "remove":
@@ -108,7 +105,7 @@ def _requested(message: Message, owner: Json) -> Message:
         return message
     removals = [change for change in changes if change.operation == "remove"]
     left = message.with_headers(changed_headers(message.headers, removals))
-    valued = tuple(_with_values(changes[len(removals) :], left))
+    valued = tuple(with_values(changes[len(removals) :], left))
     first_values = _first_values(message, (*removals, *valued))
     return replace(left, headers=changed_headers(left.headers, valued), first_values=first_values)
 
@@ -131,8 +128,6 @@ def _formatted(value: str, message: Message) -> str:
     """A value as Envoy writes it; commands that explain cannot know the value of stay as they are."""
 
     def text(command: re.Match[str]) -> str:
-        if command["protocol"]:
-            return "HTTP/1.1"
         if not command["name"]:
             return "%"
         found = message.first_value(command["name"])
@@ -180,7 +175,9 @@ def redirected(message: Message, route: Json) -> Answer:
         port = ""
     location = f"{scheme}://{host}{f':{port}' if port else ''}{_redirected_path(message.path, route)}"
     status = REDIRECT_STATUS[redirect.get("responseCode", "MOVED_PERMANENTLY")]
-    headers = _without_body(changed_headers({"location": location}, response_changes(message, route)))
+    headers = _without_body(
+        changed_headers({"location": location}, with_values(response_changes(route), message))
+    )
     return Answer(status, headers=headers, cause="the route redirects")
 
 
@@ -201,7 +198,7 @@ def direct_answer(message: Message, route: Json) -> Answer:
     body = response.get("body") or {}
     text = body.get("inlineString") or base64.b64decode(body.get("inlineBytes", "")).decode(errors="replace")
     text = "" if response["status"] in _WITHOUT_BODY else text
-    headers = changed_headers({}, response_changes(message, route))
+    headers = changed_headers({}, with_values(response_changes(route), message))
     headers = headers if text else _without_body(headers)
     return Answer(response["status"], headers=headers, body=text, cause="the route has a direct response")
 

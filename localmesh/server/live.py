@@ -60,7 +60,10 @@ class LiveView:
         self._endpoints: dict[ProxyName, EndpointsSeen] = {}
         self._asked = 0.0
         self._shown_pods: Json = {}
-        self._frames: deque[Frame] = deque(maxlen=_SHARES)
+        self._recent: deque[Frame] = deque(maxlen=_RECENT)
+        self._since_change: deque[Frame] = deque(maxlen=_SHARES)
+        self._is_mixed = False
+        """Whether the next frame has requests of the configuration before."""
         self._points: dict[str, deque[list[float | None]]] = {}
         self._applies: deque[Json] = deque(maxlen=_EVENTS)
         self._proofs: deque[Json] = deque(maxlen=_EVENTS)
@@ -75,7 +78,8 @@ class LiveView:
             "removed": changes.removed,
         }
         self._applies.append(mark)
-        self._frames.clear()
+        self._since_change.clear()
+        self._is_mixed = True
         self._seen.clear()
         self._changed.set()
         self._publish("apply", mark)
@@ -110,6 +114,7 @@ class LiveView:
     async def state(self) -> str:
         """Everything that a page needs at the beginning, as an event."""
         graph = await self._current_graph()
+        self._published = self._published or graph
         return _event(
             "state",
             {
@@ -171,20 +176,24 @@ class LiveView:
             graph = await self._current_graph()
         endpoints = await self._watched(client, graph, admins)
         seconds = now - self._asked
-        self._before, self._asked = counted, now
+        kept = {name: counts for name, counts in self._before.items() if name in admins}
+        self._before, self._asked = kept | counted, now
         if added:
             self._publish_frame(frame_of(graph, seconds, added, endpoints, self._nodes_by_address()))
 
     def _publish_frame(self, frame: Frame) -> None:
         moment = round(time.time(), 2)
-        self._frames.append(frame)
+        self._recent.append(frame)
+        if not self._is_mixed:
+            self._since_change.append(frame)
+        self._is_mixed = False
         graph = self._graph
         if graph is None:
             return
         points = {edge: point(requests, frame.seconds) for edge, requests in frame.edges.items()}
         for edge, values in points.items():
             self._points.setdefault(edge, deque(maxlen=_POINTS)).append([moment, *values])
-        shown = summary(list(self._frames)[-_RECENT:], self._frames, graph)
+        shown = summary(self._recent, self._since_change, graph)
         pods = self._pods()
         changed = {"pods": pods} if pods != self._shown_pods else {}
         self._shown_pods = pods

@@ -16,7 +16,7 @@ from localmesh.catalog import Catalog, GatewayWorkload, Proxy, ProxyKind, Worklo
 from localmesh.explain import Explainer
 from localmesh.explain.connections import tls_of
 from localmesh.explain.explanation import Tls
-from localmesh.explain.prepared import PreparedProxy
+from localmesh.explain.prepared import PreparedProxy, owner_of
 from localmesh.explain.request import InvalidUrlError, Request, message_of
 from localmesh.explain.route_actions import faults_of
 from localmesh.explain.route_tables import conditions_text
@@ -321,8 +321,9 @@ def _urls(workload: Workload) -> Iterator[str]:
 
 
 def _is_exclusive(weighted: Lead, leads: Mapping[str, tuple[Lead, ...]]) -> bool:
+    """Whether no other rule leads to its clusters; calls of a Service by its own name need no rule."""
     others = (lead for cluster in weighted.clusters for lead in leads.get(cluster, ()))
-    return all(lead.route == weighted.route for lead in others)
+    return all(lead.route == weighted.route for lead in others if owner_of(lead.route))
 
 
 def _limits(cluster: Mapping[str, Any]) -> bool:

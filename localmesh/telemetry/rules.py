@@ -43,15 +43,19 @@ def edge_rules(explainer: Explainer, graph: Graph, edge: str) -> Json:
             if told not in settings:
                 settings.append(told)
         envoy[f"cluster {link.cluster}"] = upstream.cluster
-    return {"rules": rules, "settings": settings, "envoy": envoy}
+    return {
+        "rules": sorted(rules, key=lambda rule: bool(rule["default"])),
+        "settings": settings,
+        "envoy": envoy,
+    }
 
 
 def _rule(prepared: PreparedProxy, lead: Lead) -> Json:
     """A route that leads to a cluster, with the rule of the manifest that it was made from."""
     rule = prepared.rule(lead.table, lead.virtual_host, lead.route)
-    share = f"{lead.percent:g} %"
+    part = f"{lead.percent:g} % of the requests to {lead.virtual_host['name']}"
     return {
-        "what": f"copies of {share} of the requests" if lead.is_mirror else f"{share} of the requests",
+        "what": f"copies of {part}" if lead.is_mirror else part,
         "conditions": conditions_text(lead.route["match"]),
         "default": rule.reference is None,
         **_place(rule.reference),

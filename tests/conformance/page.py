@@ -93,7 +93,7 @@ outside.
 | routes | all kinds of matches, weights, delegates, redirects, rewrites, direct responses |
 | | header operations with Envoy's command operators, faults, CORS, mirrors, retries, timeouts |
 | destinations | subsets with and without pods, pods without a sidecar, TLS modes, load balancers |
-| hosts | Gateways with HTTP, HTTPS and TCP, the egress gateway, ServiceEntries, Sidecars, `exportTo` |
+| hosts | Gateways (HTTP, HTTPS, TCP, with `make fuzz` egress), ServiceEntries, Sidecars, `exportTo` |
 | authorization | ALLOW, DENY, AUDIT, dry runs; sources, operations and conditions, and their negations |
 | tokens | places, audiences, claims in headers; valid, expired, forged and missing ones |
 | mTLS | modes of the mesh, namespaces, workloads and ports |
@@ -204,7 +204,9 @@ def _unsupported() -> Iterator[str]:
 
 
 def _only(kind: str) -> dict[str, tuple[str, ...]]:
-    return {folded(path): known for path, known in kinds_named(kind)[0].supported_values.items()}
+    name, _, group = kind.partition(".")
+    known = next(each for each in kinds_named(name) if not group or each.group == group)
+    return {folded(path): values for path, values in known.supported_values.items()}
 
 
 def _cases() -> Iterator[str]:

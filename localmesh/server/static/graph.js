@@ -255,7 +255,7 @@ function drawEdge(edge, place, byId, many, direction) {
   drawn.durations = text(row++, "muted");
   label.append(first, drawn.durations);
   if (edge.expected) {
-    drawn.gauge = drawGauge(edge.expected.percent, row * LINE + 4);
+    drawn.gauge = drawGauge(edge.expected, row * LINE + 4);
     label.append(drawn.gauge.group);
   }
   const top = edge.expected ? GAUGE : 0;
@@ -278,10 +278,10 @@ function faultText(fault) {
 
 const GAUGE_WIDTH = LABEL_WIDTH - 20;
 
-function drawGauge(expected, y) {
+function drawGauge({ percent: expected, exclusive }, y) {
   const x = (share) => (share / 100) * GAUGE_WIDTH;
   const group = svg("g", { class: "gauge", transform: `translate(10 ${y})` });
-  const words = svg("text", { x: 0, y: 13, class: "share" }, `expected ${percent(expected)}`);
+  const words = svg("text", { x: 0, y: 13, class: "share" }, `expected ${percent(expected)}${exclusive ? "" : " *"}`);
   const seen = svg("text", { x: GAUGE_WIDTH, y: 13, class: "share observed", "text-anchor": "end" });
   const interval = svg("rect", { class: "interval", y: 21, height: 8, rx: 4, width: 0 });
   const dot = svg("circle", { class: "gauge-observed", cy: 25, r: 4.5, visibility: "hidden" });

@@ -189,7 +189,7 @@ const table = (heads, rows) => html("table", {}, html("thead", {}, html("tr", {}
 function showRule(rule) {
   const where = rule.default ? "the default of the mesh" : `${rule.object}, ${rule.field}`;
   return html("div", { class: "rule" },
-    html("p", {}, html("strong", {}, rule.what), rule.conditions.length ? ` where ${rule.conditions.join(", ")}` : ""),
+    html("p", {}, html("strong", {}, rule.what.replace(".svc.cluster.local", "")), rule.conditions.length ? ` where ${rule.conditions.join(", ")}` : ""),
     html("p", { class: "place" }, where, rule.file ? html("span", { class: "file" }, rule.file) : ""),
     rule.yaml ? html("details", {}, html("summary", {}, "YAML"), html("pre", {}, rule.yaml)) : "",
   );

@@ -74,27 +74,32 @@ def _of_registry(sidecar: Json, mode: str) -> Json:
 
 _sidecars = st.builds(_of_registry, sidecars(), st.sampled_from(["", "ALLOW_ANY", "REGISTRY_ONLY"]))
 
-meshes: st.SearchStrategy[tuple[Json, ...]] = st.tuples(
-    _often(virtual_services(), (1, 2, 3)),
-    _often(st.one_of(detours(), exits()), (0, 0, 0, 1)),
-    _often(egress_rules(), (0, 1)),
-    _often(connection_routes(), (0, 0, 0, 1)),
-    _often(delegates(), (0, 0, 1)),
-    _often(services(), (0, 0, 1)),
-    _often(destination_rules(), (0, 1, 2)),
-    _often(edges(), (0, 1, 1, 2)),
-    _often(service_entries(), (0, 1)),
-    _often(_sidecars, (0, 0, 0, 1)),
-    _often(authorization_policies(), (0, 1, 1, 2)),
-    _often(request_authentications(), (0, 0, 1, 2)),
-    _often(peer_authentications(), (0, 0, 1)),
-    st.sampled_from([SUBSETS, SUBSETS, SUBSETS, []]),
-).map(lambda groups: tuple(unique((*(item for group in groups for item in group), EDGE))))
+
+def _meshes(*, with_egress: bool) -> st.SearchStrategy[tuple[Json, ...]]:
+    """The objects of a mesh; some lead through the egress gateway if there is one."""
+    detour = st.one_of(detours(), exits()) if with_egress else detours()
+    groups = st.tuples(
+        _often(virtual_services(), (1, 2, 3)),
+        _often(detour, (0, 0, 0, 1)),
+        _often(egress_rules(), (0, 1) if with_egress else (0,)),
+        _often(connection_routes(), (0, 0, 0, 1)),
+        _often(delegates(), (0, 0, 1)),
+        _often(services(), (0, 0, 1)),
+        _often(destination_rules(), (0, 1, 2)),
+        _often(edges(), (0, 1, 1, 2)),
+        _often(service_entries(), (0, 1)),
+        _often(_sidecars, (0, 0, 0, 1)),
+        _often(authorization_policies(), (0, 1, 1, 2)),
+        _often(request_authentications(), (0, 0, 1, 2)),
+        _often(peer_authentications(), (0, 0, 1)),
+        st.sampled_from([SUBSETS, SUBSETS, SUBSETS, []]),
+    )
+    return groups.map(lambda groups: tuple(unique((*(item for group in groups for item in group), EDGE))))
 
 
-def examples(count: int) -> st.SearchStrategy[Example]:
+def examples(count: int, *, with_egress: bool) -> st.SearchStrategy[Example]:
     """Meshes with this many requests each."""
-    return meshes.flatmap(
+    return _meshes(with_egress=with_egress).flatmap(
         lambda objects: st.lists(requests(objects), min_size=count, max_size=count).map(
             lambda chosen: Example(objects, tuple(chosen))
         )

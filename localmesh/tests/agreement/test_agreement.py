@@ -52,17 +52,17 @@ def test_real_envoys_do_what_explain_predicts(tmp_path: Path) -> None:
     start = int(os.environ.get(START, random.randrange(10**6))) if fuzzing else 0
 
     compared: set[tuple[str, Asked]] = set()
-    with world(tmp_path) as running:
+    with world(tmp_path, with_egress=fuzzing) as running:
         for number in range(start, start + wanted):
             if len(compared) >= wanted:
                 break
-            compared |= _batch(running, number, REQUESTS[fuzzing])
+            compared |= _batch(running, number, fuzzing=fuzzing)
 
     print(f"from seed {start}: {len(compared):,} requests of {len({mesh for mesh, _ in compared}):,} meshes")  # noqa: T201 - for the record
     assert len(compared) >= wanted
 
 
-def _batch(running: World, number: int, requests: int) -> set[tuple[str, Asked]]:
+def _batch(running: World, number: int, *, fuzzing: bool) -> set[tuple[str, Asked]]:
     """The requests of a batch of meshes, all of which were predicted rightly, each with its mesh.
 
     Hypothesis only generates: the first disagreement ends the batch, as its own way to smaller examples
@@ -79,7 +79,7 @@ def _batch(running: World, number: int, requests: int) -> set[tuple[str, Asked]]
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(examples(requests))
+    @given(examples(REQUESTS[fuzzing], with_egress=fuzzing))
     def compare(example: Example) -> None:
         explainer = None if found else _applied(running, example.objects)
         if explainer is None:

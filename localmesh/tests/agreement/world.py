@@ -19,10 +19,12 @@ from localmesh.explain import OUTSIDE, Explainer
 from localmesh.explain.connections import passes_connections
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.tests.agreement.asking import SECONDS
 from localmesh.tests.agreement.gateways import CREDENTIAL, EGRESS
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
 from localmesh.translate import listeners
 from localmesh.translate.from_manifests import find
+from localmesh.xds import server
 
 FLAGS_HEADER = "x-response-flags"
 """The response header with Envoy's response flags, in answers that a proxy gives itself."""
@@ -79,10 +81,14 @@ EDGE = manifest(
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A running mesh with the pods of this module, to which configurations are applied."""
+    """A running mesh with the pods of this module, to which configurations are applied.
+
+    `base` are the Gateways of every configuration that has no others of their names.
+    """
 
     mesh: Mesh
     loop: asyncio.AbstractEventLoop
+    base: tuple[Json, ...]
     _numbers: Iterator[int] = field(default_factory=count)
 
     def apply(self, objects: Iterable[Json]) -> Explainer:
@@ -91,7 +97,7 @@ class World:
         Raises ManifestError and errors of Envoy. The explained objects are the mesh's, which are in the order
         of their age: one that was applied before is older, which decides between VirtualServices.
         """
-        objects = unique((*objects, EDGE, EGRESS, _certificate(), *SERVICES, *WORKLOADS))
+        objects = unique((*objects, *self.base, _certificate(), *SERVICES, *WORKLOADS))
         loaded = load_text(text(_with_new_connections(objects, next(self._numbers))))
         self._run(self.mesh.apply(loaded.resources, loaded.ignored))
         return Explainer.of(self.mesh.desired_state.resources)
@@ -159,18 +165,22 @@ _SHOWN_FLAGS = {
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """Runs the mesh on an event loop in a thread of its own, with proxies that show their response flags."""
-    with patch.dict(listeners._COMMON_OPTIONS, localReplyConfig=_SHOWN_FLAGS):
-        yield from _world(folder)
+def world(folder: Path, *, with_egress: bool) -> Iterator[World]:
+    """Runs the mesh on an event loop in a thread of its own, with proxies that show their response flags.
+
+    Proxies may take their time: on a busy machine it is not how fast they are that is compared.
+    """
+    flags = patch.dict(listeners._COMMON_OPTIONS, localReplyConfig=_SHOWN_FLAGS)
+    with flags, patch.object(server, "_ANSWER_SECONDS", SECONDS):
+        yield from _world(folder, (EDGE, EGRESS) if with_egress else (EDGE,))
 
 
-def _world(folder: Path) -> Iterator[World]:
+def _world(folder: Path, base: tuple[Json, ...]) -> Iterator[World]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     mesh = Mesh(MeshSettings(folder / "state", folder))
-    running = World(mesh, loop)
+    running = World(mesh, loop, base)
     try:
         running._run(mesh.__aenter__())
         try:

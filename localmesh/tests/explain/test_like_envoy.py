@@ -175,7 +175,6 @@ def test_a_redirect_to_https_keeps_the_port() -> None:
         ("%REQ(x-gone?x-a)%", "1"),
         ("%REQ(:METHOD):2%", "GE"),
         ("%REQ(x-blank):2%", "a"),
-        ("%PROTOCOL%", "HTTP/1.1"),
     ],
 )
 def test_values_of_headers_are_formatted(value: str, sent: str | None) -> None:
