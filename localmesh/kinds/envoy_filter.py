@@ -156,5 +156,8 @@ ENVOY_FILTER = Kind(
         "spec.configPatches[].match.proxy.metadata": "use workloadSelector: proxies here have no metadata",
     },
     support_rules=(shapes,),
-    ineffective_fields={"spec.configPatches[].match.waypoint": "there are no waypoints"},
+    ineffective_fields={
+        "spec.configPatches[].match.waypoint": "there are no waypoints",
+        "spec.configPatches[].patch.filterClass": "Istio ignores it",
+    },
 )
