@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -17,9 +19,8 @@ IMAGES = ROOT / "docs" / "images"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SENTENCES = ("What a wonderful day", "The train was late again, and it was awful", "The sea was calm")
 API = os.environ["LOCALMESH_URL"]
-TRAFFIC_SECONDS = 15
-BETWEEN_SECONDS = 3
-"""Of the live page, until rates and durations have settled after an apply."""
+SETTLING_SECONDS = 14
+"""How long the live page takes until rates, durations and shares have settled after an apply."""
 
 
 def main() -> None:
@@ -58,25 +59,28 @@ def live_page(browser: Browser) -> None:
     """The live page of the canary, and, in the dark theme, the details of a line with mirrored requests."""
     page = browser.new_page(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
     page.goto(API)
-    traffic(page, "canary")
-    page.screenshot(path=IMAGES / "live-page.png")
+    with traffic(page, "canary"):
+        page.screenshot(path=IMAGES / "live-page.png")
     page.get_by_role("button", name="Dark", exact=True).click()
-    traffic(page, "shadow", "webapp v1 to logic v2")
-    page.screenshot(path=IMAGES / "live-page-details.png")
+    with traffic(page, "shadow", "webapp v1 to logic v2"):
+        page.screenshot(path=IMAGES / "live-page-details.png")
     page.close()
 
 
-def traffic(page: Page, scenario: str, line: str | None = None) -> None:
-    """Apply a scenario, send requests, select a line if one is named, and wait for its numbers."""
+@contextmanager
+def traffic(page: Page, scenario: str, line: str | None = None) -> Iterator[None]:
+    """Apply a scenario, send requests, select a line if one is named; the block has its numbers."""
     apply = {"kustomizations": [str(ROOT / "istio" / "overlays" / scenario)]}
     body, headers = json.dumps(apply).encode(), {"content-type": "application/json"}
     urllib.request.urlopen(urllib.request.Request(f"{API}/mesh/apply", body, headers)).close()
     loadgen = Path(sys.executable).with_name("loadgen")
-    command = [loadgen, "run", "--rate", "40", "--duration", f"{TRAFFIC_SECONDS}s"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+    command = [loadgen, "run", "--rate", "20", "--duration", "60s"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as sending:
         if line is not None:
             page.locator(".label").and_(page.get_by_role("button", name=line)).click()
-        page.wait_for_timeout(1000 * (TRAFFIC_SECONDS - BETWEEN_SECONDS))
+        page.wait_for_timeout(1000 * SETTLING_SECONDS)
+        yield
+        sending.terminate()
 
 
 if __name__ == "__main__":

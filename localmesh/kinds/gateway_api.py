@@ -9,6 +9,19 @@ from localmesh.kinds.rules import gateway_api as rules
 GROUP = "gateway.networking.k8s.io"
 
 _SESSION = "use a DestinationRule with loadBalancer.consistentHash"
+_NO_ROUTE = "as in Istio, a route with this filter has no effect, and its status says so"
+_HTTP_FILTERS = ("cors", "extensionRef", "externalAuth", "requestMirror", "requestRedirect", "urlRewrite")
+_GRPC_FILTERS = ("extensionRef", "requestMirror")
+
+
+_DEFAULT_GATEWAYS = {"spec.useDefaultGateways": "Istio does not read it"}
+
+
+def _refused(rule: tuple[str, ...], backend: tuple[str, ...]) -> dict[str, str]:
+    """The filters of rules and of their backends that Istio does not support."""
+    of_rules = {f"spec.rules[].filters[].{name}": _NO_ROUTE for name in rule}
+    return of_rules | {f"spec.rules[].backendRefs[].filters[].{name}": _NO_ROUTE for name in backend}
+
 
 GATEWAY_CLASS = Kind(
     group=GROUP,
@@ -17,6 +30,10 @@ GATEWAY_CLASS = Kind(
     plural="gatewayclasses",
     short_names=("gc",),
     namespaced=False,
+    ineffective_fields={
+        "spec.description": "it is prose",
+        "spec.parametersRef": "Istio does not read it",
+    },
 )
 KUBERNETES_GATEWAY = Kind(
     group=GROUP,
@@ -25,6 +42,12 @@ KUBERNETES_GATEWAY = Kind(
     plural="gateways",
     short_names=("gtw",),
     rules=(rules.addresses, rules.infrastructure, rules.listeners, rules.frontend_tls),
+    ineffective_fields={
+        "spec.defaultScope": "Istio does not read it",
+        "spec.infrastructure.annotations": "they are for the Deployment and the Service on a cluster",
+        "spec.infrastructure.parametersRef": "it changes the Deployment and the Service on a cluster",
+        "spec.tls.backend": "Istio checks the reference, and gives gateways no certificate for backends",
+    },
 )
 HTTP_ROUTE = Kind(
     group=GROUP,
@@ -33,6 +56,7 @@ HTTP_ROUTE = Kind(
     plural="httproutes",
     rules=(rules.parents, rules.http_rules),
     unsupported_fields={"spec.rules[].sessionPersistence": _SESSION},
+    ineffective_fields=_refused(("extensionRef", "externalAuth"), _HTTP_FILTERS) | _DEFAULT_GATEWAYS,
 )
 GRPC_ROUTE = Kind(
     group=GROUP,
@@ -41,6 +65,7 @@ GRPC_ROUTE = Kind(
     plural="grpcroutes",
     rules=(rules.parents, rules.grpc_rules),
     unsupported_fields={"spec.rules[].sessionPersistence": _SESSION},
+    ineffective_fields=_refused(("extensionRef",), _GRPC_FILTERS) | _DEFAULT_GATEWAYS,
 )
 TLS_ROUTE = Kind(
     group=GROUP,
@@ -48,6 +73,7 @@ TLS_ROUTE = Kind(
     versions=("v1", "v1alpha3", "v1alpha2"),
     plural="tlsroutes",
     rules=(rules.parents, rules.tls_hostnames, rules.connection_rules),
+    ineffective_fields=_DEFAULT_GATEWAYS,
 )
 TCP_ROUTE = Kind(
     group=GROUP,
@@ -55,6 +81,7 @@ TCP_ROUTE = Kind(
     versions=("v1", "v1alpha2"),
     plural="tcproutes",
     rules=(rules.parents, rules.connection_rules),
+    ineffective_fields=_DEFAULT_GATEWAYS,
 )
 UDP_ROUTE = Kind(
     group=GROUP,
@@ -79,6 +106,7 @@ BACKEND_TLS_POLICY = Kind(
     plural="backendtlspolicies",
     short_names=("btlspolicy",),
     rules=(rules.backend_tls,),
+    ineffective_fields={"spec.options": "Istio does not read them"},
 )
 LISTENER_SET = Kind(
     group=GROUP,

@@ -1,4 +1,4 @@
-"""Route coverage: which rules of VirtualServices and AuthorizationPolicies no case has reached."""
+"""Route coverage: which rules of routes and AuthorizationPolicies no case has reached."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from localmesh.explain import Authorization, Explanation, Reference
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
+from localmesh.kinds.gateway_api import GRPC_ROUTE, HTTP_ROUTE
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource, of_kind
 from localmesh.problems import FieldPath
@@ -96,6 +97,13 @@ def _rules(resources: tuple[Resource, ...]) -> Iterator[tuple[Reference, str, _K
             if not route.get("delegate"):
                 path = FieldPath("spec", "http", index)
                 yield Reference(virtual_service, path), route.get("name", ""), _key(virtual_service, index)
+    for route in (*of_kind(resources, HTTP_ROUTE), *of_kind(resources, GRPC_ROUTE)):
+        for index, rule in enumerate(route.spec.get("rules") or ()):
+            yield (
+                Reference(route, FieldPath("spec", "rules", index)),
+                rule.get("name", ""),
+                _key(route, index),
+            )
     for policy in of_kind(resources, AUTHORIZATION_POLICY):
         rules = policy.spec.get("rules") or ()
         for index, _ in enumerate(rules):

@@ -14,7 +14,7 @@ from localmesh.catalog import Destinations, Server, Service, VirtualService
 from localmesh.catalog.connection_routes import ConnectionRoute, Target
 from localmesh.catalog.server_routes import connection_routes_of
 from localmesh.translate.auto_passthrough import auto_passthrough_chains
-from localmesh.translate.formats import outbound_cluster
+from localmesh.translate.formats import NO_CLUSTER, outbound_cluster
 from localmesh.translate.server_tls import server_socket
 from localmesh.translate.tcp_proxy import limits_and_hashing, tcp_proxy
 
@@ -83,6 +83,8 @@ class Connections:
         return tcp_proxy(self._cluster(first, server), settings)
 
     def _cluster(self, target: Target, server: Server) -> str:
+        if not target.host:
+            return NO_CLUSTER
         port = self.destinations.port_of(
             target.host, target.port, listener_port=server.number, gateway=server.gateway
         )

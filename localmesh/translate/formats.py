@@ -32,6 +32,10 @@ _DYNAMIC_FORWARD_PROXY = "envoy.extensions.clusters.dynamic_forward_proxy.v3.Clu
 _SECOND = 10**9
 
 
+NO_CLUSTER = "UnknownService"
+"""The cluster, which does not exist, of a backend that a route of the Gateway API must not use."""
+
+
 def outbound_cluster(host: str, port: int, subset: str = "") -> str:
     """The name of the cluster of a host's port and subset.
 

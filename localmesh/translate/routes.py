@@ -14,7 +14,7 @@ from localmesh.catalog.destinations import destination_port
 from localmesh.catalog.http_routes import Destination, HttpMatch, HttpRoute, WeightedDestination
 from localmesh.catalog.virtual_services import match_applies
 from localmesh.formats.regexes import quote_meta
-from localmesh.translate.formats import config_name, duration, outbound_cluster
+from localmesh.translate.formats import NO_CLUSTER, config_name, duration, outbound_cluster
 from localmesh.translate.hashing import hash_for_destination, hash_for_service, hash_policies
 from localmesh.translate.http_filters import per_filter_config
 from localmesh.translate.keys import Source
@@ -31,8 +31,6 @@ from localmesh.translate.route_actions import (
 )
 
 Json = dict[str, Any]
-
-_NO_CLUSTER = "UnknownService"
 
 
 class RouteContext(NamedTuple):
@@ -135,7 +133,7 @@ class _Targets:
     def cluster(self, destination: Destination) -> str:
         """The cluster of a destination; one that does not exist for a backend that must not be used."""
         if not destination.host:
-            return _NO_CLUSTER
+            return NO_CLUSTER
         port = destination_port(
             self.services.get(destination.host),
             destination.port,

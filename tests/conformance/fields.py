@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
+from localmesh.kinds.gateway_api import GROUP, KUBERNETES_GATEWAY
 from localmesh.manifests import Resource
 from tests.conformance.case import ROOT, Case, compared_cases, unrecorded_cases
 from tests.conformance.telemetry.inputs import TelemetryCase, telemetry_cases
@@ -82,8 +83,9 @@ def _uses(of: Iterable[Case | TelemetryCase]) -> dict[Field, list[str]]:
 
 
 def _used(resource: Resource) -> Iterator[Field]:
+    name = f"{resource.kind}.{GROUP}" if resource.is_a(KUBERNETES_GATEWAY) else resource.kind
     for path in _paths(resource.spec, "spec"):
-        field = (resource.kind, folded(path))
+        field = (name, folded(path))
         if field in fates():
             yield field
 

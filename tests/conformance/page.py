@@ -204,7 +204,9 @@ def _unsupported() -> Iterator[str]:
 
 
 def _only(kind: str) -> dict[str, tuple[str, ...]]:
-    return {folded(path): known for path, known in kinds_named(kind)[0].supported_values.items()}
+    name, _, group = kind.partition(".")
+    known = next(each for each in kinds_named(name) if not group or each.group == group)
+    return {folded(path): values for path, values in known.supported_values.items()}
 
 
 def _cases() -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog.config_data import ConfigData
+from localmesh.catalog.default_gateways import SYSTEM_NAMESPACE
 from localmesh.catalog.objects import Objects
 from localmesh.kinds.config_map import CONFIG_MAP, SECRET
 from localmesh.kinds.gateway_api import GATEWAY_CLASS, GROUP, REFERENCE_GRANT
@@ -92,9 +93,9 @@ class Inputs:
         return {**(written.labels if written else {}), _NAME_LABEL: name}
 
     def namespaces(self) -> list[str]:
-        """All namespaces: those with an object of their own, and those of other objects."""
+        """All namespaces: Istio's, those with an object of their own, and those of other objects."""
         written = {item.name for item in self.objects.of(NAMESPACE)}
-        return sorted(written | self.objects.namespaces())
+        return sorted({SYSTEM_NAMESPACE} | written | self.objects.namespaces())
 
     def is_granted(self, *, source: Kinded, namespace: str, target: Kinded, owner: str, name: str) -> bool:
         """Whether objects of a kind and namespace may refer to an object of another namespace, `owner`."""

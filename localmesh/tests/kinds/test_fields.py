@@ -11,6 +11,15 @@ from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.gateway import GATEWAY
+from localmesh.kinds.gateway_api import (
+    BACKEND_TLS_POLICY,
+    GATEWAY_CLASS,
+    GROUP,
+    KUBERNETES_GATEWAY,
+    LISTENER_SET,
+    REFERENCE_GRANT,
+    ROUTES,
+)
 from localmesh.kinds.kind import Status
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.registry import KINDS as ALL
@@ -33,6 +42,12 @@ KINDS = (
     SERVICE_ENTRY,
     SIDECAR,
     TELEMETRY,
+    GATEWAY_CLASS,
+    KUBERNETES_GATEWAY,
+    LISTENER_SET,
+    *ROUTES,
+    REFERENCE_GRANT,
+    BACKEND_TLS_POLICY,
     SERVICE,
     DEPLOYMENT,
 )
@@ -41,7 +56,9 @@ KINDS = (
 def test_every_kind_of_istio_that_is_translated_is_in_the_table() -> None:
     """A kind is not supported before the status of its fields has been reviewed."""
     translated = {
-        kind for kind in ALL.values() if kind.status is Status.TRANSLATED and kind.group.endswith(".istio.io")
+        kind
+        for kind in ALL.values()
+        if kind.status is Status.TRANSLATED and kind.group.endswith((".istio.io", GROUP))
     }
 
     assert translated - set(KINDS) == set(), "add it to KINDS in this file, and run `make golden`"
@@ -62,7 +79,7 @@ def _fields(schemas: dict[str, Any], node: dict[str, Any], path: str, decided: s
 
 def _table() -> Iterator[str]:
     for kind in KINDS:
-        name = "istio.json" if kind.group.endswith(".istio.io") else "kubernetes.json"
+        name = _schema_file(kind)
         schemas = json.loads((files("localmesh.manifests") / "schemas" / name).read_text(encoding="utf-8"))
         key = f"{kind.api_versions[0]}/{kind.name}"
         spec = schemas["$defs"][schemas["kinds"][key]]["properties"]["spec"]
@@ -70,7 +87,18 @@ def _table() -> Iterator[str]:
         fields = set(_fields(schemas, spec, "spec", unsupported | ineffective))
         assert fields >= unsupported | ineffective, (kind, (unsupported | ineffective) - fields)
         for field in sorted(fields):
-            yield f"{kind.name} {field}: {_status(field, kind)}"
+            yield f"{_name(kind)} {field}: {_status(field, kind)}"
+
+
+def _schema_file(kind: Kind) -> str:
+    if kind.group == GROUP:
+        return "gateway_api.json"
+    return "istio.json" if kind.group.endswith(".istio.io") else "kubernetes.json"
+
+
+def _name(kind: Kind) -> str:
+    """The name of a kind, with its group where Istio has one of that name."""
+    return f"{kind.name}.{kind.group}" if kind is KUBERNETES_GATEWAY else kind.name
 
 
 def _status(field: str, kind: Kind) -> str:

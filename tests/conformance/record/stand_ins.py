@@ -58,11 +58,11 @@ def _object(resource: Resource) -> Json:
 def _namespaces(resources: tuple[Resource, ...]) -> Iterator[Json]:
     labels = {resource.name: resource.labels for resource in resources if resource.kind == "Namespace"}
     for name in sorted({resource.namespace for resource in resources} - {SYSTEM, ""}):
-        injection = labels.get(name, {}).get("istio-injection", "enabled")
+        written = {"istio-injection": "enabled", **labels.get(name, {})}
         yield {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": name, "labels": {"istio-injection": injection, OWNER_LABEL: OWNER}},
+            "metadata": {"name": name, "labels": {**written, OWNER_LABEL: OWNER}},
         }
 
 
