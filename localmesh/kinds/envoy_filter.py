@@ -157,6 +157,7 @@ ENVOY_FILTER = Kind(
     },
     support_rules=(shapes,),
     ineffective_fields={
+        "spec.configPatches[].match.listener.portName": "Istio ignores it",
         "spec.configPatches[].match.waypoint": "there are no waypoints",
         "spec.configPatches[].patch.filterClass": "Istio ignores it",
     },
