@@ -1,7 +1,7 @@
 // The panel beside the picture: what is selected, what was changed, what was proven.
 
 import { html, write } from "./dom.js";
-import { gauge } from "./graph.js";
+import { gauge } from "./gauge.js";
 import { Series } from "./series.js";
 import { clock, duration, FLAGS, meaning, percent, rate, title } from "./words.js";
 
