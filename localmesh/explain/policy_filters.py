@@ -48,11 +48,17 @@ def path_permission(value: Json, inspected: Inspected) -> bool:
     return string_matches(value["path"], inspected.message.bare_path)
 
 
+_PATH_CHARACTERS = r"a-zA-Z0-9\-._~%!$&'()+,;:@="
+
+
 @lru_cache(maxsize=512)
 def template_pattern(template: str) -> re.Pattern[str]:
-    """A path template as a regular expression: `*` is one segment, `**` any number of them."""
+    """A path template as a regular expression: `*` is one segment, `**` any number of them.
+
+    They stand for the characters of paths only (Envoy: uri_template_lib, `toRegexPattern`).
+    """
     parts = re.split(r"(\*\*?)", template)
-    forms = {"*": "[^/]+", "**": ".*"}
+    forms = {"*": f"[{_PATH_CHARACTERS}]+", "**": f"[{_PATH_CHARACTERS}/]*"}
     return re.compile("".join(forms.get(part, re.escape(part)) for part in parts))
 
 

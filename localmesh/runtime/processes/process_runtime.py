@@ -17,6 +17,7 @@ from localmesh.catalog.config_data import ConfigData
 from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.processes.addresses import LoopbackAllocator
 from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles, node_id
+from localmesh.runtime.processes.log_limit import PROXY_LOG_SUFFIX, limit_logs
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.protocols import RunningPod
 from localmesh.runtime.workloads import FreePorts, Pod, PodFacts
@@ -56,7 +57,7 @@ class SupervisedEnvoy:
         self.proxy = proxy
         self.restarts = 0
         self.ready = False
-        self.log_file = runtime.log_folder / proxy.namespace / f"{proxy.name}.envoy.log"
+        self.log_file = runtime.log_folder / proxy.namespace / f"{proxy.name}{PROXY_LOG_SUFFIX}"
         self._runtime = runtime
         self._files = EnvoyFiles(
             control_plane=runtime.control_plane,
@@ -144,6 +145,7 @@ class ProcessRuntime:
         self._free_ports = FreePorts()
         self._addresses = LoopbackAllocator(self._free_ports, ingress_ports)
         self._open: _Open | None = None
+        self._limiting_logs: asyncio.Task[None] | None = None
         self.api_url = ""
 
     @property
@@ -171,12 +173,14 @@ class ProcessRuntime:
                 working_directory=self._programs.folder,
                 on_change=on_change,
             )
+            self._limiting_logs = start_task(limit_logs(self._open.log_folder), "limiting logs")
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Ends all processes and releases the ports."""
+        await stop_tasks(self._limiting_logs)
         if self._open is not None:
             await self._open.client.close()
         await self._processes.close()

@@ -1,16 +1,10 @@
 // The picture: nodes and edges, laid out once for each shape of the mesh and updated with every frame.
 
-import { html, set, svg, write } from "./dom.js";
+import { set, svg, write } from "./dom.js";
+import { drawGauge, updateGauge } from "./gauge.js";
+import { GAUGE, labelHeight, LABEL_WIDTH, layout, LINE, lines, MANY_NODES, NODE, pathOf } from "./layout.js";
 import { duration, percent, rate, title } from "./words.js";
 
-const NODE = { gateway: [196, 56], workload: [150, 56], clients: [84, 36], external: [196, 56], missing: [150, 56] };
-const LABEL_WIDTH = 196;
-const LABEL_OFFSET = 9;
-const LINE = 17;
-const GAUGE = 38;
-const MARGIN = 18;
-const ROW_WIDTH = 740;
-const MANY_NODES = 40; // from here on, edges have their labels only when they are selected
 const LOCK = "M3.5 6V4.2a2.5 2.5 0 0 1 5 0V6M2.5 6h7v5h-7Z";
 
 /** The picture in an SVG element; `select` is called with what is clicked. */
@@ -157,82 +151,6 @@ export class Picture {
   }
 }
 
-/** How many lines of text an edge can need, by what is configured: its place must not depend on traffic. */
-function lines(edge) {
-  return 2 + (edge.mirror ? 1 : 0) + edge.faults.length + (edge.limits ? 1 : 0) + (edge.ejects ? 1 : 0);
-}
-
-const labelHeight = (edge) => lines(edge) * LINE + (edge.expected ? GAUGE : 0) + 8;
-
-function layout(graph, direction) {
-  const many = graph.nodes.length > MANY_NODES;
-  const made = new dagre.graphlib.Graph();
-  made.setGraph({ rankdir: direction, nodesep: many ? 14 : 24, ranksep: many ? 50 : 52, edgesep: many ? 6 : 16, marginx: MARGIN, marginy: MARGIN });
-  const connected = new Set(graph.edges.flatMap((edge) => (edge.source === edge.target ? [] : [edge.source, edge.target])));
-  // dagre breaks ties from right to left
-  for (const node of [...graph.nodes].reverse()) {
-    const [width, height] = NODE[node.kind];
-    if (connected.has(node.id)) made.setNode(node.id, { width, height });
-  }
-  for (const edge of [...graph.edges].sort((a, b) => (a.target < b.target ? 1 : -1))) {
-    if (edge.source === edge.target || !made.hasNode(edge.source) || !made.hasNode(edge.target)) continue;
-    made.setEdge(edge.source, edge.target, many ? { width: 0, height: 0 } : labelSize(edge, direction));
-  }
-  dagre.layout(made);
-  const alone = graph.nodes.filter((node) => !connected.has(node.id));
-  const size = { width: made.graph().width, height: made.graph().height };
-  if (alone.length) addBelow(made, alone, size);
-  return { direction, graph: () => size, node: (id) => made.node(id), edge: (source, target) => made.edge(source, target) };
-}
-
-/** The room for a label: right of its line in a graph from top to bottom, else below it. */
-function labelSize(edge, direction) {
-  const height = labelHeight(edge);
-  if (direction === "TB") return { width: LABEL_WIDTH, height, labelpos: "r", labeloffset: LABEL_OFFSET };
-  return { width: LABEL_WIDTH, height: height + 2 * LABEL_OFFSET, labelpos: "c" };
-}
-
-/** Nodes without edges: in rows below the others. */
-function addBelow(made, nodes, size) {
-  const [left, top] = [MARGIN, Number.isFinite(size.height) ? size.height : MARGIN];
-  const widest = Math.max(Number.isFinite(size.width) ? size.width : 0, ROW_WIDTH);
-  let [x, y] = [left, top];
-  for (const node of nodes) {
-    const [width, height] = NODE[node.kind];
-    if (x > left && x + width > widest - MARGIN) [x, y] = [left, y + height + 18];
-    made.setNode(node.id, { x: x + width / 2, y: y + height / 2, width, height });
-    x += width + 24;
-    size.width = Math.max(Number.isFinite(size.width) ? size.width : 0, x - 24 + MARGIN);
-    size.height = y + height + MARGIN;
-  }
-}
-
-/** The path of an edge: straight beside its label, and curved between ranks. */
-function pathOf(place, direction, height) {
-  const down = direction === "TB";
-  const [first, ...rest] = place.points;
-  const last = rest.pop();
-  const stops = rest.map((point) => [point, point]);
-  if (height) {
-    const line = down ? place.x - LABEL_WIDTH / 2 - LABEL_OFFSET : place.y - height / 2 - 2;
-    const ends = down
-      ? [{ x: line, y: place.y - height / 2 }, { x: line, y: place.y + height / 2 }]
-      : [{ x: place.x - LABEL_WIDTH / 2, y: line }, { x: place.x + LABEL_WIDTH / 2, y: line }];
-    const nearest = stops.reduce((best, [point], i) => (distance(point, place, down) < distance(stops[best][0], place, down) ? i : best), 0);
-    stops.splice(nearest, stops.length ? 1 : 0, ends);
-  }
-  let path = `M${first.x} ${first.y}`, from = first;
-  for (const [start, end] of [...stops, [last, last]]) {
-    const [mx, my] = [(from.x + start.x) / 2, (from.y + start.y) / 2];
-    path += down ? `C${from.x} ${my} ${start.x} ${my} ${start.x} ${start.y}` : `C${mx} ${from.y} ${mx} ${start.y} ${start.x} ${start.y}`;
-    if (end !== start) path += `L${end.x} ${end.y}`;
-    from = end;
-  }
-  return path;
-}
-
-const distance = (point, place, down) => Math.abs(down ? point.y - place.y : point.x - place.x);
-
 function drawEdge(edge, place, byId, many, direction) {
   const path = pathOf(place, direction, many ? 0 : labelHeight(edge));
   const line = svg("path", { d: path, class: "line" });
@@ -251,7 +169,8 @@ function drawEdge(edge, place, byId, many, direction) {
   drawn.rate = svg("tspan", { class: "rate" });
   drawn.errors = svg("tspan", { class: "errors", dx: 8 });
   const first = text(row++, edge.tls === "mTLS" ? "first" : "plain");
-  first.append(drawn.rate, drawn.errors);
+  drawn.refused = svg("tspan", { dx: 8 });
+  first.append(drawn.rate, drawn.errors, drawn.refused);
   drawn.durations = text(row++, "muted");
   label.append(first, drawn.durations);
   if (edge.expected) {
@@ -276,33 +195,6 @@ function faultText(fault) {
   return `fault: ${what}, ${percent(fault.percent)}${fault.when.length ? " *" : ""}`;
 }
 
-const GAUGE_WIDTH = LABEL_WIDTH - 20;
-
-function drawGauge({ percent: expected, exclusive }, y) {
-  const x = (share) => (share / 100) * GAUGE_WIDTH;
-  const group = svg("g", { class: "gauge", transform: `translate(10 ${y})` });
-  const words = svg("text", { x: 0, y: 13, class: "share" }, `expected ${percent(expected)}${exclusive ? "" : " *"}`);
-  const seen = svg("text", { x: GAUGE_WIDTH, y: 13, class: "share observed", "text-anchor": "end" });
-  const interval = svg("rect", { class: "interval", y: 21, height: 8, rx: 4, width: 0 });
-  const dot = svg("circle", { class: "gauge-observed", cy: 25, r: 4.5, visibility: "hidden" });
-  group.append(
-    words, seen,
-    svg("path", { class: "gauge-track", d: `M0 25H${GAUGE_WIDTH}` }),
-    interval, dot,
-    svg("path", { class: "gauge-expected", d: `M${x(expected)} 18V32` }),
-  );
-  return { group, x, seen, interval, dot };
-}
-
-function updateGauge(gauge, share) {
-  write(gauge.seen, share ? `observed ${percent(share.percent)}` : "");
-  set(gauge.dot, { visibility: share ? "visible" : "hidden" });
-  set(gauge.interval, { visibility: share ? "visible" : "hidden" });
-  if (!share) return;
-  set(gauge.dot, { cx: gauge.x(share.percent).toFixed(1) });
-  set(gauge.interval, { x: gauge.x(share.low).toFixed(1), width: (gauge.x(share.high) - gauge.x(share.low)).toFixed(1) });
-}
-
 function updateEdge(drawn, seen) {
   const active = Boolean(seen && seen.rate > 0);
   const { edge } = drawn;
@@ -320,6 +212,7 @@ function updateEdge(drawn, seen) {
   }
   write(drawn.rate, active ? `${rate(seen.rate)} ${edge.mirror?.only ? "copies" : "req"}/s` : "no requests");
   write(drawn.errors, failing ? `${percent(failing)} 5xx` : "");
+  write(drawn.refused, active && seen.clientErrors ? `${percent(seen.clientErrors)} 4xx` : "");
   write(drawn.durations, durations(seen, active));
   if (drawn.gauge) updateGauge(drawn.gauge, seen?.share);
   if (drawn.circuit) {
@@ -343,7 +236,7 @@ function durations(seen, active) {
 
 function spoken({ edge, title: who }, seen, active) {
   const parts = [who];
-  parts.push(active ? `${rate(seen.rate)} requests per second, ${percent(seen.errors)} errors` : "no requests");
+  parts.push(active ? `${rate(seen.rate)} requests per second, ${percent(seen.errors)} 5xx, ${percent(seen.clientErrors)} 4xx` : "no requests");
   if (edge.expected) parts.push(`expected share ${percent(edge.expected.percent)}`);
   if (seen?.share) parts.push(`observed share ${percent(seen.share.percent)}`);
   if (edge.tls) parts.push(edge.tls);
@@ -409,16 +302,4 @@ function podMark(x, pod, ejected) {
   mark.append(svg("title", {}, `${pod.name}: ${ejected ? "ejected by outlier detection" : pod.state}`), svg("circle", { r: 4.5 }));
   if (ejected) mark.append(svg("path", { d: "M-4.5 4.5 4.5 -4.5" }));
   return mark;
-}
-
-/** A small gauge as HTML, for the panel: expected mark, observed dot, interval; in percent. */
-export function gauge(expected, { percent: observed, low, high } = {}) {
-  const drawn = svg("svg", { viewBox: "0 0 200 18", width: 200, height: 18, class: "gauge", "aria-hidden": true });
-  drawn.append(svg("path", { class: "gauge-track", d: "M0 9H200" }));
-  if (observed != null) {
-    drawn.append(svg("rect", { class: "interval", x: low * 2, y: 5, width: (high - low) * 2, height: 8, rx: 4 }));
-    drawn.append(svg("circle", { class: "gauge-observed", cx: observed * 2, cy: 9, r: 4.5 }));
-  }
-  if (expected != null) drawn.append(svg("path", { class: "gauge-expected", d: `M${expected * 2} 2V16` }));
-  return html("div", { class: "gauge-box" }, drawn);
 }

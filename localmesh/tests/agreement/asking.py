@@ -13,7 +13,8 @@ from typing import Any
 from localmesh.catalog import LOOPBACK, Proxy
 from localmesh.explain import OUTSIDE, Request
 
-SECONDS = 10.0
+SECONDS = 60.0
+"""How long an answer may take, of a proxy as of an application."""
 TARGET_PORTS = {80: 8080, 443: 8443, 9000: 9000}
 """Where the ingress gateway listens for the ports of its servers."""
 

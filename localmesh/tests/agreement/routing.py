@@ -147,7 +147,7 @@ _extras = some_of(
     rewrite=_rewrites,
     fault=_faults,
     corsPolicy=_cors,
-    timeout=st.just("5s"),
+    timeout=st.just("90s"),
     retries=st.sampled_from([{"attempts": 2, "retryOn": "5xx"}, {"attempts": 0}]),
     mirrors=st.lists(_mirrors, min_size=1, max_size=1),
 )

@@ -19,10 +19,12 @@ from localmesh.explain import OUTSIDE, Explainer
 from localmesh.explain.connections import passes_connections
 from localmesh.manifests import load_text
 from localmesh.runtime.mesh import Mesh, MeshSettings
+from localmesh.tests.agreement.asking import SECONDS
 from localmesh.tests.agreement.gateways import CREDENTIAL, EGRESS
 from localmesh.tests.analysis.meshes import NETWORKING, ROOT, Json, manifest, text, unique
 from localmesh.translate import listeners
 from localmesh.translate.from_manifests import find
+from localmesh.xds import server
 
 FLAGS_HEADER = "x-response-flags"
 """The response header with Envoy's response flags, in answers that a proxy gives itself."""
@@ -164,8 +166,12 @@ _SHOWN_FLAGS = {
 
 @contextmanager
 def world(folder: Path, *, with_egress: bool) -> Iterator[World]:
-    """Runs the mesh on an event loop in a thread of its own, with proxies that show their response flags."""
-    with patch.dict(listeners._COMMON_OPTIONS, localReplyConfig=_SHOWN_FLAGS):
+    """Runs the mesh on an event loop in a thread of its own, with proxies that show their response flags.
+
+    Proxies may take their time: on a busy machine it is not how fast they are that is compared.
+    """
+    flags = patch.dict(listeners._COMMON_OPTIONS, localReplyConfig=_SHOWN_FLAGS)
+    with flags, patch.object(server, "_ANSWER_SECONDS", SECONDS):
         yield from _world(folder, (EDGE, EGRESS) if with_egress else (EDGE,))
 
 

@@ -446,6 +446,27 @@ def test_mtls_to_a_pod_without_a_sidecar_fails(retries: str, flags: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/a/b", True), ("/a/(b)=%20;c", True), ("/a/[b]", False), ("/a/b*", False), ("/a/", False)],
+)
+@pytest.mark.parametrize("template", ["/a/{*}", "/{*}/{*}"])
+def test_a_path_template_stands_for_the_characters_of_paths_only(
+    template: str, path: str, allowed: bool
+) -> None:
+    """Others, such as brackets, may be in a request all the same."""
+    policy = f"""---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: paths, namespace: shop}}
+spec: {{rules: [{{to: [{{operation: {{paths: ["{template}"]}}}}]}}]}}
+"""
+
+    outcome = _outcome(policy, path=path)
+
+    assert (outcome.answer is None) is allowed
+
+
+@pytest.mark.parametrize(
     ("action", "rule", "allowed"),
     [
         ("ALLOW", "{to: [{operation: {paths: [/]}}]}", False),
