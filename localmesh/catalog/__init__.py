@@ -15,6 +15,7 @@ from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.credentials import Credential, client_names, credentials, is_for_any, server_names
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
+from localmesh.catalog.envoy_filters import EnvoyFilter, Patch, envoy_filters, patches_for
 from localmesh.catalog.gateway_api import GatewayApi, gateway_api
 from localmesh.catalog.gateways import (
     GatewayWorkload,
@@ -128,6 +129,7 @@ class Catalog:
     """The keys that were fetched for issuers; those of others are not known."""
     client_credential_names: tuple[str, ...] = ()
     """The resource names of the credentials in DestinationRules."""
+    _envoy_filters: tuple[EnvoyFilter, ...] = ()
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _telemetries: tuple[Telemetry, ...] = ()
@@ -199,6 +201,10 @@ class Catalog:
     def policies_for(self, proxy: Proxy) -> list[AuthorizationPolicy]:
         """The AuthorizationPolicies that apply to a proxy's workload."""
         return policies_for(self._authorization_policies, proxy.namespace, proxy.labels)
+
+    def patches_for(self, proxy: Proxy) -> tuple[Patch, ...]:
+        """The patches of EnvoyFilters for the configuration of a proxy, in their order."""
+        return patches_for(self._envoy_filters, proxy.namespace, proxy.labels)
 
     def telemetries_for(self, proxy: Proxy) -> tuple[Telemetry, ...]:
         """The Telemetry objects that apply to a proxy's workload, the widest first."""
@@ -277,6 +283,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         gateway_api=of_gateway_api,
         mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
+        _envoy_filters=envoy_filters(objects, conversions),
         _authorization_policies=authorization_policies(objects),
         _telemetries=telemetries(objects),
         _sidecars=scopes,

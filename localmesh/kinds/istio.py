@@ -2,13 +2,6 @@
 
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind, Status
 
-ENVOY_FILTER = Kind(
-    group=NETWORKING,
-    name="EnvoyFilter",
-    versions=("v1alpha3",),
-    plural="envoyfilters",
-    status=Status.UNSUPPORTED,
-)
 PROXY_CONFIG = Kind(
     group=NETWORKING,
     name="ProxyConfig",

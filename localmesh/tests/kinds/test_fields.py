@@ -10,6 +10,7 @@ from localmesh.kinds import Kind
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.envoy_filter import ENVOY_FILTER
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.gateway_api import (
     BACKEND_TLS_POLICY,
@@ -41,6 +42,7 @@ KINDS = (
     AUTHORIZATION_POLICY,
     SERVICE_ENTRY,
     SIDECAR,
+    ENVOY_FILTER,
     TELEMETRY,
     GATEWAY_CLASS,
     KUBERNETES_GATEWAY,
