@@ -137,8 +137,9 @@ def _own_first(failover: Failover, observed: Observed) -> Check:
     Counted from its first answer: the pods may still have been ejected because of an earlier proof.
     """
     answers = list(observed.until_ejected.observations)
-    first = next((index for index, one in enumerate(answers) if failover.is_own(one)), len(answers))
-    since = answers[first:]
+    own = [index for index, one in enumerate(answers) if failover.is_own(one)]
+    # the next request may be on its way already when the last tolerated failure comes back
+    since = answers[own[0] : own[: failover.ejection.failures][-1] + 1] if own else []
     count = Count(sum(not failover.is_own(one) for one in since), len(since))
     plan = design(0.0, failover.ejection.failures)
     return judge_share(f"not {failover.region} at first", "none", plan, count)
