@@ -106,6 +106,8 @@ write(sys.argv[1])
 out = FileDescriptorSet()
 import envoy.extensions
 packages = pkgutil.walk_packages(envoy.extensions.__path__, "envoy.extensions.")
+for module in ("udpa.type.v1.typed_struct_pb2", "xds.type.v3.typed_struct_pb2"):
+    add(importlib.import_module(module).DESCRIPTOR)
 for module in sorted(each.name for each in packages):
     if module.endswith("_pb2") and ".v3." in module:
         add(importlib.import_module(module).DESCRIPTOR)

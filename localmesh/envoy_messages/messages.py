@@ -62,20 +62,21 @@ class MessagePool:
 
 
 @cache
-def _pool() -> descriptor_pool.DescriptorPool:
+def message_pool() -> descriptor_pool.DescriptorPool:
+    """The pool of all messages, which is read once."""
     # Only this method of a pool is used here and in json_format, and the class itself cannot be derived from.
     return cast(descriptor_pool.DescriptorPool, MessagePool())
 
 
 @cache
 def _plans() -> EncodingPlans:
-    return EncodingPlans(_pool())
+    return EncodingPlans(message_pool())
 
 
 @cache
 def message_class(name: str) -> type[Message]:
     """The class of a message with that full name, with or without the prefix of type URLs."""
-    descriptor = _pool().FindMessageTypeByName(name.removeprefix(TYPE_PREFIX))
+    descriptor = message_pool().FindMessageTypeByName(name.removeprefix(TYPE_PREFIX))
     return message_factory.GetMessageClass(descriptor)
 
 
@@ -90,7 +91,9 @@ def to_message(type_url: str, document: Mapping[str, Any]) -> Message:
 def parsed(type_url: str, document: Mapping[str, Any]) -> Message:
     """The message that protobuf's own parser makes of any document. Raises UnknownFieldError."""
     try:
-        return json_format.ParseDict(dict(document), message_class(type_url)(), descriptor_pool=_pool())
+        return json_format.ParseDict(
+            dict(document), message_class(type_url)(), descriptor_pool=message_pool()
+        )
     except json_format.ParseError as error:
         name = document.get("name") or document.get("clusterName") or "?"
         raise UnknownFieldError(f"{type_url.removeprefix(TYPE_PREFIX)} {name}: {error}") from error
@@ -124,7 +127,7 @@ def _variable_length(number: int) -> bytes:
 def canonical(type_url: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as Envoy prints it, and `istioctl proxy-config -o json`: camelCase, without defaults."""
     message = to_message(type_url, document)
-    printed: dict[str, Any] = _maps_sorted(json_format.MessageToDict(message, descriptor_pool=_pool()))
+    printed: dict[str, Any] = _maps_sorted(json_format.MessageToDict(message, descriptor_pool=message_pool()))
     return printed
 
 

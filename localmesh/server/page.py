@@ -125,9 +125,8 @@ async def _edge(request: web.Request) -> web.Response:
 
 
 async def _node(request: web.Request) -> web.Response:
-    live = request.app[LIVE]
-    graph, explainer = await live.graph(), await live.explainer()
-    found = await asyncio.to_thread(node_rules, explainer, graph, request.query.get("id", ""))
+    explainer = await request.app[LIVE].explainer()
+    found = await asyncio.to_thread(node_rules, explainer, request.query.get("id", ""))
     return web.json_response(found)
 
 

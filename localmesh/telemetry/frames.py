@@ -132,6 +132,7 @@ def _edge(counted: Sequence[Requests], seconds: float) -> Json:
     return {
         "rate": round(total / seconds, 2),
         "errors": round(100 * requests.errors / total, 2) if total else 0.0,
+        "clientErrors": round(100 * requests.client_errors / total, 2) if total else 0.0,
         "percentiles": [_rounded(value) for value in requests.percentiles(*_PERCENTILES)],
         "codes": {str(code): round(count / seconds, 2) for code, count in sorted(requests.codes.items())},
         "retries": round(requests.retries / seconds, 2),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localmesh.catalog import Catalog, GatewayWorkload, Proxy, ProxyKind, Workload
+from localmesh.catalog import Catalog, GatewayWorkload, Proxy, Workload
 from localmesh.explain import Explainer
 from localmesh.explain.connections import tls_of
 from localmesh.explain.explanation import Tls
@@ -51,7 +51,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cluster that a caller uses, with the nodes behind it by the pods' addresses' workloads."""
+    """A cluster that a caller uses, and the nodes behind it."""
 
     source: str
     cluster: str
@@ -307,11 +307,6 @@ class _Builder:
 def node_of(proxy: Proxy) -> str:
     """The node of a proxy's workload."""
     return f"{proxy.namespace}/{proxy.workload}"
-
-
-def is_gateway(proxy: Proxy) -> bool:
-    """Whether a proxy is a gateway's."""
-    return proxy.kind is ProxyKind.GATEWAY
 
 
 def _urls(workload: Workload) -> Iterator[str]:

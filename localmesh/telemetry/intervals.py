@@ -19,4 +19,5 @@ def wilson(successes: int, total: int) -> tuple[float, float]:
     share, square = successes / total, _Z**2 / total
     middle = share + square / 2
     half = _Z * sqrt(share * (1 - share) / total + square / (4 * total))
-    return tuple(100 * min(1.0, max(0.0, (middle + sign * half) / (1 + square))) for sign in (-1, 1))  # type: ignore[return-value]
+    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
+    return 100 * max(0.0, low), 100 * min(1.0, high)

@@ -64,6 +64,11 @@ class Requests:
         """How many answers had a status of 500 or above."""
         return sum(count for code, count in self.codes.items() if code >= 500)
 
+    @property
+    def client_errors(self) -> int:
+        """How many answers had a status from 400 to 499."""
+        return sum(count for code, count in self.codes.items() if 400 <= code < 500)
+
     def since(self, before: Requests) -> Requests:
         """What was added since `before`; everything if the proxy has been restarted in between."""
         if before.attempts > self.attempts or before.total > self.total:

@@ -63,9 +63,8 @@ def _rule(prepared: PreparedProxy, lead: Lead) -> Json:
     }
 
 
-def node_rules(explainer: Explainer, graph: Graph, node: str) -> Json:
+def node_rules(explainer: Explainer, node: str) -> Json:
     """What is configured for the requests that a workload receives; empty for an unknown one."""
-    del graph
     proxy = _proxy_of(explainer, node)
     if proxy is None:
         return {"rules": [], "settings": [], "envoy": {}}

@@ -69,4 +69,11 @@ def translate(catalog: Catalog, proxy: Proxy, cache: TranslationCache | None = N
     """
     cache = cache or TranslationCache()
     fragments = [cache.build(step.read(catalog, proxy)) for step in STEPS[proxy.kind]]
-    return cache.build(_Merge(ProxyKey.of(proxy), tuple(fragments)))
+    config = cache.build(_Merge(ProxyKey.of(proxy), tuple(fragments)))
+    if not catalog.patches_for(proxy):
+        return config
+    from localmesh.translate.envoy_filters import (
+        PatchedConfig,
+    )  # imports protobuf, which few meshes need here
+
+    return cache.build(PatchedConfig.read(catalog, proxy, config))

@@ -13,7 +13,21 @@ from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
-SECURITY_FILTERS = ("envoy.filters.http.jwt_authn", "envoy.filters.http.rbac")
+COMMON_FILTERS = frozenset(
+    {
+        "envoy.filters.http.cors",
+        "envoy.filters.http.dynamic_forward_proxy",
+        "envoy.filters.http.fault",
+        "envoy.filters.http.grpc_stats",
+        "envoy.filters.http.header_mutation",
+        "envoy.filters.http.header_to_metadata",
+        "envoy.filters.http.router",
+        "istio.alpn",
+        "istio.metadata_exchange",
+        "istio.stats",
+    }
+)
+"""HTTP filters of all proxies, or of all of Istio or of localmesh, which are not compared."""
 _SILENT = frozenset({"statPrefix", "altStatName", "accessLog", "tracing", "metadata", "rulesStatPrefix"})
 _SILENT |= {"shadowRulesStatPrefix", "transportSocketConnectTimeout"}
 # when connections are logged, and the header of metadata exchange, for which Istio has filters of its own
@@ -48,7 +62,7 @@ PARTS = {
     "endpoints": "the pods behind each cluster with their ports, weights, localities and health, and whether "
     "they are called with mTLS",
     "listeners": "for every port of the application or gateway: the filter chains with their TLS, the "
-    "filters for tokens and authorization, and the settings of connections",
+    "filters for tokens, authorization and EnvoyFilters, and the settings of connections",
 }
 """What is compared, by part."""
 
@@ -150,7 +164,7 @@ def _chain(chain: Json) -> Json:
 
 
 def _policies(manager: Json) -> list[Json]:
-    return [reduced(item) for item in manager["httpFilters"] if item["name"] in SECURITY_FILTERS]
+    return [reduced(item) for item in manager["httpFilters"] if item["name"] not in COMMON_FILTERS]
 
 
 def _connections(manager: Json) -> Json:

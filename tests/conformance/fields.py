@@ -27,6 +27,7 @@ REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
             for kind in ("AuthorizationPolicy", "RequestAuthentication", "Telemetry")
             for name in ("targetRef", "targetRefs[]")
         ),
+        ("EnvoyFilter", "spec.targetRefs[].namespace"),
         ("Gateway", "spec.servers[].port.targetPort"),
         ("VirtualService", "spec.http[].fault.abort.http2Error"),
         ("VirtualService", "spec.http[].fault.delay.exponentialDelay"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from localmesh.envoy_messages.messages import CLUSTER, ENDPOINTS, LISTENER, ROUTE, canonical
 from tests.conformance.elements import (
-    SECURITY_FILTERS,
+    COMMON_FILTERS,
     Elements,
     Json,
     cluster_elements,
@@ -162,7 +162,7 @@ def _comparable(chain: Json) -> Json:
         key: value for key, value in manager.items() if key not in ("access_log", "tracing", "route_config")
     }
     kept["http_filters"] = [
-        http_filter for http_filter in manager["http_filters"] if http_filter["name"] in SECURITY_FILTERS
+        http_filter for http_filter in manager["http_filters"] if http_filter["name"] not in COMMON_FILTERS
     ]
     one = {**chain, "filters": [{**chain["filters"][-1], "typed_config": kept}]}
     printed: Json = canonical(LISTENER, {"name": "one", "filterChains": [one]})["filterChains"][0]

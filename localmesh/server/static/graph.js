@@ -169,7 +169,8 @@ function drawEdge(edge, place, byId, many, direction) {
   drawn.rate = svg("tspan", { class: "rate" });
   drawn.errors = svg("tspan", { class: "errors", dx: 8 });
   const first = text(row++, edge.tls === "mTLS" ? "first" : "plain");
-  first.append(drawn.rate, drawn.errors);
+  drawn.refused = svg("tspan", { dx: 8 });
+  first.append(drawn.rate, drawn.errors, drawn.refused);
   drawn.durations = text(row++, "muted");
   label.append(first, drawn.durations);
   if (edge.expected) {
@@ -211,6 +212,7 @@ function updateEdge(drawn, seen) {
   }
   write(drawn.rate, active ? `${rate(seen.rate)} ${edge.mirror?.only ? "copies" : "req"}/s` : "no requests");
   write(drawn.errors, failing ? `${percent(failing)} 5xx` : "");
+  write(drawn.refused, active && seen.clientErrors ? `${percent(seen.clientErrors)} 4xx` : "");
   write(drawn.durations, durations(seen, active));
   if (drawn.gauge) updateGauge(drawn.gauge, seen?.share);
   if (drawn.circuit) {
@@ -234,7 +236,7 @@ function durations(seen, active) {
 
 function spoken({ edge, title: who }, seen, active) {
   const parts = [who];
-  parts.push(active ? `${rate(seen.rate)} requests per second, ${percent(seen.errors)} errors` : "no requests");
+  parts.push(active ? `${rate(seen.rate)} requests per second, ${percent(seen.errors)} 5xx, ${percent(seen.clientErrors)} 4xx` : "no requests");
   if (edge.expected) parts.push(`expected share ${percent(edge.expected.percent)}`);
   if (seen?.share) parts.push(`observed share ${percent(seen.share.percent)}`);
   if (edge.tls) parts.push(edge.tls);

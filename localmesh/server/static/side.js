@@ -150,6 +150,7 @@ export class Details {
 
 function showNumbers(list, edge, seen) {
   const rows = [["requests/s", seen ? rate(seen.rate) : "0"], ["5xx", seen ? percent(seen.errors ?? 0) : "–"]];
+  if (seen?.clientErrors > 0) rows.push(["4xx", percent(seen.clientErrors)]);
   const times = seen?.percentiles ?? [];
   if (times[0] != null) rows.push(["p50", duration(times[0])], ["p95", duration(times[1])], ["p99", duration(times[2])]);
   const items = rows.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value)));

@@ -10,6 +10,7 @@ from localmesh.kinds import Kind
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.envoy_filter import ENVOY_FILTER
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.gateway_api import (
     BACKEND_TLS_POLICY,
@@ -29,6 +30,7 @@ from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.kinds.sidecar import SIDECAR
 from localmesh.kinds.telemetry import TELEMETRY
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.kinds.workload_entry import WORKLOAD_ENTRY
 
 GOLDEN = Path(__file__).parent / "golden" / "fields.txt"
 
@@ -41,6 +43,8 @@ KINDS = (
     AUTHORIZATION_POLICY,
     SERVICE_ENTRY,
     SIDECAR,
+    WORKLOAD_ENTRY,
+    ENVOY_FILTER,
     TELEMETRY,
     GATEWAY_CLASS,
     KUBERNETES_GATEWAY,

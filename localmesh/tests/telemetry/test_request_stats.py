@@ -16,12 +16,18 @@ def stats(**values: int) -> list[dict[str, Any]]:
 
 def test_requests_are_counted_by_their_answers() -> None:
     """Classes and totals, which Envoy counts as well, are not counted twice."""
-    counted = read(
-        {"stats": stats(upstream_rq_200=5, upstream_rq_2xx=5, upstream_rq_503=2, upstream_rq_completed=7)}
+    document = stats(
+        upstream_rq_200=5,
+        upstream_rq_2xx=5,
+        upstream_rq_404=1,
+        upstream_rq_503=2,
+        upstream_rq_completed=8,
     )
 
-    assert counted.clusters[V1].codes == {200: 5, 503: 2}
-    assert (counted.clusters[V1].total, counted.clusters[V1].errors) == (7, 2)
+    requests = read({"stats": document}).clusters[V1]
+
+    assert requests.codes == {200: 5, 404: 1, 503: 2}
+    assert (requests.total, requests.errors, requests.client_errors) == (8, 2, 1)
 
 
 def test_attempts_are_counted_beside_requests() -> None:
