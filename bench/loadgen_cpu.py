@@ -30,7 +30,7 @@ REQUESTS = 60_000
 CONNECTIONS = 50
 PEERS = {
     "hey": "github.com/rakyll/hey@latest",
-    "fortio": "fortio.org/fortio@v1.63.0",  # the last one before it had dependencies that are not modules
+    "fortio": "fortio.org/fortio@v1.63.0",  # later ones depend on a module that the Go proxy may not have
 }
 """The peers, and what `go install` builds them from; the bar is about the first."""
 

@@ -50,6 +50,7 @@ REMEDY = remedy("outlier-detection")
 
 RATE = 50
 """Requests a second: few enough that one has ended before the next is sent."""
+CONNECTIONS = 4
 MERGE_SECONDS = 1.0
 """Envoy passes changes of health to its threads at most once a second (`update_merge_window`)."""
 MARGIN_SECONDS = 1.0
@@ -139,8 +140,8 @@ def facts(ejection: Ejection) -> dict[str, str]:
     }
 
 
-def measure(context: ProofContext, ejection: Ejection) -> Observed:
-    """Send until the sick pod must be ejected, then until it is back."""
+def measure(context: ProofContext, ejection: Ejection, *, at_first: int = CONNECTIONS) -> Observed:
+    """Send until the sick pod must be ejected, `at_first` at once, then until it is back."""
     longest = MOST_IN_A_ROW * ejection.base_seconds + ejection.latest_seconds
     left = ejection.failures
 
@@ -153,14 +154,16 @@ def measure(context: ProofContext, ejection: Ejection) -> Observed:
         return ejection.is_sick(one) and one.ended_seconds > GRACE_SECONDS
 
     entry = EntryCounter.read(context.api)
-    until_ejected = context.send(_load_plan(longest, "at first", is_last_tolerated))
-    after = context.send(_load_plan(longest, "after that", is_back))
+    until_ejected = context.send(_load_plan(longest, at_first, "at first", is_last_tolerated))
+    after = context.send(_load_plan(longest, CONNECTIONS, "after that", is_back))
     return Observed(until_ejected, after, entry.foreign_requests(until_ejected, after))
 
 
-def _load_plan(longest: float, purpose: str, until: Callable[[Observation], bool]) -> LoadPlan:
+def _load_plan(
+    longest: float, connections: int, purpose: str, until: Callable[[Observation], bool]
+) -> LoadPlan:
     count = math.ceil(RATE * longest)
-    return LoadPlan(sentiment_requests(), count, 4, 15, rate=RATE, purpose=purpose, until=until)
+    return LoadPlan(sentiment_requests(), count, connections, 15, rate=RATE, purpose=purpose, until=until)
 
 
 def findings(ejection: Ejection, observed: Observed) -> dict[str, str]:
@@ -198,7 +201,7 @@ def judge(ejection: Ejection, observed: Observed) -> list[Check]:
     after = observed.after.where(lambda one: one.ended_seconds > GRACE_SECONDS)
     during = [one for one in after if not ejection.is_sick(one)]
     everything = [*observed.until_ejected.observations, *observed.after.observations]
-    planned = math.ceil(PACE * RATE * (ejection.base_seconds - GRACE_SECONDS))
+    planned = planned_during(ejection)
     of_sound = sum(one.failed and not ejection.is_sick(one) for one in everything)
     # Failures of requests of others count towards an ejection, too, so it may start earlier.
     fails, left_out, returned = (
@@ -226,6 +229,11 @@ def judge(ejection: Ejection, observed: Observed) -> list[Check]:
         ),
         returned,
     ]
+
+
+def planned_during(ejection: Ejection) -> int:
+    """How many requests are sent during the ejection, even on a busy machine."""
+    return math.ceil(PACE * RATE * (ejection.base_seconds - GRACE_SECONDS))
 
 
 def _fails(ejection: Ejection, measurement: Measurement) -> Check:

@@ -57,6 +57,7 @@ from localmesh.catalog.sidecar_scope import Sidecar, SidecarScope, sidecar_for, 
 from localmesh.catalog.telemetry import Telemetry, telemetries, telemetries_for
 from localmesh.catalog.virtual_services import MESH, RouteDestination, VirtualService, virtual_services
 from localmesh.catalog.workload import Workload, workload
+from localmesh.catalog.workload_entries import workload_entries
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.kubernetes import NAMESPACE
 from localmesh.kinds.workloads import WORKLOADS
@@ -111,6 +112,8 @@ class Catalog:
     pods: tuple[Pod, ...] = ()
     pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     """The pods behind each Service that has any, ready or not."""
+    entries_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    """The WorkloadEntries behind each Service that has any."""
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
     depends_on_source_labels: bool = False
     """Whether what a proxy sees of the mesh depends on its labels."""
@@ -228,6 +231,16 @@ class Catalog:
         """All pods behind a Service, ready or not."""
         return self.pods_by_host.get(service.host, ())
 
+    @property
+    def endpoints_by_host(self) -> Mapping[str, tuple[Pod, ...]]:
+        """The pods and WorkloadEntries behind each Service that has any."""
+        if not self.entries_by_host:
+            return self.pods_by_host
+        hosts = {**self.pods_by_host, **self.entries_by_host}
+        return {
+            host: (*self.pods_by_host.get(host, ()), *self.entries_by_host.get(host, ())) for host in hosts
+        }
+
     def services_of(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """The Services that select pods with these labels, by host."""
         return self._service_index.services_of(namespace, labels)
@@ -273,9 +286,11 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         destinations=_destinations(Destinations(all_services, rules, aliases), before),
         virtual_services=routed,
         gateways=gateway_workloads(gateways, configuration.of(GATEWAY), service_index.services_of),
+        entries_by_host=service_index.by_host(workload_entries(objects)),
         peer_authentications=_kept(peer_authentications(objects), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
-        or any(rule.selector is not None for rule in rules)
+        or any(rule.selector is not None or rule.prefers_labels for rule in rules)
+        or bool(settings.locality_lb_setting.get("failoverPriority"))
         or any(virtual_service.depends_on_source_labels for virtual_service in routed),
         workloads=tuple(workload for workload in workloads if workload not in own),
         objects=objects,

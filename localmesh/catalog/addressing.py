@@ -6,7 +6,7 @@ addresses, for translation without running anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,11 +21,16 @@ from localmesh.catalog import (
     ProxyKind,
     Service,
 )
+from localmesh.catalog.locality import Locality, pod_locality
 from localmesh.catalog.workload import Workload
 
 
 class AddressAllocator(Protocol):
     """Assigns names and addresses, always the same ones to the same pod and port."""
+
+    @property
+    def zones(self) -> Sequence[Locality]:
+        """The localities of the nodes, one of which every pod is on; none if there is one node."""
 
     def pod(self, workload: Workload, ordinal: int) -> str:
         """The name of a workload's pod."""
@@ -49,7 +54,8 @@ class AddressAllocator(Protocol):
 class SyntheticAllocator:
     """Pod addresses as a cluster would have them, for translation without running anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, zones: Sequence[Locality] = ()) -> None:
+        self.zones = tuple(zones)
         self._pods: dict[str, str] = {}
 
     def pod(self, workload: Workload, ordinal: int) -> str:
@@ -163,8 +169,10 @@ def _place_gateway(gateway: GatewayWorkload, ordinal: int, addresses: AddressAll
         labels=workload.labels,
         service_account=workload.service_account,
         listen=listen,
+        locality=pod_locality(workload.labels, workload.node_selector, addresses.zones, ordinal),
     )
-    return PlannedGateway(workload, ordinal, proxy, _pod(workload, name, listen, has_sidecar=False))
+    pod = _pod(workload, name, listen, proxy.locality, has_sidecar=False)
+    return PlannedGateway(workload, ordinal, proxy, pod)
 
 
 def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[int, bool]:
@@ -202,9 +210,10 @@ def _planned_pod(
         service_account=workload.service_account,
         inbound=inbound,
         outbound=addresses.outbound(key),
+        locality=pod_locality(workload.labels, workload.node_selector, addresses.zones, ordinal),
     )
     reachable = {port.container_port: port.listen for port in inbound} if injected else applications
-    pod = _pod(workload, name, reachable, has_sidecar=injected)
+    pod = _pod(workload, name, reachable, proxy.locality, has_sidecar=injected)
     return PlannedPod(
         workload=workload,
         ordinal=ordinal,
@@ -216,7 +225,9 @@ def _planned_pod(
     )
 
 
-def _pod(workload: Workload, name: str, addresses: Mapping[int, Address], *, has_sidecar: bool) -> Pod:
+def _pod(
+    workload: Workload, name: str, addresses: Mapping[int, Address], locality: Locality, *, has_sidecar: bool
+) -> Pod:
     """The pod as an endpoint, not ready yet."""
     return Pod(
         name=name,
@@ -228,4 +239,5 @@ def _pod(workload: Workload, name: str, addresses: Mapping[int, Address], *, has
         port_names=workload.port_names,
         ready=False,
         has_sidecar=has_sidecar,
+        locality=locality,
     )

@@ -87,6 +87,7 @@ class Container:
     readiness: Probe | None = None
     liveness: Probe | None = None
     pre_stop: Action | None = None
+    post_start: Action | None = None
     requests: Mapping[str, str] | None = None
     limits: Mapping[str, str] | None = None
 
@@ -112,6 +113,7 @@ def container(
         readiness=handlers.probe(body, "readinessProbe", path),
         liveness=handlers.probe(body, "livenessProbe", path),
         pre_stop=handlers.pre_stop(body, path),
+        post_start=handlers.post_start(body, path),
         requests=_quantities(resources.get("requests")),
         limits=_quantities(resources.get("limits")),
     )

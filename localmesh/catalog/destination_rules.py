@@ -86,10 +86,21 @@ class DestinationRule:
     @property
     def tls_settings(self) -> Iterator[Mapping[str, Any]]:
         """The `tls` of the rule, its subsets and their ports."""
+        return (settings["tls"] for settings in self._policies() if settings.get("tls"))
+
+    @property
+    def prefers_labels(self) -> bool:
+        """Whether callers prefer endpoints that have certain labels in common with them."""
+        balancers = [settings.get("loadBalancer") or {} for settings in self._policies()]
+        names = ("localityLbSetting", "zoneAwareLbSetting")
+        return any(
+            (balancer.get(name) or {}).get("failoverPriority") for balancer in balancers for name in names
+        )
+
+    def _policies(self) -> Iterator[Policy]:
+        """The policies of the rule, its subsets and their ports."""
         for policy in (self.policy, *(subset.policy for subset in self.subsets)):
-            for settings in (policy or {}, *((policy or {}).get("portLevelSettings") or ())):
-                if settings.get("tls"):
-                    yield settings["tls"]
+            yield from (policy or {}, *((policy or {}).get("portLevelSettings") or ()))
 
     def subset(self, name: str) -> Subset | None:
         """The subset of that name, or None."""

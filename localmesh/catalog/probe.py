@@ -37,7 +37,22 @@ class Execute:
     command: tuple[str, ...]
 
 
-Action = HttpGet | TcpSocket | Execute
+@dataclass(frozen=True, slots=True)
+class GrpcHealth:
+    """Succeeds when the health service of gRPC says that a service is serving; "" stands for all."""
+
+    port: int
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Waits."""
+
+    seconds: float
+
+
+Action = HttpGet | TcpSocket | Execute | GrpcHealth | Sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +107,24 @@ class Handlers:
             return None
         return self._action(body, path / "lifecycle" / "preStop")
 
+    def post_start(self, container: Mapping[str, Any], path: FieldPath) -> Action | None:
+        """The action after the container has started; None if there is none."""
+        body = (container.get("lifecycle") or {}).get("postStart")
+        if not body:
+            return None
+        if (sleep := body.get("sleep")) is not None:
+            return Sleep(float(sleep.get("seconds") or 0))
+        return self._action(body, path / "lifecycle" / "postStart")
+
     def _action(self, body: Mapping[str, Any], path: FieldPath) -> Action | None:
         if (get := body.get("httpGet")) is not None:
             return self._http_get(get, path / "httpGet")
         if (socket := body.get("tcpSocket")) is not None:
             port = self._port(socket.get("port"), path / "tcpSocket" / "port")
             return None if port is None else TcpSocket(port, socket.get("host") or None)
+        if (grpc := body.get("grpc")) is not None:
+            port = self._port(grpc.get("port"), path / "grpc" / "port")
+            return None if port is None else GrpcHealth(port, grpc.get("service") or "")
         if (execute := body.get("exec")) is not None:
             return Execute(tuple(execute.get("command") or ()))
         return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from localmesh.catalog.locality import NOWHERE, Locality
 from localmesh.catalog.security import identity
 
 LOOPBACK = "127.0.0.1"
@@ -51,6 +52,7 @@ class Proxy:
     inbound: tuple[Inbound, ...] = ()
     outbound: Address | None = None
     listen: Mapping[int, Address] = field(default_factory=dict)
+    locality: Locality = NOWHERE
 
     @property
     def identity(self) -> str:
@@ -75,6 +77,12 @@ class Pod:
     port_names: Mapping[str, int]
     ready: bool
     has_sidecar: bool = False
+    locality: Locality = NOWHERE
+    entry_address: str = ""
+    """The address of a WorkloadEntry, which has no containers; "" for a pod."""
+    entry_ports: Mapping[str, int] = field(default_factory=dict)
+    """The ports of a WorkloadEntry by the names of Services' ports, or of their target ports."""
+    weight: int = 1
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
@@ -92,3 +100,11 @@ class Pod:
         """Where the mesh reaches a `targetPort` of this pod; None if the pod does not declare it."""
         number = self.container_port(target)
         return None if number is None else self.addresses.get(number)
+
+    def address_of(self, port_name: str, target: int | str) -> Address | None:
+        """Where the mesh reaches a Service's port of that name and `targetPort`; None if it cannot."""
+        if not self.entry_address:
+            return self.address(target)
+        named = self.entry_ports.get(target if isinstance(target, str) else port_name)
+        number = named or (target if isinstance(target, int) else None)
+        return None if number is None else Address(self.entry_address, number)

@@ -10,6 +10,7 @@ from typing import Protocol as TypingProtocol
 
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.hosts import service_host
+from localmesh.catalog.locality import NOWHERE, Locality
 from localmesh.catalog.objects import Objects
 from localmesh.kinds.service import SERVICE
 from localmesh.kinds.service_entry import SERVICE_ENTRY
@@ -22,6 +23,7 @@ class Protocol(Enum):
     HTTP = "HTTP"
     HTTP2 = "HTTP2"
     GRPC = "GRPC"
+    GRPC_WEB = "GRPC-Web"
     TCP = "TCP"
     UDP = "UDP"
     SNIFFED = "sniffed"
@@ -29,7 +31,7 @@ class Protocol(Enum):
     @property
     def is_http(self) -> bool:
         """Whether it is declared to be HTTP of any version."""
-        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
+        return self is Protocol.HTTP or self.is_http2
 
     @property
     def may_be_http(self) -> bool:
@@ -39,14 +41,19 @@ class Protocol(Enum):
     @property
     def is_http2(self) -> bool:
         """Whether it is declared to be HTTP/2, so that upstream connections use it too."""
-        return self in (Protocol.HTTP2, Protocol.GRPC)
+        return self is Protocol.HTTP2 or self.is_grpc
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether it is declared to be gRPC."""
+        return self in (Protocol.GRPC, Protocol.GRPC_WEB)
 
 
 _BY_NAME = {
     "http": Protocol.HTTP,
     "http2": Protocol.HTTP2,
     "grpc": Protocol.GRPC,
-    "grpc-web": Protocol.GRPC,
+    "grpc-web": Protocol.GRPC_WEB,
     "tcp": Protocol.TCP,
     "https": Protocol.TCP,
     "tls": Protocol.TCP,
@@ -77,7 +84,7 @@ def protocol_of(
         return _BY_NAME[application.lower()]
     name = name.lower()
     if name.startswith("grpc-web"):
-        return Protocol.GRPC
+        return Protocol.GRPC_WEB
     by_name = _BY_NAME.get(name.split("-", 1)[0])
     if by_name is not None:
         return by_name
@@ -112,6 +119,7 @@ class Endpoint:
     ports: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     weight: int = 1
+    locality: Locality = NOWHERE
 
     def port(self, port: ServicePort) -> int:
         """The number of the endpoint's own port for a port of its entry."""
@@ -139,6 +147,8 @@ class Service:
     """The names that the endpoints of a ServiceEntry may prove (`subjectAltNames`)."""
     publishes_unready: bool = False
     """Whether pods that are not ready are endpoints, too."""
+    traffic_distribution: str = ""
+    """Which endpoints callers prefer: PreferSameZone, PreferSameNode, or "" for any."""
     alias_of: str = ""
     """The host of which a Service of type ExternalName is another name."""
     aliases: tuple[str, ...] = ()
@@ -184,9 +194,18 @@ def _service(resource: Resource) -> Service:
         headless=cluster_ip == "None",
         export_to=tuple(part.strip() for part in export_to.split(",") if part.strip()),
         publishes_unready=bool(spec.get("publishNotReadyAddresses")),
+        traffic_distribution=_distribution(spec.get("trafficDistribution", ""), resource.annotations),
         alias_of=spec.get("externalName", "") if spec.get("type") == "ExternalName" else "",
         subject=resource.place.subject,
     )
+
+
+def _distribution(written: str, annotations: Mapping[str, str]) -> str:
+    """The field of the Service, else the older annotation (istiod: model/service.go)."""
+    names = {name.lower(): name for name in ("PreferSameZone", "PreferSameNode")}
+    names["preferclose"] = names["prefersamezone"]
+    own = names.get(written.lower(), "")
+    return own or names.get(annotations.get("networking.istio.io/traffic-distribution", "").lower(), "")
 
 
 def _port(port: Mapping[str, Any]) -> ServicePort:
@@ -233,6 +252,7 @@ def _entry_host(entry: Resource, host: str) -> Service:
         is_external=spec.get("location", "MESH_EXTERNAL") == "MESH_EXTERNAL",
         endpoints=endpoints,
         is_entry=True,
+        traffic_distribution=_distribution("", entry.annotations),
         subject=entry.place.subject,
         subject_names=tuple(spec.get("subjectAltNames") or ()),
     )
@@ -250,6 +270,7 @@ def _endpoint(endpoint: Mapping[str, Any]) -> Endpoint:
         ports={name: int(number) for name, number in (endpoint.get("ports") or {}).items()},
         labels=dict(endpoint.get("labels") or {}),
         weight=int(endpoint.get("weight") or 1),
+        locality=Locality.parsed(endpoint.get("locality") or ""),
     )
 
 

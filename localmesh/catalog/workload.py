@@ -57,6 +57,8 @@ class Workload:
     restart_key: str
     resource: Resource = field(compare=False, repr=False)
     naming: PodNaming = PodNaming.GENERATED
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    """The labels of the nodes that its pods ask for."""
     is_gateway: bool = False
     """Whether its pods ask for Istio's injection template of gateways, or run its proxy as a router."""
     problems: tuple[Problem, ...] = ()
@@ -142,6 +144,7 @@ def workload(resource: Resource) -> Workload:
         restart_key=_restart_key(template),
         resource=resource,
         naming=naming,
+        node_selector=spec.get("nodeSelector") or {},
         is_gateway=asks_for_gateway(metadata.get("annotations") or {}) or any(map(runs_router, containers)),
         problems=tuple(collector.problems),
     )

@@ -28,6 +28,7 @@ COMMANDS = {
     "get": "List the objects of the running mesh.",
     "status": "Show pods, proxies, gateways and warnings.",
     "logs": "Print the log of a workload or of its proxy.",
+    "exec": "Run a command with the environment and the sidecar of a pod.",
     "proxy-config": "Print the Envoy configuration of a proxy.",
     "certificate": "Make a certificate for hosts, for tests.",
     "rotate-certificates": "Issue new certificates to all proxies.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,16 @@ from localmesh.cli.options import (
 from localmesh.cli.sources import Sources
 
 _MESH = "localmesh.cli.up_mesh"
+_REGION = "local"
+_ZONE = re.compile(r"[\w.-]+(?:/[\w.-]+){0,2}")
+
+
+def _zones(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """The zones that a list names, each as region/zone. Raises click.BadParameter."""
+    zones = [zone.strip() for zone in text.split(",")] if text else []
+    if not all(_ZONE.fullmatch(zone) for zone in zones):
+        raise click.BadParameter(f'"{text}" is not a list of zones such as a,b or europe/a,america/b')
+    return tuple(zone if "/" in zone else f"{_REGION}/{zone}" for zone in zones)
 
 
 @click.command()
@@ -41,6 +52,12 @@ _MESH = "localmesh.cli.up_mesh"
     default=True,
     show_default=True,
     help="Run the commands of containers; --no-commands starts stubs instead.",
+)
+@click.option(
+    "--zones",
+    callback=_zones,
+    metavar="ZONE,…",
+    help="Pretend to have a node in each zone (REGION/ZONE, or ZONE of region local); pods get them in turn.",
 )
 @trace_sampling_option
 @click.option("--end-with-parent", is_flag=True, help="Stop when the parent process ends.")

@@ -17,6 +17,7 @@ from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.default_gateways import HTTP_TARGET_PORT, HTTPS_TARGET_PORT
 from localmesh.catalog.gateways import has_tls_servers
+from localmesh.catalog.locality import Locality
 from localmesh.cli.client import DEFAULT_API_PORT, URL_VARIABLE
 from localmesh.cli.foreground import (
     announce,
@@ -50,6 +51,7 @@ class UpOptions:
     end_with_parent: bool
     from_make: bool
     run_commands: bool
+    zones: tuple[str, ...] = ()
     trace_sampling: float = DEFAULT_TRACE_SAMPLING
 
     @property
@@ -73,6 +75,7 @@ def run(loaded: LoadResult, options: UpOptions) -> int:
         working_directory=Path.cwd(),
         ingress_ports={target: port for target, port in options.ingress_ports.items() if port},
         run_commands=options.run_commands,
+        zones=tuple(map(Locality.parsed, options.zones)),
         trace_sampling=options.trace_sampling,
     )
     require_no_mesh(options.state_folder, from_make=options.from_make)

@@ -112,6 +112,6 @@ GATEWAY = Kind(
         "spec.servers[].tls.caCrl": REMOVE_FIELD,
     },
     supported_values={
-        "spec.servers[].port.protocol": ("HTTP", "HTTP2", "GRPC", "HTTPS", "TLS", "TCP"),
+        "spec.servers[].port.protocol": ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS", "TLS", "TCP"),
     },
 )

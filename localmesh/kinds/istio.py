@@ -1,6 +1,6 @@
 """Kinds of Istio that have no rules of their own: ignored, or not supported yet."""
 
-from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind, Status
+from localmesh.kinds.kind import NETWORKING, Kind, Status
 
 PROXY_CONFIG = Kind(
     group=NETWORKING,
@@ -23,21 +23,4 @@ WASM_PLUGIN = Kind(
     versions=("v1alpha1",),
     plural="wasmplugins",
     status=Status.UNSUPPORTED,
-)
-WORKLOAD_ENTRY = Kind(
-    group=NETWORKING,
-    name="WorkloadEntry",
-    versions=NETWORKING_VERSIONS,
-    plural="workloadentries",
-    short_names=("we",),
-    status=Status.UNSUPPORTED,
-)
-WORKLOAD_GROUP = Kind(
-    group=NETWORKING,
-    name="WorkloadGroup",
-    versions=NETWORKING_VERSIONS,
-    plural="workloadgroups",
-    short_names=("wg",),
-    status=Status.IGNORED,
-    reason="no machines outside join the mesh",
 )

@@ -83,6 +83,7 @@ TRANSLATED: Mapping[str, str] = {
     "enableAutoMtls": "whether sidecars choose mTLS for endpoints that accept it",
     "enableTracing": "whether proxies make spans where no Telemetry object decides",
     "extensionProviders": "what AuthorizationPolicies and Telemetry objects can name",
+    "localityLbSetting": "which localities sidecars prefer, where no DestinationRule says so",
     "outboundTrafficPolicy.mode": "what becomes of requests to unknown hosts; `ALLOW_ANY` looks their names"
     " up, as `ALLOW_ANY_DYNAMIC_DNS` does",
 }
@@ -138,7 +139,6 @@ INEFFECTIVE: Mapping[str, str] = {
     "ingressControllerMode": "there is no ingress controller",
     "ingressSelector": "there is no ingress controller",
     "ingressService": "there is no ingress controller",
-    "localityLbSetting.enabled": "all pods are in the same locality here",
     "outboundClusterStatName": _REPORTS,
     "protocolDetectionTimeout": _NO_INTERCEPTION,
     "proxyHttpPort": "every sidecar has such a port, which its application gets as HTTP_PROXY",
@@ -165,9 +165,6 @@ UNSUPPORTED: Mapping[str, str] = {
     "defaultVirtualServiceExportTo": "write exportTo in the VirtualServices",
     "discoverySelectors": REMOVE_FIELD,
     "h2UpgradePolicy": "write connectionPool.http.h2UpgradePolicy in a DestinationRule",
-    "localityLbSetting.distribute": "remove it: all pods are in the same locality here",
-    "localityLbSetting.failover": "remove it: all pods are in the same locality here",
-    "localityLbSetting.failoverPriority": "remove it: all pods are in the same locality here",
     "meshMTLS": REMOVE_FIELD,
     "outboundTrafficPolicy.tls": REMOVE_FIELD,
     "pathNormalization": REMOVE_FIELD,
@@ -177,7 +174,7 @@ UNSUPPORTED: Mapping[str, str] = {
     "tlsDefaults": REMOVE_FIELD,
     "trustDomain": "remove it: identities here are in cluster.local",
     "trustDomainAliases": REMOVE_FIELD,
-    "zoneAwareLbSetting": "remove it: all pods are in the same locality here",
+    "zoneAwareLbSetting": "write it in DestinationRules",
 }
 """Fields that Istio acts on and localmesh does not, each with what to do instead."""
 

@@ -118,6 +118,5 @@ SERVICE = Kind(
         "spec.ports[].nodePort": "ports are open on 127.0.0.1 only",
         "spec.sessionAffinity": "sidecars ignore it, as in Istio",
         "spec.sessionAffinityConfig": "sidecars ignore it, as in Istio",
-        "spec.trafficDistribution": "there is one node",
     },
 )

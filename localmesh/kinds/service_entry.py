@@ -191,7 +191,6 @@ SERVICE_ENTRY = Kind(
     },
     ineffective_fields={
         "spec.addresses": "processes call hosts by name",
-        "spec.endpoints[].locality": "all pods are in the same locality",
         "spec.endpoints[].network": "all pods are in the same network",
         "spec.endpoints[].serviceAccount": "only pods have an identity here",
     },

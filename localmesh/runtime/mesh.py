@@ -16,6 +16,7 @@ from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.analysis import analyze
 from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.catalog.addressing import PlannedPod
+from localmesh.catalog.locality import Locality
 from localmesh.manifests import Resource, uncollected
 from localmesh.problems.problem import Problem, by_place
 from localmesh.runtime.background import attempt, start_task, stop_tasks
@@ -50,6 +51,8 @@ class MeshSettings:
     ingress_ports: Mapping[int, int] = field(default_factory=dict)
     run_commands: bool = True
     """Whether the commands of containers are run; otherwise stubs take their place."""
+    zones: tuple[Locality, ...] = ()
+    """The localities of the pretended nodes."""
     certificate_lifetime: timedelta = DEFAULT_LIFETIME
     trace_sampling: float = DEFAULT_TRACE_SAMPLING
     """The percentage of requests that a trace begins with, unless the configuration says otherwise."""
@@ -72,6 +75,7 @@ class Mesh:
             settings.state_folder,
             Programs(settings.working_directory, settings.run_commands),
             settings.ingress_ports,
+            settings.zones,
         )
         self._exporter = SpanExporter.of(os.environ)
         self.spans = SpanStore(self._exporter.put if self._exporter is not None else None)

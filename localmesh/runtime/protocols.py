@@ -7,7 +7,7 @@ started elsewhere (`external`). The rest of localmesh is the same for both.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from localmesh.catalog import Address, Pod, Proxy
 from localmesh.catalog.addressing import AddressAllocator, PlannedGateway, PlannedPod
 from localmesh.catalog.config_data import ConfigData
 from localmesh.runtime.workloads import ContainerStatus, PodState
+from localmesh.runtime.workloads.environment import Launch
 from localmesh.runtime.workloads.programs import Programs
 from localmesh.xds import AdsServer
 
@@ -89,6 +90,9 @@ class RunningApplication(Protocol):
     @property
     def log_file(self) -> Path | None:
         """Its log; None if the mesh does not keep it."""
+
+    def launch(self, container: str, command: Sequence[str]) -> Launch:
+        """How to run a further command as in a container, "" for the first. Raises LocalmeshError."""
 
     async def start(self) -> None:
         """Starts the containers; returns before they are ready."""

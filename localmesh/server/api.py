@@ -64,6 +64,7 @@ def application(mesh: Mesh, names: Collection[str] = ()) -> web.Application:
             web.get("/mesh/manifests", _manifests),
             web.post("/mesh/rotate-certificates", _rotate_certificates),
             web.get("/mesh/proxy-config/{workload}", _proxy_config),
+            web.post("/mesh/pods/{namespace}/{pod}/exec", _exec),
             web.get("/mesh/traces", _traces),
             web.get("/mesh/traces/{trace}", _trace),
             web.get("/federate", _federate),
@@ -144,6 +145,26 @@ async def _proxy_config(request: web.Request) -> web.Response:
     mesh = request.app[MESH]
     proxy = find(mesh.desired_state.proxies, request.match_info["workload"])
     return web.json_response(config_dump(mesh.config_of(proxy)))
+
+
+async def _exec(request: web.Request) -> web.Response:
+    """How the caller, on this machine, runs a command as in a pod. A POST, as it answers with Secrets."""
+    namespace, name = request.match_info["namespace"], request.match_info["pod"]
+    pod = request.app[MESH].pods.get((namespace, name))
+    if pod is None:
+        return _not_found("pods", name)
+    order = await _json(request)
+    command = order.get("command") if isinstance(order, dict) else None
+    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+        raise InvalidRequestError('the body must have "command", a list of at least one string')
+    launch = pod.application.launch(str(order.get("container") or ""), command)
+    return web.json_response(
+        {
+            "command": launch.arguments,
+            "environment": launch.environment,
+            "workingDirectory": str(launch.working_directory),
+        }
+    )
 
 
 async def _apply(request: web.Request) -> web.Response:

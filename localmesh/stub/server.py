@@ -1,11 +1,11 @@
-"""An HTTP/1.1 server that answers with its identity and the request.
+"""A server that answers with its identity and the request, over HTTP/1.1 and HTTP/2.
 
 Run as `python server.py IDENTITY`, a JSON object with workload, version, pod, namespace, service, container,
 image and ports (declared → real). One process answers on all of its ports, with JSON: its identity, the
 declared port, the method, the path and the headers of the request. `/status/503` anywhere in the path sets
 the status, `/delay/0.5` waits that many seconds first. A path that starts with `/call/AUTHORITY/…` calls
 that authority, through HTTP_PROXY as other programs do, and adds its answer as `upstream`. Every request is
-logged as one line of JSON.
+logged as one line of JSON. A WebSocket gets its messages back, and gRPC an answer to every unary method.
 
 It uses plain sockets and threads because one runs per pod: http.server or asyncio would double both the
 memory and the start-up time.
@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_HTTP2 = b"PRI * HTTP/2.0\r\n"
+"""The first line of a connection of HTTP/2 (RFC 9113, section 3.4)."""
 _LARGEST_HEAD = 64 * 1024
 _DRAIN_SECONDS = 30.0
 _STATUS = re.compile(r"/status/([2-5]\d\d)(?=[/?]|$)")
@@ -91,8 +93,14 @@ class Stub:
         with connection, connection.makefile("rb") as reader:
             try:
                 while line := reader.readline(_LARGEST_HEAD):
+                    if line == _HTTP2:
+                        self._serve_http2(port, connection, reader)
+                        return
                     with self._in_progress():
                         request = read_request(line, reader, connection)
+                        if request.headers.get("upgrade"):
+                            self._serve_upgraded(port, request, connection, reader)
+                            return
                         keep_alive = request.keep_alive and not self.draining
                         connection.sendall(self.answer(port, request, keep_alive))
                     if not keep_alive:
@@ -101,6 +109,30 @@ class Stub:
                 connection.sendall(response(400, {"error": str(error)}, {"connection": "close"}))
             except OSError:
                 return  # the client has disconnected
+
+    def _serve_http2(self, port: int, connection: socket.socket, reader: Any) -> None:
+        """Serves a connection that begins as HTTP/2 does."""
+        _load_libraries()
+        from localmesh.stub.http2 import Http2Connection
+
+        def answer(method: str, path: str, headers: Headers, body: bytes) -> tuple[int, Any, Headers]:
+            with self._in_progress():
+                status, content, hop = self.outcome(port, Request(method, path, "HTTP/2", headers, body))
+            return status, content, {"served-by": hop}
+
+        Http2Connection(connection, answer).serve(_HTTP2, lambda: reader.read1(_LARGEST_HEAD))
+
+    def _serve_upgraded(self, port: int, request: Request, connection: socket.socket, reader: Any) -> None:
+        """Serves a WebSocket; another upgrade is ignored, as HTTP/1.1 allows."""
+        _load_libraries()
+        from localmesh.stub import websocket
+
+        if not websocket.wants_websocket(request.headers):
+            connection.sendall(self.answer(port, request, keep_alive=False))
+            return
+        self._log(port, request, 101)
+        connection.sendall(websocket.accepted(request.headers, {"served-by": self._hop(request)}))
+        websocket.echo(reader, connection)
 
     @contextmanager
     def _in_progress(self) -> Iterator[None]:
@@ -113,13 +145,16 @@ class Stub:
                 self.requests_in_progress -= 1
 
     def answer(self, port: int, request: Request, keep_alive: bool = True) -> bytes:
-        """The response to one request, after the delay in its path."""
-        own = self.identity
-        hop = f"{own.get('service') or '-'}/{own.get('version') or '-'}/{own.get('pod') or '-'}"
-        if attempt := request.headers.get("x-envoy-attempt-count"):
-            hop += f";attempt={attempt}"
+        """The response to one request of HTTP/1.1, after the delay in its path."""
+        status, content, hop = self.outcome(port, request)
+        headers = {"served-by": hop} if keep_alive else {"served-by": hop, "connection": "close"}
+        return response(status, content, headers, with_body=request.method != "HEAD")
+
+    def outcome(self, port: int, request: Request) -> tuple[int, dict[str, Any], str]:
+        """The status, the content and the `served-by` of the answer, after the delay in the path."""
+        hop = self._hop(request)
         content = {
-            **own,
+            **self.identity,
             "port": port,
             "method": request.method,
             "path": request.path,
@@ -136,8 +171,14 @@ class Stub:
             if chosen := _STATUS.search(request.path):
                 status = int(chosen[1])
         self._log(port, request, status)
-        headers = {"served-by": hop} if keep_alive else {"served-by": hop, "connection": "close"}
-        return response(status, content, headers, with_body=request.method != "HEAD")
+        return status, content, hop
+
+    def _hop(self, request: Request) -> str:
+        """The element of `served-by` for a request."""
+        own = self.identity
+        hop = f"{own.get('service') or '-'}/{own.get('version') or '-'}/{own.get('pod') or '-'}"
+        attempt = request.headers.get("x-envoy-attempt-count")
+        return f"{hop};attempt={attempt}" if attempt else hop
 
     def _log(self, port: int, request: Request, status: int) -> None:
         line = {
@@ -220,6 +261,14 @@ def call(authority: str, path: str, request: Request) -> tuple[int, Any, str]:
     except ValueError:
         content = text
     return answer.status, content, answer.getheader("served-by") or ""
+
+
+def _load_libraries() -> None:
+    """Finds the libraries that a start with `-S` leaves out."""
+    if "site" not in sys.modules:
+        import site
+
+        site.main()
 
 
 def _listener(port: int) -> socket.socket:

@@ -32,6 +32,7 @@ from localmesh.translate.formats import (
     outbound_cluster,
 )
 from localmesh.translate.keys import Source
+from localmesh.translate.locality import Chooser
 from localmesh.translate.metrics import unannounced_filters
 from localmesh.translate.tls import cluster_tls
 from localmesh.translate.traffic_policy import (
@@ -55,6 +56,8 @@ class OutboundClusters(NamedTuple):
     pods_by_host: Mapping[str, tuple[Pod, ...]]
     peer_authentications: PeerAuthentications
     auto_mtls: bool
+    mesh_settings: Mapping[str, Any]
+    """The mesh-wide `localityLbSetting`."""
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundClusters:
@@ -63,9 +66,10 @@ class OutboundClusters(NamedTuple):
             source=Source.of(catalog, proxy),
             services=catalog.sidecar_scope(proxy).services,
             destinations=catalog.destinations,
-            pods_by_host=catalog.pods_by_host,
+            pods_by_host=catalog.endpoints_by_host,
             peer_authentications=catalog.peer_authentications,
             auto_mtls=catalog.mesh_config.enable_auto_mtls,
+            mesh_settings=catalog.mesh_config.locality_lb_setting,
         )
 
     @property
@@ -81,14 +85,18 @@ class OutboundClusters(NamedTuple):
     def _of_service(self, service: Service) -> _ServiceClusters:
         pods = self.pods_by_host.get(service.host, ())
         mode = self.peer_authentications.namespace_mode(service.namespace)
+        rule = self.source.rule_for(self.destinations, service.host)
         return _ServiceClusters(
             service=service,
-            rule=self.source.rule_for(self.destinations, service.host),
+            rule=rule,
+            chooser=Chooser.of(self.source, rule, self.mesh_settings),
             uses_eds=uses_eds(self.destinations, service),
             # auto mTLS is off where the namespace of the Service has it disabled
             auto_mtls=self.auto_mtls and mode is not MutualTls.DISABLE,
             # of all pods, ready or not
-            identities=tuple(sorted({*service.subject_names, *(pod.identity for pod in pods)})),
+            identities=tuple(
+                sorted({*service.subject_names, *(pod.identity for pod in pods if pod.service_account)})
+            ),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
             has_sidecars=bool(pods) and all(pod.has_sidecar for pod in pods),
         )
@@ -99,6 +107,7 @@ class _ServiceClusters(NamedTuple):
 
     service: Service
     rule: DestinationRule | None
+    chooser: Chooser
     uses_eds: bool
     auto_mtls: bool
     identities: tuple[str, ...]
@@ -129,15 +138,16 @@ class _ServiceClusters(NamedTuple):
             pool = with_name_checks(pool, name_checks(settings))
         else:
             tls = self._mesh_tls(port, subset, settings, http2=http2)
+        chooser = self.chooser.among(self.service, port, subset, self.rule)
         if not self.has_sidecars and port.protocol.may_be_http:
             pool = with_http_filters(pool, unannounced_filters())
         return {
             "name": name,
             **pool,
             **load_balancer(policy.get("loadBalancer")),
-            **outlier_detection(policy.get("outlierDetection")),
+            **_with_localities(outlier_detection(policy.get("outlierDetection")), chooser),
             "metadata": {"filterMetadata": {"istio": istio_metadata(self.service, self.rule, subset)}},
-            **discovery(self.service, port, subset, name, uses_eds=self.uses_eds),
+            **discovery(self.service, port, subset, name, uses_eds=self.uses_eds, chooser=chooser),
             **tls,
         }
 
@@ -158,6 +168,12 @@ class _ServiceClusters(NamedTuple):
             identities=self.identities,
             http2=http2,
         )
+
+
+def _with_localities(detection: Json, chooser: Chooser) -> Json:
+    """Outlier detection and its panic threshold, with what is set for localities beside that."""
+    common = {**detection["commonLbConfig"], **chooser.wanted.cluster_settings()}
+    return {**detection, "commonLbConfig": common}
 
 
 def outbound_cluster_of(service: Service, port: ServicePort, subset: Subset | None) -> str:

@@ -32,11 +32,12 @@ from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ADS, dynamic_forward_proxy, endpoint_address, outbound_cluster
 from localmesh.translate.keys import Source
+from localmesh.translate.locality import Chooser, Located
 from localmesh.translate.tls import ENDPOINT_MARK, accepts_mutual_tls
 
 Json = dict[str, Any]
 
-_EndpointsOf = Callable[[ServicePort, Subset | None], Iterable[Json]]
+_EndpointsOf = Callable[[ServicePort, Subset | None], Iterable[Located]]
 
 _HEALTHY = "HEALTHY"
 _DNS_TYPES = {Resolution.DNS: "STRICT_DNS", Resolution.DNS_ROUND_ROBIN: "LOGICAL_DNS"}
@@ -55,7 +56,13 @@ def uses_eds(destinations: Destinations, service: Service) -> bool:
 
 
 def discovery(
-    service: Service, port: ServicePort, subset: Subset | None, cluster: str, *, uses_eds: bool
+    service: Service,
+    port: ServicePort,
+    subset: Subset | None,
+    cluster: str,
+    *,
+    uses_eds: bool,
+    chooser: Chooser,
 ) -> Json:
     """The part of a cluster that says where its endpoints come from."""
     if service.resolution is Resolution.NONE:
@@ -66,7 +73,9 @@ def discovery(
     return {
         "type": _DNS_TYPES[service.resolution],
         "loadAssignment": _assignment(
-            cluster, [_listed(service, endpoint, _own_address(endpoint, port)) for endpoint in listed]
+            cluster,
+            [_located(service, endpoint, _own_address(endpoint, port)) for endpoint in listed],
+            chooser,
         ),
         "dnsRefreshRate": "60s",
         "dnsJitter": "0.100s",
@@ -87,6 +96,7 @@ class OutboundEndpoints(NamedTuple):
     destinations: Destinations
     pods_by_host: Mapping[str, tuple[Pod, ...]]
     peer_authentications: PeerAuthentications
+    mesh_settings: Mapping[str, Any]
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundEndpoints:
@@ -95,8 +105,9 @@ class OutboundEndpoints(NamedTuple):
             source=Source.of(catalog, proxy),
             services=catalog.sidecar_scope(proxy).services,
             destinations=catalog.destinations,
-            pods_by_host=catalog.pods_by_host,
+            pods_by_host=catalog.endpoints_by_host,
             peer_authentications=catalog.peer_authentications,
+            mesh_settings=catalog.mesh_config.locality_lb_setting,
         )
 
     @property
@@ -112,11 +123,13 @@ class OutboundEndpoints(NamedTuple):
 
     def _of_service(self, service: Service) -> _PodEndpoints | _ListedEndpoints:
         rule = self.source.rule_for(self.destinations, service.host)
+        chooser = Chooser.of(self.source, rule, self.mesh_settings)
         if service.resolution is Resolution.PODS:
-            return _PodEndpoints(service, rule, self._ready_pods(service), self.peer_authentications)
+            ready = self._ready_pods(service)
+            return _PodEndpoints(service, rule, ready, self.peer_authentications, chooser)
         targets = (_target(self.destinations, endpoint) for endpoint in service.endpoints)
         pods = tuple((target, self._ready_pods(target)) if target else None for target in targets)
-        return _ListedEndpoints(service, rule, pods)
+        return _ListedEndpoints(service, rule, pods, chooser)
 
     def _ready_pods(self, service: Service) -> tuple[Pod, ...]:
         pods = self.pods_by_host.get(service.host, ())
@@ -131,17 +144,18 @@ class _PodEndpoints(NamedTuple):
     rule: DestinationRule | None
     ready: tuple[Pod, ...]
     peer_authentications: PeerAuthentications
+    chooser: Chooser
 
     def build(self) -> tuple[Json, ...]:
         """One for each port and subset."""
-        return tuple(_assignments(self.service, self.rule, self._endpoints))
+        return tuple(_assignments(self.service, self.rule, self._endpoints, self.chooser))
 
-    def _endpoints(self, port: ServicePort, subset: Subset | None) -> Iterator[Json]:
+    def _endpoints(self, port: ServicePort, subset: Subset | None) -> Iterator[Located]:
         for pod in self.ready:
-            address = pod.address(port.target) if _is_in(subset, pod.labels) else None
+            address = pod.address_of(port.name, port.target) if _is_in(subset, pod.labels) else None
             if address is not None:
                 secure = accepts_mutual_tls(self.peer_authentications, pod, port, self.rule, subset)
-                yield _of_pod(pod, address, secure=secure)
+                yield _of_pod(pod, address, secure=secure), pod.locality, pod.labels
 
 
 class _ListedEndpoints(NamedTuple):
@@ -150,37 +164,38 @@ class _ListedEndpoints(NamedTuple):
     service: Service
     rule: DestinationRule | None
     targets: tuple[tuple[Service, tuple[Pod, ...]] | None, ...]
+    chooser: Chooser
 
     def build(self) -> tuple[Json, ...]:
         """One for each port and subset."""
-        return tuple(_assignments(self.service, self.rule, self._endpoints))
+        return tuple(_assignments(self.service, self.rule, self._endpoints, self.chooser))
 
-    def _endpoints(self, port: ServicePort, subset: Subset | None) -> Iterator[Json]:
+    def _endpoints(self, port: ServicePort, subset: Subset | None) -> Iterator[Located]:
         for endpoint, target in zip(self.service.endpoints, self.targets, strict=True):
             if _is_in(subset, endpoint.labels):
                 own = (_own_address(endpoint, port),)
                 addresses = own if target is None else _pod_addresses(*target, endpoint.port(port))
                 for address in addresses:
-                    yield {**_listed(self.service, endpoint, address), "healthStatus": _HEALTHY}
+                    document, locality, labels = _located(self.service, endpoint, address)
+                    yield {**document, "healthStatus": _HEALTHY}, locality, labels
 
 
-def _assignments(service: Service, rule: DestinationRule | None, endpoints: _EndpointsOf) -> Iterator[Json]:
+def _assignments(
+    service: Service, rule: DestinationRule | None, endpoints: _EndpointsOf, chooser: Chooser
+) -> Iterator[Json]:
     for port in service.ports:
         if port.protocol is Protocol.UDP:
             continue  # there is no cluster for it
         for subset in (None, *(rule.subsets if rule else ())):
             cluster = outbound_cluster(service.host, port.number, subset.name if subset else "")
-            yield _assignment(cluster, endpoints(port, subset))
+            chosen = chooser.among(service, port, subset, rule)
+            yield _assignment(cluster, endpoints(port, subset), chosen)
 
 
-def _assignment(cluster: str, endpoints: Iterable[Json]) -> Json:
-    """A cluster's endpoints, all in one locality."""
-    endpoints = list(endpoints)
-    if not endpoints:
-        return {"clusterName": cluster}
-    weight = sum(int(endpoint["loadBalancingWeight"]) for endpoint in endpoints)
-    locality = {"locality": {}, "lbEndpoints": endpoints, "loadBalancingWeight": weight}
-    return {"clusterName": cluster, "endpoints": [locality]}
+def _assignment(cluster: str, endpoints: Iterable[Located], chooser: Chooser) -> Json:
+    """A cluster's endpoints by locality, as the caller prefers them."""
+    groups = chooser.grouped(endpoints)
+    return {"clusterName": cluster, **({"endpoints": groups} if groups else {})}
 
 
 def _of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
@@ -189,7 +204,7 @@ def _of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
         "endpoint": endpoint_address(address),
         "healthStatus": _HEALTHY,
         "metadata": {"filterMetadata": {**metadata, **(ENDPOINT_MARK if secure else {})}},
-        "loadBalancingWeight": 1,
+        "loadBalancingWeight": pod.weight,
     }
 
 
@@ -199,6 +214,10 @@ def _listed(service: Service, endpoint: Endpoint, address: Address) -> Json:
         "metadata": {"filterMetadata": {"istio": {"workload": f";{service.namespace}"}}},
         "loadBalancingWeight": endpoint.weight,
     }
+
+
+def _located(service: Service, endpoint: Endpoint, address: Address) -> Located:
+    return _listed(service, endpoint, address), endpoint.locality, endpoint.labels
 
 
 def _own_address(endpoint: Endpoint, port: ServicePort) -> Address:

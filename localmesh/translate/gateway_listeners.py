@@ -141,22 +141,22 @@ def _listener(
 
 
 def _plain_chain(port: int, server: Server, telemetry: ProxyTelemetry) -> Json:
-    return {"filters": [connection_manager(_manager(port, server.route_name, telemetry))]}
+    return {"filters": [connection_manager(_manager(port, server, telemetry))]}
 
 
 def _tls_chain(port: int, server: Server, telemetry: ProxyTelemetry) -> Json:
     """The filter chain for connections that ask for one of the server's hosts."""
-    filters = [connection_manager(_manager(port, server.route_name, telemetry))]
+    filters = [connection_manager(_manager(port, server, telemetry))]
     match = sni_match(host.name for host in server.hosts)
     return {**match, "filters": filters, "transportSocket": server_socket(server)}
 
 
-def _manager(port: int, route_name: str, telemetry: ProxyTelemetry) -> Json:
+def _manager(port: int, server: Server, telemetry: ProxyTelemetry) -> Json:
     return {
         "statPrefix": f"outbound_0.0.0.0_{port}",
-        "rds": {"configSource": ADS, "routeConfigName": route_name},
+        "rds": {"configSource": ADS, "routeConfigName": server.route_name},
         "serverName": "istio-envoy",
-        "httpFilters": http_filters(Position.GATEWAY),
+        "httpFilters": http_filters(Position.GATEWAY, grpc_web=server.protocol == "GRPC-WEB"),
         "useRemoteAddress": True,
         "httpProtocolOptions": {},
         "forwardClientCertDetails": "SANITIZE_SET",

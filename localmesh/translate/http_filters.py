@@ -74,9 +74,10 @@ class HttpFilter:
         return {"name": self.name, "typedConfig": {"@type": self.type, **self.settings}}
 
 
-def http_filters(position: Position) -> list[Json]:
-    """The filters of a listener, in order."""
-    return [filter_.in_listener() for filter_ in HTTP_FILTERS if position in filter_.position]
+def http_filters(position: Position, *, grpc_web: bool = False) -> list[Json]:
+    """The filters of a listener, in order; `grpc_web`: its port is declared to be gRPC-Web."""
+    filters = [filter_ for filter_ in HTTP_FILTERS if position in filter_.position]
+    return [item.in_listener() for item in filters if item is not GRPC_WEB or grpc_web]
 
 
 def per_filter_config(route: HttpRoute) -> Json:
@@ -172,6 +173,13 @@ POLICY_FILTERS = (
 )
 """The filters that security policies fill, in their order."""
 
+GRPC_WEB = HttpFilter(
+    name="envoy.filters.http.grpc_web",
+    type=f"{_FILTERS}.grpc_web.v3.GrpcWeb",
+    position=Position.SERVER,
+)
+"""Makes gRPC of what browsers send; only on ports of that protocol."""
+
 HTTP_FILTERS: tuple[HttpFilter, ...] = (
     HttpFilter(
         name="envoy.filters.http.header_to_metadata",
@@ -180,17 +188,12 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
         settings=PEER_TO_STORE,
     ),
     *POLICY_FILTERS,
+    GRPC_WEB,
     HttpFilter(
         name="envoy.filters.http.header_mutation",
         type=f"{_FILTERS}.header_mutation.v3.HeaderMutation",
         position=Position.OUTBOUND,
         settings={"mutations": {"requestMutations": [{"remove": PORT_HEADER}]}},
-    ),
-    HttpFilter(
-        name="envoy.filters.http.dynamic_forward_proxy",
-        type=f"{_FILTERS}.dynamic_forward_proxy.v3.FilterConfig",
-        position=Position.OUTBOUND,
-        settings={"dnsCacheConfig": DNS_CACHE},
     ),
     HttpFilter(
         name="envoy.filters.http.fault",
@@ -209,6 +212,13 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
         type=f"{_FILTERS}.grpc_stats.v3.FilterConfig",
         position=Position.ALL,
         settings={"emitFilterState": True, "statsForAllMethods": False},
+    ),
+    # it resolves names, which Istio leaves to the application: a fault is injected whatever comes of that
+    HttpFilter(
+        name="envoy.filters.http.dynamic_forward_proxy",
+        type=f"{_FILTERS}.dynamic_forward_proxy.v3.FilterConfig",
+        position=Position.OUTBOUND,
+        settings={"dnsCacheConfig": DNS_CACHE},
     ),
     HttpFilter(
         name="envoy.filters.http.router",

@@ -107,7 +107,7 @@ class _InboundPort(NamedTuple):
             "statPrefix": f"inbound_{number}",
             "routeConfig": self.route_configuration(),
             "serverName": "istio-envoy",
-            "httpFilters": http_filters(Position.INBOUND),
+            "httpFilters": http_filters(Position.INBOUND, grpc_web=self.port.protocol is Protocol.GRPC_WEB),
             "useRemoteAddress": False,
             "forwardClientCertDetails": "APPEND_FORWARD",
             "setCurrentClientCertDetails": {"subject": True, "dns": True, "uri": True},
@@ -156,7 +156,7 @@ class _InboundPort(NamedTuple):
             "cluster": cluster,
             "timeout": "0s",
             "maxStreamDuration": {"maxStreamDuration": "0s", "grpcTimeoutHeaderMax": "0s"},
-            **({} if self.port.protocol is Protocol.GRPC else {"retryPolicy": INBOUND_RETRIES}),
+            **({} if self.port.protocol.is_grpc else {"retryPolicy": INBOUND_RETRIES}),
         }
         route = {
             "name": "default",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from localmesh.catalog import Catalog, DestinationRule, Destinations, Proxy, ProxyKind
+from localmesh.catalog.locality import NOWHERE, Locality
 
 
 class ProxyKey(NamedTuple):
@@ -24,19 +25,20 @@ class Source(NamedTuple):
     """A proxy as the sender of requests; proxies with an equal one share their outbound configuration.
 
     `labels` are those of its pod, sorted, for `sourceLabels` and the selectors of Sidecars and
-    DestinationRules. They are empty
-    where no such condition exists in the mesh, so that all pods of a namespace are equal.
+    DestinationRules, and for `failoverPriority`. They are empty where no such condition exists in the mesh,
+    so that all pods of a namespace are equal.
     """
 
     kind: ProxyKind
     namespace: str
     labels: tuple[tuple[str, str], ...] = ()
+    locality: Locality = NOWHERE
 
     @classmethod
     def of(cls, catalog: Catalog, proxy: Proxy) -> Source:
         """The source that a proxy is."""
         labels = sorted(proxy.labels.items()) if catalog.depends_on_source_labels else ()
-        return cls(proxy.kind, proxy.namespace, tuple(labels))
+        return cls(proxy.kind, proxy.namespace, tuple(labels), proxy.locality)
 
     def rule_for(self, destinations: Destinations, host: str) -> DestinationRule | None:
         """The DestinationRule that the proxy applies to a host."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -95,11 +95,12 @@ class Sqlite:
         connection = sqlite3.connect(
             self.file, timeout=_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
-        # Readers do not wait for the writer. With NORMAL, a killed process loses nothing that it
-        # acknowledged; only a power failure may.
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(_TABLE.format(number="INTEGER"))
+        with closed_on_error(connection):
+            # Readers do not wait for the writer. With NORMAL, a killed process loses nothing that it
+            # acknowledged; only a power failure may.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(_TABLE.format(number="INTEGER"))
         return connection
 
     def works(self, connection: Connection) -> bool:  # noqa: ARG002 - the signature of Database
@@ -134,7 +135,7 @@ class Postgresql:
     def connect(self) -> Connection:
         """A new connection."""
         connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=_TIMEOUT_SECONDS)
-        with connection.transaction():
+        with closed_on_error(connection), connection.transaction():
             # IF NOT EXISTS fails if two sessions create the table at the same time.
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CREATION_LOCK])
             connection.execute(_TABLE.format(number="SERIAL").encode())
@@ -155,6 +156,16 @@ class Postgresql:
         """The rows of a statement."""
         rows: list[tuple[Any, ...]] = connection.execute(_psycopg_parameters(sql), values).fetchall()
         return rows
+
+
+@contextmanager
+def closed_on_error(connection: Connection) -> Iterator[None]:
+    """Closes the connection if the block raises an exception."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _psycopg_parameters(sql: str) -> str:

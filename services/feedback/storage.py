@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.chassis.problem import Problem
-from services.feedback.databases import Connection, Database
+from services.feedback.databases import Connection, Database, closed_on_error
 
 log = logging.getLogger(__name__)
 
@@ -108,11 +108,8 @@ class Storage:
         """A connection, to use for one request; each statement is a separate transaction."""
         try:
             connection = self._working()
-            try:
+            with closed_on_error(connection):
                 yield connection
-            except BaseException:
-                connection.close()
-                raise
             self._idle.append(connection)
         except self._database.errors as error:
             log.warning("database not available", extra={"fields": {"error": str(error)}})

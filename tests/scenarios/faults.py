@@ -92,6 +92,13 @@ def without_cluster_field(field: str) -> Fault:
     return fault
 
 
+def without_priorities(config: Any) -> None:
+    """Makes all localities of a cluster equal."""
+    for assignment in config.endpoints:
+        for locality in assignment.get("endpoints", ()):
+            locality.pop("priority", None)
+
+
 def without_policies(config: Any) -> None:
     for slot in config.policies:
         slot["typedConfig"] = {"@type": slot["typedConfig"]["@type"]}

@@ -136,6 +136,12 @@ CASES = (
         fault=faults.without_cluster_field("outlierDetection"),
         checks={"requests to it during ejection": FAIL, "it comes back": FAIL},
     ),
+    Case(
+        scenario="locality-failover",
+        title="proxies know no priorities",
+        fault=faults.without_priorities,
+        checks={"not europe at first": FAIL, "a third region": FAIL},
+    ),
     Case(scenario="retry", title="retries are switched off", manifests=retries(0)),
     Case(
         scenario="retry",

@@ -8,6 +8,7 @@ from math import isqrt
 from localmesh.formats.durations import is_duration, nanoseconds
 from localmesh.kinds.kind import REMOVE_FIELD
 from localmesh.kinds.rules.client_tls import client_tls
+from localmesh.kinds.rules.locality import locality_setting, zone_aware_setting
 from localmesh.kinds.rules.metadata import entry_names
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
@@ -123,6 +124,8 @@ def _load_balancer(field: Field) -> Iterator[Problem]:
                 invalid.BAD_LOAD_BALANCER, expected="a name that is not empty", remedy="write the name"
             )
     yield from _maglev(consistent_hash)
+    yield from locality_setting(field.get("localityLbSetting"))
+    yield from zone_aware_setting(field.get("zoneAwareLbSetting"))
     if field.get("localityLbSetting") and field.get("zoneAwareLbSetting"):
         both = "localityLbSetting and zoneAwareLbSetting"
         yield field.problem(invalid.EXCLUSIVE_FIELDS, found=both, expected=both)
@@ -186,8 +189,6 @@ def is_prime(number: int) -> bool:
 # -- what localmesh does not support -------------------------------------------------------------------
 
 _UNSUPPORTED = {
-    "loadBalancer.localityLbSetting": "remove it: all pods are in the same locality here",
-    "loadBalancer.zoneAwareLbSetting": "remove it: all pods are in the same locality here",
     "tls.caCrl": REMOVE_FIELD,
 }
 _UNSUPPORTED_FOR_ALL_PORTS = {

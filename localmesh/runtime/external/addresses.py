@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.container import Container
+from localmesh.catalog.locality import Locality
 from localmesh.catalog.workload import Workload
 from localmesh.errors import LocalmeshError
 from localmesh.runtime.external.inventory import GatewayEntry, Inventory, PodEntry
@@ -23,6 +24,8 @@ class InventoryAllocator:
     A proxy listens on all addresses of its pod, as in Istio; pods that share the loopback listen there.
     At which address others reach it is known only when the name of its host can be resolved.
     """
+
+    zones: tuple[Locality, ...] = ()
 
     def __init__(self, inventory: Inventory) -> None:
         self._of_workload: dict[str, list[PodEntry]] = defaultdict(list)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from localmesh.catalog import Address, Proxy
 from localmesh.catalog.addressing import PlannedPod
 from localmesh.catalog.container import Container
 from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
+from localmesh.errors import InvalidRequestError
 from localmesh.runtime.background import start_task, stop_tasks
 from localmesh.runtime.external.addresses import InventoryAllocator
 from localmesh.runtime.external.inventory import GatewayEntry, PodEntry
 from localmesh.runtime.processes.envoy import node_id
 from localmesh.runtime.workloads import ContainerStatus, PodState
+from localmesh.runtime.workloads.environment import Launch
 from localmesh.runtime.workloads.probe_client import Target
 from localmesh.runtime.workloads.prober import Prober
 from localmesh.telemetry.istio_metrics import STATS_PATH
@@ -101,6 +103,13 @@ class ExternalApplication:
     def containers(self) -> tuple[ContainerStatus, ...]:
         """The status of each container according to its probes."""
         return tuple(self._status(container) for container in self._planned.workload.containers)
+
+    def launch(self, container: str, command: Sequence[str]) -> Launch:
+        """Raises InvalidRequestError: the mesh has not started the containers."""
+        del container, command
+        name = self._planned.name
+        reason = f"pod {name} was started elsewhere: run the command there, as with `docker compose exec`"
+        raise InvalidRequestError(reason)
 
     async def start(self) -> None:
         """Starts to probe it; from now on the manifests must not change its containers."""

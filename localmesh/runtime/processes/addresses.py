@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from localmesh.catalog import LOOPBACK, Address
 from localmesh.catalog.default_gateways import (
@@ -12,6 +12,7 @@ from localmesh.catalog.default_gateways import (
     SYSTEM_NAMESPACE,
 )
 from localmesh.catalog.gateway_api.deployments import NAME_LABEL
+from localmesh.catalog.locality import Locality
 from localmesh.catalog.workload import Workload
 from localmesh.runtime.workloads.ports import FreePorts
 
@@ -26,7 +27,13 @@ def _is_ingress(workload: Workload) -> bool:
 class LoopbackAllocator:
     """Allocates loopback ports; `ingress_ports` fixes those of Istio's ingress gateway by target port."""
 
-    def __init__(self, free_ports: FreePorts, ingress_ports: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        free_ports: FreePorts,
+        ingress_ports: Mapping[int, int] | None = None,
+        zones: Sequence[Locality] = (),
+    ) -> None:
+        self.zones = tuple(zones)
         self._free_ports = free_ports
         self._ingress_ports = dict(ingress_ports or {})
         self._ingress: dict[int, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import aiohttp
 from localmesh.catalog import LOOPBACK, Address, Proxy
 from localmesh.catalog.addressing import PlannedGateway, PlannedPod
 from localmesh.catalog.config_data import ConfigData
+from localmesh.catalog.locality import Locality
 from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.processes.addresses import LoopbackAllocator
 from localmesh.runtime.processes.envoy import Envoy, EnvoyFiles, node_id
@@ -137,13 +138,17 @@ class ProcessRuntime:
     """Starts pods as processes; `ingress_ports` fixes the ports of Istio's ingress gateway by target port."""
 
     def __init__(
-        self, state_folder: Path, programs: Programs, ingress_ports: Mapping[int, int] | None = None
+        self,
+        state_folder: Path,
+        programs: Programs,
+        ingress_ports: Mapping[int, int] | None = None,
+        zones: Sequence[Locality] = (),
     ) -> None:
         self._state_folder = state_folder
         self._programs = programs
         self._processes = ProcessSupervisor(state_folder)
         self._free_ports = FreePorts()
-        self._addresses = LoopbackAllocator(self._free_ports, ingress_ports)
+        self._addresses = LoopbackAllocator(self._free_ports, ingress_ports, zones)
         self._open: _Open | None = None
         self._limiting_logs: asyncio.Task[None] | None = None
         self.api_url = ""
@@ -204,6 +209,7 @@ class ProcessRuntime:
             working_directory=runtime.working_directory,
             outbound_proxy=f"http://{outbound}" if outbound else None,
             config=config,
+            node_name=planned.pod.locality.node,
             api_url=self.api_url,
         )
         pod = Pod(facts, runtime.processes, runtime.log_folder, lambda _: runtime.on_change())

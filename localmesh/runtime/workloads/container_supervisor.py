@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localmesh.catalog.container import Container
-from localmesh.catalog.probe import Execute, Probe
+from localmesh.catalog.probe import Action, Execute, Probe
 from localmesh.runtime.background import start_task, stop_tasks
 from localmesh.runtime.processes.process import Command, Process, StartError, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
@@ -24,6 +24,8 @@ from localmesh.runtime.workloads.rewriting import Rewriting
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 RESET_AFTER_SECONDS = 10.0
+
+_POST_START_SECONDS = 60.0
 
 _ONLY_IN_IMAGE = (
     "; if the program exists only in the image, remove the container's command: a stub then takes its place"
@@ -149,6 +151,11 @@ class ContainerSupervisor:
         except StartError as error:
             hint = _ONLY_IN_IMAGE if error.not_found and self.container.command else ""
             return End(f"{error.reason}{hint}", hopeless=True)
+        failure = await self._hook(self.container.post_start, _POST_START_SECONDS)
+        if failure is not None:
+            await process.stop(self._supervised.grace_seconds)
+            self.process = None
+            return End(f"its postStart hook failed: {failure}", await process.wait())
         self._prober = Prober(self.container, self._target, self._on_change)
         self._on_change()
         probing = asyncio.create_task(self._prober.run())
@@ -197,13 +204,16 @@ class ContainerSupervisor:
         return unhealthy
 
     async def _pre_stop(self, limit_seconds: float) -> None:
-        hook = self.container.pre_stop
-        if hook is None:
-            return
-        async with probe_client(self._target) as client:
-            failure = await client.failure(hook, limit_seconds)
+        failure = await self._hook(self.container.pre_stop, limit_seconds)
         if failure is not None:
             _log.warning("%s: its preStop hook failed: %s", self._supervised.command.name, failure)
+
+    async def _hook(self, action: Action | None, limit_seconds: float) -> str | None:
+        """Runs a hook; why it failed, or None."""
+        if action is None:
+            return None
+        async with probe_client(self._target) as client:
+            return await client.failure(action, limit_seconds)
 
     def _real_port(self, declared: int) -> int:
         return self._supervised.rewriting.ports.get(declared, declared)

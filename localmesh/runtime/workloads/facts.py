@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localmesh.catalog.config_data import ConfigData
+from localmesh.catalog.locality import NODE_NAME
 from localmesh.catalog.volume import Claim, ConfigFiles, KeyFile, Volume, leaves_volume
 from localmesh.catalog.workload import Workload
 
 _NAMESPACE_OF_UIDS = uuid.UUID("7d0c4f3a-9f5e-4a38-8d68-5b1d2f6c1f10")
-
-NODE_NAME = "localmesh"
-"""The `spec.nodeName` of every pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class PodFacts:
     outbound_proxy: str | None = None
     config: ConfigData = field(default_factory=ConfigData)
     capacity: Mapping[str, str] = field(default_factory=dict)
+    node_name: str = NODE_NAME
     api_url: str = ""
 
     @property

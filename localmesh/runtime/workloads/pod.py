@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +14,8 @@ import psutil
 
 from localmesh.catalog import LOOPBACK
 from localmesh.catalog.container import Container
-from localmesh.errors import LocalmeshError
+from localmesh.errors import InvalidRequestError, LocalmeshError
+from localmesh.problems.fields import listed
 from localmesh.runtime.processes.process import Command, StartError, exit_reason
 from localmesh.runtime.processes.process_supervisor import ProcessSupervisor
 from localmesh.runtime.workloads.container_supervisor import ContainerSupervisor, End, Supervised
@@ -154,6 +155,19 @@ class Pod:
             )
             for supervisor in self._supervisors
         )
+
+    def launch(self, container: str, command: Sequence[str]) -> Launch:
+        """How to run a further command as in a container, "" for the first.
+
+        Raises InvalidRequestError if there is no such container, ManifestError for missing configuration.
+        """
+        containers = self.facts.workload.containers
+        chosen = [one for one in containers if container in ("", one.name)]
+        if not chosen:
+            names = listed(one.name for one in containers)
+            raise InvalidRequestError(f'pod {self.name} has no container "{container}"; it has {names}')
+        launched = launch(self.facts, chosen[0], os.environ)
+        return replace(launched, arguments=tuple(map(launched.rewriting.word, command)))
 
     async def start(self) -> None:
         """Creates the pod's folders, runs its init containers and starts the others; these are not ready yet.

@@ -11,10 +11,11 @@ import aiohttp
 from multidict import CIMultiDict
 
 from localmesh.catalog import LOOPBACK
-from localmesh.catalog.probe import Action, Execute, HttpGet, TcpSocket
+from localmesh.catalog.probe import Action, Execute, GrpcHealth, HttpGet, Sleep, TcpSocket
 from localmesh.runtime.processes.process import StartError
 
 _LOCAL_HOSTS = frozenset({None, "", "localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104
+_SERVING = b"\x08\x01"
 _MOST_OF_BODY = 10 * 1024  # as the kubelet: enough for the server to send its response
 
 
@@ -61,6 +62,11 @@ class ProbeClient:
             _, writer = await asyncio.open_connection(*self._address(action))
             writer.close()
             return None
+        if isinstance(action, GrpcHealth):
+            return await self._check(action, timeout_seconds)
+        if isinstance(action, Sleep):
+            await asyncio.sleep(action.seconds)
+            return None
         status = await self._target.execute(action.command, timeout_seconds)
         if status is None:
             raise TimeoutError
@@ -75,23 +81,49 @@ class ProbeClient:
                 return None
             return f"{self._subject(action)}: status {answer.status}"
 
+    async def _check(self, action: GrpcHealth, timeout_seconds: float) -> str | None:
+        """Asks the health service of gRPC (gRPC, "GRPC Health Checking Protocol")."""
+        import grpc  # slow to import, and few containers have such probes
+        from google.protobuf.wrappers_pb2 import StringValue
+
+        host, port = self._address(action)
+        request = StringValue(value=action.service).SerializeToString()  # its field is that of the request
+        async with grpc.aio.insecure_channel(f"{host}:{port}") as channel:
+            check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+                "/grpc.health.v1.Health/Check"
+            )
+            try:
+                answer = await check(request, timeout=timeout_seconds)
+            except grpc.aio.AioRpcError as error:
+                refused = error.code() is grpc.StatusCode.UNAVAILABLE
+                details = "nothing is listening there" if refused else error.details()
+                return f"{self._subject(action)}: {error.code().name}: {details}"
+        return None if answer == _SERVING else f"{self._subject(action)}: it is not serving"
+
     def _url(self, action: HttpGet) -> str:
         host, port = self._address(action)
         return f"{action.scheme.lower()}://{host}:{port}/{action.path.removeprefix('/')}"
 
-    def _address(self, action: HttpGet | TcpSocket) -> tuple[str, int]:
-        if action.host in _LOCAL_HOSTS:
+    def _address(self, action: HttpGet | TcpSocket | GrpcHealth) -> tuple[str, int]:
+        host = None if isinstance(action, GrpcHealth) else action.host
+        if host in _LOCAL_HOSTS:
             return self._target.host, self._target.real_port(action.port)
-        return action.host or LOOPBACK, action.port
+        return host or LOOPBACK, action.port
 
     def _hint(self, action: Action, error: Exception) -> str:
-        if isinstance(action, Execute) or not _is_refusal(error) or self._address(action)[1] == action.port:
+        if (
+            isinstance(action, Execute | Sleep)
+            or not _is_refusal(error)
+            or self._address(action)[1] == action.port
+        ):
             return ""
         return "; the program has to listen on the port in its environment or in an argument $(NAME)"
 
     def _subject(self, action: Action) -> str:
         if isinstance(action, Execute):
             return " ".join(action.command)
+        if isinstance(action, Sleep):
+            return f"a sleep of {action.seconds:g} s"
         _, port = self._address(action)
         stands_for = f" (for port {action.port})" if port != action.port else ""
         where = (

@@ -58,15 +58,14 @@ class Programs:
 
     def _stub(self, container: Container) -> Container:
         """A stub in place of a container: probes and hooks whose programs cannot run here are left out."""
-        own = [(name, getattr(container, name)) for name in ("startup", "readiness", "liveness")]
-        probes = [name for name, probe in own if probe and not self._allows(container, probe.action)]
-        hook = container.pre_stop
-        changes: dict[str, Any] = dict.fromkeys(probes)
-        if hook is not None and not self._allows(container, hook):
-            changes["pre_stop"] = None
+        probes = {name: getattr(container, name) for name in ("startup", "readiness", "liveness")}
+        actions = {name: probe.action for name, probe in probes.items() if probe}
+        actions |= {name: getattr(container, name) for name in ("pre_stop", "post_start")}
+        left_out = [name for name, action in actions.items() if not self._allows(container, action)]
+        changes: dict[str, Any] = dict.fromkeys(left_out)
         return replace(container, command=(), arguments=(), **changes)
 
-    def _allows(self, container: Container, action: Action) -> bool:
+    def _allows(self, container: Container, action: Action | None) -> bool:
         return not isinstance(action, Execute) or self._runs(container, action.command[0])
 
     def _runs(self, container: Container, program: str) -> bool:

@@ -20,7 +20,7 @@ from localmesh.catalog.container import (
 from localmesh.problems import FieldPath
 from localmesh.problems.codes import unsupported, warnings
 from localmesh.problems.problem import ProblemCollector
-from localmesh.runtime.workloads.facts import NODE_NAME, PodFacts
+from localmesh.runtime.workloads.facts import PodFacts
 from localmesh.runtime.workloads.rewriting import expand
 
 _QUANTITY = re.compile(
@@ -102,7 +102,7 @@ class Variables:
             "metadata.name": self.facts.name,
             "metadata.namespace": workload.namespace,
             "metadata.uid": self.facts.uid,
-            "spec.nodeName": NODE_NAME,
+            "spec.nodeName": self.facts.node_name,
             "spec.serviceAccountName": workload.service_account,
             **dict.fromkeys(
                 ("status.podIP", "status.podIPs", "status.hostIP", "status.hostIPs"), "127.0.0.1"

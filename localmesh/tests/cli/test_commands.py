@@ -27,6 +27,12 @@ class Shell:
     def __call__(self, *arguments: str, stdin: str = "") -> Finished:
         return localmesh(self.folder, *arguments, stdin=stdin)
 
+    def process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs it as a process of its own, which the command may replace."""
+        return subprocess.run(
+            [LOCALMESH, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+        )
+
     def write(self, name: str, text: str) -> str:
         (self.folder / name).write_text(text)
         return name
@@ -332,6 +338,39 @@ def test_pass_when_logs_show_what_a_workload_wrote(shell: Shell) -> None:
 
     assert finished.returncode == 2
     assert 'there is no log of "nobody"; there are: istio-ingressgateway, web-v1, web-v2' in finished.stderr
+
+
+def test_pass_when_a_command_runs_as_in_a_pod(shell: Shell) -> None:
+    """It has the pod's environment and sends its requests through the sidecar; its status is returned."""
+    program = "import os; print(os.environ['HOSTNAME'], os.environ['http_proxy'] == os.environ['HTTP_PROXY'])"
+    asks = "import urllib.request as u; print(u.urlopen('http://web/as').read().decode())"
+
+    named = shell.process("exec", "deploy/web-v1", "--", "python3", "-c", program)
+    answered = shell.process("exec", "web-v1", "-n", "shop", "-c", "web", "--", "python3", "-c", asks)
+    ended = shell.process("exec", "web-v1", "--", "sh", "-c", "exit 7")
+
+    assert (named.returncode, named.stdout.startswith("web-v1-")) == (0, True)
+    assert named.stdout.endswith("True\n")
+    assert json.loads(answered.stdout)["headers"]["x-envoy-attempt-count"] == "1"
+    assert ended.returncode == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing", "--", "true"], 'there is no pod of "nothing"; there are: web-v1, web-v2'),
+        (["web-v1", "-c", "other", "--", "true"], 'has no container "other"; it has web'),
+        (["web-v1", "--", "no-such-program"], '"no-such-program" is not a program of this machine'),
+        (["web-v1"], "Missing argument"),
+    ],
+)
+def test_fail_when_a_command_cannot_run_in_a_pod(shell: Shell, arguments: list[str], words: str) -> None:
+    """One line that names what is missing."""
+    finished = shell("exec", *arguments)
+
+    assert finished.returncode == 2
+    assert words in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
 
 
 def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:

@@ -101,11 +101,19 @@ BY_NAME: Mapping[str, _Values] = {
     "number": _Values([80, 9000], [0, 65536, 81]),
     "port": _Values([80, 9000], [0, 65536, 81]),
     "tableSize": _Values([1021, 65537], [0, 1024, 2, 10_000_019]),
+    "to.{}": _Values([100, 100, 100, 60], [0, 101]),
+    "distribute.from": _Values(["europe", "europe/a", "*"], ["", "europe//a", "*/a"]),
+    "failover.from": _Values(["europe", "asia"], ["europe/a", "*", ""]),
+    "failover.to": _Values(["america", "asia"], ["europe", "*"]),
+    "failoverPriority": _Values(["version", "app=web"], ["topology.kubernetes.io/zone", ""]),
+    "grpcStatus": _Values(["UNAVAILABLE", "OK"], ["unavailable", "14", ""]),
+    "budgetInterval": DURATIONS,
     "minimumRingSize": _Values([1, 1024], [0, 8388608, 8388609]),
 }
 KEYS: Mapping[str, _Values] = {
     "labels": _Values(["app", "version", "a.b/c"], ["", "x y", "é"]),
     "sourceLabels": _Values(["app", "version"], ["", "x y"]),
+    "to": _Values(["europe/a/*", "europe", "asia/b"], ["*", "", "a/*/b"]),
     "queryParams": _Values(["a", "b"], ["", "é", "a b"]),
 }
 EXCLUSIVE: Mapping[str, list[list[str]]] = {
@@ -211,7 +219,9 @@ def _scalar(kind: str, schema: Schema, path: tuple[str, ...]) -> Strategy:
 def _fits(value: Any, kind: str, schema: Schema) -> bool:
     if kind == "string":
         return isinstance(value, str)
-    return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+    return isinstance(value, int) and bool(
+        schema.get("minimum", value) <= value <= schema.get("maximum", value)
+    )
 
 
 def _mapping(schema: Schema, path: tuple[str, ...]) -> Strategy:

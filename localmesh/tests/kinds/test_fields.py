@@ -30,6 +30,7 @@ from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.kinds.sidecar import SIDECAR
 from localmesh.kinds.telemetry import TELEMETRY
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.kinds.workload_entry import WORKLOAD_ENTRY
 
 GOLDEN = Path(__file__).parent / "golden" / "fields.txt"
 
@@ -42,6 +43,7 @@ KINDS = (
     AUTHORIZATION_POLICY,
     SERVICE_ENTRY,
     SIDECAR,
+    WORKLOAD_ENTRY,
     ENVOY_FILTER,
     TELEMETRY,
     GATEWAY_CLASS,

@@ -38,6 +38,23 @@ spec:
       labels: {app: plain, sidecar.istio.io/inject: "false"}
     spec: {containers: [{name: plain, image: stub, ports: [{containerPort: 8080}]}]}
 ---
+apiVersion: v1
+kind: Service
+metadata: {name: raw, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: tcp, port: 9000, targetPort: 9000}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: raw, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 9000, name: tcp, protocol: TCP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: raw, namespace: shop}
+spec: {hosts: ["*"], gateways: [raw], tcp: [{route: [{destination: {host: raw}}]}]}
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: counting, namespace: shop}
@@ -110,10 +127,19 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
                     headers[path] = (await answer.json())["headers"]
             async with session.get(gateway_url(mesh) + "nowhere") as answer:
                 assert answer.status == 404
+            listen = next(iter(mesh.gateways.values())).proxy.listen[9000]
+            reader, writer = await asyncio.open_connection(listen.host, listen.port)
+            writer.write(b"GET / HTTP/1.0\r\n\r\n")
+            await reader.read()
+            writer.close()
             name = next(name for _, name in mesh.pods if name.startswith("counting"))
             url = f"{api}/api/v1/namespaces/shop/pods/{name}:15020/proxy/stats/prometheus"
-            async with session.get(f"{api}/federate") as answer, session.get(url) as of_pod:
-                texts = await answer.text(), await of_pod.text()
+            async with session.get(url) as answer:
+                of_pod = await answer.text()
+            federation = ""
+            while federation.count("\nistio_tcp_connections_closed_total{") < 2:
+                async with session.get(f"{api}/federate") as answer:
+                    federation = await answer.text()
             async with session.get(gateway_url(mesh) + "web", headers=B3):
                 pass
             trace = await answered(session, f"{api}/mesh/traces/{TRACE}", lambda it: it["spans"] == 3)
@@ -122,7 +148,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             while len(lines := gateway.log_file.read_text().splitlines()) < 2 * REQUESTS + 2:
                 await asyncio.sleep(0.05)
             await runner.cleanup()
-            return Seen(headers, *texts, trace, lines)
+            return Seen(headers, federation, of_pod, trace, lines)
 
     return asyncio.run(run())
 
@@ -161,6 +187,21 @@ def test_all_metrics_of_a_request_agree(seen: Seen) -> None:
 
     names = ("request_duration_milliseconds", "request_bytes", "response_bytes")
     assert {counts[f"istio_{name}_count"] for name in names} == {counts["istio_requests_total"]}
+
+
+def test_both_sides_count_connections(seen: Seen) -> None:
+    """One was opened and closed; what the sender has sent is what the receiver has sent."""
+    counts: dict[str, dict[str, int]] = {}
+    for family in text_string_to_metric_families(seen.federation):
+        for sample in family.samples if family.name.startswith("istio_tcp") else ():
+            assert sample.labels["request_protocol"] == "tcp"
+            counts.setdefault(sample.name, {})[sample.labels["reporter"]] = int(sample.value)
+
+    ones = {"source": 1, "destination": 1}
+    assert counts["istio_tcp_connections_opened_total"] == ones
+    assert counts["istio_tcp_connections_closed_total"] == ones
+    for name in ("istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total"):
+        assert counts[name]["source"] == counts[name]["destination"] > 0
 
 
 def test_the_metrics_of_a_pod_include_those_of_its_application(seen: Seen) -> None:

@@ -453,6 +453,31 @@ class TestStop:
 
         run_on_bench(scenario)
 
+    def test_the_hook_after_the_start_comes_before_the_probes(
+        self, run_on_bench: Run, make_workload: MakeWorkload, until: Until
+    ) -> None:
+        """postStart runs once the program does; one that fails ends the container."""
+        hook = {"postStart": {"exec": {"command": ["sh", "-c", "echo hook >> $LOG; test ! -e $LOG.fail"]}}}
+        web = make_workload(
+            {
+                "command": [*PROGRAM, "bye"],
+                "lifecycle": hook,
+                "env": [{"name": "LOG", "value": "/state/log"}],
+                "volumeMounts": [{"name": "state", "mountPath": "/state"}],
+            },
+            volumes=[{"name": "state"}],
+        )
+
+        async def scenario(bench: Any) -> None:
+            pod = bench.pod(web)
+            await pod.start()
+            await until(lambda: pod.ready, "the hook has run")
+            log = pod.facts.folder / "volumes" / "state" / "log"
+
+            assert log.read_text() == "hook\n"
+
+        run_on_bench(scenario)
+
     def test_the_hook_runs_before_the_signal(
         self, run_on_bench: Run, make_workload: MakeWorkload, until: Until
     ) -> None:

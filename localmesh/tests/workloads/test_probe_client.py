@@ -12,9 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import pytest
 
-from localmesh.catalog.probe import Action, Execute, HttpGet, TcpSocket
+from localmesh.catalog.probe import Action, Execute, GrpcHealth, HttpGet, Sleep, TcpSocket
 from localmesh.runtime.workloads import FreePorts
 from localmesh.runtime.workloads.probe_client import Target, probe_client
 
@@ -188,3 +189,48 @@ class TestCommand:
             return exit_status
 
         assert asyncio.run(ask(Execute(("test", "-f", "x")), 1, execute=execute)) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(b"\x08\x01", None), (b"\x08\x02", "it is not serving"), (None, "UNIMPLEMENTED")],
+)
+def test_the_health_service_of_grpc_decides(answer: bytes | None, expected: str | None) -> None:
+    """SERVING is a success; any other answer and a missing service are failures that say what came."""
+    seen: list[bytes] = []
+
+    async def scenario() -> str | None:
+        server = grpc.aio.server()
+
+        async def check(request: bytes, _context: object) -> bytes:
+            seen.append(request)
+            return answer or b""
+
+        methods = {"Check": grpc.unary_unary_rpc_method_handler(check)} if answer else {}
+        handler = grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)
+        server.add_generic_rpc_handlers((handler,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            return await ask(GrpcHealth(DECLARED, "cart"), port)
+        finally:
+            await server.stop(0)
+
+    failure = asyncio.run(scenario())
+
+    assert failure is None if expected is None else expected in str(failure)
+    assert seen == ([b"\x0a\x04cart"] if answer else [])
+
+
+def test_a_grpc_probe_of_a_port_where_nothing_listens_fails() -> None:
+    """The failure says so, as for other probes."""
+    failure = asyncio.run(ask(GrpcHealth(DECLARED), FreePorts().take()))
+
+    assert failure is not None
+    assert "nothing is listening there" in failure
+
+
+def test_a_sleep_waits() -> None:
+    """It fails only if the time is up before."""
+    assert asyncio.run(ask(Sleep(0.01), 1)) is None
+    assert "no answer within" in str(asyncio.run(ask(Sleep(5), 1, timeout_seconds=0.01)))

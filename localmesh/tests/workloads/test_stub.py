@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import aiohttp
 import pytest
 
 from localmesh import stub
@@ -172,7 +174,6 @@ class TestProtocol:
         "data",
         [
             b"nonsense\r\n\r\n",
-            b"PRI * HTTP/2.0\r\n\r\n",
             b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
             b"GET / HTTP/1.1\r\ncontent-length: many\r\n\r\n",
             b"GET / HTTP/1.1\r\nhost: a",
@@ -281,3 +282,44 @@ class TestProcess:
 
         assert result.returncode == 1
         assert "cannot listen" in result.stderr
+
+
+def test_any_unary_method_of_grpc_is_answered(ports: dict[int, int]) -> None:
+    """The health service says SERVING, Echo returns the message, any other method an empty one."""
+    import grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{ports[8080]}") as channel:
+        health = channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
+        echo = channel.unary_unary("/proto.EchoTestService/Echo")(b"\x0a\x05hello", timeout=5)
+        other, call = channel.unary_unary("/shop.Cart/Get").with_call(b"\x08" * 100_000, timeout=5)
+        served_by = dict(call.initial_metadata())["served-by"]
+
+    assert health == b"\x08\x01"
+    assert b"Echo=hello\n" in echo
+    assert (other, served_by) == (b"", "web/v1/web-v1-abc")
+
+
+def test_a_stream_of_grpc_is_refused(ports: dict[int, int]) -> None:
+    """The stub does not know how many messages a client waits for."""
+    import grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{ports[8080]}") as channel:
+        answers = channel.stream_stream("/shop.Cart/Watch")(iter([b"a", b"b"]), timeout=5)
+        with pytest.raises(grpc.RpcError) as caught:
+            list(answers)
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_websocket_gets_its_messages_back(ports: dict[int, int]) -> None:
+    """Text, long messages and pings; the connection ends when the client closes it."""
+
+    async def converse() -> list[object]:
+        url = f"http://127.0.0.1:{ports[8080]}/chat"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url) as websocket:
+            await websocket.send_str("hello")
+            await websocket.send_bytes(b"x" * 70_000)
+            await websocket.ping()
+            return [await websocket.receive_str(), len(await websocket.receive_bytes())]
+
+    assert asyncio.run(converse()) == ["hello", 70_000]
