@@ -196,12 +196,6 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
         settings={"mutations": {"requestMutations": [{"remove": PORT_HEADER}]}},
     ),
     HttpFilter(
-        name="envoy.filters.http.dynamic_forward_proxy",
-        type=f"{_FILTERS}.dynamic_forward_proxy.v3.FilterConfig",
-        position=Position.OUTBOUND,
-        settings={"dnsCacheConfig": DNS_CACHE},
-    ),
-    HttpFilter(
         name="envoy.filters.http.fault",
         type=f"{_FILTERS}.fault.v3.HTTPFault",
         position=Position.ALL,
@@ -218,6 +212,13 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
         type=f"{_FILTERS}.grpc_stats.v3.FilterConfig",
         position=Position.ALL,
         settings={"emitFilterState": True, "statsForAllMethods": False},
+    ),
+    # it resolves names, which Istio leaves to the application: a fault is injected whatever comes of that
+    HttpFilter(
+        name="envoy.filters.http.dynamic_forward_proxy",
+        type=f"{_FILTERS}.dynamic_forward_proxy.v3.FilterConfig",
+        position=Position.OUTBOUND,
+        settings={"dnsCacheConfig": DNS_CACHE},
     ),
     HttpFilter(
         name="envoy.filters.http.router",

@@ -25,6 +25,7 @@ FOR_MESSAGES = {
     ("PeerAuthentication", "resource"),
     ("Service", "subject"),
     ("Subset", "origin"),
+    ("VirtualService", "left_out"),
     ("VirtualService", "origins"),
     ("VirtualService", "resource"),
     ("Workload", "resource"),
