@@ -19,8 +19,8 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
         yield ProofMesh(running.api, running.gateway)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests that open pages."""
+    """One browser for all tests of a module: Playwright keeps an event loop running, as long as it is open."""
     with opened_browser() as opened:
         yield opened

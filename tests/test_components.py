@@ -28,8 +28,8 @@ from tests.live import ROOT
 NAMES = [component.name for component in COMPONENTS]
 NOT_RUN_LOCALLY = {"load-job": "Job"}
 """Components that localmesh rejects, with the kind that it does not support."""
-NOT_CONNECTED_LOCALLY = {"postgres": "SM227"}
-"""Components with a port that is not HTTP, and the warning that sidecars do not connect it there."""
+WARNINGS_LOCALLY = {"postgres": "SM227", "observability": "SM241"}
+"""Components with a port that is not HTTP, which sidecars do not connect, or a provider of a cluster's mesh."""
 OUTSIDE = {"egress": {"outside"}}
 """Overlays that add a namespace to the project's."""
 
@@ -143,7 +143,7 @@ def test_localmesh_accepts_a_component_or_says_why_not(component: Path, tmp_path
         assert f"{NOT_RUN_LOCALLY[component.name]} (" in str(refused.value)
     else:
         reported = {problem.code for problem in analyze_manifests(load(kustomizations=[combined]))}
-        expected = NOT_CONNECTED_LOCALLY.get(component.name)
+        expected = WARNINGS_LOCALLY.get(component.name)
         assert reported == ({expected} if expected else set())
 
 
@@ -153,7 +153,6 @@ def test_localmesh_accepts_a_component_or_says_why_not(component: Path, tmp_path
         ("autoscaling", "HorizontalPodAutoscaler"),
         ("disruption-budgets", "PodDisruptionBudget"),
         ("network-policies", "NetworkPolicy"),
-        ("observability", "Telemetry"),
     ],
 )
 def test_localmesh_lists_ignored_objects(component: str, kind: str, tmp_path: Path) -> None:

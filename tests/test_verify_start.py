@@ -198,6 +198,10 @@ class ListedKinds(MeshApi):
         super().__init__(url, namespace)
         self.listed: set[tuple[str, str]] = set()
 
+    def serves(self, api_version: str) -> bool:
+        del api_version
+        return True
+
     def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Any, ...]:
         del query
         self.listed.add((api_version.rpartition("/")[0], kind))

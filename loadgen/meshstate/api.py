@@ -97,10 +97,12 @@ class MeshApi:
 
     def _http_routes(self) -> tuple[Object, ...]:
         """The HTTPRoutes; none on a cluster that does not have the Gateway API."""
-        answer = self._exchange(f"/apis/{_GATEWAY_API}")
-        if answer.status_code == HTTPStatus.NOT_FOUND and _is_status(answer):
-            return ()
-        return self._specified(_GATEWAY_API, "httproutes")
+        return self._specified(_GATEWAY_API, "httproutes") if self.serves(_GATEWAY_API) else ()
+
+    def serves(self, api_version: str) -> bool:
+        """Whether the API has this group and version: not every cluster has those of extensions."""
+        answer = self._exchange(f"/apis/{api_version}")
+        return answer.status_code != HTTPStatus.NOT_FOUND or not _is_status(answer)
 
     def _specified(self, api_version: str, kind: str) -> tuple[Object, ...]:
         return tuple(map(_as_specified, self.objects(api_version, kind)))
