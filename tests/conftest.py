@@ -21,6 +21,6 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of a module: Playwright keeps an event loop running, as long as it is open."""
+    """One browser for the tests of a module; as long as it is open, Playwright keeps an event loop running."""
     with opened_browser() as opened:
         yield opened

@@ -29,7 +29,7 @@ NAMES = [component.name for component in COMPONENTS]
 NOT_RUN_LOCALLY = {"load-job": "Job"}
 """Components that localmesh rejects, with the kind that it does not support."""
 WARNINGS_LOCALLY = {"postgres": "SM227", "observability": "SM241"}
-"""Components with a port that is not HTTP, which sidecars do not connect, or a provider of a cluster's mesh."""
+"""Components with a port that sidecars do not connect, as it is not HTTP, or a provider of a cluster."""
 OUTSIDE = {"egress": {"outside"}}
 """Overlays that add a namespace to the project's."""
 
