@@ -21,6 +21,6 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofMesh]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for the tests of a module; as long as it is open, Playwright keeps an event loop running."""
+    """One browser for the tests of a module; while it is open, Playwright keeps an event loop running."""
     with opened_browser() as opened:
         yield opened
