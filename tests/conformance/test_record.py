@@ -59,12 +59,13 @@ def test_a_pod_is_replaced_by_one_that_does_nothing() -> None:
 
 
 def test_only_objects_that_istio_reads_are_applied() -> None:
-    """A namespace with injection for the objects in it, but not Istio's own; no ConfigMaps."""
+    """A namespace with injection for the objects in it, but not Istio's own; ConfigMaps may hold CAs."""
     applied = objects(load_text(MANIFEST).resources, "pause:1")
 
     assert [(item["kind"], item["metadata"]["name"]) for item in applied] == [
         ("Namespace", "shop"),
         ("Deployment", "web"),
+        ("ConfigMap", "settings"),
         ("PeerAuthentication", "default"),
     ]
     assert applied[0]["metadata"]["labels"]["istio-injection"] == "enabled"
