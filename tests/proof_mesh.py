@@ -25,6 +25,8 @@ from loadgen.statistics.judge import Verdict
 from localmesh.manifests import Resource
 from localmesh.runtime import mesh as mesh_module
 
+MEASUREMENTS = 3
+"""How often something is measured, at most, where the machine is too busy for a verdict."""
 LOADGEN = Path(sys.executable).with_name("loadgen")
 
 

@@ -11,9 +11,9 @@ import contextlib
 import pytest
 
 from loadgen.proofs.common.proof import ProofContext
-from tests.proof_mesh import ProofMesh, Proven, SmallerSamples, translated_wrongly
+from tests.proof_mesh import MEASUREMENTS, ProofMesh, Proven, SmallerSamples, translated_wrongly
 from tests.scenarios import security, traffic
-from tests.scenarios.case import NOT_PASS, PASS, Case, quick
+from tests.scenarios.case import FAIL, INCONCLUSIVE, NOT_PASS, PASS, Case, quick
 
 
 def params(cases: tuple[Case, ...]) -> list[object]:
@@ -45,7 +45,20 @@ def prove(mesh: ProofMesh, case: Case, context: type[ProofContext] = ProofContex
     fault = translated_wrongly(case.fault) if case.fault else contextlib.nullcontext()
     with fault:
         mesh.apply(case.manifests(list(quick(case.scenario))))
+        for _ in range(MEASUREMENTS - 1):
+            proven = mesh.prove(case.scenario, context)
+            if not _is_missing(case, proven):
+                return proven
         return mesh.prove(case.scenario, context)
+
+
+def _is_missing(case: Case, proven: Proven) -> bool:
+    """Whether a check has no verdict, as the machine was busy: only that is measured again."""
+    expected = [
+        (case.verdict, proven.verdict),
+        *((case.checks[name], proven.verdicts[name]) for name in case.checks),
+    ]
+    return any(found == INCONCLUSIVE and wanted in (FAIL, PASS) for wanted, found in expected)
 
 
 def check(case: Case, proven: Proven) -> None:
