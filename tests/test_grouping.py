@@ -1,8 +1,8 @@
 """Tests that load or time a whole application run one at a time, as two cores are too few for two of them.
 
 Tests that send a few requests and do not measure time run in parallel with them (`application-calm`), like
-all other tests: with lower priority. A browser would not: its processes have sessions of their own, and
-Linux shares the processor among sessions first (sched(7), "The autogroup feature").
+all other tests: with lower priority. A browser that is busy for long would not: its processes have sessions
+of their own, among which Linux shares the processor first (sched(7), "The autogroup feature").
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from tests.proof_mesh import ProofMesh
 pytestmark = [
     pytest.mark.mesh,
     pytest.mark.browser,
-    pytest.mark.xdist_group("application"),
+    pytest.mark.xdist_group("application-calm"),
     needs_chromium,
 ]
 
