@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 
 import click
+
+from localmesh.cli.output import terminal_width
 
 _FORMATS = ("text", "json")
 
@@ -36,4 +37,4 @@ def diagnose(*, lines: tuple[str, ...], form: str) -> None:
         return
     from localmesh.diagnose.text import text
 
-    click.echo(text(summary, shutil.get_terminal_size((100, 24)).columns))
+    click.echo(text(summary, terminal_width()))

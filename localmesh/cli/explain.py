@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localmesh.cli.options import manifest_options, state_option
+from localmesh.cli.output import terminal_width
 from localmesh.cli.sources import Sources
 
 if TYPE_CHECKING:
@@ -88,12 +88,7 @@ def _connected(state_folder: Path | None) -> Client:
 def _text(described: Mapping[str, Any]) -> str:
     from localmesh.explain.text import text
 
-    return text(described, _width())
-
-
-def _width() -> int:
-    """The columns of the terminal, or as many as COLUMNS says; else 100."""
-    return shutil.get_terminal_size((100, 24)).columns
+    return text(described, terminal_width())
 
 
 def _request(

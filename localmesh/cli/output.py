@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+def terminal_width() -> int:
+    """The columns of the terminal, or as many as COLUMNS says; else 100."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
