@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -13,6 +15,7 @@ from localmesh.diagnose.diagnosis import diagnose, summarize
 from localmesh.diagnose.reasons import REASONS
 from localmesh.formats.access_log import LogEntry, parse
 from localmesh.formats.response_flags import RESPONSE_FLAGS
+from localmesh.translate.access_logs import JSON_FORMAT, TEXT_FORMAT
 
 _OUTBOUND = "outbound|9080|v2|reviews.shop.svc.cluster.local"
 _SERVER_NAME = "outbound_.9080_._.reviews.shop.svc.cluster.local"
@@ -142,6 +145,16 @@ def test_all_formats_are_read(text: str) -> None:
     found = entry(text)
 
     assert (found.status, found.response_flags, found.authority) == (503, "UH", "reviews:9080")
+
+
+def test_all_fields_of_the_proxies_own_formats_are_read() -> None:
+    """What localmesh configures, as Istio does, is read; the text has all fields that the JSON has."""
+    values = {name: str(number) for number, name in enumerate(JSON_FORMAT, start=100)}
+    values["start_time"] = "2026-11-30T12:00:00.000Z"
+    by_operator = {operator: values[name] for name, operator in JSON_FORMAT.items()}
+    text = re.sub("%.*?%", lambda operator: by_operator[operator[0]], TEXT_FORMAT)
+
+    assert asdict(entry(text)) == asdict(entry(json.dumps(values))) == values
 
 
 def test_the_called_service_is_known_on_both_sides() -> None:
