@@ -38,7 +38,7 @@ PAGES = sorted(
     (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
     key=lambda page: (has_policies(page.parent), page),
 )
-FEW_REQUESTS = {"header-operations", *(case.scenario for case in security.CASES)}
+FEW_REQUESTS = {"header-operations", "rate-limit", *(case.scenario for case in security.CASES)}
 """Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
 HANG_SECONDS = {"timeout": "2", "retry": "1", "retry-naive": "1"}
 """Clearly longer than the deadlines of these pages; on other pages, a hang only takes time."""
