@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
+from loadgen.faults.clients import ANSWERED, PATIENT, Client, Outcomes
 from loadgen.meshstate import Resources
 from loadgen.meshstate.response_flags import Answer, counted_answers
 from loadgen.proofs.common.proof import Proof, ProofContext
@@ -25,13 +26,8 @@ COUNTED_SECONDS = 5.0
 """How long to wait for a proxy to count what has ended; the longest delay is that of a closed connection."""
 POLL_SECONDS = 0.05
 
-Outcomes = Counter[str]
-"""What clients got, in words, and how many of them."""
-Client = Callable[[ProofContext, int], Outcomes]
-"""Sends so many requests through the gateway, and says what came back."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A configuration with one mistake, and what it makes of a request.
 
@@ -43,8 +39,9 @@ class Fault:
     flag: str
     workload: str
     symptom: str
-    client: Client
-    repaired: str
+    _: KW_ONLY
+    client: Client = PATIENT
+    repaired: str = ANSWERED
     admitted: int = 0
     status: str = ""
 

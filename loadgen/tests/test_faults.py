@@ -7,18 +7,12 @@ from collections import Counter
 import pytest
 
 from loadgen.faults.cabinet import FAULTS, fault_proofs
-from loadgen.faults.clients import ANSWERED, sentences
+from loadgen.faults.clients import ANSWERED
 from loadgen.faults.fault import TIMES, Fault, Observed
 from loadgen.meshstate.response_flags import Answer, answers_in
 
 SYMPTOM = "503 no healthy upstream"
-FAULT = Fault(
-    flag="UH",
-    workload="istio-ingressgateway",
-    symptom=SYMPTOM,
-    client=sentences(),
-    repaired=ANSWERED,
-)
+FAULT = Fault("UH", "istio-ingressgateway", SYMPTOM)
 
 
 def observed(outcomes: dict[str, int], *, flagged: int, counted: int = TIMES) -> Observed:
