@@ -13,6 +13,7 @@ API_PORT ?=
 STATE ?=
 NAME =
 BENCH ?=
+PAGE ?=
 SERVICES := $(patsubst services/%/app.py,%,$(wildcard services/*/app.py))
 # Tests and meshes start Python again and again, which would compile all modules each time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -69,6 +70,10 @@ bench: setup
 prove: setup check-scenario
 	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(or $(SCENARIO),--all)
 
+## Execute every command of the workshop's pages on this machine: make workshop, make workshop PAGE=04
+workshop: setup
+	@exec $(BIN)/localmesh up -k istio/base --state .localmesh/workshop --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/python -m scripts.workshop $(PAGE)
+
 ## Build all images with Docker, as sentimesh/NAME
 images: BUILD = docker build --quiet --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' localmesh/__init__.py)" --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)"
 images:
@@ -118,4 +123,4 @@ check-scenario:
 help:
 	@awk '/^## /{help=substr($$0,4);next} /^[a-z-]+:/{if(help){split($$1,name,":");printf "  %-14s%s\n",name[1],help};help=""}' Makefile
 
-.PHONY: demo up test lint types format golden bench fuzz prove images pictures scenarios new-scenario setup setup-dev requirements clean check-scenario help
+.PHONY: demo up test lint types format golden bench fuzz prove workshop images pictures scenarios new-scenario setup setup-dev requirements clean check-scenario help
