@@ -31,7 +31,14 @@ KINDS = (
     "networkpolicies.networking.k8s.io",
     *(
         f"{kind}.networking.istio.io"
-        for kind in ("gateways", "virtualservices", "destinationrules", "serviceentries", "sidecars")
+        for kind in (
+            "gateways",
+            "virtualservices",
+            "destinationrules",
+            "serviceentries",
+            "sidecars",
+            "envoyfilters",
+        )
     ),
     *(
         f"{kind}.security.istio.io"

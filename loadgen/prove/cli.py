@@ -35,6 +35,7 @@ EXIT_STATUS = {
 @click.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--all", "every", is_flag=True, help="Every scenario, each on its own overlay.")
+@click.option("--faults", is_flag=True, help="Every fault of istio/faults, and its repair.")
 @click.option(
     "--apply", "applying", is_flag=True, help="Apply the overlay of each SCENARIO before its proof."
 )
@@ -54,22 +55,25 @@ def prove(
 ) -> ExitStatus:
     """Prove that the mesh does what each SCENARIO shows, as configured; without one, list them.
 
-    With --all or --apply, each overlay is applied before its proof, and the previous configuration at the
-    end. The API of a cluster is reached through `kubectl proxy` (--mesh), or in a pod with its
+    faults/NAME is the fault of that name, which causes its response flag, faults/NAME/repaired its repair.
+
+    With --all, --faults or --apply, each overlay is applied before its proof, and the previous configuration
+    at the end. The API of a cluster is reached through `kubectl proxy` (--mesh), or in a pod with its
     ServiceAccount; a cluster needs --gateway. kubectl applies its overlays, through that proxy.
 
     Exit status: 0 all passed, 1 a check failed, 2 wrong usage, 3 inconclusive, 4 mesh not reachable.
     """
+    from loadgen.faults.cabinet import fault_proofs
     from loadgen.proofs import proofs
     from loadgen.reporting.junit import junit
     from loadgen.reporting.report import print_mesh, print_scenarios
     from loadgen.reporting.report_json import document
 
-    known = proofs()
+    known, faults = proofs(), fault_proofs()
     output = console(stderr=json_path == "-")
-    selected = _selected(scenarios, known, every=options["every"])
+    selected = _selected(scenarios, known, faults, options)
     if not selected:
-        print_scenarios(output, known.values())
+        print_scenarios(output, (*known.values(), *faults.values()))
         return ExitStatus.OK
     check_writable(json_path, junit_path)
     overlays = _overlays(selected, options)
@@ -94,10 +98,21 @@ def prove(
     return _exit_status(results)
 
 
-def _selected(scenarios: Sequence[str], known: Mapping[str, AnyProof], *, every: bool) -> list[AnyProof]:
-    if every and scenarios:
-        raise UsageError(f"--all is every scenario: leave out {' '.join(scenarios)}, or --all")
-    return list(known.values()) if every else [_known(scenario, known) for scenario in scenarios]
+def _selected(
+    scenarios: Sequence[str],
+    known: Mapping[str, AnyProof],
+    faults: Mapping[str, AnyProof],
+    options: Mapping[str, Any],
+) -> list[AnyProof]:
+    """The proofs that are named, or all of a kind."""
+    whole = {"--all": (options["every"], known), "--faults": (options["faults"], faults)}
+    chosen = {option: of_kind for option, (given, of_kind) in whole.items() if given}
+    if chosen and scenarios:
+        option = next(iter(chosen))
+        raise UsageError(f"{option} is every one of them: leave out {' '.join(scenarios)}, or {option}")
+    if chosen:
+        return [proof for of_kind in chosen.values() for proof in of_kind.values()]
+    return [_known(scenario, {**known, **faults}) for scenario in scenarios]
 
 
 def _known(scenario: str, known: Mapping[str, AnyProof]) -> AnyProof:
@@ -110,7 +125,7 @@ def _known(scenario: str, known: Mapping[str, AnyProof]) -> AnyProof:
 
 def _overlays(selected: Sequence[AnyProof], options: Mapping[str, Any]) -> dict[str, Path] | None:
     """The overlays to apply; None to prove the current configuration."""
-    if not (options["every"] or options["applying"]):
+    if not (options["every"] or options["faults"] or options["applying"]):
         return None
     return find_overlays(options["overlays"], [proof.scenario for proof in selected])
 

@@ -259,13 +259,13 @@ def test_a_namespace_without_istiod_is_named():
 
 
 def test_overlays_are_found_by_their_scenarios(tmp_path: Path):
-    """All missing ones are named at once."""
+    """All missing ones are named at once; faults are beside the scenarios."""
     (tmp_path / "canary").mkdir()
     (tmp_path / "canary" / "kustomization.yaml").touch()
 
     assert find_overlays(tmp_path, ["canary"]) == {"canary": tmp_path / "canary"}
-    with pytest.raises(UsageError, match="for shadow, retry"):
-        find_overlays(tmp_path, ["canary", "shadow", "retry"])
+    with pytest.raises(UsageError, match=rf"at {tmp_path}/shadow, {tmp_path.parent}/faults/uh$"):
+        find_overlays(tmp_path, ["canary", "shadow", "faults/uh"])
     with pytest.raises(UsageError, match="--overlays"):
         find_overlays(tmp_path / "nowhere", ["canary"])
 
