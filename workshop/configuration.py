@@ -9,6 +9,7 @@ from typing import Any
 from loadgen.meshstate import MeshApi
 from loadgen.meshstate.resources import Object
 from loadgen.meshstate.security import last_change
+from workshop.exercise import ObjectsLike
 
 _NETWORKING = "networking.istio.io/v1"
 _SECURITY = "security.istio.io/v1"
@@ -50,16 +51,21 @@ class Configuration:
                 specs[kind, metadata["namespace"], metadata["name"]] = item.get("spec") or {}
         return cls(api.namespace, specs, last_change(policies))
 
-    def has(self, kind: str, *, elsewhere: bool = False, field: str = "") -> bool:
-        """Whether there is an object of a kind, in another namespace or with such a field in its spec.
-
-        `field` is a path such as `http.retries`; lists on the way are searched.
-        """
+    def has(self, wanted: ObjectsLike) -> bool:
+        """Whether there is such an object; its field is a path such as `http.retries`, through lists, too."""
         return any(
-            not field or any(True for _ in _values(spec, field.split(".")))
-            for (of, namespace, _), spec in self.specs.items()
-            if of == kind and (namespace != self.namespace) == elsewhere
+            kind == wanted.kind
+            and (namespace != self.namespace) == wanted.elsewhere
+            and _fits(spec, wanted.field, wanted.value)
+            for (kind, namespace, _), spec in self.specs.items()
         )
+
+
+def _fits(spec: Mapping[str, Any], field: str, value: str | None) -> bool:
+    if not field:
+        return True
+    found = list(_values(spec, field.split(".")))
+    return bool(found) if value is None else value in map(str, found)
 
 
 def _values(value: Any, path: list[str]) -> Iterator[Any]:

@@ -59,11 +59,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ObjectsLike:
-    """Objects of a kind: in any other namespace (`elsewhere`), or with a field somewhere in their `spec`."""
+    """Objects of a kind: in any other namespace (`elsewhere`), with a field in `spec`, with its value."""
 
     kind: str
     elsewhere: bool = False
     field: str = ""
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from loadgen.statistics.binomial import percent
 from loadgen.statistics.design import design
 from loadgen.statistics.judge import Cause, Check, Count, Verdict, inconclusive, judge_between
 from workshop.configuration import Configuration
-from workshop.exercise import Exercise, Expected, Mistake, ObjectsLike
+from workshop.exercise import Exercise, Expected, Mistake
 from workshop.facets import COPIES, holds, summary
 from workshop.observing import Seen, observe
 
@@ -72,7 +72,9 @@ def recognised(
     """The mistakes that explain all that was observed of them, in the order of the exercise."""
     for mistake in exercise.mistakes:
         checks = (check(who, item, seen[who]) for who, shares in mistake.seen.items() for item in shares)
-        if all(one.verdict is Verdict.PASS for one in checks) and _exist(mistake.objects, configuration):
+        if all(one.verdict is Verdict.PASS for one in checks) and all(
+            map(configuration.has, mistake.objects)
+        ):
             yield mistake
 
 
@@ -107,10 +109,6 @@ def _observed(facet: str, seen: Seen) -> str:
     if facet.startswith(COPIES):
         return f"{seen.copies[facet.removeprefix(COPIES)]:,} for {len(measurement):,} requests"
     return summary(measurement.observations, facet)
-
-
-def _exist(wanted: tuple[ObjectsLike, ...], configuration: Configuration) -> bool:
-    return all(configuration.has(item.kind, elsewhere=item.elsewhere, field=item.field) for item in wanted)
 
 
 def _failed(checks: tuple[Check, ...]) -> bool:

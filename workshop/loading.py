@@ -159,7 +159,7 @@ def _expected(facet: str, value: str, share: float | list[float]) -> Expected:
 
 def _mistake(item: Mapping[str, Any]) -> Mistake:
     objects = tuple(
-        ObjectsLike(entry["kind"], entry.get("elsewhere", False), entry.get("field", ""))
+        ObjectsLike(entry["kind"], entry.get("elsewhere", False), entry.get("field", ""), entry.get("value"))
         for entry in item.get("objects", ())
     )
     seen = {who: _shares(shares) for who, shares in item["seen"].items()}
