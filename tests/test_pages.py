@@ -33,6 +33,7 @@ from tests.page_shell import NOT_EXECUTED, OWN_PROGRAMS, PROGRAMS, run_here
 from tests.pages import Command, commands, difference, page_commands
 from tests.proof_mesh import MEASUREMENTS, ProofMesh, SmallerSamples
 from tests.scenarios import security
+from tests.walk import let_logic_hang
 
 PAGES = sorted(
     (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
@@ -118,10 +119,7 @@ def copy_manifests(folder: Path, hang_seconds: str) -> None:
     """Create a repository with a copy of the manifests in which logic v2 hangs for this time."""
     for part in ("istio", "k8s"):
         shutil.copytree(ROOT / part, folder / part)
-    logic = folder / "k8s" / "base" / "logic.yaml"
-    text, count = re.subn(r'(name: HANG_SECONDS\n\s+value: )"3"', rf'\1"{hang_seconds}"', logic.read_text())
-    assert count == 1
-    logic.write_text(text)
+    let_logic_hang(folder, hang_seconds)
     for step in ("init", "add .", "-c user.name=a -c user.email=a@b -c commit.gpgsign=false commit -m copy"):
         subprocess.run(["git", *step.split()], cwd=folder, capture_output=True, check=True)
 

@@ -33,6 +33,11 @@ class LocalmeshDeployer:
             request["meshConfig"] = {"file": str(settings), "text": settings.read_text(encoding="utf-8")}
         self._send(request)
 
+    def add(self, manifests: str, file: str) -> None:
+        """Add or replace the objects of a file; those that name no namespace are the application's."""
+        texts = [{"file": file, "text": manifests}]
+        self._send({"texts": texts, "merge": True, "namespace": self.api.namespace})
+
     def restore(self) -> bool:
         """Replace the configuration by the saved one."""
         if self._before:
