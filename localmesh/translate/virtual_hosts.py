@@ -20,8 +20,8 @@ from localmesh.catalog import (
     SidecarScope,
     VirtualService,
 )
+from localmesh.catalog.called_hosts import names_of
 from localmesh.catalog.hosts import is_wildcard, overlap
-from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, virtual_host_name
@@ -207,7 +207,7 @@ class _HostNames:
             return
         self._routed.update(service.host for service in chosen)
         for host in others:
-            domains = _names(host, self._namespace) if host in self._aliases else [host]
+            domains = names_of(host, self._namespace) if host in self._aliases else [host]
             yield from self._virtual_host(host, domains, routes)
         for service in chosen:
             yield from self.of_service(service, routes)
@@ -243,21 +243,11 @@ def _domains(service: Service, namespace: str) -> list[str]:
 
     istiod: httproute.go, `generateVirtualHostDomains`.
     """
-    names = _names(service.host, namespace)
+    names = names_of(service.host, namespace)
     if service.headless:  # the pods of a headless Service have their own names below it
         names += [f"*.{name}" for name in names]
-    names += [name for alias in service.aliases for name in _names(alias, namespace)]
+    names += [name for alias in service.aliases for name in names_of(alias, namespace)]
     return names + [f"[{address}]" if ":" in address else address for address in service.addresses]
-
-
-def _names(host: str, namespace: str) -> list[str]:
-    """A host, and its short forms for pods of a namespace if it has the form of a Service's name."""
-    names = [host, f"{host}."]
-    short = host.removesuffix(f".{SERVICE_DOMAIN}")
-    name, dot, owner = short.partition(".")
-    if not dot or short == host:
-        return names
-    return names + ([name, f"{short}.svc", short] if owner == namespace else [short, f"{short}.svc"])
 
 
 _ALLOW_ANY_HOST: Json = {
