@@ -7,7 +7,7 @@ addresses, for translation without running anything.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from localmesh.catalog import (
@@ -110,7 +110,7 @@ class PlannedPod:
     proxy: Proxy | None
     pod: Pod
     ready_pod: Pod
-    called: CalledHosts = CalledHosts()
+    called: CalledHosts = field(default_factory=CalledHosts)
     """The hosts with TCP ports that the pod reaches at addresses of its own."""
 
     def as_endpoint(self, *, ready: bool, host: str | None = None) -> Pod:

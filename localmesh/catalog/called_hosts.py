@@ -7,8 +7,8 @@ every pod, where the pod's sidecar listens. It takes the place of the host where
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from localmesh.catalog.default_gateways import HOSTS
@@ -89,14 +89,19 @@ class CalledHosts:
         return re.compile(rf"{_BEGINS}(?P<name>{names}){_ENDS}(?P<port>(?::|[ \t]+)\d{{1,5}}(?!\w))?")
 
     def replaced(self, text: str) -> str:
-        """The text with addresses in place of hosts: with a port anywhere, alone only as the whole of a URL's
-        authority or of the text.
+        """The text with addresses in place of hosts.
 
+        With a port that is anywhere; alone a host is replaced as the whole text, or as the host of a URL.
         URLs of HTTP stay, as programs send these requests to their proxy.
         """
         if not self.hosts:
             return text
-        return self._pattern.sub(lambda match: self._replacement(match, text), text)
+        return self._pattern.sub(lambda match: self._replacement(match, text) or match[0], text)
+
+    def mentions(self, text: str) -> Iterator[tuple[CalledHost, bool]]:
+        """The hosts that a text names, each with whether an address takes the place of the name there."""
+        for match in self._pattern.finditer(text) if self.hosts else ():
+            yield self._by_name[match["name"]], self._replacement(match, text) is not None
 
     def variables(self, namespace: str) -> dict[str, str]:
         """The variables by which Kubernetes tells pods where the Services of their namespace are.
@@ -112,14 +117,15 @@ class CalledHosts:
             values |= {f"{prefix}_SERVICE_HOST": first.host, f"{prefix}_SERVICE_PORT": str(first.port)}
         return values
 
-    def _replacement(self, match: re.Match[str], text: str) -> str:
+    def _replacement(self, match: re.Match[str], text: str) -> str | None:
+        """What takes the place of a name, with the port behind it; None if it stays."""
         before, after = text[: match.start()], text[match.end() :]
         host = self._by_name[match["name"]]
         if _HTTP.search(before):
-            return match[0]
+            return None
         if match["port"]:
             address = host.ports.get(int(match["port"].strip(" \t:")))
             separator = match["port"].rstrip("0123456789")
-            return match[0] if address is None else f"{address.host}{separator}{address.port}"
+            return None if address is None else f"{address.host}{separator}{address.port}"
         stands_alone = (not before and not after) or before.endswith(("//", "@", "="))
-        return host.address or match[0] if stands_alone else match[0]
+        return host.address if stands_alone else None

@@ -58,7 +58,7 @@ class LoopbackAllocator:
         return self._address("outbound", pod, 0)
 
     def connection(self, pod: str, host: str, port: int) -> Address:
-        """The port itself at an address of its own for the host, as far as this machine has such addresses."""
+        """The port itself at an address that stands for the host, where this machine has such addresses."""
         return self._hosts.address(pod, host, port)
 
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:

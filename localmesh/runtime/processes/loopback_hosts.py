@@ -29,7 +29,7 @@ class LoopbackHosts:
         self._allocated: dict[tuple[str, str, int], Address] = {}
 
     def address(self, pod: str, host: str, port: int) -> Address:
-        """Where the sidecar of a pod listens for a port of a host, always the same. Raises NoFreePortError."""
+        """Where a pod's sidecar listens for a port of a host, always the same. Raises NoFreePortError."""
         key = (pod, host, port)
         if key not in self._allocated:
             own = Address(self._host(pod, host), port)

@@ -24,8 +24,8 @@ class PodFacts:
     `ports` maps declared to real ports. `outbound_proxy` is the URL of the sidecar for outgoing requests,
     None for a pod without a sidecar. Processes run in `working_directory` unless the manifest has a
     workingDir. `capacity` is the limit of containers that have none, as quantities by resource name.
-    `api_url` is where the mesh serves its API and the live page, "" if it does not. `called` are the hosts with
-    TCP ports, at whose addresses the sidecar listens.
+    `api_url` is where the mesh serves its API and the live page, "" if it does not. `called` are the hosts
+    with TCP ports that have addresses on the loopback.
     """
 
     workload: Workload
