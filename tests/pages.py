@@ -1,8 +1,14 @@
-"""Pages as tests: the commands of a page's console blocks, and the output that it shows for them."""
+"""Pages as tests: the commands of a page's console blocks, and the output that it shows for them.
+
+A page may have commands for one place only: those in a console block below the line `On a laptop:` or
+`On a cluster:`, and those in a table with a column for each.
+"""
 
 from __future__ import annotations
 
+import enum
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -10,8 +16,18 @@ from pathlib import Path
 ELIDED = "…"
 FAILS = "# FAIL"
 """In the comment after a command: a proof that is meant to fail, with exit status 1."""
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
-_PROMPT = "$ "
+_BLOCK = re.compile(
+    r"(?:^(?P<place>On a (?:laptop|cluster)):\n\n)?^```console\n(?P<text>.*?)^```$"
+    r"|^\| on a laptop \| on a cluster \|\n\|---\|---\|\n(?P<rows>(?:^\|[^\n]*\n?)+)",
+    flags=re.DOTALL | re.MULTILINE,
+)
+
+
+class Place(enum.Enum):
+    """Where the mesh runs, in the words of a page."""
+
+    LAPTOP = "On a laptop"
+    CLUSTER = "On a cluster"
 
 
 @dataclass(frozen=True)
@@ -27,14 +43,27 @@ class Command:
         return 1 if FAILS in self.line else 0
 
 
-def commands(text: str) -> list[Command]:
-    """The commands of a page's console blocks, in order."""
+def commands(text: str, place: Place = Place.LAPTOP) -> list[Command]:
+    """The commands of a page for a place, in order."""
     parsed: list[Command] = []
-    for block in _BLOCK.findall(text):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            line, *shown = part.splitlines()
-            parsed.append(Command(line, tuple(shown)))
+    for block in _BLOCK.finditer(text):
+        if block["rows"]:
+            parsed += _of_table(block["rows"], place)
+        elif block["place"] in {None, place.value}:
+            parsed += _of_console(block["text"])
     return parsed
+
+
+def _of_console(text: str) -> Iterator[Command]:
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        line, *shown = part.splitlines()
+        yield Command(line, tuple(shown))
+
+
+def _of_table(rows: str, place: Place) -> Iterator[Command]:
+    for row in rows.splitlines():
+        cell = row.strip("|").split("|")[list(Place).index(place)]
+        yield from (Command(line, ()) for line in re.findall(r"`([^`]+)`", cell))
 
 
 def difference(shown: tuple[str, ...], printed: list[str]) -> str:
@@ -60,8 +89,8 @@ def _matches(shown: list[str], printed: list[str]) -> bool:
     return re.fullmatch("".join(lines), "".join(f"{line}\n" for line in printed)) is not None
 
 
-def page_commands(page: Path) -> list[Command]:
-    """The commands of a page; a page without any is an error."""
-    parsed = commands(page.read_text(encoding="utf-8"))
+def page_commands(page: Path, place: Place = Place.LAPTOP) -> list[Command]:
+    """The commands of a page for a place; a page without any is an error."""
+    parsed = commands(page.read_text(encoding="utf-8"), place)
     assert parsed, f"{page} has no console block with a command"
     return parsed

@@ -12,13 +12,9 @@ for what the page shows of it, that the proof expects what is configured.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -26,33 +22,28 @@ from unittest import mock
 import pytest
 import requests
 
-import loadgen.cli
-import localmesh.cli.commands
 from loadgen.deploy.overlays import has_policies
 from loadgen.errors import ExitStatus
 from loadgen.meshstate import MeshApi
 from loadgen.proofs.common import proof
 from loadgen.prove.sequence import wait_until_idle
-from localmesh.tests.command_line import in_folder
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
+from tests.page_shell import NOT_EXECUTED, OWN_PROGRAMS, PROGRAMS, run_here
 from tests.pages import Command, commands, difference, page_commands
 from tests.proof_mesh import MEASUREMENTS, ProofMesh, SmallerSamples
 from tests.scenarios import security
+from tests.walk import let_logic_hang
 
 PAGES = sorted(
     (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
     key=lambda page: (has_policies(page.parent), page),
 )
-PROGRAMS = Path(sys.executable).parent
-OWN_PROGRAMS = {".venv/bin/loadgen": loadgen.cli.main, ".venv/bin/localmesh": localmesh.cli.commands.run}
-FEW_REQUESTS = {"header-operations", *(case.scenario for case in security.CASES)}
+FEW_REQUESTS = {"header-operations", "rate-limit", *(case.scenario for case in security.CASES)}
 """Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
 HANG_SECONDS = {"timeout": "2", "retry": "1", "retry-naive": "1"}
 """Clearly longer than the deadlines of these pages; on other pages, a hang only takes time."""
 SHORT_HANG_SECONDS = "0.3"
-NOT_EXECUTED = ("kubectl ", "istioctl ", "skaffold ", *(() if shutil.which("curl") else ("curl ",)))
-"""Commands that need a cluster, or a program that not every machine has."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +69,11 @@ class Shell:
         line = re.split(r"\s+# ", command.line)[0]
         if line == f"make prove SCENARIO={scenario}":
             assert made(line).endswith(f"loadgen prove {scenario}")
-            return self.run_here(f".venv/bin/loadgen prove {scenario}")
+            return run_here(f".venv/bin/loadgen prove {scenario}", self.folder, self.mesh.api)
         if line.startswith(tuple(OWN_PROGRAMS)):
             context = proof.ProofContext if scenario in FEW_REQUESTS else SmallerSamples
             with mock.patch.object(proof, "ProofContext", context):
-                return self.run_here(line)
+                return run_here(line, self.folder, self.mesh.api)
         finished = subprocess.run(
             ["bash", "-c", self.translated(line, scenario)],
             cwd=self.folder,
@@ -93,14 +84,6 @@ class Shell:
             check=False,
         )
         return finished.returncode, finished.stdout.splitlines()
-
-    def run_here(self, line: str) -> tuple[int, list[str]]:
-        """The same for a program of the project, in this process."""
-        program, *arguments = shlex.split(line)
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            status = in_folder(OWN_PROGRAMS[program], self.folder, *arguments, LOCALMESH_URL=self.mesh.api)
-        return status, printed.getvalue().splitlines()
 
     def translated(self, line: str, scenario: str) -> str:
         """The same command of another program, for the running mesh."""
@@ -136,10 +119,7 @@ def copy_manifests(folder: Path, hang_seconds: str) -> None:
     """Create a repository with a copy of the manifests in which logic v2 hangs for this time."""
     for part in ("istio", "k8s"):
         shutil.copytree(ROOT / part, folder / part)
-    logic = folder / "k8s" / "base" / "logic.yaml"
-    text, count = re.subn(r'(name: HANG_SECONDS\n\s+value: )"3"', rf'\1"{hang_seconds}"', logic.read_text())
-    assert count == 1
-    logic.write_text(text)
+    let_logic_hang(folder, hang_seconds)
     for step in ("init", "add .", "-c user.name=a -c user.email=a@b -c commit.gpgsign=false commit -m copy"):
         subprocess.run(["git", *step.split()], cwd=folder, capture_output=True, check=True)
 

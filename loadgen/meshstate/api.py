@@ -25,6 +25,7 @@ _METADATA_OF_CONTROLLERS = frozenset({"managedFields", "resourceVersion"})
 _POD_PROXY = "/proxy/"
 _INGRESS = "istio-ingressgateway"
 _NETWORKING = "networking.istio.io/v1"
+_ENVOY_FILTERS = "networking.istio.io/v1alpha3"
 _SECURITY = "security.istio.io/v1"
 _GATEWAY_API = "gateway.networking.k8s.io/v1"
 
@@ -91,6 +92,7 @@ class MeshApi:
             peer_authentications=self._specified(_SECURITY, "peerauthentications"),
             sidecars=self._specified(_NETWORKING, "sidecars"),
             service_entries=self._specified(_NETWORKING, "serviceentries"),
+            envoy_filters=self._specified(_ENVOY_FILTERS, "envoyfilters"),
             pods=self.objects("v1", "pods"),
             policies_changed=last_change((*authorization_policies, *request_authentications)),
         )

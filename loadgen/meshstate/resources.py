@@ -40,6 +40,7 @@ class Resources:
     peer_authentications: tuple[Object, ...] = ()
     sidecars: tuple[Object, ...] = ()
     service_entries: tuple[Object, ...] = ()
+    envoy_filters: tuple[Object, ...] = ()
     pods: tuple[Object, ...] = ()
     policies_changed: float | None = None
 

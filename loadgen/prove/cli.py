@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +12,9 @@ import click
 
 from loadgen.deploy.overlays import FOLDER, find_overlays, has_policies
 from loadgen.errors import ExitStatus, UsageError
-from loadgen.http1 import Target
-from loadgen.http1.target import reach
 from loadgen.measurement.signals import interrupted_by_signals
-from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, NAMESPACE, mesh_option
-from loadgen.meshstate import MeshApi, MeshLocation
-from loadgen.meshstate.location import ServiceAccount, local_url
+from loadgen.mesh_options import mesh_api, mesh_options, reached_gateway
+from loadgen.meshstate import MeshLocation
 from loadgen.prove.runner import ProofRunner
 from loadgen.reporting.console import console
 from loadgen.reporting.output import check_writable, write_json, write_text
@@ -39,6 +35,7 @@ EXIT_STATUS = {
 @click.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--all", "every", is_flag=True, help="Every scenario, each on its own overlay.")
+@click.option("--faults", is_flag=True, help="Every fault of istio/faults, and its repair.")
 @click.option(
     "--apply", "applying", is_flag=True, help="Apply the overlay of each SCENARIO before its proof."
 )
@@ -50,17 +47,7 @@ EXIT_STATUS = {
     show_default=True,
     help="The folder with the overlays, each in a folder named like its scenario.",
 )
-@click.option("--target", type=click.Choice(["localmesh", "cluster"]), default="localmesh", show_default=True)
-@mesh_option
-@click.option(
-    "--gateway",
-    metavar="URL",
-    envvar=GATEWAY_VARIABLE,
-    show_envvar=True,
-    help="The ingress gateway.  [default: that of the local mesh]",
-)
-@click.option("--namespace", default=NAMESPACE, show_default=True, help="The namespace of the application.")
-@click.option("--istio-namespace", default="istio-system", show_default=True, help="The namespace of istiod.")
+@mesh_options
 @click.option("--json", "json_path", metavar="FILE", help="The report as JSON; - for standard output.")
 @click.option("--junit", "junit_path", metavar="FILE", help="The report as JUnit XML.")
 def prove(
@@ -68,30 +55,33 @@ def prove(
 ) -> ExitStatus:
     """Prove that the mesh does what each SCENARIO shows, as configured; without one, list them.
 
-    With --all or --apply, each overlay is applied before its proof, and the previous configuration at the
-    end. The API of a cluster is reached through `kubectl proxy` (--mesh), or in a pod with its
+    faults/NAME is the fault of that name, which causes its response flag, faults/NAME/repaired its repair.
+
+    With --all, --faults or --apply, each overlay is applied before its proof, and the previous configuration
+    at the end. The API of a cluster is reached through `kubectl proxy` (--mesh), or in a pod with its
     ServiceAccount; a cluster needs --gateway. kubectl applies its overlays, through that proxy.
 
     Exit status: 0 all passed, 1 a check failed, 2 wrong usage, 3 inconclusive, 4 mesh not reachable.
     """
+    from loadgen.faults.cabinet import fault_proofs
     from loadgen.proofs import proofs
     from loadgen.reporting.junit import junit
     from loadgen.reporting.report import print_mesh, print_scenarios
     from loadgen.reporting.report_json import document
 
-    known = proofs()
+    known, faults = proofs(), fault_proofs()
     output = console(stderr=json_path == "-")
-    selected = _selected(scenarios, known, every=options["every"])
+    selected = _selected(scenarios, known, faults, options)
     if not selected:
-        print_scenarios(output, known.values())
+        print_scenarios(output, (*known.values(), *faults.values()))
         return ExitStatus.OK
     check_writable(json_path, junit_path)
     overlays = _overlays(selected, options)
     if overlays is not None and options["every"]:
         selected = sorted(selected, key=lambda proof: has_policies(overlays[proof.scenario]))
     started = datetime.now(UTC)
-    with interrupted_by_signals(), _api(options) as api:
-        gateway = _gateway(api, options)
+    with interrupted_by_signals(), mesh_api(options) as api:
+        gateway = reached_gateway(api, options)
         mesh = MeshLocation(api.url) if options["target"] == "cluster" else api.location()
         print_mesh(output, mesh)
         runner = ProofRunner(api, gateway, options["target"], options["istio_namespace"])
@@ -108,10 +98,21 @@ def prove(
     return _exit_status(results)
 
 
-def _selected(scenarios: Sequence[str], known: Mapping[str, AnyProof], *, every: bool) -> list[AnyProof]:
-    if every and scenarios:
-        raise UsageError(f"--all is every scenario: leave out {' '.join(scenarios)}, or --all")
-    return list(known.values()) if every else [_known(scenario, known) for scenario in scenarios]
+def _selected(
+    scenarios: Sequence[str],
+    known: Mapping[str, AnyProof],
+    faults: Mapping[str, AnyProof],
+    options: Mapping[str, Any],
+) -> list[AnyProof]:
+    """The proofs that are named, or all of a kind."""
+    whole = {"--all": (options["every"], known), "--faults": (options["faults"], faults)}
+    chosen = {option: of_kind for option, (given, of_kind) in whole.items() if given}
+    if chosen and scenarios:
+        option = next(iter(chosen))
+        raise UsageError(f"{option} is every one of them: leave out {' '.join(scenarios)}, or {option}")
+    if chosen:
+        return [proof for of_kind in chosen.values() for proof in of_kind.values()]
+    return [_known(scenario, {**known, **faults}) for scenario in scenarios]
 
 
 def _known(scenario: str, known: Mapping[str, AnyProof]) -> AnyProof:
@@ -124,27 +125,10 @@ def _known(scenario: str, known: Mapping[str, AnyProof]) -> AnyProof:
 
 def _overlays(selected: Sequence[AnyProof], options: Mapping[str, Any]) -> dict[str, Path] | None:
     """The overlays to apply; None to prove the current configuration."""
-    if not (options["every"] or options["applying"]):
+    if not (options["every"] or options["faults"] or options["applying"]):
         return None
-    return find_overlays(options["overlays"], [proof.scenario for proof in selected])
-
-
-def _api(options: Mapping[str, Any]) -> MeshApi:
-    """The API of the mesh; that of a cluster does not have the address of its gateway."""
-    cluster = options["target"] == "cluster"
-    if cluster and not options["gateway"]:
-        raise UsageError("--target cluster needs the address of the ingress gateway: --gateway URL")
-    if cluster and not options["mesh"] and (own := ServiceAccount.of_this_pod(os.environ)):
-        return MeshApi(own.url, options["namespace"], service_account=own)
-    url = options["mesh"] or (KUBECTL_PROXY_URL if cluster else local_url())
-    return MeshApi(url, options["namespace"])
-
-
-def _gateway(api: MeshApi, options: Mapping[str, Any]) -> Target:
-    """The gateway, once it accepts a connection."""
-    import uvloop
-
-    return uvloop.run(reach(Target.from_url(options["gateway"] or api.gateway())))
+    scenarios = [proof.scenario for proof in selected]
+    return find_overlays(options["overlays"], scenarios, target=options["target"])
 
 
 def _exit_status(results: Sequence[Result]) -> ExitStatus:

@@ -36,6 +36,7 @@ KINDS = {
     "peerauthentications": "PeerAuthentication",
     "sidecars": "Sidecar",
     "serviceentries": "ServiceEntry",
+    "envoyfilters": "EnvoyFilter",
     "pods": "Pod",
 }
 """The kinds of a snapshot by their plurals, in the order of the fields of Resources."""

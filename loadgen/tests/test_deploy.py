@@ -259,15 +259,26 @@ def test_a_namespace_without_istiod_is_named():
 
 
 def test_overlays_are_found_by_their_scenarios(tmp_path: Path):
-    """All missing ones are named at once."""
+    """All missing ones are named at once; faults are beside the scenarios."""
     (tmp_path / "canary").mkdir()
     (tmp_path / "canary" / "kustomization.yaml").touch()
 
     assert find_overlays(tmp_path, ["canary"]) == {"canary": tmp_path / "canary"}
-    with pytest.raises(UsageError, match="for shadow, retry"):
-        find_overlays(tmp_path, ["canary", "shadow", "retry"])
+    with pytest.raises(UsageError, match=rf"at {tmp_path}/shadow, {tmp_path.parent}/faults/uh$"):
+        find_overlays(tmp_path, ["canary", "shadow", "faults/uh"])
     with pytest.raises(UsageError, match="--overlays"):
         find_overlays(tmp_path / "nowhere", ["canary"])
+
+
+def test_a_cluster_keeps_its_own_settings(tmp_path: Path):
+    """An overlay with mesh-wide settings has a folder without them."""
+    for folder in ("canary", "ext-authz", "ext-authz/cluster"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "kustomization.yaml").touch()
+
+    found = find_overlays(tmp_path, ["canary", "ext-authz"], target="cluster")
+
+    assert found == {"canary": tmp_path / "canary", "ext-authz": tmp_path / "ext-authz" / "cluster"}
 
 
 @pytest.mark.parametrize(("scenario", "has"), [("canary", False), ("jwt", True), ("mtls-strict", True)])

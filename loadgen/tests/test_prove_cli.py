@@ -197,7 +197,7 @@ class TestApplying:
         outcome = run("prove", "--all", "--overlays", str(tmp_path))
 
         assert outcome.status == 2
-        assert all(scenario in outcome.err for scenario in ("for ab-testing", "blue-green", "canary"))
+        assert all(scenario in outcome.err for scenario in ("ab-testing", "blue-green", "canary"))
 
     def test_a_mesh_that_goes_away_meanwhile_is_exit_status_4(self):
         """The verdicts so far are reported."""

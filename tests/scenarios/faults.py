@@ -77,6 +77,19 @@ def without_injected_faults(config: Any) -> None:
         route.get("typedPerFilterConfig", {}).pop("envoy.filters.http.fault", None)
 
 
+def without_http_filter(name: str) -> Fault:
+    """Removes a filter from all listeners."""
+
+    def change(config: Any) -> None:
+        for listener in config.listeners:
+            for chain in listener["filterChains"]:
+                for entry in chain["filters"]:
+                    filters = entry["typedConfig"].get("httpFilters", [])
+                    filters[:] = [each for each in filters if each["name"] != name]
+
+    return change
+
+
 def without_user_groups(config: Any) -> None:
     """Removes every route that matches the header."""
     for configuration in config.routes:
@@ -102,6 +115,13 @@ def without_priorities(config: Any) -> None:
 def without_policies(config: Any) -> None:
     for slot in config.policies:
         slot["typedConfig"] = {"@type": slot["typedConfig"]["@type"]}
+
+
+def without_custom_rules(config: Any) -> None:
+    """Leaves the authorizers, but no request about which they are asked."""
+    for slot in config.policies:
+        if slot["name"] == "rules-custom":
+            slot["typedConfig"] = {"@type": slot["typedConfig"]["@type"]}
 
 
 def without_token_validation(config: Any) -> None:

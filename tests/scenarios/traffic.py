@@ -142,6 +142,13 @@ CASES = (
         fault=faults.without_priorities,
         checks={"not europe at first": FAIL, "a third region": FAIL},
     ),
+    Case(
+        scenario="rate-limit",
+        title="proxies limit nothing",
+        needs_all_requests=True,
+        fault=faults.without_http_filter("envoy.filters.http.local_ratelimit"),
+        checks={"burst to /sentiment": FAIL, "refill of /about/webapp": FAIL, "page": PASS},
+    ),
     Case(scenario="retry", title="retries are switched off", manifests=retries(0)),
     Case(
         scenario="retry",
