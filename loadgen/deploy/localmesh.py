@@ -10,8 +10,6 @@ from loadgen.meshstate import MeshApi
 
 TIMEOUT_SECONDS = 120.0
 """An overlay may start pods, and stop pods that are still busy."""
-SETTINGS = "mesh-config.yaml"
-"""The mesh-wide settings that an overlay needs; on a cluster they belong to Istio, and are not applied."""
 
 
 @dataclass(slots=True)
@@ -26,12 +24,8 @@ class LocalmeshDeployer:
         self._before = str(self.api.document("/mesh/manifests")["text"])
 
     def apply(self, overlay: Path) -> None:
-        """Replace the configuration by the overlay, and the mesh-wide settings if it has any."""
-        request: dict[str, Any] = {"kustomizations": [str(overlay.resolve())]}
-        settings = overlay / SETTINGS
-        if settings.is_file():
-            request["meshConfig"] = {"file": str(settings), "text": settings.read_text(encoding="utf-8")}
-        self._send(request)
+        """Replace the configuration by the overlay."""
+        self._send({"kustomizations": [str(overlay.resolve())]})
 
     def add(self, manifests: str, file: str) -> None:
         """Add or replace the objects of a file; those that name no namespace are the application's."""
