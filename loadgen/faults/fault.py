@@ -14,7 +14,7 @@ from loadgen.faults.clients import ANSWERED, PATIENT, Client, Outcomes
 from loadgen.meshstate import Resources
 from loadgen.meshstate.response_flags import Answer, counted_answers
 from loadgen.proofs.common.proof import Proof, ProofContext
-from loadgen.statistics.judge import Check, exact_check
+from loadgen.statistics.judge import Cause, Check, exact_check, unless
 
 TIMES = 20
 """How many requests have to have the flag."""
@@ -112,15 +112,18 @@ def _judge_repair(fault: Fault, observed: Observed) -> list[Check]:
 
 
 def _checks(fault: Fault, observed: Observed, expected: Outcomes, flagged: int) -> list[Check]:
-    """The answers, and the flag; requests of others are counted, too, so the proxy's counts must be exact."""
+    """The answers, and the flag; the latter cannot be judged if the proxy counted not just these requests."""
     sent = expected.total()
+    flag = exact_check(
+        f"{fault.flag} at {fault.workload}",
+        f"{flagged} of {sent}",
+        f"{observed.flagged} of {observed.counted}",
+    )
+    cause = Cause.FOREIGN_TRAFFIC if observed.counted > sent else Cause.TOO_FEW
+    miscounted = "" if observed.counted == sent else f"the proxy counted {observed.counted} requests"
     return [
         exact_check("answers", in_words(expected), in_words(observed.outcomes)),
-        exact_check(
-            f"{fault.flag} at {fault.workload}",
-            f"{flagged} of {sent}",
-            f"{observed.flagged} of {observed.counted}",
-        ),
+        unless(flag, cause, miscounted),
     ]
 
 
