@@ -127,7 +127,8 @@ def _overlays(selected: Sequence[AnyProof], options: Mapping[str, Any]) -> dict[
     """The overlays to apply; None to prove the current configuration."""
     if not (options["every"] or options["faults"] or options["applying"]):
         return None
-    return find_overlays(options["overlays"], [proof.scenario for proof in selected])
+    scenarios = [proof.scenario for proof in selected]
+    return find_overlays(options["overlays"], scenarios, target=options["target"])
 
 
 def _exit_status(results: Sequence[Result]) -> ExitStatus:
