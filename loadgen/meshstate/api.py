@@ -30,6 +30,10 @@ _SECURITY = "security.istio.io/v1"
 _GATEWAY_API = "gateway.networking.k8s.io/v1"
 
 
+class NoAnswerOfPod(Refused):
+    """The connection of the API to a pod was refused or reset; the message says how."""
+
+
 class MeshApi:
     """The API of a mesh for one namespace; a context manager, since it holds connections."""
 
@@ -122,24 +126,26 @@ class MeshApi:
     def pod_answer(self, pod: str, port: int, path: str) -> tuple[int, str]:
         """Status and text of the answer of a pod's declared port to GET, whatever the status.
 
-        Raises Refused where the API itself refuses (a Status object): that is not the pod's answer.
+        Raises Refused where the API itself refuses (a Status object): that is not the pod's answer. It is
+        NoAnswerOfPod where the connection was refused or reset.
         """
         answer = self._exchange(self._pod_path(pod, port, path))
-        if not answer.ok and _is_status(answer):
-            raise self._refused(answer)
-        return answer.status_code, answer.text
+        if answer.ok or not _is_status(answer):
+            return answer.status_code, answer.text
+        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise NoAnswerOfPod(_reason(answer))
+        raise self._refused(answer)
 
     def pod_refusal(self, pod: str, port: int, path: str) -> str | None:
         """Why a pod's declared port did not answer, in the API's words; None if it did.
 
         The API calls in plain text, from outside the mesh; its connection was refused or reset.
         """
-        answer = self._exchange(self._pod_path(pod, port, path))
-        if answer.ok or not _is_status(answer):
-            return None
-        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            return _reason(answer)
-        raise self._refused(answer)
+        try:
+            self.pod_answer(pod, port, path)
+        except NoAnswerOfPod as refusal:
+            return str(refusal)
+        return None
 
     def pod_log(self, pod: Object, *, newest: int) -> str:
         """The newest lines of the log of a pod's application: the container that is not the sidecar."""
