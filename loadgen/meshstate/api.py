@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from loadgen.errors import NotReachable, Refused
+from loadgen.http1 import Target
 from loadgen.meshstate.gateway_api import virtual_services_of
 from loadgen.meshstate.location import MeshLocation
 from loadgen.meshstate.resources import Object, Resources
@@ -96,6 +98,7 @@ class MeshApi:
             peer_authentications=self._specified(_SECURITY, "peerauthentications"),
             sidecars=self._specified(_NETWORKING, "sidecars"),
             service_entries=self._specified(_NETWORKING, "serviceentries"),
+            gateways=self._specified(_NETWORKING, "gateways"),
             envoy_filters=self._specified(_ENVOY_FILTERS, "envoyfilters"),
             pods=self.objects("v1", "pods"),
             policies_changed=last_change((*authorization_policies, *request_authentications)),
@@ -175,6 +178,18 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             )
         return str(urls[_INGRESS] if _INGRESS in urls else next(iter(urls.values())))
+
+    def tls_gateway(self, gateway: Target) -> Target:
+        """Where the gateway's port 443 is: by localmesh (`GET /mesh`), else at the same address."""
+        try:
+            gateways = self._get("/mesh").get("gateways") or {}
+        except Refused:
+            return replace(gateway, port=443)
+        urls = [ports["https-443"] for ports in gateways.values() if "https-443" in ports]
+        if not urls:
+            raise NotReachable(f"the mesh at {self.url} names no address of port 443 of a gateway")
+        parts = urlsplit(str(urls[0]))
+        return Target(str(parts.hostname), parts.port or 443)
 
     def location(self) -> MeshLocation:
         """The address and state folder of this localmesh (`GET /mesh`)."""
