@@ -56,8 +56,8 @@ def _of_made_up_host(catalog: Catalog, hop: Hop, routing: Routing) -> Iterator[C
     if routing.rule is None or not routing.rule.virtual_service or is_known or is_covered:
         return
     yield Cause(
-        f"no Service or ServiceEntry has the host {hop.message.host}: on a cluster the request arrives only if "
-        "DNS knows the name",
+        f"no Service or ServiceEntry has the host {hop.message.host}: on a cluster the request arrives only "
+        "if DNS knows the name",
         "write a ServiceEntry or a Service for the host, or call a Service that exists",
         routing.rule.reference,
         is_warning=True,
