@@ -78,7 +78,7 @@ def check(name: str, folder: Path, **options: Any) -> ExitStatus:
     """
     exercise = find(folder, name)
     grade = _graded(exercise, options)
-    click.echo(_after(exercise, grade, names(folder)))
+    click.echo(_after(exercise, grade, [one.name for one in load_all(folder)]))
     return _exit_status(grade)
 
 
