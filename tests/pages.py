@@ -55,7 +55,8 @@ def commands(text: str, place: Place = Place.LAPTOP) -> list[Command]:
 
 
 def _of_console(text: str) -> Iterator[Command]:
-    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+    continued = re.sub(r"\\\n +", "", text)
+    for part in re.split(r"^\$ ", continued, flags=re.MULTILINE)[1:]:
         line, *shown = part.splitlines()
         yield Command(line, tuple(shown))
 

@@ -17,3 +17,27 @@ sentence() {
       $1 == "duration:" { printf "%s  %.3f s  %s\n", status, $2, served ? served : "answered by a proxy, no pod" }'
   done
 }
+
+# service NAME [VARIABLE=VALUE…]
+# Runs a service as a plain program, without a mesh, and sets the variable NAME to its URL; `stop NAME` ends it.
+service() {
+  local name="$1" ports
+  shift
+  ports=$(python3 -c '
+import socket
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+print(*(each.getsockname()[1] for each in sockets))')
+  env HOST=127.0.0.1 PORT="${ports% *}" METRICS_PORT="${ports#* }" SERVICE_VERSION=v1 POD_NAME="$name" "$@" \
+    gunicorn --config python:services.chassis.gunicorn_config "services.$name.app:create_app()" \
+    > "${TMPDIR:-/tmp}/workshop-$name.log" 2>&1 &
+  eval "$name=http://127.0.0.1:${ports% *} ${name}_process=$!"
+  until curl -sf -o /dev/null "http://127.0.0.1:${ports% *}/readyz"; do
+    kill -0 $! || return 1
+    sleep 0.1
+  done
+  echo "$name answers at http://127.0.0.1:${ports% *}"
+}
+
+stop() {
+  eval "kill \$${1}_process && wait \$${1}_process"
+}
