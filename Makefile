@@ -38,7 +38,7 @@ up: setup check-scenario
 
 ## Run every test: lint, types, unit tests, whole meshes, the browser
 test: setup-dev lint types
-	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 10 -m "not cluster"
+	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 10 -m "not cluster and not exercise"
 
 ## Check format, lint and the directions of imports
 lint: setup-dev
@@ -70,9 +70,14 @@ bench: setup
 prove: setup check-scenario
 	@exec $(BIN)/localmesh up -k $(OVERLAY) --state .localmesh/prove --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/loadgen prove $(or $(SCENARIO),--all)
 
-## Execute every command of the workshop's pages on this machine: make workshop, make workshop PAGE=04
-workshop: setup
-	@exec $(BIN)/localmesh up -k istio/base --state .localmesh/workshop --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/python -m scripts.workshop $(PAGE)
+## Execute every command of the workshop's pages, then grade the exercises: make workshop, make workshop PAGE=04
+workshop: $(if $(PAGE),setup,setup-dev)
+	@$(BIN)/localmesh up -k istio/base --state .localmesh/workshop --gateway-port 0 --api-port 0 --end-with-parent -- $(BIN)/python -m scripts.workshop $(PAGE)
+	@$(if $(PAGE),,$(MAKE) -s exercises)
+
+## Grade every exercise of the workshop: untouched, solved, and with each listed mistake
+exercises: setup-dev
+	@$(BIN)/pytest -q --durations 5 tests/test_exercises.py
 
 ## Build all images with Docker, as sentimesh/NAME
 images: BUILD = docker build --quiet --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' localmesh/__init__.py)" --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)"
@@ -123,4 +128,4 @@ check-scenario:
 help:
 	@awk '/^## /{help=substr($$0,4);next} /^[a-z-]+:/{if(help){split($$1,name,":");printf "  %-14s%s\n",name[1],help};help=""}' Makefile
 
-.PHONY: demo up test lint types format golden bench fuzz prove workshop images pictures scenarios new-scenario setup setup-dev requirements clean check-scenario help
+.PHONY: demo up test lint types format golden bench fuzz prove workshop exercises images pictures scenarios new-scenario setup setup-dev requirements clean check-scenario help

@@ -15,8 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
+from localmesh.catalog.peers import Peer
 from localmesh.manifests import build_kustomization, load
 from localmesh.problems import ManifestError
+from localmesh.telemetry.istio_metrics import istio_labels
+from localmesh.tests.promql import unanswered
+from localmesh.translate.metrics import source_values
 from tests.custom_resources import DEFINITIONS, problems
 from tests.live import ROOT
 
@@ -153,6 +157,19 @@ def test_the_rollout_refers_to_existing_objects() -> None:
             argument["name"] for argument in wanted
         ]
         assert analysis["args"][0]["value"] == canary["canaryService"]
+
+
+def test_the_analysis_of_the_rollout_asks_for_metrics_of_the_callers() -> None:
+    """The query is answered by what a caller's sidecar counts of requests to the new version."""
+    (metric,) = one("argo-rollouts", "AnalysisTemplate", "logic-succeeds")["spec"]["metrics"]
+    query = metric["provider"]["prometheus"]["query"].replace("{{args.service}}", "logic-canary")
+    cluster = "outbound|80||logic-canary.sentimesh.svc.cluster.local"
+    logic = Peer.of("logic", "sentimesh", {"app": "logic", "version": "v2"})
+    sent = source_values("")._replace(code="200", grpc_status="", cluster=cluster, peer=str(logic))
+
+    counted = ("istio_requests_total", dict(istio_labels(str(sent)) or ()))
+
+    assert unanswered(query, [counted]) == []
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
 from tests.pages import commands, difference
 from tests.scenario_lists import TABLE_PAGE, scenarios, with_table
+from workshop.cli import commands as workshop_commands
 
 PAGES = sorted(
     path
@@ -28,11 +29,15 @@ IDS = [str(path.relative_to(ROOT)) for path in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 ANCHOR = re.compile(r"\[[^\]]*\]\(([^)#\s]*)#([^)\s]+)\)")
 MAKE = re.compile(r"(?:^|\$ |`)make ([a-z-]+)", flags=re.MULTILINE)
-COMMANDS = {"localmesh": set(LOCALMESH_COMMANDS), "loadgen": set(LOADGEN_COMMANDS)}
-COMMAND = re.compile(r"(?:\.venv/bin/|\$ |`)(localmesh|loadgen) ([a-z][a-z-]*)")
+COMMANDS = {
+    "localmesh": set(LOCALMESH_COMMANDS),
+    "loadgen": set(LOADGEN_COMMANDS),
+    "workshop": set(workshop_commands().commands),
+}
+COMMAND = re.compile(r"(?:\.venv/bin/|\$ |`)(localmesh|loadgen|workshop) ([a-z][a-z-]*)")
 RECIPES = sorted((ROOT / "docs" / "contributing").glob("*.md"))
 PATH = re.compile(
-    r"(?<![\w./])((?:services|k8s|istio|localmesh|loadgen|tests|scripts|docs|compose)/[\w./*-]*[\w*])"
+    r"(?<![\w./])((?:services|k8s|istio|localmesh|loadgen|workshop|tests|scripts|docs|compose)/[\w./*-]*[\w*])"
 )
 NEW = re.compile(r"[A-Z]|my[-_]thing")
 """What the contributor of a recipe writes."""

@@ -16,10 +16,11 @@ OVERLAYS = sorted(
     for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")
     if path.parent.name not in FOR_CONTROLLERS
 )
-WARNED = {"retry-naive": {"SM218"}}
-"""Overlays that show a mistake, with the code of localmesh's warning."""
-OUTSIDE = {"egress": {"outside"}}
-"""Overlays that add a namespace to the project's."""
+WARNED = {"retry-naive": {"SM218"}, "ext-authz": {"SM210"}, "cluster": {"SM210", "SM239"}}
+"""Overlays that show a mistake, with the code of localmesh's warning: an authorizer of ext-authz is down, and
+its folder for clusters relies on the mesh-wide settings there."""
+OUTSIDE = {"egress": {"outside"}, "ext-authz": {"istio-system"}}
+"""Overlays that have objects in further namespaces."""
 STEPS = sorted(path.parent for overlay in OVERLAYS for path in overlay.glob("*/kustomization.yaml"))
 """Further steps of a scenario, each a folder in its overlay."""
 BASES = [ROOT / "k8s" / "base", ROOT / "istio" / "base", ROOT / "istio" / "base" / "gateway-api"]

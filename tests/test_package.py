@@ -1,4 +1,4 @@
-"""The wheel: both commands work in an empty folder, and it declares what they import."""
+"""The wheel: its commands work in an empty folder, and it declares what they import."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ BOOKINFO = ROOT / "localmesh" / "tests" / "manifests" / "others" / "bookinfo.yam
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PYTEST_PLUGIN = "pytest_plugin"
 """The only package that imports pytest, which loads it."""
+PACKAGES = ("localmesh", "loadgen", "workshop")
+NO_EXERCISES = (":!workshop/exercises", ":!workshop/broken")
+"""They begin with the overlays of the repository."""
 NOT_IN_THE_WHEEL = {"Dockerfile", "README.md"}
 
 
@@ -70,10 +73,10 @@ def run(command: list[str | Path], folder: Path, **variables: str) -> subprocess
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_wheel_has_the_two_packages_without_their_tests(wheel: Path) -> None:
-    """Every other file of `localmesh` and `loadgen` is in it, and no other package."""
+def test_the_wheel_has_the_packages_without_their_tests(wheel: Path) -> None:
+    """Every other file of them is in it, and no other package."""
     tracked = subprocess.run(
-        ["git", "ls-files", "localmesh", "loadgen"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", *PACKAGES, *NO_EXERCISES], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     wanted = {name for name in tracked if "/tests/" not in name and Path(name).name not in NOT_IN_THE_WHEEL}
 
@@ -135,10 +138,19 @@ def test_the_wheel_declares_what_its_packages_import(package: str) -> None:
     group = set(map(_normal, PROJECT["dependency-groups"][package]))
     distributions = packages_distributions()
 
-    for module in _imported_modules(ROOT / package) - sys.stdlib_module_names - {package}:
+    for module in _third_party_modules(package):
         providers = set(map(_normal, distributions[module]))
         assert providers & declared, module
         assert providers & group, module
+
+
+def test_the_wheel_declares_what_the_workshop_imports() -> None:
+    """It has no image of its own, and so no dependency group."""
+    declared = set(map(_normal, PROJECT["project"]["dependencies"]))
+    distributions = packages_distributions()
+
+    for module in _third_party_modules("workshop"):
+        assert set(map(_normal, distributions[module])) & declared, module
 
 
 def test_the_groups_of_the_images_are_the_dependencies_of_the_wheel() -> None:
@@ -149,6 +161,11 @@ def test_the_groups_of_the_images_are_the_dependencies_of_the_wheel() -> None:
 
     assert names == set(map(_normal, PROJECT["project"]["dependencies"]))
     assert all(">=" in dependency for dependency in PROJECT["project"]["dependencies"])
+
+
+def _third_party_modules(package: str) -> set[str]:
+    """The modules from elsewhere that a package imports."""
+    return _imported_modules(ROOT / package) - sys.stdlib_module_names - set(PACKAGES)
 
 
 def _imported_modules(folder: Path) -> set[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from loadgen.deploy.overlays import FOLDER, find_overlays
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
 from tests.scenario_lists import SKAFFOLD as FILE
@@ -76,8 +77,9 @@ class TestProfiles:
 
     @pytest.mark.parametrize("name", sorted(OVERLAYS))
     def test_a_profile_deploys_and_proves_its_overlay(self, name: str) -> None:
-        """The overlay of its name and the proof of its name, sent to the ingress gateway."""
-        assert patched(name, "/manifests/kustomize/paths/0") == f"istio/overlays/{name}"
+        """The overlay of its name, for a cluster, and the proof of its name, sent to the ingress gateway."""
+        overlay = find_overlays(FOLDER, [name], target="cluster")[name]
+        assert patched(name, "/manifests/kustomize/paths/0") == str(overlay)
         if name not in FOR_CONTROLLERS:
             command, scenario, *options = patched(name, "/verify/0/container/args")
             assert (command, scenario) == ("prove", name)

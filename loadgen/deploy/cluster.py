@@ -73,6 +73,11 @@ class ClusterDeployer:
         """Replace the configuration by the overlay, and wait for pods and proxies."""
         self._replace("-k", str(overlay))
 
+    def add(self, manifests: str, file: str) -> None:  # noqa: ARG002 (kubectl names the object)
+        """Apply the objects of a file; those that name no namespace are the application's."""
+        self._objects("apply", "--namespace", self.api.namespace, "-f", "-", stdin=manifests)
+        self._await({self.api.namespace})
+
     def restore(self) -> bool:
         """Replace the configuration by the saved one; if that was empty, keep the current one."""
         if self._before:
@@ -85,7 +90,10 @@ class ClusterDeployer:
         brought = {key for key in named if key[0] != self.api.namespace} - self._namespaces
         self._remove((self._applied().keys() | self._brought) - named)
         self._brought = brought
-        for namespace in sorted({self.api.namespace, *(key[0] for key in brought)} - {""}):
+        self._await({self.api.namespace, *(key[0] for key in brought)} - {""})
+
+    def _await(self, namespaces: set[str]) -> None:
+        for namespace in sorted(namespaces):
             await_pods(MeshApi(self.api.url, namespace))
         await_pushes(self.istio)
         await_drained(self.api)

@@ -27,6 +27,11 @@ class LocalmeshDeployer:
         """Replace the configuration by the overlay."""
         self._send({"kustomizations": [str(overlay.resolve())]})
 
+    def add(self, manifests: str, file: str) -> None:
+        """Add or replace the objects of a file; those that name no namespace are the application's."""
+        texts = [{"file": file, "text": manifests}]
+        self._send({"texts": texts, "merge": True, "namespace": self.api.namespace})
+
     def restore(self) -> bool:
         """Replace the configuration by the saved one."""
         if self._before:

@@ -9,13 +9,15 @@ from loadgen.errors import UsageError
 
 KUSTOMIZATION = "kustomization.yaml"
 FOLDER = Path("istio/overlays")
+CLUSTER = "cluster"
 _POLICIES = "apiVersion: security.istio.io/"
 
 
-def find_overlays(folder: Path, scenarios: Iterable[str]) -> dict[str, Path]:
+def find_overlays(folder: Path, scenarios: Iterable[str], *, target: str = "localmesh") -> dict[str, Path]:
     """The overlay of each scenario or fault; raises a UsageError that names all without one.
 
-    The name of a fault is a path that starts beside the folder of the overlays, such as `faults/uh`.
+    The name of a fault is a path that starts beside the folder of the overlays, such as `faults/uh`. An
+    overlay that has a part for the mesh itself has a folder `cluster` without that.
     """
     if not folder.is_dir():
         raise UsageError(
@@ -23,6 +25,9 @@ def find_overlays(folder: Path, scenarios: Iterable[str]) -> dict[str, Path]:
             "overlays with --overlays"
         )
     overlays = {name: (folder.parent if "/" in name else folder) / name for name in scenarios}
+    if target == CLUSTER:
+        own = {scenario: overlay / CLUSTER for scenario, overlay in overlays.items()}
+        overlays |= {scenario: path for scenario, path in own.items() if (path / KUSTOMIZATION).is_file()}
     missing = [str(overlay) for overlay in overlays.values() if not (overlay / KUSTOMIZATION).is_file()]
     if missing:
         raise UsageError(f"there is no overlay (a folder with a {KUSTOMIZATION}) at {', '.join(missing)}")

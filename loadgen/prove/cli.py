@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +12,9 @@ import click
 
 from loadgen.deploy.overlays import FOLDER, find_overlays, has_policies
 from loadgen.errors import ExitStatus, UsageError
-from loadgen.http1 import Target
-from loadgen.http1.target import reach
 from loadgen.measurement.signals import interrupted_by_signals
-from loadgen.mesh_options import GATEWAY_VARIABLE, KUBECTL_PROXY_URL, NAMESPACE, mesh_option
-from loadgen.meshstate import MeshApi, MeshLocation
-from loadgen.meshstate.location import ServiceAccount, local_url
+from loadgen.mesh_options import mesh_api, mesh_options, reached_gateway
+from loadgen.meshstate import MeshLocation
 from loadgen.prove.runner import ProofRunner
 from loadgen.reporting.console import console
 from loadgen.reporting.output import check_writable, write_json, write_text
@@ -51,17 +47,7 @@ EXIT_STATUS = {
     show_default=True,
     help="The folder with the overlays, each in a folder named like its scenario.",
 )
-@click.option("--target", type=click.Choice(["localmesh", "cluster"]), default="localmesh", show_default=True)
-@mesh_option
-@click.option(
-    "--gateway",
-    metavar="URL",
-    envvar=GATEWAY_VARIABLE,
-    show_envvar=True,
-    help="The ingress gateway.  [default: that of the local mesh]",
-)
-@click.option("--namespace", default=NAMESPACE, show_default=True, help="The namespace of the application.")
-@click.option("--istio-namespace", default="istio-system", show_default=True, help="The namespace of istiod.")
+@mesh_options
 @click.option("--json", "json_path", metavar="FILE", help="The report as JSON; - for standard output.")
 @click.option("--junit", "junit_path", metavar="FILE", help="The report as JUnit XML.")
 def prove(
@@ -94,8 +80,8 @@ def prove(
     if overlays is not None and options["every"]:
         selected = sorted(selected, key=lambda proof: has_policies(overlays[proof.scenario]))
     started = datetime.now(UTC)
-    with interrupted_by_signals(), _api(options) as api:
-        gateway = _gateway(api, options)
+    with interrupted_by_signals(), mesh_api(options) as api:
+        gateway = reached_gateway(api, options)
         mesh = MeshLocation(api.url) if options["target"] == "cluster" else api.location()
         print_mesh(output, mesh)
         runner = ProofRunner(api, gateway, options["target"], options["istio_namespace"])
@@ -141,25 +127,8 @@ def _overlays(selected: Sequence[AnyProof], options: Mapping[str, Any]) -> dict[
     """The overlays to apply; None to prove the current configuration."""
     if not (options["every"] or options["faults"] or options["applying"]):
         return None
-    return find_overlays(options["overlays"], [proof.scenario for proof in selected])
-
-
-def _api(options: Mapping[str, Any]) -> MeshApi:
-    """The API of the mesh; that of a cluster does not have the address of its gateway."""
-    cluster = options["target"] == "cluster"
-    if cluster and not options["gateway"]:
-        raise UsageError("--target cluster needs the address of the ingress gateway: --gateway URL")
-    if cluster and not options["mesh"] and (own := ServiceAccount.of_this_pod(os.environ)):
-        return MeshApi(own.url, options["namespace"], service_account=own)
-    url = options["mesh"] or (KUBECTL_PROXY_URL if cluster else local_url())
-    return MeshApi(url, options["namespace"])
-
-
-def _gateway(api: MeshApi, options: Mapping[str, Any]) -> Target:
-    """The gateway, once it accepts a connection."""
-    import uvloop
-
-    return uvloop.run(reach(Target.from_url(options["gateway"] or api.gateway())))
+    scenarios = [proof.scenario for proof in selected]
+    return find_overlays(options["overlays"], scenarios, target=options["target"])
 
 
 def _exit_status(results: Sequence[Result]) -> ExitStatus:

@@ -18,7 +18,6 @@ from loadgen.meshstate import MeshApi, MeshLocation
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from loadgen.deploy import Deployer
     from loadgen.proofs.common.proof import Proof, ProofContext, Result
 
     AnyProof = Proof[Any, Any]
@@ -43,10 +42,11 @@ class ProofRunner:
         self, proofs: Sequence[AnyProof], overlays: Mapping[str, Path], output: Console
     ) -> list[Result]:
         """Run each proof on its own overlay, and print a table of all at the end."""
+        from loadgen.deploy import deployer_of
         from loadgen.prove.sequence import prove_overlays, restored
         from loadgen.reporting.report import print_summary
 
-        deployer = self._deployer()
+        deployer = deployer_of(self.target, self.api, self.istio_namespace)
         with restored(deployer, lambda sentence: click.echo(f"loadgen: {sentence}", err=True)):
             results = self._printed(prove_overlays(proofs, overlays, deployer, self.context), output)
             print_summary(output, results)
@@ -63,14 +63,6 @@ class ProofRunner:
 
         change = change_cluster if self.target == "cluster" else change_localmesh
         return ProofContext(self.api, self.gateway, listener(proof.scenario), change)
-
-    def _deployer(self) -> Deployer:
-        from loadgen.deploy import ClusterDeployer, LocalmeshDeployer
-        from loadgen.deploy.localmesh import TIMEOUT_SECONDS
-
-        if self.target == "cluster":
-            return ClusterDeployer(self.api, self.api.in_namespace(self.istio_namespace))
-        return LocalmeshDeployer(MeshApi(self.api.url, self.api.namespace, timeout_seconds=TIMEOUT_SECONDS))
 
     def _printed(self, results: Iterator[Result], output: Console) -> list[Result]:
         """Print each result as soon as it is there, and the legend; returns all of them."""

@@ -270,6 +270,17 @@ def test_overlays_are_found_by_their_scenarios(tmp_path: Path):
         find_overlays(tmp_path / "nowhere", ["canary"])
 
 
+def test_a_cluster_keeps_its_own_settings(tmp_path: Path):
+    """An overlay with mesh-wide settings has a folder without them."""
+    for folder in ("canary", "ext-authz", "ext-authz/cluster"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "kustomization.yaml").touch()
+
+    found = find_overlays(tmp_path, ["canary", "ext-authz"], target="cluster")
+
+    assert found == {"canary": tmp_path / "canary", "ext-authz": tmp_path / "ext-authz" / "cluster"}
+
+
 @pytest.mark.parametrize(("scenario", "has"), [("canary", False), ("jwt", True), ("mtls-strict", True)])
 def test_overlays_with_policies_are_detected(scenario: str, has: bool) -> None:
     """They are proven last, because requests at the end of a replaced listener are lost."""

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from localmesh.envoy_messages.messages import message_class, message_pool, parsed
+from localmesh.envoy_messages.messages import message_class, message_pool, to_message
 from localmesh.formats.durations import nanoseconds
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ def merged(
 
     istio: pkg/proto/merge. Both documents are in the form of `normalized` or of the translation.
     """
-    target, source = parsed(name, document), parsed(name, change)
+    target, source = to_message(name, document), to_message(name, change)
     _clear_replaced(target, source, replace_lists=replace_lists)
     target.MergeFrom(source)
     return _printed(target)

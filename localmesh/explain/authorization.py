@@ -101,7 +101,7 @@ def _custom_decision(
     fault = next(filter(None, (each.fault for each in authorizers)), "")
     if len(authorizers) > 1:
         fault = "the workload has several authorizers, of which Istio allows one"
-    reason = f"{_text(deciding)} denies it, as its authorizer cannot be used: {fault or 'it is a dry run'}"
+    reason = f"{_text(deciding)} denies it, as its authorizer cannot be used: {fault}"
     return Authorization(False, reason, deciding, tuple(rules.values()))
 
 

@@ -38,6 +38,7 @@ _KEYS_WITH_NAME = ("request.headers", "request.auth.claims")
 _NAMED = re.compile(r"([a-z.]+)\[.+\]\Z")
 _METADATA = re.compile(r"experimental\.envoy\.filters\..*\[.+\]\Z")
 _SEGMENT = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+\Z")
+_BOOLEANS = ("1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False")
 _LONGEST_ACCOUNT = 320
 _MOST_ACCOUNTS = 16
 
@@ -89,6 +90,27 @@ def provider(root: Field) -> Iterator[Problem]:
                 expected="no condition on identities or tokens in a CUSTOM policy",
                 remedy="write the condition in a policy with action ALLOW or DENY",
             )
+
+
+def dry_run(root: Field) -> Iterator[Problem]:
+    """Only ALLOW and DENY policies can be tried without effect (istio: checkDryRunAnnotation)."""
+    annotation = root.get("metadata", "annotations", "istio.io/dry-run")
+    if annotation.text is None:
+        return
+    if root.get("spec", "action").text in ("CUSTOM", "AUDIT"):
+        yield annotation.problem(
+            invalid.BAD_POLICY,
+            found=f"a dry run of action {root.get('spec', 'action').text}",
+            expected="ALLOW or DENY, the actions that have dry runs",
+            remedy="remove the annotation",
+        )
+    elif annotation.text not in _BOOLEANS:
+        yield annotation.problem(
+            invalid.BAD_POLICY,
+            found=quoted(annotation.value),
+            expected='"true" or "false"',
+            remedy="correct the value",
+        )
 
 
 def rules(root: Field) -> Iterator[Problem]:
@@ -241,6 +263,6 @@ AUTHORIZATION_POLICY = Kind(
     versions=SECURITY_VERSIONS,
     plural="authorizationpolicies",
     short_names=("ap",),
-    rules=(selector, targets, action, provider, rules),
+    rules=(selector, targets, action, provider, dry_run, rules),
     support_rules=(metadata_conditions,),
 )

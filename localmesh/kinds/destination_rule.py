@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from localmesh.formats.hostnames import is_label, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind
 from localmesh.kinds.rules.http_destination import SUBSET_WORDS
-from localmesh.kinds.rules.istio import exports, selector_labels
+from localmesh.kinds.rules.istio import PRIVATE, exports, selector_labels
 from localmesh.kinds.rules.metadata import entry_names, label_problems
 from localmesh.kinds.rules.traffic_policy import traffic_policy, unsupported_in_policies
 from localmesh.problems import Problem
@@ -43,8 +43,16 @@ def subsets(root: Field) -> Iterator[Problem]:
 
 
 def callers(root: Field) -> Iterator[Problem]:
-    """The selector of callers consists of valid labels."""
-    yield from label_problems(root.get("spec", "workloadSelector", "matchLabels"))
+    """The selector of callers consists of valid labels; it selects among those of the rule's namespace."""
+    spec = root.get("spec")
+    yield from label_problems(spec.get("workloadSelector", "matchLabels"))
+    for entry in spec.get("exportTo").items() if spec.get("workloadSelector") else ():
+        if entry.text not in (PRIVATE, root.place.namespace):
+            yield entry.problem(
+                invalid.BAD_EXPORT,
+                expected='"." at most, as a workloadSelector selects callers of this namespace',
+                remedy="remove exportTo",
+            )
 
 
 def policy(root: Field) -> Iterator[Problem]:

@@ -124,12 +124,17 @@ class RunningPod:
     async def start(self) -> None:
         """Starts both and returns when both are ready.
 
-        Raises the error of the first that fails; the other one continues to run.
+        Init containers call others through the sidecar, which is ready before them (Istio, "Native
+        sidecars"). Raises the error of the first that fails; the other one continues to run.
         """
+        sidecar = self.sidecar
+        if sidecar is not None and self.planned.workload.init_containers:
+            await sidecar.start()
+            sidecar = None
         await self.application.start()
         async with asyncio.TaskGroup() as group:
-            if self.sidecar is not None:
-                group.create_task(self.sidecar.start())
+            if sidecar is not None:
+                group.create_task(sidecar.start())
             group.create_task(self.application.until_ready(_READY_SECONDS))
 
     async def stop(self, longest_grace_seconds: float = _LONGEST_GRACE_SECONDS) -> None:

@@ -8,6 +8,7 @@ localmesh has another shape, the listeners and routes here stand for Istio's, or
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from localmesh.catalog import Catalog, Proxy, ProxyKind
@@ -53,10 +54,10 @@ class PatchedConfig(NamedTuple):
             hosts=frozenset(service.host for service in services),
         )
 
-    def build(self, _parts: PartCache) -> ProxyConfig:
+    def build(self, parts: PartCache) -> ProxyConfig:
         """The patched configuration."""
         contexts = (GATEWAY,) if self.is_gateway else (OUTBOUND, INBOUND)
-        clusters = list(self._clusters(contexts))
+        clusters = list(self._clusters(contexts, parts))
         kept = {cluster["name"] for cluster in clusters}
         removed = {cluster["name"] for cluster in self.config.clusters} - kept
         listeners = tuple(self._listeners())
@@ -108,13 +109,17 @@ class PatchedConfig(NamedTuple):
     def _routes(self, routes: Json) -> Json:
         return RoutePatches(self.patches, self._context_of(routes["name"]), self.ports).apply(routes)
 
-    def _clusters(self, contexts: tuple[str, ...]) -> Iterable[Json]:
+    def _clusters(self, contexts: tuple[str, ...], parts: PartCache) -> Iterable[Json]:
         own = [patch for patch in self.patches if patch.applies_to == "CLUSTER"]
-        for cluster in self.config.clusters:
-            context = self._context_of(cluster["name"])
-            patched = _patched_cluster(cluster, [each for each in own if each.is_for(context)], self.hosts)
-            if patched is not None:
-                yield patched
+        of_context = {
+            context: tuple(patch for patch in own if patch.operation != "ADD" and patch.is_for(context))
+            for context in contexts
+        }
+        patched = parts.build_each(
+            _PatchedCluster(each["name"], each, of_context[self._context_of(each["name"])], self.hosts)
+            for each in self.config.clusters
+        )
+        yield from (cluster for cluster in patched if cluster is not None)
         for patch in own:
             if patch.operation == "ADD" and patch.value and any(map(patch.is_for, contexts)):
                 yield dict(patch.value)
@@ -125,15 +130,26 @@ class PatchedConfig(NamedTuple):
                 yield dict(patch.value)
 
 
-def _patched_cluster(cluster: Json, patches: Iterable[Patch], own_hosts: frozenset[str]) -> Json | None:
-    for patch in patches:
-        if not _cluster_matches(patch, cluster["name"], own_hosts):
-            continue
-        if patch.operation == "REMOVE":
-            return None
-        if patch.merges:
-            cluster = _merged_cluster(cluster, patch)
-    return cluster
+@dataclass(frozen=True)
+class _PatchedCluster:
+    """A cluster, and the patches for its kind of traffic."""
+
+    name: str
+    cluster: Json = field(hash=False)
+    patches: tuple[Patch, ...]
+    own_hosts: frozenset[str]
+
+    def build(self) -> Json | None:
+        """The cluster as the patches leave it; None if one removes it."""
+        cluster = self.cluster
+        for patch in self.patches:
+            if not _cluster_matches(patch, self.name, self.own_hosts):
+                continue
+            if patch.operation == "REMOVE":
+                return None
+            if patch.merges:
+                cluster = _merged_cluster(cluster, patch)
+        return cluster
 
 
 def _cluster_matches(patch: Patch, name: str, own_hosts: frozenset[str]) -> bool:

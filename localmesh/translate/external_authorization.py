@@ -33,13 +33,9 @@ def usable(authorizers: Sequence[Authorizer]) -> Authorizer | None:
     return authorizers[0] if len(authorizers) == 1 and not authorizers[0].fault else None
 
 
-def noting(enforced: Json, dry_run: Json | None) -> Json:
-    """The settings of an RBAC filter that notes which rule matches.
-
-    Dry-run rules are enforced, as in istiod, which puts them where denials are.
-    """
-    rules = {"rules": dry_run} if dry_run else {}
-    return {**rules, "shadowRules": enforced, "shadowRulesStatPrefix": _STAT_PREFIX}
+def noting(rules: Json) -> Json:
+    """The settings of an RBAC filter that notes which rule matches, and denies nothing."""
+    return {"shadowRules": rules, "shadowRulesStatPrefix": _STAT_PREFIX}
 
 
 def denying(rules: Json) -> Json:

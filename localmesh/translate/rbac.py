@@ -115,11 +115,7 @@ def _custom_settings(
     for_connections: bool,
 ) -> Json:
     rules = partial(_rules, Action.CUSTOM, listen_ports=listen_ports, for_connections=for_connections)
-    enforced = rules([policy for policy in policies if not policy.dry_run])
-    if authorizer is None:
-        return {"rules": denying(enforced)}
-    dry_run = [policy for policy in policies if policy.dry_run]
-    return noting(enforced, rules(dry_run) if dry_run else None)
+    return {"rules": denying(rules(policies))} if authorizer is None else noting(rules(policies))
 
 
 def _settings(
@@ -138,7 +134,7 @@ def _settings(
     return {
         **({"rules": rules(enforced)} if enforced else {}),
         **({"shadowRules": rules(dry_run)} if dry_run else {}),
-        **({"shadowRulesStatPrefix": f"istio_dry_run_{counted.lower()}_"} if counted != "LOG" else {}),
+        "shadowRulesStatPrefix": f"istio_dry_run_{counted.lower()}_",
     }
 
 

@@ -78,10 +78,9 @@ class ProxyTelemetry(NamedTuple):
         `mutations` are further changes of each request before it is routed.
         """
         own = str(self.own)
-        return {
-            **early_header_mutation(*mutations, announced(own), b3_continued()),
-            **self._of_requests(Mode.CLIENT, source_values(own)),
-        }
+        reported = self._of_requests(Mode.CLIENT, source_values(own))
+        continued = [b3_continued()] if "tracing" in reported else []
+        return {**early_header_mutation(*mutations, announced(own), *continued), **reported}
 
     def received_requests(self, cluster: str) -> Json:
         """The part of an HTTP connection manager that receives requests to a Service's port."""

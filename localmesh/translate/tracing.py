@@ -152,10 +152,10 @@ def b3_continued() -> Json:
     then the header is not added. A caller that leaves the decision about sampling to others is sampled.
     """
     has_b3 = f'"{_B3}" in request.headers'
-    is_short = f'{has_b3} && size(request.headers["{_B3}"]) == 16'
+    is_short = f'size(request.headers["{_B3}"]) == 16'
     denied = '"x-b3-sampled" in request.headers && request.headers["x-b3-sampled"] in ["0", "false"]'
     value = (
-        f'%CEL({has_b3} ? "00-" : "")%%CEL({is_short} ? "{"0" * 16}" : "")%%REQ(X-B3-TRACEID)%'
+        f'%CEL({has_b3} ? ({is_short} ? "00-{"0" * 16}" : "00-") : "")%%REQ(X-B3-TRACEID)%'
         f'%CEL({has_b3} ? "-" : "")%%REQ(X-B3-SPANID)%'
         f'%CEL({has_b3} ? ({denied} ? "-00" : "-01") : "")%'
     )

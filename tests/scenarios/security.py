@@ -14,6 +14,7 @@ from tests.scenarios.case import (
     Case,
     Manifests,
     all_of,
+    edit,
     edit_spec,
     only_base,
     without,
@@ -57,6 +58,30 @@ def another_group_reads_and_no_one_writes(rules: list[Body]) -> None:
     del rules[0]
 
 
+def without_failing_open(config_map: Body) -> None:
+    """The error of an authorizer denies, whatever the policy's author wants."""
+    config_map["data"]["mesh"] = config_map["data"]["mesh"].replace("failOpen: true", "failOpen: false")
+
+
+EXT_AUTHZ = (
+    Case(
+        scenario="ext-authz",
+        title="proxies ask no authorizer",
+        fault=faults.without_custom_rules,
+        checks={
+            "an unknown user": FAIL,
+            "header for the service": FAIL,
+            "authorizer down: denied": FAIL,
+            "authorizer down: admitted": PASS,
+        },
+    ),
+    Case(
+        scenario="ext-authz",
+        title="all errors of authorizers deny",
+        manifests=edit("ConfigMap", "istio", without_failing_open),
+        fails_only=frozenset({"authorizer down: admitted"}),
+    ),
+)
 AUTHORIZATION = (
     Case(scenario="authorization", title="the overlay", verdict=PASS),
     Case(
@@ -253,4 +278,4 @@ EGRESS = (
     ),
 )
 
-CASES = (*AUTHORIZATION, *JWT, *MTLS_STRICT, *EGRESS)
+CASES = (*EXT_AUTHZ, *AUTHORIZATION, *JWT, *MTLS_STRICT, *EGRESS)

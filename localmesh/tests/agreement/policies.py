@@ -114,7 +114,7 @@ def authorization_policies(draw: st.DrawFn) -> Json:
     action = draw(st.sampled_from(["ALLOW", "ALLOW", "DENY", "AUDIT"]))
     spec = {**draw(_selectors), "action": action, "rules": draw(st.lists(_rules(), min_size=1, max_size=2))}
     name, annotations = draw(st.sampled_from("pq")), {}
-    if draw(st.integers(0, 15)) == 7:
+    if action != "AUDIT" and draw(st.integers(0, 15)) == 7:
         annotations = {"istio.io/dry-run": "true"}
     metadata = {"annotations": annotations}
     return manifest(SECURITY, "AuthorizationPolicy", draw(_namespaces), name, metadata=metadata, spec=spec)

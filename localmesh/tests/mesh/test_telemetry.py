@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from localmesh.server.api import application
 from localmesh.tests.mesh.shop import BASE, V1, gateway_url, mesh_of
+from localmesh.tests.promql import series, unanswered
 from localmesh.translate.metrics import PEER_HEADER
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("metrics")]
@@ -127,6 +128,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
                     headers[path] = (await answer.json())["headers"]
             async with session.get(gateway_url(mesh) + "nowhere") as answer:
                 assert answer.status == 404
+            called = next(pod.sidecar for pod in mesh.pods.values() if pod.planned.workload.name == "web-v1")
+            assert called is not None
+            async with session.get(f"http://{called.proxy.inbound[0].listen}/") as answer:
+                assert answer.status == 200
             listen = next(iter(mesh.gateways.values())).proxy.listen[9000]
             reader, writer = await asyncio.open_connection(listen.host, listen.port)
             writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -174,6 +179,7 @@ def test_both_sides_count_each_request(seen: Seen) -> None:
         ("destination", "istio-ingressgateway", "web-v1", "200"): REQUESTS,
         ("source", "istio-ingressgateway", "plain", "200"): REQUESTS,
         ("source", "istio-ingressgateway", "unknown", "404"): 1,
+        ("destination", "unknown", "web-v1", "200"): 1,
     }
 
 
@@ -202,6 +208,82 @@ def test_both_sides_count_connections(seen: Seen) -> None:
     assert counts["istio_tcp_connections_closed_total"] == ones
     for name in ("istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total"):
         assert counts[name]["source"] == counts[name]["destination"] > 0
+
+
+_RATE = "sum(rate({metric}{{{matchers}}}[60s])) by ({labels})"
+_SENT_FROM_OUTSIDE = (
+    'reporter="source", source_workload_namespace!="shop", source_workload!="unknown", '
+    'destination_service_namespace="shop"'
+)
+_RECEIVED_FROM_STRANGERS = (
+    'reporter="destination", source_workload="unknown", destination_workload_namespace="shop"'
+)
+_ENDS = [
+    *("source_workload_namespace", "source_workload", "source_canonical_service"),
+    *("source_canonical_revision", "destination_service_namespace", "destination_service_name"),
+    *("destination_workload_namespace", "destination_workload", "destination_canonical_service"),
+    "destination_canonical_revision",
+]
+_OF_REQUESTS = ["request_protocol", "response_code", "grpc_response_status"]
+_EDGE = [*_ENDS, "destination_service", "response_flags"]
+_SECURITY = [*_ENDS, "source_principal", "destination_principal", "connection_security_policy"]
+# what Kiali's graph asks for: graph/telemetry/istio/istio.go, and security_policy.go and response_time.go
+# of its folder `appender`, with the namespace "shop"
+KIALI = {
+    "requests of strangers": ("istio_requests_total", _RECEIVED_FROM_STRANGERS, [*_EDGE, *_OF_REQUESTS]),
+    "requests from outside": ("istio_requests_total", _SENT_FROM_OUTSIDE, [*_EDGE, *_OF_REQUESTS]),
+    "bytes of strangers": ("istio_tcp_sent_bytes_total", _RECEIVED_FROM_STRANGERS, _EDGE),
+    "bytes from outside": ("istio_tcp_sent_bytes_total", _SENT_FROM_OUTSIDE, _EDGE),
+    "security": (
+        "istio_requests_total",
+        'reporter="destination", source_workload_namespace!="shop", destination_service_namespace="shop"',
+        _SECURITY,
+    ),
+    "durations": (
+        "istio_request_duration_milliseconds_bucket",
+        _SENT_FROM_OUTSIDE,
+        ["le", *_ENDS, "source_app", "source_version", "destination_app", "destination_version"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KIALI)
+def test_kialis_queries_are_answered(seen: Seen, name: str) -> None:
+    """Kiali leaves out series without the labels by which it groups, except for the status of gRPC."""
+    metric, matchers, labels = KIALI[name]
+    query = _RATE.format(metric=metric, matchers=matchers, labels=",".join(labels))
+
+    assert unanswered(query, series(seen.federation), optional=["grpc_response_status"]) == []
+
+
+_OF_TARGET = 'reporter="destination", destination_workload_namespace="shop", destination_workload=~"web-v1"'
+# the built-in metrics of Flagger for Istio: pkg/metrics/observers/istio.go
+FLAGGER = {
+    "request-success-rate": f"""
+        sum(rate(istio_requests_total{{{_OF_TARGET}, response_code!~"5.*"}}[1m]))
+        / sum(rate(istio_requests_total{{{_OF_TARGET}}}[1m])) * 100""",
+    "request-duration": f"""histogram_quantile(0.99,
+        sum(rate(istio_request_duration_milliseconds_bucket{{{_OF_TARGET}}}[1m])) by (le))""",
+}
+
+
+@pytest.mark.parametrize("name", FLAGGER)
+def test_flaggers_queries_are_answered(seen: Seen, name: str) -> None:
+    """Flagger asks the called sidecar about the workload of the release."""
+    assert unanswered(FLAGGER[name], series(seen.federation)) == []
+
+
+def test_a_query_for_what_nobody_counts_is_not_answered(seen: Seen) -> None:
+    """Neither a selector that selects nothing nor a label that is not there goes unnoticed."""
+    nothing = 'sum(rate(istio_requests_total{reporter="waypoint"}[1m]))'
+    no_label = 'sum(rate(istio_requests_total{reporter="source"}[1m])) by (source_waypoint)'
+
+    assert unanswered(nothing, series(seen.federation)) == [
+        'no series: istio_requests_total{reporter="waypoint"}'
+    ]
+    assert unanswered(no_label, series(seen.federation)) == [
+        'no label source_waypoint: istio_requests_total{reporter="source"}'
+    ]
 
 
 def test_the_metrics_of_a_pod_include_those_of_its_application(seen: Seen) -> None:

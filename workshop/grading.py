@@ -1,0 +1,123 @@
+"""Grades an attempt by what the mesh does, and recognises the mistake where it is a frequent one.
+
+The judges are those of the proofs (`loadgen.statistics`). A mistake has been made if all that it makes the
+mesh do is what was observed, by the same judges.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from loadgen.measurement.measurement import Measurement
+from loadgen.meshstate.security import seconds_until_applied
+from loadgen.proofs.common.proof import ProofContext, Result
+from loadgen.statistics.binomial import percent
+from loadgen.statistics.design import design
+from loadgen.statistics.judge import Cause, Check, Count, Verdict, inconclusive, judge_between
+from workshop.configuration import Configuration
+from workshop.exercise import Exercise, Expected, Mistake
+from workshop.facets import COPIES, holds, summary
+from workshop.observing import Seen, observe
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The verdict with its checks, and the mistake that was recognised if there is one."""
+
+    result: Result
+    mistake: Mistake | None = None
+
+
+def grade(exercise: Exercise, context: ProofContext) -> Grade:
+    """Send the requests of an exercise and judge what the mesh did; after Ctrl-C there is no verdict."""
+    started = time.monotonic()
+    mistake, interrupted = None, False
+    try:
+        before = Configuration.read(context.api)
+        _wait(context, before)
+        seen = observe(exercise.groups, context)
+        if Configuration.read(context.api) == before:
+            checks = tuple(judged(exercise, seen))
+            mistake = next(recognised(exercise, seen, before), None) if _failed(checks) else None
+        else:
+            reason = "the configuration was changed while the requests were sent"
+            checks = (inconclusive("configured", exercise.title, Cause.CONFIG_CHANGED, reason),)
+    except KeyboardInterrupt:
+        checks = (inconclusive("completed", exercise.title, Cause.INTERRUPTED, "ended by Ctrl-C"),)
+        interrupted = True
+    result = Result(
+        exercise.name,
+        exercise.title,
+        context.gateway,
+        checks,
+        measurements=tuple(context.measurements),
+        seconds=time.monotonic() - started,
+        interrupted=interrupted,
+    )
+    return Grade(result, mistake)
+
+
+def judged(exercise: Exercise, seen: Mapping[str, Seen]) -> Iterator[Check]:
+    """One check for each expected share of each group."""
+    for group in exercise.groups:
+        for expected in group.expected:
+            yield check(group.name, expected, seen[group.name])
+
+
+def recognised(
+    exercise: Exercise, seen: Mapping[str, Seen], configuration: Configuration
+) -> Iterator[Mistake]:
+    """The mistakes that explain all that was observed of them, in the order of the exercise."""
+    for mistake in exercise.mistakes:
+        checks = (check(who, item, seen[who]) for who, shares in mistake.seen.items() for item in shares)
+        if all(one.verdict is Verdict.PASS for one in checks) and all(
+            map(configuration.has, mistake.objects)
+        ):
+            yield mistake
+
+
+def check(who: str, expected: Expected, seen: Seen) -> Check:
+    """Whether the share of a group's requests is the expected one, with what was observed instead."""
+    measurement = seen.measurement
+    plans = (design(expected.low, measurement.planned), design(expected.high, measurement.planned))
+    low, high = percent(expected.low), percent(expected.high)
+    wanted = low if low == high else f"{low.removesuffix(' %')} to {high}"
+    return judge_between(
+        f"{who}: {expected.facet} {expected.value}",
+        f"{wanted} of {who}",
+        plans,
+        _count(expected, seen),
+        note=f"observed {_observed(expected.facet, seen)}",
+    )
+
+
+def _count(expected: Expected, seen: Seen) -> Count:
+    measurement = seen.measurement
+    if expected.facet.startswith(COPIES):
+        # More copies than requests would be no share: all of them are as many as there can be.
+        return Count(
+            min(seen.copies[expected.facet.removeprefix(COPIES)], len(measurement)), len(measurement)
+        )
+    fitting = measurement.count(lambda one: holds(one, expected.facet, expected.value))
+    return Count(fitting, len(measurement), measurement.abandoned)
+
+
+def _observed(facet: str, seen: Seen) -> str:
+    measurement: Measurement = seen.measurement
+    if facet.startswith(COPIES):
+        return f"{seen.copies[facet.removeprefix(COPIES)]:,} for {len(measurement):,} requests"
+    return summary(measurement.observations, facet)
+
+
+def _failed(checks: tuple[Check, ...]) -> bool:
+    return any(one.verdict is Verdict.FAIL for one in checks)
+
+
+def _wait(context: ProofContext, configuration: Configuration) -> None:
+    """Wait until no connection is older than the policies: on a cluster they would not follow them."""
+    seconds = seconds_until_applied(configuration.policies_changed)
+    if seconds:
+        context.listener.note(f"waiting {seconds:.0f} s, until no connection is older than the policies")
+        time.sleep(seconds)

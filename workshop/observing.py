@@ -1,0 +1,105 @@
+"""Sends the requests of an exercise and collects what the mesh did with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from loadgen.http1 import Loss
+from loadgen.measurement.measure import LoadPlan
+from loadgen.measurement.measurement import Measurement, Observation
+from loadgen.meshstate import MeshApi
+from loadgen.meshstate.pods import is_ready, metric_sum, name_of
+from loadgen.proofs.common.copies import SETTLING_SECONDS, Activity, in_flight, quiet_seconds, settled
+from loadgen.proofs.common.proof import ProofContext
+from loadgen.statistics.design import trials_for
+from workshop.exercise import Group, PodPort
+from workshop.facets import COPIES
+
+DETECTED_SHARE = 0.15
+"""The deviation of a share left to chance that is detected: 30 % is told from 45 %."""
+TIMES = 40
+"""How often a request is sent whose answer is not left to chance: one deviation in nine is detected."""
+TIMEOUT_SECONDS = 15.0
+DIRECT_TIMES = 5
+BEFORE = 3
+"""Connections to a port that the API may have kept open since before the configuration changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The answers to the requests of one group, and how many copies arrived by `SERVICE VERSION`."""
+
+    measurement: Measurement
+    copies: Mapping[str, int] = field(default_factory=dict)
+
+
+def observe(groups: Sequence[Group], context: ProofContext) -> dict[str, Seen]:
+    """Send the requests of every group, one group after the other; by name of the group."""
+    return {group.name: _observe(group, context) for group in groups}
+
+
+def load_plan(group: Group, count: int, purpose: str) -> LoadPlan:
+    """So many requests of a group."""
+    return LoadPlan(
+        (group.request,), count, group.at_once, TIMEOUT_SECONDS, purpose=purpose, keep_answers=True
+    )
+
+
+def times(group: Group) -> int:
+    """How many requests the expectation of a group needs."""
+    if group.times is not None:
+        return group.times
+    shares = [expected.low for expected in group.expected if expected.left_to_chance]
+    return max((trials_for(share, DETECTED_SHARE) for share in shares), default=TIMES)
+
+
+def _observe(group: Group, context: ProofContext) -> Seen:
+    if group.direct is not None:
+        return Seen(_ask_pods(context.api, group.direct, group.request.path))
+    if group.first:
+        context.send(load_plan(group, group.first, f"{group.name}, not counted"))
+    places = {item.facet.removeprefix(COPIES) for item in group.expected if item.facet.startswith(COPIES)}
+    before = {place: _requests_of(context.api, place) for place in places}
+    measurement = context.send(load_plan(group, times(group), group.name))
+    return Seen(
+        measurement,
+        {place: _arrived(context, place, count, measurement) for place, count in before.items()},
+    )
+
+
+def _arrived(context: ProofContext, place: str, before: float, measurement: Measurement) -> int:
+    """How many requests have arrived at a version since, once no more are under way."""
+    service, _, version = place.partition(" ")
+    settled(
+        lambda: Activity(_requests_of(context.api, place), in_flight(context, service, version)),
+        enough=before + measurement.planned,
+        within_seconds=SETTLING_SECONDS,
+        quiet=quiet_seconds(measurement),
+    )
+    return int(_requests_of(context.api, place) - before)
+
+
+def _requests_of(api: MeshApi, place: str) -> float:
+    service, _, version = place.partition(" ")
+    return metric_sum(api, service, version, f"sentimesh_{service}_requests_total")
+
+
+def _ask_pods(api: MeshApi, direct: PodPort, path: str) -> Measurement:
+    """Ask each ready pod of a service in plain text, from outside the mesh (Kubernetes' `pods/proxy`)."""
+    pods = [name_of(pod) for pod in api.pods(app=direct.service) if is_ready(pod)]
+    measurement = Measurement(planned=DIRECT_TIMES * len(pods), started=time.monotonic())
+    for pod in pods:
+        asked = [_ask(api, pod, direct.port, path) for _ in range(BEFORE + DIRECT_TIMES)]
+        measurement.observations += asked[BEFORE:]
+    return measurement
+
+
+def _ask(api: MeshApi, pod: str, port: int, path: str) -> Observation:
+    started = time.monotonic()
+    refusal = api.pod_refusal(pod, port, path.removeprefix("/"))
+    if refusal is not None:
+        return Observation(0, None, (), time.monotonic() - started, Loss.RESET)
+    status, text = api.pod_answer(pod, port, path.removeprefix("/"))
+    return Observation(0, status, (), time.monotonic() - started, body=text.encode())
