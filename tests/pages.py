@@ -63,7 +63,7 @@ def _of_console(text: str) -> Iterator[Command]:
 
 def _of_table(rows: str, place: Place) -> Iterator[Command]:
     for row in rows.splitlines():
-        cell = row.strip("|").split("|")[list(Place).index(place)]
+        cell = re.split(r"(?<!\\)\|", row.strip("|"))[list(Place).index(place)].replace("\\|", "|")
         yield from (Command(line, ()) for line in re.findall(r"`([^`]+)`", cell))
 
 

@@ -1,7 +1,8 @@
 # Prepares a terminal for the workshop; in the folder of the repository: . docs/workshop/shell.sh
-# On a cluster, set GATEWAY to the URL of the ingress gateway first.
+# On a cluster, set GATEWAY to the URL of the ingress gateway first, and LOCALMESH_URL to that of `kubectl proxy`.
 export PATH="$PWD/.venv/bin:$PATH"
 export GATEWAY="${GATEWAY:-http://127.0.0.1:8080}"
+export LOCALMESH_URL="${LOCALMESH_URL:-http://127.0.0.1:7080}"
 
 # sentence [TIMES] [OPTIONS OF CURL]
 # Sends a sentence to the gateway, and prints the status, the duration, and the pods that answered.
@@ -40,4 +41,14 @@ print(*(each.getsockname()[1] for each in sockets))')
 
 stop() {
   eval "kill \$${1}_process && wait \$${1}_process"
+}
+
+# plaintext APP
+# Asks the first pod of an app for /about, from outside the mesh and in plain text; prints the status.
+plaintext() {
+  local pods="$LOCALMESH_URL/api/v1/namespaces/sentimesh/pods" pod
+  pod=$(curl -s "$pods?labelSelector=app%3D$1" | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["items"][0]["metadata"]["name"])')
+  curl -s -o /dev/null -w '%{http_code}\n' "$pods/$pod:8080/proxy/about"
 }
