@@ -28,8 +28,8 @@ from tests.live import ROOT
 NAMES = [component.name for component in COMPONENTS]
 NOT_RUN_LOCALLY = {"load-job": "Job"}
 """Components that localmesh rejects, with the kind that it does not support."""
-WARNINGS_LOCALLY = {"postgres": "SM227", "observability": "SM241"}
-"""Components with a port that sidecars do not connect, as it is not HTTP, or a provider of a cluster."""
+WARNINGS_LOCALLY = {"observability": "SM241"}
+"""Components with a provider of a cluster."""
 OUTSIDE = {"egress": {"outside"}}
 """Overlays that add a namespace to the project's."""
 

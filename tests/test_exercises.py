@@ -25,13 +25,9 @@ pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 EXERCISES = load_all(ROOT / "workshop")
 IN_EVERY_TEST_RUN = {"canary-1"}
+FEWER_DETECT = 2 * observing.DETECTED_SHARE
+"""Every test run sends a quarter of the requests: these mistakes are far from the solutions."""
 UNTOUCHED, SOLVED = "untouched", "solved"
-
-
-@pytest.fixture(autouse=True)
-def _fewer_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter of the requests where shares are left to chance: the mistakes are far from the solutions."""
-    monkeypatch.setattr(observing, "DETECTED_SHARE", 2 * observing.DETECTED_SHARE)
 
 
 def attempts() -> Iterator[tuple[Exercise, str]]:
@@ -77,9 +73,11 @@ def graded(mesh: ProofMesh, exercise: Exercise) -> Grade:
 
 @pytest.mark.parametrize(("exercise", "state"), list(parameters()))
 def test_an_exercise_tells_the_solution_from_mistakes(
-    mesh: ProofMesh, exercise: Exercise, state: str
+    mesh: ProofMesh, exercise: Exercise, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the solution passes, and the hint for a mistake is its own."""
+    if exercise.name in IN_EVERY_TEST_RUN:
+        monkeypatch.setattr(observing, "DETECTED_SHARE", FEWER_DETECT)
     mesh.apply(resources(exercise, state))
 
     outcome = graded(mesh, exercise)

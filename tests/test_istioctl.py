@@ -14,6 +14,8 @@ OVERLAYS = [
     ROOT / "istio" / "base",
     *sorted(path.parent for path in ROOT.glob("istio/overlays/**/kustomization.yaml")),
 ]
+OF_ANY_ENVOY_FILTER = "Warning [IST0133] (EnvoyFilter "
+"""That EnvoyFilters depend on internals of Istio, which istioctl says of each one."""
 ISTIOCTL, KUBECTL = shutil.which("istioctl"), shutil.which("kubectl")
 
 pytestmark = pytest.mark.skipif(
@@ -37,5 +39,5 @@ def test_istioctl_reports_no_problem(built: Path, check: list[str]) -> None:
 
     output = finished.stdout + finished.stderr
     assert finished.returncode == 0, output
-    assert "Warning" not in output
+    assert "Warning" not in output.replace(OF_ANY_ENVOY_FILTER, "")
     assert "Error" not in output

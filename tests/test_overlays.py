@@ -19,7 +19,7 @@ OVERLAYS = sorted(
 WARNED = {"retry-naive": {"SM218"}, "ext-authz": {"SM210"}, "cluster": {"SM210", "SM239"}}
 """Overlays that show a mistake, with the code of localmesh's warning: an authorizer of ext-authz is down, and
 its folder for clusters relies on the mesh-wide settings there."""
-OUTSIDE = {"egress": {"outside"}, "ext-authz": {"istio-system"}}
+OUTSIDE = {"egress": {"outside"}, "ext-authz": {"istio-system"}, "tls": {"istio-system"}}
 """Overlays that have objects in further namespaces."""
 STEPS = sorted(path.parent for overlay in OVERLAYS for path in overlay.glob("*/kustomization.yaml"))
 """Further steps of a scenario, each a folder in its overlay."""

@@ -10,6 +10,7 @@ from loadgen.http1 import Loss
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.meshstate import MeshApi
+from loadgen.meshstate.api import NoAnswerOfPod
 from loadgen.meshstate.pods import is_ready, metric_sum, name_of
 from loadgen.proofs.common.copies import SETTLING_SECONDS, Activity, in_flight, quiet_seconds, settled
 from loadgen.proofs.common.proof import ProofContext
@@ -18,7 +19,7 @@ from workshop.exercise import Group, PodPort
 from workshop.facets import COPIES
 
 DETECTED_SHARE = 0.15
-"""The deviation of a share left to chance that is detected: 30 % is told from 45 %."""
+"""The deviation of a share left to chance that is detected: 30 % is told from 45 %, and 10 % from none."""
 TIMES = 40
 """How often a request is sent whose answer is not left to chance: one deviation in nine is detected."""
 TIMEOUT_SECONDS = 15.0
@@ -52,7 +53,8 @@ def times(group: Group) -> int:
     if group.times is not None:
         return group.times
     shares = [expected.low for expected in group.expected if expected.left_to_chance]
-    return max((trials_for(share, DETECTED_SHARE) for share in shares), default=TIMES)
+    needed = (trials_for(share, min(DETECTED_SHARE, share, 1 - share)) for share in shares)
+    return max(needed, default=TIMES)
 
 
 def _observe(group: Group, context: ProofContext) -> Seen:
@@ -98,8 +100,8 @@ def _ask_pods(api: MeshApi, direct: PodPort, path: str) -> Measurement:
 
 def _ask(api: MeshApi, pod: str, port: int, path: str) -> Observation:
     started = time.monotonic()
-    refusal = api.pod_refusal(pod, port, path.removeprefix("/"))
-    if refusal is not None:
+    try:
+        status, text = api.pod_answer(pod, port, path.removeprefix("/"))
+    except NoAnswerOfPod:
         return Observation(0, None, (), time.monotonic() - started, Loss.RESET)
-    status, text = api.pod_answer(pod, port, path.removeprefix("/"))
     return Observation(0, status, (), time.monotonic() - started, body=text.encode())

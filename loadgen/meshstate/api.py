@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from loadgen.errors import NotReachable, Refused
+from loadgen.http1 import Target
 from loadgen.meshstate.gateway_api import virtual_services_of
 from loadgen.meshstate.location import MeshLocation
 from loadgen.meshstate.resources import Object, Resources
@@ -28,6 +30,10 @@ _NETWORKING = "networking.istio.io/v1"
 _ENVOY_FILTERS = "networking.istio.io/v1alpha3"
 _SECURITY = "security.istio.io/v1"
 _GATEWAY_API = "gateway.networking.k8s.io/v1"
+
+
+class NoAnswerOfPod(Refused):
+    """The connection of the API to a pod was refused or reset; the message says how."""
 
 
 class MeshApi:
@@ -92,6 +98,7 @@ class MeshApi:
             peer_authentications=self._specified(_SECURITY, "peerauthentications"),
             sidecars=self._specified(_NETWORKING, "sidecars"),
             service_entries=self._specified(_NETWORKING, "serviceentries"),
+            gateways=self._specified(_NETWORKING, "gateways"),
             envoy_filters=self._specified(_ENVOY_FILTERS, "envoyfilters"),
             pods=self.objects("v1", "pods"),
             policies_changed=last_change((*authorization_policies, *request_authentications)),
@@ -122,24 +129,26 @@ class MeshApi:
     def pod_answer(self, pod: str, port: int, path: str) -> tuple[int, str]:
         """Status and text of the answer of a pod's declared port to GET, whatever the status.
 
-        Raises Refused where the API itself refuses (a Status object): that is not the pod's answer.
+        Raises Refused where the API itself refuses (a Status object): that is not the pod's answer. It is
+        NoAnswerOfPod where the connection was refused or reset.
         """
         answer = self._exchange(self._pod_path(pod, port, path))
-        if not answer.ok and _is_status(answer):
-            raise self._refused(answer)
-        return answer.status_code, answer.text
+        if answer.ok or not _is_status(answer):
+            return answer.status_code, answer.text
+        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise NoAnswerOfPod(_reason(answer))
+        raise self._refused(answer)
 
     def pod_refusal(self, pod: str, port: int, path: str) -> str | None:
         """Why a pod's declared port did not answer, in the API's words; None if it did.
 
         The API calls in plain text, from outside the mesh; its connection was refused or reset.
         """
-        answer = self._exchange(self._pod_path(pod, port, path))
-        if answer.ok or not _is_status(answer):
-            return None
-        if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            return _reason(answer)
-        raise self._refused(answer)
+        try:
+            self.pod_answer(pod, port, path)
+        except NoAnswerOfPod as refusal:
+            return str(refusal)
+        return None
 
     def pod_log(self, pod: Object, *, newest: int) -> str:
         """The newest lines of the log of a pod's application: the container that is not the sidecar."""
@@ -169,6 +178,18 @@ class MeshApi:
                 f"the mesh at {self.url} names no ingress gateway: give its address with --gateway"
             )
         return str(urls[_INGRESS] if _INGRESS in urls else next(iter(urls.values())))
+
+    def tls_gateway(self, gateway: Target) -> Target:
+        """Where the gateway's port 443 is: by localmesh (`GET /mesh`), else at the same address."""
+        try:
+            gateways = self._get("/mesh").get("gateways") or {}
+        except Refused:
+            return replace(gateway, port=443)
+        urls = [ports["https-443"] for ports in gateways.values() if "https-443" in ports]
+        if not urls:
+            raise NotReachable(f"the mesh at {self.url} names no address of port 443 of a gateway")
+        parts = urlsplit(str(urls[0]))
+        return Target(str(parts.hostname), parts.port or 443)
 
     def location(self) -> MeshLocation:
         """The address and state folder of this localmesh (`GET /mesh`)."""

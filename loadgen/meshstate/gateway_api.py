@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from loadgen.meshstate.gateway_api_filters import operations
 from loadgen.meshstate.resources import Object
 
+KIND = "HTTPRoute"
 MESH = "mesh"
 _ANY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
 _RETRIED = ("connect-failure", "refused-stream", "unavailable", "cancelled")
@@ -17,8 +19,8 @@ _RANKS = {"Exact": 2, "PathPrefix": 1, "RegularExpression": 0}
 def virtual_services_of(routes: Iterable[Object]) -> Iterator[Object]:
     """One for each HTTPRoute and parent: a Service, which sidecars route calls to, or a Gateway.
 
-    `spec.written` has the index of the rule of each entry of `spec.http`, which are in the order in which
-    matches take precedence (Gateway API, `HTTPRouteRule.matches`).
+    `original` is the HTTPRoute. `spec.written` has the index of the rule of each entry of `spec.http`, which
+    are in the order in which matches take precedence (Gateway API, `HTTPRouteRule.matches`).
     """
     for route in routes:
         entries = sorted(_entries(route), key=lambda entry: _rank(entry[1]))
@@ -26,8 +28,9 @@ def virtual_services_of(routes: Iterable[Object]) -> Iterator[Object]:
             of_service = parent.get("kind") == "Service"
             hosts = [parent["name"]] if of_service else route["spec"].get("hostnames", ["*"])
             yield {
-                "kind": "HTTPRoute",
+                "kind": KIND,
                 "metadata": route["metadata"],
+                "original": route,
                 "spec": {
                     "hosts": hosts,
                     "gateways": [MESH if of_service else parent["name"]],
@@ -70,8 +73,8 @@ def _http(rule: Object, match: Mapping[str, Any]) -> Object:
     mirrors = [_mirror(each["requestMirror"]) for each in rule.get("filters", ()) if "requestMirror" in each]
     if mirrors:
         entry["mirrors"] = mirrors
-    others = [each for each in rule.get("filters", ()) if "requestMirror" not in each]
-    return {**entry, **({"filters": others} if others else {}), **_retries(rule)}
+    others = (each for each in rule.get("filters", ()) if "requestMirror" not in each)
+    return {**entry, **operations(others), **_retries(rule)}
 
 
 def _mirror(mirror: Object) -> Object:

@@ -41,6 +41,7 @@ class Resources:
     sidecars: tuple[Object, ...] = ()
     service_entries: tuple[Object, ...] = ()
     envoy_filters: tuple[Object, ...] = ()
+    gateways: tuple[Object, ...] = ()
     pods: tuple[Object, ...] = ()
     policies_changed: float | None = None
 

@@ -21,6 +21,8 @@ from loadgen.http1 import Request
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.meshstate import Call, NotConfigured, Resources, UnsupportedConfig
+from loadgen.meshstate.gateway_api import KIND as HTTP_ROUTE
+from loadgen.meshstate.gateway_api import virtual_services_of
 from loadgen.meshstate.routes import edge_route
 from loadgen.meshstate.split import shares_at_gateway
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
@@ -39,7 +41,10 @@ SETTLING_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """The version that serves all users and the idle one; the VirtualService `item` has their weights."""
+    """The version that serves all users and the idle one.
+
+    Their weights are in entry `index` of the VirtualService or HTTPRoute `item`.
+    """
 
     live: str
     idle: str
@@ -83,29 +88,43 @@ def read(resources: Resources) -> Colours:
             f"{route.where} does not have two versions of which one gets all and one nothing; {REMEDY}"
         )
     (live,) = shares
-    item, index = _virtual_service_of(resources, route.spec)
-    (idle,) = shares_at_gateway(_with_exchanged_weights(resources, item, index), SERVICE, CALL).shares
+    item, index = _object_of(resources, route.spec)
+    exchanged = _with_exchanged_weights(resources, item, index)
+    (idle,) = shares_at_gateway(exchanged, SERVICE, CALL).shares
     return Colours(live, idle, route.where, item, index)
 
 
-def _virtual_service_of(resources: Resources, spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
+def _object_of(resources: Resources, spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], int]:
+    """The object that a route is from, and the place of the route in it."""
     for item in resources.virtual_services:
         for index, route in enumerate(item["spec"].get("http", ())):
             if route is spec:
-                return item, index
+                is_own = item.get("kind") != HTTP_ROUTE
+                return (item, index) if is_own else (item["original"], item["spec"]["written"][index])
     raise UnsupportedConfig("the route of the page belongs to no VirtualService")
 
 
 def _with_exchanged_weights(resources: Resources, item: Mapping[str, Any], index: int) -> Resources:
-    others = (other for other in resources.virtual_services if other is not item)
-    return replace(resources, virtual_services=(*others, with_exchanged_weights(item, index)))
+    others = [
+        other
+        for other in resources.virtual_services
+        if item is not other and item is not other.get("original")
+    ]
+    changed = with_exchanged_weights(item, index)
+    new = virtual_services_of([changed]) if item.get("kind") == HTTP_ROUTE else [changed]
+    return replace(resources, virtual_services=(*others, *new))
 
 
 def with_exchanged_weights(item: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """The same VirtualService with the two weights of one route exchanged."""
+    """The same VirtualService or HTTPRoute with the two weights of one route exchanged."""
     changed = copy.deepcopy(dict(item))
-    first, second = changed["spec"]["http"][index]["route"]
-    first["weight"], second["weight"] = second.get("weight", 0), first.get("weight", 0)
+    if changed.get("kind") == HTTP_ROUTE:
+        first, second = changed["spec"]["rules"][index]["backendRefs"]
+        default = 1
+    else:
+        first, second = changed["spec"]["http"][index]["route"]
+        default = 0
+    first["weight"], second["weight"] = second.get("weight", default), first.get("weight", default)
     return changed
 
 

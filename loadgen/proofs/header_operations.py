@@ -66,10 +66,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The routes with each kind of operation, with a path that they take, and the kinds that are missing."""
+    """The routes with each kind of operation, with a path that they take, and the kinds that are missing.
+
+    `labels` are those of the pods that a route leads to, by its place.
+    """
 
     routes: Mapping[tuple[str, ...], Sequence[tuple[str, Route]]]
     missing: Mapping[str, str]
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,18 @@ def read(resources: Resources) -> Expectation:
             missing[".".join(kind)] = f"{finding}; {REMEDY}"
     if not routes:
         raise NotConfigured(f"the gateway redirects, rewrites and changes nothing; {REMEDY}")
-    return Expectation(routes, missing)
+    found = (route for kind in routes.values() for _, route in kind if route.destinations)
+    return Expectation(routes, missing, {route.where: _labels(resources, route) for route in found})
+
+
+def _labels(resources: Resources, route: Route) -> Mapping[str, str]:
+    """The labels of the pods that a route leads to: those that its Service selects, and its subset."""
+    destination = route.destinations[0]["destination"]
+    name = service_name(destination["host"])
+    own = [item for item in resources.services if item["metadata"]["name"] == name]
+    selector: Mapping[str, str] = (own[0]["spec"].get("selector") if own else None) or {"app": name}
+    subset = {"version": destination["subset"]} if "subset" in destination else {}
+    return {**selector, **subset}
 
 
 def facts(expectation: Expectation) -> dict[str, str]:
@@ -116,9 +131,13 @@ def probes_for(context: ProofContext, expectation: Expectation) -> list[Probe]:
     """The probes of all operations."""
     makers: dict[tuple[str, ...], Callable[[str, Route], list[Probe]]] = {
         _REDIRECT: lambda path, route: [_redirect(path, route, context.gateway.authority)],
-        _REWRITE: lambda path, route: [_rewrite(path, route)],
+        _REWRITE: lambda path, route: [_rewrite(path, route, expectation.labels[route.where])],
         _REQUEST: lambda path, route: [_request_headers(path, route)],
-        _RESPONSE: lambda path, route: [_response_headers(path, route, _own_headers(context, path, route))],
+        _RESPONSE: lambda path, route: [
+            _response_headers(
+                path, route, _own_headers(context, path, route, expectation.labels[route.where])
+            )
+        ],
         _CORS: _cors,
     }
     return [
@@ -144,14 +163,13 @@ def _redirect(path: str, route: Route, authority: str) -> Probe:
     )
 
 
-def _rewrite(path: str, route: Route) -> Probe:
+def _rewrite(path: str, route: Route, labels: Mapping[str, str]) -> Probe:
     """Rewritten to /about, the service names itself; to any other path it would answer 404."""
     if route.spec["rewrite"]["uri"] != "/about":
         raise UnsupportedConfig(
             f"{route.where} rewrites to {route.spec['rewrite']['uri']}: only /about shows it"
         )
-    service = service_name(route.destinations[0]["destination"]["host"])
-    expected = f"/about of {service}"
+    expected = f"/about of {labels['app']}"
     return Probe(
         Request("GET", path),
         (Property(f"rewrite {path}", expected, lambda one: f"/about of {_about(one, 'service')}"),),
@@ -224,12 +242,10 @@ def _listed(value: str | None) -> str:
     )
 
 
-def _own_headers(context: ProofContext, path: str, route: Route) -> Mapping[str, str]:
+def _own_headers(
+    context: ProofContext, path: str, route: Route, labels: Mapping[str, str]
+) -> Mapping[str, str]:
     """The headers with which the route's pod answers without the gateway."""
-    destination = route.destinations[0]["destination"]
-    labels = {"app": service_name(destination["host"])}
-    if "subset" in destination:
-        labels["version"] = destination["subset"]
     pods = [pod for pod in context.api.pods(**labels) if is_ready(pod)]
     if len(pods) != 1:
         raise UnsupportedConfig(

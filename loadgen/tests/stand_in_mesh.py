@@ -37,6 +37,7 @@ KINDS = {
     "sidecars": "Sidecar",
     "serviceentries": "ServiceEntry",
     "envoyfilters": "EnvoyFilter",
+    "gateways": "Gateway",
     "pods": "Pod",
 }
 """The kinds of a snapshot by their plurals, in the order of the fields of Resources."""

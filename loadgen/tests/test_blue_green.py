@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from loadgen.http1 import Loss
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured
+from loadgen.meshstate.gateway_api import virtual_services_of
 from loadgen.proofs.blue_green import (
     STEADY,
     SWITCH,
@@ -28,6 +30,12 @@ WHOLE = (*BASE, "k8s/base/frontend.yaml")
 
 def configured() -> Objects:
     return manifests(*WHOLE, "istio/overlays/blue-green")
+
+
+def _bound(objects: Objects) -> dict[str, Any]:
+    """The spec of the overlay's HTTPRoute with the parent of the base's, which its patch does not repeat."""
+    spec: dict[str, Any] = named(objects, "HTTPRoute", "ingress")["spec"]
+    return {**spec, "parentRefs": [{"name": "sentimesh"}]}
 
 
 def answers(count: int, version: str, status: int | None = 200) -> list[Observation]:
@@ -67,6 +75,21 @@ class TestConfiguration:
         assert once == named(green, "VirtualService", "ingress")
         assert with_exchanged_weights(once, colours.index) == colours.item
         assert (colours.switched.live, colours.switched.item) == ("v2", once)
+
+    def test_an_httproute_is_switched_as_it_is_written(self):
+        """Its rule, with the weights of its backends."""
+        objects = manifests(*WHOLE, "istio/base/gateway-api", "istio/overlays/blue-green/gateway-api")
+        routes = virtual_services_of([named(objects, "HTTPRoute", "ingress") | {"spec": _bound(objects)}])
+        own = replace(resources(objects), virtual_services=tuple(routes))
+
+        colours = read(own)
+
+        backends = colours.switched.item["spec"]["rules"][2]["backendRefs"]
+        assert (colours.live, colours.idle) == ("v1", "v2")
+        assert [(backend["name"], backend["weight"]) for backend in backends] == [
+            ("frontend-v1", 0),
+            ("frontend-v2", 100),
+        ]
 
     @pytest.mark.parametrize("weights", [(80, 20), (50, 50)])
     def test_a_split_is_not_blue_green(self, weights: tuple[int, int]):

@@ -6,6 +6,7 @@ from typing import Any
 
 from loadgen.meshstate import Call, Resources
 from loadgen.meshstate.gateway_api import virtual_services_of
+from loadgen.meshstate.gateway_api_filters import operations
 from loadgen.meshstate.routes import edge_route, mesh_route
 
 NAMESPACE = "sentimesh"
@@ -65,3 +66,30 @@ def test_mirrors_timeouts_and_retries_are_those_of_a_virtual_service() -> None:
     assert plain["mirrors"][0]["percentage"] == {"value": 100}
     assert retrying["retries"]["perTryTimeout"] == "1s"
     assert retrying["retries"]["retryOn"].endswith(",500")
+
+
+def test_filters_are_the_operations_of_a_virtual_service() -> None:
+    """Headers, a rewrite, a redirect and CORS; a prefix that is replaced has no such form."""
+    modifier = {"set": [{"name": "a", "value": "b"}], "remove": ["c"]}
+    cors = {"allowOrigins": ["https://a.example"], "allowMethods": ["POST"], "maxAge": 600}
+    prefix = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch"}}}
+
+    fields = operations(
+        [
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": modifier},
+            {"type": "RequestRedirect", "requestRedirect": {"path": {"replaceFullPath": "/"}}},
+            {"type": "CORS", "cors": cors},
+            prefix,
+        ]
+    )
+
+    assert fields == {
+        "headers": {"request": {"set": {"a": "b"}, "add": {}, "remove": ["c"]}},
+        "redirect": {"redirectCode": 302, "uri": "/"},
+        "corsPolicy": {
+            "allowOrigins": [{"exact": "https://a.example"}],
+            "allowMethods": ["POST"],
+            "maxAge": "600s",
+        },
+        "filters": [prefix],
+    }

@@ -24,6 +24,7 @@ from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
 from localmesh.analysis.server_routes import server_routes
 from localmesh.analysis.services import services
+from localmesh.analysis.tcp_ports import tcp_ports
 from localmesh.analysis.telemetry import telemetry
 from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import (
@@ -59,6 +60,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     route_settings,
     server_routes,
     services,
+    tcp_ports,
     telemetry,
     unreachable_routes,
 )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.analysis.object_checks import once_per_object
-from localmesh.catalog import MESH, Catalog
+from localmesh.catalog import Catalog
 from localmesh.catalog.hosts import service_host
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.service import SERVICE
-from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -21,13 +20,11 @@ _ADDRESS_KEYS = frozenset({"source.ip", "remote.ip", "destination.ip"})
 
 
 def local_meanings(catalog: Catalog) -> Iterator[Problem]:
-    """Policies that audit or name addresses, balancing by the network, routes of TCP, aliases of DNS."""
+    """Policies that audit or name addresses, balancing by the network, aliases of DNS."""
     for resource in catalog.objects.of(AUTHORIZATION_POLICY):
         yield from _authorization_policy(resource)
     for resource in catalog.objects.of(DESTINATION_RULE):
         yield from _destination_rule(resource)
-    for resource in catalog.objects.of(VIRTUAL_SERVICE):
-        yield from _virtual_service(resource)
     for resource in catalog.objects.of(SERVICE):
         host = service_host(resource.name, resource.namespace)
         if resource.spec.get("type") == "ExternalName" and catalog.service(host) is None:
@@ -79,22 +76,3 @@ def _external_name(resource: Resource) -> Iterator[Problem]:
     yield target.problem(
         warnings.DIFFERENT_HERE, reason=reason, remedy="add a ServiceEntry for the host outside"
     )
-
-
-@once_per_object
-def _virtual_service(resource: Resource) -> Iterator[Problem]:
-    """Routes of connections that sidecars would have: here they see HTTP only."""
-    spec = resource.root.get("spec")
-    is_for_mesh = MESH in (resource.spec.get("gateways") or [MESH])
-    for kind in ("tls", "tcp"):
-        for route in spec.get(kind).items() if is_for_mesh else ():
-            matches = list(route.get("match").items())
-            named = [match.value.get("gateways") or [MESH] for match in matches] or [[MESH]]
-            if any(MESH in names for names in named):
-                reason = "sidecars do not see connections that are not HTTP, so only gateways route them"
-                yield route.problem(
-                    warnings.DIFFERENT_HERE,
-                    found=f"the {kind} route",
-                    reason=reason,
-                    remedy="call the host by HTTP, or run on a cluster",
-                )

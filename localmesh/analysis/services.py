@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from localmesh.catalog import Catalog, Protocol, Service, Workload
+from localmesh.catalog import Catalog, Service, Workload
 from localmesh.catalog.hosts import service_host
 from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
@@ -25,7 +25,6 @@ def services(catalog: Catalog) -> Iterator[Problem]:
             continue
         if selected := workloads.get(service.host, ()):
             yield from _target_ports(resource, selected)
-            yield from _protocols(resource, service)
         else:
             yield _without_pods(resource, service, similar)
 
@@ -57,15 +56,6 @@ def _without_pods(resource: Resource, service: Service, similar: _ByLabel) -> Pr
         found=", ".join(f"{key}={value}" for key, value in wanted.items()),
         hint=hint,
     )
-
-
-def _protocols(resource: Resource, service: Service) -> Iterator[Problem]:
-    """Ports of TCP that is not HTTP, which no sidecar passes on here."""
-    protocols = {port.number: port.protocol for port in service.ports}
-    for port in resource.root.get("spec", "ports").items():
-        if protocols.get(port.get("port").integer or 0) is Protocol.TCP:
-            reason = port.get("appProtocol") or port.get("name")
-            yield (reason or port).problem(warnings.PORT_NOT_HTTP, service=service.subject)
 
 
 def _target_ports(resource: Resource, selected: Sequence[Workload]) -> Iterator[Problem]:

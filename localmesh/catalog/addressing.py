@@ -6,8 +6,8 @@ addresses, for translation without running anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from localmesh.catalog import (
@@ -21,6 +21,7 @@ from localmesh.catalog import (
     ProxyKind,
     Service,
 )
+from localmesh.catalog.called_hosts import CalledHosts, called_host, has_tcp_ports
 from localmesh.catalog.locality import Locality, pod_locality
 from localmesh.catalog.workload import Workload
 
@@ -44,6 +45,9 @@ class AddressAllocator(Protocol):
     def outbound(self, pod: str) -> Address:
         """Where a pod's sidecar accepts the pod's own requests."""
 
+    def connection(self, pod: str, host: str, port: int) -> Address | None:
+        """Where a pod's sidecar accepts the pod's connections to a TCP port of a host; None if nowhere."""
+
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:
         """The name of a gateway's pod."""
 
@@ -57,6 +61,7 @@ class SyntheticAllocator:
     def __init__(self, zones: Sequence[Locality] = ()) -> None:
         self.zones = tuple(zones)
         self._pods: dict[str, str] = {}
+        self._hosts: dict[str, str] = {}
 
     def pod(self, workload: Workload, ordinal: int) -> str:
         """The name that Kubernetes could have given."""
@@ -78,6 +83,13 @@ class SyntheticAllocator:
         del pod
         return Address(LOOPBACK, 15001)
 
+    def connection(self, pod: str, host: str, port: int) -> Address:
+        """An address for the host, as a cluster gives it to a Service, and the port itself."""
+        del pod
+        number = len(self._hosts)
+        address = self._hosts.setdefault(host, f"10.96.{number // 250}.{number % 250 + 1}")
+        return Address(address, port)
+
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:
         """The name that Kubernetes could have given."""
         return workload.pod_name(ordinal)
@@ -98,6 +110,8 @@ class PlannedPod:
     proxy: Proxy | None
     pod: Pod
     ready_pod: Pod
+    called: CalledHosts = field(default_factory=CalledHosts)
+    """The hosts with TCP ports that the pod reaches at addresses of its own."""
 
     def as_endpoint(self, *, ready: bool, host: str | None = None) -> Pod:
         """The pod as translation sees it; `host` is where it is reached, if not where it listens."""
@@ -139,12 +153,14 @@ def placed(catalog: Catalog, addresses: AddressAllocator | None = None) -> tuple
 
 def plan_pods(catalog: Catalog, addresses: AddressAllocator) -> list[PlannedPod]:
     """Every pod of the workloads, with all its addresses."""
-    return [
+    pods = (
         _planned_pod(workload, ordinal, ports, catalog.is_injected(workload), addresses)
         for workload in catalog.workloads
         for ports in [_container_ports(workload, catalog.services_of(workload.namespace, workload.labels))]
         for ordinal in range(workload.replicas)
-    ]
+    )
+    hosts = {service.host for service in catalog.services if has_tcp_ports(service)}
+    return [_with_connections(pod, catalog, hosts, addresses) for pod in pods]
 
 
 def plan_gateways(gateways: Iterable[GatewayWorkload], addresses: AddressAllocator) -> list[PlannedGateway]:
@@ -223,6 +239,26 @@ def _planned_pod(
         pod=pod,
         ready_pod=replace(pod, ready=True),
     )
+
+
+def _with_connections(
+    planned: PlannedPod, catalog: Catalog, hosts: Collection[str], addresses: AddressAllocator
+) -> PlannedPod:
+    """The pod with an address for each TCP port of those of the hosts that it may call."""
+    proxy = planned.proxy
+    if proxy is None or not hosts:
+        return planned
+    pod = f"{proxy.namespace}/{proxy.name}"
+    services = [service for service in catalog.sidecar_scope(proxy).callable if service.host in hosts]
+    connections = {
+        (service.host, port.number): address
+        for service in services
+        for port in service.ports
+        if port.protocol.is_tcp
+        if (address := addresses.connection(pod, service.host, port.number)) is not None
+    }
+    called = tuple(called_host(service, proxy.namespace, connections) for service in services)
+    return replace(planned, proxy=replace(proxy, connections=connections), called=CalledHosts(called))
 
 
 def _pod(

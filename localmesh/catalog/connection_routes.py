@@ -1,7 +1,7 @@
 """Routes of connections: the `tls` and `tcp` blocks of VirtualServices.
 
-Gateways route connections whose TLS they pass on by the name that clients ask for (SNI), and TCP by port
-(Istio, "Virtual Service", `TLSRoute` and `TCPRoute`).
+TLS that a proxy does not terminate is routed by the name that clients ask for (SNI), and TCP by port (Istio,
+"Virtual Service", `TLSRoute` and `TCPRoute`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,18 @@ class ConnectionRoute:
     """The block that it is written in: ``tls`` or ``tcp``."""
     matches: tuple[Match, ...]
     targets: tuple[Target, ...]
+
+    def at_sidecar(
+        self, port: int, gateway: str, namespace: str, labels: Mapping[str, str]
+    ) -> Iterator[Match]:
+        """The alternatives that apply at a port of a sidecar in a namespace, with these labels.
+
+        istiod: pilot/pkg/networking/core/tls.go, matchTLS and matchTCP.
+        """
+        for match in self.matching(port, gateway):
+            wanted = match.get("sourceLabels") or {}
+            if wanted.items() <= labels.items() and match.get("sourceNamespace", "") in ("", namespace):
+                yield match
 
     def matching(self, port: int, gateway: str) -> Iterator[Match]:
         """The alternatives that apply at a port of a gateway; a route without any always applies.

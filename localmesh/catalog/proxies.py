@@ -41,7 +41,10 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One Envoy. A sidecar has `inbound` and `outbound`, a gateway `listen` (by target port)."""
+    """One Envoy. A sidecar has `inbound` and `outbound`, a gateway `listen` (by target port).
+
+    `connections` is where a sidecar accepts the pod's connections to TCP ports, by host and port.
+    """
 
     kind: ProxyKind
     namespace: str
@@ -51,6 +54,7 @@ class Proxy:
     service_account: str = "default"
     inbound: tuple[Inbound, ...] = ()
     outbound: Address | None = None
+    connections: Mapping[tuple[str, int], Address] = field(default_factory=dict)
     listen: Mapping[int, Address] = field(default_factory=dict)
     locality: Locality = NOWHERE
 

@@ -25,6 +25,7 @@ class Protocol(Enum):
     GRPC = "GRPC"
     GRPC_WEB = "GRPC-Web"
     TCP = "TCP"
+    TLS = "TLS"
     UDP = "UDP"
     SNIFFED = "sniffed"
 
@@ -37,6 +38,11 @@ class Protocol(Enum):
     def may_be_http(self) -> bool:
         """Whether HTTP routes apply: declared to be HTTP, or detected on the connection."""
         return self.is_http or self is Protocol.SNIFFED
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether proxies forward its connections without reading them: TCP, and TLS of the application."""
+        return self in (Protocol.TCP, Protocol.TLS)
 
     @property
     def is_http2(self) -> bool:
@@ -55,15 +61,15 @@ _BY_NAME = {
     "grpc": Protocol.GRPC,
     "grpc-web": Protocol.GRPC_WEB,
     "tcp": Protocol.TCP,
-    "https": Protocol.TCP,
-    "tls": Protocol.TCP,
+    "https": Protocol.TLS,
+    "tls": Protocol.TLS,
     "mongo": Protocol.TCP,
     "mysql": Protocol.TCP,
     "redis": Protocol.TCP,
     "udp": Protocol.UDP,
     "kubernetes.io/h2c": Protocol.HTTP2,
     "kubernetes.io/ws": Protocol.HTTP,
-    "kubernetes.io/wss": Protocol.TCP,
+    "kubernetes.io/wss": Protocol.TLS,
 }
 
 # Server-first protocols cannot be sniffed, so their well-known ports count as TCP.

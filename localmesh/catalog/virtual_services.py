@@ -219,7 +219,12 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
             )
         ),
         depends_on_source_labels=any(
-            match.get("sourceLabels") for route, _, _ in routes for match in route.get("match") or ()
+            match.get("sourceLabels")
+            for matches in (
+                *(route.get("match") or () for route, _, _ in routes),
+                *(route.matches for route, _ in connections),
+            )
+            for match in matches
         ),
         destinations=destinations,
         connection_routes=tuple(route for route, _ in connections),

@@ -40,7 +40,7 @@ def _text(mesh: Mapping[str, Any]) -> str:
     if gateways:
         parts.append(table(["GATEWAY", "PORT", "ADDRESS"], gateways))
     if mesh["notIntercepted"]:
-        parts.append("not intercepted (not HTTP): " + ", ".join(mesh["notIntercepted"]))
+        parts.append("not intercepted: " + ", ".join(mesh["notIntercepted"]))
     if mesh["ignored"]:
         ignored = ", ".join(f"{count} {kind}" for kind, count in mesh["ignored"].items())
         parts.append(f"ignored (no effect without a cluster): {ignored}")

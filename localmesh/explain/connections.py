@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localmesh.catalog import MutualTls
+from localmesh.catalog.called_hosts import names_of
+from localmesh.catalog.hosts import overlap
 from localmesh.catalog.security import PeerDecision
 from localmesh.explain.explanation import Connection, Reference, Tls
 from localmesh.explain.request import Message
+from localmesh.translate.outbound_connections import listener_name
 from localmesh.translate.tls import CERTIFICATE
+
+if TYPE_CHECKING:
+    from localmesh.explain.prepared import PreparedProxy
 
 Json = Mapping[str, Any]
 
@@ -69,6 +75,32 @@ def gateway_chain(listener: Json, message: Message) -> tuple[Json | None, str]:
     if is_of_mesh(socket) and not message.identity:
         return None, "this server takes mTLS of the mesh only, and the caller has no identity there"
     return chain, ""
+
+
+def connection_listener(prepared: PreparedProxy, message: Message) -> Json | None:
+    """The listener of a sidecar for the TCP port of a Service that a message is for; None if it is HTTP."""
+    namespace = prepared.proxy.namespace
+    for host, port in prepared.proxy.connections if not prepared.is_gateway else ():
+        service = prepared.catalog.service(host)
+        if port != message.port or service is None:
+            continue
+        hosts = (host, *service.aliases)
+        names = {name for called in hosts for name in names_of(called, namespace)}
+        if message.host in names or overlap(host, message.host):
+            return prepared.listeners.get(listener_name(host, port))
+    return None
+
+
+def connection_chain(listener: Json, message: Message) -> Json:
+    """The filter chain of a listener for TCP that takes a connection: that for the name, or the default."""
+    name = message.host if message.scheme == "https" else ""
+    fitting = [
+        (specificity, chain)
+        for chain in listener["filterChains"]
+        if (specificity := _specificity(chain, name)) is not None
+    ]
+    chosen: Json = max(fitting, key=lambda entry: entry[0])[1] if fitting else listener["defaultFilterChain"]
+    return chosen
 
 
 def _specificity(chain: Json, name: str) -> int | None:

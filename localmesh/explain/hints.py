@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from localmesh.catalog import Catalog
+from localmesh.catalog import MESH, Catalog
+from localmesh.catalog.hosts import overlap
 from localmesh.explain.cause import Cause
-from localmesh.explain.explanation import Destination, Explanation, Hop, Routing
-from localmesh.explain.host_choice import service_reference
+from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Reference, Routing
+from localmesh.explain.host_choice import full_names, service_reference
+from localmesh.problems import FieldPath
 
 _ENCRYPTED = ("https", "tls")
 """Protocols of ports that take TLS, as manifests write them."""
@@ -23,6 +25,8 @@ def hints(catalog: Catalog, explanation: Explanation) -> Iterator[Cause]:
             yield from _of_rewrite(hop, hop.routing)
             for destination in hop.routing.destinations:
                 yield from _of_encrypted_port(catalog, destination)
+        elif hop.routing is not None and hop.kind is HopKind.OUTBOUND:
+            yield from _of_tcp_port(catalog, hop)
 
 
 def _of_rewrite(hop: Hop, routing: Routing) -> Iterator[Cause]:
@@ -38,6 +42,25 @@ def _of_rewrite(hop: Hop, routing: Routing) -> Iterator[Cause]:
             rule.fields.get("rewrite"),
             is_warning=True,
         )
+
+
+def _of_tcp_port(catalog: Catalog, hop: Hop) -> Iterator[Cause]:
+    """HTTP routes for a host whose port is TCP: they do not apply to its connections."""
+    names = full_names(hop.message.host, hop.namespace)
+    service = next(filter(None, map(catalog.service, names)), None)
+    port = service.port(hop.message.port) if service is not None else None
+    if service is None or port is None:
+        return
+    for virtual_service in catalog.virtual_services_for(hop.namespace, MESH):
+        if virtual_service.http and any(overlap(host, service.host) for host in virtual_service.hosts):
+            yield Cause(
+                f'{service.subject}: its port {port.number} is named "{port.name}", so Istio takes it for '
+                f"{port.protocol.value} and applies no HTTP routes, such as those of "
+                f"{virtual_service.resource.place.subject}",
+                "name the port http, or set appProtocol: http",
+                Reference(*virtual_service.resource.origin(FieldPath("spec", "http"))),
+                is_warning=True,
+            )
 
 
 def _of_encrypted_port(catalog: Catalog, destination: Destination) -> Iterator[Cause]:

@@ -53,7 +53,7 @@ def host_choice(prepared: PreparedProxy, table_name: str, message: Message) -> H
     virtual_host, _ = table.virtual_host(message) if table else (None, "")
     owners = {owner_of(route) for route in (virtual_host or {"routes": ()})["routes"]} - {""}
     host = (virtual_host or {"name": ""})["name"].rpartition(":")[0]
-    names = _names(message.host, prepared.proxy.namespace)
+    names = full_names(message.host, prepared.proxy.namespace)
     if host and not prepared.is_gateway:
         names = (host, *names)
     chosen = [vs for vs in prepared.catalog.virtual_services if f"{vs.namespace}/{vs.name}" in owners]
@@ -105,7 +105,7 @@ def _references(virtual_services: list[VirtualService]) -> tuple[Reference, ...]
     return tuple(Reference(*vs.resource.origin(FieldPath("spec", "hosts"))) for vs in virtual_services)
 
 
-def _names(host: str, namespace: str) -> tuple[str, ...]:
+def full_names(host: str, namespace: str) -> tuple[str, ...]:
     """The full names that a host can stand for, the likeliest first."""
     full = full_host(host, namespace)
     longer = (f"{host}.{SERVICE_DOMAIN}", f"{host}.{_MESH_DOMAIN}") if "." in host else ()
@@ -208,8 +208,8 @@ def _why_not_callable(
         name = f'named "{declared.name}"' if declared.name else "not named"
         return (
             f"its port {port} is {name}, so Istio takes it for {declared.protocol.value} and applies no HTTP "
-            "routes (on a cluster it forwards the connection; sidecars of localmesh see HTTP only); name it "
-            "http, or set appProtocol: http"
+            "routes (on a cluster it forwards the connection; to pods that are started elsewhere localmesh "
+            "gives no address for it); name it http, or set appProtocol: http"
         )
     if service.host not in names:
         return f"it is in namespace {service.namespace}: call it {service.name}.{service.namespace}"

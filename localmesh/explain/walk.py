@@ -11,6 +11,8 @@ from localmesh.explain.authorization import authorize_connection
 from localmesh.explain.calls import Call, refusal, without_cluster
 from localmesh.explain.connections import (
     chain_for,
+    connection_chain,
+    connection_listener,
     connection_to,
     gateway_chain,
     is_of_mesh,
@@ -35,6 +37,7 @@ from localmesh.explain.policy_filters import Inspected
 from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
 from localmesh.explain.route_actions import changed_headers
 from localmesh.explain.upstreams import CalledPods
+from localmesh.translate.formats import BLACK_HOLE
 
 if TYPE_CHECKING:
     from localmesh.explain.explainer import Explainer
@@ -70,12 +73,17 @@ class Walk:
     def leave(self, proxy: Proxy) -> None:
         """The request leaves a workload through its sidecar. Raises InvalidUrlError."""
         scheme = self._request.scheme
+        message = message_of(self._request, self._explainer.address_of(proxy) or UNKNOWN_ADDRESS)
+        prepared = self._explainer.prepared(proxy)
+        listener = connection_listener(prepared, message)
+        if listener is not None:
+            chain = connection_chain(listener, message)
+            self._pass_on(proxy, message, chain, Inspected(message, "", message.port), 100.0)
+            return
         if scheme != "http":
             raise InvalidUrlError(
                 f"a sidecar cannot route {scheme}://, which the application encrypts: write http://"
             )
-        message = message_of(self._request, self._explainer.address_of(proxy) or UNKNOWN_ADDRESS)
-        prepared = self._explainer.prepared(proxy)
         routed = route(prepared, str(message.port), message)
         self.hops.append(_hop(HopKind.OUTBOUND, proxy, message, "outbound", routed=routed))
         self._send(proxy, routed, 100.0)
@@ -165,13 +173,19 @@ class Walk:
     def _pass_on(
         self, proxy: Proxy, message: Message, chain: Json, inspected: Inspected, percent: float
     ) -> None:
-        """A gateway forwards the connection as it is: what is in it is between the client and the pods."""
+        """A proxy forwards the connection as it is: what is in it is between the client and the pods."""
         prepared = self._explainer.prepared(proxy)
         routed = forwarded(prepared, chain, message)
         authorization = authorize_connection(prepared, chain, inspected)
-        hop = replace(_hop(HopKind.GATEWAY, proxy, message, "", routed=routed), authorization=authorization)
+        kind = HopKind.GATEWAY if proxy.kind is ProxyKind.GATEWAY else HopKind.OUTBOUND
+        hop = replace(_hop(kind, proxy, message, "", routed=routed), authorization=authorization)
         if authorization is not None and not authorization.allowed:
             self._close(hop, percent, authorization.reason, "UC")
+            return
+        if any(leg.destination.cluster == BLACK_HOLE for leg in routed.legs):
+            name = message.server_name or message.host
+            reason = f"no route is for {f'TLS for {name}' if message.scheme == 'https' else 'plain text'}"
+            self._close(hop, percent, reason, "UC")
             return
         self.hops.append(hop)
         if "transportSocket" in chain:

@@ -19,6 +19,7 @@ _HTTP_PORT = 80
 
 def status(mesh: Mesh) -> Json:
     """All of it: gateways, pods, what is not intercepted, what is ignored."""
+    intercepted = {connection for proxy in mesh.desired_state.proxies for connection in proxy.connections}
     return {
         "version": __version__,
         "ready": mesh.ready,
@@ -32,6 +33,7 @@ def status(mesh: Mesh) -> Json:
             for service in mesh.desired_state.catalog.services
             for port in service.ports
             if not port.protocol.may_be_http and service.host not in HOSTS
+            if (service.host, port.number) not in intercepted
         ],
         "ignored": dict(counts(mesh.desired_state.ignored)),
         "warnings": [str(warning) for warning in mesh.warnings()],

@@ -20,6 +20,7 @@ from localmesh.translate.gateway_routes import GatewayRoutes
 from localmesh.translate.inbound import InboundPorts, intercepts
 from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import OutboundListener
+from localmesh.translate.outbound_connections import OutboundConnections
 from localmesh.translate.secrets import Secrets
 from localmesh.translate.security import SecurityPolicies
 from localmesh.translate.virtual_hosts import OutboundRoutes
@@ -30,6 +31,7 @@ __all__ = ["STEPS", "ProxyConfig", "TranslationCache", "intercepts", "translate"
 STEPS: Mapping[ProxyKind, tuple[type[Step], ...]] = {
     ProxyKind.SIDECAR: (
         OutboundListener,
+        OutboundConnections,
         FallbackClusters,
         InboundPorts,
         OutboundRoutes,

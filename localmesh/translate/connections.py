@@ -11,12 +11,11 @@ from itertools import islice
 from typing import Any
 
 from localmesh.catalog import Destinations, Server, Service, VirtualService
-from localmesh.catalog.connection_routes import ConnectionRoute, Target
+from localmesh.catalog.connection_routes import ConnectionRoute
 from localmesh.catalog.server_routes import connection_routes_of
 from localmesh.translate.auto_passthrough import auto_passthrough_chains
-from localmesh.translate.formats import NO_CLUSTER, outbound_cluster
+from localmesh.translate.forwarding import Forwarding
 from localmesh.translate.server_tls import server_socket
-from localmesh.translate.tcp_proxy import limits_and_hashing, tcp_proxy
 
 Json = dict[str, Any]
 
@@ -64,31 +63,8 @@ class Connections:
 
     def _proxy(self, route: ConnectionRoute, server: Server) -> Json:
         """The network filter that forwards the connections of a route."""
-        first = route.targets[0]
-        service = self.destinations.service(first.host)
-        rule = self.destinations.rule_for(first.host, self.namespace) if service else None
-        single = len(route.targets) == 1
-        weighted = [target for target in route.targets if target.weight]
-        clusters = [{"name": self._cluster(target, server), "weight": target.weight} for target in weighted]
-        whereto = (
-            {"cluster": self._cluster(first, server)}
-            if single
-            else {"weightedClusters": {"clusters": clusters}}
-        )
-        settings = {
-            **whereto,
-            **limits_and_hashing(rule, first.subset if single else ""),
-            **self.telemetry,
-        }
-        return tcp_proxy(self._cluster(first, server), settings)
-
-    def _cluster(self, target: Target, server: Server) -> str:
-        if not target.host:
-            return NO_CLUSTER
-        port = self.destinations.port_of(
-            target.host, target.port, listener_port=server.number, gateway=server.gateway
-        )
-        return outbound_cluster(self.destinations.resolved(target.host), port, target.subset)
+        forwarding = Forwarding(self.destinations, self.namespace, telemetry=self.telemetry)
+        return forwarding.along(route, server.number, server.gateway)
 
 
 def sni_match(names: Iterable[str]) -> Json:

@@ -66,6 +66,7 @@ def _outbound_listener(address: Address, telemetry: ProxyTelemetry) -> Json:
         },
         **telemetry.sent_requests(authority),
         "httpFilters": http_filters(Position.OUTBOUND),
+        "upgradeConfigs": [{"upgradeType": "websocket"}, {"upgradeType": "CONNECT"}],
         "useRemoteAddress": False,
     }
     return http_listener("outbound", address, manager, "OUTBOUND")

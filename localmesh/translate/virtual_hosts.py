@@ -20,14 +20,15 @@ from localmesh.catalog import (
     SidecarScope,
     VirtualService,
 )
+from localmesh.catalog.called_hosts import has_tcp_ports, names_of
 from localmesh.catalog.hosts import is_wildcard, overlap
-from localmesh.formats.hostnames import SERVICE_DOMAIN
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, virtual_host_name
 from localmesh.translate.keys import Source
 from localmesh.translate.matches import is_catch_all
 from localmesh.translate.routes import DefaultRoute, RouteContext, Routes, VirtualServiceRoutes
+from localmesh.translate.tunnel_routes import OF_TCP, Tunnels
 
 Json = dict[str, Any]
 _HTTP_DEFAULT_PORT = 80
@@ -54,14 +55,34 @@ class OutboundRoutes(NamedTuple):
         """The route configurations and scopes by port, and the routes of ports whose protocol is detected."""
         ports = self._ports()
         unknown = _ALLOW_ANY_HOST if self.scope.allows_unknown else _BLOCK_ALL_HOST
+        tunnels = self._tunnels()
         routes = [
-            route_configuration(str(port), [*self._virtual_hosts(port, parts), unknown]) for port in ports
+            route_configuration(
+                str(port), [*self._virtual_hosts(port, parts), *tunnels.pop(port, []), unknown]
+            )
+            for port in ports
+        ]
+        # ports without HTTP, of which Istio has no routes
+        routes += [
+            route_configuration(f"{OF_TCP}{port}", [*hosts, unknown]) for port, hosts in tunnels.items()
         ]
         return ProxyConfig(
-            scopes=tuple(map(_scope, ports)),
+            scopes=tuple(_scope(routing["name"]) for routing in routes),
             routes=tuple(routes),
             further_routes=tuple(self._detected_routes(routes)),
         )
+
+    def _tunnels(self) -> dict[int, list[Json]]:
+        """The virtual hosts of TCP ports, by port, for programs that call them through their proxy."""
+        routed = tuple(other for other in self.scope.virtual_services if other.connection_routes)
+        tunnels = Tunnels(routed, self.source, self.destinations)
+        by_port: dict[int, list[Json]] = {}
+        for service in filter(has_tcp_ports, self.scope.callable):
+            domains = _domains(service, self.source.namespace)
+            for port in service.ports:
+                if port.protocol.is_tcp:
+                    by_port.setdefault(port.number, []).extend(tunnels.hosts(service, port, domains))
+        return by_port
 
     def _ports(self) -> list[int]:
         """The ports for which HTTP requests are accepted: those of Services, and 80.
@@ -207,7 +228,7 @@ class _HostNames:
             return
         self._routed.update(service.host for service in chosen)
         for host in others:
-            domains = _names(host, self._namespace) if host in self._aliases else [host]
+            domains = names_of(host, self._namespace) if host in self._aliases else [host]
             yield from self._virtual_host(host, domains, routes)
         for service in chosen:
             yield from self.of_service(service, routes)
@@ -223,12 +244,13 @@ class _HostNames:
         yield VirtualHost(name, free, (routes,))
 
 
-def _scope(port: int) -> Json:
-    """The scope of a port: requests to it use the route configuration with its name."""
+def _scope(name: str) -> Json:
+    """The scope of a port: requests to it use the route configuration that is named after it."""
+    port = name.removeprefix(OF_TCP)
     return {
-        "name": str(port),
-        "routeConfigurationName": str(port),
-        "key": {"fragments": [{"stringKey": str(port)}]},
+        "name": port,
+        "routeConfigurationName": name,
+        "key": {"fragments": [{"stringKey": port}]},
     }
 
 
@@ -243,21 +265,11 @@ def _domains(service: Service, namespace: str) -> list[str]:
 
     istiod: httproute.go, `generateVirtualHostDomains`.
     """
-    names = _names(service.host, namespace)
+    names = names_of(service.host, namespace)
     if service.headless:  # the pods of a headless Service have their own names below it
         names += [f"*.{name}" for name in names]
-    names += [name for alias in service.aliases for name in _names(alias, namespace)]
+    names += [name for alias in service.aliases for name in names_of(alias, namespace)]
     return names + [f"[{address}]" if ":" in address else address for address in service.addresses]
-
-
-def _names(host: str, namespace: str) -> list[str]:
-    """A host, and its short forms for pods of a namespace if it has the form of a Service's name."""
-    names = [host, f"{host}."]
-    short = host.removesuffix(f".{SERVICE_DOMAIN}")
-    name, dot, owner = short.partition(".")
-    if not dot or short == host:
-        return names
-    return names + ([name, f"{short}.svc", short] if owner == namespace else [short, f"{short}.svc"])
 
 
 _ALLOW_ANY_HOST: Json = {

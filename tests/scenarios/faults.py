@@ -130,6 +130,16 @@ def without_token_validation(config: Any) -> None:
             slot["typedConfig"] = {"@type": slot["typedConfig"]["@type"]}
 
 
+def without_client_certificates(config: Any) -> None:
+    """Lets a gateway's listeners admit any client."""
+    for listener in config.listeners:
+        for chain in listener["filterChains"]:
+            tls = chain.get("transportSocket", {}).get("typedConfig", {})
+            if "credential" in str(tls) or "kubernetes" in str(tls):
+                tls.pop("requireClientCertificate", None)
+                tls["commonTlsContext"].pop("combinedValidationContext", None)
+
+
 def accept_plain_text(config: Any) -> None:
     """Adds a filter chain for plain text to every inbound listener."""
     for listener in config.listeners:

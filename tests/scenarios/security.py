@@ -82,6 +82,14 @@ EXT_AUTHZ = (
         fails_only=frozenset({"authorizer down: admitted"}),
     ),
 )
+TLS = (
+    Case(
+        scenario="tls",
+        title="the gateway asks no client for a certificate",
+        fault=faults.without_client_certificates,
+        fails_only=frozenset({"partners, no certificate", "partners, a stranger's"}),
+    ),
+)
 AUTHORIZATION = (
     Case(scenario="authorization", title="the overlay", verdict=PASS),
     Case(
@@ -278,4 +286,4 @@ EGRESS = (
     ),
 )
 
-CASES = (*EXT_AUTHZ, *AUTHORIZATION, *JWT, *MTLS_STRICT, *EGRESS)
+CASES = (*EXT_AUTHZ, *TLS, *AUTHORIZATION, *JWT, *MTLS_STRICT, *EGRESS)

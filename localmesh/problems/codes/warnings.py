@@ -159,12 +159,12 @@ CONFLICTING_SERVERS = Code(
     "port {found} of {gateway} is already served by {older}: {reason}, so this server is ignored",
     "use another port or other hosts, or merge the servers",
 )
-PORT_NOT_HTTP = Code(
+PORT_NOT_NAMED = Code(
     "SM227",
-    "A port is not HTTP and cannot be called",
-    "{found} makes this port of {service} TCP: only gateways connect callers to it, as sidecars here see HTTP"
-    " only",
-    'name the port http or http-… if it speaks HTTP (Istio, "Protocol Selection"), or run on a cluster',
+    "A TCP port is named nowhere that localmesh can replace",
+    "{found} makes this port of {service} TCP, and here an address takes the place of its name; {reason}",
+    "write {name} in a variable, an argument or a ConfigMap of the caller; if the port speaks HTTP, name it"
+    " http",
 )
 MISSING_CREDENTIAL = Code(
     "SM228",

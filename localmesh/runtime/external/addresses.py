@@ -64,6 +64,10 @@ class InventoryAllocator:
         """Where the sidecar listens for the pod's own requests, on its loopback."""
         return Address(LOOPBACK, self.entry(pod).outbound)
 
+    def connection(self, pod: str, host: str, port: int) -> None:
+        """Nowhere: the environment of containers that others start cannot be changed from here."""
+        del pod, host, port
+
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:
         """The name of a gateway's pod. Raises NotInInventoryError."""
         return self.gateway_entry(workload, ordinal).name

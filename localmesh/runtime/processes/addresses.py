@@ -14,6 +14,7 @@ from localmesh.catalog.default_gateways import (
 from localmesh.catalog.gateway_api.deployments import NAME_LABEL
 from localmesh.catalog.locality import Locality
 from localmesh.catalog.workload import Workload
+from localmesh.runtime.processes.loopback_hosts import LoopbackHosts
 from localmesh.runtime.workloads.ports import FreePorts
 
 _INGRESS_TARGETS = {80: HTTP_TARGET_PORT, 443: HTTPS_TARGET_PORT}
@@ -38,6 +39,7 @@ class LoopbackAllocator:
         self._ingress_ports = dict(ingress_ports or {})
         self._ingress: dict[int, str] = {}
         self._allocated: dict[tuple[str, str, int], Address] = {}
+        self._hosts = LoopbackHosts(free_ports)
 
     def pod(self, workload: Workload, ordinal: int) -> str:
         """A name as Kubernetes generates it."""
@@ -55,6 +57,10 @@ class LoopbackAllocator:
         """A free port."""
         return self._address("outbound", pod, 0)
 
+    def connection(self, pod: str, host: str, port: int) -> Address:
+        """The port itself at an address that stands for the host, where this machine has such addresses."""
+        return self._hosts.address(pod, host, port)
+
     def gateway_pod(self, workload: Workload, ordinal: int) -> str:
         """A name as Kubernetes generates it."""
         return workload.pod_name(ordinal)
@@ -70,6 +76,10 @@ class LoopbackAllocator:
         if fixed and self._ingress.setdefault(target, pod) == pod:
             return Address(LOOPBACK, fixed)
         return self._address("gateway", pod, port)
+
+    def close(self) -> None:
+        """Releases the addresses of hosts."""
+        self._hosts.close()
 
     def _address(self, what: str, whose: str, port: int) -> Address:
         key = (what, whose, port)

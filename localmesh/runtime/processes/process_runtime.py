@@ -189,6 +189,7 @@ class ProcessRuntime:
         if self._open is not None:
             await self._open.client.close()
         await self._processes.close()
+        self._addresses.close()
         self._free_ports.close()
 
     @property
@@ -211,6 +212,7 @@ class ProcessRuntime:
             config=config,
             node_name=planned.pod.locality.node,
             api_url=self.api_url,
+            called=planned.called,
         )
         pod = Pod(facts, runtime.processes, runtime.log_folder, lambda _: runtime.on_change())
         return RunningPod(planned, pod, SupervisedEnvoy(planned.proxy, runtime) if planned.proxy else None)

@@ -8,6 +8,8 @@ HOSTNAME                the pod's name, as in Kubernetes
 HOST                    127.0.0.1, for programs that take their address from it
 HOME, TMPDIR            folders of the pod; TMPDIR is the volume at /tmp where one is mounted
 LOCALMESH_URL           the API of the mesh, where the live page is served, too
+DB_SERVICE_HOST, DB_SERVICE_PORT
+                        for each Service with TCP ports of the pod's namespace, as in Kubernetes
 HTTP_PROXY, NO_PROXY    the sidecar, in both spellings, for pods that have one
 """
 
@@ -58,7 +60,8 @@ def launch(facts: PodFacts, container: Container, caller: Mapping[str, str]) -> 
     variables.fill()
     if collector.problems:
         raise ManifestError(collector.problems)
-    rewriting = Rewriting(facts.ports, _mounted_folders(facts, container, variables.values))
+    folders = _mounted_folders(facts, container, variables.values)
+    rewriting = Rewriting(facts.ports, folders, facts.called)
     environment = _environment(facts, variables, rewriting, caller)
     # References are expanded to what the container would see, and the result is rewritten once: the
     # other way round, a folder under /tmp would be rewritten again if /tmp is mounted.
@@ -127,6 +130,7 @@ def _environment(
     }
     given |= {"LOCALMESH_URL": facts.api_url} if facts.api_url else {}
     given |= _proxy(facts, written)
+    given |= facts.called.variables(facts.workload.namespace)
     search_path = written.get("PATH") or caller.get("PATH") or _DEFAULT_PATH
     # The folder of this Python comes first: `gunicorn` in a command means the one beside it.
     return given | written | {"PATH": f"{Path(sys.executable).parent}:{search_path}"}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from localmesh.catalog.called_hosts import CalledHosts
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.locality import NODE_NAME
 from localmesh.catalog.volume import Claim, ConfigFiles, KeyFile, Volume, leaves_volume
@@ -23,7 +24,8 @@ class PodFacts:
     `ports` maps declared to real ports. `outbound_proxy` is the URL of the sidecar for outgoing requests,
     None for a pod without a sidecar. Processes run in `working_directory` unless the manifest has a
     workingDir. `capacity` is the limit of containers that have none, as quantities by resource name.
-    `api_url` is where the mesh serves its API and the live page, "" if it does not.
+    `api_url` is where the mesh serves its API and the live page, "" if it does not. `called` are the hosts
+    with TCP ports that have addresses on the loopback.
     """
 
     workload: Workload
@@ -36,6 +38,7 @@ class PodFacts:
     capacity: Mapping[str, str] = field(default_factory=dict)
     node_name: str = NODE_NAME
     api_url: str = ""
+    called: CalledHosts = field(default_factory=CalledHosts)
 
     @property
     def name(self) -> str:
@@ -101,8 +104,16 @@ def _write_files(facts: PodFacts, volume: Volume, source: ConfigFiles) -> None:
     for item in _items(source, data):
         file = facts.volume_folder(volume) / item.path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data[item.key])
+        file.write_bytes(_with_addresses(data[item.key], facts.called))
         file.chmod(source.mode if item.mode is None else item.mode)
+
+
+def _with_addresses(content: bytes, called: CalledHosts) -> bytes:
+    """The content of a file with addresses in place of hosts, if it is text."""
+    try:
+        return called.replaced(content.decode()).encode() if called.hosts else content
+    except UnicodeDecodeError:
+        return content
 
 
 def _items(source: ConfigFiles, data: Iterable[str]) -> Iterator[KeyFile]:

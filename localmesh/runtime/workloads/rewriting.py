@@ -10,15 +10,21 @@ A process shares the ports and files of the machine with all others, so the valu
   delimiter (space, quote, `=`, `,`, `;`, `:`, bracket) or the slashes of a URL without a host
   (`file:///data/x`, `sqlite:////data/x.db`; SQLite's three slashes start a relative path and stay).
 
-Other numbers and paths stay: in a shell script write `$PORT`. Files are not rewritten.
+A host with TCP ports becomes the address on the loopback that stands for it: `db:5432` anywhere, `db` as the
+whole value or as the host of a URL (`postgres://db/x`), if all ports of the host are TCP.
+
+Other numbers and paths stay: in a shell script write `$PORT`. Of files, only those of ConfigMaps and Secrets
+are rewritten, and in these only hosts with TCP ports.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from localmesh.catalog.called_hosts import CalledHosts
 
 # Kubernetes reads from left to right: `$$` is a dollar sign, `$(NAME)` a reference, and every other
 # dollar sign stays as it is (kubernetes/third_party/forked/golang/expansion/expand.go).
@@ -34,13 +40,15 @@ _PATH_ENDS = r"(?=$|[\s\"'`=,;:)\]}<>|&/?#])"
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """The replacements for one container: declared → real ports, mount paths → folders."""
+    """The replacements for one container: declared → real ports, mount paths → folders, hosts → addresses."""
 
     ports: Mapping[int, int]
     folders: Mapping[str, Path]
+    called: CalledHosts = field(default_factory=CalledHosts)
 
     def value(self, text: str) -> str:
         """Rewrites a value of the environment."""
+        text = self.called.replaced(text)
         if text.isdecimal() and len(text) <= 5:
             return str(self.ports.get(int(text), text))
         return self.path(_LOCAL_ADDRESS.sub(self._local_address, text))

@@ -10,7 +10,7 @@ from localmesh.manifests import load
 FOLDER = Path(__file__).parent / "others"
 ROOT = Path(__file__).resolve().parents[3]
 WARNED = {"shop": ["SM227"]}
-"""Its Redis speaks TCP, which no sidecar of localmesh passes on."""
+"""No pod names its Redis."""
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)

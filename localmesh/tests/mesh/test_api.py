@@ -447,12 +447,12 @@ def test_additional_host_names_are_accepted(ask_shop: Ask) -> None:
 
 
 def test_status_lists_what_is_not_intercepted_and_what_is_ignored(tmp_path: Path) -> None:
-    """A TCP port and a PodDisruptionBudget are listed."""
+    """A UDP port and a PodDisruptionBudget are listed."""
     more = """---
 apiVersion: v1
 kind: Service
-metadata: {name: db, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: tcp-db, port: 5432, targetPort: 8080}]}
+metadata: {name: names, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: dns, port: 53, protocol: UDP}]}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -465,5 +465,5 @@ spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
 
     status = ask(tmp_path, asking, BASE + V1 + V2 + routed(v1=1) + more)[1]
 
-    assert status["notIntercepted"] == ["db.shop.svc.cluster.local:5432 (TCP)"]
+    assert status["notIntercepted"] == ["names.shop.svc.cluster.local:53 (UDP)"]
     assert status["ignored"] == {"PodDisruptionBudget": 1}

@@ -1,0 +1,100 @@
+"""The proof of TLS: the servers that it reads, requests over TLS, and verdicts."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loadgen.meshstate import NotConfigured
+from loadgen.proofs.tls import Servers, cases, judge, read
+from loadgen.statistics.judge import Verdict
+from loadgen.tests.stand_in_mesh import BASE, base, manifests, named, resources
+from loadgen.tls import CA, CLIENT, STRANGER, Identity, ask
+
+HOST = "partner.example"
+"""The name in the client's certificate, with which these tests serve, too."""
+ANSWER = b"HTTP/1.1 200 OK\r\nserved-by: frontend/v1/pod\r\ncontent-length: 0\r\n\r\n"
+SERVERS = Servers(
+    "Gateway sentimesh/sentimesh",
+    "sentimesh.example",
+    "partners.sentimesh.example",
+    frozenset({"sentimesh.example", "partners.sentimesh.example"}),
+    newest_only=True,
+)
+
+
+@pytest.fixture(name="address")
+def serve() -> Iterator[tuple[str, int]]:
+    """A server that requires certificates of the CA for tests."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CLIENT)
+    context.load_verify_locations(CA)
+    context.verify_mode = ssl.CERT_REQUIRED
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=_answer_one, args=(listener, context), daemon=True)
+    thread.start()
+    yield listener.getsockname()
+    listener.close()
+    thread.join(timeout=5)
+
+
+def _answer_one(listener: socket.socket, context: ssl.SSLContext) -> None:
+    try:
+        plain, _ = listener.accept()
+        with context.wrap_socket(plain, server_side=True) as connection:
+            connection.recv(1000)
+            connection.sendall(ANSWER)
+    except OSError:
+        return
+
+
+def test_the_overlay_serves_two_hosts_and_redirects_both():
+    """One of them requires certificates and TLS 1.3."""
+    assert read(resources(manifests(*BASE, "istio/overlays/tls"))) == SERVERS
+
+
+def test_without_both_modes_nothing_is_configured():
+    """On the base, and where no client needs a certificate."""
+    simple = manifests(*BASE, "istio/overlays/tls")
+    named(simple, "Gateway", "sentimesh")["spec"]["servers"][3]["tls"]["mode"] = "SIMPLE"
+
+    for objects in (base(), simple):
+        with pytest.raises(NotConfigured, match="apply the overlay, unedited"):
+            read(resources(objects))
+
+
+@pytest.mark.parametrize(
+    ("certificate", "outcome"),
+    [
+        (CLIENT, "200 of frontend"),
+        (None, "TLS: certificate required"),
+        (STRANGER, "TLS: unknown ca"),
+    ],
+)
+def test_a_server_tells_why_it_refuses(address: tuple[str, int], certificate: Path | None, outcome: str):
+    """With its alert, which is not lost."""
+    waiting = 0.0 if certificate is CLIENT else 5.0
+
+    assert ask(address, HOST, "/", Identity(certificate), refusal_seconds=waiting) == outcome
+
+
+def test_a_client_refuses_a_certificate_for_another_host(address: tuple[str, int]):
+    """Otherwise an answer would not prove which certificate the gateway has."""
+    outcome = ask(address, "other.example", "/", Identity(CLIENT))
+
+    assert outcome.startswith("TLS: Hostname mismatch")
+
+
+def test_a_gateway_that_admits_strangers_fails():
+    """Each case by itself."""
+    observed = {case.name: {case.expected} for case in cases(SERVERS)}
+    observed["partners, a stranger's"] = {"TLS: unknown ca", "200 of frontend"}
+
+    failing = [check.name for check in judge(SERVERS, observed) if check.verdict is Verdict.FAIL]
+
+    assert failing == ["partners, a stranger's"]

@@ -1,0 +1,131 @@
+"""The hosts with TCP ports that a pod calls, and the addresses on the loopback that stand for them.
+
+Nothing intercepts the connections of a process, so each TCP port of a Service has an address of its own for
+every pod, where the pod's sidecar listens. It takes the place of the host wherever the manifest names one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from localmesh.catalog.default_gateways import HOSTS
+from localmesh.catalog.proxies import Address
+from localmesh.catalog.services import Service
+from localmesh.formats.hostnames import SERVICE_DOMAIN
+
+_BEGINS = r"(?<![\w.\-])"
+_ENDS = r"(?![\w\-]|\.[\w])"
+_HTTP = re.compile(r"https?://[^\s/@]*$")
+
+
+def names_of(host: str, namespace: str) -> list[str]:
+    """A host, and its short forms for pods of a namespace if it has the form of a Service's name.
+
+    >>> names_of("db.shop.svc.cluster.local", "shop")[2:], names_of("db.example.com", "shop")
+    (['db', 'db.shop.svc', 'db.shop'], ['db.example.com', 'db.example.com.'])
+    """
+    names = [host, f"{host}."]
+    short = host.removesuffix(f".{SERVICE_DOMAIN}")
+    name, dot, owner = short.partition(".")
+    if not dot or short == host:
+        return names
+    return names + ([name, f"{short}.svc", short] if owner == namespace else [short, f"{short}.svc"])
+
+
+def has_tcp_ports(service: Service) -> bool:
+    """Whether pods reach ports of a Service by TCP; those of Istio's own gateways are for callers outside."""
+    return service.host not in HOSTS and any(port.protocol.is_tcp for port in service.ports)
+
+
+@dataclass(frozen=True, slots=True)
+class CalledHost:
+    """A host with TCP ports; `ports` are these, with where the sidecar listens for each."""
+
+    name: str
+    namespace: str
+    names: tuple[str, ...]
+    ports: Mapping[int, Address]
+    has_only_tcp: bool
+    """Whether it has no other ports, so that its name alone stands for them."""
+
+    @property
+    def address(self) -> str | None:
+        """What can take the place of the name alone: where every port has its own number."""
+        hosts = {address.host for number, address in self.ports.items() if address.port == number}
+        is_whole = self.has_only_tcp and all(at.port == number for number, at in self.ports.items())
+        return hosts.pop() if is_whole and len(hosts) == 1 else None
+
+
+def called_host(
+    service: Service, namespace: str, connections: Mapping[tuple[str, int], Address]
+) -> CalledHost:
+    """A Service as pods of a namespace call it, with the ports that have an address."""
+    hosts = (service.host, *service.aliases)
+    return CalledHost(
+        name=service.name,
+        namespace=service.namespace if not service.is_entry else "",
+        names=tuple(dict.fromkeys(name for host in hosts for name in names_of(host, namespace))),
+        ports={number: address for (host, number), address in connections.items() if host == service.host},
+        has_only_tcp=all(port.protocol.is_tcp for port in service.ports),
+    )
+
+
+@dataclass(frozen=True)
+class CalledHosts:
+    """All hosts with TCP ports that a pod calls."""
+
+    hosts: tuple[CalledHost, ...] = ()
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, CalledHost]:
+        return {name: host for host in self.hosts for name in host.names}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        names = "|".join(re.escape(name) for name in sorted(self._by_name, key=len, reverse=True))
+        return re.compile(rf"{_BEGINS}(?P<name>{names}){_ENDS}(?P<port>(?::|[ \t]+)\d{{1,5}}(?!\w))?")
+
+    def replaced(self, text: str) -> str:
+        """The text with addresses in place of hosts.
+
+        With a port that is anywhere; alone a host is replaced as the whole text, or as the host of a URL.
+        URLs of HTTP stay, as programs send these requests to their proxy.
+        """
+        if not self.hosts:
+            return text
+        return self._pattern.sub(lambda match: self._replacement(match, text) or match[0], text)
+
+    def mentions(self, text: str) -> Iterator[tuple[CalledHost, bool]]:
+        """The hosts that a text names, each with whether an address takes the place of the name there."""
+        for match in self._pattern.finditer(text) if self.hosts else ():
+            yield self._by_name[match["name"]], self._replacement(match, text) is not None
+
+    def variables(self, namespace: str) -> dict[str, str]:
+        """The variables by which Kubernetes tells pods where the Services of their namespace are.
+
+        https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+        """
+        values: dict[str, str] = {}
+        for host in self.hosts:
+            if host.namespace != namespace or not host.ports:
+                continue
+            prefix = re.sub(r"\W", "_", host.name).upper()
+            first = next(iter(host.ports.values()))
+            values |= {f"{prefix}_SERVICE_HOST": first.host, f"{prefix}_SERVICE_PORT": str(first.port)}
+        return values
+
+    def _replacement(self, match: re.Match[str], text: str) -> str | None:
+        """What takes the place of a name, with the port behind it; None if it stays."""
+        before, after = text[: match.start()], text[match.end() :]
+        host = self._by_name[match["name"]]
+        if _HTTP.search(before):
+            return None
+        if match["port"]:
+            address = host.ports.get(int(match["port"].strip(" \t:")))
+            separator = match["port"].rstrip("0123456789")
+            return None if address is None else f"{address.host}{separator}{address.port}"
+        stands_alone = (not before and not after) or before.endswith(("//", "@", "="))
+        return host.address if stands_alone else None
