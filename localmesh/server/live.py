@@ -190,7 +190,10 @@ class LiveView:
         graph = self._graph
         if graph is None:
             return
-        points = {edge: point(requests, frame.seconds) for edge, requests in frame.edges.items()}
+        tcp = graph.tcp_edges
+        points = {
+            edge: point(requests, frame.seconds, is_tcp=edge in tcp) for edge, requests in frame.edges.items()
+        }
         for edge, values in points.items():
             self._points.setdefault(edge, deque(maxlen=_POINTS)).append([moment, *values])
         shown = summary(self._recent, self._since_change, graph)

@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from localmesh.server.api import application
+from localmesh.telemetry.request_stats import QUERY, Requests, read
 from localmesh.tests.mesh.shop import BASE, V1, gateway_url, mesh_of
 from localmesh.tests.promql import series, unanswered
 from localmesh.translate.metrics import PEER_HEADER
@@ -97,6 +98,8 @@ class Seen(NamedTuple):
     of_pod: str
     trace: dict[str, Any]
     access_log: list[str]
+    connections: Requests
+    """What the live page is told of connections to the Service raw."""
 
 
 async def answered(
@@ -145,15 +148,17 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             while federation.count("\nistio_tcp_connections_closed_total{") < 2:
                 async with session.get(f"{api}/federate") as answer:
                     federation = await answer.text()
+            gateway = next(iter(mesh.gateways.values()))
+            async with session.get(f"http://{gateway.statistics}/stats", params=QUERY) as answer:
+                connections = read(await answer.json()).clusters["outbound|9000||raw.shop.svc.cluster.local"]
             async with session.get(gateway_url(mesh) + "web", headers=B3):
                 pass
             trace = await answered(session, f"{api}/mesh/traces/{TRACE}", lambda it: it["spans"] == 3)
-            gateway = next(iter(mesh.gateways.values()))
             assert gateway.log_file is not None
             while len(lines := gateway.log_file.read_text().splitlines()) < 2 * REQUESTS + 2:
                 await asyncio.sleep(0.05)
             await runner.cleanup()
-            return Seen(headers, federation, of_pod, trace, lines)
+            return Seen(headers, federation, of_pod, trace, lines, connections)
 
     return asyncio.run(run())
 
@@ -208,6 +213,9 @@ def test_both_sides_count_connections(seen: Seen) -> None:
     assert counts["istio_tcp_connections_closed_total"] == ones
     for name in ("istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total"):
         assert counts[name]["source"] == counts[name]["destination"] > 0
+    assert seen.connections.attempts == 1
+    # Istio means what the called side has sent
+    assert seen.connections.received == counts["istio_tcp_sent_bytes_total"]["source"]
 
 
 _RATE = "sum(rate({metric}{{{matchers}}}[60s])) by ({labels})"
