@@ -21,6 +21,7 @@ BENCHES = {
     "commands": "--version, validate, loading",
     "apply": "a changed weight, 12 proxies under load",
     "demo": "make demo: time and memory",
+    "envoy_gateway": "one gateway: start and change beside Envoy Gateway's standalone mode",
     "live_page": "the live page: first data, a changed weight, what it costs",
     "services": "webapp beside a bare Flask application",
     "loadgen_cpu": "loadgen beside hey and fortio",
