@@ -67,6 +67,7 @@ def load(folder: Path) -> Exercise:
         hint=content["hint"].strip(),
         groups=groups,
         mistakes=mistakes,
+        second_namespace=content.get("second_namespace", False),
     )
 
 

@@ -147,6 +147,9 @@ def _hop(hop: Json) -> Iterator[Line]:
         yield from _host(hop["host"], hop["routing"])
     if hop["routing"]:
         yield from _routing(hop["routing"])
+    for patch in hop["envoyFilters"]:
+        changed = " ".join(filter(None, (patch["operation"], patch["appliesTo"], patch["name"])))
+        yield "changed", f"by {object_of(patch['place'])}: {changed}{at(patch['place'])}"
     if hop["answer"]:
         yield "answer", _status(hop["answer"])
 

@@ -132,6 +132,8 @@ INEFFECTIVE: Mapping[str, str] = {
     "dnsRefreshRate": "names outside the mesh are looked up for each request",
     "enableEnvoyAccessLogService": _REPORTS,
     "enablePrometheusMerge": _REPORTS,
+    "extensionProviders[].envoyExtAuthzGrpc.clearRouteCache": "Istio ignores it",
+    "extensionProviders[].envoyExtAuthzHttp.clearRouteCache": "Istio ignores it",
     "hboneIdleTimeout": _NO_AMBIENT,
     "inboundClusterStatName": _REPORTS,
     "inboundTrafficPolicy": _NO_INTERCEPTION,
