@@ -22,6 +22,8 @@ from localmesh.translate.metrics import PEER_HEADER
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("metrics")]
 
 REQUESTS = 7
+READS = 100
+"""How often metrics are read, at most, until they are complete."""
 TRACE = "463ac35c9f6413ad48485a3953bb6124"
 B3 = {"x-b3-traceid": TRACE, "x-b3-spanid": "00f067aa0ba902b7", "x-b3-sampled": "1"}
 PLAIN = """---
@@ -114,6 +116,22 @@ async def answered(
         await asyncio.sleep(0.05)
 
 
+def totals(exposition: str) -> Counter[str]:
+    """The sums of all series of each name."""
+    families = text_string_to_metric_families(exposition)
+    counts: Counter[str] = Counter()
+    for sample in (sample for family in families for sample in family.samples):
+        counts[sample.name] += int(sample.value)
+    return counts
+
+
+def is_complete(federation: str) -> bool:
+    """Whether both sides have closed the connection, and Envoys have merged what their threads recorded."""
+    counts = totals(federation)
+    merged = counts["istio_request_duration_milliseconds_count"] == counts["istio_requests_total"]
+    return merged and counts["istio_tcp_connections_closed_total"] == 2
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """A mesh that has answered requests to a pod with a sidecar and to one without."""
@@ -145,9 +163,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             async with session.get(url) as answer:
                 of_pod = await answer.text()
             federation = ""
-            while federation.count("\nistio_tcp_connections_closed_total{") < 2:
+            for _ in range(READS):
                 async with session.get(f"{api}/federate") as answer:
                     federation = await answer.text()
+                if is_complete(federation):
+                    break
             gateway = next(iter(mesh.gateways.values()))
             async with session.get(f"http://{gateway.statistics}/stats", params=QUERY) as answer:
                 connections = read(await answer.json()).clusters["outbound|9000||raw.shop.svc.cluster.local"]
@@ -190,11 +210,7 @@ def test_both_sides_count_each_request(seen: Seen) -> None:
 
 def test_all_metrics_of_a_request_agree(seen: Seen) -> None:
     """Durations and sizes are counted as often as requests."""
-    counts: Counter[str] = Counter()
-    for family in text_string_to_metric_families(seen.federation):
-        for sample in family.samples:
-            if sample.name.startswith("istio_request") or sample.name.startswith("istio_response"):
-                counts[sample.name] += int(sample.value)
+    counts = totals(seen.federation)
 
     names = ("request_duration_milliseconds", "request_bytes", "response_bytes")
     assert {counts[f"istio_{name}_count"] for name in names} == {counts["istio_requests_total"]}
