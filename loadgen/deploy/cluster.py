@@ -46,6 +46,8 @@ KINDS = (
     ),
     "telemetries.telemetry.istio.io",
 )
+OPTIONAL_GROUP = "gateway.networking.k8s.io"
+"""Kinds of this group are on a cluster only if someone has installed them."""
 MANIFEST = "kubectl.kubernetes.io/last-applied-configuration"
 KUBECTL_SECONDS = 120
 
@@ -110,7 +112,12 @@ class ClusterDeployer:
 
     def _applied(self) -> dict[Key, str]:
         """The manifests of the objects in the application's namespace that kubectl has applied."""
-        items = self._objects("get", "--namespace", self.api.namespace, ",".join(KINDS))
+        installed = self._kubectl(
+            "api-resources", f"--api-group={OPTIONAL_GROUP}", "--namespaced", "--output=name"
+        )
+        items = self._objects(
+            "get", "--namespace", self.api.namespace, ",".join([*KINDS, *installed.split()])
+        )
         notes = {_key(item): item["metadata"].get("annotations", {}) for item in items}
         return {key: annotations[MANIFEST] for key, annotations in notes.items() if MANIFEST in annotations}
 

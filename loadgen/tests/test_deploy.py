@@ -21,6 +21,7 @@ echo "$*" >>"$FOLDER/calls"
 echo "${KUBECONFIG}" >"$FOLDER/kubeconfig"
 case "$3" in
 get) case "$*" in *" namespaces") cat "$FOLDER/namespaces.json" ;; *) cat "$FOLDER/objects.json" ;; esac ;;
+api-resources) cat "$FOLDER/installed" 2>/dev/null || true ;;
 apply) case "$*" in *broken*) echo "error: it is broken" >&2; exit 1 ;; esac
        case "$*" in *"-f -"*) cat >"$FOLDER/stdin" ;; esac
        cat "$FOLDER/named.json" ;;
@@ -93,6 +94,23 @@ def test_objects_of_the_previous_overlay_only_are_deleted(folder: Path):
     assert calls(folder)[0] == f"{PROXY} apply --output json -k istio/overlays/canary"
     assert removals(folder) == ["--namespace sentimesh virtualservice.networking.istio.io/logic"]
     assert (folder / "kubeconfig").read_text().strip() == os.devnull
+
+
+@pytest.mark.parametrize(
+    ("installed", "last"),
+    [
+        ("", "telemetries.telemetry.istio.io"),
+        ("httproutes.gateway.networking.k8s.io\n", "httproutes.gateway.networking.k8s.io"),
+    ],
+)
+def test_kinds_of_the_gateway_api_are_found_where_they_are_installed(folder: Path, installed: str, last: str):
+    """kubectl refuses to list a kind that the cluster does not have."""
+    (folder / "installed").write_text(installed)
+
+    stage().save()
+
+    (listing,) = (call for call in calls(folder) if "get --output json --namespace sentimesh" in call)
+    assert listing.endswith(f",{last}")
 
 
 def test_objects_of_the_overlay_are_not_deleted(folder: Path):
