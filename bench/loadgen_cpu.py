@@ -56,7 +56,7 @@ class Spent:
 
 def measure() -> list[Row]:
     """Run all rounds; the medians are the result."""
-    found = {name: program for name in PEERS if (program := _program(name)) is not None}
+    found = {name: program for name in PEERS if (program := program(name)) is not None}
     spent: dict[str, list[Spent]] = {name: [] for name in ("loadgen", *found)}
     with envoy() as (url, _):
         for number in range(ROUNDS):
@@ -134,7 +134,7 @@ def _measured(command: list[str]) -> tuple[str, float, float]:
     return output, usage.ru_utime + usage.ru_stime, time.monotonic() - started
 
 
-def _program(name: str) -> str | None:
+def program(name: str) -> str | None:
     """The path of a program on the PATH, or where Go installs programs."""
     go = Path(os.environ.get("GOBIN") or Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin")
     return shutil.which(name) or shutil.which(name, path=str(go))

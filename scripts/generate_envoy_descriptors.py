@@ -68,15 +68,20 @@ ROOTS = [
     "opentelemetry.proto.collector.trace.v1.trace_service",
 ]
 
-# Fields that Envoy has and the package does not know yet: file, message, name, number, type.
+# Fields that Envoy has and the package does not know yet: file, message, name, number, type and its file.
 COLLECT = """
 import importlib, lzma, pkgutil, sys
 NEWER = {
     "envoy/config/cluster/v3/circuit_breaker.proto": (
-        ("CircuitBreakers", "Thresholds", "RetryBudget"), "budget_interval", 3, ".google.protobuf.Duration"
+        ("CircuitBreakers", "Thresholds", "RetryBudget"), "budget_interval", 3,
+        ".google.protobuf.Duration", "google/protobuf/duration.proto",
+    ),
+    "envoy/extensions/access_loggers/stats/v3/stats.proto": (
+        ("Config",), "stats_scope", 6, ".envoy.type.v3.Scope", "envoy/type/v3/scope.proto",
     ),
 }
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf import duration_pb2, wrappers_pb2
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 seen, out = set(), FileDescriptorSet()
 def add(descriptor):
     if descriptor.name in seen:
@@ -84,18 +89,39 @@ def add(descriptor):
     seen.add(descriptor.name)
     for dependency in descriptor.dependencies:
         add(dependency)
+    if descriptor.name in NEWER:
+        add_type(NEWER[descriptor.name][-1])
     descriptor.CopyToProto(out.file.add())
     if descriptor.name in NEWER:
         add_field(out.file[-1], *NEWER[descriptor.name])
-def add_field(file, path, name, number, type_name):
+def add_type(file):
+    if file == duration_pb2.DESCRIPTOR.name:
+        add(duration_pb2.DESCRIPTOR)
+    elif file not in seen:
+        seen.add(file)
+        add(wrappers_pb2.DESCRIPTOR)
+        out.file.append(SCOPE)
+def scope():
+    file = FileDescriptorProto(
+        name="envoy/type/v3/scope.proto", package="envoy.type.v3", syntax="proto3",
+        dependency=[wrappers_pb2.DESCRIPTOR.name],
+    )
+    fields = file.message_type.add(name="Scope").field
+    for number, name in enumerate(("max_counters", "max_gauges", "max_histograms"), 1):
+        fields.add(name=name, number=number, type=11, label=1, type_name=".google.protobuf.UInt32Value")
+    fields.add(name="enable_eviction", number=4, type=FieldDescriptorProto.TYPE_BOOL, label=1)
+    for number, name in enumerate(("prefix", "sharing_name"), 5):
+        fields.add(name=name, number=number, type=FieldDescriptorProto.TYPE_STRING, label=1)
+    return file
+SCOPE = scope()
+def add_field(file, path, name, number, type_name, dependency):
     message = next(item for item in file.message_type if item.name == path[0])
     for part in path[1:]:
         message = next(item for item in message.nested_type if item.name == part)
     if all(field.name != name for field in message.field):
         message.field.add(name=name, number=number, type=11, label=1, type_name=type_name)
-        if "google/protobuf/duration.proto" not in file.dependency:
-            file.dependency.append("google/protobuf/duration.proto")
-            add(importlib.import_module("google.protobuf.duration_pb2").DESCRIPTOR)
+        if dependency not in file.dependency:
+            file.dependency.append(dependency)
 def write(name):
     with open(name, "wb") as file:
         file.write(lzma.compress(out.SerializeToString(deterministic=True), preset=9))

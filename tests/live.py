@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Live:
-    """A running application: the address of its API and of its gateway, and its logs."""
+    """A running application: the address of its API and of its gateway (empty without one), and its logs."""
 
     api: str
     gateway: str
@@ -75,7 +75,7 @@ def live(folder: Path, resources: list[Resource]) -> Iterator[Live]:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
-            gateway = gateways(mesh)["istio-ingressgateway"]["http"]
+            gateway = gateways(mesh).get("istio-ingressgateway", {"http": ""})["http"]
             started.append(Live(f"http://{host}:{port}", gateway, folder / "state" / "logs"))
             ready.set()
             await stopping.wait()

@@ -55,14 +55,15 @@ def commands(text: str, place: Place = Place.LAPTOP) -> list[Command]:
 
 
 def _of_console(text: str) -> Iterator[Command]:
-    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+    continued = re.sub(r"\\\n +", "", text)
+    for part in re.split(r"^\$ ", continued, flags=re.MULTILINE)[1:]:
         line, *shown = part.splitlines()
         yield Command(line, tuple(shown))
 
 
 def _of_table(rows: str, place: Place) -> Iterator[Command]:
     for row in rows.splitlines():
-        cell = row.strip("|").split("|")[list(Place).index(place)]
+        cell = re.split(r"(?<!\\)\|", row.strip("|"))[list(Place).index(place)].replace("\\|", "|")
         yield from (Command(line, ()) for line in re.findall(r"`([^`]+)`", cell))
 
 

@@ -33,10 +33,15 @@ class Terminal:
     def run(self, line: str) -> tuple[int, list[str]]:
         """The exit status and the printed lines of a command, errors among them.
 
-        A program that this process can run costs no start of Python, unless the line needs a shell.
+        A program that this process can run costs no start of Python, unless the line needs a shell, or
+        `exec` would replace the process.
         """
         words = shlex.split(line, comments=True)
-        if words[0] in self.programs and not _OF_A_SHELL.search(line.partition(" # ")[0]):
+        if (
+            words[0] in self.programs
+            and words[1] != "exec"
+            and not _OF_A_SHELL.search(line.partition(" # ")[0])
+        ):
             return self._in_this_process(words)
         return self._in_bash(line)
 

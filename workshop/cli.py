@@ -1,4 +1,4 @@
-"""The command line: `workshop start`, `check`, `hint`, `solution`, `break` and `list`."""
+"""The command line: `workshop list`, `start`, `check`, `hint`, `solution`, `break` and `namespaces`."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def commands() -> click.Group:
     """The program with its commands."""
     import click
 
-    from workshop.commands import break_, check, hint, list_, solution, start
+    from workshop.commands import break_, check, hint, list_, namespaces, solution, start
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
     def workshop() -> None:
         """Exercises that grade themselves by what the mesh does: start one, solve it, check it."""
 
-    for command in (list_, start, check, hint, solution, break_):
+    for command in (list_, start, check, hint, solution, break_, namespaces):
         workshop.add_command(command)
     return workshop
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loadgen.errors import ExitStatus, UsageError
-from loadgen.mesh_options import mesh_api, mesh_options, reached_gateway
+from loadgen.mesh_options import NAMESPACE, mesh_api, mesh_options, reached_gateway
 from workshop.exercise import SOLUTION
 from workshop.loading import FOLDER, find, load_all, names
+from workshop.namespaces import in_namespace, with_own_gateway, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ def check(name: str, folder: Path, **options: Any) -> ExitStatus:
     """
     exercise = find(folder, name)
     grade = _graded(exercise, options)
-    _say(_after(exercise, grade, names(folder)))
+    click.echo(_after(exercise, grade, [one.name for one in load_all(folder)]))
     return _exit_status(grade)
 
 
@@ -87,7 +88,7 @@ def hint(name: str, folder: Path, **options: Any) -> ExitStatus:
     """Send the requests of `check`, and give a hint that fits what is observed."""
     exercise = find(folder, name)
     grade = _graded(exercise, options)
-    _say("nothing is left to do" if not _exit_status(grade) else (grade.mistake or exercise).hint)
+    click.echo("nothing is left to do" if not _exit_status(grade) else (grade.mistake or exercise).hint)
     return ExitStatus.OK
 
 
@@ -97,17 +98,41 @@ def hint(name: str, folder: Path, **options: Any) -> ExitStatus:
 def solution(name: str, folder: Path, *, applying: bool, **options: Any) -> None:
     """Print manifests that solve an exercise: one of many solutions."""
     exercise = find(folder, name)
-    click.echo(exercise.solution, nl=False)
+    manifests = with_own_gateway(exercise.solution, options["namespace"])
+    click.echo(manifests, nl=False)
     if applying:
         with _deployer(options) as deployer:
-            deployer.add(exercise.solution, str(exercise.folder / SOLUTION))
+            deployer.add(manifests, str(exercise.folder / SOLUTION))
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(1, 99))
+@click.argument("target", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--prefix", default="trainee-", show_default=True, help="What the names begin with.")
+@folder_option
+def namespaces(number: int, target: Path, prefix: str, folder: Path) -> None:
+    """Write a kustomization for each of NUMBER trainees to DIR.
+
+    Each has the application and an ingress gateway in a namespace of its own.
+    """
+    names(folder)  # an error if this is not the root of the repository
+    for position in range(1, number + 1):
+        namespace = f"{prefix}{position:02}"
+        write(folder.parent / "istio" / "base", namespace, target / namespace)
+        click.echo(f"kubectl apply -k {target / namespace}")
 
 
 def _start(exercise: Exercise, options: dict[str, Any]) -> None:
     if not (exercise.start / "kustomization.yaml").is_file():
         raise UsageError(f"{exercise.folder}: start: {exercise.start} has no kustomization.yaml")
-    with _deployer(options) as deployer:
-        deployer.apply(exercise.start)
+    namespace = options["namespace"]
+    if exercise.second_namespace and namespace != NAMESPACE:
+        raise UsageError(
+            f"{exercise.name} needs a namespace outside of the mesh, which trainees cannot share: "
+            f"do it without --namespace"
+        )
+    with _deployer(options) as deployer, in_namespace(exercise.start, namespace) as kustomization:
+        deployer.apply(kustomization)
     click.echo(f"{exercise.name}: {exercise.title}\n\n{exercise.task}\n")
     click.echo(f"when you are done: workshop check {exercise.name}")
 
@@ -130,14 +155,12 @@ def _graded(exercise: Exercise, options: dict[str, Any]) -> Grade:
 
 def _after(exercise: Exercise, grade: Grade, known: Sequence[str]) -> str:
     """What to do next."""
-    if _exit_status(grade) is not ExitStatus.OK:
+    if _exit_status(grade) is ExitStatus.INCONCLUSIVE:
+        return f"no verdict; once more: workshop check {exercise.name}"
+    if _exit_status(grade) is ExitStatus.CHECK_FAILED:
         return f"a hint: workshop hint {exercise.name}"
     following = known[known.index(exercise.name) + 1 :]
     return f"next: workshop start {following[0]}" if following else "that was the last one"
-
-
-def _say(sentence: str) -> None:
-    click.echo(sentence)
 
 
 def _exit_status(grade: Grade) -> ExitStatus:

@@ -85,7 +85,10 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
-    """One exercise; `start` is the kustomization that it begins with, `page` that of the workshop."""
+    """One exercise; `start` is the kustomization that it begins with, `page` that of the workshop.
+
+    `second_namespace` says that the start has objects in another namespace than the application's.
+    """
 
     name: str
     folder: Path
@@ -96,6 +99,7 @@ class Exercise:
     hint: str
     groups: tuple[Group, ...]
     mistakes: tuple[Mistake, ...] = ()
+    second_namespace: bool = False
 
     @property
     def solution(self) -> str:

@@ -46,8 +46,9 @@ KINDS = (
     ),
     "telemetries.telemetry.istio.io",
 )
-OPTIONAL_GROUP = "gateway.networking.k8s.io"
-"""Kinds of this group are on a cluster only if someone has installed them."""
+GATEWAY_API = "gateway.networking.k8s.io"
+GATEWAY_API_KINDS = tuple(f"{kind}.{GATEWAY_API}" for kind in ("gateways", "httproutes"))
+"""For clusters that have them."""
 MANIFEST = "kubectl.kubernetes.io/last-applied-configuration"
 KUBECTL_SECONDS = 120
 
@@ -112,12 +113,8 @@ class ClusterDeployer:
 
     def _applied(self) -> dict[Key, str]:
         """The manifests of the objects in the application's namespace that kubectl has applied."""
-        installed = self._kubectl(
-            "api-resources", f"--api-group={OPTIONAL_GROUP}", "--namespaced", "--output=name"
-        )
-        items = self._objects(
-            "get", "--namespace", self.api.namespace, ",".join([*KINDS, *installed.split()])
-        )
+        kinds = (*KINDS, *(GATEWAY_API_KINDS if self.api.serves(f"{GATEWAY_API}/v1") else ()))
+        items = self._objects("get", "--namespace", self.api.namespace, ",".join(kinds))
         notes = {_key(item): item["metadata"].get("annotations", {}) for item in items}
         return {key: annotations[MANIFEST] for key, annotations in notes.items() if MANIFEST in annotations}
 

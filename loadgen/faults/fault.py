@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
+from loadgen.faults.clients import ANSWERED, PATIENT, Client, Outcomes
 from loadgen.meshstate import Resources
 from loadgen.meshstate.response_flags import Answer, counted_answers
 from loadgen.proofs.common.proof import Proof, ProofContext
-from loadgen.statistics.judge import Check, exact_check
+from loadgen.statistics.judge import Cause, Check, exact_check, unless
 
 TIMES = 20
 """How many requests have to have the flag."""
@@ -25,13 +26,8 @@ COUNTED_SECONDS = 5.0
 """How long to wait for a proxy to count what has ended; the longest delay is that of a closed connection."""
 POLL_SECONDS = 0.05
 
-Outcomes = Counter[str]
-"""What clients got, in words, and how many of them."""
-Client = Callable[[ProofContext, int], Outcomes]
-"""Sends so many requests through the gateway, and says what came back."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A configuration with one mistake, and what it makes of a request.
 
@@ -43,8 +39,9 @@ class Fault:
     flag: str
     workload: str
     symptom: str
-    client: Client
-    repaired: str
+    _: KW_ONLY
+    client: Client = PATIENT
+    repaired: str = ANSWERED
     admitted: int = 0
     status: str = ""
 
@@ -52,6 +49,11 @@ class Fault:
     def name(self) -> str:
         """The folder of the fault."""
         return f"{FOLDER}/{self.flag.lower()}"
+
+    @property
+    def ending(self) -> str:
+        """What it makes of a request, in a few words."""
+        return f"{self.status} and no flag" if self.status else self.flag
 
     def causes(self, answer: Answer) -> bool:
         """Whether an answer that a proxy has counted is that of the fault."""
@@ -61,8 +63,8 @@ class Fault:
     def proofs(self) -> tuple[Proof[None, Observed], Proof[None, Observed]]:
         """The proof that every request has the flag, and the one that none has it after the repair."""
         return (
-            self._proof(self.name, f"every request ends with {self.flag}", _judge_fault),
-            self._proof(f"{self.name}/{REPAIRED}", f"no request ends with {self.flag}", _judge_repair),
+            self._proof(self.name, f"every request ends with {self.ending}", _judge_fault),
+            self._proof(f"{self.name}/{REPAIRED}", f"no request ends with {self.ending}", _judge_repair),
         )
 
     def _proof(
@@ -115,15 +117,18 @@ def _judge_repair(fault: Fault, observed: Observed) -> list[Check]:
 
 
 def _checks(fault: Fault, observed: Observed, expected: Outcomes, flagged: int) -> list[Check]:
-    """The answers, and the flag; requests of others are counted, too, so the proxy's counts must be exact."""
+    """The answers, and the flag; the latter cannot be judged if the proxy counted not just these requests."""
     sent = expected.total()
+    flag = exact_check(
+        f"{fault.flag} at {fault.workload}",
+        f"{flagged} of {sent}",
+        f"{observed.flagged} of {observed.counted}",
+    )
+    cause = Cause.FOREIGN_TRAFFIC if observed.counted > sent else Cause.TOO_FEW
+    miscounted = "" if observed.counted == sent else f"the proxy counted {observed.counted} requests"
     return [
         exact_check("answers", in_words(expected), in_words(observed.outcomes)),
-        exact_check(
-            f"{fault.flag} at {fault.workload}",
-            f"{flagged} of {sent}",
-            f"{observed.flagged} of {observed.counted}",
-        ),
+        unless(flag, cause, miscounted),
     ]
 
 

@@ -21,7 +21,6 @@ echo "$*" >>"$FOLDER/calls"
 echo "${KUBECONFIG}" >"$FOLDER/kubeconfig"
 case "$3" in
 get) case "$*" in *" namespaces") cat "$FOLDER/namespaces.json" ;; *) cat "$FOLDER/objects.json" ;; esac ;;
-api-resources) cat "$FOLDER/installed" 2>/dev/null || true ;;
 apply) case "$*" in *broken*) echo "error: it is broken" >&2; exit 1 ;; esac
        case "$*" in *"-f -"*) cat >"$FOLDER/stdin" ;; esac
        cat "$FOLDER/named.json" ;;
@@ -67,6 +66,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     listed(tmp_path / "named.json", SERVICE, NAMESPACE)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FOLDER", str(tmp_path))
+    monkeypatch.setattr(MeshApi, "serves", lambda api, version: False)
     monkeypatch.setattr(cluster, "await_pods", lambda api: None)
     monkeypatch.setattr(cluster, "await_pushes", lambda istio: None)
     monkeypatch.setattr(cluster, "await_drained", lambda api: None)
@@ -96,21 +96,24 @@ def test_objects_of_the_previous_overlay_only_are_deleted(folder: Path):
     assert (folder / "kubeconfig").read_text().strip() == os.devnull
 
 
-@pytest.mark.parametrize(
-    ("installed", "last"),
-    [
-        ("", "telemetries.telemetry.istio.io"),
-        ("httproutes.gateway.networking.k8s.io\n", "httproutes.gateway.networking.k8s.io"),
-    ],
-)
-def test_kinds_of_the_gateway_api_are_found_where_they_are_installed(folder: Path, installed: str, last: str):
-    """kubectl refuses to list a kind that the cluster does not have."""
-    (folder / "installed").write_text(installed)
-
+def test_objects_of_the_gateway_api_are_looked_for_where_the_cluster_has_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A cluster without it does not know their kinds."""
+    stage().save()
+    monkeypatch.setattr(MeshApi, "serves", lambda api, version: version == "gateway.networking.k8s.io/v1")
     stage().save()
 
-    (listing,) = (call for call in calls(folder) if "get --output json --namespace sentimesh" in call)
-    assert listing.endswith(f",{last}")
+    gets = [call for call in calls(folder) if "virtualservices" in call]
+    assert ["httproutes.gateway.networking.k8s.io" in call for call in gets] == [False, True]
+
+
+def test_objects_are_added_to_those_that_are_there(folder: Path):
+    """Nothing is deleted, and objects without a namespace get the application's."""
+    stage().add("kind: Service", "logic.yaml")
+
+    assert calls(folder) == [f"{PROXY} apply --output json --namespace sentimesh -f -"]
+    assert (folder / "stdin").read_text() == "kind: Service"
 
 
 def test_objects_of_the_overlay_are_not_deleted(folder: Path):
@@ -171,6 +174,7 @@ def test_an_error_of_kubectl_is_quoted(folder: Path):
 
 def test_without_kubectl_nothing_can_be_applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """One line with the reason."""
+    monkeypatch.setattr(MeshApi, "serves", lambda api, version: False)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(UsageError, match="kubectl, which applies overlays to a cluster, is not on the PATH"):

@@ -57,6 +57,7 @@ def _provider(provider: Field, earlier: set[str]) -> Iterator[Problem]:
             provider, "no provider", "one of envoyExtAuthzHttp, opentelemetry, …", "add one, or remove it"
         )
     for kind, settings in kinds:
+        yield from _ignored(kind, settings)
         if kind not in _WITHOUT_SERVICE:
             yield from _service(settings)
         if kind in _AUTHORIZERS:
@@ -65,6 +66,13 @@ def _provider(provider: Field, earlier: set[str]) -> Iterator[Problem]:
             yield _bad(settings, "no accessToken", "an access token", "add accessToken")
         if kind == "opentelemetry" and settings.get("http") and settings.get("grpc"):
             yield _bad(settings, "http and grpc", "one of them", "keep one of them")
+
+
+def _ignored(kind: str, settings: Field) -> Iterator[Problem]:
+    for name, field in settings.entries():
+        reason = INEFFECTIVE.get(f"extensionProviders[].{kind}.{name}")
+        if reason and field.value:
+            yield field.problem(warnings.NO_EFFECT_HERE, reason=reason)
 
 
 def _service(settings: Field) -> Iterator[Problem]:

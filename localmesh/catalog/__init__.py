@@ -15,7 +15,7 @@ from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.credentials import Credential, client_names, credentials, is_for_any, server_names
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
-from localmesh.catalog.envoy_filters import EnvoyFilter, Patch, envoy_filters, patches_for
+from localmesh.catalog.envoy_filters import EnvoyFilter, Patch, envoy_filters, filters_for
 from localmesh.catalog.gateway_api import GatewayApi, gateway_api
 from localmesh.catalog.gateways import (
     GatewayWorkload,
@@ -207,7 +207,11 @@ class Catalog:
 
     def patches_for(self, proxy: Proxy) -> tuple[Patch, ...]:
         """The patches of EnvoyFilters for the configuration of a proxy, in their order."""
-        return patches_for(self._envoy_filters, proxy.namespace, proxy.labels)
+        return tuple(patch for each in self.envoy_filters_for(proxy) for patch in each.patches)
+
+    def envoy_filters_for(self, proxy: Proxy) -> tuple[EnvoyFilter, ...]:
+        """The EnvoyFilters that select a proxy's workload, in the order in which they apply."""
+        return filters_for(self._envoy_filters, proxy.namespace, proxy.labels)
 
     def telemetries_for(self, proxy: Proxy) -> tuple[Telemetry, ...]:
         """The Telemetry objects that apply to a proxy's workload, the widest first."""

@@ -31,6 +31,8 @@ class ConnectionRoute:
     """The block that it is written in: ``tls`` or ``tcp``."""
     matches: tuple[Match, ...]
     targets: tuple[Target, ...]
+    owner: str = ""
+    """The VirtualService, as ``name.namespace``."""
 
     def at_sidecar(
         self, port: int, gateway: str, namespace: str, labels: Mapping[str, str]

@@ -21,13 +21,17 @@ _PROXY_VERSION = f"{ISTIO_VERSION}.0"
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One of the patches; `value` is a document of the message of `applies_to`, None where it removes."""
+    """One of the patches; `value` is a document of the message of `applies_to`, None where it removes.
+
+    `index` is its place in `configPatches`.
+    """
 
     applies_to: str
     context: str
     operation: str
     match: Json = field(hash=False)
     value: Json | None = field(hash=False)
+    index: int = 0
 
     @property
     def merges(self) -> bool:
@@ -56,13 +60,11 @@ def envoy_filters(objects: Objects, conversions: ConversionCache) -> tuple[Envoy
     return tuple(sorted(filters, key=lambda each: (each.priority, each.namespace != ROOT_NAMESPACE)))
 
 
-def patches_for(
+def filters_for(
     filters: Iterable[EnvoyFilter], namespace: str, labels: Mapping[str, str]
-) -> tuple[Patch, ...]:
-    """The patches for a workload."""
-    return tuple(
-        patch for each in filters if each.scope.includes(namespace, labels) for patch in each.patches
-    )
+) -> tuple[EnvoyFilter, ...]:
+    """The EnvoyFilters that select a workload."""
+    return tuple(each for each in filters if each.scope.includes(namespace, labels))
 
 
 def _converted(resource: Resource) -> EnvoyFilter:
@@ -74,7 +76,11 @@ def _converted(resource: Resource) -> EnvoyFilter:
         name=resource.name,
         scope=scope if spec.get("targetRefs") else PolicyScope(resource.namespace, labels),
         priority=int(spec.get("priority", 0)),
-        patches=tuple(_patch(entry) for entry in spec.get("configPatches") or () if _fits(entry)),
+        patches=tuple(
+            _patch(entry, index)
+            for index, entry in enumerate(spec.get("configPatches") or ())
+            if _fits(entry)
+        ),
     )
 
 
@@ -92,7 +98,7 @@ def _is_own(version: str) -> bool:
     return re2.search(version, _PROXY_VERSION) is not None
 
 
-def _patch(entry: Json) -> Patch:
+def _patch(entry: Json, index: int) -> Patch:
     """istio: pilot/pkg/model/envoyfilter.go, `convertToEnvoyFilterWrapper`."""
     from localmesh.envoy_messages.documents import normalized
 
@@ -106,4 +112,5 @@ def _patch(entry: Json) -> Patch:
         operation,
         match,
         None if value is None else normalized(MESSAGES[applies_to], value),
+        index,
     )

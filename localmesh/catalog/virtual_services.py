@@ -279,7 +279,8 @@ def _connections(resource: Resource) -> Iterator[tuple[ConnectionRoute, tuple[Ro
             route = _resolved(written, resource.namespace)
             found = tuple(_destinations(route, dict.fromkeys(_DESTINATIONS, origin)))
             targets = tuple(Target(entry.host, entry.port, entry.subset, entry.weight) for entry in found)
-            yield ConnectionRoute(kind, tuple(route.get("match") or ()), targets), found
+            owner = f"{resource.name}.{resource.namespace}"
+            yield ConnectionRoute(kind, tuple(route.get("match") or ()), targets, owner), found
 
 
 def _destinations(route: RouteBlock, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:

@@ -125,7 +125,8 @@ _OF_CONNECTION = (
     Reason(
         "{upstream} refused the connection: nothing listens there",
         (
-            "the application has not started yet, has crashed, or listens on another port",
+            "the targetPort of Service {service} is not the port on which the application listens",
+            "the application has not started yet, or has crashed",
             "the application listens on 127.0.0.1 of a port for which a Sidecar names another address",
         ),
         (_APPLICATION_LOG, "kubectl get pods -n NAMESPACE -o wide"),
@@ -195,6 +196,7 @@ _OF_CONNECTION = (
     Reason(
         "the proxy gave up the stream",
         (
+            "no connection within connectTimeout: older versions of Envoy log that as LR",
             "a filter or a limit of this proxy ended the request",
             "the configuration of the listener or cluster changed while the request was under way",
         ),

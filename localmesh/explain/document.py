@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from localmesh.catalog import Proxy
 from localmesh.explain.cause import Cause
 from localmesh.explain.causes import causes
+from localmesh.explain.envoy_filters import ListedPatch, patches_at
 from localmesh.explain.explainer import Explainer
 from localmesh.explain.explanation import (
     Actions,
@@ -73,6 +75,7 @@ class _Document:
             "tokens": self._tokens(hop.tokens) if hop.tokens else None,
             "authorization": self._authorization(hop.authorization) if hop.authorization else None,
             "otherPolicies": [self._candidate(candidate) for candidate in self._other_policies(hop)],
+            "envoyFilters": [self._patch(patch) for patch in self._patches(hop)],
             "host": self._host(choice) if (choice := choice_at(self._explainer, hop)) else None,
             "routing": self._routing(hop, hop.routing) if hop.routing else None,
             "answer": _answer(hop.answer),
@@ -82,6 +85,19 @@ class _Document:
         if hop.kind in (HopKind.INBOUND, HopKind.GATEWAY):
             proxy = self._explainer.source_named(f"{hop.proxy}.{hop.namespace}")
             yield from policies_elsewhere(self._explainer.catalog, hop, proxy.labels)
+
+    def _patches(self, hop: Hop) -> Iterator[ListedPatch]:
+        proxy = self._explainer.source_named(f"{hop.proxy}.{hop.namespace}")
+        if isinstance(proxy, Proxy):
+            yield from patches_at(self._explainer.catalog, proxy, hop.kind)
+
+    def _patch(self, patch: ListedPatch) -> Json:
+        return {
+            "place": self._place(patch.reference),
+            "appliesTo": patch.applies_to,
+            "operation": patch.operation,
+            "name": patch.name,
+        }
 
     def _place(self, reference: Reference | None) -> Json | None:
         if reference is None:

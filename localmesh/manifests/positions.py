@@ -30,8 +30,15 @@ class Positions:
         self._files: dict[str, tuple[Document, ...]] = {}
 
     def located(self, problem: Problem, source: Source) -> Problem:
-        """The problem with the line of its field, and with the file of the patch that set it, if one did."""
-        return replace(problem, place=self.place_of(problem.place, problem.path, source))
+        """The problem with the line of its field, and with the file of the patch that set it, if one did.
+
+        Where the document is the text of a field, the user knows the file, and not the object around it.
+        """
+        place, above = self.place_of(problem.place, problem.path, source), source.document.text_of
+        if above and problem.path[: len(above)] == above:
+            path = FieldPath(*problem.path[len(above) :])
+            return replace(problem, place=Place(place.file, line=place.line), path=path)
+        return replace(problem, place=place)
 
     def place_of(self, place: Place, path: FieldPath, source: Source) -> Place:
         """The place of a field of the object at `place`: its line, and the patch that set it, if one did."""

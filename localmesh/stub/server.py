@@ -96,6 +96,9 @@ class Stub:
                     if line == _HTTP2:
                         self._serve_http2(port, connection, reader)
                         return
+                    if b"HTTP/" not in line:
+                        self._echo(port, line, connection, reader)
+                        return
                     with self._in_progress():
                         request = read_request(line, reader, connection)
                         if request.headers.get("upgrade"):
@@ -133,6 +136,13 @@ class Stub:
         self._log(port, request, 101)
         connection.sendall(websocket.accepted(request.headers, {"served-by": self._hop(request)}))
         websocket.echo(reader, connection)
+
+    def _echo(self, port: int, line: bytes, connection: socket.socket, reader: Any) -> None:
+        """Returns each line with the workload in front, as callers of a TCP port can tell versions apart."""
+        while line:
+            connection.sendall(f"{self.identity.get('workload')} ".encode() + line)
+            self._write_log({"pod": self.identity.get("pod"), "port": port, "bytes": len(line)})
+            line = reader.readline(_LARGEST_HEAD)
 
     @contextmanager
     def _in_progress(self) -> Iterator[None]:
@@ -190,6 +200,10 @@ class Stub:
             "status": status,
             "request_id": request.headers.get("x-request-id"),
         }
+        self._write_log(line)
+
+    @staticmethod
+    def _write_log(line: dict[str, Any]) -> None:
         os.write(sys.stdout.fileno(), f"{json.dumps(line)}\n".encode())  # in one write
 
 

@@ -51,7 +51,7 @@ class Connections:
         for route, _ in islice(connection_routes_of(server, self.virtual_services), 1):
             match = sni_match(host.name for host in server.hosts) if server.has_tls else {}
             socket = {"transportSocket": server_socket(server)} if server.has_tls else {}
-            yield {**match, "filters": [*self.policies, self._proxy(route, server)], **socket}
+            yield {**match, "filters": [*self.policies, *self._proxies(route, server)], **socket}
 
     def _passing(self, server: Server, names: set[str]) -> Iterator[Json]:
         """A chain for each match of each route by name."""
@@ -59,10 +59,10 @@ class Connections:
             wanted = match["sniHosts"]
             if names.isdisjoint(wanted):
                 names.update(wanted)
-                yield {**sni_match(wanted), "filters": [*self.policies, self._proxy(route, server)]}
+                yield {**sni_match(wanted), "filters": [*self.policies, *self._proxies(route, server)]}
 
-    def _proxy(self, route: ConnectionRoute, server: Server) -> Json:
-        """The network filter that forwards the connections of a route."""
+    def _proxies(self, route: ConnectionRoute, server: Server) -> list[Json]:
+        """The network filters that forward the connections of a route."""
         forwarding = Forwarding(self.destinations, self.namespace, telemetry=self.telemetry)
         return forwarding.along(route, server.number, server.gateway)
 

@@ -54,7 +54,6 @@ def http_check(authorizer: Authorizer) -> Json:
         **({"statusOnError": {"code": int(status)}} if status else {}),
         **({"failureModeAllow": True} if settings.get("failOpen") else {}),
         **({"withRequestBody": dict(body)} if body is not None else {}),
-        **({"clearRouteCache": True} if settings.get("clearRouteCache") else {}),
         "transportApiVersion": "V3",
         "filterEnabledMetadata": _noted(HTTP_FILTER, authorizer),
     }

@@ -32,6 +32,8 @@ REMOVED = "removed"
 """The label with the names of Istio's labels that a Telemetry object removes."""
 
 _LOGGER = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
+# One scope of all listeners: as in Istio, counts stay when a listener goes, or is replaced for a new policy.
+_SCOPE = {"prefix": PREFIX, "sharingName": PREFIX}
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
 _NAMESPACE = "istio"  # of Envoy's metadata
 _STORED_PEER = "peer"
@@ -217,7 +219,7 @@ def _loggers(
             for kind, of_kind in statistics.items()
         }
         if any(kept.values()):
-            typed = {"@type": _LOGGER, "statPrefix": PREFIX, **kept}
+            typed = {"@type": _LOGGER, "statsScope": _SCOPE, **kept}
             filtered = {"filter": log_filter} if log_filter else {}
             loggers.append({"name": "envoy.access_loggers.stats", **filtered, "typedConfig": typed})
     return loggers

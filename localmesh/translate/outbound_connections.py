@@ -15,6 +15,7 @@ from localmesh.catalog import (
     Address,
     Catalog,
     Destinations,
+    Protocol,
     Proxy,
     Service,
     ServicePort,
@@ -24,8 +25,8 @@ from localmesh.catalog.sidecar_routes import connection_routes_to
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.connections import sni_match
-from localmesh.translate.formats import BLACK_HOLE, config_name, socket_address
-from localmesh.translate.forwarding import Forwarding
+from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH, config_name, socket_address
+from localmesh.translate.forwarding import Forwarding, lookup_by_name
 from localmesh.translate.keys import ProxyKey, Source
 from localmesh.translate.listeners import OUTBOUND
 from localmesh.translate.tcp_proxy import tcp_proxy
@@ -45,6 +46,7 @@ class OutboundConnections(NamedTuple):
     virtual_services: tuple[VirtualService, ...]
     destinations: Destinations
     telemetry: ProxyTelemetry | None
+    allows_unknown: bool = True
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundConnections:
@@ -59,14 +61,21 @@ class OutboundConnections(NamedTuple):
             virtual_service for virtual_service in scope.virtual_services if virtual_service.connection_routes
         )
         telemetry = ProxyTelemetry.of(catalog, proxy)
-        return cls(key, source, listen, services, tuple(routed), catalog.destinations, telemetry)
+        destinations, allows_unknown = catalog.destinations, scope.allows_unknown
+        return cls(key, source, listen, services, tuple(routed), destinations, telemetry, allows_unknown)
 
     def build(self, _parts: PartCache) -> ProxyConfig:
         """A listener for each port that has an address."""
         if self.telemetry is None:
             return ProxyConfig()
         listeners = (
-            _listener(service, port, address, self._chains(service, port))
+            _listener(
+                service,
+                port,
+                address,
+                self._chains(service, port),
+                allows_unknown=self.allows_unknown,
+            )
             for service in self.services
             for port in service.ports
             if port.protocol.is_tcp and (address := self.listen.get((service.host, port.number)))
@@ -81,14 +90,18 @@ class OutboundConnections(NamedTuple):
         chains = [
             {
                 **sni_match(match.get("sniHosts") or ["*"]),
-                "filters": [forwarding.along(route, port.number, MESH)],
+                "filters": forwarding.along(route, port.number, MESH),
                 "metadata": _made_from(owner),
             }
             for owner, route, match in connection_routes_to(
                 service, port, self.virtual_services, namespace, labels
             )
         ]
-        return chains or [{"filters": [forwarding.to_service(service, port.number)]}]
+        # where a host has no address of its own in Istio, connections to it are told apart by name
+        is_by_name = port.protocol is Protocol.TLS and service.is_entry and not service.addresses
+        names = [service.host, *service.aliases] if is_by_name else ["*"]
+        own = {**sni_match(names), "filters": forwarding.to_service(service, port)}
+        return chains or [own]
 
 
 def listener_name(host: str, port: int) -> str:
@@ -100,15 +113,14 @@ def listener_name(host: str, port: int) -> str:
     return f"{host}_{port}"
 
 
-def _listener(service: Service, port: ServicePort, address: Address, chains: Sequence[Json]) -> Json:
-    """A listener for a port of a Service, on whose filter chains all connections are closed that none takes.
-
-    In Istio these go on to the address that the application has looked up, which is not known here.
-    """
+def _listener(
+    service: Service, port: ServicePort, address: Address, chains: Sequence[Json], *, allows_unknown: bool
+) -> Json:
+    """A listener for a port of a Service: connections of TLS for other names are for unknown hosts."""
     by_name = [chain for chain in chains if "filterChainMatch" in chain]
     for_all = [chain for chain in chains if "filterChainMatch" not in chain]
     if by_name and not for_all:
-        for_all = [{"filters": [tcp_proxy(BLACK_HOLE, {"cluster": BLACK_HOLE})]}]
+        for_all = [_fallback(port, allows_unknown=allows_unknown)]
     default = {"defaultFilterChain": for_all[0]} if by_name else {}
     return {
         "name": listener_name(service.host, port.number),
@@ -120,6 +132,16 @@ def _listener(service: Service, port: ServicePort, address: Address, chains: Seq
         "filterChains": by_name or for_all,
         **default,
     }
+
+
+def _fallback(port: ServicePort, *, allows_unknown: bool) -> Json:
+    """What takes connections that no filter chain is for.
+
+    In Istio they go on to the address that the application has looked up; here the proxy looks up the name.
+    """
+    cluster = PASSTHROUGH if allows_unknown else BLACK_HOLE
+    lookups = [lookup_by_name(port.number)] if allows_unknown else []
+    return {"filters": [*lookups, tcp_proxy(cluster, {"cluster": cluster})]}
 
 
 def _made_from(virtual_service: VirtualService) -> Json:

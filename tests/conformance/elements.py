@@ -28,6 +28,10 @@ COMMON_FILTERS = frozenset(
     }
 )
 """HTTP filters of all proxies, or of all of Istio or of localmesh, which are not compared."""
+LOOKUP_FILTERS = frozenset(
+    {"envoy.filters.network.set_filter_state", "envoy.filters.network.sni_dynamic_forward_proxy"}
+)
+"""Network filters of localmesh that look up what the caller of an Istio's proxy has looked up."""
 _SILENT = frozenset({"statPrefix", "altStatName", "accessLog", "tracing", "metadata", "rulesStatPrefix"})
 _SILENT |= {"shadowRulesStatPrefix", "transportSocketConnectTimeout"}
 # when connections are logged, and the header of metadata exchange, for which Istio has filters of its own
@@ -62,7 +66,8 @@ PARTS = {
     "endpoints": "the pods behind each cluster with their ports, weights, localities and health, and whether "
     "they are called with mTLS",
     "listeners": "for every port of the application or gateway: the filter chains with their TLS, the "
-    "filters for tokens, authorization and EnvoyFilters, and the settings of connections",
+    "filters for tokens, authorization and EnvoyFilters, and the settings of connections; for every TCP port "
+    "that a sidecar's application calls: the filter chains with their routes",
 }
 """What is compared, by part."""
 
@@ -171,6 +176,31 @@ def _connections(manager: Json) -> Json:
     excluded = {"@type", "httpFilters", "routeConfig"}
     kept: Json = reduced({key: value for key, value in manager.items() if key not in excluded})
     return kept
+
+
+def outbound_elements(
+    proxy: str, port: int, chains: Iterable[Json], default: Json | None
+) -> Iterator[tuple[Name, Any]]:
+    """The filter chains by which a sidecar forwards connections to a port, and what takes the rest.
+
+    Each is one element, named after what it leads to: Istio has the chains of several hosts in one listener
+    where these have no address.
+    """
+    for chain in chains:
+        settings = chain["filters"][-1]["typedConfig"]
+        if _is_http(chain) or _CONTROL_PLANE.search(settings["statPrefix"]):
+            continue
+        names = (chain.get("filterChainMatch") or {}).get("serverNames") or ()
+        name = " ".join(("outbound", str(port), settings["statPrefix"], *names))
+        yield Name(proxy, "listeners", name), _forwarding_chain(chain)
+    if default is not None:
+        yield Name(proxy, "listeners", f"outbound {port} default"), _forwarding_chain(default)
+
+
+def _forwarding_chain(chain: Json) -> Json:
+    """A filter chain without the filters by which a proxy of localmesh looks up hosts."""
+    filters = [item for item in chain["filters"] if item["name"] not in LOOKUP_FILTERS]
+    return _chain({**chain, "filters": filters})
 
 
 def _agreed(proxy: str, name: str, values: list[Any]) -> Iterator[tuple[Name, Any]]:

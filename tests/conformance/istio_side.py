@@ -13,6 +13,7 @@ from tests.conformance.elements import (
     cluster_elements,
     endpoint_elements,
     listener_elements,
+    outbound_elements,
     route_elements,
 )
 
@@ -104,6 +105,8 @@ def istio_elements(proxy: str, dump: Dump, workloads: Container[str]) -> Element
     elements.update(endpoint_elements(proxy, assignments, workloads))
     for port, chains in _ports(dump):
         elements.update(listener_elements(proxy, port, chains))
+    for port, chains, default in _forwarding(dump):
+        elements.update(outbound_elements(proxy, port, chains, default))
     return elements
 
 
@@ -124,6 +127,21 @@ def _ports(dump: Dump) -> Iterator[tuple[int, list[Json]]]:
                 compared = _comparable(chain) if is_http else _without_logs(chain)
                 by_port.setdefault(port, []).append(compared)
     yield from sorted(by_port.items())
+
+
+def _forwarding(dump: Dump) -> Iterator[tuple[int, list[Json], Json | None]]:
+    """The outbound listeners of a sidecar that forward connections, with what takes those of no chain.
+
+    Where a listener has chains for HTTP, all other connections are for hosts that nobody knows.
+    """
+    for listener in dump.listeners:
+        if listener.get("bind_to_port", True) or listener.get("traffic_direction") != "OUTBOUND":
+            continue
+        chains = listener.get("filter_chains", [])
+        of_tcp = [chain for chain in chains if chain["filters"][-1]["name"] != _MANAGER]
+        default = listener.get("default_filter_chain") if of_tcp == chains else None
+        port = listener["address"]["socket_address"]["port_value"]
+        yield port, list(map(_without_logs, of_tcp)), _without_logs(default) if default else None
 
 
 def _matched_port(chain: Json) -> int | None:

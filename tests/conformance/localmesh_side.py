@@ -12,6 +12,7 @@ from localmesh.envoy_messages.messages import CLUSTER, ENDPOINTS, LISTENER, ROUT
 from localmesh.manifests import Resource
 from localmesh.translate import ProxyConfig, translate
 from localmesh.translate.from_manifests import proxies
+from localmesh.translate.listeners import OUTBOUND
 from localmesh.translate.security import with_policies
 from tests.conformance.elements import (
     Elements,
@@ -20,6 +21,7 @@ from tests.conformance.elements import (
     cluster_elements,
     endpoint_elements,
     listener_elements,
+    outbound_elements,
     route_elements,
 )
 
@@ -76,6 +78,9 @@ def _pieces(
         elements = endpoint_elements("", [printed], workloads)
     elif kind == LISTENER and (port := _port(printed, of)):
         elements = listener_elements("", port, printed["filterChains"])
+    elif kind == LISTENER and printed["name"] != OUTBOUND:
+        port = printed["address"]["socketAddress"]["portValue"]
+        elements = outbound_elements("", port, printed["filterChains"], printed.get("defaultFilterChain"))
     return tuple((*name, value) for name, value in elements)
 
 

@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 
+from localmesh.analysis.mesh_config import mesh_config as mesh_config_problems
 from localmesh.catalog import Catalog, OutboundMode, Proxy, ProxyKind, build
 from localmesh.catalog.mesh_config import DEFAULT, AccessLogEncoding, Normalization
 from localmesh.manifests import Text, load_text
@@ -78,8 +79,24 @@ def test_wrong_settings_are_reported_with_their_lines() -> None:
 
     assert [problem.place.line for problem in in_object.value.problems] == [7, 9, 10]
     assert [problem.place.line for problem in in_file.value.problems] == [2, 4, 5]
-    assert str(in_file.value.problems[1].path) == "data.mesh.outboundTrafficPolicy.mode"
-    assert in_file.value.problems[1].place.file == "settings.yaml"
+    assert str(in_object.value.problems[1].path) == "data.mesh.outboundTrafficPolicy.mode"
+    assert str(in_object.value.problems[1].place) == "ConfigMap istio-system/istio"
+    head, field, *_ = str(in_file.value.problems[1]).splitlines()
+    assert (head, field.partition(": ")[0].strip()) == (
+        "settings.yaml:4: error SM104",
+        "outboundTrafficPolicy.mode",
+    )
+
+
+def test_a_field_of_a_provider_that_istio_ignores_is_a_warning() -> None:
+    """In the words that fields of other objects have."""
+    provider = "{service: a.b.svc.cluster.local, port: 80, clearRouteCache: true}"
+    mesh = catalog(f"extensionProviders: [{{name: a, envoyExtAuthzHttp: {provider}}}]")
+
+    (problem,) = mesh_config_problems(mesh)
+
+    assert str(problem.path) == "data.mesh.extensionProviders[0].envoyExtAuthzHttp.clearRouteCache"
+    assert "Istio ignores it" in problem.message
 
 
 def test_settings_of_a_file_take_the_place_of_those_in_the_manifests() -> None:

@@ -19,13 +19,33 @@ from localmesh.cli.commands import run
 from localmesh.explain import Explainer, Request
 from localmesh.explain.document import document
 from localmesh.explain.text import text
-from localmesh.manifests import load
+from localmesh.manifests import Text, load, load_texts
+from localmesh.manifests.loading import Locator
 from localmesh.tests.explain.broken_cases import CASES, FOLDER, head
 
 SCHEMA = json.loads((files("localmesh.explain") / "explanation.schema.json").read_text())
 
 
 VALIDATOR = jsonschema_rs.validator_for(SCHEMA)
+
+
+FILTER = """\
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: limit, namespace: shop}
+spec:
+  workloadSelector: {labels: {app: web}}
+  configPatches:
+    - applyTo: HTTP_FILTER
+      match: {context: SIDECAR_INBOUND}
+      patch:
+        operation: INSERT_BEFORE
+        value:
+          name: limit
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
+            stat_prefix: limit
+"""
 
 
 @cache
@@ -80,3 +100,19 @@ def test_outcomes_add_up_to_all_requests() -> None:
     for case in CASES:
         total = sum(outcome["percent"] for outcome in described(case)["outcomes"])
         assert total == pytest.approx(100)
+
+
+def test_envoy_filters_are_named_where_they_apply() -> None:
+    """With the place of each patch; at other proxies, and for other kinds of traffic, there are none."""
+    loaded = load_texts([Text("shop.yaml", (FOLDER / "_shop.yaml").read_text()), Text("filter.yaml", FILTER)])
+    explainer = Explainer.of(loaded.resources)
+    explanation = explainer.explain(Request.to("http://web.shop/", source="client.shop"))
+
+    written = document(explainer, explanation, Locator(loaded).place)
+
+    patches = {hop["kind"]: hop["envoyFilters"] for hop in written["hops"]}
+    (patch,) = patches["inbound"]
+    assert patches["outbound"] == []
+    assert (patch["operation"], patch["name"]) == ("INSERT_BEFORE", "limit")
+    assert (patch["place"]["object"], patch["place"]["line"]) == ("EnvoyFilter shop/limit", 7)
+    assert "changed    by EnvoyFilter shop/limit: INSERT_BEFORE HTTP_FILTER limit" in text(written)

@@ -120,3 +120,63 @@ def test_the_application_gets_the_request_as_the_gateway_sends_it() -> None:
     assert outcome.workload == "web"
     assert outcome.message is not None
     assert outcome.message.identity == ""
+
+
+CALLED = """---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside, namespace: shop}
+spec:
+  hosts: [a.example.com, b.example.com]
+  ports: [{number: 443, name: tls, protocol: TLS}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: outside, namespace: shop}
+spec:
+  hosts: [a.example.com]
+  tls: [{match: [{sniHosts: [a.example.com]}], route: [{destination: {host: b.example.com}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: calls, namespace: shop}
+spec:
+  hosts: [web]
+  http: [{fault: {abort: {httpStatus: 418, percentage: {value: 100}}}, route: [{destination: {host: web}}]}]
+  tcp:
+    - match: [{sourceLabels: {app: web}}]
+      route:
+        - {destination: {host: web}, weight: 3}
+        - {destination: {host: b.example.com, port: {number: 443}}, weight: 1}
+"""
+
+
+def called(url: str) -> Explanation:
+    """A call by the sidecar of `web`."""
+    resources = load_text(MESH.replace("MODE", "STRICT") + CALLED).resources
+    return Explainer.of(resources).explain(Request.to(url, source="web"))
+
+
+def test_a_sidecar_routes_connections_by_tcp_routes_alone() -> None:
+    """The HTTP routes of the host do not apply; the caller's labels and the weights do."""
+    outcomes = called("http://web:8000/").outcomes
+
+    assert [(outcome.workload, outcome.percent) for outcome in outcomes] == [("web", 75.0), ("", 25.0)]
+    assert all(outcome.answer is None for outcome in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("url", "cluster"),
+    [
+        ("https://a.example.com/", "outbound|443||b.example.com"),
+        ("https://b.example.com/", "outbound|443||b.example.com"),
+        ("http://a.example.com:443/", "PassthroughCluster"),
+    ],
+)
+def test_a_sidecar_routes_tls_by_the_name_of_the_host(url: str, cluster: str) -> None:
+    """What is not TLS, or for another name, is for hosts that nobody knows."""
+    (outcome,) = called(url).outcomes
+
+    assert outcome.destination is not None
+    assert outcome.destination.cluster == cluster

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pytest
@@ -188,28 +189,62 @@ spec:
 """
 
 
-def test_tls_is_routed_by_the_name_that_the_application_asks_for(shop: Run[tuple[bytes, bytes]]) -> None:
-    """What a client sends reaches the host of the route as it is; another name reaches nothing."""
+def test_tls_is_routed_by_the_name_that_the_application_asks_for(shop: Run[tuple[bytes, ...]]) -> None:
+    """What a client sends reaches the host of the route as it is; another name is not known."""
 
-    async def answers(mesh: Mesh) -> tuple[bytes, bytes]:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"%d" % (await reader.read(4096))[0])
-            writer.close()
-            await writer.wait_closed()
+    async def answers(mesh: Mesh) -> tuple[bytes, ...]:
+        async with serving() as port:
+            await apply(mesh, TO_ONE_NAME, port)
+            address = address_of(mesh, "nowhere.example.com", 8443)
+            hellos = map(client_hello, ("nowhere.example.com", "other.invalid"))
+            named, other = [await said(address, hello) for hello in hellos]
+            proxy = find(mesh.desired_state.proxies, "client").outbound
+            assert proxy is not None
+            tunnel = b"CONNECT nowhere.example.com:8443 HTTP/1.1\r\nhost: nowhere.example.com:8443\r\n\r\n"
+            return named, other, await said(proxy, tunnel + client_hello("nowhere.example.com"))
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        await apply(mesh, TO_ONE_NAME, server.sockets[0].getsockname()[1])
-        address = address_of(mesh, "nowhere.example.com", 8443)
-        hellos = map(client_hello, ("nowhere.example.com", "other.example.com"))
-        named, other = [await said(address, hello) for hello in hellos]
-        server.close()
-        await server.wait_closed()
-        return named, other
-
-    named, other = shop(answers)
+    named, other, tunnelled = shop(answers)
 
     assert named == b"22"  # the content type of a handshake: the TLS of the application
     assert other == b""
+    assert tunnelled.endswith(b"22")
+
+
+AS_LOOKED_UP = """---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: as-looked-up, namespace: shop}
+spec:
+  hosts: [localhost]
+  ports: [{number: PORT, name: port, protocol: PROTOCOL}]
+"""
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "TLS"])
+def test_hosts_without_resolution_are_looked_up_by_the_proxy(shop: Run[bytes], protocol: str) -> None:
+    """By the name that a client asks for in TLS, else by the name of the host."""
+
+    async def answer(mesh: Mesh) -> bytes:
+        async with serving() as port:
+            entry = AS_LOOKED_UP.replace("PORT", str(port)).replace("PROTOCOL", protocol)
+            await apply(mesh, entry)
+            return await said(address_of(mesh, "localhost", port), client_hello("localhost"))
+
+    assert shop(answer) == b"22"
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[int]:
+    """The port of a server that answers with the number of the first byte that it gets."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"%d" % (await reader.read(4096))[0])
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
 
 
 def client_hello(name: str) -> bytes:

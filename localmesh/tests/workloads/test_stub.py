@@ -173,19 +173,23 @@ class TestProtocol:
     @pytest.mark.parametrize(
         "data",
         [
-            b"nonsense\r\n\r\n",
+            b"nonsense HTTP/1.1\r\n\r\n",
             b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
             b"GET / HTTP/1.1\r\ncontent-length: many\r\n\r\n",
             b"GET / HTTP/1.1\r\nhost: a",
             b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000 + b"\r\n",
         ],
     )
-    def test_what_is_not_http_is_refused(self, ports: dict[int, int], data: bytes) -> None:
+    def test_what_is_no_request_is_refused(self, ports: dict[int, int], data: bytes) -> None:
         """The answer is 400, and the stub lives on."""
         with contextlib.suppress(ConnectionError):
             assert self.converse(ports[8080], data).startswith(b"HTTP/1.1 400 ")
 
         assert self.converse(ports[8080], b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
+
+    def test_lines_that_are_not_http_come_back_with_the_workload(self, ports: dict[int, int]) -> None:
+        """So callers of a TCP port see which version has answered, the last line without its end too."""
+        assert self.converse(ports[8080], b"one\ntwo") == b"web-v1 one\nweb-v1 two"
 
 
 class TestCalls:

@@ -1,0 +1,46 @@
+"""The requests that webapp's sidecar has counted, in short: `python docs/workshop/metrics.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.request
+from collections import Counter
+from typing import NamedTuple
+
+PODS = "/api/v1/namespaces/sentimesh/pods"
+METRIC = "istio_requests_total"
+
+
+class Requests(NamedTuple):
+    """What is equal among requests that are counted together."""
+
+    reporter: str
+    caller: str
+    called: str
+    status: str
+
+
+def requests() -> Counter[Requests]:
+    """Istio's `istio_requests_total` at the pods of webapp, by caller, called workload and status."""
+    counted: Counter[Requests] = Counter()
+    pods = json.loads(_get(f"{PODS}?labelSelector=app%3Dwebapp"))["items"]
+    for pod in pods:
+        text = _get(f"{PODS}/{pod['metadata']['name']}:15020/proxy/stats/prometheus")
+        for labels, value in re.findall(rf"^{METRIC}{{(.*)}} (\S+)$", text, flags=re.MULTILINE):
+            label = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+            names = ("reporter", "source_workload", "destination_workload", "response_code")
+            counted[Requests(*(label[name] for name in names))] += int(float(value))
+    return counted
+
+
+def _get(path: str) -> str:
+    with urllib.request.urlopen(os.environ["LOCALMESH_URL"] + path, timeout=10) as answer:
+        return str(answer.read(), "utf-8")
+
+
+if __name__ == "__main__":
+    print(f"{'reporter':<12} {'from':<22} {'to':<10} status  requests")
+    for row, count in sorted(requests().items()):
+        print(f"{row.reporter:<12} {row.caller:<22} {row.called:<10} {row.status:<6} {count:>9,}")
