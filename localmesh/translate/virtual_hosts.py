@@ -136,7 +136,7 @@ class OutboundRoutes(NamedTuple):
     def _default_route(self, service: Service, port: int) -> DefaultRoute:
         rule = self.source.rule_for(self.destinations, service.host)
         # istiod writes the host of the route in lower case, even where the cluster's name has capitals
-        return DefaultRoute(service.host.lower(), port, rule)
+        return DefaultRoute(service.host.lower(), port, rule, self.source)
 
     def _detected_routes(self, routes: Iterable[Json]) -> Iterator[Json]:
         """The route configurations, named ``host:port``, of Service ports whose protocol is detected.

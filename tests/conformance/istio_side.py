@@ -18,8 +18,6 @@ from tests.conformance.elements import (
 )
 
 _MANAGER = "envoy.filters.network.http_connection_manager"
-_ONLY_IN_ISTIO = frozenset({"istio.metadata_exchange", "istio.stats"})
-"""Network filters that only Istio's Envoy has."""
 _INTERCEPTED = "virtualInbound"
 _INTERCEPTION_PORT = 15006
 _PARTS = {
@@ -160,7 +158,7 @@ def _gateway(listener: Json) -> int | None:
 
 
 def _without_logs(chain: Json) -> Json:
-    """A filter chain that forwards connections, in canonical form, without access logs and metrics."""
+    """A filter chain that forwards connections, in canonical form, without logs and Istio's own filters."""
     filters = [
         {
             **network_filter,
@@ -169,7 +167,7 @@ def _without_logs(chain: Json) -> Json:
             },
         }
         for network_filter in chain["filters"]
-        if network_filter["name"] not in _ONLY_IN_ISTIO
+        if network_filter["name"] not in COMMON_FILTERS
     ]
     printed: Json = canonical(LISTENER, {"name": "one", "filterChains": [{**chain, "filters": filters}]})
     kept: Json = printed["filterChains"][0]
