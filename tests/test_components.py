@@ -27,8 +27,8 @@ from tests.live import ROOT
 NAMES = [component.name for component in COMPONENTS]
 WARNINGS_LOCALLY = {"observability": "SM241"}
 """Components with a provider of a cluster."""
-OUTSIDE = {"egress": {"outside"}}
-"""Overlays that add a namespace to the project's."""
+OUTSIDE = {"egress": {"outside"}, "ext-authz": {"istio-system"}, "tls": {"istio-system"}}
+"""Overlays with objects in another namespace than the project's."""
 
 
 def named(name: str) -> Path:
