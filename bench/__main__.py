@@ -22,7 +22,7 @@ BENCHES = {
     "apply": "a changed weight, 12 proxies under load",
     "demo": "make demo: time and memory",
     "envoy_gateway": "one gateway: start and change beside Envoy Gateway's standalone mode",
-    "live_page": "the live page: first data, a changed weight, what it costs",
+    "live_page": "the live page: first picture and data, a changed weight, what it costs",
     "services": "webapp beside a bare Flask application",
     "loadgen_cpu": "loadgen beside hey and fortio",
     "translation": "1,000 Services and 20,000 hosts: loading, translating, encoding",

@@ -1,12 +1,14 @@
-"""What the live page costs while it is open, and how long its first data and a changed weight take.
+"""What the live page costs while it is open, and how long its first picture and a changed weight take.
 
-The base application without requests; the page is a client that reads its events.
+The base application without requests. The first picture is drawn by a real browser; for the rest, the page is
+a client that reads its events.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,13 +22,23 @@ from typing import Any
 
 import psutil
 
-from bench.rows import Row, at_most
+from bench.rows import NOT_MEASURED, Row, at_most
 from localmesh.runtime.workloads import FreePorts
+from tests.browser import CHROMIUM, opened_browser
 
 IDLE_SECONDS = 15
 SETTLING_SECONDS = 3
 BAR_FIRST_SECONDS, BAR_CHANGE_SECONDS = 1.0, 1.5
 BAR_OPEN_PERCENT, BAR_CLOSED_PERCENT = 3.0, 1.0
+ROUNDS = 5
+_NOTICE = """
+  window.firstNode = new Promise((resolve) => new MutationObserver((_, observer) => {
+    if (!document.querySelector("#graph .node")) return;
+    observer.disconnect();
+    requestAnimationFrame(() => setTimeout(() => resolve(performance.now())));
+  }).observe(document, { childList: true, subtree: true }));
+"""
+"""Promises the milliseconds from the navigation until the first node has been drawn."""
 LOCALMESH = Path(sys.executable).with_name("localmesh")
 
 
@@ -35,6 +47,7 @@ def measure() -> list[Row]:
     port = FreePorts().take()
     api = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as folder, mesh(folder, port) as process:
+        picture = first_picture(api)
         closed = idle_percent(process)
         with Events(api) as events:
             first = events.wait("state")
@@ -45,11 +58,28 @@ def measure() -> list[Row]:
             answered = time.monotonic()
             changed = max(0.0, events.wait("graph") - answered)  # the page may be the first to know
     return [
+        picture,
         at_most("live page: first data", first - events.began, BAR_FIRST_SECONDS, "s", 2),
         at_most("  a changed weight, after the apply", changed, BAR_CHANGE_SECONDS, "s", 2),
         at_most("  localmesh without requests, page open", opened, BAR_OPEN_PERCENT, "% of a core", 1),
         at_most("  the same, page closed", closed, BAR_CLOSED_PERCENT, "% of a core", 1),
     ]
+
+
+def first_picture(api: str) -> Row:
+    """Measure how long the page takes from the navigation to the first node of the graph; the median."""
+    what = "live page: first node drawn in a browser"
+    if CHROMIUM is None:
+        return Row(what, f"{NOT_MEASURED} chromium is not on the PATH")
+    seconds = []
+    with opened_browser() as browser:
+        for _ in range(ROUNDS):
+            page = browser.new_context().new_page()  # nothing is cached
+            page.add_init_script(_NOTICE)
+            page.goto(api)
+            seconds.append(page.evaluate("window.firstNode") / 1000)
+            page.context.close()
+    return at_most(what, statistics.median(seconds), BAR_FIRST_SECONDS, "s", 2)
 
 
 @contextmanager

@@ -38,19 +38,3 @@ def test_an_exercise_from_its_start_to_the_next_one(mesh: ProofMesh) -> None:
     assert solution.stdout == (ROOT / "workshop/exercises/canary-1/solution.yaml").read_text()
     assert solved.returncode == 0, solved.stdout
     assert "\nnext: workshop start " in solved.stdout or solved.stdout.endswith("that was the last one\n")
-
-
-def test_the_list_has_every_exercise(mesh: ProofMesh) -> None:
-    """With its page and its title."""
-    listed = workshop(mesh, "list")
-
-    assert "4     canary-1" in listed.stdout
-    assert "30 % of the internal users get the new page" in listed.stdout
-
-
-def test_an_unknown_exercise_is_wrong_usage(mesh: ProofMesh) -> None:
-    """In one line."""
-    finished = workshop(mesh, "check", "canari-1")
-
-    assert finished.returncode == 2
-    assert finished.stderr == 'workshop: error: no exercise is named "canari-1"; did you mean "canary-1"?\n'

@@ -24,7 +24,11 @@ from workshop.loading import load_all
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
 
 EXERCISES = load_all(ROOT / "workshop")
-IN_EVERY_TEST_RUN = {"canary-1"}
+IN_EVERY_TEST_RUN = {
+    *("authz-1", "by-header-1", "canary-1", "gateway-1", "gateway-2", "jwt-1", "mtls-1"),
+    *("break-1", "break-4", "break-10"),
+}
+"""Those that need few requests, and do not start pods."""
 FEWER_DETECT = 2 * observing.DETECTED_SHARE
 """Every test run sends a quarter of the requests: these mistakes are far from the solutions."""
 UNTOUCHED, SOLVED = "untouched", "solved"

@@ -78,7 +78,7 @@ def check(name: str, folder: Path, **options: Any) -> ExitStatus:
     """
     exercise = find(folder, name)
     grade = _graded(exercise, options)
-    _say(_after(exercise, grade, names(folder)))
+    click.echo(_after(exercise, grade, [one.name for one in load_all(folder)]))
     return _exit_status(grade)
 
 
@@ -88,7 +88,7 @@ def hint(name: str, folder: Path, **options: Any) -> ExitStatus:
     """Send the requests of `check`, and give a hint that fits what is observed."""
     exercise = find(folder, name)
     grade = _graded(exercise, options)
-    _say("nothing is left to do" if not _exit_status(grade) else (grade.mistake or exercise).hint)
+    click.echo("nothing is left to do" if not _exit_status(grade) else (grade.mistake or exercise).hint)
     return ExitStatus.OK
 
 
@@ -155,14 +155,12 @@ def _graded(exercise: Exercise, options: dict[str, Any]) -> Grade:
 
 def _after(exercise: Exercise, grade: Grade, known: Sequence[str]) -> str:
     """What to do next."""
-    if _exit_status(grade) is not ExitStatus.OK:
+    if _exit_status(grade) is ExitStatus.INCONCLUSIVE:
+        return f"no verdict; once more: workshop check {exercise.name}"
+    if _exit_status(grade) is ExitStatus.CHECK_FAILED:
         return f"a hint: workshop hint {exercise.name}"
     following = known[known.index(exercise.name) + 1 :]
     return f"next: workshop start {following[0]}" if following else "that was the last one"
-
-
-def _say(sentence: str) -> None:
-    click.echo(sentence)
 
 
 def _exit_status(grade: Grade) -> ExitStatus:

@@ -24,30 +24,35 @@ _BODY_OF = {PATH: "sentence", FEEDBACK.path: "feedback"}
 
 
 def names(folder: Path) -> list[str]:
-    """The names of all exercises, by page and then by name; broken configurations last, by number."""
+    """The names of all exercises in alphabetical order; broken configurations last, by number."""
+    return list(_folders(folder))
+
+
+def find(folder: Path, name: str) -> Exercise:
+    """The exercise with this name; raises a UsageError with the closest name if there is none."""
+    folders = _folders(folder)
+    if name not in folders:
+        close = difflib.get_close_matches(name, folders, n=1)
+        hint = f'did you mean "{close[0]}"?' if close else "`workshop list` lists all"
+        raise UsageError(f'no exercise is named "{name}"; {hint}')
+    return load(folders[name])
+
+
+def load_all(folder: Path) -> list[Exercise]:
+    """All exercises, those of a page together and the broken configurations last."""
+    exercises = [load(path) for path in _folders(folder).values()]
+    return sorted(exercises, key=lambda exercise: (exercise.page is None, exercise.page or 0))
+
+
+def _folders(folder: Path) -> dict[str, Path]:
+    """The folder of each exercise by its name, in the order of the names."""
     if not folder.is_dir():
         raise UsageError(
             f"{folder} is not a folder: run this at the root of the repository, or name the folder of the "
             "workshop with --folder"
         )
-    found = [path.parent.name for kind in KINDS for path in (folder / kind).glob(f"*/{FILE}")]
-    return sorted(found, key=_numbers_by_value)
-
-
-def find(folder: Path, name: str) -> Exercise:
-    """The exercise with this name; raises a UsageError with the closest name if there is none."""
-    known = names(folder)
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f'did you mean "{close[0]}"?' if close else "`workshop list` lists all"
-        raise UsageError(f'no exercise is named "{name}"; {hint}')
-    return load(next(path for kind in KINDS if (path := folder / kind / name).is_dir()))
-
-
-def load_all(folder: Path) -> list[Exercise]:
-    """All exercises, those of a page together and the broken configurations last."""
-    exercises = [find(folder, name) for name in names(folder)]
-    return sorted(exercises, key=lambda exercise: (exercise.page is None, exercise.page or 0))
+    found = [path.parent for kind in KINDS for path in (folder / kind).glob(f"*/{FILE}")]
+    return {path.name: path for path in sorted(found, key=lambda path: _numbers_by_value(path.name))}
 
 
 def load(folder: Path) -> Exercise:

@@ -46,6 +46,9 @@ KINDS = (
     ),
     "telemetries.telemetry.istio.io",
 )
+GATEWAY_API = "gateway.networking.k8s.io"
+GATEWAY_API_KINDS = tuple(f"{kind}.{GATEWAY_API}" for kind in ("gateways", "httproutes"))
+"""For clusters that have them."""
 MANIFEST = "kubectl.kubernetes.io/last-applied-configuration"
 KUBECTL_SECONDS = 120
 
@@ -110,7 +113,8 @@ class ClusterDeployer:
 
     def _applied(self) -> dict[Key, str]:
         """The manifests of the objects in the application's namespace that kubectl has applied."""
-        items = self._objects("get", "--namespace", self.api.namespace, ",".join(KINDS))
+        kinds = (*KINDS, *(GATEWAY_API_KINDS if self.api.serves(f"{GATEWAY_API}/v1") else ()))
+        items = self._objects("get", "--namespace", self.api.namespace, ",".join(kinds))
         notes = {_key(item): item["metadata"].get("annotations", {}) for item in items}
         return {key: annotations[MANIFEST] for key, annotations in notes.items() if MANIFEST in annotations}
 

@@ -50,6 +50,11 @@ class Fault:
         """The folder of the fault."""
         return f"{FOLDER}/{self.flag.lower()}"
 
+    @property
+    def ending(self) -> str:
+        """What it makes of a request, in a few words."""
+        return f"{self.status} and no flag" if self.status else self.flag
+
     def causes(self, answer: Answer) -> bool:
         """Whether an answer that a proxy has counted is that of the fault."""
         return answer == Answer(self.status, "-") if self.status else answer.has(self.flag)
@@ -58,8 +63,8 @@ class Fault:
     def proofs(self) -> tuple[Proof[None, Observed], Proof[None, Observed]]:
         """The proof that every request has the flag, and the one that none has it after the repair."""
         return (
-            self._proof(self.name, f"every request ends with {self.flag}", _judge_fault),
-            self._proof(f"{self.name}/{REPAIRED}", f"no request ends with {self.flag}", _judge_repair),
+            self._proof(self.name, f"every request ends with {self.ending}", _judge_fault),
+            self._proof(f"{self.name}/{REPAIRED}", f"no request ends with {self.ending}", _judge_repair),
         )
 
     def _proof(

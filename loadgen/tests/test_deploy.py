@@ -66,6 +66,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     listed(tmp_path / "named.json", SERVICE, NAMESPACE)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FOLDER", str(tmp_path))
+    monkeypatch.setattr(MeshApi, "serves", lambda api, version: False)
     monkeypatch.setattr(cluster, "await_pods", lambda api: None)
     monkeypatch.setattr(cluster, "await_pushes", lambda istio: None)
     monkeypatch.setattr(cluster, "await_drained", lambda api: None)
@@ -93,6 +94,26 @@ def test_objects_of_the_previous_overlay_only_are_deleted(folder: Path):
     assert calls(folder)[0] == f"{PROXY} apply --output json -k istio/overlays/canary"
     assert removals(folder) == ["--namespace sentimesh virtualservice.networking.istio.io/logic"]
     assert (folder / "kubeconfig").read_text().strip() == os.devnull
+
+
+def test_objects_of_the_gateway_api_are_looked_for_where_the_cluster_has_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A cluster without it does not know their kinds."""
+    stage().save()
+    monkeypatch.setattr(MeshApi, "serves", lambda api, version: version == "gateway.networking.k8s.io/v1")
+    stage().save()
+
+    gets = [call for call in calls(folder) if "virtualservices" in call]
+    assert ["httproutes.gateway.networking.k8s.io" in call for call in gets] == [False, True]
+
+
+def test_objects_are_added_to_those_that_are_there(folder: Path):
+    """Nothing is deleted, and objects without a namespace get the application's."""
+    stage().add("kind: Service", "logic.yaml")
+
+    assert calls(folder) == [f"{PROXY} apply --output json --namespace sentimesh -f -"]
+    assert (folder / "stdin").read_text() == "kind: Service"
 
 
 def test_objects_of_the_overlay_are_not_deleted(folder: Path):
@@ -153,6 +174,7 @@ def test_an_error_of_kubectl_is_quoted(folder: Path):
 
 def test_without_kubectl_nothing_can_be_applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """One line with the reason."""
+    monkeypatch.setattr(MeshApi, "serves", lambda api, version: False)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(UsageError, match="kubectl, which applies overlays to a cluster, is not on the PATH"):

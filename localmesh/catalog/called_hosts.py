@@ -13,7 +13,7 @@ from functools import cached_property
 
 from localmesh.catalog.default_gateways import HOSTS
 from localmesh.catalog.proxies import Address
-from localmesh.catalog.services import Service
+from localmesh.catalog.services import Protocol, Service
 from localmesh.formats.hostnames import SERVICE_DOMAIN
 
 _BEGINS = r"(?<![\w.\-])"
@@ -50,6 +50,8 @@ class CalledHost:
     ports: Mapping[int, Address]
     has_only_tcp: bool
     """Whether it has no other ports, so that its name alone stands for them."""
+    has_tls: bool = False
+    """Whether it has a port of TLS that applications begin themselves."""
 
     @property
     def address(self) -> str | None:
@@ -70,6 +72,7 @@ def called_host(
         names=tuple(dict.fromkeys(name for host in hosts for name in names_of(host, namespace))),
         ports={number: address for (host, number), address in connections.items() if host == service.host},
         has_only_tcp=all(port.protocol.is_tcp for port in service.ports),
+        has_tls=any(port.protocol is Protocol.TLS for port in service.ports),
     )
 
 
@@ -78,6 +81,11 @@ class CalledHosts:
     """All hosts with TCP ports that a pod calls."""
 
     hosts: tuple[CalledHost, ...] = ()
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether any of them has a port of TLS that applications begin themselves."""
+        return any(host.has_tls for host in self.hosts)
 
     @cached_property
     def _by_name(self) -> Mapping[str, CalledHost]:

@@ -21,6 +21,7 @@ from localmesh.diff.policy_words import policy_phrases
 from localmesh.diff.routes import NO_ROUTES, configuration_phrases
 from localmesh.translate import ProxyConfig
 from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL
+from localmesh.translate.tunnel_routes import OF_TCP
 
 Resources = tuple[dict[str, Any], ...]
 
@@ -143,16 +144,19 @@ def _routes(before: Resources, after: Resources, _kind: ProxyKind) -> Iterator[C
     for name, pair in _pairs(before, after).items():
         resource = f"routes/{name}"
         for host, phrase in configuration_phrases(*pair, resource):
-            subject = _host_subject(host, name) if host else f"requests to port {name.removeprefix('http.')}"
+            port = name.removeprefix("http.").removeprefix(OF_TCP)
+            subject = _host_subject(host, port) if host else f"requests to port {port}"
             yield from _changes(subject, resource, [phrase])
     yield from _order("routes", before, after)
 
 
-def _host_subject(virtual_host: str, routes: str) -> str:
+def _host_subject(virtual_host: str, port: str) -> str:
     if virtual_host.partition(":")[0] == NO_ROUTES:
         return f"→ any host, port {virtual_host.rpartition(':')[2]}"
     if virtual_host in (ALLOW_ANY, BLOCK_ALL):
-        return f"→ unknown hosts, port {routes}"
+        return f"→ unknown hosts, port {port}"
+    if virtual_host.startswith(OF_TCP):
+        return f"{_to(*virtual_host.removeprefix(OF_TCP).rpartition(':')[::2])}, through HTTP_PROXY"
     return _to(*virtual_host.rpartition(":")[::2])
 
 

@@ -145,7 +145,7 @@ class Explainer:
         gateways = [proxy for proxy in gateways if proxy.workload != EGRESS] or gateways
         if not gateways:
             raise InvalidUrlError(self._without_gateway())
-        message = message_of(request, UNKNOWN_ADDRESS)
+        message = message_of(request, UNKNOWN_ADDRESS, self.catalog.mesh_config.path_normalization)
         serving = [proxy for proxy in gateways if self.target_port(proxy, message.port) is not None]
         knowing = [proxy for proxy in serving if self._knows(proxy, message)]
         return next(iter((*knowing, *serving, *gateways)))

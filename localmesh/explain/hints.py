@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from localmesh.catalog import MESH, Catalog
-from localmesh.catalog.hosts import overlap
+from localmesh.catalog.hosts import is_wildcard, overlap
 from localmesh.explain.cause import Cause
 from localmesh.explain.explanation import Destination, Explanation, Hop, HopKind, Reference, Routing
 from localmesh.explain.host_choice import full_names, service_reference
@@ -25,6 +25,8 @@ def hints(catalog: Catalog, explanation: Explanation) -> Iterator[Cause]:
             yield from _of_rewrite(hop, hop.routing)
             for destination in hop.routing.destinations:
                 yield from _of_encrypted_port(catalog, destination)
+            if hop.kind is HopKind.OUTBOUND:
+                yield from _of_made_up_host(catalog, hop, hop.routing)
         elif hop.routing is not None and hop.kind is HopKind.OUTBOUND:
             yield from _of_tcp_port(catalog, hop)
 
@@ -42,6 +44,24 @@ def _of_rewrite(hop: Hop, routing: Routing) -> Iterator[Cause]:
             rule.fields.get("rewrite"),
             is_warning=True,
         )
+
+
+def _of_made_up_host(catalog: Catalog, hop: Hop, routing: Routing) -> Iterator[Cause]:
+    """A host that only a VirtualService names: on a cluster its name needs an address as well."""
+    names = full_names(hop.message.host, hop.namespace)
+    is_known = any(catalog.destinations.services_at(name) for name in names)
+    is_covered = any(
+        is_wildcard(service.host) and overlap(service.host, names[0]) for service in catalog.services
+    )
+    if routing.rule is None or not routing.rule.virtual_service or is_known or is_covered:
+        return
+    yield Cause(
+        f"no Service or ServiceEntry has the host {hop.message.host}: on a cluster the request arrives only "
+        "if DNS knows the name",
+        "write a ServiceEntry or a Service for the host, or call a Service that exists",
+        routing.rule.reference,
+        is_warning=True,
+    )
 
 
 def _of_tcp_port(catalog: Catalog, hop: Hop) -> Iterator[Cause]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from localmesh.catalog.mesh_config import Normalization
 from localmesh.errors import InvalidInputError
 from localmesh.explain.paths import normalized
 
@@ -131,6 +132,8 @@ class Message:
     """Those of a token that the proxy has found valid."""
     first_values: Mapping[str, str] = field(default_factory=dict)
     """Of headers to which proxies have added values: `headers` has them joined."""
+    normalization: Normalization = Normalization.DEFAULT
+    """What proxies do to paths."""
 
     @property
     def host(self) -> str:
@@ -164,7 +167,9 @@ class Message:
         return replace(self, headers=headers)
 
 
-def message_of(request: Request, address: str) -> Message:
+def message_of(
+    request: Request, address: str, normalization: Normalization = Normalization.DEFAULT
+) -> Message:
     """The request as the first proxy reads it.
 
     The connection is to the port of the URL, whatever a header `host` says.
@@ -174,9 +179,10 @@ def message_of(request: Request, address: str) -> Message:
         method=request.method,
         scheme=request.scheme,
         authority=headers.pop("host", request.authority),
-        path=normalized(request.path),
+        path=normalized(request.path, normalization),
         headers=headers,
         port=request.destination_port,
         address=request.source_ip or address,
         claims=request.claims,
+        normalization=normalization,
     )

@@ -146,7 +146,7 @@ def rewritten(message: Message, route: Json, weighted: Json | None = None) -> Me
     return replace(
         _requested(_requested(message, weighted or {}), route),
         authority=authority or message.authority,
-        path=normalized(rewritten_path(message.path, route["match"], action)),
+        path=normalized(rewritten_path(message.path, route["match"], action), message.normalization),
     )
 
 

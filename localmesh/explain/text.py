@@ -11,6 +11,7 @@ from localmesh.explain.text_security import condition_text, security
 from localmesh.formats.response_flags import flags_meaning
 from localmesh.formats.text import wrapped
 from localmesh.problems.fields import listed
+from localmesh.translate.retries import retry_policy
 
 _ARRIVAL = "a request at "
 _NARROWEST = 40
@@ -27,6 +28,9 @@ _RULES = {
     "allow_any": "the mesh does not know the host: the request goes where DNS says (ALLOW_ANY)",
     "block_all": "the mesh does not know the host, and requests may not leave it (REGISTRY_ONLY)",
 }
+
+
+_ISTIOS_RETRIES = retry_policy(None) or {}
 
 
 def text(document: Json, width: int = 100) -> str:
@@ -267,7 +271,9 @@ def _retries(retries: Json | None, place: Json | None) -> str:
     per_try = f", {retries['perTryTimeout']} each" if "perTryTimeout" in retries else ""
     codes = [str(code) for code in retries.get("retriableStatusCodes", ())]
     on = ", ".join([*filter(None, retries["retryOn"].split(",")), *codes])
-    default = "" if place else " (Istio's default)"
+    is_istios = all(retries[name] == _ISTIOS_RETRIES[name] for name in ("numRetries", "retryOn"))
+    owner = "Istio's" if is_istios else "the mesh's"
+    default = "" if place else f" ({owner} default)"
     return f"{retries['numRetries']} on {on}{per_try}{default}{at(place)}"
 
 

@@ -65,6 +65,7 @@ class Walk:
         self.outcomes: list[Outcome] = []
         self._explainer = explainer
         self._request = request
+        self._normalization = explainer.catalog.mesh_config.path_normalization
         self._changes: tuple[HeaderChange, ...] = ()
         """What the proxies so far change about responses, the last first; not those of the leg at hand."""
         self._to_gateway: Call | None = None
@@ -73,7 +74,9 @@ class Walk:
     def leave(self, proxy: Proxy) -> None:
         """The request leaves a workload through its sidecar. Raises InvalidUrlError."""
         scheme = self._request.scheme
-        message = message_of(self._request, self._explainer.address_of(proxy) or UNKNOWN_ADDRESS)
+        message = message_of(
+            self._request, self._explainer.address_of(proxy) or UNKNOWN_ADDRESS, self._normalization
+        )
         prepared = self._explainer.prepared(proxy)
         listener = connection_listener(prepared, message)
         if listener is not None:
@@ -91,7 +94,7 @@ class Walk:
     def call_directly(self, pod: Pod) -> None:
         """A pod without a sidecar calls a Service as Kubernetes alone does: in plain text, without routes."""
         address = next((each.host for each in pod.addresses.values()), UNKNOWN_ADDRESS)
-        message = message_of(self._request, address)
+        message = message_of(self._request, address, self._normalization)
         upstream = self._explainer.service_called(pod.namespace, message)
         leg = Leg(upstream.destination, upstream, message)
         self.hops.append(
@@ -115,7 +118,7 @@ class Walk:
 
     def enter(self, proxy: Proxy) -> None:
         """The request enters the mesh at a gateway."""
-        message = message_of(self._request, UNKNOWN_ADDRESS)
+        message = message_of(self._request, UNKNOWN_ADDRESS, self._normalization)
         target = self._explainer.target_port(proxy, message.port)
         if target is None:
             self._is_not_listening(proxy, message, 100.0, "no server of a Gateway has it")
@@ -242,7 +245,7 @@ class Walk:
                 self._call(proxy, leg, called, percent * len(called.names) / len(destination.pods))
 
     def _call(self, caller: Proxy, leg: Leg, called: CalledPods, percent: float) -> None:
-        message = replace(leg.message, path=normalized(leg.message.path))
+        message = replace(leg.message, path=normalized(leg.message.path, leg.message.normalization))
         self._arrive(Call(caller.name, leg, called, percent), self._sent(caller, called, message))
 
     def _sent(self, caller: Proxy, called: CalledPods, message: Message) -> Message:

@@ -78,14 +78,19 @@ _NO_AMBIENT = "there is no ambient mode"
 TRANSLATED: Mapping[str, str] = {
     "accessLogEncoding": "whether access logs are text or JSON",
     "accessLogFormat": "the format of access logs, instead of Istio's",
+    "connectTimeout": "how long proxies wait for a connection, where no DestinationRule says so",
     "defaultConfig.tracing.sampling": "the percentage of requests that are traced",
+    "defaultHttpRetryPolicy": "the retries of routes that have none of their own",
     "defaultProviders": "the providers of metrics, traces and logs where no Telemetry object names any",
     "enableAutoMtls": "whether sidecars choose mTLS for endpoints that accept it",
     "enableTracing": "whether proxies make spans where no Telemetry object decides",
     "extensionProviders": "what AuthorizationPolicies and Telemetry objects can name",
     "localityLbSetting": "which localities sidecars prefer, where no DestinationRule says so",
+    "meshMTLS": "the oldest version of TLS and the cipher suites that sidecars accept for mTLS",
     "outboundTrafficPolicy.mode": "what becomes of requests to unknown hosts; `ALLOW_ANY` looks their names"
     " up, as `ALLOW_ANY_DYNAMIC_DNS` does",
+    "pathNormalization": "how paths are normalized before routes and policies see them",
+    "tcpKeepalive": "TCP keep-alive towards destinations; DestinationRules replace its fields",
 }
 """Fields that are translated, each with what it does."""
 
@@ -154,25 +159,20 @@ INEFFECTIVE: Mapping[str, str] = {
 
 UNSUPPORTED: Mapping[str, str] = {
     "caCertificates": REMOVE_FIELD,
-    "connectTimeout": "write connectionPool.tcp.connectTimeout in a DestinationRule",
     "defaultConfig.caCertificatesPem": REMOVE_FIELD,
     "defaultConfig.connectionSettings": REMOVE_FIELD,
     "defaultConfig.gatewayTopology": REMOVE_FIELD,
     "defaultConfig.privateKeyProvider": REMOVE_FIELD,
     "defaultConfig.proxyHeaders": REMOVE_FIELD,
     "defaultDestinationRuleExportTo": "write exportTo in the DestinationRules",
-    "defaultHttpRetryPolicy": "write retries in the VirtualServices",
     "defaultServiceExportTo": REMOVE_FIELD,
     "defaultTrafficPolicy": "write the policy in DestinationRules",
     "defaultVirtualServiceExportTo": "write exportTo in the VirtualServices",
     "discoverySelectors": REMOVE_FIELD,
     "h2UpgradePolicy": "write connectionPool.http.h2UpgradePolicy in a DestinationRule",
-    "meshMTLS": REMOVE_FIELD,
     "outboundTrafficPolicy.tls": REMOVE_FIELD,
-    "pathNormalization": REMOVE_FIELD,
     "rootNamespace": "remove it: the root namespace here is istio-system",
     "serviceEntryVisibility": "write exportTo in the ServiceEntries",
-    "tcpKeepalive": "write connectionPool.tcp.tcpKeepalive in a DestinationRule",
     "tlsDefaults": REMOVE_FIELD,
     "trustDomain": "remove it: identities here are in cluster.local",
     "trustDomainAliases": REMOVE_FIELD,

@@ -44,6 +44,10 @@ class RunningProxy(Protocol):
         """The address of Envoy's admin interface; None if it cannot be reached from here."""
 
     @property
+    def statistics(self) -> Address:
+        """Where Envoy's `/stats` and `/clusters` are answered."""
+
+    @property
     def log_file(self) -> Path | None:
         """Its log; None if the mesh does not keep it."""
 

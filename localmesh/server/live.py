@@ -157,10 +157,10 @@ class LiveView:
         """Asks all Envoys once, and publishes what has happened since the last time."""
         await self._publish_graph()
         graph = await self._current_graph()
-        admins = dict(self._admins())
+        asked = dict(self._proxies())
         now = time.monotonic()
-        answers = await asyncio.gather(*(self._counts(client, admin) for admin in admins.values()))
-        counted = {name: counts for name, counts in zip(admins, answers, strict=True) if counts is not None}
+        answers = await asyncio.gather(*(self._counts(client, each) for each in asked.values()))
+        counted = {name: counts for name, counts in zip(asked, answers, strict=True) if counts is not None}
         added = {
             name: counts.since(self._before[name]) for name, counts in counted.items() if name in self._before
         }
@@ -174,9 +174,9 @@ class LiveView:
             self._seen |= dict.fromkeys(sorted(unknown))
             await self._publish_graph()
             graph = await self._current_graph()
-        endpoints = await self._watched(client, graph, admins)
+        endpoints = await self._watched(client, graph, asked)
         seconds = now - self._asked
-        kept = {name: counts for name, counts in self._before.items() if name in admins}
+        kept = {name: counts for name, counts in self._before.items() if name in asked}
         self._before, self._asked = kept | counted, now
         if added:
             self._publish_frame(frame_of(graph, seconds, added, endpoints, self._nodes_by_address()))
@@ -190,7 +190,10 @@ class LiveView:
         graph = self._graph
         if graph is None:
             return
-        points = {edge: point(requests, frame.seconds) for edge, requests in frame.edges.items()}
+        tcp = graph.tcp_edges
+        points = {
+            edge: point(requests, frame.seconds, is_tcp=edge in tcp) for edge, requests in frame.edges.items()
+        }
         for edge, values in points.items():
             self._points.setdefault(edge, deque(maxlen=_POINTS)).append([moment, *values])
         shown = summary(self._recent, self._since_change, graph)
@@ -221,32 +224,30 @@ class LiveView:
                 self._explainer, self._graph, self._shown = explainer, graph, current
             return self._graph
 
-    def _admins(self) -> Iterator[tuple[ProxyName, Address]]:
-        for pod in self._mesh.pods.values():
-            if pod.sidecar is not None and pod.sidecar.admin is not None:
-                yield (pod.sidecar.proxy.namespace, pod.sidecar.proxy.name), pod.sidecar.admin
-        for gateway in self._mesh.gateways.values():
-            if gateway.admin is not None:
-                yield (gateway.proxy.namespace, gateway.proxy.name), gateway.admin
+    def _proxies(self) -> Iterator[tuple[ProxyName, Address]]:
+        """Where each proxy answers for its statistics."""
+        sidecars = (pod.sidecar for pod in self._mesh.pods.values() if pod.sidecar is not None)
+        for kept in (*sidecars, *self._mesh.gateways.values()):
+            yield (kept.proxy.namespace, kept.proxy.name), kept.statistics
 
-    async def _counts(self, client: aiohttp.ClientSession, admin: Address) -> ProxyCounts | None:
-        document = await _answer(client, f"http://{admin}/stats", QUERY)
+    async def _counts(self, client: aiohttp.ClientSession, proxy: Address) -> ProxyCounts | None:
+        document = await _answer(client, f"http://{proxy}/stats", QUERY)
         return None if document is None else read(document)
 
     async def _watched(
-        self, client: aiohttp.ClientSession, graph: Graph, admins: Mapping[ProxyName, Address]
+        self, client: aiohttp.ClientSession, graph: Graph, proxies: Mapping[ProxyName, Address]
     ) -> dict[ProxyName, tuple[EndpointsSeen, EndpointsSeen]]:
         """The endpoints, before and now, of the clusters for which the graph needs them."""
         wanted: dict[ProxyName, list[str]] = {}
         for link in graph.links:
             if link.watches_endpoints:
                 for name, source in graph.sources.items():
-                    if source == link.source and name in admins:
+                    if source == link.source and name in proxies:
                         wanted.setdefault(name, []).append(link.cluster)
         found = {}
         for name, clusters in wanted.items():
             pattern = f"^(?:{'|'.join(map(re.escape, clusters))})$"
-            url = f"http://{admins[name]}/clusters"
+            url = f"http://{proxies[name]}/clusters"
             document = await _answer(client, url, {"format": "json", "filter": pattern})
             if document is not None:
                 now = read_endpoints(document)

@@ -20,16 +20,17 @@ _TAGS = {
 _UNREAD = (
     *("assignment_", "bind_errors", "circuit_breakers", "client_ssl_", "default", "external", "http[123]"),
     *("init_fetch_timeout", "internal", "lb_", "max_host_weight", "membership_", "original_dst_"),
-    *("outlier_detection", "ssl", "tls", "tcp_", "upstream_(?:cx|flow|http|internal)_", "update_"),
+    *("outlier_detection", "ssl", "tls", "tcp_", "upstream_(?:flow|http|internal)_", "update_"),
+    "upstream_cx_(?:[^rt]|total|[rt]x_bytes_buffered)",
     *("version", "warming_state", "zone"),
 )
-"""How the statistics of an outbound cluster begin that nothing reads here: all but those of requests."""
+"""How statistics of an outbound cluster begin that nothing reads here: others than requests and bytes."""
 
 
 def stats_config(*, of_each_cluster: bool) -> dict[str, Any]:
-    """The bootstrap's `stats_config`: all statistics of outbound clusters, or those of requests alone.
+    """The bootstrap's `stats_config`: all statistics of outbound clusters, or those of requests and bytes.
 
-    With 1,000 Services the others take most of the memory; those of requests exist for clusters that are
+    With 1,000 Services the others take most of the memory; those that are kept exist for clusters that are
     called. The name of the cluster is a label where all are kept.
     """
     if of_each_cluster:

@@ -104,12 +104,17 @@ def _divided(
 
 
 def summary(recent: Sequence[Frame], since_change: Iterable[Frame], graph: Graph) -> Json:
-    """What the page shows: rates over the `recent` frames, shares over all frames `since_change`."""
+    """What the page shows: rates over the `recent` frames, shares over all frames `since_change`.
+
+    Of TCP, connections count as requests; `sent` and `received` are bytes per second.
+    """
     seconds = sum(frame.seconds for frame in recent) or 1.0
     names = dict.fromkeys(edge for frame in recent for edge in frame.edges)
-    edges = {
-        name: _edge([frame.edges[name] for frame in recent if name in frame.edges], seconds) for name in names
+    counted = {
+        name: Requests.sum(frame.edges[name] for frame in recent if name in frame.edges) for name in names
     }
+    tcp = graph.tcp_edges
+    edges = {name: _edge(of, seconds, is_tcp=name in tcp) for name, of in counted.items()}
     for name, share in shares(since_change, graph).items():
         edges.setdefault(name, {"rate": 0.0})["share"] = share
     filters: dict[str, Counter[str]] = {}
@@ -126,11 +131,10 @@ def summary(recent: Sequence[Frame], since_change: Iterable[Frame], graph: Graph
     }
 
 
-def _edge(counted: Sequence[Requests], seconds: float) -> Json:
-    requests = Requests.sum(counted)
+def _edge(requests: Requests, seconds: float, *, is_tcp: bool) -> Json:
     total = requests.total
     return {
-        "rate": round(total / seconds, 2),
+        "rate": round((requests.attempts if is_tcp else total) / seconds, 2),
         "errors": round(100 * requests.errors / total, 2) if total else 0.0,
         "clientErrors": round(100 * requests.client_errors / total, 2) if total else 0.0,
         "percentiles": [_rounded(value) for value in requests.percentiles(*_PERCENTILES)],
@@ -138,12 +142,17 @@ def _edge(counted: Sequence[Requests], seconds: float) -> Json:
         "retries": round(requests.retries / seconds, 2),
         "overflow": round(requests.overflow / seconds, 2),
         "timeouts": round(requests.timeouts / seconds, 2),
+        "sent": round(requests.sent / seconds),
+        "received": round(requests.received / seconds),
     }
 
 
-def point(requests: Requests, seconds: float) -> list[float | None]:
-    """One point of the series of an edge: requests and errors per second, p50, p95, p99 in milliseconds."""
-    rates = (requests.total / seconds, requests.errors / seconds)
+def point(requests: Requests, seconds: float, *, is_tcp: bool = False) -> list[float | None]:
+    """One point of the series of an edge: requests and errors per second, p50, p95, p99 in milliseconds.
+
+    Of TCP, connections count as requests.
+    """
+    rates = ((requests.attempts if is_tcp else requests.total) / seconds, requests.errors / seconds)
     return [*(round(rate, 2) for rate in rates), *map(_rounded, requests.percentiles(*_PERCENTILES))]
 
 

@@ -65,6 +65,8 @@ class Link:
     """Whether a circuit breaker limits its connections or requests."""
     tls: Mapping[str, Tls]
     """How connections are secured, by target."""
+    is_tcp: bool = False
+    """Whether the port is not HTTP: connections are forwarded as they are."""
 
     @property
     def watches_endpoints(self) -> bool:
@@ -100,11 +102,21 @@ class Graph:
             for target in link.targets:
                 edge = edges.setdefault(edge_id(link.source, target), _edge(link.source, target))
                 _add(edge, link, target)
+        for name in self.tcp_edges:
+            edges[name]["tcp"] = True
         return {
             "nodes": [node.as_json() for node in self.nodes],
             "edges": list(edges.values()),
             "paths": sorted(self._paths()),
         }
+
+    @property
+    def tcp_edges(self) -> frozenset[str]:
+        """The edges with nothing but connections that are forwarded as they are."""
+        ends: dict[bool, set[str]] = {True: set(), False: set()}
+        for link in self.links:
+            ends[link.is_tcp] |= {edge_id(link.source, target) for target in link.targets}
+        return frozenset(ends[True] - ends[False])
 
     def _paths(self) -> set[str]:
         """The paths that gateways have routes for."""
@@ -132,6 +144,7 @@ def _edge(source: str, target: str) -> Json:
         "faults": [],
         "ejects": False,
         "limits": False,
+        "tcp": False,
     }
 
 
@@ -265,7 +278,13 @@ class _Builder:
             "outlierDetection" in settings,
             _limits(settings),
             tls,
+            self._is_tcp(*parts[1:]),
         )
+
+    def _is_tcp(self, port: str, _subset: str, host: str) -> bool:
+        service = self._catalog.service(host)
+        called = service.port(int(port)) if service is not None and port.isdecimal() else None
+        return called is not None and not called.protocol.may_be_http
 
     def _targets(self, source: str, port: str, subset: str, host: str) -> tuple[str, ...]:
         """The nodes behind a host's subset; a node of its own if there are no workloads."""

@@ -20,12 +20,13 @@ QUERY: Mapping[str, str] = {
     "histogram_buckets": "detailed",
     "usedonly": "",
     "filter": r"^cluster\.outbound\|.*\.upstream_rq_"
+    r"|^cluster\.outbound\|.*\.upstream_cx_[rt]x_bytes_total$"
     r"|^http\.(?:inbound|outbound_).*\.downstream_rq_[2-5]xx$"
     r"|^http\..*\.(?:fault\.(?:delays|aborts)_injected|rbac\.denied|jwt_authn\.denied)$",
 }
 """The parameters of Envoy's `/stats` for which `read` is made."""
 
-_OF_CLUSTER = re.compile(r"cluster\.(outbound\|.*?)\.((?:retry\.)?upstream_rq_\w+)")
+_OF_CLUSTER = re.compile(r"cluster\.(outbound\|.*?)\.((?:retry\.)?upstream_(?:rq|cx)_\w+)")
 _OF_LISTENER = re.compile(r"http\.(?:inbound|outbound_).*\.downstream_rq_([2-5])xx")
 _OF_FILTER = re.compile(r"http\.(.+?)\.(fault|rbac|jwt_authn)\.(\w+)")
 _PREFIX = "upstream_rq_"
@@ -37,6 +38,8 @@ class Requests:
 
     `codes` are the answers by status, `milliseconds` how many answers took how long (in the middle of
     Envoy's bins). `attempts` includes retries, `overflow` are requests that a circuit breaker refused.
+    Where connections are forwarded as they are, each is an attempt without an answer; `sent` and `received`
+    are their bytes.
     """
 
     codes: Counter[int] = field(default_factory=Counter)
@@ -45,6 +48,8 @@ class Requests:
     retries: int = 0
     overflow: int = 0
     timeouts: int = 0
+    sent: int = 0
+    received: int = 0
 
     @property
     def total(self) -> int:
@@ -105,13 +110,15 @@ class Requests:
         ]
 
 
-_NUMBERS = ("attempts", "retries", "overflow", "timeouts")
+_NUMBERS = ("attempts", "retries", "overflow", "timeouts", "sent", "received")
 _NUMBER_OF = {
     "upstream_rq_total": "attempts",
     "upstream_rq_retry": "retries",
     "upstream_rq_pending_overflow": "overflow",
     "upstream_rq_timeout": "timeouts",
     "upstream_rq_per_try_timeout": "timeouts",
+    "upstream_cx_tx_bytes_total": "sent",
+    "upstream_cx_rx_bytes_total": "received",
 }
 _FILTER_COUNTS = {
     ("fault", "delays_injected"): "delays",
@@ -141,7 +148,11 @@ class ProxyCounts:
         }
         restarted = any(before.filters[name] > self.filters[name] for name in before.filters)
         return ProxyCounts(
-            {name: added for name, added in clusters.items() if added.total or added.attempts},
+            {
+                name: added
+                for name, added in clusters.items()
+                if any((added.total, added.attempts, added.sent))
+            },
             self.received.since(before.received),
             self.filters if restarted else self.filters - before.filters,
         )

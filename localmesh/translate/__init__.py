@@ -20,6 +20,7 @@ from localmesh.translate.gateway_routes import GatewayRoutes
 from localmesh.translate.inbound import InboundPorts, intercepts
 from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import OutboundListener
+from localmesh.translate.mesh_settings import MeshWideConfig
 from localmesh.translate.outbound_connections import OutboundConnections
 from localmesh.translate.secrets import Secrets
 from localmesh.translate.security import SecurityPolicies
@@ -72,6 +73,8 @@ def translate(catalog: Catalog, proxy: Proxy, cache: TranslationCache | None = N
     cache = cache or TranslationCache()
     fragments = [cache.build(step.read(catalog, proxy)) for step in STEPS[proxy.kind]]
     config = cache.build(_Merge(ProxyKey.of(proxy), tuple(fragments)))
+    mesh_wide = MeshWideConfig.read(catalog, proxy, config)
+    config = config if mesh_wide is None else cache.build(mesh_wide)
     if not catalog.patches_for(proxy):
         return config
     from localmesh.translate.envoy_filters import (

@@ -28,6 +28,7 @@ from localmesh.translate.formats import (
     BLACK_HOLE,
     PASSTHROUGH,
     config_name,
+    duration,
     dynamic_forward_proxy,
     outbound_cluster,
 )
@@ -36,6 +37,7 @@ from localmesh.translate.locality import Chooser
 from localmesh.translate.metrics import unannounced_filters
 from localmesh.translate.tls import cluster_tls
 from localmesh.translate.traffic_policy import (
+    PoolDefaults,
     connection_pool,
     load_balancer,
     outlier_detection,
@@ -58,6 +60,7 @@ class OutboundClusters(NamedTuple):
     auto_mtls: bool
     mesh_settings: Mapping[str, Any]
     """The mesh-wide `localityLbSetting`."""
+    pool_defaults: PoolDefaults
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundClusters:
@@ -70,6 +73,7 @@ class OutboundClusters(NamedTuple):
             peer_authentications=catalog.peer_authentications,
             auto_mtls=catalog.mesh_config.enable_auto_mtls,
             mesh_settings=catalog.mesh_config.locality_lb_setting,
+            pool_defaults=PoolDefaults.of(catalog.mesh_config),
         )
 
     @property
@@ -99,6 +103,7 @@ class OutboundClusters(NamedTuple):
             ),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
             has_sidecars=bool(pods) and all(pod.has_sidecar for pod in pods),
+            pool_defaults=self.pool_defaults,
         )
 
 
@@ -114,6 +119,7 @@ class _ServiceClusters(NamedTuple):
     is_from_sidecar: bool
     has_sidecars: bool
     """Whether each of its pods has a sidecar, which keeps what proxies tell each other from it."""
+    pool_defaults: PoolDefaults
 
     def build(self) -> tuple[Json, ...]:
         """A cluster for every port that is not UDP, and for every subset of it."""
@@ -131,6 +137,7 @@ class _ServiceClusters(NamedTuple):
             http2=port.protocol.is_http2,
             sniffed=detects_protocol,
             retry_budget=policy.get("retryBudget"),
+            defaults=self.pool_defaults,
         )
         settings, http2 = policy.get("tls"), speaks_only_http2(pool)
         if settings is not None and originates_tls(settings, is_from_sidecar=self.is_from_sidecar):
@@ -201,11 +208,12 @@ class FallbackClusters(NamedTuple):
     """
 
     kind: ProxyKind
+    pool_defaults: PoolDefaults
 
     @classmethod
-    def read(cls, _catalog: Catalog, proxy: Proxy) -> FallbackClusters:
+    def read(cls, catalog: Catalog, proxy: Proxy) -> FallbackClusters:
         """The kind of the proxy: gateways do not pass anything on."""
-        return cls(proxy.kind)
+        return cls(proxy.kind, PoolDefaults.of(catalog.mesh_config))
 
     @property
     def key(self) -> ProxyKind:
@@ -214,9 +222,12 @@ class FallbackClusters(NamedTuple):
 
     def build(self, _parts: PartCache) -> ProxyConfig:
         """BlackHoleCluster, and for sidecars PassthroughCluster."""
-        black_hole: Json = {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": "10s"}
+        timeout = duration(self.pool_defaults.connect_timeout)
+        black_hole: Json = {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": timeout}
         if self.kind is ProxyKind.GATEWAY:
             return ProxyConfig(clusters=(black_hole,))
-        pool = connection_pool({"http": {"idleTimeout": "300s"}}, http2=False, sniffed=True)
+        pool = connection_pool(
+            {"http": {"idleTimeout": "300s"}}, http2=False, sniffed=True, defaults=self.pool_defaults
+        )
         pool = with_http_filters(pool, unannounced_filters())
         return ProxyConfig(clusters=(black_hole, {"name": PASSTHROUGH, **dynamic_forward_proxy(), **pool}))

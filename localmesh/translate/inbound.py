@@ -34,7 +34,7 @@ from localmesh.translate.security import listen_ports
 from localmesh.translate.tcp_proxy import tcp_proxy
 from localmesh.translate.telemetry import ProxyTelemetry
 from localmesh.translate.tls import filter_chains, tls_inspector
-from localmesh.translate.traffic_policy import connection_pool, without_upgrade
+from localmesh.translate.traffic_policy import PoolDefaults, connection_pool, without_upgrade
 
 Json = dict[str, Any]
 
@@ -94,6 +94,7 @@ class _InboundPort(NamedTuple):
     port: ServicePort
     rule: DestinationRule | None
     mode: MutualTls
+    pool_defaults: PoolDefaults
 
     @property
     def may_be_http(self) -> bool:
@@ -186,6 +187,7 @@ class _InboundPort(NamedTuple):
                 http2=protocol.is_http2,
                 sniffed=protocol is Protocol.SNIFFED,
                 retry_budget=policy.get("retryBudget"),
+                defaults=self.pool_defaults,
             ),
             "metadata": {"filterMetadata": {"istio": istio_metadata(self.service, self.rule, None)}},
         }
@@ -200,6 +202,7 @@ def _ports(catalog: Catalog, proxy: Proxy) -> tuple[_InboundPort, ...]:
             port=target[1],
             rule=catalog.rule_for(target[0].host, proxy.namespace),
             mode=catalog.peer_authentications.mode(proxy.namespace, proxy.labels, inbound.container_port),
+            pool_defaults=PoolDefaults.of(catalog.mesh_config),
         )
         for inbound, target in ports
         if target is not None

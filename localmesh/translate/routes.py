@@ -97,15 +97,17 @@ class VirtualServiceRoutes(NamedTuple):
 
 
 class DefaultRoute(NamedTuple):
-    """The route of a Service's port that no VirtualService routes: no timeout, Istio's default retries."""
+    """The route of a Service's port that no VirtualService routes: no timeout, the default retries."""
 
     host: str
     port: int
     rule: DestinationRule | None
+    source: Source
 
     def build(self) -> Routes:
         """The one route."""
         hashed = hash_for_service(self.rule, self.port)
+        retries = retry_policy(self.source.default_retries)
         route = {
             "name": "default",
             "match": {"prefix": "/"},
@@ -113,7 +115,7 @@ class DefaultRoute(NamedTuple):
                 "cluster": outbound_cluster(self.host, self.port),
                 "timeout": "0s",
                 "maxGrpcTimeout": "0s",
-                "retryPolicy": retry_policy(None),
+                **({"retryPolicy": retries} if retries else {}),
                 **hash_policies([hashed]),
             },
             "decorator": {"operation": f"{self.host}:{self.port}/*"},
@@ -222,7 +224,8 @@ def _destinations(route: HttpRoute, targets: _Targets) -> Json:
     is_single = len(route.destinations) == 1
     chosen = [weighted for weighted in route.destinations if is_single or weighted.weight]
     hashes = [targets.consistent_hash(weighted.destination) for weighted in chosen]
-    retries = retry_policy(route.retries, consistent_hash=is_single and hashes[0] is not None)
+    own = targets.context.source.default_retries if route.retries is None else route.retries
+    retries = retry_policy(own, consistent_hash=is_single and hashes[0] is not None)
     if is_single:
         clusters: Json = {"cluster": targets.cluster(chosen[0].destination)}
     else:

@@ -6,8 +6,9 @@ Istio, "Destination Rule", `TrafficPolicy`; istiod: pilot/pkg/networking/core/cl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from localmesh.catalog.mesh_config import DEFAULT, MeshConfig
 from localmesh.translate.formats import duration, whole_seconds
 
 Json = dict[str, Any]
@@ -26,8 +27,28 @@ _DEFAULT_BUDGET_PERCENT = 20
 _DEFAULT_RETRY_CONCURRENCY = 3
 
 
+class PoolDefaults(NamedTuple):
+    """What connection pools have where no DestinationRule says otherwise: mesh-wide settings."""
+
+    connect_timeout: str = DEFAULT.connect_timeout
+    keepalive: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, mesh_config: MeshConfig) -> PoolDefaults:
+        """The defaults of a mesh."""
+        return cls(mesh_config.connect_timeout, tuple(sorted((mesh_config.tcp_keepalive or {}).items())))
+
+
+ISTIOS = PoolDefaults()
+
+
 def connection_pool(
-    settings: Settings | None, *, http2: bool, sniffed: bool, retry_budget: Settings | None = None
+    settings: Settings | None,
+    *,
+    http2: bool,
+    sniffed: bool,
+    retry_budget: Settings | None = None,
+    defaults: PoolDefaults = ISTIOS,
 ) -> Json:
     """Connect timeout, circuit breaker, keep-alive and HTTP options of a cluster (`ConnectionPoolSettings`).
 
@@ -39,11 +60,12 @@ def connection_pool(
     blocks = {"tcp": tcp, "http": http}
     thresholds = {name: blocks[block].get(field) or _UNLIMITED for name, block, field in _THRESHOLDS}
     pool: Json = {
-        "connectTimeout": duration(tcp.get("connectTimeout", "10s")),
+        "connectTimeout": duration(tcp.get("connectTimeout", defaults.connect_timeout)),
         "circuitBreakers": {"thresholds": [{**thresholds, **_retry_budget(retry_budget)}]},
     }
-    if tcp.get("tcpKeepalive"):
-        pool["upstreamConnectionOptions"] = {"tcpKeepalive": _keepalive(tcp["tcpKeepalive"])}
+    keepalive = {**dict(defaults.keepalive), **(tcp.get("tcpKeepalive") or {})}
+    if keepalive:
+        pool["upstreamConnectionOptions"] = {"tcpKeepalive": _keepalive(keepalive)}
     options = _http_options(tcp, http, http2=http2, sniffed=sniffed)
     if options:
         typed = {**options, "@type": f"type.googleapis.com/{_HTTP_OPTIONS}"}

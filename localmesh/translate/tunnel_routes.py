@@ -7,12 +7,13 @@ name of the host, which is the one that the client then asks for in TLS (SNI).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog import MESH, Destinations, Service, ServicePort, VirtualService
 from localmesh.catalog.connection_routes import ConnectionRoute
+from localmesh.catalog.hosts import is_within
 from localmesh.catalog.sidecar_routes import connection_routes_to
 from localmesh.translate.formats import outbound_cluster, virtual_host_name
 from localmesh.translate.forwarding import Forwarding
@@ -28,23 +29,41 @@ OF_TCP = "tcp|"
 class Tunnels:
     """What decides where a sidecar sends tunnels: the VirtualServices with routes of connections, and it."""
 
+    services: Sequence[tuple[Service, list[str]]]
+    """Those with TCP ports, with their domains; wildcards last."""
     virtual_services: Sequence[VirtualService]
     source: Source
     destinations: Destinations
 
-    def hosts(self, service: Service, port: ServicePort, domains: Sequence[str]) -> Iterator[Json]:
-        """The virtual hosts of a port: one for the names of each route, and one for the rest of its names."""
+    @property
+    def ports(self) -> list[int]:
+        """All TCP ports."""
+        all_ports = (port for service, _ in self.services for port in service.ports)
+        return sorted({port.number for port in all_ports if port.protocol.is_tcp})
+
+    def hosts(self, port: int, taken: Iterable[str] = ()) -> Iterator[Json]:
+        """The virtual hosts of a port, for domains that are not taken: Envoy accepts each only once."""
+        seen = set(taken)
+        for service, domains in self.services:
+            called = service.port(port)
+            if called is not None and called.protocol.is_tcp:
+                for names, destination in self._destinations(service, called, domains):
+                    free = [name for name in dict.fromkeys(names) if name not in seen]
+                    seen.update(free)
+                    if free:
+                        yield _host(free, port, destination)
+
+    def _destinations(
+        self, service: Service, port: ServicePort, domains: list[str]
+    ) -> Iterator[tuple[list[str], Json]]:
+        """Where each name of a Service leads: those of its routes first."""
         namespace, labels = self.source.namespace, dict(self.source.labels)
-        taken: set[str] = set()
         routes = connection_routes_to(service, port, self.virtual_services, namespace, labels)
         for _, route, match in routes:
-            names = [name for name in match.get("sniHosts") or domains if name not in taken]
-            taken.update(names)
-            if names:
-                yield _host(names, port.number, self._destination(route, port.number))
-        rest = [name for name in domains if name not in taken]
-        if rest:
-            yield _host(rest, port.number, {"cluster": outbound_cluster(service.host, port.number)})
+            names = [name for name in match.get("sniHosts") or () if is_within(name, service.host)]
+            names += [f"{name}." for name in names]
+            yield names if "sniHosts" in match else domains, self._destination(route, port.number)
+        yield domains, {"cluster": outbound_cluster(service.host, port.number)}
 
     def _destination(self, route: ConnectionRoute, port: int) -> Json:
         forwarding = Forwarding(self.destinations, self.source.namespace, dict(self.source.labels))
@@ -62,6 +81,13 @@ def _host(domains: Sequence[str], port: int, destination: Json) -> Json:
             {"match": {"prefix": "/"}, "route": {**destination, "timeout": "0s"}},
         ],
     }
+
+
+def with_tunnel(host: Json) -> Json:
+    """A virtual host whose last route takes tunnels, too."""
+    route = host["routes"][-1]["route"]
+    tunnel = {"match": {"connectMatcher": {}}, "route": {**route, **_TUNNEL}}
+    return {**host, "routes": [tunnel, *host["routes"]]}
 
 
 _TUNNEL: Json = {"upgradeConfigs": [{"upgradeType": "CONNECT", "connectConfig": {}}]}

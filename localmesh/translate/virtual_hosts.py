@@ -28,7 +28,7 @@ from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, virtu
 from localmesh.translate.keys import Source
 from localmesh.translate.matches import is_catch_all
 from localmesh.translate.routes import DefaultRoute, RouteContext, Routes, VirtualServiceRoutes
-from localmesh.translate.tunnel_routes import OF_TCP, Tunnels
+from localmesh.translate.tunnel_routes import OF_TCP, Tunnels, with_tunnel
 
 Json = dict[str, Any]
 _HTTP_DEFAULT_PORT = 80
@@ -56,15 +56,16 @@ class OutboundRoutes(NamedTuple):
         ports = self._ports()
         unknown = _ALLOW_ANY_HOST if self.scope.allows_unknown else _BLOCK_ALL_HOST
         tunnels = self._tunnels()
-        routes = [
-            route_configuration(
-                str(port), [*self._virtual_hosts(port, parts), *tunnels.pop(port, []), unknown]
-            )
-            for port in ports
-        ]
+        routes = []
+        for port in ports:
+            hosts = self._virtual_hosts(port, parts)
+            taken = {domain for host in hosts for domain in host["domains"]}
+            routes.append(route_configuration(str(port), [*hosts, *tunnels.hosts(port, taken), unknown]))
         # ports without HTTP, of which Istio has no routes
+        of_tcp = [port for port in tunnels.ports if port not in ports]
+        for_unknown = [with_tunnel(unknown) if self.scope.allows_unknown else unknown]
         routes += [
-            route_configuration(f"{OF_TCP}{port}", [*hosts, unknown]) for port, hosts in tunnels.items()
+            route_configuration(f"{OF_TCP}{port}", [*tunnels.hosts(port), *for_unknown]) for port in of_tcp
         ]
         return ProxyConfig(
             scopes=tuple(_scope(routing["name"]) for routing in routes),
@@ -72,17 +73,15 @@ class OutboundRoutes(NamedTuple):
             further_routes=tuple(self._detected_routes(routes)),
         )
 
-    def _tunnels(self) -> dict[int, list[Json]]:
-        """The virtual hosts of TCP ports, by port, for programs that call them through their proxy."""
-        routed = tuple(other for other in self.scope.virtual_services if other.connection_routes)
-        tunnels = Tunnels(routed, self.source, self.destinations)
-        by_port: dict[int, list[Json]] = {}
-        for service in filter(has_tcp_ports, self.scope.callable):
-            domains = _domains(service, self.source.namespace)
-            for port in service.ports:
-                if port.protocol.is_tcp:
-                    by_port.setdefault(port.number, []).extend(tunnels.hosts(service, port, domains))
-        return by_port
+    def _tunnels(self) -> Tunnels:
+        """What decides about TCP ports, for programs that call them through their proxy."""
+        called = sorted(filter(has_tcp_ports, self.scope.callable), key=lambda host: is_wildcard(host.host))
+        return Tunnels(
+            tuple((service, _domains(service, self.source.namespace)) for service in called),
+            tuple(other for other in self.scope.virtual_services if other.connection_routes),
+            self.source,
+            self.destinations,
+        )
 
     def _ports(self) -> list[int]:
         """The ports for which HTTP requests are accepted: those of Services, and 80.
@@ -137,7 +136,7 @@ class OutboundRoutes(NamedTuple):
     def _default_route(self, service: Service, port: int) -> DefaultRoute:
         rule = self.source.rule_for(self.destinations, service.host)
         # istiod writes the host of the route in lower case, even where the cluster's name has capitals
-        return DefaultRoute(service.host.lower(), port, rule)
+        return DefaultRoute(service.host.lower(), port, rule, self.source)
 
     def _detected_routes(self, routes: Iterable[Json]) -> Iterator[Json]:
         """The route configurations, named ``host:port``, of Service ports whose protocol is detected.

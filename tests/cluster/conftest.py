@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def gateway() -> str:
     if not os.environ.get("GATEWAY_URL"):
         pytest.skip("GATEWAY_URL, the URL of the ingress gateway, is not set")
     return os.environ["GATEWAY_URL"]
+
+
+@pytest.fixture(scope="session")
+def proxy() -> Iterator[str]:
+    """The address of a `kubectl proxy`."""
+    with subprocess.Popen(["kubectl", "proxy", "--port=0"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://{process.stdout.readline().split()[-1]}"
+        process.terminate()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +17,6 @@ from tests.walk import PAGES, copy, walk
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(0), pytest.mark.xdist_group("cluster")]
 
 CHANGES = ("kubectl apply", "kubectl delete", "kubectl -n sentimesh delete")
-
-
-@pytest.fixture(scope="module")
-def proxy() -> Iterator[str]:
-    """The address of a `kubectl proxy`."""
-    with subprocess.Popen(["kubectl", "proxy", "--port=0"], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield f"http://{process.stdout.readline().split()[-1]}"
-        process.terminate()
 
 
 @pytest.fixture

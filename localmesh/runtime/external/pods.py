@@ -237,6 +237,11 @@ class ExternalProxy:
             return self._public_url
         return f"{scheme}://{entry.host}:{listen.port}"
 
+    @property
+    def statistics(self) -> Address:
+        """Where Envoy's `/stats` and `/clusters` are answered."""
+        return Address(self._entry.host, self._entry.health)
+
     async def metrics(self) -> str:
         """Its metrics in Prometheus' text format; "" if it does not answer."""
         url = f"http://{self._entry.host}:{self._entry.health}{STATS_PATH}"

@@ -1,8 +1,8 @@
 """Keeps one Envoy running beside an application that is started elsewhere.
 
 It does what Istio's agent does in the container `istio-proxy`: it starts Envoy and serves, on its own port,
-whether Envoy is ready (`/healthz/ready`) and its statistics (`/stats/prometheus`). Envoy's admin interface
-stays on the loopback of the pod.
+whether Envoy is ready (`/healthz/ready`), its metrics (`/stats/prometheus`), and the statistics of which the
+live page consists (`/stats`, `/clusters`). Envoy's admin interface stays on the loopback of the pod.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ async def _health(address: Address, admin: Address) -> AsyncIterator[None]:
     app = web.Application()
     app[_ADMIN] = admin
     app.cleanup_ctx.append(_client)
-    app.add_routes([web.get(HEALTH_PATH, _is_ready), web.get(STATS_PATH, _metrics)])
+    app.add_routes([web.get(path, _of_envoy) for path in (HEALTH_PATH, "/stats", "/clusters")])
+    app.add_routes([web.get(STATS_PATH, _metrics)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -91,9 +92,13 @@ async def _metrics(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type="text/plain")
 
 
-async def _is_ready(request: web.Request) -> web.Response:
+async def _of_envoy(request: web.Request) -> web.Response:
+    """What Envoy's admin interface answers."""
+    path = "/ready" if request.path == HEALTH_PATH else request.path
+    url = f"http://{request.app[_ADMIN]}{path}"
     try:
-        async with request.app[_CLIENT].get(f"http://{request.app[_ADMIN]}/ready") as answer:
-            return web.Response(status=answer.status, text=await answer.text(), content_type="text/plain")
+        async with request.app[_CLIENT].get(url, params=request.query) as answer:
+            body = await answer.read()
+            return web.Response(status=answer.status, body=body, content_type=answer.content_type)
     except (aiohttp.ClientError, TimeoutError) as error:
         return web.Response(status=503, text=f"Envoy does not answer: {error}\n")

@@ -76,6 +76,11 @@ class SupervisedEnvoy:
         return self._files.admin
 
     @property
+    def statistics(self) -> Address:
+        """Where Envoy's `/stats` and `/clusters` are answered."""
+        return self.admin
+
+    @property
     def pid(self) -> int | None:
         """Its process id; None before it has been started."""
         return self._envoy.pid if self._envoy is not None else None

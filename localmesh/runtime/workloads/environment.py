@@ -11,6 +11,7 @@ LOCALMESH_URL           the API of the mesh, where the live page is served, too
 DB_SERVICE_HOST, DB_SERVICE_PORT
                         for each Service with TCP ports of the pod's namespace, as in Kubernetes
 HTTP_PROXY, NO_PROXY    the sidecar, in both spellings, for pods that have one
+HTTPS_PROXY             the sidecar, if the pod sees hosts with ports of TLS
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ _STUB = Path(stub.__file__).with_name("server.py")
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 _WITHOUT_PROXY = "127.0.0.1,localhost"
-_EITHER_SPELLING = (("HTTP_PROXY", "http_proxy"), ("NO_PROXY", "no_proxy"))
+_HTTP_PROXY, _HTTPS_PROXY, _NO_PROXY = (
+    ("HTTP_PROXY", "http_proxy"),
+    ("HTTPS_PROXY", "https_proxy"),
+    ("NO_PROXY", "no_proxy"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +144,12 @@ def _environment(
 def _proxy(facts: PodFacts, written: Mapping[str, str]) -> dict[str, str]:
     if facts.outbound_proxy is None:
         return {}
-    values = (facts.outbound_proxy, _WITHOUT_PROXY)
+    values = {_HTTP_PROXY: facts.outbound_proxy, _NO_PROXY: _WITHOUT_PROXY}
+    if facts.called.has_tls:
+        values[_HTTPS_PROXY] = facts.outbound_proxy
     return {
         name: value
-        for names, value in zip(_EITHER_SPELLING, values, strict=True)
+        for names, value in values.items()
         if not any(name in written for name in names)
         for name in names
     }

@@ -3,7 +3,7 @@
 import { set, svg, write } from "./dom.js";
 import { drawGauge, updateGauge } from "./gauge.js";
 import { GAUGE, labelHeight, LABEL_WIDTH, layout, LINE, lines, MANY_NODES, NODE, pathOf } from "./layout.js";
-import { duration, percent, rate, title } from "./words.js";
+import { bytes, carried, duration, percent, rate, title } from "./words.js";
 
 const LOCK = "M3.5 6V4.2a2.5 2.5 0 0 1 5 0V6M2.5 6h7v5h-7Z";
 
@@ -196,8 +196,8 @@ function faultText(fault) {
 }
 
 function updateEdge(drawn, seen) {
-  const active = Boolean(seen && seen.rate > 0);
   const { edge } = drawn;
+  const active = Boolean(seen && (seen.rate > 0 || (edge.tcp && seen.sent + seen.received > 0)));
   drawn.paths.classList.toggle("active", active);
   drawn.label.classList.toggle("active", active);
   const width = active ? Math.min(8, 1.6 + 1.5 * Math.log10(1 + seen.rate)) : 1.4;
@@ -210,10 +210,11 @@ function updateEdge(drawn, seen) {
     drawn.speed = speed;
     drawn.flow.style.animationDuration = speed ? `${(5 / speed).toFixed(2)}s` : "";
   }
-  write(drawn.rate, active ? `${rate(seen.rate)} ${edge.mirror?.only ? "copies" : "req"}/s` : "no requests");
+  const each = edge.tcp ? "connections" : edge.mirror?.only ? "copies" : "req";
+  write(drawn.rate, active ? `${rate(seen.rate)} ${each}/s` : `no ${carried(edge)}`);
   write(drawn.errors, failing ? `${percent(failing)} 5xx` : "");
   write(drawn.refused, active && seen.clientErrors ? `${percent(seen.clientErrors)} 4xx` : "");
-  write(drawn.durations, durations(seen, active));
+  write(drawn.durations, active && edge.tcp ? `sent ${bytes(seen.sent)} · received ${bytes(seen.received)}` : durations(seen, active));
   if (drawn.gauge) updateGauge(drawn.gauge, seen?.share);
   if (drawn.circuit) {
     const refused = active && seen.overflow > 0;
@@ -236,7 +237,9 @@ function durations(seen, active) {
 
 function spoken({ edge, title: who }, seen, active) {
   const parts = [who];
-  parts.push(active ? `${rate(seen.rate)} requests per second, ${percent(seen.errors)} 5xx, ${percent(seen.clientErrors)} 4xx` : "no requests");
+  if (!active) parts.push(`no ${carried(edge)}`);
+  else if (edge.tcp) parts.push(`${rate(seen.rate)} connections per second, sent ${bytes(seen.sent)}, received ${bytes(seen.received)}`);
+  else parts.push(`${rate(seen.rate)} requests per second, ${percent(seen.errors)} 5xx, ${percent(seen.clientErrors)} 4xx`);
   if (edge.expected) parts.push(`expected share ${percent(edge.expected.percent)}`);
   if (seen?.share) parts.push(`observed share ${percent(seen.share.percent)}`);
   if (edge.tls) parts.push(edge.tls);

@@ -3,7 +3,7 @@
 import { html, write } from "./dom.js";
 import { gauge } from "./gauge.js";
 import { Series } from "./series.js";
-import { clock, duration, FLAGS, meaning, percent, rate, title } from "./words.js";
+import { bytes, carried, clock, duration, FLAGS, meaning, percent, rate, title } from "./words.js";
 
 const CLIENTS = "clients";
 
@@ -111,7 +111,7 @@ export class Details {
     for (const { numbers, edge } of list.rows) {
       const seen = this.mesh.seen(edge.id);
       const failed = seen?.errors > 0 ? ` · ${percent(seen.errors)} 5xx` : "";
-      write(numbers, seen?.rate > 0 ? `${rate(seen.rate)}/s${failed}` : "no requests");
+      write(numbers, seen?.rate > 0 ? `${rate(seen.rate)}/s${failed}` : `no ${carried(edge)}`);
       numbers.classList.toggle("muted", !(seen?.rate > 0));
     }
   }
@@ -149,7 +149,9 @@ export class Details {
 }
 
 function showNumbers(list, edge, seen) {
-  const rows = [["requests/s", seen ? rate(seen.rate) : "0"], ["5xx", seen ? percent(seen.errors ?? 0) : "–"]];
+  const rows = [[`${carried(edge)}/s`, seen ? rate(seen.rate) : "0"]];
+  if (edge.tcp) rows.push(["sent", bytes(seen?.sent ?? 0)], ["received", bytes(seen?.received ?? 0)]);
+  else rows.push(["5xx", seen ? percent(seen.errors ?? 0) : "–"]);
   if (seen?.clientErrors > 0) rows.push(["4xx", percent(seen.clientErrors)]);
   const times = seen?.percentiles ?? [];
   if (times[0] != null) rows.push(["p50", duration(times[0])], ["p95", duration(times[1])], ["p99", duration(times[2])]);

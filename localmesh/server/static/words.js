@@ -3,6 +3,15 @@
 /** A rate per second with as many digits as are of use. */
 export const rate = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 
+/** Bytes per second, in kB or MB where there are many. */
+export function bytes(value) {
+  const [unit, divisor] = value >= 1e6 ? ["MB", 1e6] : value >= 1000 ? ["kB", 1000] : ["B", 1];
+  return `${divisor === 1 || value >= 100 * divisor ? (value / divisor).toFixed(0) : (value / divisor).toFixed(1)} ${unit}/s`;
+}
+
+/** What an edge carries. */
+export const carried = (edge) => (edge.tcp ? "connections" : "requests");
+
 /** Milliseconds, or seconds from 1,000 ms, without the unit for the smaller of them. */
 export function duration(milliseconds) {
   if (milliseconds == null) return "–";

@@ -8,7 +8,7 @@ import pytest
 
 from localmesh.explain import OUTSIDE, Answer, Explainer, Message, Outcome, Request
 from localmesh.explain.route_actions import changed_headers
-from localmesh.manifests import load_text
+from localmesh.manifests import Text, load_text
 from localmesh.tests.security.tokens import ISSUER, jwks, token
 from localmesh.tests.web import EDGE, WEB
 
@@ -493,3 +493,22 @@ spec: {{action: {action}, rules: [{rule}]}}
 
     answer = explanation.answer
     assert (answer and (answer.status, answer.flag)) == (None if allowed else (503, "UC"))
+
+
+@pytest.mark.parametrize(
+    ("normalization", "path"),
+    [
+        ("NONE", "/a/../b%2F//c"),
+        ("BASE", "/b%2F//c"),
+        ("MERGE_SLASHES", "/b%2F/c"),
+        ("DECODE_AND_MERGE_SLASHES", "/b/c"),
+    ],
+)
+def test_paths_are_normalized_as_the_mesh_says(normalization: str, path: str) -> None:
+    """Slashes are decoded before dots are resolved, and merged after that."""
+    settings = Text("mesh.yaml", f"pathNormalization: {{normalization: {normalization}}}")
+    explainer = Explainer.of(load_text(MESH, mesh_config=settings).resources)
+
+    explanation = explainer.explain(Request.to("http://web/a/../b%2F//c", source="web"))
+
+    assert explanation.hops[0].message.path == path

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,21 @@ def test_it_announces_the_addresses_that_it_was_given(running: Shop) -> None:
 
     assert re.search(r"istio-ingressgateway +http://gateway\.example\n", log)
     assert re.search(r"API +http://api\.example\n", log)
+
+
+def test_the_live_page_has_the_numbers_of_proxies_elsewhere(running: Shop) -> None:
+    """Their sidecars answer for their Envoys' statistics."""
+    edge = "istio-system/istio-ingressgateway > shop/web-v1"
+    with urllib.request.urlopen(f"{running.api}/mesh/live", timeout=30) as events:
+        frames = (json.loads(line[6:]) for line in events if line.startswith(b'data: {"time"'))
+        next(frames)
+
+        running.answers(20)
+
+        seen = next(frame["edges"][edge] for frame in islice(frames, 10) if edge in frame["edges"])
+
+    assert seen["codes"].keys() == {"200"}
+    assert seen["rate"] > 0
 
 
 def test_apply_from_elsewhere_changes_the_routes(running: Shop) -> None:

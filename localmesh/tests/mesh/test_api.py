@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from localmesh import server
 from localmesh.server.api import application
 from localmesh.tests.mesh.shop import BASE, DYING_V2, V1, V2, mesh_of, routed
 
@@ -21,6 +23,7 @@ pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("api")]
 Asking = Callable[[aiohttp.ClientSession], Awaitable[Any]]
 Ask = Callable[[Asking], Any]
 SHOP = BASE + V1 + V2 + routed(v1=1)
+STATIC = Path(server.__file__).parent / "static"
 
 
 @asynccontextmanager
@@ -303,7 +306,8 @@ def test_a_page_of_another_origin_can_neither_read_nor_send(ask_shop: Ask) -> No
 
 
 def test_the_live_page_and_its_files_are_served(ask_shop: Ask) -> None:
-    """Without anything from elsewhere, and with the licences of what it contains."""
+    """Without anything from elsewhere, all modules at once, and with the licences of what it contains."""
+    modules = {file.name for file in STATIC.glob("*.js")} - {"theme.js"}
 
     async def asking(session: aiohttp.ClientSession) -> list[tuple[int, str, str]]:
         found = []
@@ -320,6 +324,8 @@ def test_the_live_page_and_its_files_are_served(ask_shop: Ask) -> None:
     assert "frame-ancestors 'none'" in page[1]
     assert "://" not in page[2]
     assert "Copyright" in licence[2]
+    preloaded = re.findall(r'rel="modulepreload" href="/page/(\S+)"', page[2])
+    assert {"main.js", *preloaded} == modules
 
 
 def test_a_request_is_sent_through_the_gateway(tmp_path: Path) -> None:

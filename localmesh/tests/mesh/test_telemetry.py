@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from localmesh.server.api import application
+from localmesh.telemetry.request_stats import QUERY, Requests, read
 from localmesh.tests.mesh.shop import BASE, V1, gateway_url, mesh_of
 from localmesh.tests.promql import series, unanswered
 from localmesh.translate.metrics import PEER_HEADER
@@ -21,6 +22,8 @@ from localmesh.translate.metrics import PEER_HEADER
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("metrics")]
 
 REQUESTS = 7
+READS = 100
+"""How often metrics are read, at most, until they are complete."""
 TRACE = "463ac35c9f6413ad48485a3953bb6124"
 B3 = {"x-b3-traceid": TRACE, "x-b3-spanid": "00f067aa0ba902b7", "x-b3-sampled": "1"}
 PLAIN = """---
@@ -97,6 +100,8 @@ class Seen(NamedTuple):
     of_pod: str
     trace: dict[str, Any]
     access_log: list[str]
+    connections: Requests
+    """What the live page is told of connections to the Service raw."""
 
 
 async def answered(
@@ -109,6 +114,22 @@ async def answered(
             if answer.status == 200 and holds(body):
                 return body
         await asyncio.sleep(0.05)
+
+
+def totals(exposition: str) -> Counter[str]:
+    """The sums of all series of each name."""
+    families = text_string_to_metric_families(exposition)
+    counts: Counter[str] = Counter()
+    for sample in (sample for family in families for sample in family.samples):
+        counts[sample.name] += int(sample.value)
+    return counts
+
+
+def is_complete(federation: str) -> bool:
+    """Whether both sides have closed the connection, and Envoys have merged what their threads recorded."""
+    counts = totals(federation)
+    merged = counts["istio_request_duration_milliseconds_count"] == counts["istio_requests_total"]
+    return merged and counts["istio_tcp_connections_closed_total"] == 2
 
 
 @pytest.fixture(scope="module")
@@ -142,18 +163,22 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             async with session.get(url) as answer:
                 of_pod = await answer.text()
             federation = ""
-            while federation.count("\nistio_tcp_connections_closed_total{") < 2:
+            for _ in range(READS):
                 async with session.get(f"{api}/federate") as answer:
                     federation = await answer.text()
+                if is_complete(federation):
+                    break
+            gateway = next(iter(mesh.gateways.values()))
+            async with session.get(f"http://{gateway.statistics}/stats", params=QUERY) as answer:
+                connections = read(await answer.json()).clusters["outbound|9000||raw.shop.svc.cluster.local"]
             async with session.get(gateway_url(mesh) + "web", headers=B3):
                 pass
             trace = await answered(session, f"{api}/mesh/traces/{TRACE}", lambda it: it["spans"] == 3)
-            gateway = next(iter(mesh.gateways.values()))
             assert gateway.log_file is not None
             while len(lines := gateway.log_file.read_text().splitlines()) < 2 * REQUESTS + 2:
                 await asyncio.sleep(0.05)
             await runner.cleanup()
-            return Seen(headers, federation, of_pod, trace, lines)
+            return Seen(headers, federation, of_pod, trace, lines, connections)
 
     return asyncio.run(run())
 
@@ -185,11 +210,7 @@ def test_both_sides_count_each_request(seen: Seen) -> None:
 
 def test_all_metrics_of_a_request_agree(seen: Seen) -> None:
     """Durations and sizes are counted as often as requests."""
-    counts: Counter[str] = Counter()
-    for family in text_string_to_metric_families(seen.federation):
-        for sample in family.samples:
-            if sample.name.startswith("istio_request") or sample.name.startswith("istio_response"):
-                counts[sample.name] += int(sample.value)
+    counts = totals(seen.federation)
 
     names = ("request_duration_milliseconds", "request_bytes", "response_bytes")
     assert {counts[f"istio_{name}_count"] for name in names} == {counts["istio_requests_total"]}
@@ -208,6 +229,9 @@ def test_both_sides_count_connections(seen: Seen) -> None:
     assert counts["istio_tcp_connections_closed_total"] == ones
     for name in ("istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total"):
         assert counts[name]["source"] == counts[name]["destination"] > 0
+    assert seen.connections.attempts == 1
+    # Istio means what the called side has sent
+    assert seen.connections.received == counts["istio_tcp_sent_bytes_total"]["source"]
 
 
 _RATE = "sum(rate({metric}{{{matchers}}}[60s])) by ({labels})"

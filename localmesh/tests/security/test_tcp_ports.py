@@ -189,21 +189,25 @@ spec:
 """
 
 
-def test_tls_is_routed_by_the_name_that_the_application_asks_for(shop: Run[tuple[bytes, bytes]]) -> None:
+def test_tls_is_routed_by_the_name_that_the_application_asks_for(shop: Run[tuple[bytes, ...]]) -> None:
     """What a client sends reaches the host of the route as it is; another name is not known."""
 
-    async def answers(mesh: Mesh) -> tuple[bytes, bytes]:
+    async def answers(mesh: Mesh) -> tuple[bytes, ...]:
         async with serving() as port:
             await apply(mesh, TO_ONE_NAME, port)
             address = address_of(mesh, "nowhere.example.com", 8443)
             hellos = map(client_hello, ("nowhere.example.com", "other.invalid"))
             named, other = [await said(address, hello) for hello in hellos]
-            return named, other
+            proxy = find(mesh.desired_state.proxies, "client").outbound
+            assert proxy is not None
+            tunnel = b"CONNECT nowhere.example.com:8443 HTTP/1.1\r\nhost: nowhere.example.com:8443\r\n\r\n"
+            return named, other, await said(proxy, tunnel + client_hello("nowhere.example.com"))
 
-    named, other = shop(answers)
+    named, other, tunnelled = shop(answers)
 
     assert named == b"22"  # the content type of a handshake: the TLS of the application
     assert other == b""
+    assert tunnelled.endswith(b"22")
 
 
 AS_LOOKED_UP = """---

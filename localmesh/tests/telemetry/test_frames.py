@@ -75,6 +75,32 @@ def test_requests_to_several_workloads_are_divided_as_their_endpoints_count() ->
     assert frame.ejected == {"b"}
 
 
+RAW = """---
+apiVersion: v1
+kind: Service
+metadata: {name: raw, namespace: shop}
+spec: {selector: {version: v2}, ports: [{name: tcp, port: 9000, targetPort: 9000}]}
+"""
+
+
+def test_lines_of_tcp_have_connections_and_bytes() -> None:
+    """Also while no connection is opened; a line that has requests as well shows those."""
+    cluster = "outbound|9000||raw.shop.svc.cluster.local"
+    explainer = Explainer.of(load_text(BASE + V1 + V2 + RAW).resources)
+    made = graph_of(explainer, explainer.catalog.workloads, [(WEB_V1, cluster), (GATEWAY, cluster)])
+    mixed = graph_of(explainer, explainer.catalog.workloads, [(WEB_V1, cluster), (WEB_V1, WHOLE)])
+    proxy = next(proxy for proxy, node in made.sources.items() if node == WEB_V1)
+    frame = frame_of(
+        made, 2.0, {proxy: ProxyCounts({cluster: Requests(attempts=1, sent=300, received=5000)})}, {}, {}
+    )
+
+    shown = summary([frame], [frame], made)["edges"][edge_id(WEB_V1, WEB_V2)]
+
+    assert (shown["rate"], shown["sent"], shown["received"]) == (0.5, 150, 2500)
+    assert made.tcp_edges == {edge_id(WEB_V1, WEB_V2), edge_id(GATEWAY, WEB_V2)}
+    assert not mixed.tcp_edges
+
+
 def test_a_point_has_rates_and_percentiles() -> None:
     """Without answers there are no durations."""
     requests = Requests(Counter({200: 3, 503: 1}), Counter({4.0: 4}))

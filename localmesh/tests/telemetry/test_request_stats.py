@@ -46,6 +46,16 @@ def test_attempts_are_counted_beside_requests() -> None:
     assert requests.chosen == 10
 
 
+def test_connections_are_attempts_without_an_answer() -> None:
+    """With the bytes of both directions."""
+    document = stats(upstream_rq_total=2, upstream_cx_tx_bytes_total=300, upstream_cx_rx_bytes_total=4000)
+
+    requests = read({"stats": document}).clusters[V1]
+
+    assert (requests.attempts, requests.total) == (2, 0)
+    assert (requests.sent, requests.received) == (300, 4000)
+
+
 def test_durations_are_taken_from_the_bins() -> None:
     """The percentile is the middle of the bin that contains it; without answers there is none."""
     totals = [{"lower_bound": 2, "width": 0.2, "count": 98}, {"lower_bound": 300, "width": 10, "count": 2}]
