@@ -113,7 +113,8 @@ class Mesh:
     @property
     def ready(self) -> bool:
         """Whether manifests have been applied, and every pod and gateway is ready."""
-        parts: list[MeshPart] = [*self.pods.values(), *self.gateways.values()]
+        running = [pod for pod in self.pods.values() if not pod.application.done]
+        parts: list[MeshPart] = [*running, *self.gateways.values()]
         return self.generation > 0 and all(part.ready for part in parts)
 
     @property
