@@ -43,6 +43,8 @@ FOR_THE_SIDECAR = {
     "no_proxy": WITHOUT_PROXY,
 }
 """The variables that localmesh would add to those of the manifest."""
+FOR_THE_PAGE = {"LOCALMESH_URL": "http://127.0.0.1:${API_PORT:-7080}"}
+"""As with localmesh, the page links to the live page."""
 FOR_SPANS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"}
 HEALTH = ROOT / "compose" / "health.py"
 WITH_SIDECAR = [place for place in PLACES.pods if has_sidecar(place)]
@@ -61,7 +63,7 @@ def environment(container: Container, place: PodEntry) -> dict[str, str]:
 
 @pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
 def test_every_pod_of_a_scenario_has_a_container_that_matches_its_deployment(folder: Path) -> None:
-    """Image, command and environment are the Deployment's, plus the variables for the proxy and for spans."""
+    """Image, command and environment are the Deployment's, plus the variables for proxy, spans and page."""
     for wanted in workloads(folder):
         places = places_of(wanted)
         assert len(places) >= wanted.replicas, (
@@ -73,6 +75,8 @@ def test_every_pod_of_a_scenario_has_a_container_that_matches_its_deployment(fol
             for container, service in zip(wanted.containers, applications(place), strict=True):
                 assert service["image"] == container.image
                 assert tuple(service["command"]) == container.command
+                if wanted.labels["app"] == "frontend":
+                    added = added | FOR_THE_PAGE
                 assert service["environment"] == environment(container, place) | added
 
 

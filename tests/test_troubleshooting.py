@@ -17,6 +17,7 @@ import requests
 from loadgen.errors import ExitStatus
 from loadgen.faults.cabinet import FAULTS
 from loadgen.faults.fault import Fault
+from localmesh.diagnose.diagnosis import summarize
 from tests.live import ROOT, overlay
 from tests.page_shell import NOT_EXECUTED, OWN_PROGRAMS, run_here
 from tests.pages import Command, difference, page_commands
@@ -27,7 +28,7 @@ INDEX = FOLDER / "README.md"
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page != INDEX)
 NOT_EVERY_TIME = {"lr"}
 """Pages of flags that no configuration causes every time."""
-SECONDS = 5.0
+SECONDS = 15.0
 """How long to wait for the line of an access log, which a proxy writes a moment after the answer."""
 each_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.flag for fault in FAULTS])
 
@@ -153,3 +154,17 @@ def test_every_fault_has_a_page_and_every_page_is_in_the_index() -> None:
         fault.flag.lower() for fault in FAULTS
     ]
     assert {*linked[0]} == {*linked[1]} == {page.stem for page in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_diagnose_names_the_page(page: Path) -> None:
+    """For an entry with the flag, or with the details of a policy that denies."""
+    flag = page.stem.upper()
+    flags, details = ("-", "rbac_access_denied_matched_policy[none]") if flag == "RBAC" else (flag, "x")
+    line = (
+        f'[2026-12-01T12:00:00.000Z] "GET / HTTP/1.1" 503 {flags} {details} - "-" 0 0 1 - "-" "-" "-" "a" "-"'
+    )
+
+    (failure, _), *_ = summarize([f"{line} - - 1.1.1.1:80 2.2.2.2:2 - -"]).failures
+
+    assert ROOT / failure.page == page

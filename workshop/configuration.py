@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadgen.errors import Refused
 from loadgen.meshstate import MeshApi
 from loadgen.meshstate.resources import Object
 from loadgen.meshstate.security import last_change
@@ -28,40 +30,59 @@ KINDS = {
 """The kinds that are read: version of the API and plural."""
 
 
+DEFAULT = "default"
+"""The namespace where `kubectl apply` puts objects that name none: the wrong one that people choose."""
+Spec = Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The `spec` of every object by kind, namespace and name, in all namespaces."""
+    """The `spec` of each object of the application's namespace by kind and name, and those of the wrong one.
 
-    namespace: str
-    specs: Mapping[tuple[str, str, str], Mapping[str, Any]]
+    Two are equal if those of the application's namespace are: others may use the cluster meanwhile.
+    """
+
+    own: Mapping[tuple[str, str], Spec]
+    elsewhere: Mapping[tuple[str, str], Spec] = field(default_factory=dict, compare=False)
     policies_changed: float | None = field(default=None, compare=False)
 
     @classmethod
     def read(cls, api: MeshApi) -> Configuration:
-        """What the API has now; kinds of the Gateway API only where the cluster has them."""
-        specs: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-        policies: list[Object] = []
-        for kind, (version, plural) in KINDS.items():
-            if version == _GATEWAY_API and not api.serves(version):
-                continue
-            items = api.document(f"/apis/{version}/{plural}").get("items") or ()
-            policies += items if version == _SECURITY else ()
-            for item in items:
-                metadata = item["metadata"]
-                specs[kind, metadata["namespace"], metadata["name"]] = item.get("spec") or {}
-        return cls(api.namespace, specs, last_change(policies))
+        """What the API has now; none elsewhere if it may not be read."""
+        objects = _objects(api)
+        with api.in_namespace(DEFAULT) as other, suppress(Refused):
+            elsewhere = _objects(other)
+            return cls(_specs(objects), _specs(elsewhere), _policies_changed(objects))
+        return cls(_specs(objects), {}, _policies_changed(objects))
 
     def has(self, wanted: ObjectsLike) -> bool:
         """Whether there is such an object; its field is a path such as `http.retries`, through lists, too."""
+        specs = self.elsewhere if wanted.elsewhere else self.own
         return any(
-            kind == wanted.kind
-            and (namespace != self.namespace) == wanted.elsewhere
-            and _fits(spec, wanted.field, wanted.value)
-            for (kind, namespace, _), spec in self.specs.items()
+            kind == wanted.kind and _fits(spec, wanted.field, wanted.value)
+            for (kind, _), spec in specs.items()
         )
 
 
-def _fits(spec: Mapping[str, Any], field: str, value: str | None) -> bool:
+def _objects(api: MeshApi) -> list[tuple[str, Object]]:
+    """The objects of a namespace, each with its kind; those of the Gateway API if the cluster has it."""
+    kinds = {
+        kind: where for kind, where in KINDS.items() if where[0] != _GATEWAY_API or api.serves(_GATEWAY_API)
+    }
+    return [
+        (kind, item) for kind, (version, plural) in kinds.items() for item in api.objects(version, plural)
+    ]
+
+
+def _specs(objects: list[tuple[str, Object]]) -> dict[tuple[str, str], Spec]:
+    return {(kind, item["metadata"]["name"]): item.get("spec") or {} for kind, item in objects}
+
+
+def _policies_changed(objects: list[tuple[str, Object]]) -> float | None:
+    return last_change(item for kind, item in objects if KINDS[kind][0] == _SECURITY)
+
+
+def _fits(spec: Spec, field: str, value: str | None) -> bool:
     if not field:
         return True
     found = list(_values(spec, field.split(".")))

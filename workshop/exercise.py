@@ -59,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ObjectsLike:
-    """Objects of a kind: in any other namespace (`elsewhere`), with a field in `spec`, with its value."""
+    """Objects of a kind: in the namespace default (`elsewhere`), with a field in `spec`, with its value."""
 
     kind: str
     elsewhere: bool = False

@@ -11,11 +11,14 @@ from localmesh.diagnose.reason import Reason
 from localmesh.diagnose.reasons import REASONS
 from localmesh.diagnose.upstream import Side, Upstream, upstream_of
 from localmesh.formats.access_log import LogEntry, parse
+from localmesh.problems.problem import page_at
 
 _POLICY = re.compile(r"ns\[(?P<namespace>[^]]*)\]-policy\[(?P<name>[^]]*)\]-rule\[(?P<rule>\d+)\]")
 _BRACES = re.compile(r"\{(?P<text>.*)\}")
 _VIA_UPSTREAM = "via_upstream"
 _NO_ERRORS = range(100, 400)
+_PAGES = ("UF", "UC", "UH", "UO", "NC", "NR", "UT", "DC", "DPE", "LR", "UAEX", "URX")
+"""The flags that have a page in docs/troubleshooting, those that say why before that which says how often."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,15 @@ class Diagnosis:
     meaning: str
     causes: tuple[str, ...]
     look: tuple[str, ...]
+
+    @property
+    def page(self) -> str:
+        """The page about the flag, or about the policy that denied the request; "" if there is none."""
+        flags = self.entry.response_flags.split(",")
+        name = next((flag for flag in _PAGES if flag in flags), "")
+        if not name and self.entry.response_code_details.startswith("rbac_access_denied"):
+            name = "RBAC"
+        return page_at(f"docs/troubleshooting/{name.lower()}.md") if name else ""
 
     @property
     def by_proxy(self) -> bool | None:
@@ -159,6 +171,7 @@ def as_json(summary: Summary) -> Mapping[str, object]:
                 "meaning": diagnosis.meaning,
                 "causes": list(diagnosis.causes),
                 "lookAt": list(diagnosis.look),
+                "page": diagnosis.page,
             }
             for diagnosis, count in summary.failures
         ],

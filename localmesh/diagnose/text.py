@@ -24,6 +24,8 @@ def _block(diagnosis: Diagnosis, count: int, width: int) -> Iterator[str]:
     yield from _facts(diagnosis, width)
     yield from _list("usual causes", diagnosis.causes, width)
     yield from _list("look first at", diagnosis.look, width)
+    if diagnosis.page:
+        yield f"{_INDENT}more in {diagnosis.page}"
 
 
 def _title(diagnosis: Diagnosis) -> str:

@@ -60,12 +60,17 @@ class Place:
 
 
 def section_of(code: str) -> str:
-    """Where the section about a code is: in a checkout of the project a file, elsewhere an address.
+    """Where the section about a code is.
 
     >>> section_of("SM101")
     'docs/errors.md#sm101'
     """
-    return f"{_PAGE}#{code.lower()}" if _IN_A_CHECKOUT else address_of(code)
+    return page_at(f"{_PAGE}#{code.lower()}")
+
+
+def page_at(path: str) -> str:
+    """Where a page of the documentation is: in a checkout of the project a file, elsewhere an address."""
+    return path if _IN_A_CHECKOUT else f"{_REPOSITORY}/{path}"
 
 
 def address_of(code: str) -> str:

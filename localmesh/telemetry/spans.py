@@ -21,6 +21,8 @@ _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 _REQUEST = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
 _LARGEST_BYTES = 8 * 1024**2
 _KINDS = {2: "server", 3: "client"}
+_LATEST_ARRIVAL = 2 * 10**9
+"""How long after its end a span arrives at the latest, in nanoseconds: proxies send theirs twice a second."""
 _ERROR = 2  # of opentelemetry.proto.trace.v1.Status
 
 
@@ -113,7 +115,7 @@ class SpanStore:
 
     def traces(self, limit: int = 100) -> list[Trace]:
         """The traces of the latest spans, newest first; may be called in a thread."""
-        return traces_of(self._payloads.copy())[:limit]
+        return traces_of(reversed(self._payloads.copy()), limit)
 
     def trace(self, trace_id: str) -> Trace | None:
         """One trace; None if no span of it is here. May be called in a thread."""
@@ -122,14 +124,22 @@ class SpanStore:
         return Trace(trace_id, found) if found else None
 
 
-def traces_of(payloads: Iterable[bytes]) -> list[Trace]:
-    """The traces of encoded payloads, newest first."""
+def traces_of(payloads: Iterable[bytes], limit: int) -> list[Trace]:
+    """The newest traces of encoded payloads, which are in the order of their arrival, the last one first.
+
+    Payloads that are too old to have a span of these traces are not decoded.
+    """
     by_trace: dict[str, list[Span]] = {}
     for payload in payloads:
-        for span in decoded(payload):
+        spans = list(decoded(payload))
+        if len(by_trace) > limit and spans:
+            starts = sorted(min(span.start for span in of) for of in by_trace.values())
+            if max(span.end for span in spans) < starts[-limit] - _LATEST_ARRIVAL:
+                break
+        for span in spans:
             by_trace.setdefault(span.trace_id, []).append(span)
     found = [Trace(trace_id, _sorted(spans)) for trace_id, spans in by_trace.items()]
-    return sorted(found, key=lambda trace: trace.start, reverse=True)
+    return sorted(found, key=lambda trace: trace.start, reverse=True)[:limit]
 
 
 def decoded(payload: bytes, trace_id: str = "") -> Iterator[Span]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from loadgen.errors import Refused
 from loadgen.http1 import Request
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.measurement.served_by import Hop
+from loadgen.meshstate import MeshApi
+from loadgen.meshstate.resources import Object
 from loadgen.statistics.judge import Verdict, overall
 from workshop.configuration import Configuration
 from workshop.exercise import Exercise, Expected, Group, Mistake, ObjectsLike
@@ -14,7 +17,7 @@ from workshop.facets import holds, summary
 from workshop.grading import judged, recognised
 from workshop.observing import Seen, times
 
-NOTHING = Configuration("sentimesh", {})
+NOTHING = Configuration({})
 V1_70, V2_30 = Expected("frontend", "v1", 0.7, 0.7), Expected("frontend", "v2", 0.3, 0.3)
 SWAPPED = Mistake("swapped", "The weights are swapped.", {"users": (Expected("frontend", "v2", 0.7, 0.7),)})
 NO_EFFECT = Mistake(
@@ -95,8 +98,8 @@ def test_objects_tell_mistakes_apart_that_look_alike() -> None:
     """Everybody gets v1: nothing was done, a rule is never reached, or the object is in another namespace."""
     of = exercise(V1_70, V2_30, mistakes=(NO_EFFECT, ELSEWHERE))
     rule = {"http": [{"match": [{"headers": {"user-group": {"exact": "internal"}}}]}]}
-    behind = Configuration("sentimesh", {("VirtualService", "sentimesh", "ingress"): rule})
-    elsewhere = Configuration("sentimesh", {("Sidecar", "default", "default"): {}})
+    behind = Configuration({("VirtualService", "ingress"): rule})
+    elsewhere = Configuration({}, {("Sidecar", "default"): {}})
 
     found = [list(recognised(of, answers(v1=400), one)) for one in (NOTHING, behind, elsewhere)]
 
@@ -106,7 +109,7 @@ def test_objects_tell_mistakes_apart_that_look_alike() -> None:
 def test_an_object_can_be_told_by_the_value_of_a_field() -> None:
     """Lists on the way to it are searched."""
     spec = {"http": [{"route": []}, {"fault": {"abort": {"percentage": {"value": 1}}}}]}
-    configuration = Configuration("sentimesh", {("VirtualService", "sentimesh", "logic"): spec})
+    configuration = Configuration({("VirtualService", "logic"): spec})
     field = "http.fault.abort.percentage.value"
 
     assert configuration.has(ObjectsLike("VirtualService", field=field, value="1"))
@@ -129,3 +132,40 @@ def test_small_shares_get_enough_requests_to_be_told_from_none() -> None:
     none = answers(v1=times(group))
 
     assert verdict(exercise(Expected("frontend", "v2", 0.1, 0.1)), none) == "FAIL"
+
+
+class Api(MeshApi):
+    """An API with one policy in each namespace, that may be forbidden to list those of `default`."""
+
+    def __init__(self, namespace: str = "trainee-01", *, forbidden: bool = False) -> None:
+        super().__init__("http://127.0.0.1:1", namespace)
+        self.forbidden = forbidden
+
+    def serves(self, api_version: str) -> bool:
+        return False
+
+    def in_namespace(self, namespace: str) -> MeshApi:
+        return Api(namespace, forbidden=self.forbidden)
+
+    def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Object, ...]:
+        if self.forbidden and self.namespace == "default":
+            raise Refused("403 Forbidden")
+        if kind != "authorizationpolicies":
+            return ()
+        return ({"metadata": {"name": "deny"}, "spec": {"rules": [{"namespace": self.namespace}]}},)
+
+
+def test_objects_of_the_namespace_and_those_that_ended_up_in_default_are_read() -> None:
+    """Those of other trainees are not."""
+    read = Configuration.read(Api())
+
+    assert read.own == {("AuthorizationPolicy", "deny"): {"rules": [{"namespace": "trainee-01"}]}}
+    assert read.elsewhere == {("AuthorizationPolicy", "deny"): {"rules": [{"namespace": "default"}]}}
+
+
+def test_who_may_not_list_objects_in_default_is_graded_without_them() -> None:
+    """A trainee on a cluster has rights in one namespace."""
+    read = Configuration.read(Api(forbidden=True))
+
+    assert read.elsewhere == {}
+    assert read == Configuration.read(Api())

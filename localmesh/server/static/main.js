@@ -141,7 +141,10 @@ function takeFrame(frame) {
   }
   if (frame.pods) picture.pods = frame.pods;
   picture.update(frame);
-  if (!document.hidden) details.update();
+  if (!document.hidden) {
+    details.update();
+    traces.update();
+  }
   summarize();
 }
 

@@ -4,33 +4,75 @@ import { html } from "./dom.js";
 import { clock, duration } from "./words.js";
 
 const LIMIT = 200;
+const LATEST = 50; // how many are asked for each second
 const SHOWN = 30;
 
-/** The tab of traces; those of what is selected, or all. */
+/** The tab of traces: the last requests, as they come, of what is selected or of all. */
 export class Traces {
   constructor(element, mesh) {
     this.element = element;
     this.mesh = mesh;
     this.selected = null;
+    this.list = null;
   }
 
-  /** Fetch and list the newest traces. */
+  /** List the newest traces. */
   async show(selected = this.selected) {
     this.selected = selected;
-    const names = servicesOf(selected, this.mesh);
-    const answer = await fetch(`/mesh/traces?limit=${LIMIT}`);
-    const all = answer.ok ? (await answer.json()).traces : [];
-    const found = all.filter((trace) => names.every((name) => trace.services.includes(name))).slice(0, SHOWN);
+    this.names = servicesOf(selected, this.mesh);
+    this.known = new Map();
+    this.list = html("ul", { class: "rows" });
+    this.none = html("p", { class: "muted" }, "There are none yet.");
+    const pause = html("button", { type: "button", "aria-pressed": "false", onclick: () => {
+      this.paused = !this.paused;
+      pause.setAttribute("aria-pressed", String(this.paused));
+      pause.textContent = this.paused ? "Continue" : "Pause";
+    } }, "Pause");
+    this.paused = false;
     this.element.replaceChildren(
       html("div", { class: "heading" },
-        html("h2", {}, names.length ? `Requests of ${names.map((name) => name.split(".")[0]).join(" and ")}` : "The last requests"),
-        html("button", { type: "button", onclick: () => this.show() }, "Refresh"),
+        html("h2", {}, this.names.length ? `Requests of ${this.names.map((name) => name.split(".")[0]).join(" and ")}` : "The last requests"),
+        pause,
       ),
       html("p", { class: "muted" }, "Each is a trace of the spans that the Envoys make."),
-      found.length
-        ? html("ul", { class: "rows" }, found.map((trace) => html("li", {}, html("button", { type: "button", onclick: () => this.open(trace.traceId) }, ...summary(trace)))))
-        : html("p", { class: "muted" }, "There are none yet."),
+      this.list,
+      this.none,
     );
+    await this.load(LIMIT);
+  }
+
+  /** Add what has come since the last second; what has the focus stays where it is. */
+  update() {
+    if (this.list?.isConnected && !this.element.hidden && !this.paused && !this.busy) this.load(LATEST);
+  }
+
+  async load(limit) {
+    const list = this.list;
+    this.busy = true;
+    try {
+      const answer = await fetch(`/mesh/traces?limit=${limit}`);
+      if (answer.ok && list === this.list) this.take((await answer.json()).traces);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // the mesh has stopped: the page says so elsewhere
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  take(traces) {
+    for (const trace of traces.filter((each) => this.names.every((name) => each.services.includes(name)))) {
+      const row = this.known.get(trace.traceId)?.row ?? html("li", {}, html("button", { type: "button", onclick: () => this.open(trace.traceId) }));
+      const text = JSON.stringify([trace.status, trace.durationMs, trace.name]);
+      if (this.known.get(trace.traceId)?.text !== text) row.firstChild.replaceChildren(...summary(trace));
+      this.known.set(trace.traceId, { row, text, start: trace.start });
+    }
+    const newest = [...this.known].sort(([, a], [, b]) => b.start - a.start);
+    for (const [id, { row }] of newest.splice(SHOWN)) {
+      this.known.delete(id);
+      row.remove();
+    }
+    newest.forEach(([, { row }], i) => { if (this.list.children[i] !== row) this.list.insertBefore(row, this.list.children[i] ?? null); });
+    this.none.hidden = newest.length > 0;
   }
 
   /** Show the spans of one trace. */
@@ -38,6 +80,7 @@ export class Traces {
     const answer = await fetch(`/mesh/traces/${id}`);
     if (!answer.ok) return this.show();
     const trace = await answer.json();
+    this.list = null;
     this.element.replaceChildren(
       html("button", { type: "button", class: "quiet back", onclick: () => this.show() }, "← The last requests"),
       html("h2", {}, shortened(trace.name)),

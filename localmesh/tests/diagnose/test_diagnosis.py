@@ -198,6 +198,7 @@ def test_the_command_explains_a_line(capsys: pytest.CaptureFixture[str]) -> None
         "  - kubectl get endpointslices -n shop -l kubernetes.io/service-name=reviews\n"
         "  - istioctl proxy-config endpoints POD.NAMESPACE --cluster\n"
         '    "outbound|9080|v2|reviews.shop.svc.cluster.local"\n'
+        "  more in docs/troubleshooting/uf.md\n"
     )
 
 

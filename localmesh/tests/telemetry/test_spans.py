@@ -79,6 +79,26 @@ def test_the_newest_trace_is_the_first() -> None:
     assert [trace.trace_id for trace in store.traces(limit=1)] == [TWO]
 
 
+def test_payloads_that_are_too_old_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of the newest costs the same, however many spans are kept."""
+    second = 1000
+    names = [f"{number:032x}" for number in range(10)]
+    store = stored(
+        *(
+            payload("gate", {"trace": name, "id": 1, "start": 9 * second * age, "end": 9 * second * age + 1})
+            for age, name in enumerate(names)
+        )
+    )
+    looked_at = []
+    decoded = spans.decoded
+    monkeypatch.setattr(spans, "decoded", lambda payload: looked_at.append(payload) or decoded(payload))
+
+    newest = store.traces(limit=2)
+
+    assert [trace.trace_id for trace in newest] == [names[9], names[8]]
+    assert len(looked_at) == 4
+
+
 def test_a_context_of_a_caller_is_continued() -> None:
     """The first span may have a parent that is not here: the caller's own."""
     store = stored(payload("gate", {"trace": ONE, "id": 2, "parent": 99, "start": 1, "end": 2}))
