@@ -9,7 +9,6 @@ import pytest
 
 from localmesh.analysis import analyze_manifests
 from localmesh.manifests import load
-from localmesh.problems import ManifestError
 from tests.custom_resources import problems
 from tests.kustomize_builds import (
     BASES,
@@ -26,12 +25,10 @@ from tests.kustomize_builds import (
 from tests.live import ROOT
 
 NAMES = [component.name for component in COMPONENTS]
-NOT_RUN_LOCALLY = {"load-job": "Job"}
-"""Components that localmesh rejects, with the kind that it does not support."""
 WARNINGS_LOCALLY = {"observability": "SM241"}
 """Components with a provider of a cluster."""
-OUTSIDE = {"egress": {"outside"}}
-"""Overlays that add a namespace to the project's."""
+OUTSIDE = {"egress": {"outside"}, "ext-authz": {"istio-system"}, "tls": {"istio-system"}}
+"""Overlays with objects in another namespace than the project's."""
 
 
 def named(name: str) -> Path:
@@ -132,19 +129,14 @@ def violations_of(container: Object) -> list[str]:
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
-def test_localmesh_accepts_a_component_or_says_why_not(component: Path, tmp_path: Path) -> None:
-    """It rejects unsupported kinds; everything else loads without a warning other than the expected one."""
+def test_localmesh_accepts_a_component(component: Path, tmp_path: Path) -> None:
+    """It loads without a warning other than the expected one."""
     combined = combine(tmp_path, ROOT / "istio" / "overlays" / "canary", component)
 
-    if component.name in NOT_RUN_LOCALLY:
-        with pytest.raises(ManifestError) as refused:
-            load(kustomizations=[combined])
-        assert {problem.code for problem in refused.value.problems} == {"SM302"}
-        assert f"{NOT_RUN_LOCALLY[component.name]} (" in str(refused.value)
-    else:
-        reported = {problem.code for problem in analyze_manifests(load(kustomizations=[combined]))}
-        expected = WARNINGS_LOCALLY.get(component.name)
-        assert reported == ({expected} if expected else set())
+    reported = {problem.code for problem in analyze_manifests(load(kustomizations=[combined]))}
+
+    expected = WARNINGS_LOCALLY.get(component.name)
+    assert reported == ({expected} if expected else set())
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ INDEX = FOLDER / "README.md"
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page != INDEX)
 NOT_EVERY_TIME = {"lr"}
 """Pages of flags that no configuration causes every time."""
-SECONDS = 5.0
+SECONDS = 15.0
 """How long to wait for the line of an access log, which a proxy writes a moment after the answer."""
 each_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.flag for fault in FAULTS])
 

@@ -12,7 +12,7 @@ from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Observation
 from loadgen.measurement.sentiment import sentiment_requests
 from loadgen.meshstate import NotConfigured, UnsupportedConfig
-from loadgen.meshstate.response_flags import GATEWAY
+from loadgen.meshstate.access_log import GATEWAY
 from loadgen.proofs.common.access import outcome
 from loadgen.proofs.common.proof import ProofContext
 

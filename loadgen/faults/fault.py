@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from loadgen.faults.clients import ANSWERED, PATIENT, Client, Outcomes
 from loadgen.meshstate import Resources
-from loadgen.meshstate.response_flags import Answer, counted_answers
+from loadgen.meshstate.access_log import Entry, new_entries, read_logs
 from loadgen.proofs.common.proof import Proof, ProofContext
 from loadgen.statistics.judge import Cause, Check, exact_check, unless
 
@@ -22,8 +22,8 @@ FOLDER = "faults"
 """The folder of all faults, beside that of the overlays of scenarios."""
 REPAIRED = "repaired"
 """The folder of the repair, in that of the fault."""
-COUNTED_SECONDS = 5.0
-"""How long to wait for a proxy to count what has ended; the longest delay is that of a closed connection."""
+LOGGED_SECONDS = 15.0
+"""How long to wait for a proxy to log what has ended: Istio's proxies write their logs every second."""
 POLL_SECONDS = 0.05
 
 
@@ -31,9 +31,9 @@ POLL_SECONDS = 0.05
 class Fault:
     """A configuration with one mistake, and what it makes of a request.
 
-    `workload` is the one whose proxy logs the flag, and `symptom` what the client gets, in the words of
-    `client`, which gets `repaired` after the repair. `admitted` requests more than `TIMES` are sent at once
-    that get `repaired` despite the fault. `status` is for a fault that has no flag.
+    `workload` is the one whose proxy logs the flag. `client` gets `symptom`, and after the repair that one,
+    or `repaired_client`, gets `repaired`. `admitted` requests more than `TIMES` are sent that get `repaired`
+    despite the fault. A fault without a flag has `details`: how its response code details begin.
     """
 
     flag: str
@@ -41,9 +41,10 @@ class Fault:
     symptom: str
     _: KW_ONLY
     client: Client = PATIENT
+    repaired_client: Client | None = None
     repaired: str = ANSWERED
     admitted: int = 0
-    status: str = ""
+    details: str = ""
 
     @property
     def name(self) -> str:
@@ -53,53 +54,57 @@ class Fault:
     @property
     def ending(self) -> str:
         """What it makes of a request, in a few words."""
-        return f"{self.status} and no flag" if self.status else self.flag
+        return self.details or self.flag
 
-    def causes(self, answer: Answer) -> bool:
-        """Whether an answer that a proxy has counted is that of the fault."""
-        return answer == Answer(self.status, "-") if self.status else answer.has(self.flag)
+    def causes(self, entry: Entry) -> bool:
+        """Whether a request that ended so had the fault."""
+        return entry.details.startswith(self.details) if self.details else entry.has(self.flag)
 
     @property
     def proofs(self) -> tuple[Proof[None, Observed], Proof[None, Observed]]:
         """The proof that every request has the flag, and the one that none has it after the repair."""
         return (
-            self._proof(self.name, f"every request ends with {self.ending}", _judge_fault),
-            self._proof(f"{self.name}/{REPAIRED}", f"no request ends with {self.ending}", _judge_repair),
+            self._proof(self.name, f"every request ends with {self.ending}", self.client, _judge_fault),
+            self._proof(
+                f"{self.name}/{REPAIRED}",
+                f"no request ends with {self.ending}",
+                self.repaired_client or self.client,
+                _judge_repair,
+            ),
         )
 
     def _proof(
-        self, name: str, proves: str, judge: Callable[[Fault, Observed], list[Check]]
+        self, name: str, proves: str, client: Client, judge: Callable[[Fault, Observed], list[Check]]
     ) -> Proof[None, Observed]:
         return Proof(
             scenario=name,
             proves=proves,
             read=_nothing,
             facts=lambda _: {},
-            measure=lambda context, _: measure(context, self),
+            measure=lambda context, _: measure(context, self, client),
             judge=lambda _, observed: judge(self, observed),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the clients got, and how many requests the proxy counted, with the flag and in all."""
+    """What the clients got, and how many requests the proxy logged, with the flag and in all."""
 
     outcomes: Outcomes
     flagged: int
-    counted: int
+    logged: int
 
 
-def measure(context: ProofContext, fault: Fault) -> Observed:
-    """Send the requests, and wait until the proxy has counted them."""
-    before = counted_answers(context.api, fault.workload)
+def measure(context: ProofContext, fault: Fault, client: Client) -> Observed:
+    """Send the requests, and wait until the proxy has logged them."""
+    before = read_logs(context.api, fault.workload)
     sent = TIMES + fault.admitted
-    outcomes = fault.client(context, sent)
-    end = time.monotonic() + COUNTED_SECONDS
+    outcomes = client(context, sent)
+    end = time.monotonic() + LOGGED_SECONDS
     while True:
-        new = counted_answers(context.api, fault.workload) - before
-        if new.total() >= sent or time.monotonic() > end:
-            flagged = sum(count for answer, count in new.items() if fault.causes(answer))
-            return Observed(outcomes, flagged, new.total())
+        entries = new_entries(before, read_logs(context.api, fault.workload), fault.workload)
+        if len(entries) >= sent or time.monotonic() > end:
+            return Observed(outcomes, sum(map(fault.causes, entries)), len(entries))
         time.sleep(POLL_SECONDS)
 
 
@@ -117,18 +122,18 @@ def _judge_repair(fault: Fault, observed: Observed) -> list[Check]:
 
 
 def _checks(fault: Fault, observed: Observed, expected: Outcomes, flagged: int) -> list[Check]:
-    """The answers, and the flag; the latter cannot be judged if the proxy counted not just these requests."""
+    """The answers, and the flag; the latter cannot be judged if the proxy logged not just these requests."""
     sent = expected.total()
     flag = exact_check(
         f"{fault.flag} at {fault.workload}",
         f"{flagged} of {sent}",
-        f"{observed.flagged} of {observed.counted}",
+        f"{observed.flagged} of {observed.logged}",
     )
-    cause = Cause.FOREIGN_TRAFFIC if observed.counted > sent else Cause.TOO_FEW
-    miscounted = "" if observed.counted == sent else f"the proxy counted {observed.counted} requests"
+    cause = Cause.FOREIGN_TRAFFIC if observed.logged > sent else Cause.TOO_FEW
+    others = "" if observed.logged == sent else f"the proxy logged {observed.logged} requests"
     return [
         exact_check("answers", in_words(expected), in_words(observed.outcomes)),
-        unless(flag, cause, miscounted),
+        unless(flag, cause, others),
     ]
 
 

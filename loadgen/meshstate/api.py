@@ -157,6 +157,11 @@ class MeshApi:
         container = next(name for name in names if name != "istio-proxy")
         return self._answer(f"{path}?container={container}&tailLines={newest}").text
 
+    def proxy_log(self, pod: str, *, newest: int) -> str:
+        """The newest lines of the log of a pod's proxy."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/log"
+        return self._answer(f"{path}?container=istio-proxy&tailLines={newest}").text
+
     def pod_headers(self, pod: Object, port: int, path: str) -> Mapping[str, str]:
         """The headers of the answer of a pod's declared port to GET; names in any case."""
         return self._answer(self._pod_path(str(pod["metadata"]["name"]), port, path)).headers

@@ -11,6 +11,7 @@ from typing import Any
 
 from localmesh.catalog.container import Container, container
 from localmesh.catalog.volume import Claim, Volume, volumes
+from localmesh.kinds.jobs import JOB
 from localmesh.kinds.rules.pod_support import GATEWAY_TEMPLATE, TEMPLATES_ANNOTATION
 from localmesh.kinds.workloads import DAEMON_SET, POD, STATEFUL_SET
 from localmesh.manifests import Resource
@@ -21,6 +22,7 @@ _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in Kubernetes: without vowe
 _NAME_LENGTH = 5
 _DEFAULT_GRACE_SECONDS = 30
 _DEFAULT_SERVICE_ACCOUNT = "default"
+_BACKOFF_LIMIT = 6  # Kubernetes' default
 _ROUTER = ("proxy", "router")
 
 
@@ -61,7 +63,14 @@ class Workload:
     """The labels of the nodes that its pods ask for."""
     is_gateway: bool = False
     """Whether its pods ask for Istio's injection template of gateways, or run its proxy as a router."""
+    retries: int | None = None
+    """How often a container of a Job is started again after failures; None: after every end, for ever."""
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether its containers are done when they have succeeded, as in a Job."""
+        return self.retries is not None
 
     @property
     def place(self) -> Place:
@@ -113,7 +122,6 @@ def workload(resource: Resource) -> Workload:
     naming = _NAMING.get(resource.kind, PodNaming.GENERATED)
     template = _template(resource.body if naming is PodNaming.OWN else resource.spec.get("template") or {})
     metadata, spec = template["metadata"], template["spec"]
-    replicas = None if resource.is_a(DAEMON_SET) else resource.spec.get("replicas")
     grace_seconds = spec.get("terminationGracePeriodSeconds")
     collector = ProblemCollector(resource.place)
     path = FieldPath("spec") if naming is PodNaming.OWN else FieldPath("spec", "template", "spec")
@@ -130,7 +138,7 @@ def workload(resource: Resource) -> Workload:
     return Workload(
         namespace=resource.namespace,
         name=resource.name,
-        replicas=1 if replicas is None else replicas,
+        replicas=_replicas(resource),
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         service_account=spec.get("serviceAccountName")
@@ -146,8 +154,21 @@ def workload(resource: Resource) -> Workload:
         naming=naming,
         node_selector=spec.get("nodeSelector") or {},
         is_gateway=asks_for_gateway(metadata.get("annotations") or {}) or any(map(runs_router, containers)),
+        retries=resource.spec.get("backoffLimit", _BACKOFF_LIMIT) if resource.is_a(JOB) else None,
         problems=tuple(collector.problems),
     )
+
+
+def _replicas(resource: Resource) -> int:
+    """The number of pods: of a Job those that run at the same time."""
+    spec = resource.spec
+    if resource.is_a(DAEMON_SET):
+        return 1
+    if resource.is_a(JOB):
+        parallelism: int = spec.get("parallelism", 1)
+        return 0 if spec.get("suspend") else min(parallelism, spec.get("completions", parallelism))
+    replicas: int | None = spec.get("replicas")
+    return 1 if replicas is None else replicas
 
 
 _NAMING = {STATEFUL_SET.name: PodNaming.NUMBERED, POD.name: PodNaming.OWN}

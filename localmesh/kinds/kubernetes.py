@@ -156,15 +156,6 @@ STORAGE_CLASS = Kind(
 
 # -- not supported yet -------------------------------------------------------------------------------
 
-CRON_JOB = Kind(
-    group="batch",
-    name="CronJob",
-    versions=("v1",),
-    plural="cronjobs",
-    short_names=("cj",),
-    removed={"batch/v1beta1": "Kubernetes 1.25"},
-    status=Status.UNSUPPORTED,
-)
 ENDPOINT_SLICE = Kind(
     group="discovery.k8s.io",
     name="EndpointSlice",
@@ -188,13 +179,6 @@ INGRESS = Kind(
     plural="ingresses",
     short_names=("ing",),
     removed={"extensions/v1beta1": "Kubernetes 1.22", "networking.k8s.io/v1beta1": "Kubernetes 1.22"},
-    status=Status.UNSUPPORTED,
-)
-JOB = Kind(
-    group="batch",
-    name="Job",
-    versions=("v1",),
-    plural="jobs",
     status=Status.UNSUPPORTED,
 )
 REPLICATION_CONTROLLER = Kind(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.kinds.deployment import DEPLOYMENT, TEMPLATE, pods, replicas, restart_policy, selector
+from localmesh.kinds.jobs import JOB
 from localmesh.kinds.kind import Kind
 from localmesh.kinds.rules.pod import POD_RULES
 from localmesh.kinds.rules.pod_support import PodTemplate
@@ -88,5 +89,5 @@ POD = Kind(
     ineffective_fields=_ALONE.ineffective_fields,
 )
 
-WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, POD)
+WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, POD, JOB)
 """The kinds whose pods run."""

@@ -80,6 +80,10 @@ class RunningApplication(Protocol):
         """Whether it may receive requests."""
 
     @property
+    def done(self) -> bool:
+        """Whether it has run to its end, as that of a Job does."""
+
+    @property
     def state(self) -> PodState:
         """The phase of its life."""
 
@@ -128,11 +132,12 @@ class RunningPod:
     async def start(self) -> None:
         """Starts both and returns when both are ready.
 
-        Init containers call others through the sidecar, which is ready before them (Istio, "Native
-        sidecars"). Raises the error of the first that fails; the other one continues to run.
+        Init containers and Jobs call others at once through the sidecar, which is ready before them (Istio,
+        "Native sidecars"). Raises the error of the first that fails; the other one continues to run.
         """
         sidecar = self.sidecar
-        if sidecar is not None and self.planned.workload.init_containers:
+        workload = self.planned.workload
+        if sidecar is not None and (workload.init_containers or workload.runs_once):
             await sidecar.start()
             sidecar = None
         await self.application.start()

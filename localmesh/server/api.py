@@ -255,7 +255,7 @@ async def _pod(request: web.Request) -> web.Response:
 
 
 async def _pod_log(request: web.Request) -> web.Response:
-    """The log of a pod, the last `tailLines` or all; replicas of a workload share one log here."""
+    """The log of a pod's application, or of its sidecar (`container`); the last `tailLines`, or all."""
     namespace, name = request.match_info["namespace"], request.match_info["pod"]
     pod = find_pod(request.app[MESH], namespace, name)
     if pod is None:
@@ -263,7 +263,7 @@ async def _pod_log(request: web.Request) -> web.Response:
     newest = request.query.get("tailLines", "")
     if newest and not newest.isdecimal():
         return _refused(400, "BadRequest", f'tailLines is "{newest}", expected a whole number')
-    file = pod.log_file
+    file = pod.log_file(request.query.get("container", ""))
     if file is None or not file.exists():
         missing = "does not exist" if file else "is not kept by the mesh, which has not started it"
         return _refused(404, "NotFound", f"the log of pod {name} {missing}: look at the container's own log")

@@ -20,7 +20,12 @@ from localmesh.runtime.workloads import PodState, pod_uid
 
 Json = dict[str, Any]
 
-_PHASES = {PodState.PENDING: "Pending", PodState.STOPPED: "Succeeded"}
+_PHASES = {
+    PodState.PENDING: "Pending",
+    PodState.STOPPED: "Succeeded",
+    PodState.COMPLETED: "Succeeded",
+    PodState.FAILED: "Failed",
+}
 
 
 def objects(

@@ -14,6 +14,8 @@ from localmesh.runtime.protocols import RunningPod, RunningProxy
 from localmesh.server import kubernetes
 
 Json = dict[str, Any]
+SIDECAR = "istio-proxy"
+"""The name that Istio gives the container of a proxy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,11 @@ class WorkloadPod:
         """The Pod object."""
         return kubernetes.pod(self.running)
 
-    @property
-    def log_file(self) -> Path | None:
-        """The log of the application, which replicas share; None if the mesh does not keep it."""
-        return self.running.application.log_file
+    def log_file(self, container: str) -> Path | None:
+        """The log of the sidecar, or of the application, which replicas share; None if it is not kept."""
+        if container != SIDECAR:
+            return self.running.application.log_file
+        return None if self.running.sidecar is None else self.running.sidecar.log_file
 
     def port(self, port: str) -> int | None:
         """A container port by number or name."""
@@ -56,8 +59,7 @@ class GatewayPod:
         """The Pod object."""
         return kubernetes.gateway_pod(self.planned, self.running)
 
-    @property
-    def log_file(self) -> Path | None:
+    def log_file(self, _container: str) -> Path | None:
         """The log of Envoy; None if the mesh does not keep it."""
         return self.running.log_file
 

@@ -158,7 +158,7 @@ def _gateway(listener: Json) -> int | None:
 
 
 def _without_logs(chain: Json) -> Json:
-    """A filter chain that forwards connections, in canonical form, without access logs."""
+    """A filter chain that forwards connections, in canonical form, without logs and Istio's own filters."""
     filters = [
         {
             **network_filter,
@@ -167,6 +167,7 @@ def _without_logs(chain: Json) -> Json:
             },
         }
         for network_filter in chain["filters"]
+        if network_filter["name"] not in COMMON_FILTERS
     ]
     printed: Json = canonical(LISTENER, {"name": "one", "filterChains": [{**chain, "filters": filters}]})
     kept: Json = printed["filterChains"][0]

@@ -91,7 +91,7 @@ class PodTemplate:
             f"{pod}.affinity": "there is one node",
             f"{pod}.automountServiceAccountToken": "there is no API server",
             f"{pod}.dnsPolicy": "the sidecar resolves names",
-            f"{pod}.enableServiceLinks": "these variables are not set",
+            f"{pod}.enableServiceLinks": "those of Services with TCP ports are always set",
             f"{pod}.ephemeralContainers": "not allowed in pod templates",
             f"{pod}.hostIPC": "processes share those of the machine",
             f"{pod}.hostPID": "processes share those of the machine",

@@ -92,6 +92,11 @@ class ExternalApplication:
         return self.state is PodState.READY
 
     @property
+    def done(self) -> bool:
+        """Never: it serves as long as the mesh runs."""
+        return False
+
+    @property
     def state(self) -> PodState:
         """Pending while nothing answers at its address."""
         containers = self.containers

@@ -70,6 +70,8 @@ class Supervised:
     command: Command
     rewriting: Rewriting
     grace_seconds: float
+    retries: int | None = None
+    """How often it is started again after a failure; None: after every end."""
 
 
 class ContainerSupervisor:
@@ -87,6 +89,10 @@ class ContainerSupervisor:
         self.restarts = 0
         self.backing_off = False
         self.last_end: End | None = None
+        self.completed = False
+        """Whether it has succeeded, and is not started again."""
+        self.failed = False
+        """Whether it has failed too often, and is not started again."""
         self._supervised = supervised
         self._processes = processes
         self._on_change = on_change
@@ -133,6 +139,9 @@ class ContainerSupervisor:
         while True:
             start = time.monotonic()
             self.last_end = await self._run_once()
+            if self._is_done(self.last_end):
+                self._on_change()
+                return
             pause = back_off.pause_after(time.monotonic() - start)
             self.backing_off = True
             self._on_change()
@@ -142,6 +151,15 @@ class ContainerSupervisor:
             await asyncio.sleep(pause)
             self.backing_off = False
             self.restarts += 1
+
+    def _is_done(self, end: End) -> bool:
+        """Whether it is not started again."""
+        retries = self._supervised.retries
+        self.completed = retries is not None and end.exit_status == 0
+        self.failed = retries is not None and not self.completed and self.restarts >= retries
+        if self.failed:
+            _log.warning("%s: %s; it is not started again", self._supervised.command.name, end.reason)
+        return self.completed or self.failed
 
     async def _run_once(self) -> End:
         if (problem := self._impossible_probe()) is not None:

@@ -39,6 +39,8 @@ class PodState(StrEnum):
     RUNNING = "Running"
     READY = "Ready"
     CRASH_LOOP = "CrashLoopBackOff"
+    COMPLETED = "Completed"
+    FAILED = "Error"
     TERMINATING = "Terminating"
     STOPPED = "Stopped"
 
@@ -88,6 +90,7 @@ class Pod:
         self._on_change = on_change
         self._changed = asyncio.Event()
         self._supervisors: tuple[ContainerSupervisor, ...] = ()
+        self._started = False
         self._terminating = False
         self._stopped = False
         self._reported = (PodState.PENDING, 0)
@@ -121,6 +124,11 @@ class Pod:
         return self.state is PodState.READY
 
     @property
+    def done(self) -> bool:
+        """Whether the pod of a Job has ended, with success or without."""
+        return self.state in (PodState.COMPLETED, PodState.FAILED)
+
+    @property
     def restarts(self) -> int:
         """How often its containers have been restarted."""
         return sum(supervisor.restarts for supervisor in self._supervisors)
@@ -132,13 +140,20 @@ class Pod:
             return PodState.STOPPED
         if self._terminating:
             return PodState.TERMINATING
-        if any(supervisor.backing_off for supervisor in self._supervisors):
+        return self._state_of_containers()
+
+    def _state_of_containers(self) -> PodState:
+        supervisors = self._supervisors
+        if any(supervisor.backing_off for supervisor in supervisors):
             return PodState.CRASH_LOOP
-        if not self._supervisors or not all(supervisor.running for supervisor in self._supervisors):
+        if any(supervisor.failed for supervisor in supervisors):
+            return PodState.FAILED
+        if self._started and all(supervisor.completed for supervisor in supervisors):
+            return PodState.COMPLETED
+        current = [supervisor for supervisor in supervisors if not supervisor.completed]
+        if not current or not all(supervisor.running for supervisor in current):
             return PodState.PENDING
-        return (
-            PodState.READY if all(supervisor.ready for supervisor in self._supervisors) else PodState.RUNNING
-        )
+        return PodState.READY if all(supervisor.ready for supervisor in current) else PodState.RUNNING
 
     @property
     def containers(self) -> tuple[ContainerStatus, ...]:
@@ -195,12 +210,15 @@ class Pod:
                     command=self._command(container, launched),
                     rewriting=launched.rewriting,
                     grace_seconds=workload.termination_grace_seconds,
+                    retries=workload.retries,
                 ),
                 self._processes,
                 self._notify,
             )
             for container, launched in launches
+            if container.command or not workload.runs_once  # a stub would never end
         )
+        self._started = True
         for supervisor in self._supervisors:
             supervisor.start()
 
@@ -239,8 +257,9 @@ class Pod:
         report = loop.call_later(REPORT_AFTER_SECONDS, self._report_waiting, timeout_seconds)
         try:
             async with asyncio.timeout(timeout_seconds):
-                while not self.ready:
-                    self._raise_if_hopeless(tolerated_restarts)
+                while not (self.ready or self.done):
+                    retries = self.facts.workload.retries
+                    self._raise_if_hopeless(tolerated_restarts if retries is None else retries)
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:

@@ -1,12 +1,15 @@
-"""StatefulSets, DaemonSets, ReplicaSets and Pods: how many pods they have, and how these are named."""
+"""StatefulSets, DaemonSets, ReplicaSets, Jobs and Pods: how many pods they have, and how these are named."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from localmesh.catalog import Catalog, build
 from localmesh.catalog.addressing import SyntheticAllocator, plan_pods
 from localmesh.manifests import load_text
+from localmesh.problems import ManifestError
 from localmesh.runtime.workloads import PodFacts
 
 _TEMPLATE = """
@@ -93,3 +96,34 @@ def test_a_daemon_set_has_one_pod_for_the_one_node() -> None:
 def test_a_replica_set_has_the_pods_that_it_asks_for() -> None:
     """As a Deployment."""
     assert len(pod_names(build(load_text(others("ReplicaSet", " \n  replicas: 3")).resources))) == 3
+
+
+JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: report, namespace: shop}
+spec: {SETTINGS, template: {spec: {restartPolicy: Never, containers: [{name: report, image: report}]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "pods", "retries"),
+    [
+        ("manualSelector: false", 1, 6),
+        ("parallelism: 3, backoffLimit: 0", 3, 0),
+        ("parallelism: 3, completions: 2", 2, 6),
+        ("suspend: true", 0, 6),
+    ],
+)
+def test_the_pods_of_a_job_run_once(settings: str, pods: int, retries: int) -> None:
+    """As many as run at the same time, with the retries that Kubernetes allows by default."""
+    (job,) = build(load_text(JOB.replace("SETTINGS", settings)).resources).workloads
+
+    assert job.runs_once
+    assert (job.replicas, job.retries) == (pods, retries)
+
+
+def test_a_job_whose_containers_are_always_restarted_is_rejected() -> None:
+    """As by the API server."""
+    with pytest.raises(ManifestError, match="expected Never or OnFailure, in a Job"):
+        load_text(JOB.replace("SETTINGS", "suspend: false").replace("restartPolicy: Never, ", ""))

@@ -53,6 +53,7 @@ spec:
           env:
             - {name: STORE, value: "store:9000"}
             - {name: STORE_HOST, value: store.shop}
+            - {name: CACHE, value: "redis://cache:6379/0"}
 ---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -140,6 +141,30 @@ def test_a_pod_is_told_the_address_that_stands_for_a_host(shop: Run[tuple[Addres
 
     assert environment["STORE"] == str(address)
     assert environment["STORE_HOST"] == environment["STORE_SERVICE_HOST"] == address.host
+
+
+LATER = """---
+apiVersion: v1
+kind: Service
+metadata: {name: cache, namespace: shop}
+spec: {selector: {app: store}, ports: [{name: redis, port: 6379, targetPort: 9000}]}
+"""
+
+
+def test_a_pod_is_started_again_with_the_address_of_a_later_service(shop: Run[tuple[str, ...]]) -> None:
+    """Until then it has the name of the host."""
+
+    async def told(mesh: Mesh) -> tuple[str, ...]:
+        values = []
+        for extra in ("", LATER):
+            await apply(mesh, extra)
+            pod = next(pod for pod in mesh.pods.values() if pod.planned.workload.name == "client")
+            values.append(pod.application.launch("", ()).environment["CACHE"])
+        return *values, str(address_of(mesh, "cache.shop.svc.cluster.local", 6379))
+
+    before, after, address = shop(told)
+
+    assert (before, after) == ("redis://cache:6379/0", f"redis://{address}/0")
 
 
 def test_connections_are_routed_and_judged_by_the_callers_identity(shop: Run[list[bytes]]) -> None:
