@@ -115,6 +115,7 @@ def page() -> str:
         _deviations(),
         _fields(),
         _unsupported(),
+        _without_effect(),
         _other_kinds(),
         _cases(),
     ]
