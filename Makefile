@@ -77,7 +77,7 @@ workshop: $(if $(PAGE),setup,setup-dev)
 
 ## Grade every exercise of the workshop: untouched, solved, and with each listed mistake
 exercises: setup-dev
-	@$(BIN)/pytest -q --durations 5 tests/test_exercises.py
+	@$(BIN)/pytest -q --durations 5 tests/test_exercises.py tests/test_class.py
 
 ## Build all images with Docker, as sentimesh/NAME
 images: BUILD = docker build --quiet --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' localmesh/__init__.py)" --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)"

@@ -25,7 +25,7 @@ from tests.pages import Place, commands
 from tests.proof_mesh import MEASUREMENTS, ProofMesh, SmallerSamples
 from tests.terminal import Main, Terminal, terminal
 from tests.test_pages import made
-from tests.walk import PAGES, copy, let_logic_hang, walk
+from tests.walk import PAGES, ROOT, copy, let_logic_hang, walk
 
 HANG_SECONDS = "1"
 """Longer than every deadline of the pages."""
@@ -108,6 +108,14 @@ class TestPage:
         blocks = re.findall(r"^```[a-z]*\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
         assert [line for block in blocks for line in block.splitlines() if len(line) > WIDTH] == []
+
+    def test_its_folders_and_files_exist(self, page: Path) -> None:
+        """Those that commands apply, in both places."""
+        lines = [command.line for place in Place for command in commands(page.read_text(), place)]
+
+        named = {path for line in lines for path in re.findall(r" -[kf] ([\w/.-]+)", line)}
+
+        assert [path for path in named if not (ROOT / path).exists()] == []
 
     def test_it_has_the_same_steps_on_a_cluster(self, page: Path) -> None:
         """Every step with a command for one place has one for the other, or says what a cluster needs."""

@@ -1,5 +1,6 @@
-# Prepares a terminal for the workshop; in the folder of the repository: . docs/workshop/shell.sh
+# Prepares a terminal (bash or zsh) for the workshop; in the folder of the repository: . docs/workshop/shell.sh
 # On a cluster, set GATEWAY to the URL of the ingress gateway first, and LOCALMESH_URL to that of `kubectl proxy`.
+[ -z "$ZSH_VERSION" ] || setopt interactivecomments
 export PATH="$PWD/.venv/bin:$PATH"
 export GATEWAY="${GATEWAY:-http://127.0.0.1:8080}"
 export LOCALMESH_URL="${LOCALMESH_URL:-http://127.0.0.1:7080}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from localmesh.catalog import MESH, Address, Catalog, Service, Workload
+from localmesh.catalog import MESH, Address, Catalog, Service
 from localmesh.catalog.called_hosts import CalledHosts, called_host, has_tcp_ports
-from localmesh.catalog.container import Container, KeyReference
 from localmesh.catalog.hosts import service_host
-from localmesh.catalog.volume import ConfigFiles
+from localmesh.catalog.told import texts_of
 from localmesh.kinds.service import SERVICE
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
@@ -55,7 +54,7 @@ def _named(catalog: Catalog, services: Iterable[Service]) -> tuple[set[str], set
         namespace = workload.namespace
         if namespace not in known:
             known[namespace] = _called(services, namespace)
-        for text in _texts(catalog, workload):
+        for text in texts_of(workload, catalog.config):
             for host, is_replaced in known[namespace].mentions(text):
                 (replaced if is_replaced else only_named).add(service_host(host.name, host.namespace))
     return replaced, only_named
@@ -80,25 +79,3 @@ def _behind_gateways(catalog: Catalog) -> set[str]:
         if virtual_service.gateways - {MESH}
         for host in virtual_service.destination_hosts
     }
-
-
-def _texts(catalog: Catalog, workload: Workload) -> Iterator[str]:
-    """What the containers of a workload are told: variables, commands, files of ConfigMaps and Secrets."""
-    for container in (*workload.init_containers, *workload.containers):
-        yield from _variables(catalog, workload.namespace, container)
-        yield from (*container.command, *container.arguments)
-    for volume in workload.volumes:
-        if isinstance(volume.source, ConfigFiles):
-            data = catalog.config.of(volume.source.kind, workload.namespace, volume.source.name) or {}
-            yield from (content.decode(errors="replace") for content in data.values())
-
-
-def _variables(catalog: Catalog, namespace: str, container: Container) -> Iterator[str]:
-    for imported in container.imports:
-        data = catalog.config.of(imported.kind, namespace, imported.name) or {}
-        yield from (content.decode(errors="replace") for content in data.values())
-    for variable in container.variables:
-        yield variable.value
-        if isinstance(variable.source, KeyReference):
-            data = catalog.config.of(variable.source.kind, namespace, variable.source.name) or {}
-            yield data.get(variable.source.key, b"").decode(errors="replace")

@@ -23,6 +23,7 @@ from localmesh.catalog import (
 )
 from localmesh.catalog.called_hosts import CalledHosts, called_host, has_tcp_ports
 from localmesh.catalog.locality import Locality, pod_locality
+from localmesh.catalog.told import texts_of
 from localmesh.catalog.workload import Workload
 
 
@@ -112,6 +113,8 @@ class PlannedPod:
     ready_pod: Pod
     called: CalledHosts = field(default_factory=CalledHosts)
     """The hosts with TCP ports that the pod reaches at addresses of its own."""
+    told: Mapping[str, Mapping[int, Address]] = field(default_factory=dict)
+    """The addresses of those of them that its manifests name: others make it another pod."""
 
     def as_endpoint(self, *, ready: bool, host: str | None = None) -> Pod:
         """The pod as translation sees it; `host` is where it is reached, if not where it listens."""
@@ -257,8 +260,14 @@ def _with_connections(
         if port.protocol.is_tcp
         if (address := addresses.connection(pod, service.host, port.number)) is not None
     }
-    called = tuple(called_host(service, proxy.namespace, connections) for service in services)
-    return replace(planned, proxy=replace(proxy, connections=connections), called=CalledHosts(called))
+    called = CalledHosts(tuple(called_host(service, proxy.namespace, connections) for service in services))
+    named = (host for text in texts_of(planned.workload, catalog.config) for host, _ in called.mentions(text))
+    return replace(
+        planned,
+        proxy=replace(proxy, connections=connections),
+        called=called,
+        told={f"{host.namespace}/{host.name}": host.ports for host in named},
+    )
 
 
 def _pod(

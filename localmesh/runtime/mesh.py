@@ -235,12 +235,16 @@ class Mesh:
             pod.planned = desired.pods[key]
 
     def outdated(self, desired: DesiredState) -> list[PodKey]:
-        """The running pods that are not wanted any more, or whose template has changed under their name."""
+        """The running pods that are not wanted any more, or whose template has changed under their name.
+
+        So have those that are told other addresses of the hosts which they call by TCP.
+        """
         return [
             key
             for key, pod in self.pods.items()
             if (wanted := desired.pods.get(key)) is None
             or wanted.workload.restart_key != pod.planned.workload.restart_key
+            or wanted.told != pod.planned.told
         ]
 
     async def _start(self, desired: DesiredState, planned: list[PlannedPod]) -> None:
@@ -349,12 +353,17 @@ async def _stop_all(stops: Iterable[Coroutine[Any, Any, None]]) -> None:
 def _start_order(
     added: list[PlannedPod], removed: list[RunningPod]
 ) -> tuple[list[PlannedPod], list[PlannedPod]]:
-    """Pods to start before the old ones stop, and those to start after them (strategy Recreate)."""
+    """Pods to start before the old ones stop, and those to start after them.
+
+    The latter have the strategy Recreate, or the name of one that is stopped.
+    """
     replaced = {(pod.planned.workload.namespace, pod.planned.workload.name) for pod in removed}
+    names = {(pod.planned.workload.namespace, pod.planned.name) for pod in removed}
     late = [
         pod
         for pod in added
-        if pod.workload.one_at_a_time and (pod.workload.namespace, pod.workload.name) in replaced
+        if (pod.workload.namespace, pod.name) in names
+        or (pod.workload.one_at_a_time and (pod.workload.namespace, pod.workload.name) in replaced)
     ]
     return [pod for pod in added if pod not in late], late
 

@@ -27,6 +27,14 @@ def url_of_pod(kube: Kube, namespace: str, selector: str, port: int) -> str:
     return f"http://{json.loads(listed)['items'][0]['status']['podIP']}:{port}"
 
 
+@pytest.fixture(scope="module")
+def cluster(kube: Kube) -> Iterator[Kube]:
+    """The cluster without the application: exercises begin with all that they need."""
+    kube.remove_application()
+    yield kube
+    kube.remove_application()
+
+
 @pytest.fixture
 def trainee(kube: Kube) -> Iterator[str]:
     """The namespace of a trainee, which is removed at the end."""
@@ -42,12 +50,12 @@ def workshop(proxy: str, gateway: str, *arguments: str) -> Finished:
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=[exercise.name for exercise in EXERCISES])
 def test_the_solution_is_told_from_the_start(
-    base: Kube, gateway: str, proxy: str, exercise: Exercise
+    cluster: Kube, gateway: str, proxy: str, exercise: Exercise
 ) -> None:
     """By the requests of the exercise alone, as on a laptop."""
     started = workshop(proxy, gateway, "start", exercise.name)
     if exercise.name.startswith(GATEWAY_API):
-        gateway = url_of_pod(base, "sentimesh", "gateway.networking.k8s.io/gateway-name=sentimesh", 80)
+        gateway = url_of_pod(cluster, "sentimesh", "gateway.networking.k8s.io/gateway-name=sentimesh", 80)
     untouched = workshop(proxy, gateway, "check", exercise.name)
     workshop(proxy, gateway, "solution", exercise.name, "--apply")
     solved = workshop(proxy, gateway, "check", exercise.name)

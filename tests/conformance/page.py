@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.resources import files
 
-from localmesh.kinds import kinds_named
+from localmesh.kinds import Kind, kinds_named
+from localmesh.kinds.kind import Status
 from tests.conformance.case import ROOT, Case, compared_cases, named, unrecorded_cases
 from tests.conformance.compare import compared, differences, field_count
 from tests.conformance.deviations import Deviation, deviations, unexplained
@@ -106,7 +109,16 @@ shares, is predicted as well.
 
 def page() -> str:
     """The complete page."""
-    sections = [_numbers(), iter([_EXPLAIN.rstrip("\n")]), _deviations(), _fields(), _unsupported(), _cases()]
+    sections = [
+        _numbers(),
+        iter([_EXPLAIN.rstrip("\n")]),
+        _deviations(),
+        _fields(),
+        _unsupported(),
+        _without_effect(),
+        _other_kinds(),
+        _cases(),
+    ]
     text = "\n".join("\n".join(section) + "\n" for section in sections)
     return with_unrecorded(text, unrecorded_cases())
 
@@ -193,19 +205,51 @@ def _seen_in(field: Field) -> str:
 def _unsupported() -> Iterator[str]:
     yield "## Unsupported fields\n"
     yield "localmesh rejects them and names file, object and field; it drops nothing silently.\n"
-    yield "| kind | fields |"
-    yield "|---|---|"
-    for kind in dict.fromkeys(kind for kind, _ in fates()):
-        fields = [f"`{path}`" for (of, path), fate in fates().items() if (of, fate) == (kind, "unsupported")]
-        only = [f"`{path}` other than {', '.join(known)}" for path, known in _only(kind).items()]
-        if fields or only:
-            yield f"| {kind} | {', '.join([*fields, *only])} |"
+    yield "| kind | field | instead |\n|---|---|---|"
+    for name in dict.fromkeys(kind for kind, _ in fates()):
+        kind = _kind(name)
+        for path, remedy in _folded(kind.unsupported_fields).items():
+            yield f"| {name} | `{path}` | {remedy} |"
+        for path, known in kind.supported_values.items():
+            yield f"| {name} | `{folded(path)}` other than {', '.join(known)} | |"
 
 
-def _only(kind: str) -> dict[str, tuple[str, ...]]:
-    name, _, group = kind.partition(".")
-    known = next(each for each in kinds_named(name) if not group or each.group == group)
-    return {folded(path): values for path, values in known.supported_values.items()}
+def _without_effect() -> Iterator[str]:
+    yield "## Fields without effect\n"
+    yield (
+        "They are accepted. "
+        "Where Istio acts on one, a [warning](errors.md#sm234) says that it changes nothing here.\n"
+    )
+    yield "| kind | field | why |\n|---|---|---|"
+    for name in dict.fromkeys(kind for kind, _ in fates()):
+        for path, reason in _folded(_kind(name).ineffective_fields).items():
+            yield f"| {name} | `{path}` | {reason} |"
+
+
+def _folded(fields: Mapping[str, str]) -> dict[str, str]:
+    return {folded(path): text for path, text in fields.items()}
+
+
+def _other_kinds() -> Iterator[str]:
+    yield "## Kinds that are not translated\n"
+    yield "Of Istio's; the first are accepted, the others are an error ([SM302](errors.md#sm302)).\n"
+    yield "| kind | |\n|---|---|"
+    own = [kind for kind in istios_kinds() if kind.status is not Status.TRANSLATED]
+    for kind in sorted(own, key=lambda each: (each.status.value, each.name)):
+        yield f"| {kind.name} | {kind.status.value}{f': {kind.reason}' if kind.reason else ''} |"
+
+
+def istios_kinds() -> Iterator[Kind]:
+    """What localmesh knows of every kind for which Istio has a schema."""
+    source = json.loads((files("localmesh.manifests") / "schemas" / "istio.json").read_text())
+    names = dict.fromkeys(tuple(name.rsplit("/", 2)[::2]) for name in source["kinds"])
+    for group, name in names:
+        yield next(kind for kind in kinds_named(name) if kind.group == group)
+
+
+def _kind(name: str) -> Kind:
+    bare, _, group = name.partition(".")
+    return next(each for each in kinds_named(bare) if not group or each.group == group)
 
 
 def _cases() -> Iterator[str]:

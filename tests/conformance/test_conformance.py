@@ -9,7 +9,7 @@ from tests.conformance.case import CASES, Case, cases, compared_cases
 from tests.conformance.compare import differences
 from tests.conformance.deviations import deviations, unexplained
 from tests.conformance.fields import REFUSED_BY_ISTIO, fates, planned_uses, telemetry_uses, uses
-from tests.conformance.page import PAGE, page
+from tests.conformance.page import PAGE, istios_kinds, page
 from tests.conformance.recorded import read
 
 pytestmark = pytest.mark.xdist_group("overlays")
@@ -85,3 +85,13 @@ def test_the_page_on_conformance_is_golden(update_golden: bool) -> None:
         PAGE.write_text(page(), encoding="utf-8")
 
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_the_page_names_every_field_and_kind_of_istios_schemas() -> None:
+    """Compared, not compared yet, refused, or without effect: nothing is left out."""
+    page = PAGE.read_text(encoding="utf-8")
+
+    fields = {field for field in fates() if f"`{field[1]}`" not in page}
+    kinds = {kind.name for kind in istios_kinds() if kind.name not in page}
+
+    assert (fields, kinds) == (set(), set())

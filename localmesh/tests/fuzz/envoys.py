@@ -43,11 +43,15 @@ def _rejection(configs: Sequence[ProxyConfig], folder: Path) -> str | None:
 
 
 def bootstrap(configs: Sequence[ProxyConfig]) -> Json:
-    """All configurations as static resources with distinct names."""
+    """All configurations as static resources with distinct names; routes and policies are in listeners."""
     numbers = count(10_000)
     listeners, clusters = [], []
     for number, config in enumerate(configs):
         listeners += [_listener(number, routes, next(numbers)) for routes in config.routes]
+        policies = [slot for slot in config.policies if set(slot["typedConfig"]) != {"@type"}]
+        if policies:
+            routes = {"name": "policies", "virtualHosts": []}
+            listeners.append(_listener(number, routes, next(numbers), policies))
         clusters += list(_clusters(number, config))
     control_plane = {"name": "control-plane", "type": "STATIC"}
     return {
@@ -64,23 +68,26 @@ def bootstrap(configs: Sequence[ProxyConfig]) -> Json:
     }
 
 
-def _listener(number: int, routes: Json, port: int) -> Json:
-    """A listener that contains these routes: Envoy does not validate them otherwise."""
+def _listener(number: int, routes: Json, port: int, policies: Sequence[Json] = ()) -> Json:
+    """A listener that contains these routes and filters: Envoy does not validate them otherwise."""
     address = Address("127.0.0.1", port)
     manager = {
         "@type": _MANAGER,
         "statPrefix": "fuzz",
         "routeConfig": routes,
         "httpFilters": [
-            {
-                "name": name,
-                "typedConfig": {"@type": f"type.googleapis.com/envoy.extensions.filters.http.{kind}"},
-            }
-            for name, kind in (
-                ("envoy.filters.http.fault", "fault.v3.HTTPFault"),
-                ("envoy.filters.http.cors", "cors.v3.Cors"),
-                ("envoy.filters.http.router", "router.v3.Router"),
-            )
+            *policies,
+            *(
+                {
+                    "name": name,
+                    "typedConfig": {"@type": f"type.googleapis.com/envoy.extensions.filters.http.{kind}"},
+                }
+                for name, kind in (
+                    ("envoy.filters.http.fault", "fault.v3.HTTPFault"),
+                    ("envoy.filters.http.cors", "cors.v3.Cors"),
+                    ("envoy.filters.http.router", "router.v3.Router"),
+                )
+            ),
         ],
     }
     return {

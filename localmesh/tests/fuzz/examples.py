@@ -1,4 +1,4 @@
-"""Meshes with one generated VirtualService or DestinationRule, and their translation."""
+"""Meshes with one generated object of Istio's, and their translation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from localmesh.kinds import Kind
-from localmesh.kinds.destination_rule import DESTINATION_RULE
-from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import LoadResult, load_text
 from localmesh.problems import ManifestError
-from localmesh.tests.fuzz.shapes import objects
+from localmesh.tests.fuzz.shapes import KINDS, objects
 from localmesh.translate import ProxyConfig, translate
 from localmesh.translate.from_manifests import proxies
 from localmesh.xds import Encoder
@@ -46,6 +44,14 @@ spec:
 """
 
 
+GATEWAY_API = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: api, namespace: shop}
+spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
+"""
+
+
 def _object(kind: Kind, spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": kind.api_versions[0],
@@ -59,13 +65,14 @@ def _objects(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
     return objects(kind).map(lambda spec: _object(kind, spec))
 
 
-GENERATED = {kind.name: _objects(kind) for kind in (VIRTUAL_SERVICE, DESTINATION_RULE)}
+GENERATED = {kind.name: _objects(kind) for kind in KINDS}
 
 
 def configurations(generated: dict[str, Any]) -> tuple[ProxyConfig, ...] | None:
     """The configurations of all proxies, or None if localmesh refuses the object; other errors are bugs."""
     try:
-        loaded = load_text(f"{MESH}---\n{json.dumps(generated, ensure_ascii=False)}")
+        mesh = f"{MESH}---{GATEWAY_API}" if generated["kind"] == "HTTPRoute" else MESH
+        loaded = load_text(f"{mesh}---\n{json.dumps(generated, ensure_ascii=False)}")
     except ManifestError as error:
         message = str(error)
     else:

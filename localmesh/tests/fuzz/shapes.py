@@ -10,8 +10,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from localmesh.kinds import Kind
+from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.gateway import GATEWAY
+from localmesh.kinds.gateway_api import HTTP_ROUTE
+from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
+from localmesh.kinds.service_entry import SERVICE_ENTRY
+from localmesh.kinds.sidecar import SIDECAR
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
+from localmesh.tests.security.tokens import jwks
 
 Schema = Mapping[str, Any]
 Strategy = st.SearchStrategy[Any]
@@ -109,12 +116,59 @@ BY_NAME: Mapping[str, _Values] = {
     "grpcStatus": _Values(["UNAVAILABLE", "OK"], ["unavailable", "14", ""]),
     "budgetInterval": DURATIONS,
     "minimumRingSize": _Values([1, 1024], [0, 8388608, 8388609]),
+    "servers.hosts": _Values(
+        ["web.shop.svc.cluster.local", "*.example.com", "*", "shop/shop.example.com"], ["a b", "", "/*"]
+    ),
+    "selector.{}": _Values(["ingressgateway"], ["other", ""]),
+    "protocol": _Values(["HTTP", "HTTP", "HTTP2", "GRPC", "HTTPS", "TCP", "TLS"], ["UDP", "http", ""]),
+    "port.name": _Values(["http", "http-web", "tcp-a"], ["", "a b"]),
+    "ports.name": _Values(["http", "http-web", "tcp-a", "https"], ["", "a b"]),
+    "ports.number": _Values([80, 443, 9000], [0, 65536]),
+    "ports.targetPort": _Values([80, 8080], [0, 65536]),
+    "bind": _Values(["127.0.0.1", "0.0.0.0"], ["a", "", "::1"]),
+    "addresses": _Values(["10.0.0.1", "10.1.0.0/16"], ["a", "", "::1"]),
+    "address": _Values(["10.0.0.1", "db.example.com"], ["a b", "", "::1"]),
+    "egress.hosts": _Values(
+        ["./*", "*/*", "shop/web.shop.svc.cluster.local", "istio-system/*", "~/*"], ["*", "", "a b/*"]
+    ),
+    "principals": _Values(["cluster.local/ns/shop/sa/web", "*", "*/web", "cluster.local/*"], ["", "a*b"]),
+    "namespaces": _Values(["shop", "*", "sh*"], [""]),
+    "serviceAccounts": _Values(["shop/web", "web"], ["*", ""]),
+    "ipBlocks": _Values(["10.0.0.0/8", "1.2.3.4"], ["a", "", "::/0"]),
+    "remoteIpBlocks": _Values(["10.0.0.0/8", "1.2.3.4"], ["a", ""]),
+    "ports": _Values(["80", "8080"], ["0", "a", ""]),
+    "methods": _Values(["GET", "POST", "*", "G*"], [""]),
+    "paths": _Values(["/", "/a*", "*/b", "*", "/{*}/a", "/{**}"], ["", "a*b", "/{x}"]),
+    "when.key": _Values(
+        [
+            "request.headers[x-user]",
+            "source.ip",
+            "source.namespace",
+            "request.auth.claims[a]",
+            "connection.sni",
+        ],
+        ["", "nothing", "request.headers[]"],
+    ),
+    "issuer": _Values(["https://a.example", "b"], [""]),
+    "jwks": _Values([jwks()], ["{}", "", "a"]),
+    "jwksUri": _Values(["https://a.example/keys"], ["a", ""]),
+    "claim": _Values(["sub", "a.b"], [""]),
+    "parentRefs.name": _Values(["api"], ["nowhere", ""]),
+    "backendRefs.name": _Values(["web", "other"], ["nowhere"]),
+    "hostnames": _Values(["shop.example.com", "*.example.com"], ["*", "a b"]),
+    "replaceFullPath": PATHS,
+    "replacePrefixMatch": PATHS,
+    "statusCode": _Values([301, 302], [303, 200]),
+    "requestTimeout": DURATIONS,
 }
 KEYS: Mapping[str, _Values] = {
     "labels": _Values(["app", "version", "a.b/c"], ["", "x y", "é"]),
     "sourceLabels": _Values(["app", "version"], ["", "x y"]),
     "to": _Values(["europe/a/*", "europe", "asia/b"], ["*", "", "a/*/b"]),
     "queryParams": _Values(["a", "b"], ["", "é", "a b"]),
+    "selector": _Values(["istio"], ["app", ""]),
+    "endpoints.ports": _Values(["http"], ["", "a b"]),
+    "ports": _Values(["http", "tcp-a"], ["a b"]),
 }
 EXCLUSIVE: Mapping[str, list[list[str]]] = {
     "http": [
@@ -125,18 +179,30 @@ EXCLUSIVE: Mapping[str, list[list[str]]] = {
     "rewrite": [["uri", "uriRegexRewrite"]],
     "redirect": [["port", "derivePort"], ["uri", "prefixRewrite"]],
     "fault": [["abort", "delay"]],
+    "jwtRules": [["jwks", "jwks", "jwks", "jwksUri"]],
+    "spec": [["endpoints", "workloadSelector"]],
 }
 """Groups of fields of which at most one is set, by the name of their parent; a repeated one is likelier."""
 TOGETHER: Mapping[str, set[str]] = {
     "uriRegexRewrite": {"match", "rewrite"},
     "redirect": {"authority"},
-    "spec": {"host", "hosts", "http"},
+    "spec": {"host", "hosts", "http", "servers", "ports", "egress", "parentRefs", "resolution"},
+    "servers": {"port", "hosts"},
+    "ports": {"number", "name", "protocol"},
+    "egress": {"hosts"},
+    "endpoints": {"address"},
+    "from": {"source"},
+    "to": {"operation"},
+    "when": {"key", "values"},
+    "jwtRules": {"issuer"},
+    "parentRefs": {"name"},
+    "backendRefs": {"name", "port"},
     "http": {"route"},
     "route": {"destination", "weight"},
     "mirrors": {"destination"},
     "destination": {"host"},
     "mirror": {"host"},
-    "port": {"number"},
+    "port": {"number", "name", "protocol"},
     "portLevelSettings": {"port"},
     "abort": {"httpStatus"},
     "delay": {"fixedDelay"},
@@ -157,18 +223,57 @@ ROUTE_ONLY = {
 """Fields of a route that are valid only with destinations."""
 UNIQUE = {"hosts", "subsets", "exportTo"}
 """Lists without duplicates."""
-RARE = {"delegate", "exportTo", "tls", "sourceNamespace", "http2Error", "exponentialDelay", "minimumRingSize"}
+RARE = {
+    "delegate",
+    "exportTo",
+    "tls",
+    "sourceNamespace",
+    "http2Error",
+    "exponentialDelay",
+    "minimumRingSize",
+    "provider",
+    "targetRef",
+    "targetRefs",
+    "selector",
+    "outputClaimToHeaders",
+    "sectionName",
+    "filters",
+    "targetPort",
+}
 """Fields that make almost every object invalid or empty, and so are rarely set."""
 
 
-_KINDS = {kind.name: kind for kind in (VIRTUAL_SERVICE, DESTINATION_RULE)}
+KINDS = (
+    VIRTUAL_SERVICE,
+    DESTINATION_RULE,
+    GATEWAY,
+    SERVICE_ENTRY,
+    SIDECAR,
+    AUTHORIZATION_POLICY,
+    REQUEST_AUTHENTICATION,
+    HTTP_ROUTE,
+)
+_KINDS = {kind.name: kind for kind in KINDS}
 
 
 def objects(kind: Kind) -> Strategy:
     """Specs of a kind of Istio."""
-    source = json.loads((files("localmesh.manifests") / "schemas" / "istio.json").read_text())
-    schema = source["$defs"][source["kinds"][f"{kind.api_versions[0]}/{kind.name}"]]["properties"]["spec"]
-    return _values(schema, (kind.name, "spec"))
+    name = "gateway_api.json" if kind is HTTP_ROUTE else "istio.json"
+    source = json.loads((files("localmesh.manifests") / "schemas" / name).read_text())
+    definitions = source["$defs"]
+    schema = definitions[source["kinds"][f"{kind.api_versions[0]}/{kind.name}"]]["properties"]["spec"]
+    return _values(_resolved(schema, definitions), (kind.name, "spec"))
+
+
+def _resolved(schema: Any, definitions: Schema) -> Any:
+    """A schema with what its references name in their place."""
+    if isinstance(schema, list):
+        return [_resolved(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _resolved(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
+    return {name: _resolved(below, definitions) for name, below in schema.items()}
 
 
 def _values(schema: Schema, path: tuple[str, ...]) -> Strategy:
@@ -210,10 +315,15 @@ def _scalar(kind: str, schema: Schema, path: tuple[str, ...]) -> Strategy:
         return st.sampled_from(["aGVsbG8=", "not base64"])
     default = WHOLE if kind == "integer" else WORDS
     values = BY_NAME.get(".".join(names[-2:])) or BY_NAME.get(names[-1], default)
-    fitting = _Values(
+    fitting = [_fitting(each, kind, schema) for each in (values, default)]
+    known = next((each.strategy() for each in fitting if each.right), None)
+    return known if known is not None else st.integers(schema.get("minimum"), schema.get("maximum"))
+
+
+def _fitting(values: _Values, kind: str, schema: Schema) -> _Values:
+    return _Values(
         *([item for item in part if _fits(item, kind, schema)] for part in (values.right, values.odd))
     )
-    return fitting.strategy()
 
 
 def _fits(value: Any, kind: str, schema: Schema) -> bool:

@@ -51,3 +51,33 @@ def test_a_pod_of_the_same_name_is_replaced_if_its_template_changes(
     after = desired(STATEFUL_SET.replace(*edit))
 
     assert [name for _, name in mesh.outdated(after)] == outdated
+
+
+CALLER = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: client}
+spec:
+  selector: {matchLabels: {app: client}}
+  template:
+    metadata: {labels: {app: client}}
+    spec: {containers: [{name: client, image: client, env: [{name: DB, value: "db:5432"}]}]}
+"""
+
+
+@pytest.mark.parametrize(("service", "outdated"), [("db", 1), ("other", 0)])
+def test_a_pod_is_replaced_if_it_names_a_tcp_service_that_is_new(
+    tmp_path: Path, service: str, outdated: int
+) -> None:
+    """It is told the address when it starts; Services that it does not name make no difference."""
+    mesh = Mesh(MeshSettings(tmp_path, tmp_path))
+    running: dict[tuple[str, str], Any] = {
+        key: Mock(planned=planned) for key, planned in desired(CALLER).pods.items()
+    }
+    mesh.pods = running
+
+    ports = "ports: [{name: tcp, port: 5432}]"
+    new = f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: {service}}}\nspec: {{{ports}}}\n"
+    after = desired(CALLER + new)
+
+    assert len(mesh.outdated(after)) == outdated
