@@ -47,7 +47,7 @@ class Client:
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._connecting: dict[asyncio.Task[None], Connection] = {}
         self._waiting: deque[Exchange] = deque()
         self._closing = False
         self._all_gone = asyncio.Event()
@@ -72,8 +72,9 @@ class Client:
         """Abandon the requests in progress and close every connection."""
         self._closing = True
         self._sweeper.cancel()
-        for task in self._connecting:
-            task.cancel()
+        for task, connection in self._connecting.items():
+            if connection not in self._connections:  # uvloop closes an established one without a word
+                task.cancel()
         await asyncio.gather(*self._connecting, return_exceptions=True)
         while self._waiting:
             self._give_up(self._waiting.popleft(), Loss.ABANDONED)
@@ -85,6 +86,9 @@ class Client:
 
     def made(self, connection: Connection) -> None:
         """A connection is ready for its first request."""
+        if self._closing:
+            connection.abort(Loss.ABANDONED)
+            return
         self._connections.add(connection)
         self._serve_next(connection)
 
@@ -121,24 +125,23 @@ class Client:
             and self.open_connections < self._limits.connections
             and not self._closing
         ):
-            task = self._loop.create_task(self._connect())
-            self._connecting.add(task)
+            connection = self._protocol(self)
+            task = self._loop.create_task(self._connect(connection))
+            self._connecting[task] = connection
             task.add_done_callback(self._connect_ended)
 
-    async def _connect(self) -> None:
+    async def _connect(self, connection: Connection) -> None:
         target = self._target
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
-                await self._loop.create_connection(
-                    lambda: self._protocol(self), target.connect_to, target.port
-                )
+                await self._loop.create_connection(lambda: connection, target.connect_to, target.port)
         except OSError as error:
             # The request that has waited longest is lost; if none waits any more, nothing is.
             if self._waiting:
                 self._give_up(self._waiting.popleft(), loss_of_connecting(error))
 
     def _connect_ended(self, task: asyncio.Task[None]) -> None:
-        self._connecting.discard(task)
+        del self._connecting[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
         self._connect_if_needed()

@@ -300,6 +300,26 @@ class TestLosses:
         assert sorted(one.number for one in ended) == [0, 1, 2]
         assert {one.loss for one in ended} == {Loss.ABANDONED}
 
+    def test_it_can_be_closed_while_connections_are_being_opened(self):
+        """At any time: uvloop does not tell a protocol that it has closed one whose opening was cancelled."""
+
+        async def close_after(turns: int, url: str) -> list[Exchange]:
+            target = Target.from_url(url)
+            ended: list[Exchange] = []
+            client = Client(target, Limits(20), ended.append)
+            for _ in range(20):
+                client.send(Exchange(Request().encode(target), clock()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                await client.close()
+            return ended
+
+        with serving(always(answer())) as url:
+            ended = [uvloop.run(close_after(turns, url)) for turns in range(20)]
+
+        assert [len(all_of_one) for all_of_one in ended] == [20] * 20
+
 
 class TestWhatIsSent:
     def test_the_server_gets_the_request(self):
