@@ -18,6 +18,7 @@ from localmesh.translate.formats import object_of_config
 from localmesh.translate.gateway_routes import server_context
 from localmesh.translate.keys import Source
 from localmesh.translate.routes import RouteContext, VirtualServiceRoutes
+from localmesh.translate.tunnel_routes import OF_TCP
 
 Json = Mapping[str, Any]
 
@@ -75,6 +76,14 @@ class PreparedProxy:
         """The route configuration of that name, None if there is none."""
         configuration = self._routes.get(name)
         return self.tables.of(configuration, RouteTable) if configuration is not None else None
+
+    def outbound_table(self, port: int) -> str:
+        """The name of the route configuration for requests of the pod to a port, also if there is none."""
+        return self._outbound_tables.get(str(port), str(port))
+
+    @cached_property
+    def _outbound_tables(self) -> Mapping[str, str]:
+        return {scope["name"]: scope["routeConfigurationName"] for scope in self.config.scopes}
 
     @cached_property
     def _routes(self) -> Mapping[str, Json]:
@@ -154,7 +163,7 @@ class PreparedProxy:
         """For what a VirtualService is translated in a route configuration: port, gateway and caller."""
         source = Source.of(self.catalog, self.proxy)
         if not self.is_gateway:
-            yield RouteContext(source, int(table), MESH)
+            yield RouteContext(source, int(table.removeprefix(OF_TCP)), MESH)
             return
         gateway = self.catalog.gateway(self.proxy.namespace, self.proxy.workload)
         for server in gateway.servers if gateway else ():

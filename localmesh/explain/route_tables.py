@@ -65,9 +65,11 @@ class Choice(NamedTuple):
 
 
 def choose(virtual_host: Json, message: Message) -> Choice:
-    """The first route of a virtual host that matches."""
+    """The first route of a virtual host that matches; those for tunnels (CONNECT) are for no request here."""
     skipped: list[tuple[Json, Condition]] = []
     for route in virtual_host["routes"]:
+        if "connectMatcher" in route["match"]:
+            continue
         failed = failed_condition(route["match"], message)
         if failed is None:
             return Choice(route, tuple(skipped))

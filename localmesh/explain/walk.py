@@ -87,7 +87,7 @@ class Walk:
             raise InvalidUrlError(
                 f"a sidecar cannot route {scheme}://, which the application encrypts: write http://"
             )
-        routed = route(prepared, str(message.port), message)
+        routed = route(prepared, prepared.outbound_table(message.port), message)
         self.hops.append(_hop(HopKind.OUTBOUND, proxy, message, "outbound", routed=routed))
         self._send(proxy, routed, 100.0)
 

@@ -180,3 +180,11 @@ def test_a_sidecar_routes_tls_by_the_name_of_the_host(url: str, cluster: str) ->
 
     assert outcome.destination is not None
     assert outcome.destination.cluster == cluster
+
+
+def test_a_request_for_an_unknown_host_at_a_tcp_port_leaves_the_mesh() -> None:
+    """The proxy has a route configuration for the port, because of the Service that has it."""
+    (outcome,) = called("http://unknown:8000/").outcomes
+
+    assert outcome.destination is not None
+    assert outcome.destination.cluster == "PassthroughCluster"

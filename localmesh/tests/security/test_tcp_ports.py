@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import aiohttp
 import pytest
 
 from localmesh.catalog import Address
@@ -28,6 +29,11 @@ kind: Service
 metadata: {name: store, namespace: shop}
 spec: {selector: {app: store}, ports: [{name: tcp-main, port: 9000}, {name: tcp-spare, port: 9001}]}
 ---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: store}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: store, namespace: shop}
@@ -36,7 +42,10 @@ spec:
   template:
     metadata: {labels: {app: store}}
     spec:
-      containers: [{name: store, image: stub, ports: [{containerPort: 9000}, {containerPort: 9001}]}]
+      containers:
+        - name: store
+          image: stub
+          ports: [{containerPort: 9000}, {containerPort: 9001}, {containerPort: 8080}]
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -200,6 +209,33 @@ def test_programs_reach_tcp_ports_through_their_proxy_too(shop: Run[list[bytes]]
     assert b'"port": 9001' in requested
     assert tunnelled.startswith(b"HTTP/1.1 200 OK")
     assert b'"port": 9001' in tunnelled
+
+
+AWAY = """---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec: {hosts: [web], http: [{directResponse: {status: 410}}]}
+"""
+
+
+def test_websockets_stay_open_while_their_routes_change(shop: Run[list[str]]) -> None:
+    """Through both sidecars, by HTTP and by TCP; only new connections have the new routes."""
+
+    async def echoes(mesh: Mesh) -> list[str]:
+        await apply(mesh)
+        proxy = find(mesh.desired_state.proxies, "client").outbound
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect("http://web/", proxy=f"http://{proxy}") as by_http,
+            session.ws_connect(f"http://{address_of(mesh, *STORE)}/") as by_tcp,
+        ):
+            await apply(mesh, AWAY + TO_THE_SPARE)
+            for socket in (by_http, by_tcp):
+                await socket.send_str("still there")
+            return [await socket.receive_str() for socket in (by_http, by_tcp)]
+
+    assert shop(echoes) == ["still there", "still there"]
 
 
 TO_ONE_NAME = """---
