@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMMAND_SECONDS = 180.0
+COLUMNS = "100"
+"""The width of the pages; it must not depend on the terminal in which the tests run."""
 _END = "end of the command, status"
 _OF_A_SHELL = re.compile(r"[|&;<>`*(){}]|\$\(")
 
@@ -81,6 +83,7 @@ def terminal(folder: Path, programs: Mapping[str, Main] | None = None) -> Iterat
     bash = subprocess.Popen(
         ["bash", "--noprofile", "--norc"],
         cwd=folder,
+        env={**os.environ, "COLUMNS": COLUMNS},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
