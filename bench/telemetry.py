@@ -129,7 +129,11 @@ async def _load(url: str) -> tuple[int, int]:
     process = await asyncio.create_subprocess_exec(
         LOADGEN, "run", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:  # the benchmark takes too long
+            process.kill()
     requests = json.loads(output)["requests"]
     return requests["issued"], requests["lost"]
 
