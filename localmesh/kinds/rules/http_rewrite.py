@@ -10,6 +10,7 @@ from localmesh.kinds.rules.values import port_number
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field
+from localmesh.problems.problem import Code
 
 
 def rewrite(field: Field) -> Iterator[Problem]:
@@ -23,6 +24,16 @@ def rewrite(field: Field) -> Iterator[Problem]:
         yield field.problem(invalid.EMPTY_BLOCK, expected="uri, uriRegexRewrite and authority")
     if by_regex:
         yield from _by_regex(by_regex)
+    yield from _in_one_line(field, invalid.BAD_REWRITE, "uri", "authority")
+
+
+def _in_one_line(field: Field, code: Code, *names: str) -> Iterator[Problem]:
+    """Istio accepts any text, and Envoy then rejects the whole route configuration."""
+    for value in map(field.get, names):
+        if set(value.text or "") & set("\0\r\n"):
+            yield value.problem(
+                code, expected="text without line breaks and NUL", remedy="remove these characters"
+            )
 
 
 def _by_regex(field: Field) -> Iterator[Problem]:
@@ -76,6 +87,7 @@ def redirect(field: Field) -> Iterator[Problem]:
             invalid.EXCLUSIVE_FIELDS, found="uri and prefixRewrite", expected="uri and prefixRewrite"
         )
     yield from _code_and_scheme(field)
+    yield from _in_one_line(field, invalid.BAD_REDIRECT, "uri", "prefixRewrite", "authority")
     if field.get("port").integer != 0:
         yield from port_number(field.get("port"))
 
