@@ -38,7 +38,7 @@ up: setup check-scenario
 
 ## Run every test: lint, types, unit tests, whole meshes, the browser
 test: setup-dev lint types
-	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 10 -m "not cluster and not exercise"
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 10 -m "not cluster and not exercise"
 
 ## Check format, lint and the directions of imports
 lint: setup-dev
