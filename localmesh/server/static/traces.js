@@ -6,6 +6,7 @@ import { clock, duration } from "./words.js";
 const LIMIT = 200;
 const LATEST = 50; // how many are asked for each second
 const SHOWN = 30;
+const ARRIVING_MS = 3000; // Envoys send their spans twice a second, so some of a new trace come later
 
 /** The tab of traces: the last requests, as they come, of what is selected or of all. */
 export class Traces {
@@ -14,11 +15,13 @@ export class Traces {
     this.mesh = mesh;
     this.selected = null;
     this.list = null;
+    this.opened = null;
   }
 
   /** List the newest traces. */
   async show(selected = this.selected) {
     this.selected = selected;
+    this.opened = null;
     this.names = servicesOf(selected, this.mesh);
     this.known = new Map();
     this.list = html("ul", { class: "rows" });
@@ -43,6 +46,7 @@ export class Traces {
 
   /** Add what has come since the last second; what has the focus stays where it is. */
   update() {
+    if (this.opened && performance.now() < this.opened.until) this.complete(this.opened);
     if (this.list?.isConnected && !this.element.hidden && !this.paused && !this.busy) this.load(LATEST);
   }
 
@@ -75,12 +79,20 @@ export class Traces {
     this.none.hidden = newest.length > 0;
   }
 
-  /** Show the spans of one trace. */
+  /** Show the spans of one trace, and those that are still to come. */
   async open(id) {
-    const answer = await fetch(`/mesh/traces/${id}`);
+    this.list = null;
+    this.opened = { id, spans: 0, until: performance.now() + ARRIVING_MS };
+    await this.complete(this.opened);
+  }
+
+  async complete(opened) {
+    const answer = await fetch(`/mesh/traces/${opened.id}`);
+    if (opened !== this.opened) return;
     if (!answer.ok) return this.show();
     const trace = await answer.json();
-    this.list = null;
+    if (trace.spans === opened.spans) return;
+    opened.spans = trace.spans;
     this.element.replaceChildren(
       html("button", { type: "button", class: "quiet back", onclick: () => this.show() }, "← The last requests"),
       html("h2", {}, shortened(trace.name)),
