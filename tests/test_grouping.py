@@ -1,7 +1,7 @@
 """Tests that load or time a whole application run alone, as two cores are too few for anything beside them.
 
 `make test` runs all others first, in parallel. Those that send a few requests to an application and do not
-measure time (`application-calm`) are among them.
+measure time (`application-calm`, `workshop`) are among them, each group with a mesh of its own.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def page_of(fault: Fault) -> Path:
 
 
 @pytest.mark.mesh
-@pytest.mark.xdist_group("application-calm")
+@pytest.mark.xdist_group("workshop")
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_a_page_says_what_happens(mesh: ProofMesh, page: Path) -> None:
     """The exit status and output of each command are as shown, in order."""

@@ -38,7 +38,7 @@ SECTIONS = ("Before you begin", "Why", "In Istio's documentation", "Clean up")
 
 def page_with_group(page: Path) -> object:
     """A page as a parameter, with the process that runs it."""
-    group = "application" if page.stem in MEASURING else "application-calm"
+    group = "application" if page.stem in MEASURING else "workshop"
     return pytest.param(page, id=page.stem, marks=pytest.mark.xdist_group(group))
 
 
