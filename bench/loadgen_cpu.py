@@ -56,7 +56,7 @@ class Spent:
 
 def measure() -> list[Row]:
     """Run all rounds; the medians are the result."""
-    found = {name: program for name in PEERS if (program := program(name)) is not None}
+    found = {name: path for name in PEERS if (path := program(name)) is not None}
     spent: dict[str, list[Spent]] = {name: [] for name in ("loadgen", *found)}
     with envoy() as (url, _):
         for number in range(ROUNDS):
