@@ -54,10 +54,8 @@ export class Traces {
     const list = this.list;
     this.busy = true;
     try {
-      const answer = await fetch(`/mesh/traces?limit=${limit}`);
-      if (answer.ok && list === this.list) this.take((await answer.json()).traces);
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // the mesh has stopped: the page says so elsewhere
+      const answer = await asked(`/mesh/traces?limit=${limit}`);
+      if (answer && list === this.list) this.take(answer.traces);
     } finally {
       this.busy = false;
     }
@@ -87,11 +85,10 @@ export class Traces {
   }
 
   async complete(opened) {
-    const answer = await fetch(`/mesh/traces/${opened.id}`);
+    const trace = await asked(`/mesh/traces/${opened.id}`);
     if (opened !== this.opened) return;
-    if (!answer.ok) return this.show();
-    const trace = await answer.json();
-    if (trace.spans === opened.spans) return;
+    if (!trace && !opened.spans) return this.show();
+    if (!trace || trace.spans === opened.spans) return;
     opened.spans = trace.spans;
     this.element.replaceChildren(
       html("button", { type: "button", class: "quiet back", onclick: () => this.show() }, "← The last requests"),
@@ -99,6 +96,17 @@ export class Traces {
       html("p", { class: "muted" }, `${clock(trace.start)} · ${duration(trace.durationMs)} · ${trace.spans} spans · ${trace.traceId}`),
       html("ol", { class: "waterfall" }, trace.tree.map((span) => row(span, trace.durationMs))),
     );
+  }
+}
+
+/** What the API answers; null if it has no answer, or if the mesh has stopped: the page says so elsewhere. */
+async function asked(path) {
+  try {
+    const answer = await fetch(path);
+    return answer.ok ? await answer.json() : null;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return null;
   }
 }
 
