@@ -122,9 +122,7 @@ class Sources:
 
         return texts([self.mesh_config])[0]
 
-    def _as_text(
-        self, *, strict: bool, running: Callable[[], Iterable[Mapping[str, Any]]]
-    ) -> dict[str, Any]:
+    def _as_text(self, *, strict: bool, running: Callable[[], Iterable[Mapping[str, Any]]]) -> dict[str, Any]:
         """The built objects. Warnings are printed here, where the files and their lines are known."""
         loaded = self.load(strict=strict, running=running)
         objects = (dict(resource.body) for resource in (*loaded.resources, *loaded.ignored))
