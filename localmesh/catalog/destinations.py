@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from localmesh.catalog.destination_rules import DestinationRule, RuleIndex
 from localmesh.catalog.hosts import is_wildcard, overlap
+from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Service
 from localmesh.catalog.virtual_services import MESH
 
@@ -20,12 +21,14 @@ class Destinations:
     rules: tuple[DestinationRule, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     """What each Service of type ExternalName stands for."""
+    root: str = ROOT_NAMESPACE
+    """The root namespace of the mesh."""
     _by_host: Mapping[str, Service] = field(init=False, repr=False, compare=False)
     _index: RuleIndex = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_host", {service.host: service for service in self.services})
-        object.__setattr__(self, "_index", RuleIndex(self.rules))
+        object.__setattr__(self, "_index", RuleIndex(self.rules, self.root))
 
     def service(self, host: str) -> Service | None:
         """The Service with that fully qualified name, or that such a name stands for, or None."""

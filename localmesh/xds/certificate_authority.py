@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from localmesh.catalog.security import TRUST_DOMAIN
+from localmesh.catalog.trust import TRUST_DOMAIN
 
 DEFAULT_LIFETIME = timedelta(hours=24)
 """How long a workload's certificate is valid, as in Istio."""
