@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from localmesh.catalog.peers import Peer
 from localmesh.catalog.security import SPIFFE
-from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH
+from localmesh.translate.formats import BLACK_HOLE, is_passed_on
 from localmesh.translate.metrics import LABEL, PREFIX, REMOVED, Reporter, Values
 
 STATS_PATH = "/stats/prometheus"
@@ -159,8 +159,8 @@ def _protocol_labels(values: Values) -> Mapping[str, str]:
 def _service(values: Values) -> tuple[str, str]:
     """Host and name of the called Service; a name of Istio's where it is none of the mesh."""
     host = values.authority
-    if values.cluster in (PASSTHROUGH, BLACK_HOLE):
-        return host, values.cluster
+    if is_passed_on(values.cluster) or values.cluster == BLACK_HOLE:
+        return host, values.cluster.partition("|")[0]
     parts = values.cluster.split("|")
     if len(parts) != 4:
         return host, host
