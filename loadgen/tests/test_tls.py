@@ -64,7 +64,10 @@ def test_the_overlay_serves_two_hosts_and_redirects_both():
     ("gateway", "expected"),
     [
         (Target("127.0.0.1", 8080), Target("127.0.0.1", 9443)),
-        (Target("istio-ingressgateway-0", 8080, "10.0.0.7"), Target("istio-ingressgateway-0", 8443, "10.0.0.7")),
+        (
+            Target("istio-ingressgateway-0", 8080, "10.0.0.7"),
+            Target("istio-ingressgateway-0", 8443, "10.0.0.7"),
+        ),
         (Target("gateway.example", 80), Target("gateway.example", 443)),
     ],
     ids=["as named", "from a container", "of a Service"],
