@@ -231,8 +231,12 @@ class FallbackClusters(NamedTuple):
         black_hole: Json = {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": timeout}
         if self.kind is ProxyKind.GATEWAY:
             return ProxyConfig(clusters=(black_hole,))
-        pool = connection_pool(
-            {"http": {"idleTimeout": "300s"}}, http2=False, sniffed=True, defaults=self.pool_defaults
-        )
-        pool = with_http_filters(pool, unannounced_filters())
+        pool = passthrough_pool(self.pool_defaults)
         return ProxyConfig(clusters=(black_hole, {"name": PASSTHROUGH, **dynamic_forward_proxy(), **pool}))
+
+
+def passthrough_pool(defaults: PoolDefaults) -> Json:
+    """The connections of clusters for hosts that the proxy does not know."""
+    settings = {"http": {"idleTimeout": "300s"}}
+    pool = connection_pool(settings, http2=False, sniffed=True, defaults=defaults)
+    return with_http_filters(pool, unannounced_filters())
