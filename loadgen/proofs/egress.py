@@ -52,7 +52,9 @@ class Observed:
 
 def read(resources: Resources) -> Expectation:
     """The callers and the registry; raises NotConfigured unless some host is known and another is not."""
-    expectation = Expectation(tuple(read_calls(resources, remedy=REMEDY)), read_registry(resources, remedy=REMEDY))
+    expectation = Expectation(
+        tuple(read_calls(resources, remedy=REMEDY)), read_registry(resources, remedy=REMEDY)
+    )
     if not expectation.external_hosts:
         hosts = ", ".join(case.host for case in expectation.cases)
         raise NotConfigured(f"none of the called hosts ({hosts}) has a ServiceEntry; {REMEDY}")

@@ -115,7 +115,9 @@ def judge(expectation: Expectation, observed: Observed) -> list[Check]:
 def _arrival(host: str, certificate: str, observed: Observed) -> Check:
     """All requests for a host arrived over TLS, with a certificate or without."""
     found = {
-        key.partition(", ")[2]: count for key, count in observed.arrived.items() if key.startswith(f"{host}, ")
+        key.partition(", ")[2]: count
+        for key, count in observed.arrived.items()
+        if key.startswith(f"{host}, ")
     }
     text = " and ".join(f"{count:,} with {shown}" for shown, count in sorted(found.items()))
     return exact_check(f"TLS for {host}", f"{TIMES:,} with {certificate}", text or "no request")

@@ -283,7 +283,10 @@ class Walk:
         pod = called.first
         services = self._explainer.catalog.services_of(pod.namespace, pod.labels)
         ports = [
-            port for of in services for port in of.ports if pod.address(port.target) == Address(*called.address)
+            port
+            for of in services
+            for port in of.ports
+            if pod.address(port.target) == Address(*called.address)
         ]
         return not is_of_mesh(called.socket) and any(not port.protocol.may_be_http for port in ports)
 

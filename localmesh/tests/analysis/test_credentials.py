@@ -154,7 +154,16 @@ def test_files_of_a_server_are_mounted_or_on_this_machine(tmp_path: Path) -> Non
             "",
         ),
     ],
-    ids=["no gateway", "no Secret", "no ConfigMap", "file", "mesh", "complete", "selected", "selected, there"],
+    ids=[
+        "no gateway",
+        "no Secret",
+        "no ConfigMap",
+        "file",
+        "mesh",
+        "complete",
+        "selected",
+        "selected, there",
+    ],
 )
 def test_the_credential_of_a_rule_is_one_of_its_callers(manifests: str, message: str) -> None:
     """Gateways get Secrets, and sidecars those of rules that select them; a ConfigMap is for everyone."""
