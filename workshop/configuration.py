@@ -15,8 +15,10 @@ from workshop.exercise import ObjectsLike
 
 _NETWORKING = "networking.istio.io/v1"
 _SECURITY = "security.istio.io/v1"
+_TELEMETRY = "telemetry.istio.io/v1"
 _GATEWAY_API = "gateway.networking.k8s.io/v1"
 KINDS = {
+    "Service": ("v1", "services"),
     "Gateway": (_NETWORKING, "gateways"),
     "VirtualService": (_NETWORKING, "virtualservices"),
     "DestinationRule": (_NETWORKING, "destinationrules"),
@@ -25,6 +27,7 @@ KINDS = {
     "AuthorizationPolicy": (_SECURITY, "authorizationpolicies"),
     "PeerAuthentication": (_SECURITY, "peerauthentications"),
     "RequestAuthentication": (_SECURITY, "requestauthentications"),
+    "Telemetry": (_TELEMETRY, "telemetries"),
     "HTTPRoute": (_GATEWAY_API, "httproutes"),
 }
 """The kinds that are read: version of the API and plural."""
@@ -44,7 +47,7 @@ class Configuration:
 
     own: Mapping[tuple[str, str], Spec]
     elsewhere: Mapping[tuple[str, str], Spec] = field(default_factory=dict, compare=False)
-    policies_changed: float | None = field(default=None, compare=False)
+    listeners_changed: float | None = field(default=None, compare=False)
 
     @classmethod
     def read(cls, api: MeshApi) -> Configuration:
@@ -52,8 +55,8 @@ class Configuration:
         objects = _objects(api)
         with api.in_namespace(DEFAULT) as other, suppress(Refused):
             elsewhere = _objects(other)
-            return cls(_specs(objects), _specs(elsewhere), _policies_changed(objects))
-        return cls(_specs(objects), {}, _policies_changed(objects))
+            return cls(_specs(objects), _specs(elsewhere), _listeners_changed(objects))
+        return cls(_specs(objects), {}, _listeners_changed(objects))
 
     def has(self, wanted: ObjectsLike) -> bool:
         """Whether there is such an object; its field is a path such as `http.retries`, through lists, too."""
@@ -78,8 +81,9 @@ def _specs(objects: list[tuple[str, Object]]) -> dict[tuple[str, str], Spec]:
     return {(kind, item["metadata"]["name"]): item.get("spec") or {} for kind, item in objects}
 
 
-def _policies_changed(objects: list[tuple[str, Object]]) -> float | None:
-    return last_change(item for kind, item in objects if KINDS[kind][0] == _SECURITY)
+def _listeners_changed(objects: list[tuple[str, Object]]) -> float | None:
+    """When an object last changed for which Istio replaces listeners: open connections do not follow it."""
+    return last_change(item for kind, item in objects if KINDS[kind][0] in {_SECURITY, _TELEMETRY})
 
 
 def _fits(spec: Spec, field: str, value: str | None) -> bool:

@@ -8,6 +8,7 @@
 | `attempts of SERVICE` | the number of the attempt that the service answered; `none` if it did not |
 | `header NAME` | the value of a header field of the answer; `none` if it has none |
 | `copies at SERVICE VERSION` | `arrived`: the copies that logic's or feedback's pods have counted |
+| `lines of SERVICE` | `written`: the lines that its pods' proxies have logged of these requests |
 | a service | the version of it that took part; `none` if the answer names none |
 """
 
@@ -20,7 +21,9 @@ from loadgen.measurement.measurement import Observation
 from loadgen.proofs.common.access import outcome
 
 NONE = "none"
-ATTEMPTS, HEADER, COPIES = "attempts of ", "header ", "copies at "
+ATTEMPTS, HEADER, COPIES, LINES = "attempts of ", "header ", "copies at ", "lines of "
+COUNTED = (COPIES, LINES)
+"""Facets that answers do not show: how often something happened is counted elsewhere in the mesh."""
 
 
 def holds(one: Observation, facet: str, value: str) -> bool:

@@ -18,7 +18,7 @@ from loadgen.statistics.design import design
 from loadgen.statistics.judge import Cause, Check, Count, Verdict, inconclusive, judge_between
 from workshop.configuration import Configuration
 from workshop.exercise import Exercise, Expected, Mistake
-from workshop.facets import COPIES, holds, summary
+from workshop.facets import COUNTED, holds, summary
 from workshop.observing import Seen, observe
 
 
@@ -95,19 +95,17 @@ def check(who: str, expected: Expected, seen: Seen) -> Check:
 
 def _count(expected: Expected, seen: Seen) -> Count:
     measurement = seen.measurement
-    if expected.facet.startswith(COPIES):
-        # More copies than requests would be no share: all of them are as many as there can be.
-        return Count(
-            min(seen.copies[expected.facet.removeprefix(COPIES)], len(measurement)), len(measurement)
-        )
+    if expected.facet.startswith(COUNTED):
+        # More than the requests would be no share: all of them are as many as there can be.
+        return Count(min(seen.counted[expected.facet], len(measurement)), len(measurement))
     fitting = measurement.count(lambda one: holds(one, expected.facet, expected.value))
     return Count(fitting, len(measurement), measurement.abandoned)
 
 
 def _observed(facet: str, seen: Seen) -> str:
     measurement: Measurement = seen.measurement
-    if facet.startswith(COPIES):
-        return f"{seen.copies[facet.removeprefix(COPIES)]:,} for {len(measurement):,} requests"
+    if facet.startswith(COUNTED):
+        return f"{seen.counted[facet]:,} for {len(measurement):,} requests"
     return summary(measurement.observations, facet)
 
 
@@ -117,7 +115,7 @@ def _failed(checks: tuple[Check, ...]) -> bool:
 
 def _wait(context: ProofContext, configuration: Configuration) -> None:
     """Wait until no connection is older than the policies: on a cluster they would not follow them."""
-    seconds = seconds_until_applied(configuration.policies_changed)
+    seconds = seconds_until_applied(configuration.listeners_changed)
     if seconds:
-        context.listener.note(f"waiting {seconds:.0f} s, until no connection is older than the policies")
+        context.listener.note(f"waiting {seconds:.0f} s, until no connection is older than the configuration")
         time.sleep(seconds)

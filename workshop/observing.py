@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loadgen.http1 import Loss
 from loadgen.measurement.measure import LoadPlan
 from loadgen.measurement.measurement import Measurement, Observation
 from loadgen.meshstate import MeshApi
+from loadgen.meshstate.access_log import new_entries, read_logs
 from loadgen.meshstate.api import NoAnswerOfPod
 from loadgen.meshstate.pods import is_ready, metric_sum, name_of
 from loadgen.proofs.common.copies import SETTLING_SECONDS, Activity, in_flight, quiet_seconds, settled
 from loadgen.proofs.common.proof import ProofContext
 from loadgen.statistics.design import trials_for
 from workshop.exercise import Group, PodPort
-from workshop.facets import COPIES
+from workshop.facets import COPIES, COUNTED, LINES
 
 DETECTED_SHARE = 0.15
 """The deviation of a share left to chance that is detected: 30 % is told from 45 %, and 10 % from none."""
@@ -24,16 +25,18 @@ TIMES = 40
 """How often a request is sent whose answer is not left to chance: one deviation in nine is detected."""
 TIMEOUT_SECONDS = 15.0
 DIRECT_TIMES = 5
+LOG_SECONDS = 1.5
+"""Longer than proxies keep lines: a second on a cluster (pilot-agent: `--file-flush-interval-msec`)."""
 BEFORE = 3
 """Connections to a port that the API may have kept open since before the configuration changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The answers to the requests of one group, and how many copies arrived by `SERVICE VERSION`."""
+    """The answers to the requests of one group, and what else of them was counted, by facet."""
 
     measurement: Measurement
-    copies: Mapping[str, int] = field(default_factory=dict)
+    counted: Mapping[str, int] = field(default_factory=dict)
 
 
 def observe(groups: Sequence[Group], context: ProofContext) -> dict[str, Seen]:
@@ -62,25 +65,46 @@ def _observe(group: Group, context: ProofContext) -> Seen:
         return Seen(_ask_pods(context.api, group.direct, group.request.path))
     if group.first:
         context.send(load_plan(group, group.first, f"{group.name}, not counted"))
-    places = {item.facet.removeprefix(COPIES) for item in group.expected if item.facet.startswith(COPIES)}
-    before = {place: _requests_of(context.api, place) for place in places}
+    facets = {item.facet for item in group.expected if item.facet.startswith(COUNTED)}
+    counters = {facet: _counter(context, facet, group) for facet in facets}
     measurement = context.send(load_plan(group, times(group), group.name))
     return Seen(
         measurement,
-        {place: _arrived(context, place, count, measurement) for place, count in before.items()},
+        {facet: _counted(facet, counter, measurement) for facet, counter in counters.items()},
     )
 
 
-def _arrived(context: ProofContext, place: str, before: float, measurement: Measurement) -> int:
-    """How many requests have arrived at a version since, once no more are under way."""
+def _counter(context: ProofContext, facet: str, group: Group) -> Callable[[], Activity]:
+    """Counts from now on: the copies that a version has received, or the lines of a service's proxies."""
+    if facet.startswith(LINES):
+        return _lines(context.api, facet.removeprefix(LINES), f"{group.request.method} {group.request.path}")
+    place = facet.removeprefix(COPIES)
     service, _, version = place.partition(" ")
+    before = _requests_of(context.api, place)
+    return lambda: Activity(_requests_of(context.api, place) - before, in_flight(context, service, version))
+
+
+def _lines(api: MeshApi, app: str, request: str) -> Callable[[], Activity]:
+    """Counts the lines that the proxies of an app's pods log of this request, from now on."""
+    before = read_logs(api, app)
+
+    def count() -> Activity:
+        entries = new_entries(before, read_logs(api, app), app)
+        return Activity(sum(entry.request == request for entry in entries), 0)
+
+    return count
+
+
+def _counted(facet: str, counter: Callable[[], Activity], measurement: Measurement) -> int:
+    """The count once no more requests are under way, and proxies have written their logs."""
+    quiet = quiet_seconds(measurement)
     settled(
-        lambda: Activity(_requests_of(context.api, place), in_flight(context, service, version)),
-        enough=before + measurement.planned,
+        counter,
+        enough=measurement.planned,
         within_seconds=SETTLING_SECONDS,
-        quiet=quiet_seconds(measurement),
+        quiet=quiet + LOG_SECONDS if facet.startswith(LINES) else quiet,
     )
-    return int(_requests_of(context.api, place) - before)
+    return int(counter().arrived)
 
 
 def _requests_of(api: MeshApi, place: str) -> float:

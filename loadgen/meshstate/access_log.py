@@ -22,18 +22,19 @@ GATEWAY = "istio-ingressgateway"
 NEWEST = 1000
 """How many lines of a log are read."""
 _GATEWAY_LABEL = "istio=ingressgateway"
-_TEXT = re.compile(r'\[[^]]+\] "[^"]*" \d+ (?P<flags>\S+) (?P<details>\S+) ')
+_TEXT = re.compile(r'\[[^]]+\] "(?P<request>[^"]*)" \d+ (?P<flags>\S+) (?P<details>\S+) ')
 _OUTBOUND = "outbound|"
 """How the names of clusters begin to which a sidecar sends requests of its own pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How a request ended: flags are separated by commas, and `-` is none."""
+    """A request (`POST /sentiment`), and how it ended: flags are separated by commas, and `-` is none."""
 
     flags: str
     details: str
     outbound: bool = False
+    request: str = ""
 
     def has(self, flag: str) -> bool:
         """Whether it has this flag."""
@@ -74,10 +75,14 @@ def parse(line: str) -> Entry | None:
     """The entry in a line; None for other lines of a proxy's log."""
     if not line.startswith("{"):
         match = _TEXT.match(line)
-        return Entry(match["flags"], match["details"], f" {_OUTBOUND}" in line) if match else None
+        if match is None:
+            return None
+        request = match["request"].rpartition(" ")[0]
+        return Entry(match["flags"], match["details"], f" {_OUTBOUND}" in line, request)
     try:
         fields = json.loads(line)
         details, cluster = str(fields["response_code_details"]), str(fields["upstream_cluster"])
-        return Entry(str(fields["response_flags"]), details, cluster.startswith(_OUTBOUND))
+        request = f"{fields.get('method')} {fields.get('path')}"
+        return Entry(str(fields["response_flags"]), details, cluster.startswith(_OUTBOUND), request)
     except (ValueError, KeyError):
         return None

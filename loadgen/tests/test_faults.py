@@ -76,7 +76,13 @@ CALL = (
 )
 DENIED = "rbac_access_denied_matched_policy[none]"
 AS_JSON = json.dumps(
-    {"response_flags": "-", "response_code_details": DENIED, "upstream_cluster": "inbound|8080||"}
+    {
+        "method": "GET",
+        "path": "/about",
+        "response_flags": "-",
+        "response_code_details": DENIED,
+        "upstream_cluster": "inbound|8080||",
+    }
 )
 
 
@@ -84,9 +90,9 @@ def test_entries_are_read_in_both_formats() -> None:
     """A request may have several flags; other lines of a proxy's log are no entries."""
     entry = parse(REFUSED)
 
-    assert entry == Entry("URX,UF", "upstream_reset{refused}")
+    assert entry == Entry("URX,UF", "upstream_reset{refused}", request="POST /sentiment")
     assert (entry.has("UF"), entry.has("U")) == (True, False)
-    assert parse(AS_JSON) == Entry("-", DENIED)
+    assert parse(AS_JSON) == Entry("-", DENIED, request="GET /about")
     assert parse("2026-12-01T10:00:00Z info Envoy proxy is ready") is None
     assert parse('{"level": "info"}') is None
 
@@ -99,4 +105,4 @@ def test_new_entries_of_a_sidecar_are_those_of_requests_to_its_pod() -> None:
 
     assert [entry.flags for entry in to_pod] == ["URX,UF"]
     assert [entry.flags for entry in new_entries(before, after, "istio-ingressgateway")] == ["URX,UF", "FI"]
-    assert new_entries({}, before, "webapp") == [Entry("-", DENIED)]
+    assert new_entries({}, before, "webapp") == [Entry("-", DENIED, request="GET /about")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from localmesh.catalog.hosts import is_wildcard, is_within, most_specific, overlap
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.security import ROOT_NAMESPACE
-from localmesh.catalog.services import Service
+from localmesh.catalog.services import Resolution, Service
 from localmesh.catalog.virtual_services import VirtualService, exported
 from localmesh.kinds.sidecar import SIDECAR
 from localmesh.manifests import Resource
@@ -104,13 +104,15 @@ class SidecarScope:
     """What a proxy sees of the mesh.
 
     `callable` are the Services that it may call by their names, `services` also those that it reaches
-    through routes of VirtualServices alone.
+    through routes of VirtualServices alone. `passed_on` are those that it does not see, and to which its
+    connections are passed on because it allows unknown hosts.
     """
 
     services: tuple[Service, ...]
     callable: tuple[Service, ...]
     virtual_services: tuple[VirtualService, ...]
     allows_unknown: bool = True
+    passed_on: tuple[Service, ...] = ()
     _by_host: Mapping[str, Service] = field(init=False, compare=False, repr=False)
     _callable_by_host: Mapping[str, Service] = field(init=False, compare=False, repr=False)
     _owners: Mapping[str, VirtualService] = field(init=False, compare=False, repr=False)
@@ -158,10 +160,14 @@ def sidecar_scope(
 
     `allows_unknown` is the setting of the mesh for proxies whose Sidecar has none.
     """
+    services = tuple(services)
     visible = tuple(s for s in services if exported(s.export_to, s.namespace, namespace))
     routed = tuple(virtual_services)
     if sidecar is None:
-        return SidecarScope(visible, visible, routed, allows_unknown)
+        passed_on = _passed_on(services, visible) if allows_unknown else ()
+        return SidecarScope(visible, visible, routed, allows_unknown, passed_on)
+    if sidecar.allows_unknown is not None:
+        allows_unknown = sidecar.allows_unknown
     imported = tuple(s for s in visible if sidecar.sees_service(s.host, s.namespace, namespace))
     routed = tuple(vs for vs in routed if sidecar.sees_virtual_service(vs.hosts, vs.namespace, namespace))
     ports: dict[str, set[int | None]] = {service.host: {None} for service in imported}
@@ -174,8 +180,15 @@ def sidecar_scope(
         services=tuple(service for service in reached if service.ports),
         callable=imported,
         virtual_services=routed,
-        allows_unknown=allows_unknown if sidecar.allows_unknown is None else sidecar.allows_unknown,
+        allows_unknown=allows_unknown,
+        passed_on=_passed_on(services, imported) if allows_unknown else (),
     )
+
+
+def _passed_on(services: Iterable[Service], callable_services: Iterable[Service]) -> tuple[Service, ...]:
+    """The Services with pods that a proxy does not see; DNS knows the hosts of all others."""
+    seen = {service.host for service in callable_services}
+    return tuple(s for s in services if s.resolution is Resolution.PODS and s.host not in seen)
 
 
 def _with_ports(service: Service, ports: set[int | None]) -> Service:

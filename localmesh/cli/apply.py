@@ -39,7 +39,9 @@ def apply(
     sources = required(sources)
     mesh = client.connect(state_folder)
     try:
-        request, warnings_printed = sources.request(strict=strict, by_url=client.is_given_by_url())
+        request, warnings_printed = sources.request(
+            strict=strict, by_url=client.is_given_by_url(), running=mesh.objects
+        )
     except InvalidInputError as error:
         raise InvalidInputError(f"{error}\n{NOTHING_CHANGED}") from None
     answer = mesh.post("/mesh/apply", request)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +58,17 @@ class Sources:
             mesh_config=self.mesh_config_text(),
         )
 
-    def load(self, *, strict: bool, meanwhile: Callable[[], object] = lambda: None) -> LoadResult:
+    def load(
+        self,
+        *,
+        strict: bool,
+        meanwhile: Callable[[], object] = lambda: None,
+        running: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
+    ) -> LoadResult:
         """Their objects. Prints warnings; with `strict` they are errors. Raises ManifestError.
 
-        `meanwhile` is called while kustomize runs.
+        `meanwhile` is called while kustomize runs. `running` returns the objects of the mesh that these are
+        for; its settings from `--mesh-config` apply to them.
         """
         builds = [KustomizeBuild(directory) for directory in self.kustomizations]
         meanwhile()
@@ -74,18 +81,21 @@ class Sources:
             namespace=self.namespace,
             mesh_config=self.mesh_config_text(),
         )
-        warnings = analyze_manifests(loaded)
+        warnings = analyze_manifests(_with_settings(running(), loaded))
         if strict:
             refuse(warnings)
         for warning in warnings:
             click.echo(f"{warning}\n", err=True)
         return loaded
 
-    def request(self, *, strict: bool, by_url: bool) -> tuple[dict[str, Any], bool]:
+    def request(
+        self, *, strict: bool, by_url: bool, running: Callable[[], Iterable[Mapping[str, Any]]] = tuple
+    ) -> tuple[dict[str, Any], bool]:
         """The body of an apply request, and whether warnings have been printed already.
 
         With kustomizations, the mesh gets exactly the objects of the sources, else they are added.
-        A mesh that is known `by_url` may be on another machine, where these files do not exist.
+        A mesh that is known `by_url` may be on another machine, where these files do not exist; `running`
+        returns its objects.
         """
         request: dict[str, Any] = {
             "merge": not self.kustomizations,
@@ -100,7 +110,7 @@ class Sources:
 
             return request | {"texts": [asdict(text) for text in texts(self.files)]}, False
         if by_url or _STANDARD_INPUT in self.files:
-            return request | self._as_text(strict=strict), True
+            return request | self._as_text(strict=strict, running=running), True
         paths = {"kustomizations": self.kustomizations, "files": self.files}
         return request | {name: [str(path.resolve()) for path in of] for name, of in paths.items()}, False
 
@@ -112,9 +122,21 @@ class Sources:
 
         return texts([self.mesh_config])[0]
 
-    def _as_text(self, *, strict: bool) -> dict[str, Any]:
+    def _as_text(self, *, strict: bool, running: Callable[[], Iterable[Mapping[str, Any]]]) -> dict[str, Any]:
         """The built objects. Warnings are printed here, where the files and their lines are known."""
-        loaded = self.load(strict=strict)
+        loaded = self.load(strict=strict, running=running)
         objects = (dict(resource.body) for resource in (*loaded.resources, *loaded.ignored))
         names = ", ".join(map(str, (*self.kustomizations, *self.files)))
         return {"text": "---\n".join(f"{json.dumps(body)}\n" for body in objects), "file": names}
+
+
+def _with_settings(running: Iterable[Mapping[str, Any]], loaded: LoadResult) -> LoadResult:
+    """The objects, with the settings that a running mesh keeps from its `--mesh-config`."""
+    config_maps = [json.dumps(body) for body in running if body["kind"] == "ConfigMap"]
+    if not config_maps:
+        return loaded
+    from localmesh.manifests import load_text
+    from localmesh.runtime.changes import with_mesh_settings
+
+    kept = load_text("\n---\n".join(config_maps)).resources
+    return replace(loaded, resources=with_mesh_settings(kept, loaded.resources))

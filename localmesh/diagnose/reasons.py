@@ -346,7 +346,7 @@ _OTHER = (
         " that server answered",
         ("an answer of a server outside the mesh",),
         ("kubectl get serviceentries --all-namespaces",),
-        cluster="^PassthroughCluster$",
+        cluster=r"^PassthroughCluster(\||$)",
         status=range(400, 1000),
     ),
     Reason(

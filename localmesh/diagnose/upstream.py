@@ -53,7 +53,7 @@ def upstream_of(entry: LogEntry) -> Upstream:
         return Upstream(side, match["host"], match["port"], match["subset"])
     if entry.upstream_cluster == "InboundPassthroughCluster":
         return Upstream(Side.CALLED)
-    if entry.upstream_cluster in ("PassthroughCluster", "BlackHoleCluster"):
+    if entry.upstream_cluster.partition("|")[0] in ("PassthroughCluster", "BlackHoleCluster"):
         return Upstream(Side.CALLER, entry.authority.rpartition(":")[0] or entry.authority)
     if called := _SERVER_NAME.fullmatch(entry.requested_server_name):
         return Upstream(Side.CALLED, called["host"], called["port"], called["subset"])

@@ -21,6 +21,7 @@ from localmesh.diff.policy_words import policy_phrases
 from localmesh.diff.routes import NO_ROUTES, configuration_phrases
 from localmesh.translate import ProxyConfig
 from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL
+from localmesh.translate.passed_on import OF_PASSED_ON
 from localmesh.translate.tunnel_routes import OF_TCP
 
 Resources = tuple[dict[str, Any], ...]
@@ -144,7 +145,7 @@ def _routes(before: Resources, after: Resources, _kind: ProxyKind) -> Iterator[C
     for name, pair in _pairs(before, after).items():
         resource = f"routes/{name}"
         for host, phrase in configuration_phrases(*pair, resource):
-            port = name.removeprefix("http.").removeprefix(OF_TCP)
+            port = name.removeprefix("http.").rpartition("|")[2]
             subject = _host_subject(host, port) if host else f"requests to port {port}"
             yield from _changes(subject, resource, [phrase])
     yield from _order("routes", before, after)
@@ -155,6 +156,7 @@ def _host_subject(virtual_host: str, port: str) -> str:
         return f"→ any host, port {virtual_host.rpartition(':')[2]}"
     if virtual_host in (ALLOW_ANY, BLOCK_ALL):
         return f"→ unknown hosts, port {port}"
+    virtual_host = virtual_host.removeprefix(OF_PASSED_ON)
     if virtual_host.startswith(OF_TCP):
         return f"{_to(*virtual_host.removeprefix(OF_TCP).rpartition(':')[::2])}, through HTTP_PROXY"
     return _to(*virtual_host.rpartition(":")[::2])

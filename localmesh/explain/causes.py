@@ -81,8 +81,7 @@ def _of_routing(explainer: Explainer, explanation: Explanation) -> Iterator[Caus
             yield _of_candidate(candidate)
         if routing.rule is not None and routing.rule.name == ALLOW_ANY and _has_port(explainer, hop, choice):
             yield Cause(
-                "on a cluster the request goes to the Service without routes of the mesh; a local mesh "
-                "answers 503, as DNS does not know the name here"
+                "with ALLOW_ANY the request is passed on to the Service in plain text, without routes"
             )
 
 

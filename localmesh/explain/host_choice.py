@@ -17,6 +17,7 @@ from localmesh.kinds.service import SERVICE
 from localmesh.kinds.service_entry import SERVICE_ENTRY
 from localmesh.problems import FieldPath
 from localmesh.problems.fields import listed
+from localmesh.translate.passed_on import OF_PASSED_ON
 
 _NOT_IMPORTED = "the Sidecar of the caller does not import it"
 _MESH_DOMAIN = SERVICE_DOMAIN.partition(".")[2]
@@ -52,7 +53,7 @@ def host_choice(prepared: PreparedProxy, table_name: str, message: Message) -> H
     table = prepared.route_table(table_name)
     virtual_host, _ = table.virtual_host(message) if table else (None, "")
     owners = {owner_of(route) for route in (virtual_host or {"routes": ()})["routes"]} - {""}
-    host = (virtual_host or {"name": ""})["name"].rpartition(":")[0]
+    host = (virtual_host or {"name": ""})["name"].rpartition(":")[0].removeprefix(OF_PASSED_ON)
     names = full_names(message.host, prepared.proxy.namespace)
     if host and not prepared.is_gateway:
         names = (host, *names)

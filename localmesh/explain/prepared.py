@@ -18,7 +18,6 @@ from localmesh.translate.formats import object_of_config
 from localmesh.translate.gateway_routes import server_context
 from localmesh.translate.keys import Source
 from localmesh.translate.routes import RouteContext, VirtualServiceRoutes
-from localmesh.translate.tunnel_routes import OF_TCP
 
 Json = Mapping[str, Any]
 
@@ -163,7 +162,7 @@ class PreparedProxy:
         """For what a VirtualService is translated in a route configuration: port, gateway and caller."""
         source = Source.of(self.catalog, self.proxy)
         if not self.is_gateway:
-            yield RouteContext(source, int(table.removeprefix(OF_TCP)), MESH)
+            yield RouteContext(source, int(table.rpartition("|")[2]), MESH)
             return
         gateway = self.catalog.gateway(self.proxy.namespace, self.proxy.workload)
         for server in gateway.servers if gateway else ():

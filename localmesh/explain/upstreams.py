@@ -9,7 +9,7 @@ from typing import Any
 from localmesh.catalog import Pod
 from localmesh.explain.connections import transport_socket
 from localmesh.explain.explanation import Destination, Setting
-from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH
+from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH, is_passed_on
 
 Json = Mapping[str, Any]
 Endpoint = tuple[str, int]
@@ -65,7 +65,11 @@ class Upstreams:
             return Upstream(Destination(name, is_external=True), cluster)
         if "|" not in name:  # a backend that must not be used
             return Upstream(Destination(name, exists=False), cluster)
-        _, port, subset, host = name.split("|")
+        if is_passed_on(name):
+            _, port, host = name.split("|")
+            subset = ""
+        else:
+            _, port, subset, host = name.split("|")
         if cluster is None:
             return Upstream(Destination(name, host, int(port), subset, exists=False))
         endpoints = list(self._endpoints(cluster))

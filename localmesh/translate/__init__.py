@@ -22,6 +22,7 @@ from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listeners import OutboundListener
 from localmesh.translate.mesh_settings import MeshWideConfig
 from localmesh.translate.outbound_connections import OutboundConnections
+from localmesh.translate.passed_on import PassedOnServices
 from localmesh.translate.secrets import Secrets
 from localmesh.translate.security import SecurityPolicies
 from localmesh.translate.virtual_hosts import OutboundRoutes
@@ -38,6 +39,7 @@ STEPS: Mapping[ProxyKind, tuple[type[Step], ...]] = {
         OutboundRoutes,
         OutboundClusters,
         OutboundEndpoints,
+        PassedOnServices,
         SecurityPolicies,
         Secrets,
     ),

@@ -140,7 +140,7 @@ class _ServiceClusters(NamedTuple):
             defaults=self.pool_defaults,
         )
         settings, http2 = policy.get("tls"), speaks_only_http2(pool)
-        if settings is not None and originates_tls(settings, is_from_sidecar=self.is_from_sidecar):
+        if settings is not None and originates_tls(settings, gets_secrets=self._gets_secrets):
             tls = {"transportSocket": client_socket(settings, self._entry_names, http2=http2)}
             pool = with_name_checks(pool, name_checks(settings))
         else:
@@ -157,6 +157,11 @@ class _ServiceClusters(NamedTuple):
             **discovery(self.service, port, subset, name, uses_eds=self.uses_eds, chooser=chooser),
             **tls,
         }
+
+    @property
+    def _gets_secrets(self) -> bool:
+        """Whether the proxy gets the Secrets of the rule: a sidecar does if the rule selects its callers."""
+        return not self.is_from_sidecar or (self.rule is not None and self.rule.selector is not None)
 
     @property
     def _entry_names(self) -> tuple[str, ...]:
@@ -226,8 +231,12 @@ class FallbackClusters(NamedTuple):
         black_hole: Json = {"name": BLACK_HOLE, "type": "STATIC", "connectTimeout": timeout}
         if self.kind is ProxyKind.GATEWAY:
             return ProxyConfig(clusters=(black_hole,))
-        pool = connection_pool(
-            {"http": {"idleTimeout": "300s"}}, http2=False, sniffed=True, defaults=self.pool_defaults
-        )
-        pool = with_http_filters(pool, unannounced_filters())
+        pool = passthrough_pool(self.pool_defaults)
         return ProxyConfig(clusters=(black_hole, {"name": PASSTHROUGH, **dynamic_forward_proxy(), **pool}))
+
+
+def passthrough_pool(defaults: PoolDefaults) -> Json:
+    """The connections of clusters for hosts that the proxy does not know."""
+    settings = {"http": {"idleTimeout": "300s"}}
+    pool = connection_pool(settings, http2=False, sniffed=True, defaults=defaults)
+    return with_http_filters(pool, unannounced_filters())

@@ -155,7 +155,7 @@ class _PodEndpoints(NamedTuple):
             address = pod.address_of(port.name, port.target) if _is_in(subset, pod.labels) else None
             if address is not None:
                 secure = accepts_mutual_tls(self.peer_authentications, pod, port, self.rule, subset)
-                yield _of_pod(pod, address, secure=secure), pod.locality, pod.labels
+                yield of_pod(pod, address, secure=secure), pod.locality, pod.labels
 
 
 class _ListedEndpoints(NamedTuple):
@@ -198,7 +198,8 @@ def _assignment(cluster: str, endpoints: Iterable[Located], chooser: Chooser) ->
     return {"clusterName": cluster, **({"endpoints": groups} if groups else {})}
 
 
-def _of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
+def of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
+    """A pod as an endpoint; `secure`: whether it is called with mTLS of the mesh."""
     metadata: Json = {"istio": {"workload": str(Peer.of(pod.workload, pod.namespace, pod.labels))}}
     return {
         "endpoint": endpoint_address(address),

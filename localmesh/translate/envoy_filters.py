@@ -17,6 +17,7 @@ from localmesh.envoy_messages.documents import merged, merged_any
 from localmesh.kinds.envoy_filter import MESSAGES
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
+from localmesh.translate.formats import PASSTHROUGH, is_passed_on
 from localmesh.translate.keys import ProxyKey
 from localmesh.translate.listener_patches import GATEWAY, INBOUND, OUTBOUND, ListenerPatches, patched_slots
 from localmesh.translate.route_patches import RoutePatches
@@ -156,6 +157,7 @@ def _cluster_matches(patch: Patch, name: str, own_hosts: frozenset[str]) -> bool
     match = patch.match.get("cluster") or {}
     if match.get("name"):
         return bool(match["name"] == name)
+    name = PASSTHROUGH if is_passed_on(name) else name  # Istio has the one cluster for all of them
     direction, port, subset, host = (*name.split("|"), "", "", "", "")[:4]
     hosts = own_hosts if direction == "inbound" else {host}
     return (

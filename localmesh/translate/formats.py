@@ -45,6 +45,20 @@ def outbound_cluster(host: str, port: int, subset: str = "") -> str:
     return f"outbound|{port}|{subset}|{host}"
 
 
+def passed_on_cluster(host: str, port: int) -> str:
+    """The name of the cluster for a port of a Service that the proxy does not see.
+
+    >>> passed_on_cluster("logic.sentimesh.svc.cluster.local", 80)
+    'PassthroughCluster|80|logic.sentimesh.svc.cluster.local'
+    """
+    return f"{PASSTHROUGH}|{port}|{host}"
+
+
+def is_passed_on(cluster: str) -> bool:
+    """Whether a cluster is for hosts, or for one host, that the proxy does not know."""
+    return cluster.partition("|")[0] == PASSTHROUGH
+
+
 def server_name(host: str, port: int, subset: str = "") -> str:
     """The name that a proxy asks for in TLS (SNI): the cluster's, in characters that a DNS name may have.
 

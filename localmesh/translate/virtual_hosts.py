@@ -27,6 +27,7 @@ from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ALLOW_ANY, BLOCK_ALL, PASSTHROUGH, virtual_host_name
 from localmesh.translate.keys import Source
 from localmesh.translate.matches import is_catch_all
+from localmesh.translate.passed_on import OF_PASSED_ON, passed_on_ports, passing_host
 from localmesh.translate.routes import DefaultRoute, RouteContext, Routes, VirtualServiceRoutes
 from localmesh.translate.tunnel_routes import OF_TCP, Tunnels, with_tunnel
 
@@ -59,13 +60,20 @@ class OutboundRoutes(NamedTuple):
         routes = []
         for port in ports:
             hosts = self._virtual_hosts(port, parts)
-            taken = {domain for host in hosts for domain in host["domains"]}
-            routes.append(route_configuration(str(port), [*hosts, *tunnels.hosts(port, taken), unknown]))
+            hosts += tunnels.hosts(port, _domains_of(hosts))
+            hosts += self._passing_hosts(port, _domains_of(hosts))
+            routes.append(route_configuration(str(port), [*hosts, unknown]))
         # ports without HTTP, of which Istio has no routes
         of_tcp = [port for port in tunnels.ports if port not in ports]
         for_unknown = [with_tunnel(unknown) if self.scope.allows_unknown else unknown]
         routes += [
             route_configuration(f"{OF_TCP}{port}", [*tunnels.hosts(port), *for_unknown]) for port in of_tcp
+        ]
+        known = {routing["name"].removeprefix(OF_TCP) for routing in routes}
+        routes += [
+            route_configuration(f"{OF_PASSED_ON}{port}", [*self._passing_hosts(port, set()), unknown])
+            for port in self._passed_on_ports()
+            if str(port) not in known
         ]
         return ProxyConfig(
             scopes=tuple(_scope(routing["name"]) for routing in routes),
@@ -82,6 +90,19 @@ class OutboundRoutes(NamedTuple):
             self.source,
             self.destinations,
         )
+
+    def _passed_on_ports(self) -> list[int]:
+        """The ports of the Services that the proxy does not see."""
+        return sorted({port.number for service in self.scope.passed_on for port in passed_on_ports(service)})
+
+    def _passing_hosts(self, port: int, taken: set[str]) -> Iterator[Json]:
+        """The virtual hosts of the Services that the proxy does not see, for domains that are not taken."""
+        for service in self.scope.passed_on:
+            if any(each.number == port for each in passed_on_ports(service)):
+                free = [name for name in _domains(service, self.source.namespace) if name not in taken]
+                taken.update(free)
+                if free:
+                    yield passing_host(service, port, free)
 
     def _ports(self) -> list[int]:
         """The ports for which HTTP requests are accepted: those of Services, and 80.
@@ -245,12 +266,16 @@ class _HostNames:
 
 def _scope(name: str) -> Json:
     """The scope of a port: requests to it use the route configuration that is named after it."""
-    port = name.removeprefix(OF_TCP)
+    port = name.rpartition("|")[2]
     return {
         "name": port,
         "routeConfigurationName": name,
         "key": {"fragments": [{"stringKey": port}]},
     }
+
+
+def _domains_of(virtual_hosts: Iterable[Json]) -> set[str]:
+    return {domain for host in virtual_hosts for domain in host["domains"]}
 
 
 def _names_one_of(host: str, services: Mapping[str, Service]) -> bool:

@@ -45,7 +45,7 @@ def test_the_list_has_every_exercise_by_page() -> None:
     listed = workshop("list").out.splitlines()
 
     assert listed[0].split() == ["page", "exercise", "what"]
-    assert listed[1].split()[:2] == ["3", "gateway-1"]
+    assert listed[1].split()[:2] == ["1", "service-1"]
     assert listed[-1].split()[0] == "break-10"
 
 

@@ -82,6 +82,19 @@ def test_what_must_always_hold_may_not_be_missed_once() -> None:
     assert verdict(exercise(Expected("frontend", "v1", 1, 1)), answers(v1=39, v2=1)) == "FAIL"
 
 
+def test_what_is_counted_elsewhere_is_a_share_of_the_requests() -> None:
+    """Such as the lines of an access log: none are expected for 40 requests, and ten were written."""
+    (measured,) = answers(v1=40).values()
+    lines = Expected("lines of webapp", "written", 0, 0)
+
+    written, silent = ({"users": Seen(measured.measurement, {"lines of webapp": count})} for count in (10, 0))
+
+    assert verdict(exercise(lines), silent) == "PASS"
+    (failed,) = judged(exercise(lines), written)
+    assert failed.verdict == "FAIL"
+    assert "observed 10 for 40 requests" in failed.reason
+
+
 def test_requests_whose_end_is_not_known_leave_the_verdict_open() -> None:
     """For example, none could be sent."""
     assert verdict(exercise(V1_70), answers()) == "INCONCLUSIVE"

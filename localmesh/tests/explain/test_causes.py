@@ -102,4 +102,4 @@ spec:
 
     about_service = [cause for cause in found if "Service shop/web:" in cause.message]
     assert [cause.fix for cause in about_service] == ["add partner to exportTo"]
-    assert any("a local mesh answers 503" in cause.message for cause in found)
+    assert any("passed on to the Service in plain text" in cause.message for cause in found)

@@ -85,6 +85,11 @@ EXPECTED = {
         "http://other.office/": 502,
         "http://unknown.example.com/": 502,
     },
+    "own namespace only, unknown hosts allowed": {
+        "http://web/": 200,
+        "http://other.office/": 200,  # passed on to the Service
+        "http://other.office:8000/": 404,
+    },
     "one host only": {
         "http://static.example.com/": 200,
         "http://dns.example.com/": 502,
@@ -95,6 +100,7 @@ POLICIES = {
     "open": "",
     "registry only": sidecar(EVERYTHING, "REGISTRY_ONLY"),
     "own namespace only": sidecar('["./*"]', "REGISTRY_ONLY"),
+    "own namespace only, unknown hosts allowed": sidecar('["./*"]', "ALLOW_ANY"),
     "one host only": sidecar('["./static.example.com"]', "REGISTRY_ONLY"),
 }
 
