@@ -150,7 +150,7 @@ class _ServiceClusters(NamedTuple):
             defaults=self.pool_defaults,
         )
         settings, http2 = policy.get("tls"), speaks_only_http2(pool)
-        if settings is not None and originates_tls(settings, is_from_sidecar=self.is_from_sidecar):
+        if settings is not None and originates_tls(settings, gets_secrets=self._gets_secrets):
             tls = {"transportSocket": client_socket(settings, self._entry_names, http2=http2)}
             pool = with_name_checks(pool, name_checks(settings))
         else:
@@ -167,6 +167,11 @@ class _ServiceClusters(NamedTuple):
             **discovery(self.service, port, subset, name, uses_eds=self.uses_eds, chooser=chooser),
             **tls,
         }
+
+    @property
+    def _gets_secrets(self) -> bool:
+        """Whether the proxy gets the Secrets of the rule: a sidecar does if the rule selects its callers."""
+        return not self.is_from_sidecar or (self.rule is not None and self.rule.selector is not None)
 
     @property
     def _entry_names(self) -> tuple[str, ...]:
