@@ -26,7 +26,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """In parallel processes, tests of no application get what those of one leave of the processors.
 
     Meshes that they start have the same priority, as `make test` starts pytest with a niceness above 0:
-    localmesh then gives its processes no sessions of their own, which would have equal shares (sched(7), autogroup).
+    localmesh then gives its processes no sessions of their own, which would have equal shares (sched(7),
+    autogroup).
     """
     if "PYTEST_XDIST_WORKER" in os.environ and _group(item) != APPLICATION and os.nice(0) < LOWEST_PRIORITY:
         os.nice(LOWEST_PRIORITY - os.nice(0))

@@ -1,8 +1,8 @@
 """Tests that load or time a whole application have priority: two cores are too few for anything beside them.
 
-`make test` runs all others in parallel with what these leave of the processors. Those that send a few requests
-to an application and do not measure time (`application-calm`, `workshop`, `live-page`, `exercises`) are among
-them, each group with a mesh of its own.
+`make test` runs all others in parallel, with what these leave of the processors. Those that send a few
+requests to an application and do not measure time (`application-calm`, `workshop`, `live-page`, `exercises`)
+are among them, each group with a mesh of its own.
 """
 
 from __future__ import annotations
