@@ -151,11 +151,13 @@ def test_the_containers_of_a_pod_write_to_its_log(place: PodEntry) -> None:
 
 @pytest.mark.parametrize("gateway", PLACES.gateways, ids=[gateway.name for gateway in PLACES.gateways])
 def test_a_gateway_has_the_host_name_of_its_container(gateway: GatewayEntry) -> None:
-    """It is published only on the loopback interface."""
+    """The ingress gateway is published, and only on the loopback interface."""
     service = composed()[gateway.host]
+    is_ingress = gateway == PLACES.gateways[0]
 
     assert service["command"] == ["sidecar", gateway.name, "--gateway", "--listen", "0.0.0.0"]
-    assert [filled(port) for port in service["ports"]] == ["127.0.0.1:8080:8080"]
+    published = ["127.0.0.1:8080:8080", "127.0.0.1:8443:8443"] if is_ingress else []
+    assert [filled(port) for port in service.get("ports", ())] == published
 
 
 def test_proxies_start_after_the_control_plane_has_its_manifests() -> None:
@@ -192,13 +194,16 @@ def test_health_follows_the_api(mesh: dict[str, Any], with_manifests: int, ready
 def test_messages_contain_the_published_addresses() -> None:
     """Messages name the ports on this machine, also if they were changed, not those in the containers."""
     announced = composed()["localmesh"]["environment"]
+    urls = [announced[f"LOCALMESH_{name}_URL"] for name in ("GATEWAY", "GATEWAY_HTTPS", "API")]
 
-    for name, service in (
-        ("LOCALMESH_GATEWAY_URL", "istio-ingressgateway-0"),
-        ("LOCALMESH_API_URL", "localmesh"),
-    ):
-        (published,) = composed()[service]["ports"]
-        assert announced[name] == "http://" + published.rpartition(":")[0]
+    published = [
+        port.rpartition(":")[0]
+        for service in ("istio-ingressgateway-0", "localmesh")
+        for port in composed()[service]["ports"]
+    ]
+
+    assert [url.partition("://")[2] for url in urls] == published
+    assert [url.partition("://")[0] for url in urls] == ["http", "https", "http"]
 
 
 def test_ports_are_published_only_on_the_loopback_interface() -> None:

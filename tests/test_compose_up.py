@@ -47,7 +47,7 @@ class Composed:
 
     def __init__(self, folder: Path, scenario: str = "canary", name: str = "sentimesh-test") -> None:
         ports = FreePorts()
-        gateway, api = ports.take(), ports.take()
+        gateway, https, api = ports.take(), ports.take(), ports.take()
         ports.close()
         self.api = f"http://127.0.0.1:{api}"
         self.folder = folder
@@ -56,6 +56,7 @@ class Composed:
             "SCENARIO": scenario,
             "COMPOSE_PROFILES": "egress",
             "GATEWAY_PORT": str(gateway),
+            "GATEWAY_HTTPS_PORT": str(https),
             "API_PORT": str(api),
             "LOCALMESH_URL": self.api,
         }

@@ -10,7 +10,8 @@ from collections import Counter
 from typing import NamedTuple
 
 PODS = "/api/v1/namespaces/sentimesh/pods"
-METRIC = "istio_requests_total"
+SAMPLE = re.compile(r"^(?:envoy_)?istio_requests_total{(.*)} (\S+)$", flags=re.MULTILINE)
+"""With `envoy_` if the component stock-envoy-metrics makes the proxies count."""
 
 
 class Requests(NamedTuple):
@@ -28,10 +29,12 @@ def requests() -> Counter[Requests]:
     pods = json.loads(_get(f"{PODS}?labelSelector=app%3Dwebapp"))["items"]
     for pod in pods:
         text = _get(f"{PODS}/{pod['metadata']['name']}:15020/proxy/stats/prometheus")
-        for labels, value in re.findall(rf"^{METRIC}{{(.*)}} (\S+)$", text, flags=re.MULTILINE):
+        for labels, value in SAMPLE.findall(text):
             label = dict(re.findall(r'(\w+)="([^"]*)"', labels))
-            names = ("reporter", "source_workload", "destination_workload", "response_code")
-            counted[Requests(*(label[name] for name in names))] += int(float(value))
+            called = label.get("destination_workload") or label.get("destination_peer", "").partition(";")[0]
+            caller = label.get("source_workload", "unknown")
+            row = Requests(label["reporter"], caller, called or "unknown", label["response_code"])
+            counted[row] += int(float(value))
     return counted
 
 

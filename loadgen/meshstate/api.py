@@ -26,6 +26,8 @@ _METADATA_OF_CONTROLLERS = frozenset({"managedFields", "resourceVersion"})
 
 _POD_PROXY = "/proxy/"
 _INGRESS = "istio-ingressgateway"
+_TLS_BESIDE = {80: 443, 8080: 8443}
+"""The port for TLS beside that for HTTP: of the gateway's Service, and of its pods."""
 _NETWORKING = "networking.istio.io/v1"
 _ENVOY_FILTERS = "networking.istio.io/v1alpha3"
 _SECURITY = "security.istio.io/v1"
@@ -185,11 +187,18 @@ class MeshApi:
         return str(urls[_INGRESS] if _INGRESS in urls else next(iter(urls.values())))
 
     def tls_gateway(self, gateway: Target) -> Target:
-        """Where the gateway's port 443 is: by localmesh (`GET /mesh`), else at the same address."""
+        """Where the gateway's port 443 is: by localmesh (`GET /mesh`), else at the same address.
+
+        Whoever reaches the gateway at another address than localmesh names, such as a container of the
+        mesh, reaches port 443 at that address, too.
+        """
         try:
             gateways = self._get("/mesh").get("gateways") or {}
         except Refused:
             return replace(gateway, port=443)
+        named = Target.from_url(self.gateway())
+        if (gateway.host, gateway.port) != (named.host, named.port):
+            return replace(gateway, port=_TLS_BESIDE.get(gateway.port, 443))
         urls = [ports["https-443"] for ports in gateways.values() if "https-443" in ports]
         if not urls:
             raise NotReachable(f"the mesh at {self.url} names no address of port 443 of a gateway")

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from loadgen.meshstate import NotConfigured
+from loadgen.http1 import Target
+from loadgen.meshstate import MeshApi, NotConfigured
 from loadgen.proofs.tls import Servers, cases, judge, read
 from loadgen.statistics.judge import Verdict
+from loadgen.tests.servers import always, json_answer, serving
 from loadgen.tests.stand_in_mesh import BASE, base, manifests, named, resources
 from loadgen.tls import CA, CLIENT, STRANGER, Identity, ask
 
@@ -56,6 +58,27 @@ def _answer_one(listener: socket.socket, context: ssl.SSLContext) -> None:
 def test_the_overlay_serves_two_hosts_and_redirects_both():
     """One of them requires certificates and TLS 1.3."""
     assert read(resources(manifests(*BASE, "istio/overlays/tls"))) == SERVERS
+
+
+@pytest.mark.parametrize(
+    ("gateway", "expected"),
+    [
+        (Target("127.0.0.1", 8080), Target("127.0.0.1", 9443)),
+        (
+            Target("istio-ingressgateway-0", 8080, "10.0.0.7"),
+            Target("istio-ingressgateway-0", 8443, "10.0.0.7"),
+        ),
+        (Target("gateway.example", 80), Target("gateway.example", 443)),
+    ],
+    ids=["as named", "from a container", "of a Service"],
+)
+def test_port_443_is_where_the_gateway_is_reached(gateway: Target, expected: Target):
+    """At the address that localmesh names, or beside the one that was given instead."""
+    ports = {"http": "http://127.0.0.1:8080", "https-443": "https://127.0.0.1:9443"}
+    mesh = json_answer(200, {"gateways": {"istio-ingressgateway": ports}})
+
+    with serving(always(mesh)) as url, MeshApi(url, "sentimesh") as api:
+        assert api.tls_gateway(gateway) == expected
 
 
 def test_without_both_modes_nothing_is_configured():

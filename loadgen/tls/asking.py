@@ -34,6 +34,7 @@ class Identity:
     def context(self) -> ssl.SSLContext:
         """The settings for connections; servers must have a certificate of the CA for tests."""
         context = ssl.create_default_context(cafile=CA)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default since Python 3.13
         context.maximum_version = self.newest
         if self.certificate is not None:
             context.load_cert_chain(self.certificate)

@@ -194,7 +194,11 @@ class Catalog:
         gateway = self.gateway(proxy.namespace, proxy.workload)
         servers = [server for server in gateway.servers if server.terminates_tls] if gateway else []
         names = [name for server in servers for name in server_names(server.tls or {})]
-        names += self.client_credential_names if gateway else filter(is_for_any, self.client_credential_names)
+        if gateway:
+            names += self.client_credential_names
+        else:
+            names += filter(is_for_any, self.client_credential_names)
+            names += self.destinations.credential_names_for(proxy.namespace, proxy.labels)
         files = partial(mounted_file, gateway.workload, self.config) if gateway else None
         return credentials(self.config, names, proxy.namespace, files)
 

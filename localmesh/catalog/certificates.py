@@ -1,4 +1,4 @@
-"""Certificates in PEM: why Envoy would not take them."""
+"""Certificates: why Envoy would not take them, and what their keys are for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localmesh.problems.fields import listed
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
+    from cryptography.x509 import Certificate, KeyUsage
 
 _LEAST_RSA_BITS = 2048
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
@@ -51,6 +51,23 @@ def authority_fault(certificates: bytes) -> str:
     except ValueError:
         return "its CA is not a certificate in PEM"
     return ""
+
+
+def key_usage(*, signs_certificates: bool) -> KeyUsage:
+    """What the key of a certificate is for: that of a CA, or that of a server or client."""
+    from cryptography.x509 import KeyUsage
+
+    return KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=not signs_certificates,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _read(pem: bytes) -> list[Certificate]:

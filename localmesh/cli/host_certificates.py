@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from localmesh.catalog.certificates import key_usage
 from localmesh.formats.hostnames import is_address
 
 _CLOCK_SKEW = timedelta(minutes=2)
@@ -46,6 +47,7 @@ class HostAuthority:
         self._root = (
             self._builder(name, name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
 
@@ -61,6 +63,7 @@ class HostAuthority:
         certificate = (
             self._builder(_name(hosts[0]), self._root.subject, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.SubjectAlternativeName(list(map(_alternative_name, hosts))), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -78,6 +81,11 @@ class HostAuthority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(datetime.now(UTC) - _CLOCK_SKEW)
             .not_valid_after(self._until)
+            # OpenSSL's strict verification requires both, and Python's default is strict since 3.13
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+            )
         )
 
 

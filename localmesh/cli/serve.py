@@ -12,6 +12,7 @@ import click
 
 from localmesh import DEFAULT_TRACE_SAMPLING
 from localmesh.catalog import Address
+from localmesh.catalog.default_gateways import HTTP_TARGET_PORT, HTTPS_TARGET_PORT
 from localmesh.cli.client import DEFAULT_API_PORT, default_state_folder
 from localmesh.cli.foreground import (
     announce,
@@ -49,7 +50,8 @@ class ServeOptions:
     listen: str
     xds_port: int
     api_port: int
-    gateway_url: str | None
+    gateway_url: str | None = None
+    gateway_https_url: str | None = None
     api_url: str | None = None
     api_names: tuple[str, ...] = ()
     trace_sampling: float = DEFAULT_TRACE_SAMPLING
@@ -91,6 +93,12 @@ class ServeOptions:
     help="URL of the ingress gateway in messages.  [default: its address in FILE]",
 )
 @click.option(
+    "--gateway-https-url",
+    envvar="LOCALMESH_GATEWAY_HTTPS_URL",
+    metavar="URL",
+    help="The same of its port 443.",
+)
+@click.option(
     "--api-url",
     envvar="LOCALMESH_API_URL",
     metavar="URL",
@@ -122,7 +130,9 @@ def _serve(loaded: LoadResult, inventory: Inventory, options: ServeOptions) -> i
     require_no_mesh(options.state_folder)
     require_free(xds_port=options.xds_port, api_port=options.api_port)
     require_state_folder(options.state_folder)
-    runtime = ExternalRuntime(inventory, Address(options.listen, options.xds_port), options.gateway_url)
+    urls = {HTTP_TARGET_PORT: options.gateway_url, HTTPS_TARGET_PORT: options.gateway_https_url}
+    public = {port: url for port, url in urls.items() if url}
+    runtime = ExternalRuntime(inventory, Address(options.listen, options.xds_port), public)
     return asyncio.run(run_in_foreground(_run(loaded, Mesh(settings, runtime), options)))
 
 

@@ -261,7 +261,7 @@ class Walk:
         """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
         called = call.called
         proxy = self._explainer.proxy_of(called.first)
-        if proxy is None and call.caller and called.socket is not None:
+        if proxy is None and call.caller and not self._takes(called):
             reason = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
             self._end(call.percent, refusal(call, reason, _NOT_CONNECTED), call.leg, called)
         elif proxy is None or (call.as_bytes and proxy.kind is ProxyKind.GATEWAY):
@@ -275,6 +275,20 @@ class Walk:
             self._changes, self._to_gateway = before
         else:
             self._at_sidecar(proxy, message, call)
+
+    def _takes(self, called: CalledPods) -> bool:
+        """Whether a pod without a proxy takes the connection: plain text, or TLS that it may speak itself."""
+        if called.socket is None:
+            return True
+        pod = called.first
+        services = self._explainer.catalog.services_of(pod.namespace, pod.labels)
+        ports = [
+            port
+            for of in services
+            for port in of.ports
+            if pod.address(port.target) == Address(*called.address)
+        ]
+        return not is_of_mesh(called.socket) and any(not port.protocol.may_be_http for port in ports)
 
     def _at_sidecar(self, proxy: Proxy, message: Message, call: Call) -> None:
         prepared = self._explainer.prepared(proxy)

@@ -32,13 +32,22 @@ async def metrics_of(client: aiohttp.ClientSession, part: RunningPod | RunningPr
 
 
 async def federate(client: aiohttp.ClientSession, mesh: Mesh) -> str:
-    """The metrics of all pods and gateways, with the labels `namespace` and `pod`."""
+    """The metrics of all pods and gateways, with the labels `namespace`, `pod`, `app` and `version`.
+
+    The last two are those of the pod, if it has them.
+    """
     parts: Mapping[tuple[str, str], RunningPod | RunningProxy] = {**mesh.pods, **mesh.gateways}
     texts = await asyncio.gather(*(metrics_of(client, part) for part in parts.values()))
     return federated(
-        with_labels(text, {"namespace": namespace, "pod": name})
-        for (namespace, name), text in zip(parts, texts, strict=True)
+        with_labels(text, {"namespace": namespace, "pod": name, **_of_version(part)})
+        for ((namespace, name), part), text in zip(parts.items(), texts, strict=True)
     )
+
+
+def _of_version(part: RunningPod | RunningProxy) -> Mapping[str, str]:
+    """The labels by which dashboards tell versions apart, as scrapes on a cluster copy them from the pod."""
+    labels = part.planned.workload.labels if isinstance(part, RunningPod) else {}
+    return {name: labels[name] for name in ("app", "version") if name in labels}
 
 
 def _application_url(part: RunningPod | RunningProxy) -> str | None:

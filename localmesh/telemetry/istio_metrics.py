@@ -29,6 +29,7 @@ _SAMPLE = re.compile(
     r'(?P<more>(?:,\w+="(?:[^"\\]|\\.)*")*)\} (?P<value>\S+)$'
 )
 _MORE = re.compile(r',(\w+)="((?:[^"\\]|\\.)*)"')
+_PAIR = re.compile(r'(\w+)="(?:[^"\\]|\\.)*"')
 _TYPE = re.compile(rf"^# (?P<comment>TYPE|HELP) envoy_{PREFIX}_(?P<rest>.+)$")
 
 Labels = tuple[tuple[str, str], ...]
@@ -183,8 +184,13 @@ def _namespace_of(principal: str) -> str:
 def with_labels(text: str, labels: Mapping[str, str]) -> Iterator[str]:
     """The lines of an exposition, with further labels on each sample.
 
+    A sample's own label of the same name becomes `exported_NAME`, as with a target's labels in Prometheus
+    (prometheus.io, "scrape_config", `honor_labels`).
+
     >>> list(with_labels('up 1\\nhits{code="200"} 2\\n', {"pod": "a"}))
     ['up{pod="a"} 1', 'hits{pod="a",code="200"} 2']
+    >>> list(with_labels('info{pod="b"} 1', {"pod": "a"}))
+    ['info{pod="a",exported_pod="b"} 1']
     """
     added = ",".join(f'{name}="{value}"' for name, value in labels.items())
     for line in text.splitlines():
@@ -193,6 +199,8 @@ def with_labels(text: str, labels: Mapping[str, str]) -> Iterator[str]:
             continue
         name, brace, rest = line.partition("{")
         if brace:
+            if any(f'{label}="' in rest for label in labels):
+                rest = _PAIR.sub(lambda pair: f"exported_{pair[0]}" if pair[1] in labels else pair[0], rest)
             yield f"{name}{{{added}{'' if rest.startswith('}') else ','}{rest}"
         else:
             name, _, rest = line.partition(" ")

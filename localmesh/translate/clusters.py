@@ -16,6 +16,7 @@ from localmesh.catalog import (
     Protocol,
     Proxy,
     ProxyKind,
+    Resolution,
     Service,
     ServicePort,
     Subset,
@@ -112,7 +113,8 @@ class OutboundClusters(NamedTuple):
                 )
             ),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
-            has_sidecars=bool(pods) and all(pod.has_sidecar for pod in pods),
+            has_sidecars=all(pod.has_sidecar for pod in pods)
+            and (bool(pods) or service.resolution is Resolution.PODS),
             pool_defaults=self.pool_defaults,
         )
 
@@ -128,7 +130,7 @@ class _ServiceClusters(NamedTuple):
     identities: tuple[str, ...]
     is_from_sidecar: bool
     has_sidecars: bool
-    """Whether each of its pods has a sidecar, which keeps what proxies tell each other from it."""
+    """Whether every endpoint has a sidecar, which keeps what proxies tell each other from it."""
     pool_defaults: PoolDefaults
 
     def build(self) -> tuple[Json, ...]:
@@ -150,7 +152,7 @@ class _ServiceClusters(NamedTuple):
             defaults=self.pool_defaults,
         )
         settings, http2 = policy.get("tls"), speaks_only_http2(pool)
-        if settings is not None and originates_tls(settings, is_from_sidecar=self.is_from_sidecar):
+        if settings is not None and originates_tls(settings, gets_secrets=self._gets_secrets):
             tls = {"transportSocket": client_socket(settings, self._entry_names, http2=http2)}
             pool = with_name_checks(pool, name_checks(settings))
         else:
@@ -167,6 +169,11 @@ class _ServiceClusters(NamedTuple):
             **discovery(self.service, port, subset, name, uses_eds=self.uses_eds, chooser=chooser),
             **tls,
         }
+
+    @property
+    def _gets_secrets(self) -> bool:
+        """Whether the proxy gets the Secrets of the rule: a sidecar does if the rule selects its callers."""
+        return not self.is_from_sidecar or (self.rule is not None and self.rule.selector is not None)
 
     @property
     def _entry_names(self) -> tuple[str, ...]:

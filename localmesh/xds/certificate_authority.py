@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from localmesh.catalog.certificates import key_usage
 from localmesh.catalog.trust import TRUST_DOMAIN
 
 DEFAULT_LIFETIME = timedelta(hours=24)
@@ -75,7 +76,7 @@ class CertificateAuthority:
         certificate = (
             self._builder(x509.Name([]), key.public_key(), not_after)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             # must be critical in a certificate without a subject (RFC 5280, 4.2.1.6)
             .add_extension(x509.SubjectAlternativeName([name]), critical=True)
@@ -93,7 +94,7 @@ class CertificateAuthority:
         return (
             self._builder(subject, self._key.public_key(), self._now() + _ROOT_LIFETIME, issuer=subject)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
 
@@ -113,17 +114,3 @@ class CertificateAuthority:
             .not_valid_before(self._now() - _CLOCK_SKEW)
             .not_valid_after(not_after)
         )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=not signs_certificates,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )

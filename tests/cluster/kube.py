@@ -38,9 +38,9 @@ class Kube:
         assert finished.returncode == 0, finished.stderr
         return finished.stderr
 
-    def in_namespace(self, *arguments: str) -> str:
+    def in_namespace(self, *arguments: str, given: str | None = None) -> str:
         """Run kubectl in the application's namespace; return its output."""
-        return self("--namespace", NAMESPACE, *arguments)
+        return self("--namespace", NAMESPACE, *arguments, given=given)
 
     def wait_until_ready(self) -> None:
         """Wait until every Deployment and StatefulSet has all its replicas."""

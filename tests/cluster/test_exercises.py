@@ -1,24 +1,32 @@
-"""The exercises on a cluster: untouched ones FAIL, and solutions PASS, also in a namespace of a trainee."""
+"""The exercises on a cluster: only solutions PASS, mistakes have their own hints, as has each trainee."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from loadgen.deploy import deployer_of
+from loadgen.http1 import Target
+from loadgen.meshstate import MeshApi
+from loadgen.proofs.common.proof import ProofContext
+from loadgen.reporting.progress import listener
 from localmesh.tests.command_line import Finished, in_process
-from tests.cluster.kube import Kube
+from tests.cluster.kube import NAMESPACE, Kube
 from tests.live import ROOT
+from tests.test_exercises import EXERCISES, SOLVED, UNTOUCHED, attempts
 from workshop.cli import main
 from workshop.exercise import Exercise
-from workshop.loading import load_all
+from workshop.grading import Grade, grade
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(0), pytest.mark.xdist_group("cluster")]
 
-EXERCISES = load_all(ROOT / "workshop")
 GATEWAY_API = "gateway-api-"
-TRAINEE = "trainee-01"
+ELSEWHERE = "namespace: default"
+TRAINEES = ("trainee-01", "trainee-02", "trainee-03")
 
 
 def url_of_pod(kube: Kube, namespace: str, selector: str, port: int) -> str:
@@ -36,44 +44,95 @@ def cluster(kube: Kube) -> Iterator[Kube]:
 
 
 @pytest.fixture
-def trainee(kube: Kube) -> Iterator[str]:
-    """The namespace of a trainee, which is removed at the end."""
-    yield TRAINEE
-    kube("delete", "namespace", TRAINEE, "--ignore-not-found")
+def applied(cluster: Kube, proxy: str, request: pytest.FixtureRequest) -> Iterator[MeshApi]:
+    """The mesh with the start of an exercise and an attempt; what it puts elsewhere is removed at the end."""
+    exercise, state = request.param
+    text = attempt(exercise, state)
+    with MeshApi(proxy, NAMESPACE) as api:
+        deployer = deployer_of("cluster", api, "istio-system")
+        deployer.apply(exercise.start)
+        if text:
+            deployer.add(text, state)
+        yield api
+        if ELSEWHERE in text:
+            cluster.in_namespace("delete", "--filename=-", "--ignore-not-found", given=text)
 
 
-def workshop(proxy: str, gateway: str, *arguments: str) -> Finished:
-    """Run a command against the cluster behind `kubectl proxy`."""
-    options = ("--target", "cluster", "--mesh", proxy, "--gateway", gateway)
-    return in_process(main, ROOT, *arguments, *options)
+def attempt(exercise: Exercise, state: str) -> str:
+    """The manifests that are added to the start; none if it is untouched."""
+    wrong = {mistake.name: exercise.wrong_attempt(mistake) for mistake in exercise.mistakes}
+    return {UNTOUCHED: "", SOLVED: exercise.solution, **wrong}[state]
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=[exercise.name for exercise in EXERCISES])
-def test_the_solution_is_told_from_the_start(
-    cluster: Kube, gateway: str, proxy: str, exercise: Exercise
+def graded(api: MeshApi, gateway: str, exercise: Exercise) -> Grade:
+    """The grade of what the cluster's mesh does."""
+    return grade(exercise, ProofContext(api, Target.from_url(gateway), listener(exercise.name)))
+
+
+@pytest.mark.parametrize(
+    ("applied", "exercise", "state"),
+    [((exercise, state), exercise, state) for exercise, state in attempts()],
+    ids=[f"{exercise.name}-{state}" for exercise, state in attempts()],
+    indirect=["applied"],
+)
+def test_an_exercise_tells_the_solution_from_mistakes_on_a_cluster(
+    cluster: Kube, gateway: str, applied: MeshApi, exercise: Exercise, state: str
 ) -> None:
     """By the requests of the exercise alone, as on a laptop."""
-    started = workshop(proxy, gateway, "start", exercise.name)
     if exercise.name.startswith(GATEWAY_API):
-        gateway = url_of_pod(cluster, "sentimesh", "gateway.networking.k8s.io/gateway-name=sentimesh", 80)
-    untouched = workshop(proxy, gateway, "check", exercise.name)
-    workshop(proxy, gateway, "solution", exercise.name, "--apply")
-    solved = workshop(proxy, gateway, "check", exercise.name)
+        gateway = url_of_pod(cluster, NAMESPACE, "gateway.networking.k8s.io/gateway-name=sentimesh", 80)
 
-    assert started.returncode == 0, started.stderr
-    assert untouched.returncode == 1, untouched.stdout + untouched.stderr
-    assert solved.returncode == 0, solved.stdout + solved.stderr
+    outcome = graded(applied, gateway, exercise)
+
+    expected = None if state in (UNTOUCHED, SOLVED) else state
+    recognised = None if outcome.mistake is None else outcome.mistake.name
+    reasons = [f"{one.name} {one.verdict}: {one.reason}" for one in outcome.result.checks]
+    assert (outcome.result.verdict, recognised) == ("PASS" if state == SOLVED else "FAIL", expected), reasons
 
 
-def test_a_trainee_has_a_namespace_and_a_gateway(kube: Kube, proxy: str, trainee: str) -> None:
-    """Nothing of it is in another namespace."""
-    own = ("--namespace", trainee)
+def workshop(proxy: str, *arguments: str, gateway: str = "http://127.0.0.1") -> Finished:
+    """Run a command against the cluster behind `kubectl proxy`."""
+    return in_process(main, ROOT, *arguments, "--target", "cluster", "--mesh", proxy, "--gateway", gateway)
 
-    started = workshop(proxy, "http://127.0.0.1", "start", "canary-1", *own)
-    gateway = url_of_pod(kube, trainee, "app=gateway", 8080)
-    untouched = workshop(proxy, gateway, "check", "canary-1", *own)
-    workshop(proxy, gateway, "solution", "canary-1", "--apply", *own)
-    solved = workshop(proxy, gateway, "check", "canary-1", *own)
 
-    assert started.returncode == 0, started.stderr
-    assert (untouched.returncode, solved.returncode) == (1, 0), solved.stdout + solved.stderr
+@pytest.fixture
+def trainees(kube: Kube, tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """A class of three, each with the application and a gateway, as the page for teachers says."""
+    written = in_process(main, ROOT, "namespaces", f"{len(TRAINEES)}", str(tmp_path))
+    for line in written.stdout.splitlines():
+        subprocess.run(line.split(), check=True, stdout=subprocess.DEVNULL)
+    for namespace in TRAINEES:
+        kube(
+            "--namespace",
+            namespace,
+            "wait",
+            "deployment",
+            "--all",
+            "--for=condition=Available",
+            "--timeout=300s",
+        )
+    yield TRAINEES
+    kube("delete", "namespace", *TRAINEES, "--ignore-not-found", "--timeout=240s")
+
+
+def test_three_trainees_on_one_cluster_are_graded_by_what_each_has_done(
+    kube: Kube, proxy: str, trainees: tuple[str, ...]
+) -> None:
+    """The first solves the exercise, the second only starts it, and the third swaps the weights."""
+    (exercise,) = (one for one in EXERCISES if one.name == "canary-1")
+    gateways = {name: url_of_pod(kube, name, "app=gateway", 8080) for name in trainees}
+    for namespace in trainees:
+        started = workshop(proxy, "start", "canary-1", "--namespace", namespace)
+        assert started.returncode == 0, started.stderr
+    workshop(proxy, "solution", "canary-1", "--apply", "--namespace", trainees[0])
+    with MeshApi(proxy, trainees[2]) as api:
+        deployer_of("cluster", api, "istio-system").add(attempt(exercise, "weights-swapped"), "swapped")
+
+    verdicts = [
+        workshop(proxy, "check", "canary-1", "--namespace", name, gateway=gateways[name]).returncode
+        for name in trainees
+    ]
+    hint = workshop(proxy, "hint", "canary-1", "--namespace", trainees[2], gateway=gateways[trainees[2]])
+
+    assert verdicts == [0, 1, 1]
+    assert "a weight belongs to the destination" in hint.stdout

@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
 from localmesh.catalog import Address, Proxy
 from localmesh.catalog.addressing import PlannedPod
 from localmesh.catalog.container import Container
-from localmesh.catalog.default_gateways import HTTP_TARGET_PORT
 from localmesh.errors import InvalidRequestError
 from localmesh.runtime.background import start_task, stop_tasks
 from localmesh.runtime.external.addresses import InventoryAllocator
@@ -207,7 +207,7 @@ class ExternalProxy:
 
     Later updates may be acknowledged late, and a few health checks in a row may time out: both happen on a
     busy machine, and removing the pod would leave requests without an endpoint. A refused connection means
-    that the proxy is gone.
+    that the proxy is gone. `public_urls` are the addresses of a gateway's ports for people.
     """
 
     restarts = 0
@@ -219,13 +219,13 @@ class ExternalProxy:
         proxy: Proxy,
         entry: PodEntry | GatewayEntry,
         watch: Watch,
-        public_url: str | None = None,
+        public_urls: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         self.proxy = proxy
         self.ready = False
         self._entry = entry
         self._watch = watch
-        self._public_url = public_url
+        self._public_urls = public_urls
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._late = 0
@@ -234,12 +234,9 @@ class ExternalProxy:
     def url(self, listen: Address, scheme: str = "http") -> str:
         """Where people reach an address on which a gateway listens."""
         entry = self._entry
-        if (
-            self._public_url
-            and isinstance(entry, GatewayEntry)
-            and listen.port == entry.port(HTTP_TARGET_PORT)
-        ):
-            return self._public_url
+        for port, public in self._public_urls.items():
+            if isinstance(entry, GatewayEntry) and listen.port == entry.port(port):
+                return public
         return f"{scheme}://{entry.host}:{listen.port}"
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import aiohttp
 
@@ -26,13 +27,15 @@ class ExternalRuntime:
     """Finds pods and gateways by the inventory; proxies connect to `xds`.
 
     A proxy gets its configuration, with its certificate and key, only at the address of its pod.
-    `gateway_url` is where people reach the HTTP port of Istio's ingress gateway, if that is not its host.
+    `gateway_urls` are where people reach ports of Istio's ingress gateway, if that is not its host.
     """
 
-    def __init__(self, inventory: Inventory, xds: Address, gateway_url: str | None = None) -> None:
+    def __init__(
+        self, inventory: Inventory, xds: Address, gateway_urls: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
         self._addresses = InventoryAllocator(inventory)
         self._xds = xds
-        self._gateway_url = gateway_url
+        self._gateway_urls = gateway_urls
         self._hosts: dict[str, str] = {}
         self._open: Watch | None = None
         self.api_url = ""
@@ -82,7 +85,7 @@ class ExternalRuntime:
         entry = self._addresses.gateway_entry(planned.workload, planned.ordinal)
         self._hosts[node_id(proxy)] = entry.host
         is_ingress = (proxy.namespace, proxy.workload) == (SYSTEM_NAMESPACE, INGRESS)
-        return ExternalProxy(proxy, entry, self._open, self._gateway_url if is_ingress else None)
+        return ExternalProxy(proxy, entry, self._open, self._gateway_urls if is_ingress else {})
 
     async def _may_connect(self, proxy: str, caller: str) -> bool:
         host = self._hosts.get(proxy)

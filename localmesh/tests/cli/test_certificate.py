@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import stat
 from pathlib import Path
@@ -64,6 +65,34 @@ def test_a_ca_in_the_folder_issues_further_certificates(
     private = [path for path in (folder / "own").iterdir() if not path.match("*.crt")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
     assert len(private) == 5
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> ssl.SSLObject:
+    """The client's side of a connection in memory. Raises ssl.SSLError if a side refuses the other."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server, server_hostname=host),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for end in ends * 2:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    return ends[0]
+
+
+def test_clients_that_verify_strictly_trust_the_certificate(folder: Path) -> None:
+    """As clients in Python 3.13 do; and a server that verifies strictly trusts it as that of a client."""
+    run(["certificate", "shop.example.com", "--folder", "."])
+    contexts = [ssl.SSLContext(protocol) for protocol in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT)]
+    for context in contexts:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        context.load_verify_locations("ca.crt")
+        context.load_cert_chain("shop-example-com.crt", "shop-example-com.key")
+
+    connection = handshake(*contexts, "shop.example.com")
+
+    assert connection.cipher() is not None
 
 
 @pytest.mark.parametrize(
