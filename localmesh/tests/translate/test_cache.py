@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable
 from dataclasses import fields
@@ -49,6 +50,7 @@ def _versions() -> list[list[Resource]]:
 
 
 VERSIONS = _versions()
+EXAMPLES = int(os.environ.get("LOCALMESH_FUZZ", "10"))
 EDIT = st.tuples(st.integers(0, len(VERSIONS) - 1), st.integers(-1, 5), st.booleans())
 """An object by its number, the version that it gets (-1: it is deleted), and whether pods become unready."""
 
@@ -72,7 +74,7 @@ def test_any_single_edit_gives_what_a_translation_from_scratch_gives(number: int
         assert cached == scratch[state]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(st.lists(EDIT, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_any_sequence_of_edits_gives_what_a_translation_from_scratch_gives(
     edits: list[tuple[int, int, bool]], rng: random.Random
