@@ -16,6 +16,7 @@ from localmesh.catalog import (
     Protocol,
     Proxy,
     ProxyKind,
+    Resolution,
     Service,
     ServicePort,
     Subset,
@@ -102,7 +103,8 @@ class OutboundClusters(NamedTuple):
                 sorted({*service.subject_names, *(pod.identity for pod in pods if pod.service_account)})
             ),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
-            has_sidecars=bool(pods) and all(pod.has_sidecar for pod in pods),
+            has_sidecars=all(pod.has_sidecar for pod in pods)
+            and (bool(pods) or service.resolution is Resolution.PODS),
             pool_defaults=self.pool_defaults,
         )
 
@@ -118,7 +120,7 @@ class _ServiceClusters(NamedTuple):
     identities: tuple[str, ...]
     is_from_sidecar: bool
     has_sidecars: bool
-    """Whether each of its pods has a sidecar, which keeps what proxies tell each other from it."""
+    """Whether every endpoint has a sidecar, which keeps what proxies tell each other from it."""
     pool_defaults: PoolDefaults
 
     def build(self) -> tuple[Json, ...]:
