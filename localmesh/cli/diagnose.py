@@ -20,8 +20,8 @@ _FORMATS = ("text", "json")
 def diagnose(*, lines: tuple[str, ...], form: str) -> None:
     """Explain lines of an Envoy access log: what happened, what usually causes it, where to look first.
 
-    LOG-LINE is one line in quotes, broken or not; without it, the log is read from standard input. The formats
-    are Istio's text and JSON, and Envoy's default. No mesh has to run.
+    LOG-LINE is one line in quotes, even if a terminal broke it; without it, the log is read from standard
+    input. The formats are Istio's text and JSON, and Envoy's default. No mesh has to run.
     """
     if not lines and sys.stdin.isatty():
         raise click.UsageError("give a line of an access log, or a log on standard input")
@@ -44,6 +44,6 @@ def diagnose(*, lines: tuple[str, ...], form: str) -> None:
 
 
 def _unbroken(arguments: tuple[str, ...]) -> Iterator[str]:
-    """Lines as they were before a terminal or a page broke them: an entry begins with a bracket or a brace."""
+    """Lines as they were before a terminal broke them: an entry begins with a bracket or a brace."""
     for argument in arguments:
         yield from re.sub(r"\s*\\?\n\s*(?![\s\[{])", " ", argument).splitlines()
