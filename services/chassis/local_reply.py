@@ -3,8 +3,8 @@
 Every answer of a service carries `served-by`; an answer without it that names Envoy as its server comes from
 a proxy on the way. `x-envoy-upstream-service-time` tells which one: the caller's own proxy adds it to what it
 receives from further on, so an answer without it was made by the caller's own proxy. Policies are an
-exception: the called proxy may refuse a request whose body is still on the way, and Envoy measures no time for
-that. Only called proxies check policies.
+exception: the called proxy may refuse a request whose body is still on the way, and Envoy measures no time
+for that. Only called proxies check policies.
 """
 
 from __future__ import annotations
