@@ -43,6 +43,7 @@ class Sidecar:
     allows_unknown: bool | None
     """None: as the mesh-wide setting says."""
     resource: Resource = field(compare=False, repr=False)
+    name: str = ""
     ingress: tuple[IngressListener, ...] = ()
     pool: Mapping[str, Any] | None = field(default=None, hash=False)
     """`inboundConnectionPool`."""
@@ -50,7 +51,7 @@ class Sidecar:
     @property
     def host(self) -> str:
         """What stands for a Service where a port has none."""
-        return f"{self.resource.name}.{self.resource.namespace}"
+        return f"{self.name}.{self.namespace}"
 
     def pool_of(self, port: int) -> Mapping[str, Any] | None:
         """The connection pool of an inbound port, which replaces that of a DestinationRule."""
@@ -105,6 +106,7 @@ def _sidecar(resource: Resource) -> Sidecar:
         # the block without a mode means REGISTRY_ONLY
         allows_unknown=None if policy is None else policy.get("mode") == "ALLOW_ANY",
         resource=resource,
+        name=resource.name,
         ingress=tuple(ingress_listeners(resource)),
         pool=spec.get("inboundConnectionPool"),
     )

@@ -249,8 +249,8 @@ def _declared_port(listener: IngressListener) -> ServicePort:
 def _stand_in(sidecar: Sidecar) -> Service:
     """What stands for the Service of a port that only a Sidecar declares."""
     return Service(
-        namespace=sidecar.resource.namespace,
-        name=sidecar.resource.name,
+        namespace=sidecar.namespace,
+        name=sidecar.name,
         host=sidecar.host,
         ports=(),
         selector={},
