@@ -40,7 +40,7 @@ _HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A running service: master and worker process, and the seconds until it was ready."""
+    """A running service: its process, or a master and its worker, and the seconds until it was ready."""
 
     service: str
     port: int
@@ -53,7 +53,7 @@ class Measured:
         return [pid, *map(int, children)]
 
     def cpu_seconds(self) -> float:
-        """CPU time that both processes have used so far."""
+        """CPU time that its processes have used so far."""
         used = 0
         for pid in self._processes():
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
@@ -61,7 +61,7 @@ class Measured:
         return used / _TICKS
 
     def memory(self) -> float:
-        """Proportional set size of both processes, in MB, which counts shared memory once."""
+        """Proportional set size of its processes, in MB, which counts shared memory once."""
         sizes = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self._processes()]
         return sum(int(re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)[0]) for text in sizes) / 1024
 

@@ -43,8 +43,9 @@ def resources(folder: Path) -> tuple[Resource, ...]:
 
 @functools.cache
 def workloads(folder: Path) -> list[Workload]:
-    """The Deployments of a kustomization."""
-    return [workload(resource) for resource in resources(folder) if resource.kind == "Deployment"]
+    """The Deployments of a kustomization whose pods are no gateways."""
+    found = [workload(resource) for resource in resources(folder) if resource.kind == "Deployment"]
+    return [each for each in found if not each.is_gateway]
 
 
 def places_of(wanted: Workload) -> list[PodEntry]:

@@ -27,7 +27,12 @@ from tests.live import ROOT
 NAMES = [component.name for component in COMPONENTS]
 WARNINGS_LOCALLY = {"observability": "SM241"}
 """Components with a provider of a cluster."""
-OUTSIDE = {"egress": {"outside"}, "ext-authz": {"istio-system"}, "tls": {"istio-system"}}
+OUTSIDE = {
+    "egress": {"outside"},
+    "ext-authz": {"istio-system"},
+    "tls": {"istio-system"},
+    "tls-origination": {"outside"},
+}
 """Overlays with objects in another namespace than the project's."""
 
 

@@ -19,7 +19,12 @@ OVERLAYS = sorted(
 WARNED = {"retry-naive": {"SM218"}, "ext-authz": {"SM210"}, "cluster": {"SM210", "SM239"}}
 """Overlays that show a mistake, with the code of localmesh's warning: an authorizer of ext-authz is down, and
 its folder for clusters relies on the mesh-wide settings there."""
-OUTSIDE = {"egress": {"outside"}, "ext-authz": {"istio-system"}, "tls": {"istio-system"}}
+OUTSIDE = {
+    "egress": {"outside"},
+    "ext-authz": {"istio-system"},
+    "tls": {"istio-system"},
+    "tls-origination": {"outside"},
+}
 """Overlays that have objects in further namespaces."""
 STEPS = sorted(path.parent for overlay in OVERLAYS for path in overlay.glob("*/kustomization.yaml"))
 """Further steps of a scenario, each a folder in its overlay."""
@@ -58,6 +63,7 @@ def test_an_overlay_uses_current_api_versions(folder: Path) -> None:
     versions = {resource.api_version for resource in loaded(folder).resources}
 
     current = {"v1", "apps/v1", "networking.istio.io/v1", "security.istio.io/v1"}
+    current |= {"rbac.authorization.k8s.io/v1"}
     assert versions <= current | {"networking.istio.io/v1alpha3"}  # the only one of EnvoyFilter
 
 

@@ -28,9 +28,7 @@ class Registry:
 
     def services_behind(self, host: str) -> list[tuple[str, str]]:
         """Name and namespace of the Services that the endpoints of the host's entry name."""
-        endpoints = self.entries[host]["spec"].get("endpoints") or [{"address": host}]
-        services = (_service(str(endpoint.get("address", ""))) for endpoint in endpoints)
-        return [service for service in services if service is not None]
+        return services_behind(self.entries[host], host)
 
     def _has_service(self, host: str) -> bool:
         service = _service(host)
@@ -62,6 +60,13 @@ def read_registry(resources: Resources, *, remedy: str) -> Registry:
             f"{where} or a ServiceEntry has hosts with ~ or *, which are not evaluated here"
         )
     return Registry(resources.namespace, where, imports or ("*/*",), entries)
+
+
+def services_behind(entry: Object, host: str) -> list[tuple[str, str]]:
+    """Name and namespace of the Services that the endpoints of a ServiceEntry's host name."""
+    endpoints = entry["spec"].get("endpoints") or [{"address": host}]
+    services = (_service(str(endpoint.get("address", ""))) for endpoint in endpoints)
+    return [service for service in services if service is not None]
 
 
 def _sidecar(resources: Resources, remedy: str) -> Object:

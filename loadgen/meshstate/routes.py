@@ -93,7 +93,7 @@ def route_in_mesh(resources: Resources, service: str, call: Call, *, caller: str
 def gateway_routes(resources: Resources, call: Call) -> list[Route]:
     """The routes that gateways may use for a call: the first match of each VirtualService bound to one."""
     routes = []
-    for virtual_service in oldest_first(resources.virtual_services):
+    for virtual_service in oldest_first(_of_the_mesh(resources)):
         matches = (
             first_match(virtual_service, call, gateway=gateway) for gateway in _gateways(virtual_service)
         )
@@ -129,8 +129,14 @@ def gateway_routes_with(resources: Resources, *fields: str) -> list[tuple[str, R
     return routes
 
 
+def _of_the_mesh(resources: Resources) -> list[Object]:
+    """The VirtualServices without those of hosts outside, which belong to egress gateways."""
+    outside = {host for entry in resources.service_entries for host in entry["spec"]["hosts"]}
+    return [item for item in resources.virtual_services if not outside.issuperset(item["spec"]["hosts"])]
+
+
 def _routes_at_gateways(resources: Resources) -> Iterator[Route]:
-    for item in resources.virtual_services:
+    for item in _of_the_mesh(resources):
         if _gateways(item):
             for index, spec in enumerate(item["spec"].get("http", ())):
                 yield Route(_where(item, index), spec)

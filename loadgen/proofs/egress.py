@@ -11,23 +11,18 @@ a real external host, but a Service that represents one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import urlsplit
 
-from loadgen.measurement.sentiment import PATH, sentiment_requests
-from loadgen.meshstate import Call, NotConfigured, Resources, Route, UnsupportedConfig
+from loadgen.measurement.sentiment import sentiment_requests
+from loadgen.meshstate import NotConfigured, Resources, UnsupportedConfig
 from loadgen.meshstate.outbound import Registry, read_registry
 from loadgen.meshstate.pods import is_ready, metric_sum
-from loadgen.meshstate.resources import service_name
-from loadgen.meshstate.routes import edge_route, gateway_routes_with
 from loadgen.proofs.common.access import TIMES, Access, AccessCase, access_checks, send_cases
+from loadgen.proofs.common.outside_calls import OutsideCall, read_calls
 from loadgen.proofs.common.proof import Proof, ProofContext, remedy
 from loadgen.statistics.judge import Check, exact_check
 
 REMEDY = remedy("egress")
-ADDRESS = "LOGIC_URL"
 REACHED = "200 of webapp, logic"
 REJECTED = "502 of webapp: logic answered 502"
 """webapp is the program of every caller, logic that of every destination; here no logic has answered."""
@@ -35,19 +30,10 @@ ARRIVED_METRIC = "sentimesh_logic_requests_total"
 
 
 @dataclass(frozen=True, slots=True)
-class EgressCase:
-    """A path at the gateway, the Service it leads to, and the host that its workload then calls."""
-
-    path: str
-    service: str
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
 class Expectation:
     """The callers, and the hosts that the mesh knows."""
 
-    cases: tuple[EgressCase, ...]
+    cases: tuple[OutsideCall, ...]
     registry: Registry
 
     @property
@@ -66,24 +52,15 @@ class Observed:
 
 def read(resources: Resources) -> Expectation:
     """The callers and the registry; raises NotConfigured unless some host is known and another is not."""
-    expectation = Expectation(tuple(read_cases(resources)), read_registry(resources, remedy=REMEDY))
+    expectation = Expectation(
+        tuple(read_calls(resources, remedy=REMEDY)), read_registry(resources, remedy=REMEDY)
+    )
     if not expectation.external_hosts:
         hosts = ", ".join(case.host for case in expectation.cases)
         raise NotConfigured(f"none of the called hosts ({hosts}) has a ServiceEntry; {REMEDY}")
     if all(expectation.registry.knows(case.host) for case in expectation.cases):
         raise NotConfigured(f"every called host is known to {expectation.registry.where}; {REMEDY}")
     return expectation
-
-
-def read_cases(resources: Resources) -> list[EgressCase]:
-    """Every path at the gateway that takes sentences, with the host that is called behind it."""
-    routes = [(PATH, edge_route(resources, Call("POST", PATH)))]
-    try:
-        rewritten = gateway_routes_with(resources, "rewrite", "uri")
-    except NotConfigured as finding:
-        raise NotConfigured(f"{finding}, so no workload calls an external host; {REMEDY}") from None
-    routes += [(path, route) for path, route in rewritten if route.spec["rewrite"]["uri"] == PATH]
-    return [EgressCase(path, *_called(resources, route)) for path, route in routes]
 
 
 def facts(expectation: Expectation) -> dict[str, str]:
@@ -130,36 +107,6 @@ def judge(expectation: Expectation, observed: Observed) -> list[Check]:
 def arrivals_check(callers: int, arrived: int) -> Check:
     """Whether the destinations received the requests of the allowed callers, and no others."""
     return exact_check("arrived outside", f"{TIMES * callers:,} requests", f"{arrived:,} requests")
-
-
-def _called(resources: Resources, route: Route) -> tuple[str, str]:
-    """The Service that a route leads to, and the host in the environment of the container behind it."""
-    services = [service_name(entry["destination"]["host"]) for entry in route.destinations]
-    service = services[0] if len(services) == 1 else ""
-    hosts = {
-        str(urlsplit(variable["value"]).hostname)
-        for container in _containers(resources, service)
-        for variable in container.get("env") or ()
-        if variable["name"] == ADDRESS
-    }
-    if len(hosts) != 1:
-        raise UnsupportedConfig(
-            f"{route.where} leads to {len(hosts)} containers with {ADDRESS}: one is expected"
-        )
-    return service, hosts.pop()
-
-
-def _containers(resources: Resources, service: str) -> Iterator[Mapping[str, Any]]:
-    """The containers that a Service's port leads to."""
-    for spec in (item["spec"] for item in resources.services if item["metadata"]["name"] == service):
-        for pod in (item["spec"]["template"] for item in resources.deployments):
-            if not spec["selector"].items() <= pod["metadata"]["labels"].items():
-                continue
-            for container in pod["spec"]["containers"]:
-                ports = container.get("ports") or ()
-                names = {port.get("name") for port in ports} | {port["containerPort"] for port in ports}
-                if names & {port.get("targetPort", port["port"]) for port in spec["ports"]}:
-                    yield container
 
 
 def _arrived(context: ProofContext, expectation: Expectation) -> int | None:

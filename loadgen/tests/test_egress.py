@@ -9,24 +9,23 @@ import pytest
 from loadgen.meshstate import NotConfigured, UnsupportedConfig
 from loadgen.meshstate.outbound import Registry, read_registry
 from loadgen.proofs.common.access import TIMES
+from loadgen.proofs.common.outside_calls import OutsideCall, read_calls
 from loadgen.proofs.egress import (
     REACHED,
     REJECTED,
-    EgressCase,
     Expectation,
     access_cases,
     arrivals_check,
     read,
-    read_cases,
 )
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 JUDGE = "judge.outside.svc.cluster.local"
 CASES = [
-    EgressCase("/sentiment", "webapp", "logic"),
-    EgressCase("/ask/known", "ask-known", "judge.example"),
-    EgressCase("/ask/unknown", "ask-unknown", JUDGE),
+    OutsideCall("/sentiment", "webapp", "logic"),
+    OutsideCall("/ask/known", "ask-known", "judge.example"),
+    OutsideCall("/ask/unknown", "ask-unknown", JUDGE),
 ]
 
 
@@ -107,12 +106,12 @@ class TestRegistry:
 class TestCases:
     def test_each_path_leads_to_a_workload_that_calls_a_host(self):
         """Both containers of the courier, by the port that the Service leads to."""
-        assert read_cases(resources(configured())) == CASES
+        assert read_calls(resources(configured()), remedy="apply it") == CASES
 
     def test_on_the_base_no_workload_calls_outside(self):
         """Nothing is rewritten there."""
         with pytest.raises(NotConfigured, match="no workload calls an external host"):
-            read_cases(resources(base()))
+            read_calls(resources(base()), remedy="apply it")
 
     def test_a_workload_without_an_address_is_not_supported(self):
         """Whom it calls is not known then."""
@@ -121,7 +120,7 @@ class TestCases:
             container["env"] = []
 
         with pytest.raises(UnsupportedConfig, match="0 containers with LOGIC_URL"):
-            read_cases(resources(objects))
+            read_calls(resources(objects), remedy="apply it")
 
     def test_known_hosts_are_reached_and_unknown_ones_rejected(self):
         """As configured, and not by their names."""

@@ -21,6 +21,7 @@ from localmesh.catalog.mounted_files import mounted_file
 from localmesh.kinds.config_map import SECRET
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.gateway import GATEWAY
+from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import Field, listed
@@ -44,9 +45,11 @@ def credentials(catalog: Catalog) -> Iterator[Problem]:
                 for workload in workloads:
                     yield from check(tls, workload, catalog)
     for rule in catalog.objects.of(DESTINATION_RULE):
+        selects = bool(rule.root.get("spec", "workloadSelector"))
         for tls in _client_settings(rule.root.get("spec")):
             if tls.get("credentialName").text and any(client_names(tls.value)):
-                yield from _of_client(tls, rule.spec["host"], catalog)
+                of_rule = _of_selected if selects and not is_public(tls.value) else _of_client
+                yield from of_rule(tls, rule, catalog)
 
 
 # -- servers -----------------------------------------------------------------------------------------
@@ -105,15 +108,29 @@ def _policies(subsets: Field) -> Iterator[Field]:
     return (subset.get("trafficPolicy") for subset in subsets.items())
 
 
-def _of_client(tls: Field, host: str, catalog: Catalog) -> Iterator[Problem]:
-    """A credential that no gateway gets: sidecars get no Secrets at all."""
+def _of_selected(tls: Field, rule: Resource, catalog: Catalog) -> Iterator[Problem]:
+    """A credential that the callers which the rule selects do not get."""
+    reasons = (_reason(name, rule.namespace, catalog) for name in client_names(tls.value))
+    if reason := next(filter(None, reasons), ""):
+        yield tls.get("credentialName").problem(
+            warnings.MISSING_CREDENTIAL,
+            proxy="the callers that the rule selects",
+            reason=reason,
+            effect=f"requests to {rule.spec['host']} get 503",
+            remedy=f"define the Secret in {rule.namespace}, where these callers are",
+        )
+
+
+def _of_client(tls: Field, rule: Resource, catalog: Catalog) -> Iterator[Problem]:
+    """A credential that no gateway gets: sidecars get no Secrets of rules that select no callers."""
+    host = rule.spec["host"]
     namespaces = {of.namespace: of.name for of in catalog.gateways if of.servers}
     proxy, effect = "a gateway", f"sidecars send plain text to {host}"
-    remedy = "send the requests through an egress gateway, or write caCertificates"
+    remedy = "send the requests through an egress gateway, or select callers with workloadSelector"
     if is_public(tls.value):
         namespaces, proxy = {"": ""}, "the proxies"
         effect, remedy = f"requests to {host} get 503", "define the ConfigMap"
-    reasons = ["no gateway runs, and sidecars get no Secrets"]
+    reasons = ["no gateway runs, and sidecars get Secrets only with a workloadSelector"]
     for namespace in namespaces:
         found = [_reason(name, namespace, catalog) for name in client_names(tls.value)]
         reasons = list(filter(None, found))
@@ -136,7 +153,7 @@ def _reason(name: str, namespace: str, catalog: Catalog) -> str:
         return found.fault
     wanted = reference(name, namespace)
     if wanted is None:
-        return f"the gateway reads Secrets of its own namespace {namespace} only"
+        return f"a proxy reads Secrets of its own namespace {namespace} only"
     is_authority = wanted.name.endswith(CA_SUFFIX)
     bare = wanted.name.removesuffix(CA_SUFFIX)
     names = (wanted.name, bare) if is_authority else (bare,)

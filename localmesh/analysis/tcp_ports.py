@@ -23,7 +23,7 @@ def tcp_ports(catalog: Catalog) -> Iterator[Problem]:
     if not called or not catalog.workloads:
         return
     replaced, only_named = _named(catalog, called)
-    replaced |= _behind_gateways(catalog)
+    replaced |= _behind_gateways(catalog) | _behind_entries(catalog)
     with_pods = catalog.workloads_by_host()
     for resource in catalog.objects.of(SERVICE):
         service = catalog.service(service_host(resource.name, resource.namespace))
@@ -79,3 +79,8 @@ def _behind_gateways(catalog: Catalog) -> set[str]:
         if virtual_service.gateways - {MESH}
         for host in virtual_service.destination_hosts
     }
+
+
+def _behind_entries(catalog: Catalog) -> set[str]:
+    """The hosts that endpoints of ServiceEntries have for an address."""
+    return {endpoint.address for service in catalog.services for endpoint in service.endpoints}

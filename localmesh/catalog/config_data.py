@@ -45,8 +45,10 @@ def config_data(resources: Iterable[Resource]) -> ConfigData:
 
 
 def _decoded(resource: Resource, section: str, key: str) -> bytes:
+    """The bytes of a value; line breaks in it are ignored, as by Kubernetes: kustomize writes them."""
     try:
-        return base64.b64decode(resource.body[section][key], validate=True)
-    except (binascii.Error, ValueError, TypeError):
+        text = resource.body[section][key].replace("\n", "").replace("\r", "")
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError, AttributeError):
         problem = invalid.BAD_BASE64.at(resource.place, FieldPath(section, key), found="something else")
         raise ManifestError([problem]) from None

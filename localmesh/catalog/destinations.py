@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from localmesh.catalog.credentials import client_names
 from localmesh.catalog.destination_rules import DestinationRule, RuleIndex
 from localmesh.catalog.hosts import is_wildcard, overlap
+from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Service
 from localmesh.catalog.virtual_services import MESH
 
@@ -20,12 +22,17 @@ class Destinations:
     rules: tuple[DestinationRule, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     """What each Service of type ExternalName stands for."""
+    root: str = ROOT_NAMESPACE
+    """The root namespace of the mesh."""
     _by_host: Mapping[str, Service] = field(init=False, repr=False, compare=False)
     _index: RuleIndex = field(init=False, repr=False, compare=False)
+    _selecting: tuple[DestinationRule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_host", {service.host: service for service in self.services})
-        object.__setattr__(self, "_index", RuleIndex(self.rules))
+        object.__setattr__(self, "_index", RuleIndex(self.rules, self.root))
+        selecting = tuple(rule for rule in self.rules if rule.selector is not None)
+        object.__setattr__(self, "_selecting", selecting)
 
     def service(self, host: str) -> Service | None:
         """The Service with that fully qualified name, or that such a name stands for, or None."""
@@ -53,6 +60,17 @@ class Destinations:
         service, host = self.service(host), self.resolved(host)
         owner = service.namespace if service else None
         return self._index.rule_for(host=host, caller=caller, labels=labels, owner=owner)
+
+    def credential_names_for(self, namespace: str, labels: Mapping[str, str]) -> Iterator[str]:
+        """The resource names of credentials in the rules that select callers, as those with these labels.
+
+        Only these rules give sidecars Secrets (istiod: pilot/pkg/networking/core/cluster_tls.go,
+        `buildUpstreamClusterTLSContext`).
+        """
+        for rule in self._selecting:
+            if rule.namespace == namespace and (rule.selector or {}).items() <= labels.items():
+                for tls in rule.tls_settings:
+                    yield from client_names(tls)
 
 
 def destination_port(

@@ -87,11 +87,13 @@ def _of_encrypted_port(catalog: Catalog, destination: Destination) -> Iterator[C
     """A port that takes TLS, to which the request is sent as plain HTTP."""
     service = catalog.service(destination.host)
     reference = service_reference(catalog, service) if service is not None else None
-    if reference is None:
+    if service is None or reference is None:
         return
     protocol = _protocol(reference.resource.spec["ports"], destination.port)
     mode = next((setting.value for setting in destination.settings if setting.name == "TLS"), "")
-    if protocol in _ENCRYPTED and mode in _PLAIN:
+    is_gateway = any(service.selects(of.namespace, of.labels) for of in catalog.gateways)
+    plain = ("", "DISABLE") if is_gateway else _PLAIN  # a server of a gateway may take the mesh's mTLS
+    if protocol in _ENCRYPTED and mode in plain:
         yield Cause(
             f"port {destination.port} of {reference.subject} is {protocol.upper()}, and the request is sent "
             "to it as plain HTTP",

@@ -252,7 +252,7 @@ class Walk:
         """The request with what a proxy shows of itself on its connection to pods."""
         return replace(
             message,
-            identity=caller.identity if is_of_mesh(called.socket) else "",
+            identity=self._explainer.catalog.identity(caller) if is_of_mesh(called.socket) else "",
             server_name=server_name_of(called.socket),
             address=self._explainer.address_of(caller) or message.address,
         )
@@ -261,7 +261,7 @@ class Walk:
         """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
         called = call.called
         proxy = self._explainer.proxy_of(called.first)
-        if proxy is None and call.caller and called.socket is not None:
+        if proxy is None and call.caller and not self._takes(called):
             reason = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
             self._end(call.percent, refusal(call, reason, _NOT_CONNECTED), call.leg, called)
         elif proxy is None or (call.as_bytes and proxy.kind is ProxyKind.GATEWAY):
@@ -276,6 +276,20 @@ class Walk:
         else:
             self._at_sidecar(proxy, message, call)
 
+    def _takes(self, called: CalledPods) -> bool:
+        """Whether a pod without a proxy takes the connection: plain text, or TLS that it may speak itself."""
+        if called.socket is None:
+            return True
+        pod = called.first
+        services = self._explainer.catalog.services_of(pod.namespace, pod.labels)
+        ports = [
+            port
+            for of in services
+            for port in of.ports
+            if pod.address(port.target) == Address(*called.address)
+        ]
+        return not is_of_mesh(called.socket) and any(not port.protocol.may_be_http for port in ports)
+
     def _at_sidecar(self, proxy: Proxy, message: Message, call: Call) -> None:
         prepared = self._explainer.prepared(proxy)
         leg, called = call.leg, call.called
@@ -287,7 +301,8 @@ class Walk:
         decision = self._explainer.catalog.peer_authentications.decision(
             proxy.namespace, proxy.labels, inbound.container_port
         )
-        connection = connection_to(listener, called.socket, decision, message.identity, proxy.identity)
+        own = self._explainer.catalog.identity(proxy)
+        connection = connection_to(listener, called.socket, decision, message.identity, own)
         hop = _hop(HopKind.INBOUND, proxy, message, listener["name"], connection=connection)
         if not connection.accepted:
             self.hops.append(hop)

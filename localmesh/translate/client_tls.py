@@ -24,14 +24,14 @@ MODES = frozenset({"SIMPLE", "MUTUAL"})
 _MUTUAL = "MUTUAL"
 
 
-def originates_tls(settings: Settings, *, is_from_sidecar: bool) -> bool:
+def originates_tls(settings: Settings, *, gets_secrets: bool) -> bool:
     """Whether a cluster has TLS of its own.
 
-    A sidecar gets no Secrets, so that it sends plain text where a `credentialName` is one, as in Istio.
+    A proxy that gets no Secrets sends plain text where a `credentialName` is one, as in Istio.
     """
     if settings.get("mode") not in MODES:
         return False
-    return not (is_from_sidecar and settings.get("credentialName") and not is_public(settings))
+    return gets_secrets or not settings.get("credentialName") or is_public(settings)
 
 
 def client_socket(settings: Settings, names: Sequence[str], *, http2: bool) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
 import os
 import socket
@@ -28,15 +29,14 @@ bind = f"{settings.host}:{settings.port}"
 worker_class = server.Worker
 workers = 1  # Several would not share counters and connections; scale by replicas instead.
 threads = settings.threads
-preload_app = True  # The worker shares the memory of everything that is loaded before the fork.
+preload_app = True  # Errors of the application are reported before any port is opened.
 
 # Envoy keeps idle connections for up to an hour, and it must be the one to close them: if the service did, a
 # request that is sent at that moment would fail, and the mesh does not retry such a failure.
 keepalive = 3700
 
 graceful_timeout = math.ceil(settings.shutdown_delay_seconds + settings.drain_seconds)
-timeout = 30  # Without a heartbeat of the worker's loop, which no request can block.
-# The heartbeat is written to an unlinked file: in memory, because a disk may be slow or read-only.
+# gunicorn creates a file for the heartbeat of a worker: in memory, because a disk may be read-only.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 # Accept what Envoy accepts by default (60 KiB of headers; 100 headers and those it adds).
@@ -65,17 +65,22 @@ def on_starting(arbiter: Arbiter) -> None:
         raise SystemExit(1) from None
 
 
-def pre_fork(_: Arbiter, __: server.Worker) -> None:
-    """Exclude loaded objects from garbage collection, which would copy their memory into the worker."""
+def pre_fork(arbiter: Arbiter, worker: server.Worker) -> None:
+    """Serve in this process, instead of in a fork of it that this process only supervises.
+
+    Whoever runs the container restarts it when the process ends or `/livez` fails. A second process would
+    take a third more memory, because Python writes to most of the pages that a fork shares.
+    """
+    worker.pid = os.getpid()
+    worker.received = arbiter.SIG_QUEUE
     gc.collect()
-    gc.freeze()
-
-
-def worker_exit(_: Arbiter, worker: server.Worker) -> None:
-    """Close connections and export remaining spans after the last request."""
-    worker.chassis.resources.close()
+    gc.freeze()  # The garbage collector need not look at what is loaded once.
+    with worker.chassis.resources:  # connections, and spans that are not exported yet
+        worker.init_process()
+    logging.shutdown()
+    os._exit(0)  # Do not wait for requests that are still in progress after the time to drain.
 
 
 def post_worker_init(worker: server.Worker) -> None:
-    """Serve metrics from the worker, which is the process that counts."""
-    metrics_server.serve(_metrics[0], worker.chassis.metrics.registry)
+    """Serve metrics and liveness."""
+    metrics_server.serve(_metrics[0], worker.chassis.metrics.registry, worker.is_alive)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 PATH = "/metrics"
 LIVE_PATH = "/livez"
 
-_ALIVE = b'{"status":"alive"}\n'
+_ALIVE, _STUCK = b'{"status":"alive"}\n', b'{"status":"stuck"}\n'
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -39,14 +39,16 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), backlog=16)
 
 
-def serve(listener: socket.socket, registry: CollectorRegistry) -> None:
-    """Serve `GET /metrics` and `GET /livez` on `listener`, in daemon threads."""
+def serve(listener: socket.socket, registry: CollectorRegistry, is_alive: Callable[[], bool]) -> None:
+    """Serve `GET /metrics` and `GET /livez` on `listener`, in daemon threads; 503 unless `is_alive`."""
     metrics = make_wsgi_app(registry)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == LIVE_PATH:
-            start_response("200 OK", [("Content-Type", "application/json")])
-            return [_ALIVE]
+            alive = is_alive()
+            status = "200 OK" if alive else "503 Service Unavailable"
+            start_response(status, [("Content-Type", "application/json")])
+            return [_ALIVE if alive else _STUCK]
         if environ["PATH_INFO"] != PATH:
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
             return [f"Only {PATH} and {LIVE_PATH} are served here.\n".encode()]

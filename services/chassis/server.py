@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import select
+import signal
 import threading
+import time
+from queue import SimpleQueue
 from typing import Any
 
 from gunicorn.config import Config  # type: ignore[import-untyped]
@@ -15,10 +19,35 @@ from services.chassis.application import Chassis, chassis_of
 from services.chassis.hop import HEADER, served_by
 
 _WAIT_MILLISECONDS = 20
+_HEARTBEAT_SECONDS = 30
+"""How long the loop may take for one pass; it waits for events for a second, and no request can block it."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Serves requests in threads, drains before it stops, and rejects malformed requests with a problem."""
+
+    received: SimpleQueue[int]
+    """The signals that gunicorn has received before this worker handles them."""
+    _heartbeat = math.inf
+
+    def notify(self) -> None:
+        """Remember that the loop runs."""
+        self._heartbeat = time.monotonic()
+
+    def is_alive(self) -> bool:
+        """Whether the loop has run lately; before it starts, it counts as alive."""
+        return time.monotonic() - self._heartbeat < _HEARTBEAT_SECONDS
+
+    def is_parent_alive(self) -> bool:
+        """The parent is not gunicorn, and may end as it likes."""
+        return True
+
+    def init_signals(self) -> None:
+        """Handle signals from now on, and a SIGTERM that came before."""
+        super().init_signals()
+        while not self.received.empty():
+            if self.received.get() == signal.SIGTERM:
+                self.handle_exit(signal.SIGTERM, None)
 
     @property
     def chassis(self) -> Chassis:

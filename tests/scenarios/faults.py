@@ -140,6 +140,14 @@ def without_client_certificates(config: Any) -> None:
                 tls["commonTlsContext"].pop("combinedValidationContext", None)
 
 
+def without_tls_from_sidecars(config: Any) -> None:
+    """Leaves a sidecar's clusters for hosts outside without the TLS that a DestinationRule asks for."""
+    if any(listener["trafficDirection"] == "INBOUND" for listener in config.listeners):
+        for cluster in config.clusters:
+            if "kubernetes://" in str(cluster.get("transportSocket")):
+                cluster.pop("transportSocket")
+
+
 def accept_plain_text(config: Any) -> None:
     """Adds a filter chain for plain text to every inbound listener."""
     for listener in config.listeners:

@@ -90,6 +90,20 @@ TLS = (
         fails_only=frozenset({"partners, no certificate", "partners, a stranger's"}),
     ),
 )
+TLS_ORIGINATION = (
+    Case(
+        scenario="tls-origination",
+        title="sidecars send plain text to hosts outside",
+        fault=faults.without_tls_from_sidecars,
+        fails_only=frozenset({"to judge.example", "TLS for judge.example"}),
+    ),
+    Case(
+        scenario="tls-origination",
+        title="calls do not pass the egress gateway",
+        manifests=without("VirtualService", "panel"),
+        fails_only=frozenset({"to panel.example", "TLS for panel.example"}),
+    ),
+)
 AUTHORIZATION = (
     Case(scenario="authorization", title="the overlay", verdict=PASS),
     Case(
@@ -286,4 +300,4 @@ EGRESS = (
     ),
 )
 
-CASES = (*EXT_AUTHZ, *TLS, *AUTHORIZATION, *JWT, *MTLS_STRICT, *EGRESS)
+CASES = (*EXT_AUTHZ, *TLS, *TLS_ORIGINATION, *AUTHORIZATION, *JWT, *MTLS_STRICT, *EGRESS)

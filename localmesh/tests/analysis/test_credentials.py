@@ -43,13 +43,16 @@ spec:
 """
 
 
-def rule(tls: str) -> str:
+SELECTED = "workloadSelector: {matchLabels: {app: web}}"
+
+
+def rule(tls: str, selector: str = "") -> str:
     """A DestinationRule for a host outside."""
     return f"""{SERVICE_ENTRY}---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {{name: outside, namespace: shop}}
-spec: {{host: outside.example.com, trafficPolicy: {{tls: {{{tls}}}}}}}
+spec: {{host: outside.example.com, trafficPolicy: {{tls: {{{tls}}}}}{selector and ", "}{selector}}}
 """
 
 
@@ -82,7 +85,7 @@ MUTUAL = "mode: MUTUAL, credentialName: web"
         (
             "mode: SIMPLE, credentialName: kubernetes://shop/web",
             KEYS,
-            "the gateway reads Secrets of its own namespace istio-system only",
+            "a proxy reads Secrets of its own namespace istio-system only",
         ),
     ],
 )
@@ -122,7 +125,8 @@ def test_files_of_a_server_are_mounted_or_on_this_machine(tmp_path: Path) -> Non
     [
         (
             rule("mode: SIMPLE, credentialName: web"),
-            "no gateway runs, and sidecars get no Secrets; sidecars send plain text to outside.example.com",
+            "no gateway runs, and sidecars get Secrets only with a workloadSelector; sidecars send plain text"
+            " to outside.example.com",
         ),
         (
             rule("mode: MUTUAL, credentialName: web") + gateway("mode: ISTIO_MUTUAL", "egressgateway"),
@@ -140,11 +144,29 @@ def test_files_of_a_server_are_mounted_or_on_this_machine(tmp_path: Path) -> Non
             + secret("web", COMPLETE),
             "",
         ),
+        (
+            rule("mode: MUTUAL, credentialName: web", SELECTED),
+            "there is no Secret shop/web; requests to outside.example.com get 503",
+        ),
+        (
+            rule("mode: MUTUAL, credentialName: web", SELECTED)
+            + secret("web", COMPLETE).replace("istio-system", "shop"),
+            "",
+        ),
     ],
-    ids=["no gateway", "no Secret", "no ConfigMap", "file", "mesh", "complete"],
+    ids=[
+        "no gateway",
+        "no Secret",
+        "no ConfigMap",
+        "file",
+        "mesh",
+        "complete",
+        "selected",
+        "selected, there",
+    ],
 )
-def test_the_credential_of_a_rule_is_one_of_a_gateway(manifests: str, message: str) -> None:
-    """A sidecar gets no Secrets in Istio; a ConfigMap is for everyone."""
+def test_the_credential_of_a_rule_is_one_of_its_callers(manifests: str, message: str) -> None:
+    """Gateways get Secrets, and sidecars those of rules that select them; a ConfigMap is for everyone."""
     assert reasons(manifests) == ([f"credentialName: {message}"] if message else [])
 
 

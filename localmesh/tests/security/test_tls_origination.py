@@ -36,7 +36,7 @@ spec:
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {{name: {host}, namespace: shop}}
-spec: {{host: {host}.example.com, trafficPolicy: {{tls: {{{tls}}}}}}}
+spec: {{host: {host}.example.com, trafficPolicy: {{tls: {{{tls}}}}}{selector}}}
 """
 EGRESS = """---
 apiVersion: networking.istio.io/v1
@@ -142,6 +142,12 @@ def test_proxies_originate_tls_as_destination_rules_say(tmp_path: Path) -> None:
         "mutual": f"mode: MUTUAL, {own}, caCertificates: {root}",
         "anonymous": f"mode: SIMPLE, caCertificates: {root}",
         "egress": "mode: MUTUAL, credentialName: client",
+        "selected": "mode: MUTUAL, credentialName: client",
+        "selecting-others": "mode: MUTUAL, credentialName: client",
+    }
+    selectors = {
+        "selected": ", workloadSelector: {matchLabels: {app: web}}",
+        "selecting-others": ", workloadSelector: {matchLabels: {app: other}}",
     }
     keys = {"tls.crt": pair.certificate, "tls.key": pair.private_key, "ca.crt": authority.pair.certificate}
 
@@ -152,12 +158,19 @@ def test_proxies_originate_tls_as_destination_rules_say(tmp_path: Path) -> None:
             Mesh(MeshSettings(tmp_path / "state", tmp_path)) as mesh,
             aiohttp.ClientSession() as session,
         ):
-            closed = {"mutual", "anonymous", "egress"}
+            closed = {"mutual", "anonymous", "egress", "selected"}
             outside = "".join(
-                OUTSIDE.format(host=host, tls=tls, port=port if host in closed else open_port)
+                OUTSIDE.format(
+                    host=host,
+                    tls=tls,
+                    port=port if host in closed else open_port,
+                    selector=selectors.get(host, ""),
+                )
                 for host, tls in settings.items()
             )
-            await apply(mesh, V1 + outside + EGRESS + secret("client", keys))
+            secrets = secret("client", keys)
+            secrets += secrets.replace("istio-system", "shop")
+            await apply(mesh, V1 + outside + EGRESS + secrets)
             sidecar = f"http://{find(mesh.desired_state.proxies, 'web-v1').outbound}"
             statuses = {}
             for host in settings:
@@ -167,9 +180,9 @@ def test_proxies_originate_tls_as_destination_rules_say(tmp_path: Path) -> None:
 
     statuses = asyncio.run(run())
 
-    refused = {host for host, status in statuses.items() if status == 503}
-    assert refused == {"system", "misnamed", "anonymous"}
-    assert {statuses[host] for host in statuses.keys() - refused} == {200}
+    refused = {host for host, status in statuses.items() if status != 200}
+    assert refused == {"system", "misnamed", "anonymous", "selecting-others"}
+    assert {statuses[host] for host in refused - {"selecting-others"}} == {503}
 
 
 def test_a_gateway_passes_tls_on_by_the_name_that_clients_ask_for(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -13,11 +12,17 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import BinaryIO
 
 import pytest
 import requests
+from gunicorn.workers.gthread import ThreadWorker
+from prometheus_client import CollectorRegistry
 
+from services.chassis import metrics_server, server
+from services.chassis.server import Worker
 from services.testing import ROOT, Launcher, Workload, command, environment, poll_until
 
 pytestmark = pytest.mark.xdist_group("server")
@@ -51,20 +56,6 @@ def problem_of(answer: bytes) -> tuple[str, dict[str, object]]:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"application/problem+json" in head
     return head.decode().lower(), json.loads(body)
-
-
-def worker_of(workload: Workload) -> int:
-    """The worker process."""
-    pid = workload.process.pid
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-
-
-def is_running(pid: int) -> bool:
-    """Whether this process exists and has not exited."""
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -304,27 +295,64 @@ def test_no_request_is_lost_while_a_service_stops(launch, connections):
     assert (status, lost, set(answered)) == (0, [], {200})
 
 
-def test_a_worker_that_is_killed_is_replaced(launch):
-    """The service and its metrics return on the same ports."""
-    workload = launch("logic")
-    first = worker_of(workload)
+def test_requests_that_outlast_the_drain_do_not_delay_the_exit(launch):
+    """The pod ends within its grace period, and with status 0."""
+    workload = launch("logic", FAULT_HANG_PERCENT=100, HANG_SECONDS=60, DRAIN_SECONDS=0)
+    with socket.create_connection(("127.0.0.1", workload.port)) as connection:
+        body = json.dumps(SENTENCE).encode()
+        head = f"POST /analyse/sentiment HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        poll_until(
+            lambda: workload.metric("sentimesh_http_requests_in_flight") == 1, "the request to be under way"
+        )
 
-    os.kill(first, signal.SIGKILL)
-    poll_until(lambda: not is_running(first), "the worker to be gone")
-    poll_until(workload.is_ready, "another one to serve")
-
-    assert worker_of(workload) != first
-    assert "sentimesh_service_info" in workload.metrics()
+        assert workload.stop() == 0
 
 
-def test_a_worker_whose_parent_is_killed_ends(launch):
-    """No process remains."""
-    workload = launch("logic")
-    worker = worker_of(workload)
+def test_a_service_is_one_process(launch):
+    """Nothing is forked that would take memory of its own."""
+    pid = launch("logic").process.pid
 
-    workload.stop(signal.SIGKILL)
+    assert Path(f"/proc/{pid}/task/{pid}/children").read_text() == ""
 
-    poll_until(lambda: not is_running(worker), "the worker to end by itself")
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """A worker that has not started, and does not touch the signals of this process."""
+    monkeypatch.setattr(ThreadWorker, "init_signals", lambda _: None)
+    worker: Worker = Worker.__new__(Worker)
+    worker.received = SimpleQueue()
+    return worker
+
+
+def test_a_sigterm_during_the_start_is_not_lost(worker, monkeypatch):
+    """gunicorn queues signals until the worker handles them."""
+    handled: list[int] = []
+    monkeypatch.setattr(worker, "handle_exit", lambda sig, _: handled.append(sig))
+    for sig in (signal.SIGHUP, signal.SIGTERM):
+        worker.received.put(sig)
+
+    worker.init_signals()
+
+    assert handled == [signal.SIGTERM]
+
+
+def test_liveness_fails_when_the_loop_is_stuck(worker, monkeypatch):
+    """A loop that has not run for half a minute serves nobody; the platform restarts the container."""
+    listener = metrics_server.listen("127.0.0.1", 0)
+    metrics_server.serve(listener, CollectorRegistry(), worker.is_alive)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/livez"
+    now = time.monotonic()
+    answers = []
+
+    worker.notify()
+    for later in (0, 29, 32):
+        monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda later=later: now + later))
+        answers.append(worker.is_alive())
+    stuck = requests.get(url, timeout=5)
+
+    assert answers == [True, True, False]
+    assert (stuck.status_code, stuck.json()) == (503, {"status": "stuck"})
 
 
 def test_the_command_of_the_manifests_is_what_is_tested_here():
