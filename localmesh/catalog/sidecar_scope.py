@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from localmesh.catalog.hosts import is_wildcard, is_within, most_specific, overlap
+from localmesh.catalog.ingress_listeners import IngressListener, ingress_listeners
 from localmesh.catalog.objects import Objects
-from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Resolution, Service
 from localmesh.catalog.virtual_services import VirtualService, exported
 from localmesh.kinds.sidecar import SIDECAR
@@ -42,6 +43,20 @@ class Sidecar:
     allows_unknown: bool | None
     """None: as the mesh-wide setting says."""
     resource: Resource = field(compare=False, repr=False)
+    name: str = ""
+    ingress: tuple[IngressListener, ...] = ()
+    pool: Mapping[str, Any] | None = field(default=None, hash=False)
+    """`inboundConnectionPool`."""
+
+    @property
+    def host(self) -> str:
+        """What stands for a Service where a port has none."""
+        return f"{self.name}.{self.namespace}"
+
+    def pool_of(self, port: int) -> Mapping[str, Any] | None:
+        """The connection pool of an inbound port, which replaces that of a DestinationRule."""
+        own = (listener.pool for listener in self.ingress if listener.number == port)
+        return next((pool for pool in own if pool is not None), self.pool)
 
     def sees_service(self, host: str, namespace: str, pod_namespace: str) -> bool:
         """Whether pods of a namespace import a Service of another."""
@@ -67,13 +82,15 @@ def sidecars(objects: Objects) -> tuple[Sidecar, ...]:
     return tuple(_sidecar(resource) for resource in objects.of(SIDECAR))
 
 
-def sidecar_for(all_sidecars: Iterable[Sidecar], namespace: str, labels: Mapping[str, str]) -> Sidecar | None:
+def sidecar_for(
+    all_sidecars: Iterable[Sidecar], namespace: str, labels: Mapping[str, str], root: str
+) -> Sidecar | None:
     """The Sidecar of a pod: the one that selects it, else its namespace's, else the root namespace's."""
     all_sidecars = tuple(all_sidecars)
     own = [sidecar for sidecar in all_sidecars if sidecar.namespace == namespace]
     selecting = [sidecar for sidecar in own if sidecar.labels and sidecar.labels.items() <= labels.items()]
     wide = [sidecar for sidecar in own if not sidecar.labels]
-    of_mesh = [s for s in all_sidecars if s.namespace == ROOT_NAMESPACE and not s.labels]
+    of_mesh = [s for s in all_sidecars if s.namespace == root and not s.labels]
     return next(iter((*selecting, *wide, *of_mesh)), None)
 
 
@@ -89,6 +106,9 @@ def _sidecar(resource: Resource) -> Sidecar:
         # the block without a mode means REGISTRY_ONLY
         allows_unknown=None if policy is None else policy.get("mode") == "ALLOW_ANY",
         resource=resource,
+        name=resource.name,
+        ingress=tuple(ingress_listeners(resource)),
+        pool=spec.get("inboundConnectionPool"),
     )
 
 

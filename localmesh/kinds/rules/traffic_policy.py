@@ -28,7 +28,7 @@ def traffic_policy(policy: Field) -> Iterator[Problem]:
     if policy.get("tunnel") and policy.get("proxyProtocol"):
         both = "tunnel and proxyProtocol"
         yield policy.problem(invalid.EXCLUSIVE_FIELDS, found=both, expected=both)
-    yield from _blocks(policy)
+    yield from policy_blocks(policy)
     for entry in policy.get("portLevelSettings").items():
         yield from _port_policy(entry)
 
@@ -40,14 +40,15 @@ def _port_policy(entry: Field) -> Iterator[Problem]:
         )
     if not any(entry.get(block) for block in _BLOCKS):
         yield entry.problem(invalid.EMPTY_BLOCK, expected=listed(_BLOCKS))
-    yield from _blocks(entry)
+    yield from policy_blocks(entry)
 
 
-def _blocks(policy: Field) -> Iterator[Problem]:
+def policy_blocks(policy: Field) -> Iterator[Problem]:
+    """The blocks of a traffic policy, or of the settings of one port, are valid."""
     if detection := policy.get("outlierDetection"):
         yield from _outlier_detection(detection)
     if pool := policy.get("connectionPool"):
-        yield from _connection_pool(pool)
+        yield from connection_pool(pool)
     if balancer := policy.get("loadBalancer"):
         yield from _load_balancer(balancer)
     if tls := policy.get("tls"):
@@ -80,7 +81,8 @@ _LIMITS = (
 )
 
 
-def _connection_pool(field: Field) -> Iterator[Problem]:
+def connection_pool(field: Field) -> Iterator[Problem]:
+    """A connection pool is valid (istio: validateConnectionPool)."""
     if not field.get("http") and not field.get("tcp"):
         yield field.problem(invalid.EMPTY_BLOCK, expected="http and tcp")
     for block, name in _LIMITS:
