@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localmesh.catalog.objects import Objects
-from localmesh.catalog.security import ROOT_NAMESPACE, PolicyScope, policy_scope
+from localmesh.catalog.security import PolicyScope, policy_scope
 from localmesh.kinds.extensions import TRAFFIC_EXTENSION, WASM_PLUGIN
 from localmesh.manifests import Resource
 
@@ -55,11 +55,15 @@ class Extension:
         return not self.modes or mode in self.modes
 
 
-def extensions(objects: Objects) -> tuple[Extension, ...]:
-    """All extensions, in the order in which those of one phase apply to a proxy."""
-    found = [_extension(resource) for resource in objects.of(TRAFFIC_EXTENSION, WASM_PLUGIN)]
+def extensions(objects: Objects, root: str) -> tuple[Extension, ...]:
+    """All extensions, in the order in which those of one phase apply to a proxy; `root`: root namespace."""
+    found = [_extension(resource, root) for resource in objects.of(TRAFFIC_EXTENSION, WASM_PLUGIN)]
     # the namespace of the proxy comes before the root namespace
-    return tuple(sorted(found, key=lambda each: (-each.priority, each.namespace == ROOT_NAMESPACE)))
+    return tuple(sorted(found, key=_place))
+
+
+def _place(extension: Extension) -> tuple[int, bool, int]:
+    return -extension.priority, extension.scope.is_of_mesh, extension.resource.order
 
 
 def extensions_for(
@@ -69,7 +73,7 @@ def extensions_for(
     return tuple(each for each in known if each.scope.includes(namespace, labels))
 
 
-def _extension(resource: Resource) -> Extension:
+def _extension(resource: Resource, root: str) -> Extension:
     spec = resource.spec
     is_plugin = resource.is_a(WASM_PLUGIN)
     phase = spec.get("phase", "")
@@ -81,7 +85,7 @@ def _extension(resource: Resource) -> Extension:
         resource=resource,
         namespace=resource.namespace,
         name=resource.name + (_OF_PLUGIN if is_plugin else ""),
-        scope=policy_scope(resource),
+        scope=policy_scope(resource, root),
         phase=phase if phase in ("AUTHN", "AUTHZ", "STATS") else "",
         priority=_LEAST if priority is None else priority,
         modes=frozenset(modes),
