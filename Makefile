@@ -60,7 +60,7 @@ golden: setup-dev
 
 ## Let Envoy validate 2,000 generated objects, and hold what explain says of 2,000 requests against real Envoys
 fuzz: setup-dev
-	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s --timeout 0 localmesh/tests/fuzz localmesh/tests/agreement localmesh/tests/analysis/test_missing_clusters.py
+	@LOCALMESH_FUZZ=1000 $(BIN)/pytest -q -s --timeout 0 localmesh/tests/fuzz localmesh/tests/agreement localmesh/tests/analysis/test_missing_clusters.py localmesh/tests/translate/test_cache.py
 
 ## Measure speed and memory beside bars and peers: make bench, make bench BENCH=startup
 bench: setup

@@ -153,14 +153,11 @@ class Catalog:
         """The Service with that fully qualified name, or None."""
         return self.destinations.service(host)
 
-    def sidecar_of(self, proxy: Proxy) -> Sidecar | None:
-        """The Sidecar that limits what a proxy sees, or None; gateways have none."""
-        is_sidecar = proxy.kind is ProxyKind.SIDECAR
-        return (
-            sidecar_for(self._sidecars, proxy.namespace, proxy.labels, self.mesh_config.root_namespace)
-            if is_sidecar
-            else None
-        )
+    def sidecar_of(self, proxy: Proxy | Workload) -> Sidecar | None:
+        """The Sidecar that is for a proxy, or for the pods of a workload, or None; gateways have none."""
+        if isinstance(proxy, Proxy) and proxy.kind is not ProxyKind.SIDECAR:
+            return None
+        return sidecar_for(self._sidecars, proxy.namespace, proxy.labels, self.mesh_config.root_namespace)
 
     def sidecar_scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""

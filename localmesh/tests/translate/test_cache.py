@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable
 from dataclasses import fields
@@ -49,6 +50,7 @@ def _versions() -> list[list[Resource]]:
 
 
 VERSIONS = _versions()
+EXAMPLES = int(os.environ.get("LOCALMESH_FUZZ", "10"))
 EDIT = st.tuples(st.integers(0, len(VERSIONS) - 1), st.integers(-1, 5), st.booleans())
 """An object by its number, the version that it gets (-1: it is deleted), and whether pods become unready."""
 
@@ -72,7 +74,7 @@ def test_any_single_edit_gives_what_a_translation_from_scratch_gives(number: int
         assert cached == scratch[state]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(st.lists(EDIT, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_any_sequence_of_edits_gives_what_a_translation_from_scratch_gives(
     edits: list[tuple[int, int, bool]], rng: random.Random
@@ -167,6 +169,22 @@ def test_a_change_leaves_everything_else_the_same_object() -> None:
         changed = [new["name"] for old, new in zip(hosts_before, hosts_after, strict=True) if new is not old]
         assert changed == ["web.shop.svc.cluster.local:80"]
     assert len({id(after[name].routes) for name in sidecars}) == 1
+
+
+@pytest.mark.parametrize(("port", "shared"), [("http", True), ("any", False)])
+def test_a_gateway_and_a_sidecar_share_what_does_not_depend_on_the_caller(port: str, shared: bool) -> None:
+    """Clusters are translated and encoded once; where the protocol is detected, only sidecars pass it on."""
+    applied = Applied()
+    applied.apply(load_text(BASE.replace("name: http, port", f"name: {port}, port") + V1).resources)
+    name = "outbound|80|v1|web.shop.svc.cluster.local"
+
+    clusters, endpoints = (
+        [one for config in applied.cached().values() for one in getattr(config, field) if one[key] == name]
+        for field, key in (("clusters", "name"), ("endpoints", "clusterName"))
+    )
+
+    assert (clusters[0] is clusters[1]) is shared
+    assert endpoints[0] is endpoints[1]
 
 
 def test_virtual_hosts_encoded_one_by_one_are_the_same_message() -> None:
