@@ -204,7 +204,7 @@ POLICY_WITHOUT_REACH = Code(
     "set metadata.namespace to that of the workloads, or deploy them there",
 )
 OTHER_PROJECT = Code(
-    "SM255",
+    "SM251",
     "The kind belongs to another project",
     "{found} belongs to another project; nothing here acts on it",
     "remove the object for local runs, or ignore the warning",
