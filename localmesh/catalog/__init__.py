@@ -25,6 +25,7 @@ from localmesh.catalog.gateways import (
     gateway_workloads,
     own_gateways,
 )
+from localmesh.catalog.ingresses import ingress_objects
 from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.issuer_keys import KeySource, with_keys
 from localmesh.catalog.mesh_config import DEFAULT, ExtensionProvider, MeshConfig, OutboundMode, mesh_config
@@ -290,8 +291,9 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     objects, config = Objects(resources), config_data(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
     of_gateway_api = gateway_api(objects, config, before.gateway_api if before is not None else None)
-    configuration = Objects((*resources, *of_gateway_api.configuration))
     settings = mesh_config(objects, conversions)
+    of_ingresses = ingress_objects(objects, settings)
+    configuration = Objects((*resources, *of_gateway_api.configuration, *of_ingresses))
     root = settings.root_namespace
     routed = virtual_services(configuration, conversions, settings.default_virtual_service_export_to)
     scopes = sidecars(objects)
