@@ -16,6 +16,7 @@ from localmesh.analysis.destinations import destinations
 from localmesh.analysis.gateway_api import gateway_api
 from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
+from localmesh.analysis.ingresses import ingresses
 from localmesh.analysis.local_meanings import local_meanings
 from localmesh.analysis.mesh_config import mesh_config
 from localmesh.analysis.never_matching import never_matching
@@ -48,6 +49,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     gateway_api,
     gateway_selectors,
     gateways,
+    ingresses,
     injection,
     local_meanings,
     mesh_config,

@@ -24,6 +24,7 @@ from localmesh.catalog.gateways import (
     gateway_workloads,
     own_gateways,
 )
+from localmesh.catalog.ingresses import ingress_objects
 from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.issuer_keys import KeySource, with_keys
 from localmesh.catalog.mesh_config import DEFAULT, ExtensionProvider, MeshConfig, OutboundMode, mesh_config
@@ -151,14 +152,11 @@ class Catalog:
         """The Service with that fully qualified name, or None."""
         return self.destinations.service(host)
 
-    def sidecar_of(self, proxy: Proxy) -> Sidecar | None:
-        """The Sidecar that limits what a proxy sees, or None; gateways have none."""
-        is_sidecar = proxy.kind is ProxyKind.SIDECAR
-        return (
-            sidecar_for(self._sidecars, proxy.namespace, proxy.labels, self.mesh_config.root_namespace)
-            if is_sidecar
-            else None
-        )
+    def sidecar_of(self, proxy: Proxy | Workload) -> Sidecar | None:
+        """The Sidecar that is for a proxy, or for the pods of a workload, or None; gateways have none."""
+        if isinstance(proxy, Proxy) and proxy.kind is not ProxyKind.SIDECAR:
+            return None
+        return sidecar_for(self._sidecars, proxy.namespace, proxy.labels, self.mesh_config.root_namespace)
 
     def sidecar_scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
@@ -287,8 +285,9 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     objects, config = Objects(resources), config_data(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
     of_gateway_api = gateway_api(objects, config, before.gateway_api if before is not None else None)
-    configuration = Objects((*resources, *of_gateway_api.configuration))
     settings = mesh_config(objects, conversions)
+    of_ingresses = ingress_objects(objects, settings)
+    configuration = Objects((*resources, *of_gateway_api.configuration, *of_ingresses))
     root = settings.root_namespace
     routed = virtual_services(configuration, conversions, settings.default_virtual_service_export_to)
     scopes = sidecars(objects)

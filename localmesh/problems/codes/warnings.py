@@ -263,3 +263,9 @@ CONDITION_FALSE = Code(
     "Istio would set the condition {condition} to False, with the reason {reason}: {words}",
     "correct what the reason names; `localmesh get -o yaml` shows the whole status",
 )
+INGRESS_OF_OTHERS = Code(
+    "SM253",
+    "An Ingress is of another class, so Istio does not serve it",
+    "nothing serves it: {reason}",
+    "write the class of Istio, or ignore this warning if another controller serves it on the cluster",
+)
