@@ -166,6 +166,12 @@ PORT_NOT_NAMED = Code(
     "write {name} in a variable, an argument or a ConfigMap of the caller; if the port speaks HTTP, name it"
     " http",
 )
+MISSING_MODULE = Code(
+    "SM255",
+    "The module of an extension does not exist",
+    "{found} is not a file of this machine; proxies with it answer 500",
+    "build or download the module, and write its path",
+)
 MISSING_CREDENTIAL = Code(
     "SM228",
     "A credential does not exist or cannot be used",
