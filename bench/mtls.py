@@ -19,21 +19,30 @@ from localmesh.runtime.mesh import Mesh, MeshSettings
 REQUESTS = 4000
 CONNECTIONS = 4
 ROUNDS = 2
-MESH = """
+
+
+def stub(name: str) -> str:
+    """A Service with one pod, a stub."""
+    return f"""---
 apiVersion: v1
 kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+metadata: {{name: {name}, namespace: shop}}
+spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}
 ---
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web, namespace: shop}
+metadata: {{name: {name}, namespace: shop}}
 spec:
-  selector: {matchLabels: {app: web}}
+  selector: {{matchLabels: {{app: {name}}}}}
   template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
----
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: {name}, image: stub, ports: [{{containerPort: 8080}}]}}]}}
+"""
+
+
+MESH = (
+    stub("web")
+    + """---
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: shop}
@@ -51,6 +60,7 @@ kind: DestinationRule
 metadata: {name: web, namespace: shop}
 spec: {host: web, trafficPolicy: {tls: {mode: %s}, connectionPool: {http: {maxRequestsPerConnection: %d}}}}
 """
+)
 
 
 def measure() -> list[Row]:

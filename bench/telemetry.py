@@ -29,21 +29,7 @@ SECONDS = 30
 LOADGEN = Path(sys.executable).with_name("loadgen")
 
 _MESH = mtls.MESH % ("ISTIO_MUTUAL", 0)
-_CALLED = """---
-apiVersion: v1
-kind: Service
-metadata: {name: called, namespace: shop}
-spec: {selector: {app: called}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: called, namespace: shop}
-spec:
-  selector: {matchLabels: {app: called}}
-  template:
-    metadata: {labels: {app: called}}
-    spec: {containers: [{name: called, image: stub, ports: [{containerPort: 8080}]}]}
-"""
+_CALLED = mtls.stub("called")
 _TELEMETRY = """---
 apiVersion: telemetry.istio.io/v1
 kind: Telemetry

@@ -11,7 +11,7 @@ from tests.live import ROOT
 from tests.proof_mesh import ProofMesh
 from workshop.cli import main
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("exercises")]
 
 
 def workshop(mesh: ProofMesh, *arguments: Any) -> Finished:

@@ -21,7 +21,7 @@ from workshop.exercise import Exercise
 from workshop.grading import Grade, grade
 from workshop.loading import load_all
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("exercises")]
 
 EXERCISES = load_all(ROOT / "workshop")
 IN_EVERY_TEST_RUN = {

@@ -18,7 +18,7 @@ from tests.proof_mesh import ProofMesh, edited
 pytestmark = [
     pytest.mark.mesh,
     pytest.mark.browser,
-    pytest.mark.xdist_group("application"),
+    pytest.mark.xdist_group("live-page"),
     needs_chromium,
 ]
 

@@ -1,9 +1,9 @@
 """TLS origination: applications call in plain text, and the mesh speaks TLS with the services outside.
 
-The callers are workloads with an address to call in their environment. The services outside take TLS only, one
-of them only with a certificate of the client. They say how many requests came for each name that was asked for
-in TLS, and whether with a certificate. Who has the certificate is the egress gateway alone, so a request with it
-has passed the gateway.
+The callers are workloads with an address to call in their environment. The services outside take TLS only,
+one of them only with a certificate of the client. They say how many requests came for each name that was
+asked for in TLS, and whether with a certificate. Only the egress gateway has one, so a request with it has
+passed the gateway.
 
 Which host is called how is read from ServiceEntries and DestinationRules.
 """
@@ -50,7 +50,7 @@ class Observed:
 
 
 def read(resources: Resources) -> Expectation:
-    """The calls of hosts for which TLS begins in the mesh; raises NotConfigured without each of both modes."""
+    """The calls for which TLS begins in the mesh; raises NotConfigured unless there are both modes."""
     entries = {str(host): entry for entry in resources.service_entries for host in entry["spec"]["hosts"]}
     modes = {
         host: mode

@@ -9,6 +9,7 @@ import pytest
 from loadgen.meshstate import NotConfigured, UnsupportedConfig
 from loadgen.meshstate.outbound import Registry, read_registry
 from loadgen.proofs.common.access import TIMES
+from loadgen.proofs.common.outside_calls import OutsideCall, read_calls
 from loadgen.proofs.egress import (
     REACHED,
     REJECTED,
@@ -17,7 +18,6 @@ from loadgen.proofs.egress import (
     arrivals_check,
     read,
 )
-from loadgen.proofs.common.outside_calls import OutsideCall, read_calls
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 

@@ -48,8 +48,8 @@ def credentials(catalog: Catalog) -> Iterator[Problem]:
         selects = bool(rule.root.get("spec", "workloadSelector"))
         for tls in _client_settings(rule.root.get("spec")):
             if tls.get("credentialName").text and any(client_names(tls.value)):
-                check = _of_selected if selects and not is_public(tls.value) else _of_client
-                yield from check(tls, rule, catalog)
+                of_rule = _of_selected if selects and not is_public(tls.value) else _of_client
+                yield from of_rule(tls, rule, catalog)
 
 
 # -- servers -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from localmesh.analysis.object_checks import once_per_object
 from localmesh.catalog import Catalog
-from localmesh.catalog.security import SPIFFE
+from localmesh.catalog.trust import SPIFFE
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.virtual_service import VIRTUAL_SERVICE
 from localmesh.manifests import Resource

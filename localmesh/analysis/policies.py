@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from localmesh.analysis.label_hints import nearest, shown
 from localmesh.catalog import Catalog
-from localmesh.catalog.security import ROOT_NAMESPACE, PolicyScope, policy_scope
+from localmesh.catalog.security import PolicyScope, policy_scope
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
@@ -20,17 +20,18 @@ _KINDS = (AUTHORIZATION_POLICY, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION)
 
 def policies(catalog: Catalog) -> Iterator[Problem]:
     """Policies whose selector matches no workload in their reach, or that reach none."""
+    root = catalog.mesh_config.root_namespace
     pods = list(_pods(catalog))
     everywhere = {name: labels for name, _, labels in pods} if catalog.workloads else {}
     for resource in catalog.objects.of(*_KINDS):
-        scope = policy_scope(resource)
+        scope = policy_scope(resource, root)
         if scope.gateways is not None:
             yield from _without_targets(resource, scope, pods)
             continue
         reach = {name: labels for name, namespace, labels in pods if scope.reaches(namespace)}
         known = reach or everywhere  # the policy may be in the wrong namespace
         if not scope.labels and not reach and everywhere:
-            namespaces = sorted({namespace for _, namespace, _ in pods if namespace != ROOT_NAMESPACE})
+            namespaces = sorted({namespace for _, namespace, _ in pods if namespace != root})
             yield resource.root.get("metadata").problem(
                 warnings.POLICY_WITHOUT_REACH, found=resource.namespace, known=listed(namespaces)
             )
@@ -52,7 +53,8 @@ def port_levels(catalog: Catalog) -> Iterator[Problem]:
     """Ports of PeerAuthentications that no selected pod has: ports of containers are meant."""
     for resource in catalog.objects.of(PEER_AUTHENTICATION):
         levels = dict(resource.root.get("spec", "portLevelMtls").entries())
-        leading = list(_ports_to_pods(catalog, policy_scope(resource))) if levels else []
+        scope = policy_scope(resource, catalog.mesh_config.root_namespace)
+        leading = list(_ports_to_pods(catalog, scope)) if levels else []
         known = sorted({target for _, _, target in leading})
         for number, field in levels.items():
             if known and int(number) not in known:
@@ -110,7 +112,7 @@ def authorizers(catalog: Catalog) -> Iterator[Problem]:
         if found.fault:
             remedy = "correct extensionProviders in the mesh-wide settings"
             yield name.problem(warnings.BAD_AUTHORIZER, reason=found.fault, remedy=remedy)
-        scope = policy_scope(resource)
+        scope = policy_scope(resource, catalog.mesh_config.root_namespace)
         for workload, namespace, labels in pods:
             if scope.includes(namespace, labels):
                 others = several.setdefault(workload, set())

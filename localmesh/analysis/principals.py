@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from localmesh.catalog import Catalog
-from localmesh.catalog.security import SPIFFE, TRUST_DOMAIN, identity
+from localmesh.catalog.trust import SPIFFE, TRUST_DOMAIN, Trust
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.kubernetes import NAMESPACE, SERVICE_ACCOUNT
 from localmesh.problems import Problem
@@ -54,7 +54,13 @@ class _Known:
         self._namespaces = {namespace for namespace, _ in accounts}
         self._namespaces |= {namespace.name for namespace in catalog.objects.of(NAMESPACE)}
         accounts |= {(namespace, "default") for namespace in self._namespaces}
-        self._principals = {identity(*account).removeprefix(SPIFFE): account for account in accounts}
+        self._trust = catalog.mesh_config.trust
+        # cluster.local stands for the trust domain, whatever that is
+        self._principals = {
+            Trust(domain).identity(*account).removeprefix(SPIFFE): account
+            for domain in dict.fromkeys((*self._trust.domains, TRUST_DOMAIN))
+            for account in accounts
+        }
 
     def principal(self, name: Field) -> Iterator[Problem]:
         """The problem with a principal that no caller has."""
@@ -65,7 +71,7 @@ class _Known:
         namespace, account = meant["namespace"], meant["account"]
         reason = f"there is no ServiceAccount {namespace}/{account}"
         if (namespace, account) in self._principals.values():
-            reason = f"the trust domain is {TRUST_DOMAIN}"
+            reason = f"the trust domain is {self._trust.domain}"
         elif namespace not in self._namespaces:
             reason = f"there is no namespace {namespace} in the manifests"
         close = get_close_matches(written, self._principals, n=1)

@@ -71,7 +71,12 @@ def missing_delegates(catalog: Catalog) -> Iterator[Problem]:
         for route in resource.root.get("spec", "http").items():
             delegate = route.get("delegate")
             name = delegate.get("name").text
-            if not name or delegate_of(route.value, resource.namespace, catalog.objects):
+            if not name or delegate_of(
+                route.value,
+                resource.namespace,
+                catalog.objects,
+                catalog.mesh_config.default_virtual_service_export_to,
+            ):
                 continue
             namespace = delegate.get("namespace").text or resource.namespace
             subject = f"VirtualService {namespace}/{name}"

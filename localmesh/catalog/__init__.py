@@ -16,6 +16,7 @@ from localmesh.catalog.credentials import Credential, client_names, credentials,
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.envoy_filters import EnvoyFilter, Patch, envoy_filters, filters_for
+from localmesh.catalog.exports import default_of_rules, with_default_export
 from localmesh.catalog.gateway_api import GatewayApi, gateway_api
 from localmesh.catalog.gateways import (
     GatewayWorkload,
@@ -153,7 +154,11 @@ class Catalog:
     def sidecar_of(self, proxy: Proxy) -> Sidecar | None:
         """The Sidecar that limits what a proxy sees, or None; gateways have none."""
         is_sidecar = proxy.kind is ProxyKind.SIDECAR
-        return sidecar_for(self._sidecars, proxy.namespace, proxy.labels) if is_sidecar else None
+        return (
+            sidecar_for(self._sidecars, proxy.namespace, proxy.labels, self.mesh_config.root_namespace)
+            if is_sidecar
+            else None
+        )
 
     def sidecar_scope(self, proxy: Proxy) -> SidecarScope:
         """What a proxy sees of the mesh: all that is exported to it, less what its Sidecar leaves out."""
@@ -219,7 +224,13 @@ class Catalog:
 
     def telemetries_for(self, proxy: Proxy) -> tuple[Telemetry, ...]:
         """The Telemetry objects that apply to a proxy's workload, the widest first."""
-        return telemetries_for(self._telemetries, proxy.namespace, proxy.labels)
+        return telemetries_for(
+            self._telemetries, proxy.namespace, proxy.labels, self.mesh_config.root_namespace
+        )
+
+    def identity(self, of: Proxy | Pod) -> str:
+        """The SPIFFE identity in the certificate of a proxy or of a pod's sidecar."""
+        return self.mesh_config.trust.identity(of.namespace, of.service_account)
 
     def authorizers_for(self, proxy: Proxy) -> tuple[Authorizer, ...]:
         """The authorizers that the policies of a proxy's workload ask, by name."""
@@ -278,8 +289,13 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     of_gateway_api = gateway_api(objects, config, before.gateway_api if before is not None else None)
     configuration = Objects((*resources, *of_gateway_api.configuration))
     settings = mesh_config(objects, conversions)
-    routed, scopes = virtual_services(configuration, conversions), sidecars(objects)
-    rules = destination_rules(configuration, conversions)
+    root = settings.root_namespace
+    routed = virtual_services(configuration, conversions, settings.default_virtual_service_export_to)
+    scopes = sidecars(objects)
+    rules = with_default_export(
+        destination_rules(configuration, conversions),
+        default_of_rules(settings.default_destination_rule_export_to),
+    )
     workloads = _workloads(objects, conversions)
     own = own_gateways(workloads, objects)
     defaults = default_objects(objects, own, _named_hosts(routed, rules))
@@ -288,14 +304,15 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         service for each in (objects, defaults, managed) for service in services(each, conversions)
     ]
     all_services, aliases = with_aliases(_with_entries(of_kubernetes, service_entries(objects)))
+    all_services = with_default_export(all_services, settings.default_service_export_to)
     service_index = _service_index(all_services, before)
     gateways = (*_workloads(defaults, conversions), *_workloads(managed, conversions), *own)
     return Catalog(
-        destinations=_destinations(Destinations(all_services, rules, aliases), before),
+        destinations=_destinations(Destinations(all_services, rules, aliases, root), before),
         virtual_services=routed,
         gateways=gateway_workloads(gateways, configuration.of(GATEWAY), service_index.services_of),
         entries_by_host=service_index.by_host(workload_entries(objects)),
-        peer_authentications=_kept(peer_authentications(objects), before),
+        peer_authentications=_kept(peer_authentications(objects, root), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
         or any(rule.selector is not None or rule.prefers_labels for rule in rules)
         or bool(settings.locality_lb_setting.get("failoverPriority"))
@@ -306,11 +323,11 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         gateway_api=of_gateway_api,
         mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
-        _envoy_filters=envoy_filters(objects, conversions),
-        _authorization_policies=authorization_policies(objects),
-        _telemetries=telemetries(objects),
+        _envoy_filters=envoy_filters(objects, conversions, root),
+        _authorization_policies=authorization_policies(objects, settings.trust, root),
+        _telemetries=telemetries(objects, root),
         _sidecars=scopes,
-        _request_authentications=request_authentications(objects),
+        _request_authentications=request_authentications(objects, root),
         _service_index=service_index,
         _conversions=conversions,
     )

@@ -221,9 +221,10 @@ def _over(written: Policy, attached: Policy) -> Policy:
 class RuleIndex:
     """DestinationRules by caller and host."""
 
-    def __init__(self, rules: Iterable[DestinationRule]) -> None:
+    def __init__(self, rules: Iterable[DestinationRule], root: str = ROOT_NAMESPACE) -> None:
         self.rules = tuple(rules)
-        self._own = _ByHost(rule for rule in self.rules if _applies_at_home(rule))
+        self._root = root
+        self._own = _ByHost(rule for rule in self.rules if self._applies_at_home(rule))
         self._exported = _ByHost(rule for rule in self.rules if not _is_private(rule))
 
     def rule_for(
@@ -238,11 +239,21 @@ class RuleIndex:
         own = self._own.find(caller, host)
         if own:
             return _for_caller(own, labels)
-        for namespace in (owner, ROOT_NAMESPACE):
+        for namespace in (owner, self._root):
             for rule in self._exported.find(namespace, host) if namespace else ():
                 if exported(rule.export_to, rule.namespace, caller):
                     return rule
         return None
+
+    def _applies_at_home(self, rule: DestinationRule) -> bool:
+        """Whether the rule takes precedence for callers in its own namespace.
+
+        In the root namespace only a private rule does: a catch-all there is meant for the mesh, and would
+        hide all others from the ingress gateway.
+        """
+        if rule.namespace == self._root:
+            return _is_private(rule)
+        return exported(rule.export_to, rule.namespace, rule.namespace)
 
 
 def _for_caller(rules: Sequence[DestinationRule], labels: Mapping[str, str]) -> DestinationRule | None:
@@ -257,17 +268,6 @@ def _for_caller(rules: Sequence[DestinationRule], labels: Mapping[str, str]) -> 
 
 def _is_private(rule: DestinationRule) -> bool:
     return len(rule.export_to) == 1 and rule.export_to[0] in (".", rule.namespace)
-
-
-def _applies_at_home(rule: DestinationRule) -> bool:
-    """Whether the rule takes precedence for callers in its own namespace.
-
-    In the root namespace only a private rule does: a catch-all there is meant for the mesh, and would hide
-    all others from the ingress gateway.
-    """
-    if rule.namespace == ROOT_NAMESPACE:
-        return _is_private(rule)
-    return exported(rule.export_to, rule.namespace, rule.namespace)
 
 
 class _ByHost:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from localmesh.catalog.credentials import client_names
 from localmesh.catalog.destination_rules import DestinationRule, RuleIndex
 from localmesh.catalog.hosts import is_wildcard, overlap
+from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Service
 from localmesh.catalog.virtual_services import MESH
 
@@ -21,13 +22,15 @@ class Destinations:
     rules: tuple[DestinationRule, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     """What each Service of type ExternalName stands for."""
+    root: str = ROOT_NAMESPACE
+    """The root namespace of the mesh."""
     _by_host: Mapping[str, Service] = field(init=False, repr=False, compare=False)
     _index: RuleIndex = field(init=False, repr=False, compare=False)
     _selecting: tuple[DestinationRule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_host", {service.host: service for service in self.services})
-        object.__setattr__(self, "_index", RuleIndex(self.rules))
+        object.__setattr__(self, "_index", RuleIndex(self.rules, self.root))
         selecting = tuple(rule for rule in self.rules if rule.selector is not None)
         object.__setattr__(self, "_selecting", selecting)
 

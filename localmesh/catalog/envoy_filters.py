@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localmesh import ISTIO_VERSION
@@ -54,10 +54,14 @@ class EnvoyFilter:
     patches: tuple[Patch, ...]
 
 
-def envoy_filters(objects: Objects, conversions: ConversionCache) -> tuple[EnvoyFilter, ...]:
+def envoy_filters(
+    objects: Objects, conversions: ConversionCache, root: str = ROOT_NAMESPACE
+) -> tuple[EnvoyFilter, ...]:
     """The EnvoyFilters, in the order in which they apply: by priority, the root namespace first, by age."""
     filters = [conversions.of(resource, _converted) for resource in objects.of(ENVOY_FILTER)]
-    return tuple(sorted(filters, key=lambda each: (each.priority, each.namespace != ROOT_NAMESPACE)))
+    if root != ROOT_NAMESPACE:
+        filters = [replace(each, scope=replace(each.scope, root=root)) for each in filters]
+    return tuple(sorted(filters, key=lambda each: (each.priority, not each.scope.is_of_mesh)))
 
 
 def filters_for(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.objects import Objects
+from localmesh.catalog.trust import TRUST_DOMAIN, Trust
 from localmesh.kinds.config_map import CONFIG_MAP
 from localmesh.manifests import Resource
 from localmesh.manifests.mesh_config import (
@@ -86,7 +87,7 @@ class MeshConfig:
     access_log_encoding: AccessLogEncoding = AccessLogEncoding.TEXT
     path_normalization: Normalization = Normalization.DEFAULT
     default_http_retry_policy: Settings | None = field(default=None, hash=False)
-    trust_domain: str = "cluster.local"
+    trust_domain: str = TRUST_DOMAIN
     trust_domain_aliases: tuple[str, ...] = ()
     """Sorted."""
     root_namespace: str = SYSTEM_NAMESPACE
@@ -103,6 +104,11 @@ class MeshConfig:
     default_service_export_to: tuple[str, ...] = ("*",)
     default_virtual_service_export_to: tuple[str, ...] = ("*",)
     default_destination_rule_export_to: tuple[str, ...] = ("*",)
+
+    @property
+    def trust(self) -> Trust:
+        """The trust domain and its aliases."""
+        return Trust(self.trust_domain, self.trust_domain_aliases)
 
     def provider(self, name: str) -> ExtensionProvider | None:
         """The extension provider of that name, or None."""

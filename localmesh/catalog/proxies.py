@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from localmesh.catalog.locality import NOWHERE, Locality
-from localmesh.catalog.security import identity
 
 LOOPBACK = "127.0.0.1"
 
@@ -58,11 +57,6 @@ class Proxy:
     listen: Mapping[int, Address] = field(default_factory=dict)
     locality: Locality = NOWHERE
 
-    @property
-    def identity(self) -> str:
-        """The SPIFFE identity in its certificate."""
-        return identity(self.namespace, self.service_account)
-
 
 @dataclass(frozen=True, slots=True)
 class Pod:
@@ -90,11 +84,6 @@ class Pod:
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
-
-    @property
-    def identity(self) -> str:
-        """The SPIFFE identity of its sidecar."""
-        return identity(self.namespace, self.service_account)
 
     def container_port(self, target: int | str) -> int | None:
         """The container port of a Service's `targetPort`; None if no port has that name."""

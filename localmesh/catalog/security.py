@@ -8,33 +8,25 @@ from enum import Enum
 from typing import Any
 
 from localmesh.catalog.objects import Objects
+from localmesh.catalog.trust import Trust
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.manifests import Resource
 from localmesh.problems import FieldPath
 
-TRUST_DOMAIN = "cluster.local"
-SPIFFE = "spiffe://"
 ROOT_NAMESPACE = "istio-system"
-"""The namespace whose policies, Sidecars and exported DestinationRules apply to the whole mesh."""
+"""Istio's default of the namespace whose policies, Sidecars and DestinationRules apply to the whole mesh."""
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 """The label that the pods of a Gateway of the Kubernetes Gateway API have."""
+
+DEFAULT_TRUST = Trust()
 
 _MTLS = FieldPath("spec", "mtls", "mode")
 _DRY_RUN = "istio.io/dry-run"
 
 JwtRule = Mapping[str, Any]
-
-
-def identity(namespace: str, service_account: str) -> str:
-    """The SPIFFE identity that all pods with a ServiceAccount prove to others.
-
-    >>> identity("sentimesh", "logic")
-    'spiffe://cluster.local/ns/sentimesh/sa/logic'
-    """
-    return f"{SPIFFE}{TRUST_DOMAIN}/ns/{namespace}/sa/{service_account}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +41,13 @@ class PolicyScope:
     namespace: str
     labels: Mapping[str, str]
     gateways: frozenset[str] | None = None
+    root: str = ROOT_NAMESPACE
+    """The root namespace of the mesh."""
+
+    @property
+    def is_of_mesh(self) -> bool:
+        """Whether the policy is in the root namespace."""
+        return self.namespace == self.root
 
     def includes(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Whether a workload of that namespace with these labels is selected."""
@@ -58,7 +57,7 @@ class PolicyScope:
         """Whether workloads of that namespace can be selected."""
         if self.gateways is not None:
             return self.namespace == namespace
-        return self.namespace in (namespace, ROOT_NAMESPACE)
+        return self.namespace in (namespace, self.root)
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether the selector matches these labels, in whichever namespace."""
@@ -67,15 +66,15 @@ class PolicyScope:
         return self.labels.items() <= labels.items()
 
 
-def policy_scope(policy: Resource) -> PolicyScope:
-    """The scope of a policy with a `selector` or `targetRefs`."""
+def policy_scope(policy: Resource, root: str = ROOT_NAMESPACE) -> PolicyScope:
+    """The scope of a policy with a `selector` or `targetRefs`; `root` is the mesh's root namespace."""
     spec = policy.spec
     references = spec.get("targetRefs") or ([spec["targetRef"]] if spec.get("targetRef") else None)
     if references is not None:
         names = frozenset(reference["name"] for reference in references if reference["kind"] == "Gateway")
-        return PolicyScope(policy.namespace, {}, names)
+        return PolicyScope(policy.namespace, {}, names, root)
     selector = spec.get("selector") or {}
-    return PolicyScope(policy.namespace, dict(selector.get("matchLabels") or {}))
+    return PolicyScope(policy.namespace, dict(selector.get("matchLabels") or {}), root=root)
 
 
 class Action(Enum):
@@ -101,15 +100,17 @@ class AuthorizationPolicy:
     """The authorizer that a CUSTOM policy asks."""
 
 
-def authorization_policies(objects: Objects) -> tuple[AuthorizationPolicy, ...]:
-    """The AuthorizationPolicies, oldest first."""
+def authorization_policies(
+    objects: Objects, trust: Trust = DEFAULT_TRUST, root: str = ROOT_NAMESPACE
+) -> tuple[AuthorizationPolicy, ...]:
+    """The AuthorizationPolicies, oldest first, with the principals of all trust domains."""
     return tuple(
         AuthorizationPolicy(
             namespace=resource.namespace,
             name=resource.name,
             action=Action(resource.spec.get("action", "ALLOW")),
-            scope=policy_scope(resource),
-            rules=tuple(rule or {} for rule in resource.spec.get("rules") or ()),
+            scope=policy_scope(resource, root),
+            rules=tuple(trust.rule(rule or {}) for rule in resource.spec.get("rules") or ()),
             dry_run=resource.annotations.get(_DRY_RUN, "").lower() in ("true", "t", "1"),
             provider=(resource.spec.get("provider") or {}).get("name", ""),
         )
@@ -122,7 +123,7 @@ def policies_for(
 ) -> list[AuthorizationPolicy]:
     """The policies that apply to a workload: the root namespace's first, then its own namespace's."""
     selecting = [policy for policy in policies if policy.scope.includes(namespace, labels)]
-    return sorted(selecting, key=lambda policy: policy.namespace != ROOT_NAMESPACE)
+    return sorted(selecting, key=lambda policy: not policy.scope.is_of_mesh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +135,13 @@ class RequestAuthentication:
     rules: tuple[JwtRule, ...]
 
 
-def request_authentications(objects: Objects) -> tuple[RequestAuthentication, ...]:
+def request_authentications(
+    objects: Objects, root: str = ROOT_NAMESPACE
+) -> tuple[RequestAuthentication, ...]:
     """The RequestAuthentications, oldest first."""
     return tuple(
         RequestAuthentication(
-            resource.namespace, policy_scope(resource), tuple(resource.spec.get("jwtRules") or ())
+            resource.namespace, policy_scope(resource, root), tuple(resource.spec.get("jwtRules") or ())
         )
         for resource in objects.of(REQUEST_AUTHENTICATION)
     )
@@ -149,7 +152,7 @@ def jwt_rules_for(
 ) -> list[JwtRule]:
     """All rules that apply to a workload, by issuer; of one issuer the root namespace's come first."""
     selecting = [policy for policy in authentications if policy.scope.includes(namespace, labels)]
-    selecting.sort(key=lambda policy: policy.namespace != ROOT_NAMESPACE)
+    selecting.sort(key=lambda policy: not policy.scope.is_of_mesh)
     return sorted(
         (rule for policy in selecting for rule in policy.rules), key=lambda rule: str(rule.get("issuer", ""))
     )
@@ -187,6 +190,8 @@ class PeerAuthentications:
     """All of them, oldest first: in each scope the oldest counts and the others are ignored."""
 
     policies: tuple[PeerAuthentication, ...] = ()
+    root: str = ROOT_NAMESPACE
+    """The root namespace of the mesh."""
 
     def __hash__(self) -> int:
         return len(self.policies)
@@ -213,7 +218,7 @@ class PeerAuthentications:
 
     def _wide_decision(self, namespace: str) -> PeerDecision:
         wide = [policy for policy in self.policies if not policy.scope.labels]
-        for owner in (namespace, ROOT_NAMESPACE):
+        for owner in (namespace, self.root):
             policy = next((policy for policy in wide if policy.scope.namespace == owner), None)
             if policy is not None and policy.mode is not None:
                 return PeerDecision(policy.mode, policy.resource)
@@ -221,7 +226,7 @@ class PeerAuthentications:
 
     def _workload_policy(self, namespace: str, labels: Mapping[str, str]) -> PeerAuthentication | None:
         """The oldest with a selector; in the root namespace these apply to no workload, even there."""
-        if namespace == ROOT_NAMESPACE:
+        if namespace == self.root:
             return None
         return next(
             (
@@ -235,12 +240,12 @@ class PeerAuthentications:
         )
 
 
-def peer_authentications(objects: Objects) -> PeerAuthentications:
+def peer_authentications(objects: Objects, root: str = ROOT_NAMESPACE) -> PeerAuthentications:
     """The PeerAuthentications."""
     return PeerAuthentications(
         tuple(
             PeerAuthentication(
-                scope=policy_scope(resource),
+                scope=policy_scope(resource, root),
                 mode=_mode(resource.spec.get("mtls")),
                 ports={
                     int(port): _mode(settings)
@@ -249,7 +254,8 @@ def peer_authentications(objects: Objects) -> PeerAuthentications:
                 resource=resource,
             )
             for resource in objects.of(PEER_AUTHENTICATION)
-        )
+        ),
+        root,
     )
 
 

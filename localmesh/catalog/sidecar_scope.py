@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from localmesh.catalog.hosts import is_wildcard, is_within, most_specific, overlap
 from localmesh.catalog.objects import Objects
-from localmesh.catalog.security import ROOT_NAMESPACE
 from localmesh.catalog.services import Resolution, Service
 from localmesh.catalog.virtual_services import VirtualService, exported
 from localmesh.kinds.sidecar import SIDECAR
@@ -67,13 +66,15 @@ def sidecars(objects: Objects) -> tuple[Sidecar, ...]:
     return tuple(_sidecar(resource) for resource in objects.of(SIDECAR))
 
 
-def sidecar_for(all_sidecars: Iterable[Sidecar], namespace: str, labels: Mapping[str, str]) -> Sidecar | None:
+def sidecar_for(
+    all_sidecars: Iterable[Sidecar], namespace: str, labels: Mapping[str, str], root: str
+) -> Sidecar | None:
     """The Sidecar of a pod: the one that selects it, else its namespace's, else the root namespace's."""
     all_sidecars = tuple(all_sidecars)
     own = [sidecar for sidecar in all_sidecars if sidecar.namespace == namespace]
     selecting = [sidecar for sidecar in own if sidecar.labels and sidecar.labels.items() <= labels.items()]
     wide = [sidecar for sidecar in own if not sidecar.labels]
-    of_mesh = [s for s in all_sidecars if s.namespace == ROOT_NAMESPACE and not s.labels]
+    of_mesh = [s for s in all_sidecars if s.namespace == root and not s.labels]
     return next(iter((*selecting, *wide, *of_mesh)), None)
 
 

@@ -31,11 +31,11 @@ class Telemetry:
         return hash(self.scope.namespace)
 
 
-def telemetries(objects: Objects) -> tuple[Telemetry, ...]:
+def telemetries(objects: Objects, root: str = ROOT_NAMESPACE) -> tuple[Telemetry, ...]:
     """The Telemetry objects, oldest first."""
     return tuple(
         Telemetry(
-            scope=policy_scope(resource),
+            scope=policy_scope(resource, root),
             metrics=_entries(resource.spec, "metrics"),
             tracing=_entries(resource.spec, "tracing"),
             access_logging=_entries(resource.spec, "accessLogging"),
@@ -45,7 +45,7 @@ def telemetries(objects: Objects) -> tuple[Telemetry, ...]:
 
 
 def telemetries_for(
-    objects: tuple[Telemetry, ...], namespace: str, labels: Mapping[str, str]
+    objects: tuple[Telemetry, ...], namespace: str, labels: Mapping[str, str], root: str
 ) -> tuple[Telemetry, ...]:
     """Those that apply to a workload: the mesh's, its namespace's, then those that select it.
 
@@ -53,7 +53,7 @@ def telemetries_for(
     """
     wide = [
         next((item for item in objects if item.is_wide and item.scope.namespace == owner), None)
-        for owner in dict.fromkeys((ROOT_NAMESPACE, namespace))
+        for owner in dict.fromkeys((root, namespace))
     ]
     own = (item for item in objects if not item.is_wide and item.scope.namespace == namespace)
     selecting = (item for item in own if item.scope.selects(labels))

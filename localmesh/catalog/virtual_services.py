@@ -9,6 +9,7 @@ from typing import Any
 from localmesh.catalog.connection_routes import ConnectionRoute, Target
 from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.delegates import HttpMatch, RouteBlock, merge_route
+from localmesh.catalog.exports import EVERYWHERE, with_default_export
 from localmesh.catalog.hosts import full_host
 from localmesh.catalog.http_routes import HttpRoute, http_route
 from localmesh.catalog.objects import Objects
@@ -129,21 +130,31 @@ SEMANTICS = {"internal.istio.io/route-semantics": "gateway"}
 """The annotation of VirtualServices that are made of routes of the Gateway API, as in istiod."""
 
 
-def virtual_services(objects: Objects, conversions: ConversionCache) -> tuple[VirtualService, ...]:
-    """The VirtualServices that own hosts, oldest first; delegates are merged into their roots."""
-    return tuple(
+def virtual_services(
+    objects: Objects, conversions: ConversionCache, export_to: Sequence[str] = EVERYWHERE
+) -> tuple[VirtualService, ...]:
+    """The VirtualServices that own hosts, oldest first; delegates are merged into their roots.
+
+    `export_to` is the mesh-wide default of `exportTo`.
+    """
+    found = (
         # what has delegates changes with them
-        _virtual_service(root, objects) if _delegates(root) else conversions.of(root, _virtual_service)
+        _virtual_service(root, objects, export_to)
+        if _delegates(root)
+        else conversions.of(root, _virtual_service)
         for root in objects.of(VIRTUAL_SERVICE)
         if root.spec.get("hosts")
     )
+    return with_default_export(found, export_to)
 
 
 def _delegates(resource: Resource) -> bool:
     return any(route.get("delegate") for route in resource.spec.get("http") or ())
 
 
-def delegate_of(route: RouteBlock, namespace: str, objects: Objects) -> Resource | None:
+def delegate_of(
+    route: RouteBlock, namespace: str, objects: Objects, export_to: Sequence[str] = EVERYWHERE
+) -> Resource | None:
     """The VirtualService that a route of that namespace delegates to.
 
     None if there is none with that name, if it has hosts itself, or if it is not exported to the namespace.
@@ -154,7 +165,7 @@ def delegate_of(route: RouteBlock, namespace: str, objects: Objects) -> Resource
     delegate = objects.named(VIRTUAL_SERVICE, owner, target.get("name", ""))
     if delegate is None or delegate.spec.get("hosts"):
         return None
-    return delegate if exported(delegate.spec.get("exportTo") or (), owner, namespace) else None
+    return delegate if exported(delegate.spec.get("exportTo") or export_to, owner, namespace) else None
 
 
 def gateway_name(name: str, namespace: str) -> str:
@@ -194,10 +205,12 @@ def match_applies(
     return match.get("sourceNamespace", "") in ("", namespace)
 
 
-def _virtual_service(resource: Resource, objects: Objects | None = None) -> VirtualService:
+def _virtual_service(
+    resource: Resource, objects: Objects | None = None, export_to: Sequence[str] = EVERYWHERE
+) -> VirtualService:
     namespace = resource.namespace
     spec = resource.spec
-    routes = list(_routes(resource, objects))
+    routes = list(_routes(resource, objects, export_to))
     destinations = tuple(tuple(_destinations(route, origins)) for route, origins, _ in routes)
     connections = list(_connections(resource))
     of_connections = tuple(of_route for _, of_route in connections)
@@ -230,7 +243,7 @@ def _virtual_service(resource: Resource, objects: Objects | None = None) -> Virt
         connection_routes=tuple(route for route, _ in connections),
         connection_destinations=of_connections,
         origins=tuple(origin for _, _, origin in routes),
-        left_out=tuple(_left_out(resource, objects)) if objects else (),
+        left_out=tuple(_left_out(resource, objects, export_to)) if objects else (),
         resource=resource,
     )
 
@@ -239,20 +252,22 @@ _Origin = tuple[Resource, FieldPath]
 """The route of a manifest that a field of a merged route is from."""
 
 
-def _left_out(resource: Resource, objects: Objects) -> Iterator[RuleOrigin]:
+def _left_out(resource: Resource, objects: Objects, export_to: Sequence[str]) -> Iterator[RuleOrigin]:
     for route, (_, root) in _written_routes(resource):
-        delegate = route.get("delegate") and delegate_of(route, resource.namespace, objects)
+        delegate = route.get("delegate") and delegate_of(route, resource.namespace, objects, export_to)
         for below, origin in _written_routes(delegate) if delegate else ():
             if merge_route(route, below) is None:
                 yield RuleOrigin(*origin, root=root)
 
 
 def _routes(
-    resource: Resource, objects: Objects | None
+    resource: Resource, objects: Objects | None, export_to: Sequence[str]
 ) -> Iterator[tuple[RouteBlock, Mapping[str, _Origin], RuleOrigin]]:
     """The routes of a root, each with the origins of the fields that hold its destinations, and its own."""
     for route, origin in _written_routes(resource):
-        delegate = objects and route.get("delegate") and delegate_of(route, resource.namespace, objects)
+        delegate = None
+        if objects and route.get("delegate"):
+            delegate = delegate_of(route, resource.namespace, objects, export_to)
         if not route.get("delegate"):
             yield route, dict.fromkeys(_DESTINATIONS, origin), RuleOrigin(*resource.origin(origin[1]))
         elif delegate:

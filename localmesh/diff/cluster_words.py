@@ -10,6 +10,7 @@ from localmesh.diff.chain_words import certificates, trusted
 from localmesh.diff.edits import ABSENT, Path
 from localmesh.diff.formats import compact, config, seconds, with_rest
 from localmesh.diff.phrases import Label, Words, plain
+from localmesh.translate.metrics import unannounced_filters
 
 Json = Mapping[str, Any]
 
@@ -75,6 +76,10 @@ def _matches(matches: Iterable[Json]) -> str:
     )
 
 
+def _filters(filters: list[Json]) -> str:
+    return "not sent" if filters == unannounced_filters() else plain(filters)
+
+
 def endpoints_text(localities: Iterable[Json]) -> str:
     """The pods behind a destination, or the addresses of those that are not pods."""
     counts = Counter(
@@ -137,6 +142,7 @@ _LABELS: dict[Path, Label] = {
     ("loadAssignment", "endpoints"): Label("endpoints", endpoints_text),
     (*_HTTP, "explicitHttpConfig"): Label("protocol", _protocol, absent="HTTP/1.1"),
     (*_HTTP, "useDownstreamProtocolConfig"): Label("protocol", lambda _value: "that of the request"),
+    (*_HTTP, "httpFilters"): Label("metadata of the caller", _filters, absent="sent"),
     (*_HTTP, "upstreamHttpProtocolOptions", "autoSni"): Label(
         "server name (SNI) from the host", absent="false"
     ),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from localmesh.catalog.security import SPIFFE, TRUST_DOMAIN
+from localmesh.catalog.trust import SPIFFE, TRUST_DOMAIN
 from localmesh.diff.edits import ABSENT, Edit
 from localmesh.diff.formats import UNREADABLE, compact, or_json, string_match, with_rest
 from localmesh.diff.phrases import Label, Phrase, Words

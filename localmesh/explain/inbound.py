@@ -51,10 +51,10 @@ def judge(prepared: PreparedProxy, inspected: Inspected) -> Judgement:
 
 def _references(prepared: PreparedProxy) -> tuple[Reference, ...]:
     """The rules for tokens that apply to a proxy's workload."""
-    proxy = prepared.proxy
+    proxy, root = prepared.proxy, prepared.catalog.mesh_config.root_namespace
     return tuple(
         Reference(resource, FieldPath("spec", "jwtRules", index))
         for resource in prepared.catalog.objects.of(REQUEST_AUTHENTICATION)
-        if policy_scope(resource).includes(proxy.namespace, proxy.labels)
+        if policy_scope(resource, root).includes(proxy.namespace, proxy.labels)
         for index in range(len(resource.spec.get("jwtRules") or ()))
     )

@@ -53,7 +53,7 @@ def is_lost(hop: Hop) -> bool:
 def policies_elsewhere(catalog: Catalog, hop: Hop, labels: Mapping[str, str]) -> Iterator[Candidate]:
     """Policies whose selector fits the called pods, but which are in another namespace."""
     for resource in catalog.objects.of(*_POLICY_KINDS):
-        scope = policy_scope(resource)
+        scope = policy_scope(resource, catalog.mesh_config.root_namespace)
         if scope.labels and scope.selects(labels) and not scope.reaches(hop.namespace):
             reason = (
                 f"its selector fits these pods, but it is in namespace {resource.namespace}, and a policy "

@@ -252,7 +252,7 @@ class Walk:
         """The request with what a proxy shows of itself on its connection to pods."""
         return replace(
             message,
-            identity=caller.identity if is_of_mesh(called.socket) else "",
+            identity=self._explainer.catalog.identity(caller) if is_of_mesh(called.socket) else "",
             server_name=server_name_of(called.socket),
             address=self._explainer.address_of(caller) or message.address,
         )
@@ -301,7 +301,8 @@ class Walk:
         decision = self._explainer.catalog.peer_authentications.decision(
             proxy.namespace, proxy.labels, inbound.container_port
         )
-        connection = connection_to(listener, called.socket, decision, message.identity, proxy.identity)
+        own = self._explainer.catalog.identity(proxy)
+        connection = connection_to(listener, called.socket, decision, message.identity, own)
         hop = _hop(HopKind.INBOUND, proxy, message, listener["name"], connection=connection)
         if not connection.accepted:
             self.hops.append(hop)

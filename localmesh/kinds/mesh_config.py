@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from localmesh.formats.durations import is_duration, nanoseconds
 from localmesh.formats.hostnames import is_label
 from localmesh.kinds.kind import REMOVE_FIELD, Rule
+from localmesh.kinds.rules.traffic_policy import policy_blocks
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field
@@ -56,6 +57,11 @@ def ports(root: Field) -> Iterator[Problem]:
             )
 
 
+def default_policy(root: Field) -> Iterator[Problem]:
+    """The mesh-wide traffic policy is as valid as one of a DestinationRule."""
+    yield from policy_blocks(root.get("defaultTrafficPolicy"))
+
+
 def mesh_tls(root: Field) -> Iterator[Problem]:
     """mTLS between proxies has no curves of its own."""
     curves = root.get("meshMTLS", "ecdhCurves")
@@ -67,7 +73,7 @@ def mesh_tls(root: Field) -> Iterator[Problem]:
         )
 
 
-MESH_CONFIG_RULES: tuple[Rule, ...] = (trust_domains, timeouts, ports, mesh_tls)
+MESH_CONFIG_RULES: tuple[Rule, ...] = (trust_domains, timeouts, ports, default_policy, mesh_tls)
 
 _BOOTSTRAP = "Envoys are started by localmesh, not from Istio's bootstrap"
 _REPORTS = "it changes what proxies report and no response"
@@ -80,8 +86,12 @@ TRANSLATED: Mapping[str, str] = {
     "accessLogFormat": "the format of access logs, instead of Istio's",
     "connectTimeout": "how long proxies wait for a connection, where no DestinationRule says so",
     "defaultConfig.tracing.sampling": "the percentage of requests that are traced",
+    "defaultDestinationRuleExportTo": "the exportTo of DestinationRules that have none",
     "defaultHttpRetryPolicy": "the retries of routes that have none of their own",
     "defaultProviders": "the providers of metrics, traces and logs where no Telemetry object names any",
+    "defaultServiceExportTo": "the exportTo of Services and ServiceEntries that have none",
+    "defaultTrafficPolicy": "connection pools and outlier detection where no DestinationRule has them",
+    "defaultVirtualServiceExportTo": "the exportTo of VirtualServices that have none",
     "enableAutoMtls": "whether sidecars choose mTLS for endpoints that accept it",
     "enableTracing": "whether proxies make spans where no Telemetry object decides",
     "extensionProviders": "what AuthorizationPolicies and Telemetry objects can name",
@@ -90,7 +100,10 @@ TRANSLATED: Mapping[str, str] = {
     "outboundTrafficPolicy.mode": "what becomes of requests to unknown hosts; `ALLOW_ANY` looks their names"
     " up, as `ALLOW_ANY_DYNAMIC_DNS` does",
     "pathNormalization": "how paths are normalized before routes and policies see them",
+    "rootNamespace": "the namespace whose policies, Sidecars and DestinationRules are for the whole mesh",
     "tcpKeepalive": "TCP keep-alive towards destinations; DestinationRules replace its fields",
+    "trustDomain": "the first part of all identities; in principals, cluster.local stands for it",
+    "trustDomainAliases": "trust domains whose identities are treated as if they were of this one",
 }
 """Fields that are translated, each with what it does."""
 
@@ -164,18 +177,11 @@ UNSUPPORTED: Mapping[str, str] = {
     "defaultConfig.gatewayTopology": REMOVE_FIELD,
     "defaultConfig.privateKeyProvider": REMOVE_FIELD,
     "defaultConfig.proxyHeaders": REMOVE_FIELD,
-    "defaultDestinationRuleExportTo": "write exportTo in the DestinationRules",
-    "defaultServiceExportTo": REMOVE_FIELD,
-    "defaultTrafficPolicy": "write the policy in DestinationRules",
-    "defaultVirtualServiceExportTo": "write exportTo in the VirtualServices",
     "discoverySelectors": REMOVE_FIELD,
     "h2UpgradePolicy": "write connectionPool.http.h2UpgradePolicy in a DestinationRule",
     "outboundTrafficPolicy.tls": REMOVE_FIELD,
-    "rootNamespace": "remove it: the root namespace here is istio-system",
     "serviceEntryVisibility": "write exportTo in the ServiceEntries",
     "tlsDefaults": REMOVE_FIELD,
-    "trustDomain": "remove it: identities here are in cluster.local",
-    "trustDomainAliases": REMOVE_FIELD,
     "zoneAwareLbSetting": "write it in DestinationRules",
 }
 """Fields that Istio acts on and localmesh does not, each with what to do instead."""

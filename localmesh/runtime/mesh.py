@@ -306,7 +306,7 @@ class Mesh:
 
     def _snapshot(self, catalog: Catalog, proxy: Proxy) -> Snapshot:
         config = translate(catalog, proxy, self._cache)
-        return self._encoder.snapshot(config, secrets(self._authority, proxy.identity))
+        return self._encoder.snapshot(config, secrets(self._authority, catalog.identity(proxy)))
 
     def _catalog(self, of: DesiredState) -> Catalog:
         """The catalog of a desired state, with its pods as they are now."""

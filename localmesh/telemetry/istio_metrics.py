@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from localmesh.catalog.peers import Peer
-from localmesh.catalog.security import SPIFFE
+from localmesh.catalog.trust import SPIFFE
 from localmesh.translate.formats import BLACK_HOLE, is_passed_on
 from localmesh.translate.metrics import LABEL, PREFIX, REMOVED, Reporter, Values
 

@@ -16,10 +16,12 @@ from localmesh.catalog import (
     Protocol,
     Proxy,
     ProxyKind,
+    Resolution,
     Service,
     ServicePort,
     Subset,
 )
+from localmesh.catalog.trust import Trust
 from localmesh.translate.cache import PartCache
 from localmesh.translate.client_tls import client_socket, name_checks, originates_tls
 from localmesh.translate.config import ProxyConfig
@@ -61,6 +63,7 @@ class OutboundClusters(NamedTuple):
     mesh_settings: Mapping[str, Any]
     """The mesh-wide `localityLbSetting`."""
     pool_defaults: PoolDefaults
+    trust: Trust
 
     @classmethod
     def read(cls, catalog: Catalog, proxy: Proxy) -> OutboundClusters:
@@ -74,6 +77,7 @@ class OutboundClusters(NamedTuple):
             auto_mtls=catalog.mesh_config.enable_auto_mtls,
             mesh_settings=catalog.mesh_config.locality_lb_setting,
             pool_defaults=PoolDefaults.of(catalog.mesh_config),
+            trust=catalog.mesh_config.trust,
         )
 
     @property
@@ -98,11 +102,19 @@ class OutboundClusters(NamedTuple):
             # auto mTLS is off where the namespace of the Service has it disabled
             auto_mtls=self.auto_mtls and mode is not MutualTls.DISABLE,
             # of all pods, ready or not
-            identities=tuple(
-                sorted({*service.subject_names, *(pod.identity for pod in pods if pod.service_account)})
+            identities=self.trust.identities(
+                (
+                    *service.subject_names,
+                    *(
+                        self.trust.identity(pod.namespace, pod.service_account)
+                        for pod in pods
+                        if pod.service_account
+                    ),
+                )
             ),
             is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
-            has_sidecars=bool(pods) and all(pod.has_sidecar for pod in pods),
+            has_sidecars=all(pod.has_sidecar for pod in pods)
+            and (bool(pods) or service.resolution is Resolution.PODS),
             pool_defaults=self.pool_defaults,
         )
 
@@ -118,7 +130,7 @@ class _ServiceClusters(NamedTuple):
     identities: tuple[str, ...]
     is_from_sidecar: bool
     has_sidecars: bool
-    """Whether each of its pods has a sidecar, which keeps what proxies tell each other from it."""
+    """Whether every endpoint has a sidecar, which keeps what proxies tell each other from it."""
     pool_defaults: PoolDefaults
 
     def build(self) -> tuple[Json, ...]:
@@ -129,7 +141,7 @@ class _ServiceClusters(NamedTuple):
 
     def _cluster(self, port: ServicePort, subset: Subset | None) -> Json:
         name = outbound_cluster_of(self.service, port, subset)
-        policy = self.rule.policy_for(port.number, subset) if self.rule else {}
+        policy = self.pool_defaults.under(self.rule.policy_for(port.number, subset) if self.rule else {})
         # only a sidecar passes on the protocol that it detects; a gateway's server declares it
         detects_protocol = self.is_from_sidecar and port.protocol is Protocol.SNIFFED
         pool = connection_pool(
@@ -237,6 +249,7 @@ class FallbackClusters(NamedTuple):
 
 def passthrough_pool(defaults: PoolDefaults) -> Json:
     """The connections of clusters for hosts that the proxy does not know."""
-    settings = {"http": {"idleTimeout": "300s"}}
+    settings = defaults.under({}).get("connectionPool") or {}
+    settings = {**settings, "http": {"idleTimeout": "300s", **(settings.get("http") or {})}}
     pool = connection_pool(settings, http2=False, sniffed=True, defaults=defaults)
     return with_http_filters(pool, unannounced_filters())

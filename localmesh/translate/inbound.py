@@ -21,6 +21,7 @@ from localmesh.catalog import (
     Service,
     ServicePort,
 )
+from localmesh.catalog.trust import Trust
 from localmesh.translate.cache import PartCache
 from localmesh.translate.clusters import istio_metadata
 from localmesh.translate.config import ProxyConfig
@@ -95,6 +96,7 @@ class _InboundPort(NamedTuple):
     rule: DestinationRule | None
     mode: MutualTls
     pool_defaults: PoolDefaults
+    trust: Trust
 
     @property
     def may_be_http(self) -> bool:
@@ -123,7 +125,7 @@ class _InboundPort(NamedTuple):
             "listenerFilters": [tls_inspector()],
             "listenerFiltersTimeout": "0s",
             "continueOnListenerFiltersTimeout": True,
-            "filterChains": filter_chains(f"0.0.0.0_{number}", filters, self.mode),
+            "filterChains": filter_chains(f"0.0.0.0_{number}", filters, self.mode, trust=self.trust),
         }
 
     def tcp_listener(self, telemetry: ProxyTelemetry, policies: Sequence[Json]) -> Json:
@@ -132,7 +134,8 @@ class _InboundPort(NamedTuple):
         cluster = inbound_cluster(number)
         settings = {"cluster": cluster, **telemetry.received_connections(self._service_cluster)}
         filters = [*policies, tcp_proxy(cluster, settings)]
-        chains = filter_chains(f"0.0.0.0_{number}", filters, self.mode, is_http=False)
+        name = f"0.0.0.0_{number}"
+        chains = filter_chains(name, filters, self.mode, is_http=False, trust=self.trust)
         # a server that speaks first would wait for a client whose TLS is inspected
         inspector = [] if self.mode is MutualTls.DISABLE else [tls_inspector()]
         return {
@@ -175,7 +178,7 @@ class _InboundPort(NamedTuple):
     def cluster(self) -> Json:
         """The cluster of the application itself; a DestinationRule limits its connections here too."""
         name = inbound_cluster(self.inbound.container_port)
-        policy = self.rule.policy_for(self.port.number) if self.rule else {}
+        policy = self.pool_defaults.under(self.rule.policy_for(self.port.number) if self.rule else {})
         protocol = self.port.protocol
         endpoint = {"endpoint": endpoint_address(self.inbound.application)}
         return {
@@ -203,6 +206,7 @@ def _ports(catalog: Catalog, proxy: Proxy) -> tuple[_InboundPort, ...]:
             rule=catalog.rule_for(target[0].host, proxy.namespace),
             mode=catalog.peer_authentications.mode(proxy.namespace, proxy.labels, inbound.container_port),
             pool_defaults=PoolDefaults.of(catalog.mesh_config),
+            trust=catalog.mesh_config.trust,
         )
         for inbound, target in ports
         if target is not None

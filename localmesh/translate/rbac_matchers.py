@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from localmesh.catalog.security import SPIFFE
+from localmesh.catalog.trust import SPIFFE
 from localmesh.translate.claims import claim_matcher, metadata_matcher
 
 Json = dict[str, Any]

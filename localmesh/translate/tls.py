@@ -21,7 +21,8 @@ from localmesh.catalog import (
     ServicePort,
     Subset,
 )
-from localmesh.catalog.security import SPIFFE, TRUST_DOMAIN
+from localmesh.catalog.security import DEFAULT_TRUST
+from localmesh.catalog.trust import SPIFFE, Trust
 from localmesh.translate.formats import ADS, server_name
 
 Json = dict[str, Any]
@@ -104,12 +105,14 @@ def accepts_mutual_tls(
     return peer_authentications.mode(pod.namespace, pod.labels, number) is not MutualTls.DISABLE
 
 
-def filter_chains(name: str, filters: list[Json], mode: MutualTls, *, is_http: bool = True) -> list[Json]:
+def filter_chains(
+    name: str, filters: list[Json], mode: MutualTls, *, is_http: bool = True, trust: Trust = DEFAULT_TRUST
+) -> list[Json]:
     """The filter chains of an inbound port: the same filters for each kind of connection that it accepts.
 
     Where it is not HTTP, TLS that is not of the mesh is the application's own.
     """
-    secure = {"filters": filters, "transportSocket": _downstream_socket(), "name": name}
+    secure = {"filters": filters, "transportSocket": _downstream_socket(trust), "name": name}
     plain = {"filterChainMatch": {"transportProtocol": "raw_buffer"}, "filters": filters, "name": name}
     if mode is MutualTls.DISABLE:
         return [plain]
@@ -169,14 +172,14 @@ def _by_endpoint(socket: Json) -> list[Json]:
     ]
 
 
-def _downstream_socket() -> Json:
+def _downstream_socket(trust: Trust) -> Json:
     return {
         "name": TLS,
         "typedConfig": {
             "@type": f"{CONTEXTS}.DownstreamTlsContext",
             "commonTlsContext": {
                 "tlsParams": {**VERSIONS, "cipherSuites": list(_CIPHERS)},
-                **_secrets([{"prefix": f"{SPIFFE}{TRUST_DOMAIN}/"}]),
+                **_secrets([{"prefix": f"{SPIFFE}{domain}/"} for domain in dict.fromkeys(trust.domains)]),
                 # without "istio", which would prevent the choice of HTTP/2
                 "alpnProtocols": ["h2", "http/1.1"],
             },

@@ -5,6 +5,7 @@ Istio, "Destination Rule", `TrafficPolicy`; istiod: pilot/pkg/networking/core/cl
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -32,11 +33,24 @@ class PoolDefaults(NamedTuple):
 
     connect_timeout: str = DEFAULT.connect_timeout
     keepalive: tuple[tuple[str, Any], ...] = ()
+    policy: str = ""
+    """`defaultTrafficPolicy` as JSON, which can be compared."""
 
     @classmethod
     def of(cls, mesh_config: MeshConfig) -> PoolDefaults:
         """The defaults of a mesh."""
-        return cls(mesh_config.connect_timeout, tuple(sorted((mesh_config.tcp_keepalive or {}).items())))
+        keepalive = tuple(sorted((mesh_config.tcp_keepalive or {}).items()))
+        policy = mesh_config.default_traffic_policy
+        return cls(
+            mesh_config.connect_timeout, keepalive, json.dumps(policy, sort_keys=True) if policy else ""
+        )
+
+    def under(self, policy: Settings) -> Settings:
+        """A traffic policy, with the mesh's blocks where it has none.
+
+        istiod: cluster_traffic_policy.go, `applyDefaultTrafficPolicy`.
+        """
+        return {**json.loads(self.policy), **policy} if self.policy else policy
 
 
 ISTIOS = PoolDefaults()

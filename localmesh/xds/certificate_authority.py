@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from localmesh.catalog.certificates import key_usage
-from localmesh.catalog.security import TRUST_DOMAIN
+from localmesh.catalog.trust import TRUST_DOMAIN
 
 DEFAULT_LIFETIME = timedelta(hours=24)
 """How long a workload's certificate is valid, as in Istio."""

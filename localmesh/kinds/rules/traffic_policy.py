@@ -28,7 +28,7 @@ def traffic_policy(policy: Field) -> Iterator[Problem]:
     if policy.get("tunnel") and policy.get("proxyProtocol"):
         both = "tunnel and proxyProtocol"
         yield policy.problem(invalid.EXCLUSIVE_FIELDS, found=both, expected=both)
-    yield from _blocks(policy)
+    yield from policy_blocks(policy)
     for entry in policy.get("portLevelSettings").items():
         yield from _port_policy(entry)
 
@@ -40,10 +40,11 @@ def _port_policy(entry: Field) -> Iterator[Problem]:
         )
     if not any(entry.get(block) for block in _BLOCKS):
         yield entry.problem(invalid.EMPTY_BLOCK, expected=listed(_BLOCKS))
-    yield from _blocks(entry)
+    yield from policy_blocks(entry)
 
 
-def _blocks(policy: Field) -> Iterator[Problem]:
+def policy_blocks(policy: Field) -> Iterator[Problem]:
+    """The blocks of a traffic policy, or of the settings of one port, are valid."""
     if detection := policy.get("outlierDetection"):
         yield from _outlier_detection(detection)
     if pool := policy.get("connectionPool"):

@@ -6,6 +6,7 @@ import pytest
 
 from localmesh.catalog import Catalog, GatewayWorkload, Service, build
 from localmesh.catalog.addressing import SyntheticAllocator, plan_gateways
+from localmesh.catalog.trust import Trust
 from localmesh.manifests import load_text
 
 INGRESS = ("istio-system", "istio-ingressgateway")
@@ -128,7 +129,7 @@ def test_the_ingress_gateway_is_as_istio_installs_it() -> None:
         "operator.istio.io/component": "IngressGateways",
     }
     assert expected.items() <= planned.proxy.labels.items()
-    assert planned.proxy.identity == (
+    assert Trust().identity(planned.proxy.namespace, planned.proxy.service_account) == (
         "spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
     )
     assert service.selects("istio-system", planned.pod.labels)
@@ -208,7 +209,9 @@ def test_a_deployment_that_asks_for_the_gateway_template_is_a_gateway() -> None:
     assert mesh.workloads == ()
     planned = plan_gateways([front], SyntheticAllocator())
     assert len({pod.proxy.name for pod in planned}) == 2
-    assert {pod.proxy.identity for pod in planned} == {"spiffe://cluster.local/ns/edge/sa/default"}
+    assert {Trust().identity(pod.proxy.namespace, pod.proxy.service_account) for pod in planned} == {
+        "spiffe://cluster.local/ns/edge/sa/default"
+    }
     assert len({address for pod in planned for address in pod.proxy.listen.values()}) == 2
 
 

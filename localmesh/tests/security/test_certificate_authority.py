@@ -9,10 +9,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from localmesh.catalog.security import identity
+from localmesh.catalog.trust import Trust
 from localmesh.xds.certificate_authority import CertificateAuthority
 
-LOGIC = identity("sentimesh", "logic")
+LOGIC = Trust().identity("sentimesh", "logic")
 
 
 class Clock:
@@ -71,6 +71,6 @@ def test_renewal_is_due_at_half_of_the_lifetime() -> None:
     authority.certificate(LOGIC)
     begun = clock.now
     clock.now += timedelta(minutes=30)
-    authority.certificate(identity("sentimesh", "webapp"))
+    authority.certificate(Trust().identity("sentimesh", "webapp"))
 
     assert authority.renewal_due == begun + timedelta(hours=1)

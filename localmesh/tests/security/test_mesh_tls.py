@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest
 
-from localmesh.catalog.security import identity
+from localmesh.catalog.trust import Trust
 from localmesh.runtime.mesh import Mesh, MeshSettings
 from localmesh.tests.security.office import GATEWAY, OUTSIDE, Request, apply, ask
 from localmesh.translate.from_manifests import find
@@ -59,6 +59,18 @@ kind: DestinationRule
 metadata: {name: web, namespace: shop}
 spec: {host: web, trafficPolicy: {connectionPool: {http: {maxRequestsPerConnection: 1}}}}
 """
+ONLY_THE_CLIENT = """---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: client, namespace: shop}
+spec: {rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/client]}}]}]}
+"""
+NEW_TRUST_DOMAIN = """---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "trustDomain: new.example"}
+"""
 NOTHING = """---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -81,12 +93,29 @@ def test_the_application_gets_the_identity_of_the_caller(office: Office) -> None
 
     client, other, gateway, outside = office.run(run())
 
-    web = identity("shop", "web")
+    web = Trust().identity("shop", "web")
     assert client.startswith(f"By={web};Hash=")
-    assert client.endswith(f"URI={identity('shop', 'client')}")
-    assert other.endswith(f"URI={identity('office', 'other')}")
-    assert gateway.endswith(f"URI={identity('istio-system', 'istio-ingressgateway-service-account')}")
+    assert client.endswith(f"URI={Trust().identity('shop', 'client')}")
+    assert other.endswith(f"URI={Trust().identity('office', 'other')}")
+    assert gateway.endswith(f"URI={Trust().identity('istio-system', 'istio-ingressgateway-service-account')}")
     assert outside == ""
+
+
+def test_the_trust_domain_of_a_running_mesh_can_be_changed(office: Office) -> None:
+    """Callers prove identities of the new one, and principals with `cluster.local` mean these."""
+    mesh = office.mesh
+
+    async def run() -> tuple[str, int]:
+        async with aiohttp.ClientSession() as session:
+            await apply(mesh, STRICT + ONLY_THE_CLIENT + NEW_TRUST_DOMAIN)
+            client = await ask(mesh, Request("client"), session)
+            other = await ask(mesh, Request("other"), session)
+            return client.seen_headers.get("x-forwarded-client-cert", ""), other.status
+
+    client, status_of_other = office.run(run())
+
+    assert client.endswith("URI=spiffe://new.example/ns/shop/sa/client")
+    assert status_of_other == 403
 
 
 def test_a_client_without_a_certificate_gets_no_answer(office: Office) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable
 from dataclasses import fields
@@ -13,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localmesh.envoy_messages.messages import ROUTE, TYPE_PREFIX, message_class, to_message
+from localmesh.envoy_messages.messages import CLUSTER, ROUTE, TYPE_PREFIX, message_class, to_message
 from localmesh.kinds import KINDS, Status
 from localmesh.manifests import Resource, load, load_text
 from localmesh.tests.mesh.shop import BASE, V1, V2, routed
@@ -49,6 +50,7 @@ def _versions() -> list[list[Resource]]:
 
 
 VERSIONS = _versions()
+EXAMPLES = int(os.environ.get("LOCALMESH_FUZZ", "10"))
 EDIT = st.tuples(st.integers(0, len(VERSIONS) - 1), st.integers(-1, 5), st.booleans())
 """An object by its number, the version that it gets (-1: it is deleted), and whether pods become unready."""
 
@@ -72,7 +74,7 @@ def test_any_single_edit_gives_what_a_translation_from_scratch_gives(number: int
         assert cached == scratch[state]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(st.lists(EDIT, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_any_sequence_of_edits_gives_what_a_translation_from_scratch_gives(
     edits: list[tuple[int, int, bool]], rng: random.Random
@@ -182,3 +184,32 @@ def test_virtual_hosts_encoded_one_by_one_are_the_same_message() -> None:
             )
             hosts = [as_sent(host) for host in route["virtualHosts"]]
             assert sent == to_message(ROUTE, {**route, "virtualHosts": hosts})
+
+
+def test_metadata_of_istio_is_not_sent_and_that_of_others_is() -> None:
+    """Nothing here reads the former; the latter is an EnvoyFilter's, and something may read it."""
+    own = {"filterMetadata": {"istio": {"config": "/apis/x"}}}
+    patched = {"filterMetadata": {**own["filterMetadata"], "example": {"team": "shop"}}}
+    route = {"match": {"prefix": "/"}, "decorator": {"operation": "web"}}
+    cluster, host = {"name": "c"}, {"name": "h", "domains": ["*"]}
+
+    assert as_sent({**cluster, "metadata": own}) == cluster
+    assert as_sent({**cluster, "metadata": patched}) == {**cluster, "metadata": patched}
+    assert as_sent({**host, "routes": [{**route, "metadata": own}]}) == {
+        **host,
+        "routes": [{"match": route["match"]}],
+    }
+
+
+def test_clusters_are_sent_without_metadata_of_istio() -> None:
+    """Their names and settings arrive."""
+    applied = Applied()
+    applied.apply(load_text(BASE + V1 + routed(v1=1)).resources)
+    config, snapshot = next(iter(applied.cached().values())), next(iter(applied.snapshots().values()))
+
+    for cluster in config.clusters:
+        sent = message_class(CLUSTER.removeprefix(TYPE_PREFIX)).FromString(
+            snapshot.of(CLUSTER)[cluster["name"]]
+        )
+        assert sent == to_message(CLUSTER, {key: cluster[key] for key in cluster if key != "metadata"})
+    assert any("metadata" in cluster for cluster in config.clusters)

@@ -1,7 +1,7 @@
 """Two servers outside the mesh that take sentences over TLS, and a plain one that says what they got.
 
-TLS_PORT is for everyone; CLIENTS_PORT requires a certificate of the CA. PORT answers `/arrived`: how many requests
-came for each name that clients asked for (SNI), with and without a certificate.
+TLS_PORT is for everyone; CLIENTS_PORT requires a certificate of the CA. PORT answers `/arrived`: how many
+requests came for each name that clients asked for (SNI), with and without a certificate.
 """
 
 from __future__ import annotations
