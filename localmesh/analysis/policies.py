@@ -76,6 +76,8 @@ def _ports_to_pods(catalog: Catalog, scope: PolicyScope) -> Iterator[tuple[str, 
     for workload in catalog.workloads:
         if scope.includes(workload.namespace, workload.labels):
             yield from (("", 0, number) for number in workload.declared_ports)
+            sidecar = catalog.sidecar_of(workload)
+            yield from (("", 0, listener.number) for listener in (sidecar.ingress if sidecar else ()))
             for service in catalog.services_of(workload.namespace, workload.labels):
                 for port in service.ports:
                     target = workload.port_names.get(str(port.target), port.target)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from localmesh.catalog import (
     LOOPBACK,
@@ -157,8 +157,9 @@ def placed(catalog: Catalog, addresses: AddressAllocator | None = None) -> tuple
 def plan_pods(catalog: Catalog, addresses: AddressAllocator) -> list[PlannedPod]:
     """Every pod of the workloads, with all its addresses."""
     pods = (
-        _planned_pod(workload, ordinal, ports, catalog.is_injected(workload), addresses)
+        _planned_pod(workload, ordinal, ports, sidecar, addresses)
         for workload in catalog.workloads
+        for sidecar in [_SidecarOf.workload(catalog, workload)]
         for ports in [_container_ports(workload, catalog.services_of(workload.namespace, workload.labels))]
         for ordinal in range(workload.replicas)
     )
@@ -207,18 +208,44 @@ def _container_ports(workload: Workload, services: Iterable[Service]) -> dict[in
     return ports
 
 
+class _SidecarOf(NamedTuple):
+    """Whether the pods of a workload have a sidecar, and the ports that a Sidecar declares for it.
+
+    These are the ports of the application by those at which the sidecar listens.
+    """
+
+    injected: bool
+    ports: Mapping[int, int]
+
+    @classmethod
+    def workload(cls, catalog: Catalog, workload: Workload) -> _SidecarOf:
+        """The sidecars of a workload's pods."""
+        if not catalog.is_injected(workload):
+            return cls(injected=False, ports={})
+        sidecar = catalog.sidecar_of(workload)
+        listeners = sidecar.ingress if sidecar is not None else ()
+        return cls(injected=True, ports={each.number: each.application for each in listeners})
+
+
 def _planned_pod(
-    workload: Workload, ordinal: int, ports: Mapping[int, bool], injected: bool, addresses: AddressAllocator
+    workload: Workload,
+    ordinal: int,
+    ports: Mapping[int, bool],
+    sidecar: _SidecarOf,
+    addresses: AddressAllocator,
 ) -> PlannedPod:
     name = addresses.pod(workload, ordinal)
     key = f"{workload.namespace}/{name}"
     is_stub = any(not container.command for container in workload.containers)
+    # a port that a Sidecar declares is its sidecar's, unless the manifest declares it too
+    own = {port: declared for port, declared in ports.items() if declared or port not in sidecar.ports}
+    own |= {port: own.get(port, False) for port in sidecar.ports.values()}
     applications = {
-        port: addresses.application(key, port, movable=declared or is_stub)
-        for port, declared in ports.items()
+        port: addresses.application(key, port, movable=declared or is_stub) for port, declared in own.items()
     }
+    behind = {port: sidecar.ports.get(port, port) for port in (*applications, *sidecar.ports)}
     inbound = tuple(
-        Inbound(port, addresses.inbound(key, port), application) for port, application in applications.items()
+        Inbound(port, addresses.inbound(key, port), applications[own]) for port, own in behind.items()
     )
     proxy = Proxy(
         kind=ProxyKind.SIDECAR,
@@ -231,14 +258,14 @@ def _planned_pod(
         outbound=addresses.outbound(key),
         locality=pod_locality(workload.labels, workload.node_selector, addresses.zones, ordinal),
     )
-    reachable = {port.container_port: port.listen for port in inbound} if injected else applications
-    pod = _pod(workload, name, reachable, proxy.locality, has_sidecar=injected)
+    reachable = {port.container_port: port.listen for port in inbound} if sidecar.injected else applications
+    pod = _pod(workload, name, reachable, proxy.locality, has_sidecar=sidecar.injected)
     return PlannedPod(
         workload=workload,
         ordinal=ordinal,
         name=name,
         ports={port: address.port for port, address in applications.items()},
-        proxy=proxy if injected else None,
+        proxy=proxy if sidecar.injected else None,
         pod=pod,
         ready_pod=replace(pod, ready=True),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from localmesh.catalog.hosts import is_wildcard, is_within, most_specific, overlap
+from localmesh.catalog.ingress_listeners import IngressListener, ingress_listeners
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.services import Resolution, Service
 from localmesh.catalog.virtual_services import VirtualService, exported
@@ -41,6 +43,20 @@ class Sidecar:
     allows_unknown: bool | None
     """None: as the mesh-wide setting says."""
     resource: Resource = field(compare=False, repr=False)
+    name: str = ""
+    ingress: tuple[IngressListener, ...] = ()
+    pool: Mapping[str, Any] | None = field(default=None, hash=False)
+    """`inboundConnectionPool`."""
+
+    @property
+    def host(self) -> str:
+        """What stands for a Service where a port has none."""
+        return f"{self.name}.{self.namespace}"
+
+    def pool_of(self, port: int) -> Mapping[str, Any] | None:
+        """The connection pool of an inbound port, which replaces that of a DestinationRule."""
+        own = (listener.pool for listener in self.ingress if listener.number == port)
+        return next((pool for pool in own if pool is not None), self.pool)
 
     def sees_service(self, host: str, namespace: str, pod_namespace: str) -> bool:
         """Whether pods of a namespace import a Service of another."""
@@ -90,6 +106,9 @@ def _sidecar(resource: Resource) -> Sidecar:
         # the block without a mode means REGISTRY_ONLY
         allows_unknown=None if policy is None else policy.get("mode") == "ALLOW_ANY",
         resource=resource,
+        name=resource.name,
+        ingress=tuple(ingress_listeners(resource)),
+        pool=spec.get("inboundConnectionPool"),
     )
 
 

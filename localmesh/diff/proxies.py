@@ -7,7 +7,7 @@ one that there are no words for is shown as it is. So there is no change if and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from localmesh.catalog import ProxyKind
@@ -15,7 +15,7 @@ from localmesh.diff.cluster_words import CLUSTER_WORDS, ENDPOINT_WORDS, whole_te
 from localmesh.diff.edits import ABSENT, Edit, masked, named, reordered
 from localmesh.diff.formats import short_host
 from localmesh.diff.listener_words import listener_phrases
-from localmesh.diff.missing import with_missing
+from localmesh.diff.missing import newly_missing, notes
 from localmesh.diff.phrases import Phrase, Words
 from localmesh.diff.policy_words import policy_phrases
 from localmesh.diff.routes import NO_ROUTES, configuration_phrases
@@ -82,7 +82,8 @@ class Comparison:
             *self._once(_secrets, before.secrets, after.secrets, kind),
             *_further_lists(before, after),
         ]
-        return tuple(with_missing(_merged(found), before, after))
+        missing = newly_missing(before, after)
+        return tuple(_with_missing(change, missing) for change in _merged(found))
 
     def _once(
         self,
@@ -96,6 +97,12 @@ class Comparison:
             # the lists are kept, so that no other list can get their identity
             self._known[key] = (before, after), list(compare(before, after, kind))
         return self._known[key][1]
+
+
+def _with_missing(change: Change, missing: list[str]) -> Change:
+    """The change; if a destination of a route no longer exists after it, it says so."""
+    said = notes((part.edit for part in change.edits), missing)
+    return replace(change, text="; ".join((change.text, *said))) if said else change
 
 
 def _merged(changes: Iterable[Change]) -> Iterator[Change]:

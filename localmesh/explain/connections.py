@@ -20,20 +20,6 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 
-_TLS = "envoy.transport_sockets.tls"
-_MATCH_METADATA = "envoy.transport_socket_match"
-
-
-def transport_socket(cluster: Json, metadata: Json) -> Json | None:
-    """The transport socket with which a cluster calls an endpoint with this metadata; None: plain text."""
-    marks = metadata.get(_MATCH_METADATA) or {}
-    for entry in cluster.get("transportSocketMatches") or ():
-        if all(marks.get(key) == value for key, value in (entry.get("match") or {}).items()):
-            socket: Json = entry["transportSocket"]
-            return socket if socket["name"] == _TLS else None
-    socket_of_cluster: Json | None = cluster.get("transportSocket")
-    return socket_of_cluster
-
 
 def tls_of(socket: Json | None) -> Tls:
     """How a connection with a transport socket is secured."""

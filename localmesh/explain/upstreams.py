@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog import Pod
-from localmesh.explain.connections import transport_socket
 from localmesh.explain.explanation import Destination, Setting
 from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH, is_passed_on
 
 Json = Mapping[str, Any]
 Endpoint = tuple[str, int]
+
+_TLS = "envoy.transport_sockets.tls"
+_MATCH_METADATA = "envoy.transport_socket_match"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,20 @@ class Upstreams:
         for address, metadata in endpoints:
             pod = self._pods.get(address)
             if pod is not None:
-                socket = transport_socket(cluster, metadata)
+                socket = _transport_socket(cluster, metadata)
                 key = pod.namespace, pod.workload, socket is None
                 groups.setdefault(key, []).append((pod, address, socket))
         for group in groups.values():
             pod, address, socket = group[0]
             yield CalledPods(pod, tuple(pod.name for pod, _, _ in group), address, socket)
+
+
+def _transport_socket(cluster: Json, metadata: Json) -> Json | None:
+    """The transport socket with which a cluster calls an endpoint with this metadata; None: plain text."""
+    marks = metadata.get(_MATCH_METADATA) or {}
+    for entry in cluster.get("transportSocketMatches") or ():
+        if all(marks.get(key) == value for key, value in (entry.get("match") or {}).items()):
+            socket: Json = entry["transportSocket"]
+            return socket if socket["name"] == _TLS else None
+    socket_of_cluster: Json | None = cluster.get("transportSocket")
+    return socket_of_cluster

@@ -47,7 +47,10 @@ class Step(Cacheable, Protocol):
 
 
 class PartCache:
-    """The parts of one step, with their results from the last time that the step was built."""
+    """The parts of one step, with their results from the last time that the step was built.
+
+    Before the first time, those of the same step for others serve, who see much of the mesh in the same way.
+    """
 
     def __init__(self, before: PartCache | None = None) -> None:
         self._before: dict[type, dict[Any, Any]] = before._now if before is not None else {}
@@ -77,6 +80,7 @@ class TranslationCache:
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, _Entry] = {}
+        self._latest: dict[type, PartCache] = {}
         self._used: set[Hashable] = set()
 
     def build(self, step: Cacheable) -> ProxyConfig:
@@ -89,8 +93,9 @@ class TranslationCache:
         last = self._entries.get(key)
         if last is not None and last.step == step:
             return last.config
-        parts = PartCache(last.parts if last is not None else None)
+        parts = PartCache(last.parts if last is not None else self._latest.get(type(step)))
         config = step.build(parts)
+        self._latest[type(step)] = parts
         if last is not None:
             config = config.sharing(last.config)
         self._entries[key] = _Entry(step, config, parts)

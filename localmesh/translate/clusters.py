@@ -112,11 +112,19 @@ class OutboundClusters(NamedTuple):
                     ),
                 )
             ),
-            is_from_sidecar=self.source.kind is ProxyKind.SIDECAR,
+            is_from_sidecar=self.source.kind is ProxyKind.SIDECAR
+            or not _depends_on_caller(service, rule, self.pool_defaults),
             has_sidecars=all(pod.has_sidecar for pod in pods)
             and (bool(pods) or service.resolution is Resolution.PODS),
             pool_defaults=self.pool_defaults,
         )
+
+
+def _depends_on_caller(service: Service, rule: DestinationRule | None, defaults: PoolDefaults) -> bool:
+    """Whether gateways have other clusters of a Service than sidecars; mostly they share theirs."""
+    detects = any(port.protocol is Protocol.SNIFFED for port in service.ports)
+    needs_secrets = rule is not None and any(settings.get("credentialName") for settings in rule.tls_settings)
+    return detects or needs_secrets or "credentialName" in defaults.policy
 
 
 class _ServiceClusters(NamedTuple):
@@ -129,6 +137,7 @@ class _ServiceClusters(NamedTuple):
     auto_mtls: bool
     identities: tuple[str, ...]
     is_from_sidecar: bool
+    """Whether the caller is a sidecar, or none of the clusters depends on that."""
     has_sidecars: bool
     """Whether every endpoint has a sidecar, which keeps what proxies tell each other from it."""
     pool_defaults: PoolDefaults

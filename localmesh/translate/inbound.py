@@ -21,6 +21,8 @@ from localmesh.catalog import (
     Service,
     ServicePort,
 )
+from localmesh.catalog.ingress_listeners import IngressListener
+from localmesh.catalog.sidecar_scope import Sidecar
 from localmesh.catalog.trust import Trust
 from localmesh.translate.cache import PartCache
 from localmesh.translate.clusters import istio_metadata
@@ -88,15 +90,23 @@ class InboundPorts(NamedTuple):
 
 
 class _InboundPort(NamedTuple):
-    """One container port; `service` and `port` are the first, by host, that send to it."""
+    """One container port; `service` and `port` are the first, by host, that send to it.
+
+    Where a Sidecar declares the port, `port` is that, and `host` stands for it in the names of spans.
+    `sent_by` is the name of the Service's cluster at callers.
+    """
 
     inbound: Inbound
     service: Service
     port: ServicePort
+    host: str
+    sent_by: str
     rule: DestinationRule | None
     mode: MutualTls
     pool_defaults: PoolDefaults
     trust: Trust
+    pool: Mapping[str, Any] | None
+    """The connection pool that the Sidecar of the pod has for the port."""
 
     @property
     def may_be_http(self) -> bool:
@@ -115,7 +125,7 @@ class _InboundPort(NamedTuple):
             "forwardClientCertDetails": "APPEND_FORWARD",
             "setCurrentClientCertDetails": {"subject": True, "dns": True, "uri": True},
             **({"http2ProtocolOptions": {}} if self.port.protocol.is_http2 else {}),
-            **telemetry.received_requests(self._service_cluster),
+            **telemetry.received_requests(self.sent_by),
         }
         listener = http_listener(f"inbound_{number}", self.inbound.listen, manager, "INBOUND")
         filters = listener["filterChains"][0]["filters"]
@@ -132,7 +142,7 @@ class _InboundPort(NamedTuple):
         """The listener of a port that is not HTTP, with the filters of its policies."""
         number = self.inbound.container_port
         cluster = inbound_cluster(number)
-        settings = {"cluster": cluster, **telemetry.received_connections(self._service_cluster)}
+        settings = {"cluster": cluster, **telemetry.received_connections(self.sent_by)}
         filters = [*policies, tcp_proxy(cluster, settings)]
         name = f"0.0.0.0_{number}"
         chains = filter_chains(name, filters, self.mode, is_http=False, trust=self.trust)
@@ -148,11 +158,6 @@ class _InboundPort(NamedTuple):
             "filterChains": chains,
         }
 
-    @property
-    def _service_cluster(self) -> str:
-        """The name of the Service's cluster at callers."""
-        return outbound_cluster(self.service.host, self.port.number)
-
     def route_configuration(self) -> Json:
         """One route for all requests, without a timeout; it has the name of the cluster."""
         cluster = inbound_cluster(self.inbound.container_port)
@@ -166,7 +171,7 @@ class _InboundPort(NamedTuple):
             "name": "default",
             "match": {"prefix": "/"},
             "route": action,
-            "decorator": {"operation": f"{self.service.host}:{self.port.number}/*"},
+            "decorator": {"operation": f"{self.host}:{self.port.number}/*"},
         }
         name = f"inbound|http|{self.port.number}"
         return {
@@ -186,7 +191,7 @@ class _InboundPort(NamedTuple):
             "type": "STATIC",
             "loadAssignment": {"clusterName": name, "endpoints": [{"lbEndpoints": [endpoint]}]},
             **connection_pool(
-                without_upgrade(policy.get("connectionPool")),
+                without_upgrade(policy.get("connectionPool") if self.pool is None else self.pool),
                 http2=protocol.is_http2,
                 sniffed=protocol is Protocol.SNIFFED,
                 retry_budget=policy.get("retryBudget"),
@@ -197,19 +202,61 @@ class _InboundPort(NamedTuple):
 
 
 def _ports(catalog: Catalog, proxy: Proxy) -> tuple[_InboundPort, ...]:
-    ports = ((inbound, _service_port(catalog, proxy, inbound)) for inbound in proxy.inbound)
+    sidecar = catalog.sidecar_of(proxy)
+    declared = {each.number: each for each in sidecar.ingress} if sidecar is not None else {}
     return tuple(
-        _InboundPort(
-            inbound=inbound,
-            service=target[0],
-            port=target[1],
-            rule=catalog.rule_for(target[0].host, proxy.namespace),
-            mode=catalog.peer_authentications.mode(proxy.namespace, proxy.labels, inbound.container_port),
-            pool_defaults=PoolDefaults.of(catalog.mesh_config),
-            trust=catalog.mesh_config.trust,
-        )
-        for inbound, target in ports
-        if target is not None
+        port
+        for inbound in proxy.inbound
+        if (port := _inbound_port(catalog, proxy, inbound, sidecar, declared.get(inbound.container_port)))
+    )
+
+
+def _inbound_port(
+    catalog: Catalog,
+    proxy: Proxy,
+    inbound: Inbound,
+    sidecar: Sidecar | None,
+    declared: IngressListener | None,
+) -> _InboundPort | None:
+    """The port, if a Sidecar declares it or a Service sends to it.
+
+    istiod: cluster.go, `buildInboundClustersFromSidecar`, and listener_inbound.go.
+    """
+    target = _service_port(catalog, proxy, inbound)
+    if target is None and declared is not None and sidecar is not None:
+        target = _stand_in(sidecar), _declared_port(declared)
+    if target is None:
+        return None
+    service, port = target
+    return _InboundPort(
+        inbound=inbound,
+        service=service,
+        port=port if declared is None else _declared_port(declared),
+        host=service.host if declared is None or sidecar is None else sidecar.host,
+        sent_by=outbound_cluster(service.host, port.number),
+        rule=catalog.rule_for(service.host, proxy.namespace),
+        mode=catalog.peer_authentications.mode(proxy.namespace, proxy.labels, inbound.container_port),
+        pool_defaults=PoolDefaults.of(catalog.mesh_config),
+        trust=catalog.mesh_config.trust,
+        pool=sidecar.pool_of(inbound.container_port) if sidecar is not None else None,
+    )
+
+
+def _declared_port(listener: IngressListener) -> ServicePort:
+    return ServicePort(listener.name, listener.number, listener.number, listener.protocol)
+
+
+def _stand_in(sidecar: Sidecar) -> Service:
+    """What stands for the Service of a port that only a Sidecar declares."""
+    return Service(
+        namespace=sidecar.namespace,
+        name=sidecar.name,
+        host=sidecar.host,
+        ports=(),
+        selector={},
+        addresses=(),
+        headless=False,
+        export_to=(),
     )
 
 

@@ -29,6 +29,7 @@ REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
         ),
         ("EnvoyFilter", "spec.targetRefs[].namespace"),
         ("Gateway", "spec.servers[].port.targetPort"),
+        ("Sidecar", "spec.ingress[].port.targetPort"),
         ("VirtualService", "spec.http[].fault.abort.http2Error"),
         ("VirtualService", "spec.http[].fault.delay.exponentialDelay"),
     }

@@ -48,7 +48,7 @@ def policy_blocks(policy: Field) -> Iterator[Problem]:
     if detection := policy.get("outlierDetection"):
         yield from _outlier_detection(detection)
     if pool := policy.get("connectionPool"):
-        yield from _connection_pool(pool)
+        yield from connection_pool(pool)
     if balancer := policy.get("loadBalancer"):
         yield from _load_balancer(balancer)
     if tls := policy.get("tls"):
@@ -81,7 +81,8 @@ _LIMITS = (
 )
 
 
-def _connection_pool(field: Field) -> Iterator[Problem]:
+def connection_pool(field: Field) -> Iterator[Problem]:
+    """A connection pool is valid (istio: validateConnectionPool)."""
     if not field.get("http") and not field.get("tcp"):
         yield field.problem(invalid.EMPTY_BLOCK, expected="http and tcp")
     for block, name in _LIMITS:

@@ -171,6 +171,22 @@ def test_a_change_leaves_everything_else_the_same_object() -> None:
     assert len({id(after[name].routes) for name in sidecars}) == 1
 
 
+@pytest.mark.parametrize(("port", "shared"), [("http", True), ("any", False)])
+def test_a_gateway_and_a_sidecar_share_what_does_not_depend_on_the_caller(port: str, shared: bool) -> None:
+    """Clusters are translated and encoded once; where the protocol is detected, only sidecars pass it on."""
+    applied = Applied()
+    applied.apply(load_text(BASE.replace("name: http, port", f"name: {port}, port") + V1).resources)
+    name = "outbound|80|v1|web.shop.svc.cluster.local"
+
+    clusters, endpoints = (
+        [one for config in applied.cached().values() for one in getattr(config, field) if one[key] == name]
+        for field, key in (("clusters", "name"), ("endpoints", "clusterName"))
+    )
+
+    assert (clusters[0] is clusters[1]) is shared
+    assert endpoints[0] is endpoints[1]
+
+
 def test_virtual_hosts_encoded_one_by_one_are_the_same_message() -> None:
     """A message that is joined from encoded parts reads as one that is encoded as a whole."""
     applied = Applied()
