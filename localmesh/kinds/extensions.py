@@ -5,11 +5,11 @@ istio: pkg/config/validation/validation.go, ValidateWasmPlugin and ValidateTraff
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from localmesh.kinds.kind import REMOVE_FIELD, Kind
 from localmesh.kinds.rules.istio import targets
-from localmesh.kinds.rules.metadata import label_problems
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
@@ -17,12 +17,18 @@ from localmesh.problems.fields import Field, quoted
 _GROUP = "extensions.istio.io"
 _LOCAL = "file:///"
 _PULLED = "nothing is pulled here"
+_LONGEST_SCRIPT = 65536
+_URL = re.compile(r"(?:[^%\x00-\x1f\x7f]|%[0-9A-Fa-f]{2})*\Z")
 _SUPPORTED_TYPES = ("HTTP", "UNSPECIFIED_PLUGIN_TYPE")
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector consists of valid labels."""
-    yield from label_problems(root.get("spec", "selector", "matchLabels"))
+    """The selector has no wildcards; Istio requires no more of its labels."""
+    for key, label in root.get("spec", "selector", "matchLabels").entries():
+        if "*" in key:
+            yield label.problem(
+                invalid.BAD_LABEL, part="the label key", found=quoted(key), expected="no wildcard"
+            )
 
 
 def kind_of_filter(root: Field) -> Iterator[Problem]:
@@ -31,6 +37,27 @@ def kind_of_filter(root: Field) -> Iterator[Problem]:
     written = [name for name in ("wasm", "lua") if spec.get(name).value is not None]
     if not written:
         yield spec.problem(invalid.MISSING_FIELD, name="wasm or lua", why="", remedy="write one of them")
+
+
+def script(root: Field) -> Iterator[Problem]:
+    """A script has at most 64 KiB, of which characters can have several bytes."""
+    code = root.get("spec", "lua", "inlineCode")
+    length = len((code.text or "").encode(errors="replace"))
+    if length > _LONGEST_SCRIPT:
+        yield code.problem(
+            invalid.OUT_OF_RANGE,
+            found=f"{length:,} bytes",
+            expected=f"at most {_LONGEST_SCRIPT:,}",
+            remedy="shorten the script",
+        )
+
+
+def addresses(root: Field) -> Iterator[Problem]:
+    """The address of a module is a URL, without control characters and with complete escapes."""
+    for config in modules(root):
+        url = config.get("url")
+        if url.text and not _URL.match(url.text):
+            yield url.problem(invalid.BAD_ENTRY, expected="a URL", remedy=f"write {_LOCAL} and a path")
 
 
 def variables(root: Field) -> Iterator[Problem]:
@@ -86,7 +113,7 @@ WASM_PLUGIN = Kind(
     name="WasmPlugin",
     versions=("v1alpha1",),
     plural="wasmplugins",
-    rules=(selector, targets, variables),
+    rules=(selector, targets, addresses, variables),
     support_rules=(local_module,),
     unsupported_fields={"spec.match[].ports": REMOVE_FIELD},
     supported_values={"spec.type": _SUPPORTED_TYPES},
@@ -97,7 +124,7 @@ TRAFFIC_EXTENSION = Kind(
     name="TrafficExtension",
     versions=("v1alpha1",),
     plural="trafficextensions",
-    rules=(selector, targets, kind_of_filter, variables),
+    rules=(selector, targets, kind_of_filter, script, addresses, variables),
     support_rules=(local_module,),
     unsupported_fields={"spec.match[].ports": REMOVE_FIELD},
     supported_values={"spec.wasm.type": _SUPPORTED_TYPES},
