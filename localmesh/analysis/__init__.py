@@ -13,6 +13,7 @@ from localmesh.analysis.credentials import credentials
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
+from localmesh.analysis.extensions import extensions
 from localmesh.analysis.gateway_api import gateway_api
 from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
@@ -27,6 +28,7 @@ from localmesh.analysis.server_routes import server_routes
 from localmesh.analysis.services import services
 from localmesh.analysis.tcp_ports import tcp_ports
 from localmesh.analysis.telemetry import telemetry
+from localmesh.analysis.undeclared_ports import undeclared_ports
 from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import (
     conflicting_hosts,
@@ -46,6 +48,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     deprecations,
     destination_rules,
     destinations,
+    extensions,
     gateway_api,
     gateway_selectors,
     gateways,
@@ -64,6 +67,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     services,
     tcp_ports,
     telemetry,
+    undeclared_ports,
     unreachable_routes,
 )
 

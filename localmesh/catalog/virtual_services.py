@@ -301,7 +301,7 @@ def _connections(resource: Resource) -> Iterator[tuple[ConnectionRoute, tuple[Ro
             found = tuple(_destinations(route, dict.fromkeys(_DESTINATIONS, origin)))
             targets = tuple(Target(entry.host, entry.port, entry.subset, entry.weight) for entry in found)
             owner = f"{resource.name}.{resource.namespace}"
-            yield ConnectionRoute(kind, tuple(route.get("match") or ()), targets, owner), found
+            yield ConnectionRoute(kind, tuple(route.get("match") or ()), targets, owner, index), found
 
 
 def _destinations(route: RouteBlock, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:
