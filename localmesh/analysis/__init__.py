@@ -28,6 +28,7 @@ from localmesh.analysis.server_routes import server_routes
 from localmesh.analysis.services import services
 from localmesh.analysis.tcp_ports import tcp_ports
 from localmesh.analysis.telemetry import telemetry
+from localmesh.analysis.undeclared_ports import undeclared_ports
 from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import (
     conflicting_hosts,
@@ -66,6 +67,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     services,
     tcp_ports,
     telemetry,
+    undeclared_ports,
     unreachable_routes,
 )
 

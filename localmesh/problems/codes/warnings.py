@@ -166,6 +166,12 @@ PORT_NOT_NAMED = Code(
     "write {name} in a variable, an argument or a ConfigMap of the caller; if the port speaks HTTP, name it"
     " http",
 )
+UNDECLARED_PORT = Code(
+    "SM256",
+    "A port has no declared protocol and is not HTTP",
+    "the port declares no protocol, and is called as HTTP here; a pod is told {url}",
+    "name the port tcp, or write appProtocol: tcp",
+)
 MISSING_MODULE = Code(
     "SM255",
     "The module of an extension does not exist",
