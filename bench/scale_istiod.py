@@ -2,18 +2,20 @@
 
 `python -m bench.scale_istiod --cluster [SERVICES]` creates a namespace with this number of Services (default:
 1,000) and eleven pods with sidecars in the cluster of KUBECONFIG, changes one weight several times, and
-deletes the namespace. The pods run IMAGE (default: python:3.13-slim), which sleeps. Without --cluster it does
-nothing.
+deletes the namespace, which must not exist before. The pods run IMAGE (default: python:3.13-slim), which
+sleeps. Without --cluster it does nothing.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 import subprocess
 import sys
 import time
+from collections import defaultdict
 
 from bench.many_services import PROXIES, edge, pods, routes, services
 
@@ -31,22 +33,28 @@ MEMORY = "process_resident_memory_bytes"
 
 
 def main(arguments: list[str]) -> None:
-    """Measure and print, or print that nothing is measured."""
-    if arguments[:1] != ["--cluster"]:
+    """Measure and print, or print that nothing is measured; exits with status 1 if that fails."""
+    parser = argparse.ArgumentParser(prog="python -m bench.scale_istiod", description=__doc__.splitlines()[0])
+    parser.add_argument("--cluster", action="store_true", help="measure in the cluster of KUBECONFIG")
+    parser.add_argument("services", type=int, nargs="?", default=1_000, help="default: 1000")
+    chosen = parser.parse_args(arguments)
+    if not chosen.cluster:
         print("skipped: use --cluster to measure istiod in the cluster of KUBECONFIG")
         return
-    size = int(arguments[1]) if len(arguments) > 1 else 1_000
     try:
-        set_up(size)
-        measure(size)
-    finally:
-        kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+        kubectl("create", "namespace", NAMESPACE)
+        try:
+            set_up(chosen.services)
+            measure(chosen.services)
+        finally:
+            kubectl("delete", "namespace", NAMESPACE)
+    except (OSError, LookupError, subprocess.CalledProcessError) as error:  # kubectl has said why
+        sys.exit(f"istiod was not measured: {error}")
 
 
 def set_up(size: int) -> None:
-    """Create the namespace and its objects; wait until the pods are ready and istiod is idle."""
+    """Create the objects in the namespace; wait until the pods are ready and istiod is idle."""
     before = metrics()
-    kubectl("create", "namespace", NAMESPACE)
     kubectl("label", "namespace", NAMESPACE, "istio-injection=enabled")
     image = os.environ.get("IMAGE", "python:3.13-slim")
     create(pods(PROXIES - 1, image=image, command='["sleep", "infinity"]') + edge(80))
@@ -74,7 +82,7 @@ def measure(size: int) -> None:
 
 
 def wait_until_idle(before: dict[str, float]) -> None:
-    """Wait until istiod has pushed since `before` and then has been idle for a second."""
+    """Wait until istiod has pushed since `before` and then has been idle for a second, or TimeoutError."""
     name = "pilot_proxy_convergence_time_count"
     pushes, deadline = before[name], time.monotonic() + GIVE_UP_SECONDS
     while time.monotonic() < deadline:
@@ -87,24 +95,25 @@ def wait_until_idle(before: dict[str, float]) -> None:
 
 
 def metrics() -> dict[str, float]:
-    """Return istiod's metrics by name; values with different labels are added."""
+    """Return istiod's metrics by name, labels added up; raises IndexError without istiod."""
     selector = ("-n", "istio-system", "-l", "app=istiod", "-o", "json")
     pod = json.loads(kubectl("get", "pods", *selector))["items"][0]["metadata"]["name"]
     path = f"/api/v1/namespaces/istio-system/pods/{pod}:15014/proxy/metrics"
-    values: dict[str, float] = {}
+    values: dict[str, float] = defaultdict(float)  # a metric is there only after its first value
     for line in kubectl("get", "--raw", path).splitlines():
         if match := re.match(r"(\w+)(?:\{.*\})? (\S+)$", line):
-            values[match[1]] = values.get(match[1], 0.0) + float(match[2])
+            values[match[1]] += float(match[2])
     return values
 
 
 def create(text: str) -> None:
     """Create objects in the namespace."""
-    kubectl("create", "-n", NAMESPACE, "-f", "-", text=text)
+    # without validation by kubectl, which would take longer than the API server
+    kubectl("create", "-n", NAMESPACE, "--save-config", "--validate=false", "-f", "-", text=text)
 
 
 def kubectl(*arguments: str, text: str | None = None) -> str:
-    """Run kubectl and return its output."""
+    """Run kubectl and return its output; raises CalledProcessError."""
     command = ["kubectl", *arguments]
     return subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
 

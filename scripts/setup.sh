@@ -10,7 +10,7 @@ stop() { say "$*"; exit 1; }
 # Runs a command that prints nothing, and shows every few seconds that it still runs.
 patiently() {
   local status=0 ticker
-  (while sleep 4 >/dev/null 2>&1; do say "…"; done) &
+  (while sleep 4 >/dev/null 2>&1; do say "… (after $SECONDS s)"; done) &
   ticker=$!
   "$@" || status=$?
   kill "$ticker"

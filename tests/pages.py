@@ -55,10 +55,15 @@ def commands(text: str, place: Place = Place.LAPTOP) -> list[Command]:
 
 
 def _of_console(text: str) -> Iterator[Command]:
-    continued = re.sub(r"\\\n +", "", text)
-    for part in re.split(r"^\$ ", continued, flags=re.MULTILINE)[1:]:
-        line, *shown = part.splitlines()
-        yield Command(line, tuple(shown))
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        typed = re.match(r"(?:.*\\\n)*.*", part)
+        assert typed is not None
+        yield Command(_joined(typed[0]), tuple(part[typed.end() + 1 :].splitlines()))
+
+
+def _joined(typed: str) -> str:
+    """A command of several lines as the shell reads it: between single quotes, nothing continues a line."""
+    return re.sub(r"('[^']*')|\\\n +", lambda found: found[1] or "", typed)
 
 
 def _of_table(rows: str, place: Place) -> Iterator[Command]:

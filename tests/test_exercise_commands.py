@@ -29,6 +29,7 @@ def test_an_exercise_from_its_start_to_the_next_one(mesh: ProofMesh) -> None:
 
     assert started.returncode == 0, started.stderr
     assert "send 30 % to v2 of frontend" in started.stdout
+    assert "apply what you write: localmesh apply -n sentimesh -f FILE\n" in started.stdout
     assert untouched.returncode == 1
     assert "observed v1 399" in untouched.stdout
     assert untouched.stdout.endswith("a hint: workshop hint canary-1\n")

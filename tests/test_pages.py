@@ -170,6 +170,15 @@ class TestReading:
         assert commands(text) == [Command("one  # FAIL: why", ("…", "out")), Command("two", ())]
         assert [command.status for command in commands(text)] == [1, 0]
 
+    def test_a_command_is_read_as_a_shell_reads_it(self) -> None:
+        """A backslash continues a line, but not between single quotes."""
+        text = "```console\n$ one -a \\\n    -b\nout\n$ two 'it is \\\n    long' \\\n  -c\nout\n```\n"
+
+        assert commands(text) == [
+            Command("one -a -b", ("out",)),
+            Command("two 'it is \\\n    long' -c", ("out",)),
+        ]
+
     @pytest.mark.parametrize(
         ("shown", "printed", "same"),
         [

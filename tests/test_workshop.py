@@ -20,6 +20,7 @@ from loadgen.errors import ExitStatus
 from loadgen.meshstate import MeshApi
 from loadgen.proofs.common import proof
 from loadgen.prove.sequence import wait_until_idle
+from loadgen.tests.servers import closed_port
 from localmesh.tests.command_line import in_folder
 from tests.pages import Place, commands
 from tests.proof_mesh import MEASUREMENTS, ProofMesh, SmallerSamples
@@ -29,6 +30,7 @@ from tests.walk import PAGES, ROOT, copy, let_logic_hang, walk
 
 HANG_SECONDS = "1"
 """Longer than every deadline of the pages."""
+PREPARE = ". docs/workshop/shell.sh"
 WIDTH = 100
 """Columns that fit on a page of GitHub, on paper, and on a slide of 1280 pixels."""
 MEASURING = {"04-versions", "05-shadow", "13-gateway-api"}
@@ -167,6 +169,61 @@ $ curl c
         assert [command.line for command in laptop] == ["localmesh status", "localmesh apply -k a", "curl c"]
         assert laptop[0].shown == ("ready",)
         assert cluster == ["kubectl get pods", "kubectl apply -k a", "kubectl wait b", "curl c"]
+
+
+class TestShell:
+    """docs/workshop/shell.sh says what is wrong, in one line."""
+
+    @pytest.fixture
+    def alone(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+        """A prepared terminal without a mesh."""
+        for variable in ("GATEWAY", "LOCALMESH_URL"):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port()}")
+        with terminal(folder) as opened:
+            assert opened.run(PREPARE) == (0, [])
+            yield opened
+
+    @pytest.mark.parametrize(
+        ("line", "says"),
+        [
+            ("sentence 3", "nothing answers at http://127.0.0.1:"),
+            ("plaintext logic", "no mesh answers at http://127.0.0.1:"),
+            ("python docs/workshop/metrics.py", "the metrics of the mesh at http://127.0.0.1:"),
+            ("service logi", 'there is no service "logi", but feedback, frontend, logic and webapp'),
+            ("stop logic", "logic does not run"),
+        ],
+    )
+    def test_a_mistake_is_named(self, alone: Terminal, line: str, says: str) -> None:
+        """A mesh that does not run, a name that does not exist; nothing is taken for an answer."""
+        status, printed = alone.run(line)
+
+        assert status == 1
+        assert len(printed) == 1
+        assert printed[0].startswith(says)
+
+    def test_a_service_runs_once_and_ends(self, alone: Terminal) -> None:
+        """Without messages of the shell about jobs."""
+        started = alone.run("service logic")
+        again = alone.run("service logic")
+
+        assert started[0] == 0
+        assert started[1][0].startswith("logic answers at http://127.0.0.1:")
+        assert again == (1, ["logic runs already; this ends it: stop logic"])
+        assert alone.run("stop logic") == (0, [])
+        assert alone.run("curl -s $logic/about")[0] == 7
+
+    def test_it_is_read_in_the_folder_of_the_repository(self, tmp_path: Path) -> None:
+        """Elsewhere, or before `make setup`, it says so and sets nothing."""
+        (tmp_path / "docs").symlink_to(ROOT / "docs")
+        with terminal(tmp_path) as opened:
+            assert opened.run(PREPARE) == (
+                1,
+                [f"the programs are not installed yet: make setup, then: {PREPARE}"],
+            )
+            assert opened.run("cd docs; . workshop/shell.sh")[1] == [
+                f"this is not the folder of the repository: go there first, then: {PREPARE}"
+            ]
+            assert opened.run("type sentence")[0] == 1
 
 
 class TestTerminal:

@@ -20,6 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return ExitStatus.WRONG_USAGE
+    except click.MissingParameter as error:
+        command = error.ctx.command_path if error.ctx else "workshop"
+        click.echo(f"{command}: error: {error.format_message()} `workshop list` has the exercises.", err=True)
+        return ExitStatus.WRONG_USAGE
     except click.ClickException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "workshop")
         click.echo(f"{command}: error: {error.format_message()} (see {command} --help)", err=True)

@@ -11,6 +11,7 @@ import click
 
 from loadgen.errors import ExitStatus, UsageError
 from loadgen.mesh_options import NAMESPACE, mesh_api, mesh_options, reached_gateway
+from workshop.configuration import DEFAULT
 from workshop.exercise import SOLUTION
 from workshop.loading import FOLDER, find, load_all, names
 from workshop.namespaces import in_namespace, with_own_gateway, write
@@ -88,6 +89,11 @@ def hint(name: str, folder: Path, **options: Any) -> ExitStatus:
     """Send the requests of `check`, and give a hint that fits what is observed."""
     exercise = find(folder, name)
     grade = _graded(exercise, options)
+    if _exit_status(grade) and grade.misplaced:
+        click.echo(
+            f"In the namespace {DEFAULT}: {', '.join(grade.misplaced)}."
+            f" The application is in {options['namespace']}.\n{_how_to_apply(options)}\n"
+        )
     click.echo("nothing is left to do" if not _exit_status(grade) else (grade.mistake or exercise).hint)
     return ExitStatus.OK
 
@@ -103,6 +109,7 @@ def solution(name: str, folder: Path, *, applying: bool, **options: Any) -> None
     if applying:
         with _deployer(options) as deployer:
             deployer.add(manifests, str(exercise.folder / SOLUTION))
+        click.echo("applied", err=True)
 
 
 @click.command()
@@ -134,7 +141,12 @@ def _start(exercise: Exercise, options: dict[str, Any]) -> None:
     with _deployer(options) as deployer, in_namespace(exercise.start, namespace) as kustomization:
         deployer.apply(kustomization)
     click.echo(f"{exercise.name}: {exercise.title}\n\n{exercise.task}\n")
-    click.echo(f"when you are done: workshop check {exercise.name}")
+    click.echo(f"{_how_to_apply(options)}\nwhen you are done: workshop check {exercise.name}")
+
+
+def _how_to_apply(options: dict[str, Any]) -> str:
+    program = "kubectl" if options["target"] == "cluster" else "localmesh"
+    return f"apply what you write: {program} apply -n {options['namespace']} -f FILE"
 
 
 def _graded(exercise: Exercise, options: dict[str, Any]) -> Grade:

@@ -6,6 +6,7 @@ mesh do is what was observed, by the same judges.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,11 +29,14 @@ class Grade:
 
     result: Result
     mistake: Mistake | None = None
+    misplaced: tuple[str, ...] = ()
+    """What is in the namespace default, and probably should not be: see the function of this name."""
 
 
 def grade(exercise: Exercise, context: ProofContext) -> Grade:
     """Send the requests of an exercise and judge what the mesh did; after Ctrl-C there is no verdict."""
     started = time.monotonic()
+    elsewhere: tuple[str, ...] = ()
     mistake, interrupted = None, False
     try:
         before = Configuration.read(context.api)
@@ -41,6 +45,7 @@ def grade(exercise: Exercise, context: ProofContext) -> Grade:
         if Configuration.read(context.api) == before:
             checks = tuple(judged(exercise, seen))
             mistake = next(recognised(exercise, seen, before), None) if _failed(checks) else None
+            elsewhere = tuple(misplaced(exercise, before, mistake))
         else:
             reason = "the configuration was changed while the requests were sent"
             checks = (inconclusive("configured", exercise.title, Cause.CONFIG_CHANGED, reason),)
@@ -56,7 +61,7 @@ def grade(exercise: Exercise, context: ProofContext) -> Grade:
         seconds=time.monotonic() - started,
         interrupted=interrupted,
     )
-    return Grade(result, mistake)
+    return Grade(result, mistake, elsewhere)
 
 
 def judged(exercise: Exercise, seen: Mapping[str, Seen]) -> Iterator[Check]:
@@ -76,6 +81,13 @@ def recognised(
             map(configuration.has, mistake.objects)
         ):
             yield mistake
+
+
+def misplaced(exercise: Exercise, configuration: Configuration, mistake: Mistake | None) -> Iterator[str]:
+    """Objects like those of the solution in `default`; none if the hint of the mistake says so already."""
+    if mistake is None or not any(one.elsewhere for one in mistake.objects):
+        kinds = set(re.findall(r"^kind: (\w+)$", exercise.solution, flags=re.MULTILINE))
+        yield from (f"{kind} {name}" for kind, name in sorted(configuration.elsewhere) if kind in kinds)
 
 
 def check(who: str, expected: Expected, seen: Seen) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import urllib.request
 from collections import Counter
 from typing import NamedTuple
@@ -45,11 +46,16 @@ def counted(text: str) -> Counter[Requests]:
 
 
 def _get(path: str) -> str:
-    with urllib.request.urlopen(os.environ["LOCALMESH_URL"] + path, timeout=10) as answer:
-        return str(answer.read(), "utf-8")
+    mesh = os.environ.get("LOCALMESH_URL", "http://127.0.0.1:7080")
+    try:
+        with urllib.request.urlopen(mesh + path, timeout=10) as answer:
+            return str(answer.read(), "utf-8")
+    except (OSError, ValueError) as error:
+        sys.exit(f"the metrics of the mesh at {mesh} cannot be read: {error}; is it running (make up)?")
 
 
 if __name__ == "__main__":
-    print(f"{'reporter':<12} {'from':<22} {'to':<10} status  requests")
-    for row, count in sorted(requests().items()):
-        print(f"{row.reporter:<12} {row.caller:<22} {row.called:<10} {row.status:<6} {count:>9,}")
+    counts = sorted(requests().items())
+    print(f"{'reporter':<12} {'from':<22} {'to':<13} status  requests")
+    for row, count in counts:
+        print(f"{row.reporter:<12} {row.caller:<22} {row.called:<13} {row.status:<6} {count:>9,}")

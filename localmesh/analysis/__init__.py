@@ -13,9 +13,11 @@ from localmesh.analysis.credentials import credentials
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
+from localmesh.analysis.extensions import extensions
 from localmesh.analysis.gateway_api import gateway_api
 from localmesh.analysis.gateway_selectors import gateway_selectors
 from localmesh.analysis.gateways import gateways
+from localmesh.analysis.ingresses import ingresses
 from localmesh.analysis.local_meanings import local_meanings
 from localmesh.analysis.mesh_config import mesh_config
 from localmesh.analysis.never_matching import never_matching
@@ -26,6 +28,7 @@ from localmesh.analysis.server_routes import server_routes
 from localmesh.analysis.services import services
 from localmesh.analysis.tcp_ports import tcp_ports
 from localmesh.analysis.telemetry import telemetry
+from localmesh.analysis.undeclared_ports import undeclared_ports
 from localmesh.analysis.unreachable_routes import unreachable_routes
 from localmesh.analysis.virtual_services import (
     conflicting_hosts,
@@ -45,9 +48,11 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     deprecations,
     destination_rules,
     destinations,
+    extensions,
     gateway_api,
     gateway_selectors,
     gateways,
+    ingresses,
     injection,
     local_meanings,
     mesh_config,
@@ -62,6 +67,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     services,
     tcp_ports,
     telemetry,
+    undeclared_ports,
     unreachable_routes,
 )
 

@@ -17,6 +17,7 @@ from localmesh.catalog.destination_rules import DestinationRule, Subset, destina
 from localmesh.catalog.destinations import Destinations
 from localmesh.catalog.envoy_filters import EnvoyFilter, Patch, envoy_filters, filters_for
 from localmesh.catalog.exports import default_of_rules, with_default_export
+from localmesh.catalog.extensions import Extension, extensions, extensions_for
 from localmesh.catalog.gateway_api import GatewayApi, gateway_api
 from localmesh.catalog.gateways import (
     GatewayWorkload,
@@ -24,6 +25,7 @@ from localmesh.catalog.gateways import (
     gateway_workloads,
     own_gateways,
 )
+from localmesh.catalog.ingresses import ingress_objects
 from localmesh.catalog.injection import is_disabled
 from localmesh.catalog.issuer_keys import KeySource, with_keys
 from localmesh.catalog.mesh_config import DEFAULT, ExtensionProvider, MeshConfig, OutboundMode, mesh_config
@@ -134,6 +136,7 @@ class Catalog:
     client_credential_names: tuple[str, ...] = ()
     """The resource names of the credentials in DestinationRules."""
     _envoy_filters: tuple[EnvoyFilter, ...] = ()
+    _extensions: tuple[Extension, ...] = ()
     _authorization_policies: tuple[AuthorizationPolicy, ...] = ()
     _request_authentications: tuple[RequestAuthentication, ...] = ()
     _telemetries: tuple[Telemetry, ...] = ()
@@ -215,6 +218,10 @@ class Catalog:
         """The patches of EnvoyFilters for the configuration of a proxy, in their order."""
         return tuple(patch for each in self.envoy_filters_for(proxy) for patch in each.patches)
 
+    def extensions_for(self, proxy: Proxy) -> tuple[Extension, ...]:
+        """The WasmPlugins and TrafficExtensions that select a proxy's workload, in their order."""
+        return extensions_for(self._extensions, proxy.namespace, proxy.labels)
+
     def envoy_filters_for(self, proxy: Proxy) -> tuple[EnvoyFilter, ...]:
         """The EnvoyFilters that select a proxy's workload, in the order in which they apply."""
         return filters_for(self._envoy_filters, proxy.namespace, proxy.labels)
@@ -284,8 +291,9 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     objects, config = Objects(resources), config_data(resources)
     conversions = ConversionCache(before._conversions if before is not None else None)
     of_gateway_api = gateway_api(objects, config, before.gateway_api if before is not None else None)
-    configuration = Objects((*resources, *of_gateway_api.configuration))
     settings = mesh_config(objects, conversions)
+    of_ingresses = ingress_objects(objects, settings)
+    configuration = Objects((*resources, *of_gateway_api.configuration, *of_ingresses))
     root = settings.root_namespace
     routed = virtual_services(configuration, conversions, settings.default_virtual_service_export_to)
     scopes = sidecars(objects)
@@ -321,6 +329,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         mesh_config=settings,
         client_credential_names=_client_credential_names(rules),
         _envoy_filters=envoy_filters(objects, conversions, root),
+        _extensions=extensions(objects, root),
         _authorization_policies=authorization_policies(objects, settings.trust, root),
         _telemetries=telemetries(objects, root),
         _sidecars=scopes,

@@ -33,6 +33,8 @@ class ConnectionRoute:
     targets: tuple[Target, ...]
     owner: str = ""
     """The VirtualService, as ``name.namespace``."""
+    index: int = 0
+    """The place in the block."""
 
     def at_sidecar(
         self, port: int, gateway: str, namespace: str, labels: Mapping[str, str]

@@ -31,6 +31,15 @@ class OutboundMode(Enum):
     ALLOW_ANY_DYNAMIC_DNS = 3
 
 
+class IngressMode(Enum):
+    """Which Ingresses are served: none, those without a class too, or those of Istio's class."""
+
+    UNSPECIFIED = 0
+    OFF = 1
+    DEFAULT = 2
+    STRICT = 3
+
+
 class AccessLogEncoding(Enum):
     """How access logs are written."""
 
@@ -101,6 +110,10 @@ class MeshConfig:
     tcp_keepalive: Settings | None = field(default=None, hash=False)
     upgrades_to_http2: bool = False
     """`h2UpgradePolicy`: whether sidecars speak HTTP/2 to each other for applications that speak HTTP/1.1."""
+    ingress_controller_mode: IngressMode = IngressMode.STRICT
+    ingress_class: str = "istio"
+    ingress_gateway: str = "ingressgateway"
+    """The label `istio` of the pods that serve Ingresses."""
     default_service_export_to: tuple[str, ...] = ("*",)
     default_virtual_service_export_to: tuple[str, ...] = ("*",)
     default_destination_rule_export_to: tuple[str, ...] = ("*",)
@@ -169,10 +182,20 @@ def converted(body: Settings) -> MeshConfig:
         default_traffic_policy=body.get("defaultTrafficPolicy") or {},
         tcp_keepalive=body.get("tcpKeepalive"),
         upgrades_to_http2=body.get("h2UpgradePolicy") in ("UPGRADE", 1),
+        ingress_controller_mode=_member(IngressMode, body.get("ingressControllerMode", 3)),
+        ingress_class=body.get("ingressClass", DEFAULT.ingress_class),
+        ingress_gateway=_ingress_gateway(body),
         default_service_export_to=tuple(body.get("defaultServiceExportTo", ("*",))),
         default_virtual_service_export_to=tuple(body.get("defaultVirtualServiceExportTo", ("*",))),
         default_destination_rule_export_to=tuple(body.get("defaultDestinationRuleExportTo", ("*",))),
     )
+
+
+def _ingress_gateway(body: Settings) -> str:
+    """istiod: pilot/pkg/config/kube/ingress, `getIngressGatewaySelector`."""
+    service = body.get("ingressService", "")
+    named = "" if service == "istio-ingressgateway" else service
+    return str(body.get("ingressSelector") or named or DEFAULT.ingress_gateway)
 
 
 def _member(enumeration: type[Member], written: str | int) -> Member:

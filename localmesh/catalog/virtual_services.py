@@ -87,6 +87,11 @@ class VirtualService:
         return exported(self.export_to, self.namespace, namespace)
 
     @property
+    def matches_segments(self) -> bool:
+        """Whether prefixes are whole segments of a path: in Ingresses and routes of the Gateway API."""
+        return self.is_of_gateway_api or self.resource.annotations.get(ROUTE_SEMANTICS) == "ingress"
+
+    @property
     def is_of_gateway_api(self) -> bool:
         """Whether it is made of routes of the Gateway API, whose prefixes are whole segments of a path."""
         return SEMANTICS.items() <= self.resource.annotations.items()
@@ -126,7 +131,8 @@ def exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
     return any(entry in ("*", namespace) or (entry == "." and owner == namespace) for entry in export_to)
 
 
-SEMANTICS = {"internal.istio.io/route-semantics": "gateway"}
+ROUTE_SEMANTICS = "internal.istio.io/route-semantics"
+SEMANTICS = {ROUTE_SEMANTICS: "gateway"}
 """The annotation of VirtualServices that are made of routes of the Gateway API, as in istiod."""
 
 
@@ -295,7 +301,7 @@ def _connections(resource: Resource) -> Iterator[tuple[ConnectionRoute, tuple[Ro
             found = tuple(_destinations(route, dict.fromkeys(_DESTINATIONS, origin)))
             targets = tuple(Target(entry.host, entry.port, entry.subset, entry.weight) for entry in found)
             owner = f"{resource.name}.{resource.namespace}"
-            yield ConnectionRoute(kind, tuple(route.get("match") or ()), targets, owner), found
+            yield ConnectionRoute(kind, tuple(route.get("match") or ()), targets, owner, index), found
 
 
 def _destinations(route: RouteBlock, origins: Mapping[str, _Origin]) -> Iterator[RouteDestination]:

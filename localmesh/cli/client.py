@@ -107,7 +107,9 @@ class Client:
             if status < 400:
                 return json.loads(text)
         except (OSError, HTTPException, ValueError) as error:
-            no_answer = f"no mesh answers at {self.url}{path}: {error}"
+            no_answer = (
+                f"no mesh answers at {self.url}{path}: {error}; `make up` or `localmesh up` starts one"
+            )
             raise NoMeshError(self.not_found or no_answer) from None
         raise RefusedError(status, _message(text) or _other_program(f"{self.url}{path}", status))
 

@@ -21,12 +21,16 @@ _PODS = ("po", "pod", "pods")
 @click.argument("kind", default="")
 @click.argument("name", default="")
 @namespace_option
+@click.option(
+    "-A", "--all-namespaces", is_flag=True, expose_value=False, help="In any namespace, as without -n."
+)
 @state_option
 @click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table")
 def get(kind: str, name: str, namespace: str | None, state_folder: Path | None, output: str) -> None:
     """List applied objects: those of a KIND such as vs or virtualservices, or all.
 
-    Without a KIND, the objects of Istio's kinds. KIND/NAME is the same as KIND NAME.
+    Without a KIND, the objects of Istio's kinds. KIND/NAME is the same as KIND NAME, and several kinds are
+    joined by commas.
     """
     if "/" in kind and not name:
         kind, _, name = kind.partition("/")
@@ -47,7 +51,8 @@ def get(kind: str, name: str, namespace: str | None, state_folder: Path | None, 
 
 def _chosen(objects: Sequence[Reference], kind: str, name: str, namespace: str | None) -> list[Reference]:
     if kind not in ("", _ALL):
-        return matching(objects, kind_named(kind), name, namespace)
+        kinds = map(kind_named, kind.split(","))
+        return [item for one in kinds for item in matching(objects, one, name, namespace)]
     return [
         item
         for item in objects

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from localmesh.catalog import MutualTls
+from localmesh.catalog import MutualTls, Service, ServicePort
 from localmesh.catalog.called_hosts import names_of
 from localmesh.catalog.hosts import overlap
 from localmesh.catalog.security import PeerDecision
@@ -65,6 +65,12 @@ def gateway_chain(listener: Json, message: Message) -> tuple[Json | None, str]:
 
 def connection_listener(prepared: PreparedProxy, message: Message) -> Json | None:
     """The listener of a sidecar for the TCP port of a Service that a message is for; None if it is HTTP."""
+    called = called_port(prepared, message)
+    return None if called is None else prepared.listeners.get(listener_name(called[0].host, called[1].number))
+
+
+def called_port(prepared: PreparedProxy, message: Message) -> tuple[Service, ServicePort] | None:
+    """The TCP port that a sidecar's application calls with a message, and its Service; None if it is HTTP."""
     namespace = prepared.proxy.namespace
     for host, port in prepared.proxy.connections if not prepared.is_gateway else ():
         service = prepared.catalog.service(host)
@@ -72,8 +78,9 @@ def connection_listener(prepared: PreparedProxy, message: Message) -> Json | Non
             continue
         hosts = (host, *service.aliases)
         names = {name for called in hosts for name in names_of(called, namespace)}
-        if message.host in names or overlap(host, message.host):
-            return prepared.listeners.get(listener_name(host, port))
+        called_as = service.port(port)
+        if called_as is not None and (message.host in names or overlap(host, message.host)):
+            return service, called_as
     return None
 
 

@@ -146,6 +146,7 @@ class _Document:
             "virtualHost": routing.virtual_host,
             "domain": routing.domain,
             "rule": self._rule(routing.rule) if routing.rule else None,
+            "connectionRule": self._place(routing.connection_rule),
             "skipped": [self._skipped(skipped) for skipped in routing.skipped],
             "absent": [self._failed_rule(each.rule, each.failed) for each in absent],
             "shadowed": [self._rule(rule) for rule in later],

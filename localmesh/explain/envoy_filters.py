@@ -1,4 +1,4 @@
-"""The EnvoyFilters that change what a proxy does with a request: they are named, and not evaluated."""
+"""EnvoyFilters and extensions that change what a proxy does with a request: named, and not evaluated."""
 
 from __future__ import annotations
 
@@ -37,8 +37,12 @@ class ListedPatch(NamedTuple):
 
 
 def patches_at(catalog: Catalog, proxy: Proxy, kind: HopKind) -> Iterator[ListedPatch]:
-    """The patches of the EnvoyFilters that select the proxy's workload, in the order in which they apply."""
+    """What extensions and EnvoyFilters that select the proxy's workload change, in their order."""
     context = _CONTEXTS.get(kind)
+    for extension in catalog.extensions_for(proxy) if context is not None else ():
+        if extension.is_for("SERVER" if kind is HopKind.INBOUND else "CLIENT"):
+            reference = Reference(extension.resource, FieldPath("spec"))
+            yield ListedPatch(reference, "HTTP_FILTER", "ADD", extension.filter_name)
     for each in catalog.envoy_filters_for(proxy):
         resource = catalog.objects.named(ENVOY_FILTER, each.namespace, each.name)
         for patch in each.patches:

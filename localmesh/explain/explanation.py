@@ -264,7 +264,8 @@ class Routing:
 
     `domain` is the one of the virtual host that matched. Without a virtual host or a rule nothing matched,
     which Envoy answers with 404. `skipped` are the rules before the chosen one, or all. A rule that redirects
-    or answers has no destinations.
+    or answers has no destinations. `connection_rule` is the `tcp` or `tls` rule of a proxy that forwards the
+    connection as it is, which has no route configuration.
     """
 
     configuration: str
@@ -274,6 +275,7 @@ class Routing:
     skipped: tuple[SkippedRule, ...] = ()
     actions: Actions = Actions()
     destinations: tuple[Destination, ...] = ()
+    connection_rule: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)

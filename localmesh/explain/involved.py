@@ -167,6 +167,8 @@ class Involved:
         catalog = self._explainer.catalog
         if routing.rule is not None:
             yield from filter(None, [routing.rule.reference])
+        if routing.connection_rule is not None:
+            yield routing.connection_rule
         proxy = self._explainer.source_named(f"{hop.proxy}.{hop.namespace}")
         prepared = self._explainer.prepared_of(proxy) if routing.configuration else None
         if prepared is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from localmesh.explain.connection_rules import connection_rule
 from localmesh.explain.cors import cors_changes, preflight_answer
 from localmesh.explain.explanation import (
     Actions,
@@ -105,7 +106,12 @@ def forwarded(prepared: PreparedProxy, chain: Json, message: Message) -> Routed:
         upstream = prepared.upstreams.named(entry["name"])
         percent = 100.0 * entry["weight"] / total
         legs.append(Leg(replace(upstream.destination, percent=percent), upstream, message))
-    return Routed(Routing("", destinations=tuple(leg.destination for leg in legs)), tuple(legs))
+    routing = Routing(
+        "",
+        destinations=tuple(leg.destination for leg in legs),
+        connection_rule=connection_rule(prepared, chain, message),
+    )
+    return Routed(routing, tuple(legs))
 
 
 def _acted(prepared: PreparedProxy, chosen: Json, routing: Routing, message: Message) -> Routed:

@@ -180,7 +180,7 @@ def rule_of(virtual_service: VirtualService, index: int, match: Any, route: Json
     match_index = next((i for i, other in enumerate(matches) if other is match), None)
     origin = virtual_service.origins[index]
     path = origin.path
-    if match_index is not None and virtual_service.is_of_gateway_api:
+    if match_index is not None and virtual_service.matches_segments:
         _, path = virtual_service.resource.origin(FieldPath("spec", "http", index, "match", match_index))
     elif match_index is not None and origin.root is None:
         path = path / "match" / match_index

@@ -184,6 +184,8 @@ def _routing(routing: Json) -> Iterator[Line]:
         yield "skipped", f"{_rule_name(skipped)}: {condition_text(skipped['failed'])}"
     if routing["rule"]:
         yield "rule", _rule(routing["rule"])
+    elif routing["connectionRule"]:
+        yield "rule", _connection_rule(routing["connectionRule"])
     for shadowed in routing["shadowed"]:
         yield "", f"{_rule_name(shadowed)} would match too, but is never reached{at(shadowed['place'])}"
     for number, destination in enumerate(routing["destinations"]):
@@ -209,6 +211,12 @@ def _rule(rule: Json) -> str:
     if rule["index"] is None:
         return _RULES.get(rule["name"], str(rule["name"]))
     return f"{_rule_name(rule)}: {_match(rule['match'])}{at(rule['place'])}"
+
+
+def _connection_rule(place: Json) -> str:
+    """Where a rule for connections is written: `tcp[0].match[0] of shop/db`."""
+    owner = object_of(place).rpartition(" ")[2]
+    return f"{place['field'].removeprefix('spec.')} of {owner}{at(place)}"
 
 
 def _match(match: Json) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from localmesh.catalog import Address, Pod, Proxy, ProxyKind
 from localmesh.explain.authorization import authorize_connection
@@ -34,13 +34,11 @@ from localmesh.explain.inbound import Judgement, judge
 from localmesh.explain.outbound import Leg, Routed, forwarded, route
 from localmesh.explain.paths import normalized
 from localmesh.explain.policy_filters import Inspected
+from localmesh.explain.prepared_mesh import PreparedMesh
 from localmesh.explain.request import InvalidUrlError, Message, Request, message_of
 from localmesh.explain.route_actions import changed_headers
 from localmesh.explain.upstreams import CalledPods
 from localmesh.translate.formats import BLACK_HOLE
-
-if TYPE_CHECKING:
-    from localmesh.explain.explainer import Explainer
 
 Json = Mapping[str, Any]
 
@@ -60,12 +58,12 @@ _MOST_HOPS = 20
 class Walk:
     """Follows a request, and collects the hops and the outcomes."""
 
-    def __init__(self, explainer: Explainer, request: Request) -> None:
+    def __init__(self, mesh: PreparedMesh, request: Request) -> None:
         self.hops: list[Hop] = []
         self.outcomes: list[Outcome] = []
-        self._explainer = explainer
+        self._mesh = mesh
         self._request = request
-        self._normalization = explainer.catalog.mesh_config.path_normalization
+        self._normalization = mesh.catalog.mesh_config.path_normalization
         self._changes: tuple[HeaderChange, ...] = ()
         """What the proxies so far change about responses, the last first; not those of the leg at hand."""
         self._to_gateway: Call | None = None
@@ -75,9 +73,9 @@ class Walk:
         """The request leaves a workload through its sidecar. Raises InvalidUrlError."""
         scheme = self._request.scheme
         message = message_of(
-            self._request, self._explainer.address_of(proxy) or UNKNOWN_ADDRESS, self._normalization
+            self._request, self._mesh.address_of(proxy) or UNKNOWN_ADDRESS, self._normalization
         )
-        prepared = self._explainer.prepared(proxy)
+        prepared = self._mesh.prepared(proxy)
         listener = connection_listener(prepared, message)
         if listener is not None:
             chain = connection_chain(listener, message)
@@ -95,7 +93,7 @@ class Walk:
         """A pod without a sidecar calls a Service as Kubernetes alone does: in plain text, without routes."""
         address = next((each.host for each in pod.addresses.values()), UNKNOWN_ADDRESS)
         message = message_of(self._request, address, self._normalization)
-        upstream = self._explainer.service_called(pod.namespace, message)
+        upstream = self._mesh.service_called(pod.namespace, message)
         leg = Leg(upstream.destination, upstream, message)
         self.hops.append(
             Hop(
@@ -119,7 +117,7 @@ class Walk:
     def enter(self, proxy: Proxy) -> None:
         """The request enters the mesh at a gateway."""
         message = message_of(self._request, UNKNOWN_ADDRESS, self._normalization)
-        target = self._explainer.target_port(proxy, message.port)
+        target = self._mesh.target_port(proxy, message.port)
         if target is None:
             self._is_not_listening(proxy, message, 100.0, "no server of a Gateway has it")
             return
@@ -128,7 +126,7 @@ class Walk:
     def _at_gateway(self, proxy: Proxy, message: Message, target: int, percent: float) -> None:
         listener = f"0.0.0.0_{target}"
         message = _forwarded(message)
-        prepared = self._explainer.prepared(proxy)
+        prepared = self._mesh.prepared(proxy)
         listen = proxy.listen[target]
         if listener not in prepared.listeners:  # as in Istio: a server for connections that none is routed to
             self._is_not_listening(proxy, message, percent, "no VirtualService has tcp or tls routes for it")
@@ -177,7 +175,7 @@ class Walk:
         self, proxy: Proxy, message: Message, chain: Json, inspected: Inspected, percent: float
     ) -> None:
         """A proxy forwards the connection as it is: what is in it is between the client and the pods."""
-        prepared = self._explainer.prepared(proxy)
+        prepared = self._mesh.prepared(proxy)
         routed = forwarded(prepared, chain, message)
         authorization = authorize_connection(prepared, chain, inspected)
         kind = HopKind.GATEWAY if proxy.kind is ProxyKind.GATEWAY else HopKind.OUTBOUND
@@ -252,15 +250,15 @@ class Walk:
         """The request with what a proxy shows of itself on its connection to pods."""
         return replace(
             message,
-            identity=self._explainer.catalog.identity(caller) if is_of_mesh(called.socket) else "",
+            identity=self._mesh.catalog.identity(caller) if is_of_mesh(called.socket) else "",
             server_name=server_name_of(called.socket),
-            address=self._explainer.address_of(caller) or message.address,
+            address=self._mesh.address_of(caller) or message.address,
         )
 
     def _arrive(self, call: Call, message: Message) -> None:
         """The request arrives at pods: at their sidecars, at a gateway, or without a proxy."""
         called = call.called
-        proxy = self._explainer.proxy_of(called.first)
+        proxy = self._mesh.proxy_of(called.first)
         if proxy is None and call.caller and not self._takes(called):
             reason = f"the caller sends {tls_of(called.socket)}, and {called.first.workload} has no sidecar"
             self._end(call.percent, refusal(call, reason, _NOT_CONNECTED), call.leg, called)
@@ -281,7 +279,7 @@ class Walk:
         if called.socket is None:
             return True
         pod = called.first
-        services = self._explainer.catalog.services_of(pod.namespace, pod.labels)
+        services = self._mesh.catalog.services_of(pod.namespace, pod.labels)
         ports = [
             port
             for of in services
@@ -291,17 +289,17 @@ class Walk:
         return not is_of_mesh(called.socket) and any(not port.protocol.may_be_http for port in ports)
 
     def _at_sidecar(self, proxy: Proxy, message: Message, call: Call) -> None:
-        prepared = self._explainer.prepared(proxy)
+        prepared = self._mesh.prepared(proxy)
         leg, called = call.leg, call.called
         inbound = next(port for port in proxy.inbound if port.listen == Address(*called.address))
         listener = prepared.listeners.get(f"inbound_{inbound.container_port}")
         if listener is None:  # a port that no Service sends to
             self._end(call.percent, None, leg, called, message)
             return
-        decision = self._explainer.catalog.peer_authentications.decision(
+        decision = self._mesh.catalog.peer_authentications.decision(
             proxy.namespace, proxy.labels, inbound.container_port
         )
-        own = self._explainer.catalog.identity(proxy)
+        own = self._mesh.catalog.identity(proxy)
         connection = connection_to(listener, called.socket, decision, message.identity, own)
         hop = _hop(HopKind.INBOUND, proxy, message, listener["name"], connection=connection)
         if not connection.accepted:

@@ -53,16 +53,6 @@ HORIZONTAL_POD_AUTOSCALER = Kind(
     status=Status.IGNORED,
     reason="nothing is scaled",
 )
-INGRESS_CLASS = Kind(
-    group="networking.k8s.io",
-    name="IngressClass",
-    versions=("v1",),
-    plural="ingressclasses",
-    namespaced=False,
-    removed={"networking.k8s.io/v1beta1": "Kubernetes 1.22"},
-    status=Status.IGNORED,
-    reason="there is no ingress controller",
-)
 LIMIT_RANGE = Kind(
     group="",
     name="LimitRange",
@@ -170,15 +160,6 @@ ENDPOINTS = Kind(
     versions=("v1",),
     plural="endpoints",
     short_names=("ep",),
-    status=Status.UNSUPPORTED,
-)
-INGRESS = Kind(
-    group="networking.k8s.io",
-    name="Ingress",
-    versions=("v1",),
-    plural="ingresses",
-    short_names=("ing",),
-    removed={"extensions/v1beta1": "Kubernetes 1.22", "networking.k8s.io/v1beta1": "Kubernetes 1.22"},
     status=Status.UNSUPPORTED,
 )
 REPLICATION_CONTROLLER = Kind(

@@ -15,6 +15,7 @@ from localmesh.translate.cache import PartCache, Step, TranslationCache
 from localmesh.translate.clusters import FallbackClusters, OutboundClusters
 from localmesh.translate.config import ProxyConfig, merged
 from localmesh.translate.endpoints import OutboundEndpoints
+from localmesh.translate.extensions import ExtendedConfig
 from localmesh.translate.gateway_listeners import GatewayListeners
 from localmesh.translate.gateway_routes import GatewayRoutes
 from localmesh.translate.inbound import InboundPorts, intercepts
@@ -77,6 +78,8 @@ def translate(catalog: Catalog, proxy: Proxy, cache: TranslationCache | None = N
     config = cache.build(_Merge(ProxyKey.of(proxy), tuple(fragments)))
     mesh_wide = MeshWideConfig.read(catalog, proxy, config)
     config = config if mesh_wide is None else cache.build(mesh_wide)
+    extended = ExtendedConfig.read(catalog, proxy, config)
+    config = config if extended is None else cache.build(extended)
     if not catalog.patches_for(proxy):
         return config
     from localmesh.translate.envoy_filters import (

@@ -153,7 +153,7 @@ def _route(
     route: HttpRoute, match: HttpMatch | None, virtual_service: VirtualService, targets: _Targets
 ) -> Json:
     """One Envoy route, merged from fragments."""
-    envoy_match = route_match(match, by_segments=virtual_service.is_of_gateway_api)
+    envoy_match = route_match(match, by_segments=virtual_service.matches_segments)
     name = route.name + (f".{match['name']}" if match and match.get("name") else "")
     operations = _header_operations(route)
     action = _action(route, operations, targets)

@@ -66,13 +66,17 @@ def _filling(filter_: HttpFilter, settings: Json | None) -> Json:
 
 
 def filled(slots: Iterable[Json]) -> list[Json]:
-    """The filters that policies make, with Istio's names for them and without the empty slots."""
-    return [{**slot, "name": _NAMES[slot["name"]]} for slot in slots if set(slot["typedConfig"]) != {"@type"}]
+    """The filters of policies, with Istio's names and without those that are empty, and of extensions."""
+    return [
+        {**slot, "name": _NAMES.get(slot["name"], slot["name"])}
+        for slot in slots
+        if slot["name"] not in _NAMES or set(slot["typedConfig"]) != {"@type"}
+    ]
 
 
 def with_policies(listener: Json, slots: Iterable[Json]) -> Json:
     """A listener as Istio writes it: with the policies in it instead of slots."""
-    policies = filled(slots)
+    policies = {slot["name"]: filled([slot]) for slot in slots if slot["name"] in _NAMES}
     chains = [
         {
             **chain,
@@ -83,13 +87,15 @@ def with_policies(listener: Json, slots: Iterable[Json]) -> Json:
     return {**listener, "filterChains": chains}
 
 
-def _with_policies(network_filter: Json, policies: list[Json]) -> Json:
+def _with_policies(network_filter: Json, policies: Mapping[str, list[Json]]) -> Json:
     manager = network_filter["typedConfig"]
     if "httpFilters" not in manager:
         return network_filter  # of connections that are not HTTP
-    others = [http_filter for http_filter in manager["httpFilters"] if "configDiscovery" not in http_filter]
-    has_slots = len(others) < len(manager["httpFilters"])
-    filters = [*policies, *others] if has_slots else others
+    filters = [
+        each
+        for http_filter in manager["httpFilters"]
+        for each in policies.get(http_filter["name"], [http_filter])
+    ]
     return {**network_filter, "typedConfig": {**manager, "httpFilters": filters}}
 
 

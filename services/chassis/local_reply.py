@@ -2,7 +2,9 @@
 
 Every answer of a service carries `served-by`; an answer without it that names Envoy as its server comes from
 a proxy on the way. `x-envoy-upstream-service-time` tells which one: the caller's own proxy adds it to what it
-receives from further on, so an answer without it was made by the caller's own proxy.
+receives from further on, so an answer without it was made by the caller's own proxy. Policies are an
+exception: the called proxy may refuse a request whose body is still on the way, and Envoy measures no time
+for that. Only called proxies check policies.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class _Reply:
     matches: Callable[[int, str, Mapping[str, str]], bool]
     meaning: str
     received: str
+    of_the_called: bool = False
+    """Only the called proxy gives this answer."""
 
 
 def _text(start: str) -> Callable[[int, str, Mapping[str, str]], bool]:
@@ -42,8 +46,8 @@ def _no_body(status: int) -> Callable[[int, str, Mapping[str, str]], bool]:
 
 
 _REPLIES = (
-    _Reply(_text("RBAC: access denied"), "an AuthorizationPolicy denies it", _NOT_SENT),
-    _Reply(_text("Jwt "), "a RequestAuthentication rejects its token", _NOT_SENT),
+    _Reply(_text("RBAC: access denied"), "an AuthorizationPolicy denies it", _NOT_SENT, of_the_called=True),
+    _Reply(_text("Jwt "), "a RequestAuthentication rejects its token", _NOT_SENT, of_the_called=True),
     _Reply(_text("fault filter abort"), "a VirtualService injects this fault", _NOT_SENT),
     _Reply(
         lambda _status, _text, headers: headers.get("x-envoy-overloaded") == "true",
@@ -76,12 +80,13 @@ def local_reply(
     """
     if "envoy" not in headers.get("server", ""):
         return None
-    proxy = upstream if "x-envoy-upstream-service-time" in headers else caller
     text = " ".join(text.split())
     words = f" ({text[:120]})" if text else " without a body"
+    found = next((reply for reply in _REPLIES if reply.matches(status, text, headers)), None)
+    called = "x-envoy-upstream-service-time" in headers or (found is not None and found.of_the_called)
+    proxy = upstream if called else caller
     start = f"The sidecar proxy of {proxy} answered {status}{words}"
-    for reply in _REPLIES:
-        if reply.matches(status, text, headers):
-            meaning = reply.meaning.format(milliseconds=seconds * 1000)
-            return LocalReply(proxy, f"{start}: {meaning}. {reply.received.format(upstream=upstream)}")
-    return LocalReply(proxy, f"{start}, not {upstream} itself. {_UNKNOWN.format(upstream=upstream)}")
+    if found is None:
+        return LocalReply(proxy, f"{start}, not {upstream} itself. {_UNKNOWN.format(upstream=upstream)}")
+    meaning = found.meaning.format(milliseconds=seconds * 1000)
+    return LocalReply(proxy, f"{start}: {meaning}. {found.received.format(upstream=upstream)}")

@@ -24,12 +24,13 @@ REFUSED_BY_ISTIO: frozenset[Field] = frozenset(
     {
         *(
             (kind, f"spec.{name}.namespace")
-            for kind in ("AuthorizationPolicy", "RequestAuthentication", "Telemetry")
+            for kind in ("AuthorizationPolicy", "RequestAuthentication", "Telemetry", "WasmPlugin")
             for name in ("targetRef", "targetRefs[]")
         ),
         ("EnvoyFilter", "spec.targetRefs[].namespace"),
         ("Gateway", "spec.servers[].port.targetPort"),
         ("Sidecar", "spec.ingress[].port.targetPort"),
+        ("TrafficExtension", "spec.targetRefs[].namespace"),
         ("VirtualService", "spec.http[].fault.abort.http2Error"),
         ("VirtualService", "spec.http[].fault.delay.exponentialDelay"),
     }

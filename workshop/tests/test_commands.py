@@ -53,6 +53,7 @@ def test_the_list_has_every_exercise_by_page() -> None:
     ("arguments", "says"),
     [
         (["check", "canari-1"], 'no exercise is named "canari-1"; did you mean "canary-1"?'),
+        (["check"], "Missing argument 'NAME'. `workshop list` has the exercises."),
         (["break", "11"], 'no exercise is named "break-11"; did you mean'),
         (
             ["check", "canary-1", "--target", "cluster"],

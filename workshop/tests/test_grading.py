@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from loadgen.errors import Refused
@@ -14,7 +15,7 @@ from loadgen.statistics.judge import Verdict, overall
 from workshop.configuration import Configuration
 from workshop.exercise import Exercise, Expected, Group, Mistake, ObjectsLike
 from workshop.facets import holds, summary
-from workshop.grading import judged, recognised
+from workshop.grading import judged, misplaced, recognised
 from workshop.observing import Seen, times
 
 NOTHING = Configuration({})
@@ -117,6 +118,16 @@ def test_objects_tell_mistakes_apart_that_look_alike() -> None:
     found = [list(recognised(of, answers(v1=400), one)) for one in (NOTHING, behind, elsewhere)]
 
     assert found == [[], [NO_EFFECT], [ELSEWHERE]]
+
+
+def test_objects_in_default_are_named_if_the_solution_has_their_kind(tmp_path: Path) -> None:
+    """Others, such as the Service of Kubernetes itself, are not; nor twice, if the mistake is about them."""
+    of = replace(exercise(V1_70, mistakes=(ELSEWHERE,)), folder=tmp_path)
+    (tmp_path / "solution.yaml").write_text("kind: Sidecar\nspec:\n  kind: Service\n")
+    there = Configuration({}, {("Sidecar", "mine"): {}, ("Service", "kubernetes"): {}})
+
+    assert list(misplaced(of, there, None)) == ["Sidecar mine"]
+    assert list(misplaced(of, there, ELSEWHERE)) == []
 
 
 def test_an_object_can_be_told_by_the_value_of_a_field() -> None:

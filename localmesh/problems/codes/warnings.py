@@ -166,6 +166,18 @@ PORT_NOT_NAMED = Code(
     "write {name} in a variable, an argument or a ConfigMap of the caller; if the port speaks HTTP, name it"
     " http",
 )
+UNDECLARED_PORT = Code(
+    "SM256",
+    "A port has no declared protocol and is not HTTP",
+    "the port declares no protocol, and is called as HTTP here; a pod is told {url}",
+    "name the port tcp, or write appProtocol: tcp",
+)
+MISSING_MODULE = Code(
+    "SM255",
+    "The module of an extension does not exist",
+    "{found} is not a file of this machine; proxies with it answer 500",
+    "build or download the module, and write its path",
+)
 MISSING_CREDENTIAL = Code(
     "SM228",
     "A credential does not exist or cannot be used",
@@ -262,4 +274,10 @@ CONDITION_FALSE = Code(
     "An object of the Gateway API is not accepted, or not all of it",
     "Istio would set the condition {condition} to False, with the reason {reason}: {words}",
     "correct what the reason names; `localmesh get -o yaml` shows the whole status",
+)
+INGRESS_OF_OTHERS = Code(
+    "SM253",
+    "An Ingress is of another class, so Istio does not serve it",
+    "nothing serves it: {reason}",
+    "write the class of Istio, or ignore this warning if another controller serves it on the cluster",
 )

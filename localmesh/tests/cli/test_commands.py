@@ -144,6 +144,14 @@ def test_pass_when_get_lists_applied_objects(shell: Shell) -> None:
     assert (again.returncode, again.stdout.splitlines()[0]) == (0, "nothing changed")
 
 
+def test_pass_when_get_is_asked_as_kubectl_is(shell: Shell) -> None:
+    """Several kinds with commas, in all namespaces."""
+    several = shell("get", "vs,dr", "-A")
+
+    rows = [line.split() for line in several.stdout.splitlines()[1:]]
+    assert rows == [["DestinationRule", "shop", "web"], ["VirtualService", "shop", "web"]]
+
+
 def test_fail_when_get_is_asked_for_an_unknown_kind(shell: Shell) -> None:
     """One line; a kind without objects is not an error."""
     unknown, pods, none = shell("get", "foo"), shell("get", "pods"), shell("get", "sidecars")

@@ -202,6 +202,19 @@ def test_the_command_explains_a_line(capsys: pytest.CaptureFixture[str]) -> None
     )
 
 
+@pytest.mark.parametrize("broken", [" \\\n    ", "\n", "\n  "])
+def test_a_line_that_was_broken_is_read(broken: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a page breaks it with a backslash, or a terminal without; two entries stay two."""
+    entry = line("503 UH", "no_healthy_upstream")
+
+    status = run(["diagnose", "-o", "json", f"{entry.replace(' ', broken)}\n{entry}"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert [(failure["flags"], failure["count"]) for failure in document["failures"]] == [(["UH"], 2)]
+    assert document["unknownLines"] == 0
+
+
 def test_the_command_reads_a_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Without an argument the log comes from standard input; bytes that are not UTF-8 do no harm."""
     log = io.TextIOWrapper(io.BytesIO(b"\xff\n" + line("503 UH", "no_healthy_upstream").encode()))

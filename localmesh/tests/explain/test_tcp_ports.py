@@ -188,3 +188,44 @@ def test_a_request_for_an_unknown_host_at_a_tcp_port_leaves_the_mesh() -> None:
 
     assert outcome.destination is not None
     assert outcome.destination.cluster == "PassthroughCluster"
+
+
+ROUTED = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: inside, namespace: shop}
+spec:
+  hosts: [web]
+  tcp:
+    - {match: [{port: 7000}], route: [{destination: {host: web}}]}
+    - match: [{sourceLabels: {app: nobody}}, {port: 8000}]
+      route: [{destination: {host: web, port: {number: 8000}}}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: caller, namespace: shop}
+spec:
+  selector: {matchLabels: {app: caller}}
+  template:
+    metadata: {labels: {app: caller}}
+    spec: {containers: [{name: caller, image: stub}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "source", "rule"),
+    [
+        ("http://shop.test:9000/", "outside", "VirtualService shop/web spec.tcp[0].match[0]"),
+        ("http://web.shop:8000/", "caller", "VirtualService shop/inside spec.tcp[1].match[1]"),
+    ],
+)
+def test_the_rule_that_forwards_a_connection_is_named(url: str, source: str, rule: str) -> None:
+    """With its place in the VirtualService, at a gateway and at a sidecar."""
+    manifests = MESH.replace("MODE", "STRICT") + ROUTED
+    request = Request.to(url, source=source)
+    (first, *_) = Explainer.of(load_text(manifests).resources).explain(request).hops
+
+    found = first.routing.connection_rule if first.routing is not None else None
+
+    assert found is not None
+    assert f"{found.resource.place.subject} {found.path}" == rule

@@ -11,6 +11,7 @@ from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.envoy_filter import ENVOY_FILTER
+from localmesh.kinds.extensions import TRAFFIC_EXTENSION, WASM_PLUGIN
 from localmesh.kinds.gateway import GATEWAY
 from localmesh.kinds.gateway_api import (
     BACKEND_TLS_POLICY,
@@ -46,6 +47,8 @@ KINDS = (
     WORKLOAD_ENTRY,
     ENVOY_FILTER,
     TELEMETRY,
+    WASM_PLUGIN,
+    TRAFFIC_EXTENSION,
     GATEWAY_CLASS,
     KUBERNETES_GATEWAY,
     LISTENER_SET,

@@ -22,6 +22,7 @@ DERIVED = {("VirtualService", "connection_destinations"), ("VirtualService", "de
 """Fields that are not compared because others that are compared decide them."""
 FOR_MESSAGES = {
     ("DestinationRule", "origin"),
+    ("Extension", "resource"),
     ("PeerAuthentication", "resource"),
     ("Service", "subject"),
     ("Subset", "origin"),

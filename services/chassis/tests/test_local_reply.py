@@ -27,6 +27,7 @@ def reply(status: int, text: str, headers: dict[str, str]) -> LocalReply | None:
     [
         (403, "RBAC: access denied", FROM_LOGIC, "logic", "an AuthorizationPolicy denies it", NOT_SENT),
         (401, "Jwt is missing", FROM_LOGIC, "logic", "a RequestAuthentication rejects its token", NOT_SENT),
+        (403, "RBAC: access denied", ENVOY, "logic", "an AuthorizationPolicy denies it", NOT_SENT),
         (418, "fault filter abort", ENVOY, "webapp", "a VirtualService injects this fault", NOT_SENT),
         (503, "no healthy upstream", ENVOY, "webapp", "no healthy pod to send to", NOT_THIS_ATTEMPT),
         (

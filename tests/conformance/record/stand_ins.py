@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 OWNER = "conformance-record"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
-_PLAIN = frozenset({"ConfigMap", "Secret", "Service", "ServiceAccount"})
+_PLAIN = frozenset({"ConfigMap", "Ingress", "IngressClass", "Secret", "Service", "ServiceAccount"})
 
 
 def objects(resources: Iterable[Resource], image: str) -> list[Json]:
@@ -51,7 +51,8 @@ def is_istio(api_version: str) -> bool:
 
 
 def _object(resource: Resource) -> Json:
-    metadata = {**resource.body["metadata"], "namespace": resource.namespace}
+    namespace = {"namespace": resource.namespace} if resource.namespace else {}
+    metadata = {**resource.body["metadata"], **namespace}
     return {**resource.body, "metadata": metadata}
 
 

@@ -1,0 +1,23 @@
+"""Modules of WasmPlugins and TrafficExtensions that do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from localmesh.catalog import Catalog
+from localmesh.kinds.extensions import TRAFFIC_EXTENSION, WASM_PLUGIN, modules
+from localmesh.problems import Problem
+from localmesh.problems.codes import warnings
+from localmesh.problems.fields import quoted
+
+_FILE = "file://"
+
+
+def extensions(catalog: Catalog) -> Iterator[Problem]:
+    """Each file that is not there."""
+    for resource in catalog.objects.of(WASM_PLUGIN, TRAFFIC_EXTENSION):
+        for module in modules(resource.root):
+            path = (module.get("url").text or "").removeprefix(_FILE)
+            if not Path(path).is_file():
+                yield module.get("url").problem(warnings.MISSING_MODULE, found=quoted(path))

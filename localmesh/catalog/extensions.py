@@ -1,0 +1,97 @@
+"""WasmPlugins and TrafficExtensions: filters that they add to the proxies which they select.
+
+istiod: pilot/pkg/model/extensions.go; a WasmPlugin is a TrafficExtension of another name
+(pilot/pkg/config/kube/extensions/translate.go).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from localmesh.catalog.objects import Objects
+from localmesh.catalog.security import PolicyScope, policy_scope
+from localmesh.kinds.extensions import TRAFFIC_EXTENSION, WASM_PLUGIN
+from localmesh.manifests import Resource
+
+_PREFIX = "extensions.istio.io/trafficextension/"
+_OF_PLUGIN = "~istio-translated-wasmplugin"
+_LEAST = -(2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A filter: a module of WebAssembly, or a script.
+
+    `phase` is where it is in the chain, `modes` the sides of the proxy that have it, `priority` its place
+    among those of the same phase, the highest first.
+    """
+
+    resource: Resource = field(compare=False, repr=False)
+    namespace: str
+    name: str
+    scope: PolicyScope
+    phase: str
+    priority: int
+    modes: frozenset[str]
+    module: Mapping[str, Any] | None = field(hash=False)
+    script: str = ""
+
+    @property
+    def filter_name(self) -> str:
+        """The name of the filter in the configuration."""
+        return f"{_PREFIX}{self.namespace}.{self.name}"
+
+    @property
+    def plugin_config(self) -> str:
+        """What the module gets as its configuration, JSON without spaces; "" for nothing."""
+        config = (self.module or {}).get("pluginConfig")
+        return json.dumps(config, separators=(",", ":"), ensure_ascii=False) if config else ""
+
+    def is_for(self, mode: str) -> bool:
+        """Whether a side of a proxy has it: CLIENT, which sends requests, or SERVER."""
+        return not self.modes or mode in self.modes
+
+
+def extensions(objects: Objects, root: str) -> tuple[Extension, ...]:
+    """All extensions, in the order in which those of one phase apply to a proxy; `root`: root namespace."""
+    found = [_extension(resource, root) for resource in objects.of(TRAFFIC_EXTENSION, WASM_PLUGIN)]
+    # the namespace of the proxy comes before the root namespace
+    return tuple(sorted(found, key=_place))
+
+
+def _place(extension: Extension) -> tuple[int, bool, int]:
+    return -extension.priority, extension.scope.is_of_mesh, extension.resource.order
+
+
+def extensions_for(
+    known: Iterable[Extension], namespace: str, labels: Mapping[str, str]
+) -> tuple[Extension, ...]:
+    """The extensions that select a workload."""
+    return tuple(each for each in known if each.scope.includes(namespace, labels))
+
+
+def _extension(resource: Resource, root: str) -> Extension:
+    spec = resource.spec
+    is_plugin = resource.is_a(WASM_PLUGIN)
+    phase = spec.get("phase", "")
+    modes: set[str] = set()
+    for match in spec.get("match") or ():
+        modes |= _MODES.get(match.get("mode", ""), {"CLIENT", "SERVER"})
+    priority = spec.get("priority")
+    return Extension(
+        resource=resource,
+        namespace=resource.namespace,
+        name=resource.name + (_OF_PLUGIN if is_plugin else ""),
+        scope=policy_scope(resource, root),
+        phase=phase if phase in ("AUTHN", "AUTHZ", "STATS") else "",
+        priority=_LEAST if priority is None else priority,
+        modes=frozenset(modes),
+        module=spec if is_plugin else spec.get("wasm"),
+        script=(spec.get("lua") or {}).get("inlineCode", ""),
+    )
+
+
+_MODES: Mapping[str, set[str]] = {"CLIENT": {"CLIENT"}, "SERVER": {"SERVER"}}

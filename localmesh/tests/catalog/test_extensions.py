@@ -1,0 +1,90 @@
+"""The order of extensions, and the workloads and sides of a proxy that have them."""
+
+from __future__ import annotations
+
+import pytest
+
+from localmesh.catalog import build
+from localmesh.manifests import load_text
+from localmesh.problems import ManifestError
+from localmesh.translate.from_manifests import proxies
+
+MESH = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
+"""
+
+
+def plugin(name: str, spec: str = "", *, url: str = "file:///m.wasm", namespace: str = "shop") -> str:
+    """A WasmPlugin."""
+    return f"""---
+apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {{name: {name}, namespace: {namespace}}}
+spec: {{url: "{url}"{spec and ", "}{spec}}}
+"""
+
+
+def test_extensions_of_a_proxy_are_ordered_by_priority_and_then_by_namespace() -> None:
+    """Those without a priority come last, those of the root namespace after those of the proxy's own."""
+    manifests = (
+        plugin("root", namespace="istio-system")
+        + plugin("plain")
+        + plugin("negative", "priority: -1")
+        + plugin("high", "priority: 5")
+        + plugin("other", "selector: {matchLabels: {app: other}}")
+        + plugin("elsewhere", namespace="office")
+    )
+    catalog, known = proxies(load_text(MESH + manifests).resources)
+    (web,) = (proxy for proxy in known if proxy.workload == "web")
+
+    names = [each.resource.name for each in catalog.extensions_for(web)]
+
+    assert names == ["high", "negative", "plain", "root"]
+
+
+@pytest.mark.parametrize(
+    ("match", "modes"),
+    [
+        ("", {"CLIENT", "SERVER"}),
+        ("match: [{mode: CLIENT}]", {"CLIENT"}),
+        ("match: [{mode: SERVER}, {mode: CLIENT}]", {"CLIENT", "SERVER"}),
+        ("match: [{}]", {"CLIENT", "SERVER"}),
+    ],
+)
+def test_the_modes_of_all_matches_count(match: str, modes: set[str]) -> None:
+    """A match without a mode is for both sides, and so is an object without a match."""
+    (extension,) = build(load_text(plugin("one", match)).resources)._extensions
+
+    assert {mode for mode in ("CLIENT", "SERVER") if extension.is_for(mode)} == modes
+
+
+@pytest.mark.parametrize(
+    ("url", "spec", "message"),
+    [
+        ("oci://registry.example/m:1", "", "supports modules of this machine"),
+        ("registry.example/m:1", "", "supports modules of this machine"),
+        ("https://files.example/m.wasm", "", "supports modules of this machine"),
+        ("file:///%zz", "", "expected a URL"),
+        ("file:///m.wasm", 'selector: {matchLabels: {"a*": b}}', "expected no wildcard"),
+        ("file:///m.wasm", "type: NETWORK", '"NETWORK" is not supported'),
+        ("file:///m.wasm", "match: [{ports: [{number: 80}]}]", "not supported by localmesh"),
+        ("file:///m.wasm", "vmConfig: {env: [{name: A, value: a, valueFrom: HOST}]}", "expected no value"),
+        ("file:///m.wasm", "vmConfig: {env: [{name: A}, {name: A}]}", "is already used at"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(url: str, spec: str, message: str) -> None:
+    """With the field; nothing is pulled."""
+    with pytest.raises(ManifestError, match=message):
+        load_text(plugin("one", spec, url=url))
