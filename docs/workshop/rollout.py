@@ -36,7 +36,8 @@ def main() -> int:
         subprocess.run([*options.apply.split(), folder], check=True, stdout=subprocess.DEVNULL)
         good, all_answers = measured(before)
         share = 100 * good / max(all_answers, 1)
-        print(f"v2 gets {percent} %: {good} of {all_answers} answers were good ({share:.0f} %)", flush=True)
+        shown = f" ({share:.0f} %)" if all_answers else ""
+        print(f"v2 gets {percent} %: {good} of {all_answers} answers were good{shown}", flush=True)
         if all_answers < ENOUGH or share < options.at_least:
             subprocess.run([*options.apply.split(), BACK], check=True, stdout=subprocess.DEVNULL)
             reason = (
