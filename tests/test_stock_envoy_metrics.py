@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -117,3 +118,22 @@ def test_localmesh_adds_the_logger_to_its_own() -> None:
         manager = listener["filterChains"][0]["filters"][-1]["typedConfig"]
         kinds = [logger["name"].rpartition(".")[2] for logger in manager["accessLog"]]
         assert kinds[-2:] == ["file", "stats"], listener["name"]
+
+
+def test_the_program_of_the_workshop_reads_them_as_those_of_istio() -> None:
+    """Before Prometheus relabels them: the called workload is in one string, the calling one is not known."""
+    counted = runpy.run_path(str(ROOT / "docs" / "workshop" / "metrics.py"))["counted"]
+    istio, stock = (
+        f"""{name}{{reporter="source",source_workload="webapp-v1",{called},response_code="200"}} 3\n"""
+        f"""{name}{{reporter="destination",destination_workload="webapp-v1",response_code="200"}} 4\n"""
+        for name, called in (
+            ("istio_requests_total", 'destination_workload="logic-v2"'),
+            ("envoy_istio_requests_total", 'destination_peer="logic-v2;sentimesh;logic;v2;Kubernetes"'),
+        )
+    )
+
+    assert counted(stock) == counted(istio)
+    assert dict(counted(stock)) == {
+        ("source", "webapp-v1", "logic-v2", "200"): 3,
+        ("destination", "unknown", "webapp-v1", "200"): 4,
+    }

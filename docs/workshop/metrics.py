@@ -26,17 +26,23 @@ class Requests(NamedTuple):
 
 def requests() -> Counter[Requests]:
     """Istio's `istio_requests_total` at the pods of webapp, by caller, called workload and status."""
-    counted: Counter[Requests] = Counter()
+    total: Counter[Requests] = Counter()
     pods = json.loads(_get(f"{PODS}?labelSelector=app%3Dwebapp"))["items"]
     for pod in pods:
-        text = _get(f"{PODS}/{pod['metadata']['name']}:15020/proxy/stats/prometheus")
-        for labels, value in SAMPLE.findall(text):
-            label = dict(re.findall(r'(\w+)="([^"]*)"', labels))
-            called = label.get("destination_workload") or label.get("destination_peer", "").partition(";")[0]
-            caller = label.get("source_workload", "unknown")
-            row = Requests(label["reporter"], caller, called or "unknown", label["response_code"])
-            counted[row] += int(float(value))
-    return counted
+        total += counted(_get(f"{PODS}/{pod['metadata']['name']}:15020/proxy/stats/prometheus"))
+    return total
+
+
+def counted(text: str) -> Counter[Requests]:
+    """The requests in what a proxy tells Prometheus."""
+    total: Counter[Requests] = Counter()
+    for labels, value in SAMPLE.findall(text):
+        label = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        called = label.get("destination_workload") or label.get("destination_peer", "").partition(";")[0]
+        caller = label.get("source_workload", "unknown")
+        row = Requests(label["reporter"], caller, called or "unknown", label["response_code"])
+        total[row] += int(float(value))
+    return total
 
 
 def _get(path: str) -> str:

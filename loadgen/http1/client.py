@@ -136,6 +136,11 @@ class Client:
             async with asyncio.timeout(self._limits.connect_seconds):
                 await self._loop.create_connection(lambda: connection, target.connect_to, target.port)
         except OSError as error:
+            if connection in self._connections:
+                # The deadline passed just after it was established: uvloop has closed it and tells nobody.
+                connection.abort(loss_of_connecting(error))
+                self.gone(connection)
+                return
             # The request that has waited longest is lost; if none waits any more, nothing is.
             if self._waiting:
                 self._give_up(self._waiting.popleft(), loss_of_connecting(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadgen.http1 import Client, Exchange, Limits, Loss, Request, Target, clock
+from loadgen.http1.connection import Connection
 from loadgen.tests.servers import (
     Handler,
     always,
@@ -319,6 +321,31 @@ class TestLosses:
             ended = [uvloop.run(close_after(turns, url)) for turns in range(20)]
 
         assert [len(all_of_one) for all_of_one in ended] == [20] * 20
+
+    def test_a_connection_that_is_established_at_its_deadline_is_not_kept(self):
+        """On a busy machine the loop notices both at once, and uvloop has closed the connection."""
+
+        class Busy(Client):
+            def made(self, connection: Connection) -> None:
+                super().made(connection)
+                time.sleep(0.1)  # longer than the deadline: it passes before the task goes on
+
+        async def send_one(url: str) -> tuple[list[Exchange], int]:
+            target = Target.from_url(url)
+            ended: list[Exchange] = []
+            client = Busy(target, Limits(1, connect_seconds=0.05), ended.append)
+            client.send(Exchange(Request().encode(target), clock()))
+            async with asyncio.timeout(5):
+                while not ended:
+                    await asyncio.sleep(0.01)
+                await client.close()
+            return ended, client.open_connections
+
+        with serving(always(answer())) as url:
+            ended, left = uvloop.run(send_one(url))
+
+        assert len(ended) == 1
+        assert left == 0
 
 
 class TestWhatIsSent:

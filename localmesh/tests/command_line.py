@@ -18,6 +18,8 @@ from localmesh.cli.commands import run
 
 _REPLACING = ("execv", "execve")
 """What all functions of the family end in."""
+NOBODY = "http://127.0.0.1:1"
+"""An address where no mesh runs, for tests of commands that would find one at the default address."""
 Main = Callable[[list[str]], int]
 """The entry point of a program: its exit status for these arguments."""
 

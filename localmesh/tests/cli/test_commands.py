@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.tests.command_line import Finished, localmesh
+from localmesh.tests.command_line import NOBODY, Finished, localmesh
 from localmesh.tests.mesh.shop import BASE, V1, V2, routed
 
 pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("cli")]
@@ -381,14 +381,16 @@ def test_fail_when_a_command_cannot_run_in_a_pod(shell: Shell, arguments: list[s
     assert len(finished.stderr.splitlines()) == 1
 
 
-def test_fail_when_no_mesh_runs(tmp_path: Path) -> None:
+def test_fail_when_no_mesh_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that says where it was looked for, from the root on, and how to start one."""
+    monkeypatch.setattr("localmesh.cli.client.DEFAULT_URL", NOBODY)
+
     finished = Shell(tmp_path)("status")
 
     assert finished.returncode == 1
     assert finished.stderr == (
         f"localmesh: no mesh runs with the state folder {tmp_path.resolve()}/.localmesh and none answers at "
-        "http://127.0.0.1:7080; start one with `localmesh up -k DIR`, or set LOCALMESH_URL to its address\n"
+        f"{NOBODY}; start one with `localmesh up -k DIR`, or set LOCALMESH_URL to its address\n"
     )
 
 

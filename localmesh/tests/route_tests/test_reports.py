@@ -16,6 +16,7 @@ from localmesh.route_tests.cases import Case
 from localmesh.route_tests.live import meshes
 from localmesh.route_tests.reading import read_case_files
 from localmesh.route_tests.run import LiveResult, Run, run_cases
+from localmesh.tests.command_line import NOBODY
 from localmesh.tests.route_tests.shop import outcome, write
 from localmesh.tests.work import lines_run
 
@@ -341,9 +342,14 @@ def test_files_about_the_same_manifests_are_covered_together(
     ],
 )
 def test_unusable_cases_have_exit_status_2(
-    cases: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cases: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One line with the place and what would be right, and nothing is tested."""
+    monkeypatch.setattr("localmesh.cli.client.DEFAULT_URL", NOBODY)
     (tmp_path / "b.test.yaml").write_text(cases)
 
     status, out, err = outcome(capsys, "a.test.yaml", "b.test.yaml")
