@@ -73,6 +73,11 @@ def locations(root: Field) -> Iterator[Problem]:
                     yield entry.problem(
                         invalid.BAD_POLICY, expected="a name", remedy="write a name, or remove the entry"
                     )
+        output = rule.get("outputPayloadToHeader")
+        if output.text and set(output.text) & set("\0\r\n"):  # Envoy rejects these
+            yield output.problem(
+                invalid.BAD_POLICY, expected="a header name", remedy="remove the control characters"
+            )
         for header in (
             *(entry.get("name") for entry in rule.get("fromHeaders").items()),
             *(entry.get("header") for entry in rule.get("outputClaimToHeaders").items()),
