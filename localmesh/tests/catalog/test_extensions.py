@@ -7,23 +7,8 @@ import pytest
 from localmesh.catalog import build
 from localmesh.manifests import load_text
 from localmesh.problems import ManifestError
+from localmesh.tests.web import WEB
 from localmesh.translate.from_manifests import proxies
-
-MESH = """
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: stub, ports: [{containerPort: 8080}]}]}
-"""
 
 
 def plugin(name: str, spec: str = "", *, url: str = "file:///m.wasm", namespace: str = "shop") -> str:
@@ -46,7 +31,7 @@ def test_extensions_of_a_proxy_are_ordered_by_priority_and_then_by_namespace() -
         + plugin("other", "selector: {matchLabels: {app: other}}")
         + plugin("elsewhere", namespace="office")
     )
-    catalog, known = proxies(load_text(MESH + manifests).resources)
+    catalog, known = proxies(load_text(WEB + manifests).resources)
     (web,) = (proxy for proxy in known if proxy.workload == "web")
 
     names = [each.resource.name for each in catalog.extensions_for(web)]
