@@ -101,7 +101,9 @@ def test_objects_of_the_gateway_api_are_looked_for_where_the_cluster_has_it(
 ):
     """A cluster without it does not know their kinds."""
     stage().save()
-    monkeypatch.setattr(MeshApi, "serves", lambda api, *of: of == ("gateway.networking.k8s.io/v1", "httproutes"))
+    monkeypatch.setattr(
+        MeshApi, "serves", lambda api, *of: of == ("gateway.networking.k8s.io/v1", "httproutes")
+    )
     stage().save()
 
     gets = [call for call in calls(folder) if "virtualservices" in call]
