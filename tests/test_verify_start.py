@@ -198,8 +198,8 @@ class ListedKinds(MeshApi):
         super().__init__(url, namespace)
         self.listed: set[tuple[str, str]] = set()
 
-    def serves(self, api_version: str) -> bool:
-        del api_version
+    def serves(self, api_version: str, kind: str) -> bool:
+        del api_version, kind
         return True
 
     def objects(self, api_version: str, kind: str, query: str = "") -> tuple[Any, ...]:

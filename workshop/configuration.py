@@ -69,9 +69,7 @@ class Configuration:
 
 def _objects(api: MeshApi) -> list[tuple[str, Object]]:
     """The objects of a namespace, each with its kind; those of the Gateway API if the cluster has it."""
-    kinds = {
-        kind: where for kind, where in KINDS.items() if where[0] != _GATEWAY_API or api.serves(_GATEWAY_API)
-    }
+    kinds = {kind: where for kind, where in KINDS.items() if where[0] != _GATEWAY_API or api.serves(*where)}
     return [
         (kind, item) for kind, (version, plural) in kinds.items() for item in api.objects(version, plural)
     ]

@@ -113,7 +113,8 @@ class ClusterDeployer:
 
     def _applied(self) -> dict[Key, str]:
         """The manifests of the objects in the application's namespace that kubectl has applied."""
-        kinds = (*KINDS, *(GATEWAY_API_KINDS if self.api.serves(f"{GATEWAY_API}/v1") else ()))
+        served = self.api.serves(f"{GATEWAY_API}/v1", "httproutes")
+        kinds = (*KINDS, *(GATEWAY_API_KINDS if served else ()))
         items = self._objects("get", "--namespace", self.api.namespace, ",".join(kinds))
         notes = {_key(item): item["metadata"].get("annotations", {}) for item in items}
         return {key: annotations[MANIFEST] for key, annotations in notes.items() if MANIFEST in annotations}

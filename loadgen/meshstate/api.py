@@ -108,12 +108,16 @@ class MeshApi:
 
     def _http_routes(self) -> tuple[Object, ...]:
         """The HTTPRoutes; none on a cluster that does not have the Gateway API."""
-        return self._specified(_GATEWAY_API, "httproutes") if self.serves(_GATEWAY_API) else ()
+        served = self.serves(_GATEWAY_API, "httproutes")
+        return self._specified(_GATEWAY_API, "httproutes") if served else ()
 
-    def serves(self, api_version: str) -> bool:
-        """Whether the API has this group and version: not every cluster has those of extensions."""
-        answer = self._exchange(f"/apis/{api_version}")
-        return answer.status_code != HTTPStatus.NOT_FOUND or not _is_status(answer)
+    def serves(self, api_version: str, kind: str) -> bool:
+        """Whether the API has this kind: not every cluster has those of extensions.
+
+        The API answers 404 in plain text, not with a Status object, for a group that it does not have.
+        """
+        path = f"/apis/{api_version}/namespaces/{self.namespace}/{kind}?limit=1"
+        return self._exchange(path).status_code != HTTPStatus.NOT_FOUND
 
     def _specified(self, api_version: str, kind: str) -> tuple[Object, ...]:
         return tuple(map(_as_specified, self.objects(api_version, kind)))

@@ -66,7 +66,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     listed(tmp_path / "named.json", SERVICE, NAMESPACE)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FOLDER", str(tmp_path))
-    monkeypatch.setattr(MeshApi, "serves", lambda api, version: False)
+    monkeypatch.setattr(MeshApi, "serves", lambda api, version, kind: False)
     monkeypatch.setattr(cluster, "await_pods", lambda api: None)
     monkeypatch.setattr(cluster, "await_pushes", lambda istio: None)
     monkeypatch.setattr(cluster, "await_drained", lambda api: None)
@@ -101,7 +101,9 @@ def test_objects_of_the_gateway_api_are_looked_for_where_the_cluster_has_it(
 ):
     """A cluster without it does not know their kinds."""
     stage().save()
-    monkeypatch.setattr(MeshApi, "serves", lambda api, version: version == "gateway.networking.k8s.io/v1")
+    monkeypatch.setattr(
+        MeshApi, "serves", lambda api, *of: of == ("gateway.networking.k8s.io/v1", "httproutes")
+    )
     stage().save()
 
     gets = [call for call in calls(folder) if "virtualservices" in call]
@@ -174,7 +176,7 @@ def test_an_error_of_kubectl_is_quoted(folder: Path):
 
 def test_without_kubectl_nothing_can_be_applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """One line with the reason."""
-    monkeypatch.setattr(MeshApi, "serves", lambda api, version: False)
+    monkeypatch.setattr(MeshApi, "serves", lambda api, version, kind: False)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(UsageError, match="kubectl, which applies overlays to a cluster, is not on the PATH"):

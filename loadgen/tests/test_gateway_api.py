@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from loadgen.meshstate import Call, Resources
+from loadgen.meshstate import Call, MeshApi, Resources
 from loadgen.meshstate.gateway_api import virtual_services_of
 from loadgen.meshstate.gateway_api_filters import operations
 from loadgen.meshstate.routes import edge_route, mesh_route
+from loadgen.tests.servers import always, answer, json_answer, serving
 
 NAMESPACE = "sentimesh"
 
@@ -20,6 +21,15 @@ def _resources(*rules: dict[str, Any], parent: dict[str, str] | None = None) -> 
 
 def _to(name: str, **fields: Any) -> dict[str, Any]:
     return {"backendRefs": [{"name": name, "port": 80}], **fields}
+
+
+def test_a_cluster_without_the_gateway_api_does_not_serve_it() -> None:
+    """It answers as for any path that it does not know, without a Status object."""
+    unknown, listed = answer(404, b"404 page not found\n"), json_answer(200, {"items": []})
+
+    for given, expected in ((unknown, False), (listed, True)):
+        with serving(always(given)) as url, MeshApi(url, NAMESPACE) as api:
+            assert api.serves("gateway.networking.k8s.io/v1", "httproutes") is expected
 
 
 def test_the_most_specific_match_takes_precedence_over_the_order_of_the_rules() -> None:

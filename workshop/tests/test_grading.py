@@ -165,7 +165,7 @@ class Api(MeshApi):
         super().__init__("http://127.0.0.1:1", namespace)
         self.forbidden = forbidden
 
-    def serves(self, api_version: str) -> bool:
+    def serves(self, api_version: str, kind: str) -> bool:
         return False
 
     def in_namespace(self, namespace: str) -> MeshApi:
