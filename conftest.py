@@ -1,15 +1,11 @@
-"""Shared by all tests: the option that updates golden files, and which tests have priority."""
+"""Shared by all tests: the option that updates golden files, and which tests run alone."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
 APPLICATION = "application"
-"""The group of the tests that load and time a whole application (tests/test_grouping.py)."""
-LOWEST_PRIORITY = 19
-"""The niceness of all other tests."""
+"""The group of the tests that load and time a whole application: two cores are too few for anything else."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,22 +13,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="update the expected files of golden tests")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The application's group comes first, then other groups: a long one at the end would run alone."""
-    items.sort(key=lambda item: (_group(item) != APPLICATION, not _group(item)))
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """In parallel processes, tests of no application get what those of one leave of the processors.
-
-    Meshes that they start have the same priority, as `make test` starts pytest with a niceness above 0:
-    localmesh then gives its processes no sessions of their own, which would have equal shares (sched(7),
-    autogroup).
-    """
-    if "PYTEST_XDIST_WORKER" in os.environ and _group(item) != APPLICATION and os.nice(0) < LOWEST_PRIORITY:
-        os.nice(LOWEST_PRIORITY - os.nice(0))
-        if hasattr(os, "SCHED_IDLE"):
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    """Tests in groups come first: a long group at the end would run alone."""
+    items.sort(key=lambda item: not _group(item))
+    for item in items:
+        if _group(item) == APPLICATION:
+            item.add_marker(pytest.mark.timed)
 
 
 def _group(item: pytest.Item) -> str:

@@ -152,9 +152,12 @@ class EncodingPlans:
         return map_of
 
     def _any(self, value: dict[str, Any]) -> dict[str, Any]:
-        document = dict(value)
+        document: Any = dict(value)
         type_url = document.pop("@type")
-        message = self.message(self._any_class(type_url), document)
+        message_class = self._any_class(type_url)
+        if message_class.DESCRIPTOR.full_name in _WRAPPERS:
+            (document,) = document.values()
+        message = self.message(message_class, document)
         return {"type_url": type_url, "value": message.SerializeToString(deterministic=True)}
 
     def _class_of_url(self, type_url: str) -> type[Message]:
