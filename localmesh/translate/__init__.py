@@ -68,6 +68,16 @@ class _Merge(NamedTuple):
         return merged(self.fragments)
 
 
+class _Result(NamedTuple):
+    """The whole, which keeps its equal parts when an extension or an EnvoyFilter comes or goes."""
+
+    key: ProxyKey
+    config: ProxyConfig
+
+    def build(self, _parts: PartCache) -> ProxyConfig:
+        return self.config
+
+
 def translate(catalog: Catalog, proxy: Proxy, cache: TranslationCache | None = None) -> ProxyConfig:
     """The configuration of one proxy.
 
@@ -80,10 +90,10 @@ def translate(catalog: Catalog, proxy: Proxy, cache: TranslationCache | None = N
     config = config if mesh_wide is None else cache.build(mesh_wide)
     extended = ExtendedConfig.read(catalog, proxy, config)
     config = config if extended is None else cache.build(extended)
-    if not catalog.patches_for(proxy):
-        return config
-    from localmesh.translate.envoy_filters import (
-        PatchedConfig,
-    )  # imports protobuf, which few meshes need here
+    if catalog.patches_for(proxy):
+        from localmesh.translate.envoy_filters import (
+            PatchedConfig,
+        )  # imports protobuf, which few meshes need here
 
-    return cache.build(PatchedConfig.read(catalog, proxy, config))
+        config = cache.build(PatchedConfig.read(catalog, proxy, config))
+    return cache.build(_Result(ProxyKey.of(proxy), config))
