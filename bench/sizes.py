@@ -16,7 +16,7 @@ from bench.scale import Measured, with_a_mesh
 
 SERVICES = (10, 100, 1_000, 3_000)
 PROXIES = (1, 12, 60)
-ENVOY_MEGABYTES, MEGABYTES_PER_SERVICE = 70, 0.09
+ENVOY_MEGABYTES, MEGABYTES_PER_SERVICE = 40, 0.18
 """The memory of an Envoy, roughly: a constant part, and one for each Service."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,31 +80,6 @@ def as_sent(document: Json) -> Json:
     return {**document, "routes": [_read(route) for route in document["routes"]]}
 
 
-_OF_CONNECTIONS = frozenset({"transportSocketMatches", "typedExtensionProtocolOptions", "circuitBreakers"})
-
-
-def as_sent_idle(cluster: Json) -> Json:
-    """A cluster without endpoints, without what is about connections: that is half of its cost for Envoy."""
-    return {key: value for key, value in as_sent(cluster).items() if key not in _OF_CONNECTIONS}
-
-
-def is_idle(cluster: Json, without_endpoints: Set[str]) -> bool:
-    """Whether a cluster has no endpoints, and its Service no pods.
-
-    The TLS of a Service with pods names their identities. Its clusters are sent as a whole, so that they need
-    not be sent again when its first pod is ready.
-    """
-    if cluster["name"] not in without_endpoints:
-        return False
-    match cluster.get("transportSocketMatches"):
-        case [
-            {"transportSocket": {"typedConfig": {"commonTlsContext": {"combinedValidationContext": checks}}}},
-            *_,
-        ]:
-            return not checks.get("defaultValidationContext")
-    return False
-
-
 def _read(document: Json) -> Json:
     metadata = document.get("metadata", {})
     is_own = metadata.keys() <= {"filterMetadata"} and metadata.get("filterMetadata", {}).keys() <= {"istio"}
@@ -112,17 +87,13 @@ def _read(document: Json) -> Json:
     return {key: document[key] for key in document if key not in unread}
 
 
-_Encoded = tuple[tuple[tuple[Json, ...], tuple[Json, ...]], Resources]
-"""The documents of one type, those that decide how they are sent, and the result."""
-
-
 class Encoder:
     """Encodes configurations; a document that is the same object as before is not encoded again."""
 
     def __init__(self) -> None:
-        self._documents: dict[tuple[int, bool], tuple[Json, bytes]] = {}
-        self._types: dict[tuple[int, int], _Encoded] = {}
-        self._types_used: dict[tuple[int, int], _Encoded] = {}
+        self._documents: dict[int, tuple[Json, bytes]] = {}
+        self._types: dict[int, tuple[tuple[Json, ...], Resources]] = {}
+        self._types_used: dict[int, tuple[tuple[Json, ...], Resources]] = {}
         self._encoded_since = 0
 
     def snapshot(self, config: ProxyConfig, secrets: tuple[Json, ...] = ()) -> Snapshot:
@@ -131,7 +102,7 @@ class Encoder:
         own = self._resources(SECRET, secrets)
         return Snapshot(
             {
-                CLUSTER: self._resources(CLUSTER, config.clusters, beside=config.endpoints),
+                CLUSTER: self._resources(CLUSTER, config.clusters),
                 ENDPOINTS: self._resources(ENDPOINTS, config.endpoints, key="clusterName"),
                 LISTENER: self._resources(LISTENER, config.listeners),
                 SCOPE: self._resources(SCOPE, config.scopes),
@@ -149,46 +120,32 @@ class Encoder:
 
     def _forget_documents(self) -> None:
         """Drops documents that are gone; not after every change, because it visits all of them."""
-        documents = [document for (known, _), _ in self._types.values() for document in known]
+        documents = [document for known, _ in self._types.values() for document in known]
         hosts = [host for document in documents for host in document.get("virtualHosts") or ()]
         living = {id(document) for document in (*documents, *hosts)}
-        self._documents = {key: entry for key, entry in self._documents.items() if key[0] in living}
+        self._documents = {key: entry for key, entry in self._documents.items() if key in living}
         self._encoded_since = 0
 
-    def _resources(
-        self,
-        type_url: str,
-        documents: tuple[Json, ...],
-        *,
-        key: str = "name",
-        beside: tuple[Json, ...] = (),
-    ) -> Resources:
+    def _resources(self, type_url: str, documents: tuple[Json, ...], *, key: str = "name") -> Resources:
         # stored together with the documents, so that no other object can get the same id meanwhile
-        ids = id(documents), id(beside)
-        entry = self._types_used.get(ids) or self._types.get(ids)
+        entry = self._types_used.get(id(documents)) or self._types.get(id(documents))
         if entry is None:
-            empty = {document["clusterName"] for document in beside if not document.get("endpoints")}
-            encoded = {
-                document[key]: self._encode(type_url, document, idle=bool(empty) and is_idle(document, empty))
-                for document in documents
-            }
-            entry = (documents, beside), Resources(encoded)
-        self._types_used[ids] = entry
+            encoded = {document[key]: self._encode(type_url, document) for document in documents}
+            entry = documents, Resources(encoded)
+        self._types_used[id(documents)] = entry
         return entry[1]
 
-    def _encode(self, type_url: str, document: Json, *, idle: bool = False) -> bytes:
-        known = self._documents.get((id(document), idle))
+    def _encode(self, type_url: str, document: Json) -> bytes:
+        known = self._documents.get(id(document))
         if known is not None:
             return known[1]
-        if idle:
-            encoded = encode(type_url, as_sent_idle(document))
-        elif type_url in (VIRTUAL_HOST, CLUSTER):
+        if type_url in (VIRTUAL_HOST, CLUSTER):
             encoded = encode(type_url, as_sent(document))
         elif type_url == ROUTE:
             hosts = [self._encode(VIRTUAL_HOST, host) for host in document["virtualHosts"]]
             encoded = with_virtual_hosts(encode(ROUTE, {**document, "virtualHosts": []}), hosts)
         else:
             encoded = encode(type_url, document)
-        self._documents[id(document), idle] = document, encoded
+        self._documents[id(document)] = document, encoded
         self._encoded_since += 1
         return encoded

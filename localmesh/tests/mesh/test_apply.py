@@ -34,27 +34,6 @@ def test_a_changed_weight_applies_when_apply_returns(tmp_path: Path) -> None:
     assert asyncio.run(run()) == [{"v1": 20}, {"v2": 20}]
 
 
-def test_the_first_and_the_last_pod_of_a_service_under_strict_mtls(tmp_path: Path) -> None:
-    """Clusters without pods are sent without TLS, so they change with the first pod and with the last."""
-    strict = """---
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: strict, namespace: shop}
-spec: {mtls: {mode: STRICT}}
-"""
-    config = BASE + strict + routed(v1=100)
-
-    async def run() -> list[Counter[str]]:
-        seen = []
-        async with mesh_of(tmp_path, config) as mesh:
-            for text in (config, config + V1, config, config + V1):
-                await apply(mesh, text)
-                seen.append(await answers(mesh, 10))
-        return seen
-
-    assert asyncio.run(run()) == [{"503": 10}, {"v1": 10}, {"503": 10}, {"v1": 10}]
-
-
 def test_no_request_is_lost_while_weights_change(tmp_path: Path) -> None:
     """Under steady load every request during twenty applies is answered."""
 
