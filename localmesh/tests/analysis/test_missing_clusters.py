@@ -21,7 +21,7 @@ from localmesh.translate.from_manifests import proxies
 Json = dict[str, Any]
 CODES = frozenset({"SM201", "SM202", "SM203", "SM215"})
 SHADOWED = frozenset({"SM208"})
-EXAMPLES = int(os.environ.get("LOCALMESH_FUZZ", "50"))
+EXAMPLES = int(os.environ.get("LOCALMESH_FUZZ", "100"))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from localmesh.translate.from_manifests import proxies
 
 IDENTITIES = {"name", "clusterName", "match", "domains", "virtualHosts"}
 """Fields that a resource cannot be without, so that they are not removed; their values change, too."""
-EDITS = 25
+EDITS = 40
 """How many edits are tried of each list of each proxy."""
 COMPARED = 6
 """How many generated objects of each kind are compared: many that the schemas allow are refused."""

@@ -20,7 +20,7 @@ from localmesh.translate import ProxyConfig
 
 WANTED = "LOCALMESH_FUZZ"
 """The environment variable with the number of accepted examples of each kind."""
-SHARE = {"VirtualService": 20, "DestinationRule": 20}
+SHARE = {"VirtualService": 30, "DestinationRule": 30}
 """How many examples of a kind without it."""
 FEWER = 4
 """How many of the other kinds."""

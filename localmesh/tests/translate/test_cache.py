@@ -50,7 +50,7 @@ def _versions() -> list[list[Resource]]:
 
 
 VERSIONS = _versions()
-EXAMPLES = int(os.environ.get("LOCALMESH_FUZZ", "10"))
+EXAMPLES = int(os.environ.get("LOCALMESH_FUZZ", "25"))
 EDIT = st.tuples(st.integers(0, len(VERSIONS) - 1), st.integers(-1, 5), st.booleans())
 """An object by its number, the version that it gets (-1: it is deleted), and whether pods become unready."""
 
