@@ -16,6 +16,7 @@ from localmesh.manifests import Resource, load, load_text
 from localmesh.runtime.changes import merged
 from localmesh.tests.command_line import Finished, in_process
 from tests.live import ROOT, live
+from tests.test_exercises import SOLVED, attempt
 from workshop.cli import main
 from workshop.exercise import Exercise
 from workshop.grading import Grade, grade
@@ -94,10 +95,8 @@ def test_a_name_that_no_namespace_can_have_is_refused(tmp_path: Path) -> None:
 
 def attempts(exercise: Exercise) -> Iterator[Resource]:
     """The first trainee has solved it, the third has swapped the weights, and the second does nothing."""
-    (swapped,) = (mistake for mistake in exercise.mistakes if mistake.name == "weights-swapped")
-    texts = {"trainee-01": exercise.solution, "trainee-03": exercise.wrong_attempt(swapped)}
-    for namespace, text in texts.items():
-        yield from load_text(text, namespace, namespace).resources
+    for namespace, state in {"trainee-01": SOLVED, "trainee-03": "weights-swapped"}.items():
+        yield from load_text(attempt(exercise, state), namespace, namespace).resources
 
 
 @pytest.mark.mesh

@@ -51,11 +51,14 @@ def parameters() -> Iterator[Any]:
 def resources(exercise: Exercise, state: str) -> list[Resource]:
     """What is applied in this state."""
     start = list(loaded(exercise.start).resources)
-    if state == UNTOUCHED:
-        return start
+    text = attempt(exercise, state)
+    return merged(start, map(named, load_text(text, state, "sentimesh").resources)) if text else start
+
+
+def attempt(exercise: Exercise, state: str) -> str:
+    """The manifests that are added to the start; none if it is untouched."""
     wrong = {mistake.name: exercise.wrong_attempt(mistake) for mistake in exercise.mistakes}
-    text = ({SOLVED: exercise.solution} | wrong)[state]
-    return merged(start, map(named, load_text(text, state, "sentimesh").resources))
+    return {UNTOUCHED: "", SOLVED: exercise.solution, **wrong}[state]
 
 
 def named(resource: Resource) -> Resource:
@@ -86,6 +89,11 @@ def test_an_exercise_tells_the_solution_from_mistakes(
 
     outcome = graded(mesh, exercise)
 
+    assert_told(outcome, state)
+
+
+def assert_told(outcome: Grade, state: str) -> None:
+    """The verdict is that of the state, and only a mistake is recognised."""
     expected = None if state in (UNTOUCHED, SOLVED) else state
     recognised = None if outcome.mistake is None else outcome.mistake.name
     reasons = [f"{one.name} {one.verdict}: {one.reason}" for one in outcome.result.checks]

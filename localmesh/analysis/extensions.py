@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localmesh.catalog import Catalog
-from localmesh.kinds.extensions import TRAFFIC_EXTENSION, WASM_PLUGIN, modules
+from localmesh.kinds.extensions import TRAFFIC_EXTENSION, WASM_PLUGIN, module_path, modules
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
 from localmesh.problems.fields import quoted
-
-_FILE = "file://"
 
 
 def extensions(catalog: Catalog) -> Iterator[Problem]:
     """Each file that is not there."""
     for resource in catalog.objects.of(WASM_PLUGIN, TRAFFIC_EXTENSION):
         for module in modules(resource.root):
-            path = (module.get("url").text or "").removeprefix(_FILE)
+            path = module_path(module.get("url").text or "")
             if not Path(path).is_file():
                 yield module.get("url").problem(warnings.MISSING_MODULE, found=quoted(path))

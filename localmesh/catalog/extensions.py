@@ -19,6 +19,7 @@ from localmesh.manifests import Resource
 _PREFIX = "extensions.istio.io/trafficextension/"
 _OF_PLUGIN = "~istio-translated-wasmplugin"
 _LEAST = -(2**31)
+_SIDES = frozenset({"CLIENT", "SERVER"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def _extension(resource: Resource, root: str) -> Extension:
     phase = spec.get("phase", "")
     modes: set[str] = set()
     for match in spec.get("match") or ():
-        modes |= _MODES.get(match.get("mode", ""), {"CLIENT", "SERVER"})
+        mode = match.get("mode", "")
+        modes |= {mode} if mode in _SIDES else _SIDES
     priority = spec.get("priority")
     return Extension(
         resource=resource,
@@ -92,6 +94,3 @@ def _extension(resource: Resource, root: str) -> Extension:
         module=spec if is_plugin else spec.get("wasm"),
         script=(spec.get("lua") or {}).get("inlineCode", ""),
     )
-
-
-_MODES: Mapping[str, set[str]] = {"CLIENT": {"CLIENT"}, "SERVER": {"SERVER"}}

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from localmesh.catalog.objects import Objects
-from localmesh.catalog.trust import Trust
+from localmesh.catalog.trust import DEFAULT_TRUST, Trust
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.peer_authentication import PEER_AUTHENTICATION
 from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
@@ -20,8 +20,6 @@ ROOT_NAMESPACE = "istio-system"
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 """The label that the pods of a Gateway of the Kubernetes Gateway API have."""
-
-DEFAULT_TRUST = Trust()
 
 _MTLS = FieldPath("spec", "mtls", "mode")
 _DRY_RUN = "istio.io/dry-run"

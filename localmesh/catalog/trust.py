@@ -93,6 +93,9 @@ class Trust(NamedTuple):
         )
 
 
+DEFAULT_TRUST = Trust()
+
+
 def _match(one: str, other: str) -> bool:
     """Whether one of two names, which may begin or end with a star, covers the other."""
     return fnmatchcase(one, other) or fnmatchcase(other, one)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from localmesh.catalog import Server, VirtualService
 from localmesh.catalog.connection_routes import ConnectionRoute, Match
@@ -11,12 +11,10 @@ from localmesh.catalog.server_routes import connection_routes_of
 from localmesh.catalog.sidecar_routes import connection_routes_to
 from localmesh.explain.connections import called_port
 from localmesh.explain.explanation import Reference
+from localmesh.explain.prepared import PreparedProxy
 from localmesh.explain.request import Message
 from localmesh.problems import FieldPath
 from localmesh.translate.connections import sni_match
-
-if TYPE_CHECKING:
-    from localmesh.explain.prepared import PreparedProxy
 
 Json = Mapping[str, Any]
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from localmesh.catalog import MutualTls, Service, ServicePort
 from localmesh.catalog.called_hosts import names_of
 from localmesh.catalog.hosts import overlap
 from localmesh.catalog.security import PeerDecision
 from localmesh.explain.explanation import Connection, Reference, Tls
+from localmesh.explain.prepared import PreparedProxy
 from localmesh.explain.request import Message
 from localmesh.translate.outbound_connections import listener_name
 from localmesh.translate.tls import CERTIFICATE
-
-if TYPE_CHECKING:
-    from localmesh.explain.prepared import PreparedProxy
 
 Json = Mapping[str, Any]
 

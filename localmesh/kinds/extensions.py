@@ -100,6 +100,15 @@ def modules(root: Field) -> tuple[Field, ...]:
     return tuple(field for field in (spec, spec.get("wasm")) if field.get("url"))
 
 
+def module_path(url: str) -> str:
+    """The file of a local module.
+
+    >>> module_path("file:///opt/filter.wasm")
+    '/opt/filter.wasm'
+    """
+    return url.removeprefix("file://")
+
+
 def _at(prefix: str) -> dict[str, str]:
     """The fields about pulling modules, which have no effect."""
     fields = {"sha256": _PULLED, "imagePullPolicy": _PULLED, "imagePullSecret": _PULLED}

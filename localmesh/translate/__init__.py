@@ -91,9 +91,8 @@ def translate(catalog: Catalog, proxy: Proxy, cache: TranslationCache | None = N
     extended = ExtendedConfig.read(catalog, proxy, config)
     config = config if extended is None else cache.build(extended)
     if catalog.patches_for(proxy):
-        from localmesh.translate.envoy_filters import (
-            PatchedConfig,
-        )  # imports protobuf, which few meshes need here
+        # imports protobuf, which few meshes need here
+        from localmesh.translate.envoy_filters import PatchedConfig
 
         config = cache.build(PatchedConfig.read(catalog, proxy, config))
     return cache.build(_Result(ProxyKey.of(proxy), config))

@@ -132,9 +132,14 @@ class OutboundEndpoints(NamedTuple):
         return _ListedEndpoints(service, rule, pods, chooser)
 
     def _ready_pods(self, service: Service) -> tuple[Pod, ...]:
-        pods = self.pods_by_host.get(service.host, ())
-        ready = (pod for pod in pods if pod.ready or service.publishes_unready)
-        return tuple(sorted(ready, key=lambda pod: pod.name))
+        return ready_pods(service, self.pods_by_host)
+
+
+def ready_pods(service: Service, pods_by_host: Mapping[str, tuple[Pod, ...]]) -> tuple[Pod, ...]:
+    """The pods behind a Service that get requests, by name."""
+    pods = pods_by_host.get(service.host, ())
+    ready = (pod for pod in pods if pod.ready or service.publishes_unready)
+    return tuple(sorted(ready, key=lambda pod: pod.name))
 
 
 class _PodEndpoints(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from localmesh.catalog import Catalog, Proxy, ProxyKind
 from localmesh.catalog.extensions import Extension
+from localmesh.kinds.extensions import module_path
 from localmesh.translate.cache import PartCache
 from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ADS
@@ -27,7 +28,6 @@ _RBAC = f"{_TYPES}.filters.http.rbac.v3.RBAC"
 _STRING = "type.googleapis.com/google.protobuf.StringValue"
 _MANAGER = "envoy.filters.network.http_connection_manager"
 _RUNTIME = "envoy.wasm.runtime.v8"
-_FILE = "file://"
 _FAILURES = {"FAIL_CLOSE": "FAIL_CLOSED", "FAIL_OPEN": "FAIL_OPEN", "FAIL_RELOAD": "FAIL_RELOAD"}
 _PHASES = ("AUTHN", "AUTHZ", "STATS", "")
 _AFTER_TOKENS = frozenset(filter_.slot for filter_ in POLICY_FILTERS[POLICY_FILTERS.index(JWT) + 1 :])
@@ -104,12 +104,11 @@ def _filter(extension: Extension) -> Json:
 def _module(extension: Extension) -> Json:
     """The configuration of a module's filter."""
     module: Mapping[str, Any] = extension.module or {}
-    path = module["url"].removeprefix(_FILE)
     config: Json = {
         "name": f"{extension.namespace}.{extension.name}",
         "vmConfig": {
             "runtime": _RUNTIME,
-            "code": {"local": {"filename": path}},
+            "code": {"local": {"filename": module_path(module["url"])}},
             **_variables((module.get("vmConfig") or {}).get("env") or ()),
         },
     }

@@ -15,7 +15,7 @@ from localmesh.catalog import Catalog, Pod, Proxy, Service, ServicePort
 from localmesh.translate.cache import PartCache
 from localmesh.translate.clusters import passthrough_pool
 from localmesh.translate.config import ProxyConfig
-from localmesh.translate.endpoints import of_pod
+from localmesh.translate.endpoints import of_pod, ready_pods
 from localmesh.translate.formats import ADS, ALLOW_ANY, passed_on_cluster, virtual_host_name
 from localmesh.translate.keys import Source
 from localmesh.translate.traffic_policy import PoolDefaults
@@ -49,7 +49,7 @@ class PassedOnServices(NamedTuple):
     def build(self, parts: PartCache) -> ProxyConfig:
         """A cluster and a load assignment for each port that may have HTTP."""
         built = parts.build_each(
-            _PassedOn(service, self.pods_by_host.get(service.host, ()), self.pool_defaults)
+            _PassedOn(service, ready_pods(service, self.pods_by_host), self.pool_defaults)
             for service in self.services
         )
         return ProxyConfig(
@@ -60,7 +60,7 @@ class PassedOnServices(NamedTuple):
 
 class _PassedOn(NamedTuple):
     service: Service
-    pods: tuple[Pod, ...]
+    ready: tuple[Pod, ...]
     pool_defaults: PoolDefaults
 
     def build(self) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
@@ -84,9 +84,9 @@ class _PassedOn(NamedTuple):
         return {"clusterName": name, **({"endpoints": [{"lbEndpoints": endpoints}]} if endpoints else {})}
 
     def _endpoints(self, port: ServicePort) -> Iterator[Json]:
-        for pod in sorted(self.pods, key=lambda pod: pod.name):
+        for pod in self.ready:
             address = pod.address_of(port.name, port.target)
-            if address is not None and (pod.ready or self.service.publishes_unready):
+            if address is not None:
                 yield of_pod(pod, address, secure=False)
 
 

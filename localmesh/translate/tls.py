@@ -21,8 +21,7 @@ from localmesh.catalog import (
     ServicePort,
     Subset,
 )
-from localmesh.catalog.security import DEFAULT_TRUST
-from localmesh.catalog.trust import SPIFFE, Trust
+from localmesh.catalog.trust import DEFAULT_TRUST, SPIFFE, Trust
 from localmesh.translate.formats import ADS, server_name
 
 Json = dict[str, Any]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from localmesh.catalog.mesh_config import DEFAULT, MeshConfig
@@ -50,7 +51,14 @@ class PoolDefaults(NamedTuple):
 
         istiod: cluster_traffic_policy.go, `applyDefaultTrafficPolicy`.
         """
-        return {**json.loads(self.policy), **policy} if self.policy else policy
+        return {**_read(self.policy), **policy} if self.policy else policy
+
+
+@cache
+def _read(policy: str) -> Settings:
+    """The mesh's policy, which every cluster asks for."""
+    blocks: Settings = json.loads(policy)
+    return blocks
 
 
 ISTIOS = PoolDefaults()

@@ -17,7 +17,7 @@ from loadgen.reporting.progress import listener
 from localmesh.tests.command_line import Finished, in_process
 from tests.cluster.kube import NAMESPACE, Kube
 from tests.live import ROOT
-from tests.test_exercises import EXERCISES, SOLVED, UNTOUCHED, attempts
+from tests.test_exercises import EXERCISES, assert_told, attempt, attempts
 from workshop.cli import main
 from workshop.exercise import Exercise
 from workshop.grading import Grade, grade
@@ -58,12 +58,6 @@ def applied(cluster: Kube, proxy: str, request: pytest.FixtureRequest) -> Iterat
             cluster.in_namespace("delete", "--filename=-", "--ignore-not-found", given=text)
 
 
-def attempt(exercise: Exercise, state: str) -> str:
-    """The manifests that are added to the start; none if it is untouched."""
-    wrong = {mistake.name: exercise.wrong_attempt(mistake) for mistake in exercise.mistakes}
-    return {UNTOUCHED: "", SOLVED: exercise.solution, **wrong}[state]
-
-
 def graded(api: MeshApi, gateway: str, exercise: Exercise) -> Grade:
     """The grade of what the cluster's mesh does."""
     return grade(exercise, ProofContext(api, Target.from_url(gateway), listener(exercise.name)))
@@ -84,10 +78,7 @@ def test_an_exercise_tells_the_solution_from_mistakes_on_a_cluster(
 
     outcome = graded(applied, gateway, exercise)
 
-    expected = None if state in (UNTOUCHED, SOLVED) else state
-    recognised = None if outcome.mistake is None else outcome.mistake.name
-    reasons = [f"{one.name} {one.verdict}: {one.reason}" for one in outcome.result.checks]
-    assert (outcome.result.verdict, recognised) == ("PASS" if state == SOLVED else "FAIL", expected), reasons
+    assert_told(outcome, state)
 
 
 def workshop(proxy: str, *arguments: str, gateway: str = "http://127.0.0.1") -> Finished:
