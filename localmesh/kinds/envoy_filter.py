@@ -10,7 +10,7 @@ from localmesh.kinds.rules.istio import targets
 from localmesh.kinds.rules.metadata import label_problems
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
-from localmesh.problems.fields import Field, quoted
+from localmesh.problems.fields import Field
 
 MESSAGES: Mapping[str, str] = {
     "BOOTSTRAP": "envoy.config.bootstrap.v3.Bootstrap",
@@ -143,7 +143,7 @@ def shapes(root: Field) -> Iterator[Problem]:
 
 
 def _absent(field: Field, remedy: str) -> Problem:
-    return field.problem(unsupported.FIELD_NOT_SUPPORTED, found=quoted(field.value), remedy=remedy)
+    return field.problem(unsupported.FIELD_NOT_SUPPORTED, remedy=remedy)
 
 
 ENVOY_FILTER = Kind(

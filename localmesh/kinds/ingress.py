@@ -58,22 +58,24 @@ def _path(entry: Field) -> Iterator[Problem]:
     elif kind == "ImplementationSpecific":
         if text and not text.startswith("/"):
             yield path.problem(
-                invalid.BAD_MATCH, expected="a path that starts with /", remedy="write the slash"
+                invalid.NOT_IN_SET, expected="a path that starts with /", remedy="write the slash"
             )
     elif (
         not text.startswith("/") or any(part in text for part in _NOT_IN_PATHS) or text.endswith(_NOT_AT_END)
     ):
         expected = "an absolute path without //, /., /.. and %2f"
-        yield (path or entry).problem(invalid.BAD_MATCH, expected=expected, remedy="correct the path")
+        yield (path or entry).problem(invalid.NOT_IN_SET, expected=expected, remedy="correct the path")
 
 
 def _backend(backend: Field) -> Iterator[Problem]:
     if not backend:
         return
     service, resource = backend.get("service"), backend.get("resource")
-    if bool(service) == bool(resource):
-        both = "service and resource"
-        yield backend.problem(invalid.EXCLUSIVE_FIELDS, found="both or none", expected=both)
+    both = "service and resource"
+    if service and resource:
+        yield backend.problem(invalid.EXCLUSIVE_FIELDS, found=both, expected=both)
+    elif not service and not resource:
+        yield backend.problem(invalid.EMPTY_BLOCK, expected=both)
     port = service.get("port")
     if service and bool(port.get("number").integer) == bool(port.get("name").text):
         yield (port or service).problem(

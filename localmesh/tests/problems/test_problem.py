@@ -1,7 +1,15 @@
 """The printed form of problems."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import localmesh
 from localmesh.problems import FieldPath, ManifestError, Place, Problem, Severity
-from localmesh.problems.codes import syntax, warnings
+from localmesh.problems.codes import invalid, syntax, unsupported, warnings
+from localmesh.problems.problem import Code
+
+CODES = {module.__name__.rpartition(".")[2]: module for module in (invalid, syntax, unsupported, warnings)}
 
 
 def _problem(file: str, line: int | None = None, name: str = "logic") -> Problem:
@@ -70,3 +78,28 @@ def test_a_warning_can_be_made_an_error() -> None:
     warning = warnings.RETRIES_WITHOUT_EFFECT.at(Place("a.yaml"))
 
     assert (warning.severity, warning.as_error().severity) == (Severity.WARNING, Severity.ERROR)
+
+
+def test_everything_that_is_said_of_a_problem_is_in_its_text() -> None:
+    """A value that the templates of a code do not name, such as a remedy, would be lost."""
+    lost = [
+        f"{file.name}:{call.lineno} {code.number}: {keyword.arg}"
+        for file in Path(localmesh.__file__).parent.rglob("*.py")
+        if "tests" not in file.parts
+        for call, code in _reports(ast.parse(file.read_bytes()))
+        for keyword in call.keywords
+        if keyword.arg and f"{{{keyword.arg}}}" not in f"{code.message} {code.fix}"
+    ]
+
+    assert lost == []
+
+
+def _reports(tree: ast.Module) -> Iterator[tuple[ast.Call, Code]]:
+    """The calls with a code, as `invalid.NAME`, among their arguments."""
+    for call in ast.walk(tree):
+        for argument in call.args if isinstance(call, ast.Call) else ():
+            match argument:
+                case ast.Attribute(value=ast.Name(id=module), attr=name) if module in CODES:
+                    code = getattr(CODES[module], name, None)
+                    if isinstance(code, Code):
+                        yield call, code
