@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from localmesh.server.api import application
 from localmesh.telemetry.request_stats import QUERY, Requests, read
+from localmesh.tests.kiali import OPTIONAL, of_received
 from localmesh.tests.mesh.shop import BASE, V1, gateway_url, mesh_of
 from localmesh.tests.promql import series, unanswered
 from localmesh.translate.metrics import PEER_HEADER
@@ -234,50 +235,13 @@ def test_both_sides_count_connections(seen: Seen) -> None:
     assert seen.connections.received == counts["istio_tcp_sent_bytes_total"]["source"]
 
 
-_RATE = "sum(rate({metric}{{{matchers}}}[60s])) by ({labels})"
-_SENT_FROM_OUTSIDE = (
-    'reporter="source", source_workload_namespace!="shop", source_workload!="unknown", '
-    'destination_service_namespace="shop"'
-)
-_RECEIVED_FROM_STRANGERS = (
-    'reporter="destination", source_workload="unknown", destination_workload_namespace="shop"'
-)
-_ENDS = [
-    *("source_workload_namespace", "source_workload", "source_canonical_service"),
-    *("source_canonical_revision", "destination_service_namespace", "destination_service_name"),
-    *("destination_workload_namespace", "destination_workload", "destination_canonical_service"),
-    "destination_canonical_revision",
-]
-_OF_REQUESTS = ["request_protocol", "response_code", "grpc_response_status"]
-_EDGE = [*_ENDS, "destination_service", "response_flags"]
-_SECURITY = [*_ENDS, "source_principal", "destination_principal", "connection_security_policy"]
-# what Kiali's graph asks for: graph/telemetry/istio/istio.go, and security_policy.go and response_time.go
-# of its folder `appender`, with the namespace "shop"
-KIALI = {
-    "requests of strangers": ("istio_requests_total", _RECEIVED_FROM_STRANGERS, [*_EDGE, *_OF_REQUESTS]),
-    "requests from outside": ("istio_requests_total", _SENT_FROM_OUTSIDE, [*_EDGE, *_OF_REQUESTS]),
-    "bytes of strangers": ("istio_tcp_sent_bytes_total", _RECEIVED_FROM_STRANGERS, _EDGE),
-    "bytes from outside": ("istio_tcp_sent_bytes_total", _SENT_FROM_OUTSIDE, _EDGE),
-    "security": (
-        "istio_requests_total",
-        'reporter="destination", source_workload_namespace!="shop", destination_service_namespace="shop"',
-        _SECURITY,
-    ),
-    "durations": (
-        "istio_request_duration_milliseconds_bucket",
-        _SENT_FROM_OUTSIDE,
-        ["le", *_ENDS, "source_app", "source_version", "destination_app", "destination_version"],
-    ),
-}
+KIALI = of_received("shop")
 
 
 @pytest.mark.parametrize("name", KIALI)
 def test_kialis_queries_are_answered(seen: Seen, name: str) -> None:
-    """Kiali leaves out series without the labels by which it groups, except for the status of gRPC."""
-    metric, matchers, labels = KIALI[name]
-    query = _RATE.format(metric=metric, matchers=matchers, labels=",".join(labels))
-
-    assert unanswered(query, series(seen.federation), optional=["grpc_response_status"]) == []
+    """Those of its graph for what a namespace receives, with all labels by which they group."""
+    assert unanswered(str(KIALI[name]), series(seen.federation), optional=OPTIONAL) == []
 
 
 _OF_TARGET = 'reporter="destination", destination_workload_namespace="shop", destination_workload=~"web-v1"'
