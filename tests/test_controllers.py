@@ -6,6 +6,7 @@ The schemas are those that the tools publish, in the versions of tests/schemas/N
 from __future__ import annotations
 
 import copy
+import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -26,6 +27,7 @@ from tests.live import ROOT
 
 Object = dict[str, Any]
 
+PROMTOOL = shutil.which("promtool") or ""
 OVERLAYS = ["flagger", "argo-rollouts"]
 OWN_KINDS = {"flagger": {"Canary"}, "argo-rollouts": {"AnalysisTemplate", "Rollout"}}
 WORKLOAD = {"flagger": "Deployment", "argo-rollouts": "Rollout"}
@@ -161,15 +163,58 @@ def test_the_rollout_refers_to_existing_objects() -> None:
 
 def test_the_analysis_of_the_rollout_asks_for_metrics_of_the_callers() -> None:
     """The query is answered by what a caller's sidecar counts of requests to the new version."""
-    (metric,) = one("argo-rollouts", "AnalysisTemplate", "logic-succeeds")["spec"]["metrics"]
-    query = metric["provider"]["prometheus"]["query"].replace("{{args.service}}", "logic-canary")
     cluster = "outbound|80||logic-canary.sentimesh.svc.cluster.local"
     logic = Peer.of("logic", "sentimesh", {"app": "logic", "version": "v2"})
     sent = source_values("")._replace(code="200", grpc_status="", cluster=cluster, peer=str(logic))
 
     counted = ("istio_requests_total", dict(istio_labels(str(sent)) or ()))
 
-    assert unanswered(query, [counted]) == []
+    assert unanswered(query_of_the_rollout(), [counted]) == []
+
+
+def query_of_the_rollout() -> str:
+    """The query of the AnalysisTemplate about the Service of the new version."""
+    (metric,) = one("argo-rollouts", "AnalysisTemplate", "logic-succeeds")["spec"]["metrics"]
+    query: str = metric["provider"]["prometheus"]["query"]
+    return query.replace("{{args.service}}", "logic-canary")
+
+
+_SERIES = (
+    'istio_requests_total{{reporter="source", destination_service_namespace="sentimesh", '
+    'destination_service_name="{service}", response_code="{code}"}}'
+)
+
+
+@pytest.mark.skipif(not PROMTOOL, reason="promtool is not on the PATH")
+@pytest.mark.parametrize(
+    ("rates", "results"),
+    [
+        pytest.param({"200": 10}, [1], id="each request succeeds"),
+        pytest.param({"200": 3, "500": 1}, [0.75], id="some fail"),
+        pytest.param({"500": 10}, [0], id="each request fails"),
+        pytest.param({}, [], id="without requests"),
+    ],
+)
+def test_the_result_of_the_analysis(tmp_path: Path, rates: dict[str, int], results: list[float]) -> None:
+    """Evaluated by Prometheus' tool; no result is inconclusive, so a version that always fails has one."""
+    counted = {"logic-canary": rates, "logic-stable": {"200": 7}}
+    series = [
+        {
+            "series": _SERIES.format(service=name, code=code),
+            "values": f"0+{increase}x8",
+        }
+        for name, increases in counted.items()
+        for code, increase in increases.items()
+    ]
+    expected = [{"labels": "{}", "value": result} for result in results]
+    evaluation = {"expr": query_of_the_rollout(), "eval_time": "2m", "exp_samples": expected}
+    case = {"interval": "15s", "input_series": series, "promql_expr_test": [evaluation]}
+    file = tmp_path / "analysis.yml"
+    file.write_text(yaml.safe_dump({"tests": [case]}))
+
+    done = subprocess.run([PROMTOOL, "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
