@@ -82,7 +82,7 @@ def await_forwarded(line: str) -> None:
 
 
 def names(kube: Kube) -> set[str]:
-    """The objects of the application's namespace, as `deployment.apps/logic-v1`; none without the namespace."""
+    """The objects of the application's namespace, such as `deployment.apps/logic-v1`; none if it is gone."""
     return set(kube.in_namespace("get", ",".join(KINDS), "--output=name").split())
 
 
