@@ -106,12 +106,10 @@ class AuthorizationPolicy:
 def _ports(rule: Mapping[str, Any]) -> Iterator[str]:
     for target in rule.get("to") or ():
         operation = target.get("operation") or {}
-        for field in ("ports", "notPorts"):
-            yield from operation.get(field) or ()
+        yield from (*(operation.get("ports") or ()), *(operation.get("notPorts") or ()))
     for condition in rule.get("when") or ():
         if condition["key"] == "destination.port":
-            for field in ("values", "notValues"):
-                yield from condition.get(field) or ()
+            yield from (*(condition.get("values") or ()), *(condition.get("notValues") or ()))
 
 
 def authorization_policies(

@@ -53,7 +53,7 @@ def intercepts(catalog: Catalog, proxy: Proxy, port: int) -> bool:
 
 
 class InboundPorts(NamedTuple):
-    """The container ports of a sidecar's pod that a Service sends to, a Sidecar declares or a policy names."""
+    """The ports of a sidecar's pod that a Service sends to, a Sidecar declares or a policy names."""
 
     key: ProxyKey
     ports: tuple[_InboundPort, ...]
