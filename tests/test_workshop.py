@@ -105,6 +105,17 @@ class TestPage:
         steps = headings[headings.index(SECTIONS[0]) + 1 : headings.index(SECTIONS[1])]
         assert [step.partition(". ")[0] for step in steps] == [f"{n + 1}" for n in range(len(steps))]
 
+    def test_it_says_how_long_it_takes_and_where_istio_explains_it(self, page: Path) -> None:
+        """15 to 30 minutes; pages of Istio's documentation by their names."""
+        text = page.read_text()
+        _, _, documentation = text.partition(f"## {SECTIONS[2]}\n")
+
+        minutes = re.findall(r"^About (\d+) minutes\b", text.partition("\n## ")[0], flags=re.MULTILINE)
+        names = re.findall(r'"[A-Z][^"]+"', documentation.partition("\n## ")[0])
+
+        assert [15 <= int(number) <= 30 for number in minutes] == [True]
+        assert names
+
     def test_it_can_be_projected(self, page: Path) -> None:
         """No line of a block is wider than a slide."""
         blocks = re.findall(r"^```[a-z]*\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
