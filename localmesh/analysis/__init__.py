@@ -21,7 +21,7 @@ from localmesh.analysis.ingresses import ingresses
 from localmesh.analysis.local_meanings import local_meanings
 from localmesh.analysis.mesh_config import mesh_config
 from localmesh.analysis.never_matching import never_matching
-from localmesh.analysis.policies import authorizers, policies, port_levels
+from localmesh.analysis.policies import authorizers, policies, policy_ports, port_levels
 from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
 from localmesh.analysis.server_routes import server_routes
@@ -59,6 +59,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     missing_delegates,
     never_matching,
     policies,
+    policy_ports,
     port_levels,
     principals,
     required_objects,
@@ -81,7 +82,7 @@ def analyze(catalog: Catalog) -> tuple[Problem, ...]:
 def analyze_manifests(loaded: LoadResult) -> tuple[Problem, ...]:
     """The warnings about a mesh of these manifests alone, in the order of their places."""
     with uncollected():
-        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded)
+        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded.sources)
 
 
 def refuse(warnings: Iterable[Problem]) -> None:
