@@ -84,7 +84,7 @@ def analyze(catalog: Catalog) -> tuple[Problem, ...]:
 def analyze_manifests(loaded: LoadResult) -> tuple[Problem, ...]:
     """The warnings about a mesh of these manifests alone, in the order of their places."""
     with uncollected():
-        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded)
+        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded.sources)
 
 
 def refuse(warnings: Iterable[Problem]) -> None:
