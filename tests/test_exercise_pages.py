@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import ROOT
+from localmesh.analysis import analyze_manifests
+from localmesh.manifests import LoadResult, load_text
+from localmesh.runtime.changes import merged
+from tests.live import ROOT, loaded
+from workshop.exercise import SOLUTION, Exercise
 from workshop.loading import load_all
 
 PAGES = sorted((ROOT / "docs" / "workshop").glob("[0-9][0-9]-*.md"))
@@ -37,6 +41,23 @@ def test_a_page_ends_with_its_exercises_as_golden(page: Path, *, update_golden: 
         return
 
     assert heading + found == section(page)
+
+
+@pytest.mark.parametrize("page", range(1, len(PAGES) + 1))
+def test_every_page_has_at_least_two_exercises(page: int) -> None:
+    """Who has solved the first with help tries the second alone."""
+    assert len([exercise for exercise in EXERCISES if exercise.page == page]) >= 2
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_a_solution_causes_no_warning(exercise: Exercise) -> None:
+    """What is applied last is what trainees take home."""
+    start = loaded(exercise.start)
+    solution = load_text(exercise.solution, SOLUTION, "sentimesh").resources
+
+    solved = LoadResult(tuple(merged(start.resources, solution)))
+
+    assert list(map(str, analyze_manifests(solved))) == []
 
 
 def test_the_page_for_teachers_has_every_broken_configuration() -> None:

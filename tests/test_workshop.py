@@ -24,6 +24,7 @@ from loadgen.tests.servers import closed_port
 from localmesh.tests.command_line import in_folder
 from tests.pages import Place, commands
 from tests.proof_mesh import MEASUREMENTS, ProofMesh, SmallerSamples
+from tests.scenarios.groups import SHARES
 from tests.terminal import Main, Terminal, terminal
 from tests.test_pages import made
 from tests.walk import PAGES, ROOT, copy, let_logic_hang, walk
@@ -34,13 +35,13 @@ PREPARE = ". docs/workshop/shell.sh"
 WIDTH = 100
 """Columns that fit on a page of GitHub, on paper, and on a slide of 1280 pixels."""
 MEASURING = {"04-versions", "05-shadow", "13-gateway-api"}
-"""Pages with a proof: they run one at a time with other tests that measure."""
+"""Pages with a proof: they run one at a time with other tests that measure shares."""
 SECTIONS = ("Before you begin", "Why", "In Istio's documentation", "Clean up")
 
 
 def page_with_group(page: Path) -> object:
     """A page as a parameter, with the process that runs it."""
-    group = "application" if page.stem in MEASURING else "workshop"
+    group = SHARES if page.stem in MEASURING else "workshop"
     return pytest.param(page, id=page.stem, marks=pytest.mark.xdist_group(group))
 
 
@@ -104,6 +105,17 @@ class TestPage:
         assert [heading for heading in headings if heading in SECTIONS] == list(SECTIONS)
         steps = headings[headings.index(SECTIONS[0]) + 1 : headings.index(SECTIONS[1])]
         assert [step.partition(". ")[0] for step in steps] == [f"{n + 1}" for n in range(len(steps))]
+
+    def test_it_says_how_long_it_takes_and_where_istio_explains_it(self, page: Path) -> None:
+        """15 to 30 minutes; pages of Istio's documentation by their names."""
+        text = page.read_text()
+        _, _, documentation = text.partition(f"## {SECTIONS[2]}\n")
+
+        minutes = re.findall(r"^About (\d+) minutes\b", text.partition("\n## ")[0], flags=re.MULTILINE)
+        names = re.findall(r'"[A-Z][^"]+"', documentation.partition("\n## ")[0])
+
+        assert [15 <= int(number) <= 30 for number in minutes] == [True]
+        assert names
 
     def test_it_can_be_projected(self, page: Path) -> None:
         """No line of a block is wider than a slide."""

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from loadgen.errors import NotReachable, Refused
 from loadgen.http1 import Target
 from loadgen.meshstate.gateway_api import virtual_services_of
+from loadgen.meshstate.gateway_api_servers import gateways_of
 from loadgen.meshstate.location import MeshLocation
 from loadgen.meshstate.resources import Object, Resources
 from loadgen.meshstate.security import last_change
@@ -86,11 +87,12 @@ class MeshApi:
         """A snapshot of the namespace."""
         authorization_policies = self.objects(_SECURITY, "authorizationpolicies")
         request_authentications = self.objects(_SECURITY, "requestauthentications")
+        http_routes = self._of_gateway_api("httproutes")
         return Resources(
             self.namespace,
             virtual_services=(
                 *self._specified(_NETWORKING, "virtualservices"),
-                *virtual_services_of(self._http_routes()),
+                *virtual_services_of(http_routes),
             ),
             destination_rules=self._specified(_NETWORKING, "destinationrules"),
             services=self._specified("v1", "services"),
@@ -100,16 +102,18 @@ class MeshApi:
             peer_authentications=self._specified(_SECURITY, "peerauthentications"),
             sidecars=self._specified(_NETWORKING, "sidecars"),
             service_entries=self._specified(_NETWORKING, "serviceentries"),
-            gateways=self._specified(_NETWORKING, "gateways"),
+            gateways=(
+                *self._specified(_NETWORKING, "gateways"),
+                *gateways_of(self._of_gateway_api("gateways"), http_routes),
+            ),
             envoy_filters=self._specified(_ENVOY_FILTERS, "envoyfilters"),
             pods=self.objects("v1", "pods"),
             policies_changed=last_change((*authorization_policies, *request_authentications)),
         )
 
-    def _http_routes(self) -> tuple[Object, ...]:
-        """The HTTPRoutes; none on a cluster that does not have the Gateway API."""
-        served = self.serves(_GATEWAY_API, "httproutes")
-        return self._specified(_GATEWAY_API, "httproutes") if served else ()
+    def _of_gateway_api(self, kind: str) -> tuple[Object, ...]:
+        """The objects of a kind; none on a cluster that does not have the Gateway API."""
+        return self._specified(_GATEWAY_API, kind) if self.serves(_GATEWAY_API, kind) else ()
 
     def serves(self, api_version: str, kind: str) -> bool:
         """Whether the API has this kind: not every cluster has those of extensions.

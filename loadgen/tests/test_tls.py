@@ -6,12 +6,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loadgen.http1 import Target
-from loadgen.meshstate import MeshApi, NotConfigured
+from loadgen.meshstate import MeshApi, NotConfigured, Resources
+from loadgen.meshstate.gateway_api_servers import gateways_of
 from loadgen.proofs.tls import Servers, cases, judge, read
 from loadgen.statistics.judge import Verdict
 from loadgen.tests.servers import always, json_answer, serving
@@ -58,6 +60,32 @@ def _answer_one(listener: socket.socket, context: ssl.SSLContext) -> None:
 def test_the_overlay_serves_two_hosts_and_redirects_both():
     """One of them requires certificates and TLS 1.3."""
     assert read(resources(manifests(*BASE, "istio/overlays/tls"))) == SERVERS
+
+
+def test_listeners_of_the_gateway_api_are_read_as_servers():
+    """The twin cannot require TLS 1.3; its redirects are those of a route for the plain listener alone."""
+    twin = manifests("istio/base/gateway-api", "istio/overlays/tls/gateway-api")
+    gateways = [item for item in twin if item["kind"] == "Gateway"]
+    routes = [item for item in twin if item["kind"] == "HTTPRoute"]
+
+    found = read(Resources("sentimesh", gateways=tuple(gateways_of(gateways, routes))))
+
+    assert found == replace(SERVERS, newest_only=False)
+
+
+def test_a_redirect_of_another_gateway_is_none():
+    """Only routes whose parent is the listener count."""
+    twin = manifests("istio/base/gateway-api", "istio/overlays/tls/gateway-api")
+    gateways = [item for item in twin if item["kind"] == "Gateway"]
+    routes = [named(twin, "HTTPRoute", "redirects")]
+    for other in ({"name": "other"}, {"sectionName": "https"}, {"kind": "ListenerSet"}):
+        parents = routes[0]["spec"]["parentRefs"]
+        routes[0]["spec"]["parentRefs"] = [parents[0] | other]
+
+        found = read(Resources("sentimesh", gateways=tuple(gateways_of(gateways, routes))))
+
+        assert found.redirected == frozenset()
+        routes[0]["spec"]["parentRefs"] = parents
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from localmesh.analysis.credentials import credentials
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
+from localmesh.analysis.endpoint_slices import endpoint_slices
 from localmesh.analysis.extensions import extensions
 from localmesh.analysis.gateway_api import gateway_api
 from localmesh.analysis.gateway_selectors import gateway_selectors
@@ -21,7 +22,7 @@ from localmesh.analysis.ingresses import ingresses
 from localmesh.analysis.local_meanings import local_meanings
 from localmesh.analysis.mesh_config import mesh_config
 from localmesh.analysis.never_matching import never_matching
-from localmesh.analysis.policies import authorizers, policies, port_levels
+from localmesh.analysis.policies import authorizers, policies, policy_ports, port_levels
 from localmesh.analysis.principals import principals
 from localmesh.analysis.route_settings import route_settings
 from localmesh.analysis.server_routes import server_routes
@@ -48,6 +49,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     deprecations,
     destination_rules,
     destinations,
+    endpoint_slices,
     extensions,
     gateway_api,
     gateway_selectors,
@@ -59,6 +61,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     missing_delegates,
     never_matching,
     policies,
+    policy_ports,
     port_levels,
     principals,
     required_objects,
@@ -81,7 +84,7 @@ def analyze(catalog: Catalog) -> tuple[Problem, ...]:
 def analyze_manifests(loaded: LoadResult) -> tuple[Problem, ...]:
     """The warnings about a mesh of these manifests alone, in the order of their places."""
     with uncollected():
-        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded)
+        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded.sources)
 
 
 def refuse(warnings: Iterable[Problem]) -> None:

@@ -1,8 +1,8 @@
-"""Security policies that apply to no workload."""
+"""Security policies that apply to no workload or to none of its ports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from localmesh.analysis.label_hints import nearest, shown
 from localmesh.catalog import Catalog
@@ -13,7 +13,7 @@ from localmesh.kinds.request_authentication import REQUEST_AUTHENTICATION
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
-from localmesh.problems.fields import listed
+from localmesh.problems.fields import Field, listed
 
 _KINDS = (AUTHORIZATION_POLICY, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION)
 
@@ -53,27 +53,51 @@ def port_levels(catalog: Catalog) -> Iterator[Problem]:
     """Ports of PeerAuthentications that no selected pod has: ports of containers are meant."""
     for resource in catalog.objects.of(PEER_AUTHENTICATION):
         levels = dict(resource.root.get("spec", "portLevelMtls").entries())
-        scope = policy_scope(resource, catalog.mesh_config.root_namespace)
-        leading = list(_ports_to_pods(catalog, scope)) if levels else []
-        known = sorted({target for _, _, target in leading})
-        for number, field in levels.items():
-            if known and int(number) not in known:
-                hints = [
-                    f"; port {number} of {subject} leads to {target}"
-                    for subject, port, target in leading
-                    if port == int(number)
-                ]
-                yield field.problem(
-                    warnings.PORT_OF_NO_POD,
-                    found=number,
-                    known=listed(map(str, known)),
-                    hint="".join(hints[:1]),
-                )
+        yield from _of_no_pod(catalog, resource, levels.items(), "the mode applies to nothing")
+
+
+def policy_ports(catalog: Catalog) -> Iterator[Problem]:
+    """Ports that AuthorizationPolicies name and no selected pod has."""
+    for resource in catalog.objects.of(AUTHORIZATION_POLICY):
+        fields = [(field.text or "", field) for field in _port_conditions(resource)]
+        yield from _of_no_pod(catalog, resource, fields, "it is never called")
+
+
+def _port_conditions(resource: Resource) -> Iterator[Field]:
+    for rule in resource.root.get("spec", "rules").items():
+        for target in rule.get("to").items():
+            yield from target.get("operation", "ports").items()
+        for condition in rule.get("when").items():
+            if condition.get("key").text == "destination.port":
+                yield from condition.get("values").items()
+
+
+def _of_no_pod(
+    catalog: Catalog, resource: Resource, ports: Collection[tuple[str, Field]], effect: str
+) -> Iterator[Problem]:
+    """The ports, each with its field, that none of the pods has to which a policy applies."""
+    scope = policy_scope(resource, catalog.mesh_config.root_namespace)
+    leading = list(_ports_to_pods(catalog, scope)) if ports else []
+    known = sorted({target for _, _, target in leading})
+    for number, field in ports:
+        if known and int(number) not in known:
+            hints = [
+                f"; port {number} of {subject} leads to {target}"
+                for subject, port, target in leading
+                if port == int(number)
+            ]
+            yield field.problem(
+                warnings.PORT_OF_NO_POD,
+                found=number,
+                known=listed(map(str, known)),
+                hint="".join(hints[:1]),
+                effect=effect,
+            )
 
 
 def _ports_to_pods(catalog: Catalog, scope: PolicyScope) -> Iterator[tuple[str, int, int]]:
     """The Services of the selected pods with their ports and those of the pods; pods alone have "" and 0."""
-    for workload in catalog.workloads:
+    for workload in (*catalog.workloads, *(gateway.workload for gateway in catalog.gateways)):
         if scope.includes(workload.namespace, workload.labels):
             yield from (("", 0, number) for number in workload.declared_ports)
             sidecar = catalog.sidecar_of(workload)

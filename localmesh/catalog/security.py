@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -96,6 +96,20 @@ class AuthorizationPolicy:
     dry_run: bool = False
     provider: str = ""
     """The authorizer that a CUSTOM policy asks."""
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The ports that its rules name: those of the workload, whether or not a Service sends to them."""
+        return frozenset(int(port) for rule in self.rules for port in _ports(rule))
+
+
+def _ports(rule: Mapping[str, Any]) -> Iterator[str]:
+    for target in rule.get("to") or ():
+        operation = target.get("operation") or {}
+        yield from (*(operation.get("ports") or ()), *(operation.get("notPorts") or ()))
+    for condition in rule.get("when") or ():
+        if condition["key"] == "destination.port":
+            yield from (*(condition.get("values") or ()), *(condition.get("notValues") or ()))
 
 
 def authorization_policies(

@@ -1,7 +1,8 @@
 """What a sidecar does for its own application: a listener and a cluster for each port.
 
 istiod: pilot/pkg/networking/core/listener_inbound.go. Istio's sidecar catches connections to all ports with
-one listener; without root each port needs a separate listener.
+one listener; without root each port needs a separate listener. Ports that no Service sends to have one
+where a policy names them.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ from localmesh.translate.traffic_policy import PoolDefaults, connection_pool, wi
 
 Json = dict[str, Any]
 
+_PASSTHROUGH = "InboundPassthroughCluster"
+"""Istio's cluster for ports without a Service."""
+
 
 def intercepts(catalog: Catalog, proxy: Proxy, port: int) -> bool:
     """Whether a sidecar listens for a container port of its pod."""
@@ -49,7 +53,7 @@ def intercepts(catalog: Catalog, proxy: Proxy, port: int) -> bool:
 
 
 class InboundPorts(NamedTuple):
-    """All container ports of a sidecar's pod that a Service sends to."""
+    """The ports of a sidecar's pod that a Service sends to, a Sidecar declares or a policy names."""
 
     key: ProxyKey
     ports: tuple[_InboundPort, ...]
@@ -204,10 +208,20 @@ class _InboundPort(NamedTuple):
 def _ports(catalog: Catalog, proxy: Proxy) -> tuple[_InboundPort, ...]:
     sidecar = catalog.sidecar_of(proxy)
     declared = {each.number: each for each in sidecar.ingress} if sidecar is not None else {}
+    named = frozenset[int]().union(*(policy.ports for policy in catalog.policies_for(proxy)))
     return tuple(
         port
         for inbound in proxy.inbound
-        if (port := _inbound_port(catalog, proxy, inbound, sidecar, declared.get(inbound.container_port)))
+        if (
+            port := _inbound_port(
+                catalog,
+                proxy,
+                inbound,
+                sidecar,
+                declared.get(inbound.container_port),
+                is_named=inbound.container_port in named,
+            )
+        )
     )
 
 
@@ -217,14 +231,19 @@ def _inbound_port(
     inbound: Inbound,
     sidecar: Sidecar | None,
     declared: IngressListener | None,
+    *,
+    is_named: bool,
 ) -> _InboundPort | None:
-    """The port, if a Sidecar declares it or a Service sends to it.
+    """The port, if a Sidecar declares it, a Service sends to it or a policy names it.
 
-    istiod: cluster.go, `buildInboundClustersFromSidecar`, and listener_inbound.go.
+    istiod: cluster.go, `buildInboundClustersFromSidecar`, and listener_inbound.go, whose
+    `buildInboundPassthroughChains` takes what is sent to the other ports.
     """
     target = _service_port(catalog, proxy, inbound)
     if target is None and declared is not None and sidecar is not None:
-        target = _stand_in(sidecar), _declared_port(declared)
+        target = _stand_in(sidecar.namespace, sidecar.name, sidecar.host), _declared_port(declared)
+    if target is None and is_named:
+        target = _stand_in(proxy.namespace, _PASSTHROUGH, ""), _passed_through(inbound.container_port)
     if target is None:
         return None
     service, port = target
@@ -246,12 +265,16 @@ def _declared_port(listener: IngressListener) -> ServicePort:
     return ServicePort(listener.name, listener.number, listener.number, listener.protocol)
 
 
-def _stand_in(sidecar: Sidecar) -> Service:
-    """What stands for the Service of a port that only a Sidecar declares."""
+def _passed_through(number: int) -> ServicePort:
+    return ServicePort("", 0, number, Protocol.SNIFFED)
+
+
+def _stand_in(namespace: str, name: str, host: str) -> Service:
+    """What stands for the Service of a port that no Service sends to."""
     return Service(
-        namespace=sidecar.namespace,
-        name=sidecar.name,
-        host=sidecar.host,
+        namespace=namespace,
+        name=name,
+        host=host,
         ports=(),
         selector={},
         addresses=(),

@@ -253,9 +253,9 @@ CONTRADICTING_DELEGATE = Code(
 )
 PORT_OF_NO_POD = Code(
     "SM238",
-    "A port level of mTLS is for a port that no pod has",
-    "{found} is not a port of the selected pods, which have {known}{hint}; the mode applies to nothing",
-    "write the port of the container, not that of the Service",
+    "A policy names a port that no pod has",
+    "{found} is not a port of the selected pods, which have {known}{hint}; {effect}",
+    "write the port of the container, not that of the Service; a port without a Service has to be declared",
 )
 BAD_AUTHORIZER = Code(
     "SM239",
@@ -280,4 +280,10 @@ INGRESS_OF_OTHERS = Code(
     "An Ingress is of another class, so Istio does not serve it",
     "nothing serves it: {reason}",
     "write the class of Istio, or ignore this warning if another controller serves it on the cluster",
+)
+UNUSED_ENDPOINTS = Code(
+    "SM261",
+    "Endpoints that proxies do not use",
+    "{found} is not used: {reason}",
+    "{remedy}",
 )

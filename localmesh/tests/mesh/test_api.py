@@ -213,6 +213,30 @@ spec: {selector: {matchLabels: {version: v2}}, portLevelMtls: {"9102": {mode: PE
     assert "only mTLS is accepted" in answer["message"]
 
 
+def test_a_policy_that_names_a_port_without_a_service_is_enforced_there(tmp_path: Path) -> None:
+    """Istio's sidecar applies policies to all ports of the pod; the other version has no policy."""
+    policy = """---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: metrics, namespace: shop}
+spec:
+  selector: {matchLabels: {version: v2}}
+  action: DENY
+  rules: [{to: [{operation: {ports: ["9102"], paths: [/secret]}}]}]
+"""
+
+    async def asking(session: aiohttp.ClientSession) -> list[int]:
+        listed = await get(session, "/api/v1/namespaces/shop/pods")
+        pods = [f"/api/v1/namespaces/shop/pods/{item['metadata']['name']}" for item in listed[1]["items"]]
+        paths = ("9102/proxy/metrics", "9102/proxy/secret", "8080/proxy/secret")
+        return [(await session.get(f"{pod}:{path}")).status for pod in pods for path in paths]
+
+    pods = (V1 + V2).replace("[{containerPort: 8080}]", "[{containerPort: 8080}, {containerPort: 9102}]")
+    statuses = ask(tmp_path, asking, BASE + pods + routed(v1=1) + policy)
+
+    assert statuses == [200, 200, 200, 200, 403, 200]
+
+
 def test_apply_answers_every_failure_with_its_status(tmp_path: Path) -> None:
     """Bad JSON is 400, bad manifests 422, a pod that dies 409; the generation counts successful changes."""
 
