@@ -1,4 +1,4 @@
-"""Credentials that Gateways, Ingresses and DestinationRules name: Secrets, ConfigMaps and files that proxies get."""
+"""Credentials that Gateways, Ingresses and DestinationRules name: Secrets, ConfigMaps and files of proxies."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FILES = ("serverCertificate", "privateKey", "caCertificates")
 
 
 def credentials(catalog: Catalog) -> Iterator[Problem]:
-    """All servers of Gateways that terminate TLS, Ingresses with TLS, and DestinationRules with credentials."""
+    """Servers of Gateways that terminate TLS, Ingresses with TLS, and DestinationRules with credentials."""
     for gateway in catalog.objects.of(GATEWAY):
         wanted = selector(gateway)
         workloads = [of for of in catalog.gateways if wanted.items() <= of.labels.items()]

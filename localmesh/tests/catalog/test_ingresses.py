@@ -19,7 +19,9 @@ metadata: {{name: {name}, namespace: {namespace}, annotations: {{kubernetes.io/i
 spec:
   rules:
     - host: shop.example.com
-      http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: {service}, port: {{number: 80}}}}}}}}]}}
+      http:
+        paths:
+          - {{path: /, pathType: Prefix, backend: {{service: {{name: {service}, port: {{number: 80}}}}}}}}
 """
 
 
