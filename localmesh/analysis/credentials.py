@@ -1,4 +1,4 @@
-"""Credentials that Gateways, Ingresses and DestinationRules name: Secrets, ConfigMaps and files of proxies."""
+"""Credentials that Gateways, Ingresses and DestinationRules name: Secrets, ConfigMaps and files."""
 
 from __future__ import annotations
 
