@@ -12,9 +12,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from loadgen.deploy.rollout import await_drained, await_pods, await_pushes
@@ -78,7 +80,8 @@ class ClusterDeployer:
 
     def add(self, manifests: str, file: str) -> None:  # noqa: ARG002 (kubectl names the object)
         """Apply the objects of a file; those that name no namespace are the application's."""
-        self._objects("apply", "--namespace", self.api.namespace, "-f", "-", stdin=manifests)
+        with _kubeconfig(self.api.namespace) as kubeconfig:
+            self._objects("apply", "--kubeconfig", kubeconfig, "-f", "-", stdin=manifests)
         self._await({self.api.namespace})
 
     def restore(self) -> bool:
@@ -146,6 +149,17 @@ class ClusterDeployer:
         if finished.returncode:
             raise Refused(f"kubectl {command} {' '.join(arguments)}: {finished.stderr.strip()}")
         return finished.stdout
+
+
+@contextmanager
+def _kubeconfig(namespace: str) -> Iterator[str]:
+    """A kubeconfig with this namespace; with `--namespace`, kubectl refuses objects that name another one."""
+    context = {"name": "mesh", "context": {"namespace": namespace}}
+    content = {"apiVersion": "v1", "kind": "Config", "contexts": [context], "current-context": "mesh"}
+    with NamedTemporaryFile("w", encoding="utf-8", prefix="kubeconfig-") as file:
+        json.dump(content, file)
+        file.flush()
+        yield file.name
 
 
 def _key(item: Mapping[str, Any]) -> Key:

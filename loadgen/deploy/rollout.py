@@ -30,6 +30,7 @@ DRAINING = (
     "envoy_listener_manager_total_listeners_draining",
     "envoy_listener_manager_total_filter_chains_draining",
 )
+DRAINING_STATS = "stats/prometheus?filter=_draining$"
 COUNTERS = (
     "pilot_inbound_updates",
     "pilot_debounce_time_count",
@@ -78,7 +79,7 @@ def await_drained(api: MeshApi) -> None:
 
     def unfinished() -> str:
         pods = (name_of(pod) for pod in api.pods() if is_running(pod) and _has_sidecar(pod))
-        draining = (name for name in pods if _draining(api.pod_text(name, PROXY_PORT, "stats/prometheus")))
+        draining = (name for name in pods if _draining(api.pod_text(name, PROXY_PORT, DRAINING_STATS)))
         return ", ".join(f"the old listeners of {name}" for name in draining)
 
     _await(unfinished, DRAINED_SECONDS)

@@ -62,14 +62,20 @@ def logged(api: MeshApi, pod: Object, *, newest: int) -> list[Mapping[str, Any]]
 def sample_sum(text: str, name: str, **labels: str) -> float:
     """The sum of the samples of a metric that have these labels; 0 if there is none.
 
+    Only its own lines are parsed: texts are long, and with its type, the parser would rename a counter whose
+    name does not end with `_total`.
+
+    >>> sample_sum("# TYPE pushes counter\\npushes 4\\n", "pushes")
+    4
     >>> sample_sum('a_total{outcome="hang"} 2.0\\na_total{outcome="error"} 3.0\\n', "a_total")
     5.0
     """
     from prometheus_client.parser import text_string_to_metric_families
 
+    own = "".join(f"{line}\n" for line in text.split("\n") if line.startswith(name))
     return sum(
         sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(own)
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     )

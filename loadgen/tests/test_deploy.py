@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ case "$3" in
 get) case "$*" in *" namespaces") cat "$FOLDER/namespaces.json" ;; *) cat "$FOLDER/objects.json" ;; esac ;;
 apply) case "$*" in *broken*) echo "error: it is broken" >&2; exit 1 ;; esac
        case "$*" in *"-f -"*) cat >"$FOLDER/stdin" ;; esac
+       case "$*" in *--kubeconfig*) cat "$7" >"$FOLDER/context" ;; esac
        cat "$FOLDER/named.json" ;;
 esac
 """
@@ -114,7 +116,9 @@ def test_objects_are_added_to_those_that_are_there(folder: Path):
     """Nothing is deleted, and objects without a namespace get the application's."""
     stage().add("kind: Service", "logic.yaml")
 
-    assert calls(folder) == [f"{PROXY} apply --output json --namespace sentimesh -f -"]
+    (call,) = calls(folder)
+    assert re.fullmatch(f"{PROXY} apply --output json --kubeconfig \\S+ -f -", call)
+    assert '"context": {"namespace": "sentimesh"}' in (folder / "context").read_text()
     assert (folder / "stdin").read_text() == "kind: Service"
 
 

@@ -55,7 +55,7 @@ def applied(cluster: Kube, proxy: str, request: pytest.FixtureRequest) -> Iterat
             deployer.add(text, state)
         yield api
         if ELSEWHERE in text:
-            cluster.in_namespace("delete", "--filename=-", "--ignore-not-found", given=text)
+            cluster("--namespace=default", "delete", "--filename=-", "--ignore-not-found", given=text)
 
 
 def graded(api: MeshApi, gateway: str, exercise: Exercise) -> Grade:

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from loadgen.deploy import deployer_of
+from loadgen.deploy.cluster import KINDS
 from loadgen.deploy.rollout import await_drained, await_pods, await_pushes
 from loadgen.meshstate import MeshApi
 from loadgen.meshstate.pods import name_of
@@ -80,11 +81,27 @@ def await_forwarded(line: str) -> None:
             time.sleep(0.1)
 
 
+def names(kube: Kube) -> set[str]:
+    """The objects of the application's namespace, such as `deployment.apps/logic-v1`; none if it is gone."""
+    return set(kube.in_namespace("get", ",".join(KINDS), "--output=name").split())
+
+
+def await_nothing_left(kube: Kube, before: set[str]) -> None:
+    """Wait until the controllers of the cluster have deleted what belongs to deleted objects."""
+    end = time.monotonic() + SECONDS
+    while left := names(kube) - before:
+        assert time.monotonic() < end, f"the page leaves {', '.join(sorted(left))}"
+        time.sleep(1)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_a_page_says_what_happens_on_a_cluster(
-    opened: Terminal, application: MeshApi, proxy: str, page: Path
+    opened: Terminal, application: MeshApi, kube: Kube, proxy: str, page: Path
 ) -> None:
-    """After each change, the test waits until all pods and proxies have it, where a reader waits a moment."""
+    """After each change, the test waits until all pods and proxies have it, where a reader waits a moment.
+
+    At the end, nothing is there that was not before.
+    """
     with MeshApi(proxy, "istio-system") as istio:
 
         def run(line: str) -> tuple[int, list[str]]:
@@ -96,4 +113,6 @@ def test_a_page_says_what_happens_on_a_cluster(
                 await_drained(application)
             return result
 
+        before = names(kube)
         walk(page, run, Place.CLUSTER)
+        await_nothing_left(kube, before)
