@@ -40,7 +40,7 @@ up: setup check-scenario
 test: setup-dev lint types
 	@status=0; \
 	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 10 -m "not (cluster or exercise or timed)" || status=$$?; \
-	[ $$status = 2 ] || $(BIN)/pytest --durations 10 -m "timed and not exercise" || status=$$?; \
+	[ $$status = 2 ] || $(BIN)/pytest tests --durations 10 -m "timed and not exercise" || status=$$?; \
 	exit $$status
 
 ## Check format, lint and the directions of imports

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 APPLICATION = "application"
-"""The group of the tests that load and time a whole application: two cores are too few for anything else."""
+"""The group of the tests that time a loaded application: two cores are too few for anything beside them."""
+TIMED_TESTS = Path(__file__).parent / "tests"
+"""Where they are; to collect all other tests as well would take seconds in which nothing runs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not _group(item))
     for item in items:
         if _group(item) == APPLICATION:
+            if not item.path.is_relative_to(TIMED_TESTS):
+                raise pytest.UsageError(
+                    f"{item.nodeid}: `make test` looks for timed tests in {TIMED_TESTS} only"
+                )
             item.add_marker(pytest.mark.timed)
 
 

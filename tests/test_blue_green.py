@@ -11,8 +11,9 @@ from loadgen.proofs import blue_green
 from tests.live import overlay
 from tests.proof_mesh import ProofMesh, SmallerSamples, edited, translated_wrongly
 from tests.scenarios.faults import blue_only
+from tests.scenarios.groups import SHARES
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group(SHARES)]
 
 
 def verdicts_of_short_proof(mesh: ProofMesh, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:

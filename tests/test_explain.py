@@ -9,8 +9,9 @@ import pytest
 from localmesh.cli.commands import run
 from tests.live import overlay
 from tests.proof_mesh import ProofMesh
+from tests.scenarios.groups import CALM
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group(CALM)]
 
 
 @pytest.mark.parametrize(

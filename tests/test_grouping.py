@@ -1,8 +1,7 @@
-"""Tests that load or time a whole application run alone, as two cores are too few for anything beside them.
+"""Tests that time a loaded application run alone, as two cores are too few for anything beside them.
 
-`make test` runs all others first, in parallel. Those that send a few requests to an application and do not
-measure time (`application-calm`, `workshop`, `live-page`, `exercises`) are among them, each group with a mesh
-of its own.
+`make test` runs all others first, in parallel. Those that judge no times (`application-shares`,
+`application-calm`, `workshop`, `live-page`, `exercises`) are among them, each group with a mesh of its own.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The pages of the scenarios are correct: each command is executed and prints what the page shows.
 
-One mesh serves all pages, one after the other. It has the overlay of the page, as after `make up SCENARIO=…`,
-and `make prove SCENARIO=…` runs the proof in it; `make --dry-run` shows the commands that `make` would run.
-All other commands are executed unchanged, in a copy of the manifests that they may edit. In that copy, logic
-v2 hangs for less than three seconds, which no page shows.
+One mesh serves the pages of a group, one after the other. It has the overlay of the page, as after `make up
+SCENARIO=…`, and `make prove SCENARIO=…` runs the proof in it; `make --dry-run` shows the commands that `make`
+would run. All other commands are executed unchanged, in a copy of the manifests that they may edit. In that
+copy, logic v2 hangs for less than three seconds, which no page shows.
 
 localmesh and loadgen are executed in the process of the tests, which has imported them already. `make prove`
 sends all requests. Where those are many, the proof of what the reader has edited sends a part of them: enough
@@ -32,15 +32,13 @@ from tests.live import ROOT
 from tests.page_shell import NOT_EXECUTED, OWN_PROGRAMS, PROGRAMS, run_here
 from tests.pages import Command, commands, difference, page_commands
 from tests.proof_mesh import MEASUREMENTS, ProofMesh, SmallerSamples
-from tests.scenarios import security
+from tests.scenarios.groups import FEW_REQUESTS, group_of
 from tests.walk import let_logic_hang
 
 PAGES = sorted(
     (page for page in ROOT.glob("istio/overlays/*/README.md") if page.parent.name not in FOR_CONTROLLERS),
     key=lambda page: (has_policies(page.parent), page),
 )
-FEW_REQUESTS = {"header-operations", "rate-limit", *(case.scenario for case in security.CASES)}
-"""Scenarios whose proofs send few requests; another process runs their pages, in a mesh of its own."""
 HANG_SECONDS = {"timeout": "2", "retry": "1", "retry-naive": "1"}
 """Clearly longer than the deadlines of these pages; on other pages, a hang only takes time."""
 SHORT_HANG_SECONDS = "0.3"
@@ -124,15 +122,14 @@ def copy_manifests(folder: Path, hang_seconds: str) -> None:
         subprocess.run(["git", *step.split()], cwd=folder, capture_output=True, check=True)
 
 
-def of_process(page: Path) -> object:
-    """A page as a parameter, with the process that runs it."""
+def in_group(page: Path) -> object:
+    """A page as a parameter, in the group of its scenario."""
     name = page.parent.name
-    group = "application-calm" if name in FEW_REQUESTS else "application"
-    return pytest.param(page, id=name, marks=pytest.mark.xdist_group(group))
+    return pytest.param(page, id=name, marks=group_of(name))
 
 
 @pytest.mark.mesh
-@pytest.mark.parametrize("page", list(map(of_process, PAGES)))
+@pytest.mark.parametrize("page", list(map(in_group, PAGES)))
 def test_a_page_says_what_happens(mesh: ProofMesh, tmp_path: Path, page: Path) -> None:
     """The exit status and output of each command are as shown, in order."""
     scenario = page.parent.name

@@ -14,8 +14,9 @@ import requests
 from loadgen.proofs import proofs
 from tests.live import ROOT, overlay
 from tests.proof_mesh import LOADGEN, ProofMesh
+from tests.scenarios.groups import SHARES
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group(SHARES)]
 
 
 def prove(mesh: ProofMesh, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -16,8 +16,9 @@ from loadgen.proofs.common.proof import ProofContext
 from loadgen.reporting.progress import listener
 from tests.live import overlay
 from tests.proof_mesh import ProofMesh, edited
+from tests.scenarios.groups import SHARES
 
-pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group("application")]
+pytestmark = [pytest.mark.mesh, pytest.mark.xdist_group(SHARES)]
 
 
 def test_retried_feedback_is_stored_once(mesh: ProofMesh) -> None:

@@ -14,14 +14,15 @@ from loadgen.proofs.common.proof import ProofContext
 from tests.proof_mesh import MEASUREMENTS, ProofMesh, Proven, SmallerSamples, translated_wrongly
 from tests.scenarios import security, traffic
 from tests.scenarios.case import FAIL, INCONCLUSIVE, NOT_PASS, PASS, Case, quick
+from tests.scenarios.groups import group_of
 
 
 def params(cases: tuple[Case, ...]) -> list[object]:
-    return [pytest.param(case, id=str(case)) for case in cases]
+    """Each case, in the group of its scenario."""
+    return [pytest.param(case, id=str(case), marks=group_of(case.scenario)) for case in cases]
 
 
 @pytest.mark.mesh
-@pytest.mark.xdist_group("application")
 @pytest.mark.parametrize("case", params(traffic.CASES))
 def test_traffic(mesh: ProofMesh, case: Case) -> None:
     """Scenarios that send much, or measure time.
@@ -32,7 +33,6 @@ def test_traffic(mesh: ProofMesh, case: Case) -> None:
 
 
 @pytest.mark.mesh
-@pytest.mark.xdist_group("application-calm")
 @pytest.mark.parametrize("case", params(security.CASES))
 def test_security(mesh: ProofMesh, case: Case) -> None:
     """Scenarios that send a few requests."""

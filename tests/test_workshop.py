@@ -24,6 +24,7 @@ from loadgen.tests.servers import closed_port
 from localmesh.tests.command_line import in_folder
 from tests.pages import Place, commands
 from tests.proof_mesh import MEASUREMENTS, ProofMesh, SmallerSamples
+from tests.scenarios.groups import SHARES
 from tests.terminal import Main, Terminal, terminal
 from tests.test_pages import made
 from tests.walk import PAGES, ROOT, copy, let_logic_hang, walk
@@ -34,13 +35,13 @@ PREPARE = ". docs/workshop/shell.sh"
 WIDTH = 100
 """Columns that fit on a page of GitHub, on paper, and on a slide of 1280 pixels."""
 MEASURING = {"04-versions", "05-shadow", "13-gateway-api"}
-"""Pages with a proof: they run one at a time with other tests that measure."""
+"""Pages with a proof: they run one at a time with other tests that measure shares."""
 SECTIONS = ("Before you begin", "Why", "In Istio's documentation", "Clean up")
 
 
 def page_with_group(page: Path) -> object:
     """A page as a parameter, with the process that runs it."""
-    group = "application" if page.stem in MEASURING else "workshop"
+    group = SHARES if page.stem in MEASURING else "workshop"
     return pytest.param(page, id=page.stem, marks=pytest.mark.xdist_group(group))
 
 

@@ -13,6 +13,7 @@ from localmesh.analysis.credentials import credentials
 from localmesh.analysis.deprecations import deprecations
 from localmesh.analysis.destination_rules import destination_rules
 from localmesh.analysis.destinations import destinations
+from localmesh.analysis.endpoint_slices import endpoint_slices
 from localmesh.analysis.extensions import extensions
 from localmesh.analysis.gateway_api import gateway_api
 from localmesh.analysis.gateway_selectors import gateway_selectors
@@ -48,6 +49,7 @@ CHECKS: tuple[Callable[[Catalog], Iterator[Problem]], ...] = (
     deprecations,
     destination_rules,
     destinations,
+    endpoint_slices,
     extensions,
     gateway_api,
     gateway_selectors,
@@ -82,7 +84,7 @@ def analyze(catalog: Catalog) -> tuple[Problem, ...]:
 def analyze_manifests(loaded: LoadResult) -> tuple[Problem, ...]:
     """The warnings about a mesh of these manifests alone, in the order of their places."""
     with uncollected():
-        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded)
+        return located((*loaded.warnings, *analyze(build(loaded.resources))), loaded.sources)
 
 
 def refuse(warnings: Iterable[Problem]) -> None:

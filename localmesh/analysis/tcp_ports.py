@@ -18,13 +18,13 @@ _WITHOUT_PORT = "pods name it without the port, and its other ports are HTTP"
 
 
 def tcp_ports(catalog: Catalog) -> Iterator[Problem]:
-    """The TCP ports of Services with pods that no pod and no gateway is told an address of."""
+    """The TCP ports of Services with endpoints that no pod and no gateway is told an address of."""
     called = [service for service in catalog.services if has_tcp_ports(service) and not service.is_entry]
     if not called or not catalog.workloads:
         return
     replaced, only_named = _named(catalog, called)
     replaced |= _behind_gateways(catalog) | _behind_entries(catalog)
-    with_pods = catalog.workloads_by_host()
+    with_pods = {*catalog.workloads_by_host(), *catalog.entries_by_host}
     for resource in catalog.objects.of(SERVICE):
         service = catalog.service(service_host(resource.name, resource.namespace))
         if service in called and service.host in with_pods and service.host not in replaced:

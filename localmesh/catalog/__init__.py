@@ -15,6 +15,7 @@ from localmesh.catalog.conversion_cache import ConversionCache
 from localmesh.catalog.credentials import Credential, client_names, credentials, is_for_any, server_names
 from localmesh.catalog.destination_rules import DestinationRule, Subset, destination_rules
 from localmesh.catalog.destinations import Destinations
+from localmesh.catalog.endpoint_slices import listed_endpoints
 from localmesh.catalog.envoy_filters import EnvoyFilter, Patch, envoy_filters, filters_for
 from localmesh.catalog.exports import default_of_rules, with_default_export
 from localmesh.catalog.extensions import Extension, extensions, extensions_for
@@ -116,7 +117,7 @@ class Catalog:
     pods_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     """The pods behind each Service that has any, ready or not."""
     entries_by_host: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
-    """The WorkloadEntries behind each Service that has any."""
+    """The WorkloadEntries and the endpoints of EndpointSlices behind each Service that has any."""
     peer_authentications: PeerAuthentications = field(default_factory=PeerAuthentications)
     depends_on_source_labels: bool = False
     """Whether what a proxy sees of the mesh depends on its labels."""
@@ -256,13 +257,8 @@ class Catalog:
 
     @property
     def endpoints_by_host(self) -> Mapping[str, tuple[Pod, ...]]:
-        """The pods and WorkloadEntries behind each Service that has any."""
-        if not self.entries_by_host:
-            return self.pods_by_host
-        hosts = {**self.pods_by_host, **self.entries_by_host}
-        return {
-            host: (*self.pods_by_host.get(host, ()), *self.entries_by_host.get(host, ())) for host in hosts
-        }
+        """All endpoints of each Service that has any: pods, WorkloadEntries, those of EndpointSlices."""
+        return _joined(self.pods_by_host, self.entries_by_host)
 
     def services_of(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
         """The Services that select pods with these labels, by host."""
@@ -316,7 +312,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         destinations=_destinations(Destinations(all_services, rules, aliases, root), before),
         virtual_services=routed,
         gateways=gateway_workloads(gateways, configuration.of(GATEWAY), service_index.services_of),
-        entries_by_host=service_index.by_host(workload_entries(objects)),
+        entries_by_host=_joined(service_index.by_host(workload_entries(objects)), listed_endpoints(objects)),
         peer_authentications=_kept(peer_authentications(objects, root), before),
         depends_on_source_labels=any(sidecar.labels for sidecar in scopes)
         or any(rule.selector is not None or rule.prefers_labels for rule in rules)
@@ -337,6 +333,15 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
         _service_index=service_index,
         _conversions=conversions,
     )
+
+
+def _joined(
+    some: Mapping[str, tuple[Pod, ...]], others: Mapping[str, tuple[Pod, ...]]
+) -> Mapping[str, tuple[Pod, ...]]:
+    """The endpoints of both for each host."""
+    if not some or not others:
+        return some or others
+    return {host: (*some.get(host, ()), *others.get(host, ())) for host in {**some, **others}}
 
 
 def _client_credential_names(rules: Iterable[DestinationRule]) -> tuple[str, ...]:

@@ -81,6 +81,10 @@ class Pod:
     entry_ports: Mapping[str, int] = field(default_factory=dict)
     """The ports of a WorkloadEntry by the names of Services' ports, or of their target ports."""
     weight: int = 1
+    port_addresses: Mapping[str, Address] | None = None
+    """Where an endpoint of an EndpointSlice is reached, by the names of Services' ports; None for others."""
+    is_unhealthy: bool = False
+    """Whether proxies know it and send nothing to it: an endpoint of an EndpointSlice that is not ready."""
 
     def __hash__(self) -> int:
         return hash((self.namespace, self.name))
@@ -96,6 +100,8 @@ class Pod:
 
     def address_of(self, port_name: str, target: int | str) -> Address | None:
         """Where the mesh reaches a Service's port of that name and `targetPort`; None if it cannot."""
+        if self.port_addresses is not None:
+            return self.port_addresses.get(port_name)
         if not self.entry_address:
             return self.address(target)
         named = self.entry_ports.get(target if isinstance(target, str) else port_name)

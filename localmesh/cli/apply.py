@@ -40,7 +40,9 @@ def apply(
     mesh = client.connect(state_folder)
     try:
         request, warnings_printed = sources.request(
-            strict=strict, by_url=client.is_given_by_url(), running=mesh.objects
+            strict=strict,
+            elsewhere=lambda: client.is_given_by_url() and not mesh.runs_here(),
+            running=mesh.objects,
         )
     except InvalidInputError as error:
         raise InvalidInputError(f"{error}\n{NOTHING_CHANGED}") from None

@@ -96,6 +96,11 @@ class Client:
         """The JSON answer to a POST of a JSON document."""
         return self._exchange("POST", path, json.dumps(document).encode())
 
+    def runs_here(self) -> bool:
+        """Whether the mesh runs on this machine, where it can read the files of the caller itself."""
+        running = RunningMesh.read(Path(self.get("/mesh")["stateFolder"]))
+        return running is not None and running.url == self.url
+
     def objects(self, *, with_status: bool = False) -> list[dict[str, Any]]:
         """All applied objects, as they were applied or with their statuses."""
         text = self.get(f"/mesh/manifests{'?status' if with_status else ''}")["text"]

@@ -23,7 +23,7 @@ from localmesh.problems.fields import listed
 from localmesh.runtime.mesh import Mesh
 from localmesh.runtime.workloads.ports import is_free
 from localmesh.server.api import application
-from localmesh.server.status import gateways
+from localmesh.server.status import gateways, ingress_url
 
 _PARENT_POLL_SECONDS = 0.25
 _PROGRESS_SECONDS = 3.0
@@ -149,6 +149,8 @@ def announce(mesh: Mesh, url: str, state: str) -> None:
     proxies = len(mesh.desired_state.proxies)
     click.echo(f"localmesh: {len(mesh.pods)} pods, {proxies} Envoys, {state}", err=True)
     lines = [("live page", f"{url}/")]
+    if (entrance := ingress_url(mesh)) is not None:
+        lines.insert(0, ("application", f"{entrance}/"))
     lines += [
         (name, address if port == "http" else f"{address} ({port})")
         for name, ports in gateways(mesh).items()

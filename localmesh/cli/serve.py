@@ -142,7 +142,7 @@ async def _run(loaded: LoadResult, mesh: Mesh, options: ServeOptions) -> int:
         click.echo(
             f"localmesh: proxies connect to {options.listen}:{options.xds_port}; looking for pods …", err=True
         )
-        await mesh.apply(loaded.resources, loaded.ignored)
+        await mesh.apply(loaded.resources, loaded.ignored, sources=loaded.sources)
         api_url = options.api_url or url
         if mesh.ready:
             announce(mesh, api_url, f"ready in {_seconds_since(start):.1f} s")

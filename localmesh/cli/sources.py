@@ -89,12 +89,16 @@ class Sources:
         return loaded
 
     def request(
-        self, *, strict: bool, by_url: bool, running: Callable[[], Iterable[Mapping[str, Any]]] = tuple
+        self,
+        *,
+        strict: bool,
+        elsewhere: Callable[[], bool],
+        running: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
     ) -> tuple[dict[str, Any], bool]:
         """The body of an apply request, and whether warnings have been printed already.
 
         With kustomizations, the mesh gets exactly the objects of the sources, else they are added.
-        A mesh that is known `by_url` may be on another machine, where these files do not exist; `running`
+        `elsewhere` says whether the mesh may be on another machine, where these files do not exist; `running`
         returns its objects.
         """
         request: dict[str, Any] = {
@@ -109,7 +113,7 @@ class Sources:
             from localmesh.manifests import texts
 
             return request | {"texts": [asdict(text) for text in texts(self.files)]}, False
-        if by_url or _STANDARD_INPUT in self.files:
+        if _STANDARD_INPUT in self.files or elsewhere():
             return request | self._as_text(strict=strict, running=running), True
         paths = {"kustomizations": self.kustomizations, "files": self.files}
         return request | {name: [str(path.resolve()) for path in of] for name, of in paths.items()}, False

@@ -97,7 +97,9 @@ async def _run(loaded: LoadResult, settings: MeshSettings, options: UpOptions) -
         click.echo(f"localmesh: starting {workloads} workloads and their Envoys …", err=True)
         announce_commands = partial(_announce_commands, loaded=loaded)
         async with progress(mesh):
-            await mesh.apply(loaded.resources, loaded.ignored, announce=announce_commands)
+            await mesh.apply(
+                loaded.resources, loaded.ignored, sources=loaded.sources, announce=announce_commands
+            )
         announce(mesh, url, f"ready in {time.monotonic() - start:.1f} s")
         if options.command:
             return await _run_command(options.command, url, mesh)
@@ -110,7 +112,7 @@ def _announce_commands(desired: DesiredState, loaded: LoadResult) -> None:
     """Prints which programs of the manifests are run, and for which ones stubs stand."""
     if commands := commands_text(desired.catalog.workloads):
         click.echo(f"localmesh: running commands of the manifests: {commands}", err=True)
-    for warning in located(desired.warnings, loaded):
+    for warning in located(desired.warnings, loaded.sources):
         click.echo(f"{warning}\n", err=True)
 
 

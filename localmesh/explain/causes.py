@@ -154,7 +154,7 @@ def _no_pods(catalog: Catalog, destination: Destination) -> str:
     if service.is_entry:
         return f"{service.subject} has no endpoints"
     if not service.selector:
-        return f"{service.subject} has no selector, so no pods are behind it"
+        return f"{service.subject} has no selector, and no EndpointSlice has endpoints for it"
     if not pods:
         return f"{service.subject} selects pods with {_labels(service.selector)}, and there are none"
     return f"{service.subject} has {len(pods)} pods; {_not_usable(catalog, service, destination)}"

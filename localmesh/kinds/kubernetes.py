@@ -146,22 +146,6 @@ STORAGE_CLASS = Kind(
 
 # -- not supported yet -------------------------------------------------------------------------------
 
-ENDPOINT_SLICE = Kind(
-    group="discovery.k8s.io",
-    name="EndpointSlice",
-    versions=("v1",),
-    plural="endpointslices",
-    removed={"discovery.k8s.io/v1beta1": "Kubernetes 1.25"},
-    status=Status.UNSUPPORTED,
-)
-ENDPOINTS = Kind(
-    group="",
-    name="Endpoints",
-    versions=("v1",),
-    plural="endpoints",
-    short_names=("ep",),
-    status=Status.UNSUPPORTED,
-)
 REPLICATION_CONTROLLER = Kind(
     group="",
     name="ReplicationController",

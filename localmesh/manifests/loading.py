@@ -90,9 +90,9 @@ def load_text(
         return _loaded(read_text(text, file), namespace, mesh_config)
 
 
-def located(problems: Iterable[Problem], loaded: LoadResult) -> tuple[Problem, ...]:
-    """The problems in the order of their places, with the line of the field where the load has the object."""
-    positions, sources = Positions(), loaded.sources
+def located(problems: Iterable[Problem], sources: Mapping[Place, Source]) -> tuple[Problem, ...]:
+    """The problems in the order of their places, with the line of the field where the object was read."""
+    positions = Positions()
     return by_place(
         positions.located(problem, sources[problem.place]) if problem.place in sources else problem
         for problem in problems

@@ -138,7 +138,7 @@ class LocalMesh:
 
         Returns when every proxy has acknowledged. Raises ManifestError and RefusedError.
         """
-        request, _ = sources_of([Path(path) for path in paths]).request(strict=False, by_url=False)
+        request, _ = sources_of([Path(path) for path in paths]).request(strict=False, elsewhere=lambda: False)
         self._explainer = None
         self.client.post("/mesh/apply", request)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from localmesh.catalog import Catalog, Proxy, build
@@ -17,7 +17,8 @@ from localmesh.catalog.addressing import (
 from localmesh.catalog.config_data import ConfigData
 from localmesh.catalog.workload import Workload
 from localmesh.manifests import Resource
-from localmesh.problems import ManifestError, Problem
+from localmesh.manifests.positions import Source
+from localmesh.problems import ManifestError, Place, Problem
 from localmesh.runtime.workloads import configuration_problems
 from localmesh.runtime.workloads.programs import Programs
 
@@ -37,6 +38,8 @@ class DesiredState:
     config: ConfigData
     warnings: tuple[Problem, ...] = ()
     """What is run otherwise than the manifests say."""
+    sources: Mapping[Place, Source] = field(default_factory=dict, repr=False, compare=False)
+    """Where objects were read; those of objects that have been removed may be among them."""
 
     @property
     def proxies(self) -> list[Proxy]:

@@ -17,8 +17,9 @@ from localmesh.analysis import analyze
 from localmesh.catalog import Address, Catalog, MutualTls, Proxy
 from localmesh.catalog.addressing import PlannedPod
 from localmesh.catalog.locality import Locality
-from localmesh.manifests import Resource, uncollected
-from localmesh.problems.problem import Problem, by_place
+from localmesh.manifests import Resource, located, uncollected
+from localmesh.manifests.positions import Source
+from localmesh.problems import Place, Problem
 from localmesh.runtime.background import attempt, start_task, stop_tasks
 from localmesh.runtime.changes import Changes, ObjectKey, carry_over, changes
 from localmesh.runtime.desired_state import EMPTY, DesiredState, PodKey, plan
@@ -35,6 +36,7 @@ from localmesh.xds.certificate_authority import DEFAULT_LIFETIME, CertificateAut
 from localmesh.xds.secrets import secrets
 
 _LAST_GRACE_SECONDS = 1.0
+_NO_SOURCES: Mapping[Place, Source] = {}
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ class Mesh:
         self._cache = TranslationCache()
         self._authority = CertificateAuthority(settings.certificate_lifetime)
         self._objects: Mapping[ObjectKey, Resource] = {}
+        self._warnings: tuple[DesiredState, tuple[Problem, ...], tuple[Problem, ...]] = (EMPTY, (), ())
         self._applying = asyncio.Lock()
         self._rolling_out = asyncio.Lock()
         self._readiness_changed = asyncio.Event()
@@ -141,7 +144,11 @@ class Mesh:
 
     def warnings(self) -> tuple[Problem, ...]:
         """What Istio accepts in the current configuration and cannot work."""
-        return by_place((*analyze(self.desired_state.catalog), *self.momentary_warnings()))
+        state = self.desired_state
+        found = (*analyze(state.catalog), *self.momentary_warnings())
+        if self._warnings[0] is not state or self._warnings[1] != found:  # lines take long to find
+            self._warnings = (state, found, located(found, state.sources))
+        return self._warnings[2]
 
     def momentary_warnings(self) -> tuple[Problem, ...]:
         """What is run otherwise than the manifests say, and issuers whose keys cannot be fetched."""
@@ -172,11 +179,14 @@ class Mesh:
         self,
         resources: Iterable[Resource],
         ignored: Iterable[Resource] = (),
+        *,
+        sources: Mapping[Place, Source] = _NO_SOURCES,
         review: Callable[[Catalog], object] | None = None,
         announce: Callable[[DesiredState], None] | None = None,
     ) -> Changes:
         """Makes these resources the configuration; returns when every proxy has acknowledged it.
 
+        `sources` says where they were read, for the lines of warnings.
         `announce` is called before anything starts. `review` is called in a thread before anything changes,
         and may refuse the change by an exception.
         Raises ManifestError, PodFailedError, EnvoyError, RejectedError or NotAcknowledgedError; the previous
@@ -192,6 +202,7 @@ class Mesh:
                     self.desired_state,
                     self._runtime.programs,
                 )
+            desired = replace(desired, sources=_sources_of(desired, sources))
             if announce is not None:
                 announce(desired)
             if review is not None:
@@ -377,3 +388,11 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first error of a group, which may be inside nested groups."""
     first = errors.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _sources_of(desired: DesiredState, sources: Mapping[Place, Source]) -> Mapping[Place, Source]:
+    """The sources of objects that there are; others would keep the texts of former files in memory."""
+    objects = (*desired.resources, *desired.ignored)
+    if len(sources) <= len(objects):
+        return sources  # the usual case: no object was removed or moved
+    return {item.place: sources[item.place] for item in objects if item.place in sources}

@@ -180,13 +180,18 @@ async def _apply(request: web.Request) -> web.Response:
             return order.review(catalog, given, current)
 
         start = asyncio.get_running_loop().time()
-        changes = await mesh.apply(loaded.resources, loaded.ignored, review=review if order.strict else None)
+        changes = await mesh.apply(
+            loaded.resources,
+            loaded.ignored,
+            sources=loaded.sources,
+            review=review if order.strict else None,
+        )
         seconds = asyncio.get_running_loop().time() - start
         request.app[LIVE].applied(changes)
         # proxies do not have to wait for warnings
         warnings = await asyncio.to_thread(review, mesh.desired_state.catalog)
         missing = (warning for warning in mesh.momentary_warnings() if warning.place in given.sources)
-        warnings = (*warnings, *located(missing, given))
+        warnings = (*warnings, *located(missing, given.sources))
     except LocalmeshError as error:
         return _error_response(error, _NOTHING_CHANGED)
     return web.json_response(

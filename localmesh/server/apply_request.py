@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from localmesh.analysis import analyze, refuse
 from localmesh.catalog import Catalog
 from localmesh.errors import InvalidRequestError
 from localmesh.manifests import LoadResult, Text, load, load_text, load_texts, located
+from localmesh.manifests.positions import Source
 from localmesh.manifests.schema import validation_problems
 from localmesh.problems import Place, Problem
 from localmesh.problems.fields import listed
@@ -116,12 +117,13 @@ class ApplyRequest:
         )
 
     def combined(self, current: DesiredState, given: LoadResult) -> LoadResult:
-        """All objects that the mesh is to have after the request."""
+        """All objects that the mesh is to have after the request, and where each was read."""
         if self.delete:
             return _without(current, self.delete)
         if self.merge:
             return _with(current, given)
-        return replace(given, resources=with_mesh_settings(current.resources, given.resources))
+        resources = with_mesh_settings(current.resources, given.resources)
+        return LoadResult(resources, given.ignored, _sources(current, given))
 
     def review(self, catalog: Catalog, given: LoadResult, current: DesiredState) -> tuple[Problem, ...]:
         """The warnings about the new mesh; of a change only those that are new or about given objects.
@@ -134,7 +136,7 @@ class ApplyRequest:
             warnings = tuple(
                 warning for warning in warnings if warning.place in given.sources or warning not in before
             )
-        warnings = located((*given.warnings, *warnings), given)
+        warnings = located((*given.warnings, *warnings), _sources(current, given))
         if self.strict:
             refuse(warnings)
         return warnings
@@ -148,6 +150,7 @@ def _without(current: DesiredState, removed: Collection[ObjectKey]) -> LoadResul
     return LoadResult(
         resources=tuple(item for item in current.resources if key(item) not in removed),
         ignored=tuple(item for item in current.ignored if key(item) not in removed),
+        sources=current.sources,
     )
 
 
@@ -155,4 +158,10 @@ def _with(current: DesiredState, given: LoadResult) -> LoadResult:
     return LoadResult(
         resources=tuple(merged(current.resources, given.resources)),
         ignored=tuple(merged(current.ignored, given.ignored)),
+        sources=_sources(current, given),
     )
+
+
+def _sources(current: DesiredState, given: LoadResult) -> dict[Place, Source]:
+    """Where the objects of the mesh and of the request were read."""
+    return {**current.sources, **given.sources}

@@ -8,7 +8,7 @@ from typing import Any
 
 from localmesh import __version__
 from localmesh.catalog import Address, Server
-from localmesh.catalog.default_gateways import HOSTS, HTTP_TARGET_PORT
+from localmesh.catalog.default_gateways import HOSTS, HTTP_TARGET_PORT, INGRESS
 from localmesh.runtime.changes import counts
 from localmesh.runtime.mesh import Mesh
 from localmesh.runtime.protocols import RunningPod
@@ -61,6 +61,12 @@ def gateways(mesh: Mesh) -> Json:
             for port, target in _port_names(servers[workload.namespace, workload.name]).items()
         }
     return out
+
+
+def ingress_url(mesh: Mesh) -> str | None:
+    """Where port 80 of the ingress gateway is, or of the only gateway; None if there is no such port."""
+    urls = {name: ports["http"] for name, ports in gateways(mesh).items() if "http" in ports}
+    return urls.get(INGRESS) or (next(iter(urls.values())) if len(urls) == 1 else None)
 
 
 def _port_names(servers: Sequence[Server]) -> dict[str, int]:

@@ -125,8 +125,9 @@ class OutboundEndpoints(NamedTuple):
         rule = self.source.rule_for(self.destinations, service.host)
         chooser = Chooser.of(self.source, rule, self.mesh_settings)
         if service.resolution is Resolution.PODS:
-            ready = self._ready_pods(service)
-            return _PodEndpoints(service, rule, ready, self.peer_authentications, chooser)
+            unhealthy = (pod for pod in self.pods_by_host.get(service.host, ()) if pod.is_unhealthy)
+            known = (*self._ready_pods(service), *unhealthy)
+            return _PodEndpoints(service, rule, known, self.peer_authentications, chooser)
         targets = (_target(self.destinations, endpoint) for endpoint in service.endpoints)
         pods = tuple((target, self._ready_pods(target)) if target else None for target in targets)
         return _ListedEndpoints(service, rule, pods, chooser)
@@ -138,7 +139,7 @@ class OutboundEndpoints(NamedTuple):
 def ready_pods(service: Service, pods_by_host: Mapping[str, tuple[Pod, ...]]) -> tuple[Pod, ...]:
     """The pods behind a Service that get requests, by name."""
     pods = pods_by_host.get(service.host, ())
-    ready = (pod for pod in pods if pod.ready or service.publishes_unready)
+    ready = (pod for pod in pods if pod.ready or (service.publishes_unready and pod.port_addresses is None))
     return tuple(sorted(ready, key=lambda pod: pod.name))
 
 
@@ -147,7 +148,7 @@ class _PodEndpoints(NamedTuple):
 
     service: Service
     rule: DestinationRule | None
-    ready: tuple[Pod, ...]
+    known: tuple[Pod, ...]
     peer_authentications: PeerAuthentications
     chooser: Chooser
 
@@ -156,11 +157,17 @@ class _PodEndpoints(NamedTuple):
         return tuple(_assignments(self.service, self.rule, self._endpoints, self.chooser))
 
     def _endpoints(self, port: ServicePort, subset: Subset | None) -> Iterator[Located]:
-        for pod in self.ready:
+        for pod in self.known:
             address = pod.address_of(port.name, port.target) if _is_in(subset, pod.labels) else None
-            if address is not None:
+            if address is not None and not (pod.is_unhealthy and self._panics(port, subset)):
                 secure = accepts_mutual_tls(self.peer_authentications, pod, port, self.rule, subset)
                 yield of_pod(pod, address, secure=secure), pod.locality, pod.labels
+
+    def _panics(self, port: ServicePort, subset: Subset | None) -> bool:
+        """Whether proxies would call unhealthy endpoints where too few are healthy."""
+        policy = self.rule.policy_for(port.number, subset) if self.rule else {}
+        threshold = (policy.get("outlierDetection") or {}).get("minHealthPercent")
+        return bool(threshold) and not self.service.traffic_distribution
 
 
 class _ListedEndpoints(NamedTuple):
@@ -208,7 +215,7 @@ def of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
     metadata: Json = {"istio": {"workload": str(Peer.of(pod.workload, pod.namespace, pod.labels))}}
     return {
         "endpoint": endpoint_address(address),
-        "healthStatus": _HEALTHY,
+        "healthStatus": "UNHEALTHY" if pod.is_unhealthy else _HEALTHY,
         "metadata": {"filterMetadata": {**metadata, **(ENDPOINT_MARK if secure else {})}},
         "loadBalancingWeight": pod.weight,
     }
@@ -239,7 +246,7 @@ def _target(destinations: Destinations, endpoint: Endpoint) -> Service | None:
 def _pod_addresses(service: Service, ready: Iterable[Pod], number: int) -> Iterator[Address]:
     port = service.port(number)
     if port is not None:
-        addresses = (pod.address(port.target) for pod in ready)
+        addresses = (pod.address_of(port.name, port.target) for pod in ready)
         yield from (address for address in addresses if address is not None)
 
 

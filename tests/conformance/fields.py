@@ -87,10 +87,11 @@ def _uses(of: Iterable[Case | TelemetryCase]) -> dict[Field, list[str]]:
 
 def _used(resource: Resource) -> Iterator[Field]:
     name = f"{resource.kind}.{GROUP}" if resource.is_a(KUBERNETES_GATEWAY) else resource.kind
-    for path in _paths(resource.spec, "spec"):
-        field = (name, folded(path))
-        if field in fates():
-            yield field
+    for part, value in resource.body.items():
+        for path in _paths(value, part):
+            field = (name, folded(path))
+            if field in fates():
+                yield field
 
 
 def _paths(value: Any, path: str) -> Iterator[str]:

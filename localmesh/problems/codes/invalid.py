@@ -244,7 +244,7 @@ BAD_TOKEN_KEYS = Code(
 )
 BAD_ENTRY = Code(
     "SM145",
-    "Fields of a ServiceEntry contradict each other",
+    "A field of a ServiceEntry or of an endpoint is not valid",
     "found {found}, expected {expected}",
     "{remedy}",
 )

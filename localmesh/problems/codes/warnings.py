@@ -281,3 +281,9 @@ INGRESS_OF_OTHERS = Code(
     "nothing serves it: {reason}",
     "write the class of Istio, or ignore this warning if another controller serves it on the cluster",
 )
+UNUSED_ENDPOINTS = Code(
+    "SM261",
+    "Endpoints that proxies do not use",
+    "{found} is not used: {reason}",
+    "{remedy}",
+)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from localmesh.cli.client import Client
 from localmesh.tests.command_line import NOBODY, Finished, localmesh
 from localmesh.tests.mesh.shop import BASE, V1, V2, routed
 
@@ -86,17 +87,38 @@ def test_pass_when_apply_f_is_checked_beside_what_runs(shell: Shell) -> None:
 
 
 def test_pass_when_a_warning_names_the_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the file as it was typed, also where the mesh is known by its address alone."""
+    """Of the file as it was typed, also where the mesh is known by its address; status says the same."""
     url = json.loads((shell.folder / ".localmesh/mesh.json").read_text())["url"]
     route = shell.write("route.yaml", routed(v9=1))
 
     beside = shell("apply", "-f", route)
     monkeypatch.setenv("LOCALMESH_URL", url)
     by_address = shell("apply", "-f", route)
+    shell.write("route.yaml", f"# a line more\n{routed(v9=1)}")
+    moved = shell("apply", "-f", route)
 
-    for finished in (beside, by_address):
+    for finished, line in ((beside, 10), (by_address, 10), (moved, 11)):
         assert finished.returncode == 0
-        assert finished.stderr.startswith("route.yaml:10: warning SM203: VirtualService shop/web\n")
+        assert finished.stderr.startswith(f"route.yaml:{line}: warning SM203: VirtualService shop/web\n")
+    assert "\nroute.yaml:11: warning SM203: VirtualService shop/web\n" in shell("status").stdout
+
+
+def test_pass_when_status_names_the_lines_of_a_kustomization(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As apply does: a mesh of this machine reads the files itself, even if it is known by its address."""
+    shell.write("kustomization.yaml", "resources: [mesh.yaml]\n")
+    warning = "mesh.yaml:15: warning SM205: DestinationRule shop/web\n"
+
+    beside = shell("apply", "-k", ".")
+    monkeypatch.setenv(
+        "LOCALMESH_URL", json.loads((shell.folder / ".localmesh/mesh.json").read_text())["url"]
+    )
+    by_address = shell("apply", "-k", ".")
+
+    for printed in (beside.stderr, by_address.stderr, shell("status").stdout):
+        assert printed.count("warning SM205") == 1
+        assert warning in printed
 
 
 def test_pass_when_a_mesh_is_sent_with_its_warnings(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +126,7 @@ def test_pass_when_a_mesh_is_sent_with_its_warnings(shell: Shell, monkeypatch: p
     monkeypatch.setenv(
         "LOCALMESH_URL", json.loads((shell.folder / ".localmesh/mesh.json").read_text())["url"]
     )
+    monkeypatch.setattr(Client, "runs_here", lambda _client: False)
     shell.write("kustomization.yaml", "resources: [mesh.yaml]\n")
 
     finished = shell("apply", "-k", ".")

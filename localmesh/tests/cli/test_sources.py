@@ -36,7 +36,7 @@ def test_the_settings_of_the_running_mesh_apply(tmp_path: Path, capsys: pytest.C
 
     sources.load(strict=False)
     alone = capsys.readouterr().err
-    request, _ = sources.request(strict=False, by_url=True, running=lambda: [settings])
+    request, _ = sources.request(strict=False, elsewhere=lambda: True, running=lambda: [settings])
     with_mesh = capsys.readouterr().err
 
     assert "SM239" in alone

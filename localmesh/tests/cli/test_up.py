@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -177,6 +178,16 @@ def test_another_api_port_is_printed_for_other_shells(shop: Up) -> None:
     _, errors = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert f"export LOCALMESH_URL={url}\n" in errors
+
+
+def test_the_addresses_to_open_are_printed_first(shop: Up) -> None:
+    """That of the application, which is the gateway's, and that of the live page."""
+    finished = shop.run("--", str(LOCALMESH), "status")
+
+    gateway = re.search(r"istio-ingressgateway +http +(\S+)", finished.stdout)
+    assert gateway
+    expected = rf"ready in .* s\n  application +{gateway[1]}/\n  live page +http://\S+/\n"
+    assert re.search(expected, finished.stderr)
 
 
 def test_a_mesh_truncates_old_logs(shop: Up) -> None:

@@ -310,7 +310,7 @@ spec:
     [
         (
             "from pathlib import Path; from localmesh.cli import apply; "
-            "apply.Sources((Path('folder'),), ()).request(strict=False, by_url=False)",
+            "apply.Sources((Path('folder'),), ()).request(strict=False, elsewhere=lambda: False)",
             {"localmesh.manifests", "localmesh.kinds", "localmesh.translate", "localmesh.xds", "yaml"},
         ),
         ("import localmesh.cli.up_mesh", {"localmesh.diagnose", "localmesh.diff", "localmesh.route_tests"}),

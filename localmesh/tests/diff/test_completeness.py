@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from localmesh.catalog import ProxyKind
 from localmesh.diff.edits import edits, pattern
@@ -34,6 +34,10 @@ EDITS = 40
 """How many edits are tried of each list of each proxy."""
 COMPARED = 6
 """How many generated objects of each kind are compared: many that the schemas allow are refused."""
+
+
+class EnoughError(Exception):
+    """There are as many generated objects as are compared."""
 
 
 def configurations(mesh: LoadResult) -> list[tuple[ProxyKind, ProxyConfig]]:
@@ -140,14 +144,22 @@ def test_generated_objects_differ_if_their_translations_do(kind: str) -> None:
     """Whatever the schemas allow, every report can show it; equal translations have no changes."""
     meshes: list[LoadResult] = []
 
-    @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=100,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
     @given(GENERATED[kind])
     def collect(generated: dict[str, Any]) -> None:
+        if len(meshes) == COMPARED:
+            raise EnoughError
         with suppress(ManifestError):
-            if len(meshes) < COMPARED:
-                meshes.append(loaded(f"{MESH}---\n{json.dumps(generated)}"))
+            meshes.append(loaded(f"{MESH}---\n{json.dumps(generated)}"))
 
-    collect()
+    with suppress(EnoughError):
+        collect()
     translated = [configurations(mesh) for mesh in meshes]
 
     for before, after in pairwise(range(len(meshes))):

@@ -38,6 +38,7 @@ def test_it_announces_the_addresses_that_it_was_given(running: Shop) -> None:
     """The given URLs of gateway and API are printed instead of their own addresses."""
     log = (running.folder / "serve.log").read_text()
 
+    assert re.search(r"application +http://gateway\.example/\n", log)
     assert re.search(r"istio-ingressgateway +http://gateway\.example\n", log)
     assert re.search(r"API +http://api\.example\n", log)
 

@@ -10,6 +10,7 @@ from localmesh.kinds import Kind
 from localmesh.kinds.authorization_policy import AUTHORIZATION_POLICY
 from localmesh.kinds.deployment import DEPLOYMENT
 from localmesh.kinds.destination_rule import DESTINATION_RULE
+from localmesh.kinds.endpoints import ENDPOINT_SLICE, ENDPOINTS
 from localmesh.kinds.envoy_filter import ENVOY_FILTER
 from localmesh.kinds.extensions import TRAFFIC_EXTENSION, WASM_PLUGIN
 from localmesh.kinds.gateway import GATEWAY
@@ -56,6 +57,8 @@ KINDS = (
     REFERENCE_GRANT,
     BACKEND_TLS_POLICY,
     SERVICE,
+    ENDPOINT_SLICE,
+    ENDPOINTS,
     DEPLOYMENT,
 )
 
@@ -84,14 +87,22 @@ def _fields(schemas: dict[str, Any], node: dict[str, Any], path: str, decided: s
             yield from _fields(schemas, below, field, decided)
 
 
+_COMMON = {"apiVersion", "kind", "metadata", "status"}
+
+
 def _table() -> Iterator[str]:
     for kind in KINDS:
         name = _schema_file(kind)
         schemas = json.loads((files("localmesh.manifests") / "schemas" / name).read_text(encoding="utf-8"))
         key = f"{kind.api_versions[0]}/{kind.name}"
-        spec = schemas["$defs"][schemas["kinds"][key]]["properties"]["spec"]
+        properties = schemas["$defs"][schemas["kinds"][key]]["properties"]
         unsupported, ineffective = set(kind.unsupported_fields), set(kind.ineffective_fields)
-        fields = set(_fields(schemas, spec, "spec", unsupported | ineffective))
+        fields = {
+            field
+            for part in properties.keys() - _COMMON
+            for field in (part, *_fields(schemas, properties[part], part, unsupported | ineffective))
+        }
+        fields -= {"spec"}
         assert fields >= unsupported | ineffective, (kind, (unsupported | ineffective) - fields)
         for field in sorted(fields):
             yield f"{_name(kind)} {field}: {_status(field, kind)}"

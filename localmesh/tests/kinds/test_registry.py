@@ -46,7 +46,7 @@ def test_a_kind_is_known_by_the_words_of_kubectl(word: str) -> None:
     assert kinds_by_word()[word] is GATEWAY
 
 
-@pytest.mark.parametrize("word", ["endpoints", "ep"])
+@pytest.mark.parametrize("word", ["replicationcontrollers", "rc"])
 def test_kinds_that_are_not_supported_have_no_words(word: str) -> None:
     """There can be no objects of them in the mesh."""
     assert word not in kinds_by_word()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ FOLDER = Path(__file__).parent
 BASE = FOLDER / "base.yaml"
 ANSWERS = FOLDER / "answers.yaml"
 NAMESPACE = "behaviour"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,14 @@ class Case:
     documents: tuple[dict[str, Any], ...]
 
 
-def cases() -> list[Case]:
+@cache
+def cases() -> tuple[Case, ...]:
     """All cases, by name."""
-    return [_case(path) for path in sorted((FOLDER / "cases").glob("*.yaml"))]
+    return tuple(_case(path) for path in sorted((FOLDER / "cases").glob("*.yaml")))
 
 
 def _case(path: Path) -> Case:
-    head, *documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    head, *documents = yaml.load_all(path.read_text(encoding="utf-8"), Loader=_LOADER)
     requests = tuple(
         Request(**{**entry, "shows": tuple(entry.get("shows", ())), "saw": tuple(entry.get("saw", ()))})
         for entry in head["requests"]

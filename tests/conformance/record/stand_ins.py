@@ -16,7 +16,18 @@ Json = dict[str, Any]
 
 OWNER = "conformance-record"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
-_PLAIN = frozenset({"ConfigMap", "Ingress", "IngressClass", "Secret", "Service", "ServiceAccount"})
+_PLAIN = frozenset(
+    {
+        "ConfigMap",
+        "Endpoints",
+        "EndpointSlice",
+        "Ingress",
+        "IngressClass",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+    }
+)
 
 
 def objects(resources: Iterable[Resource], image: str) -> list[Json]:
