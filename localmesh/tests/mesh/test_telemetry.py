@@ -176,10 +176,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
                 pass
             trace = await answered(session, f"{api}/mesh/traces/{TRACE}", lambda it: it["spans"] == 3)
             assert gateway.log_file is not None
-            while len(lines := gateway.log_file.read_text().splitlines()) < 2 * REQUESTS + 2:
+            while (log := gateway.log_file.read_text()).count('"GET /') < 2 * REQUESTS + 2:
                 await asyncio.sleep(0.05)
             await runner.cleanup()
-            return Seen(headers, federation, of_pod, trace, lines, connections)
+            return Seen(headers, federation, of_pod, trace, log.splitlines(), connections)
 
     return asyncio.run(run())
 
