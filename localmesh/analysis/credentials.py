@@ -1,4 +1,4 @@
-"""Credentials that Gateways and DestinationRules name: Secrets, ConfigMaps and files that proxies get."""
+"""Credentials that Gateways, Ingresses and DestinationRules name: Secrets, ConfigMaps and files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from localmesh.catalog.credentials import (
     reference,
 )
 from localmesh.catalog.gateways import selector
+from localmesh.catalog.ingresses import reason_to_ignore
 from localmesh.catalog.mounted_files import mounted_file
 from localmesh.kinds.config_map import SECRET
 from localmesh.kinds.destination_rule import DESTINATION_RULE
 from localmesh.kinds.gateway import GATEWAY
+from localmesh.kinds.ingress import INGRESS
 from localmesh.manifests import Resource
 from localmesh.problems import Problem
 from localmesh.problems.codes import warnings
@@ -34,7 +36,7 @@ _FILES = ("serverCertificate", "privateKey", "caCertificates")
 
 
 def credentials(catalog: Catalog) -> Iterator[Problem]:
-    """All servers of Gateways that terminate TLS, and all DestinationRules with credentials."""
+    """Servers of Gateways that terminate TLS, Ingresses with TLS, and DestinationRules with credentials."""
     for gateway in catalog.objects.of(GATEWAY):
         wanted = selector(gateway)
         workloads = [of for of in catalog.gateways if wanted.items() <= of.labels.items()]
@@ -44,6 +46,7 @@ def credentials(catalog: Catalog) -> Iterator[Problem]:
                 check = _secrets if has_credentials(tls.value) else _files
                 for workload in workloads:
                     yield from check(tls, workload, catalog)
+    yield from _of_ingresses(catalog)
     for rule in catalog.objects.of(DESTINATION_RULE):
         selects = bool(rule.root.get("spec", "workloadSelector"))
         for tls in _client_settings(rule.root.get("spec")):
@@ -55,18 +58,35 @@ def credentials(catalog: Catalog) -> Iterator[Problem]:
 # -- servers -----------------------------------------------------------------------------------------
 
 
+def _of_ingresses(catalog: Catalog) -> Iterator[Problem]:
+    """The Secrets of Ingresses that their gateway does not get: it reads those of its own namespace."""
+    settings = catalog.mesh_config
+    workloads = [of for of in catalog.gateways if of.labels.get("istio") == settings.ingress_gateway]
+    for ingress in catalog.objects.of(INGRESS):
+        if not reason_to_ignore(ingress, catalog.objects, settings):
+            for entry in ingress.root.get("spec", "tls").items():
+                secret = entry.get("secretName")
+                for name in certificate_names({"credentialName": secret.text}) if secret.text else ():
+                    for workload in workloads:
+                        yield from _missing(secret, name, workload, catalog)
+
+
 def _secrets(tls: Field, workload: GatewayWorkload, catalog: Catalog) -> Iterator[Problem]:
     """The credentials of a server that a gateway does not get."""
     for field, name in _named(tls):
-        if reason := _reason(name, workload.namespace, catalog):
-            yield field.problem(
-                warnings.MISSING_CREDENTIAL,
-                proxy=f"the gateway {workload.name}",
-                reason=reason,
-                effect="clients of these hosts cannot connect",
-                remedy=f"define the Secret in {workload.namespace}, where the gateway's pods are; "
-                "`localmesh certificate` makes one for tests",
-            )
+        yield from _missing(field, name, workload, catalog)
+
+
+def _missing(field: Field, name: str, workload: GatewayWorkload, catalog: Catalog) -> Iterator[Problem]:
+    if reason := _reason(name, workload.namespace, catalog):
+        yield field.problem(
+            warnings.MISSING_CREDENTIAL,
+            proxy=f"the gateway {workload.name}",
+            reason=reason,
+            effect="clients of these hosts cannot connect",
+            remedy=f"define the Secret in {workload.namespace}, where the gateway's pods are; "
+            "`localmesh certificate` makes one for tests",
+        )
 
 
 def _named(tls: Field) -> Iterator[tuple[Field, str]]:

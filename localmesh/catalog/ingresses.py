@@ -31,15 +31,15 @@ def ingress_objects(objects: Objects, settings: MeshConfig) -> tuple[Resource, .
     """The Gateways and VirtualServices of the Ingresses that are Istio's."""
     served = [ingress for ingress in objects.of(INGRESS) if not reason_to_ignore(ingress, objects, settings)]
     by_host: dict[str, list[_Rule]] = {}
-    for ingress in sorted(served, key=lambda ingress: (ingress.order, ingress.name, ingress.namespace)):
+    for ingress in sorted(served, key=lambda ingress: (ingress.created, ingress.name, ingress.namespace)):
         for index, rule in enumerate(ingress.spec.get("rules") or ()):
             if rule.get("http"):
                 by_host.setdefault(rule.get("host") or "*", []).append(_Rule(ingress, index, rule))
     routed = (_virtual_service(host, rules, objects) for host, rules in by_host.items())
-    return (
-        *(_gateway(ingress, settings) for ingress in served),
-        # those of istiod have no age, so that their names decide
-        *sorted(routed, key=lambda item: (item.name, item.namespace)),
+    made = (*(_gateway(ingress, settings) for ingress in served), *routed)
+    # those of istiod have no age: they are before all others, and their names decide
+    return tuple(
+        replace(item, order=-1) for item in sorted(made, key=lambda item: (item.name, item.namespace))
     )
 
 

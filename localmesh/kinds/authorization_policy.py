@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.istio import targets
-from localmesh.kinds.rules.metadata import label_problems
+from localmesh.kinds.rules.istio import targets, workload_labels
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
@@ -44,8 +43,8 @@ _MOST_ACCOUNTS = 16
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector consists of valid labels."""
-    yield from label_problems(root.get("spec", "selector", "matchLabels"))
+    """The selector has no wildcards."""
+    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def action(root: Field) -> Iterator[Problem]:

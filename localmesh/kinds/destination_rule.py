@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from localmesh.formats.hostnames import is_label, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind
 from localmesh.kinds.rules.http_destination import SUBSET_WORDS
-from localmesh.kinds.rules.istio import PRIVATE, exports, selector_labels
-from localmesh.kinds.rules.metadata import entry_names, label_problems
+from localmesh.kinds.rules.istio import PRIVATE, exports, selector_labels, workload_labels
+from localmesh.kinds.rules.metadata import entry_names
 from localmesh.kinds.rules.traffic_policy import traffic_policy, unsupported_in_policies
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
@@ -43,9 +43,9 @@ def subsets(root: Field) -> Iterator[Problem]:
 
 
 def callers(root: Field) -> Iterator[Problem]:
-    """The selector of callers consists of valid labels; it selects among those of the rule's namespace."""
+    """The selector of callers has no wildcards; it selects among those of the rule's namespace."""
     spec = root.get("spec")
-    yield from label_problems(spec.get("workloadSelector", "matchLabels"))
+    yield from workload_labels(spec.get("workloadSelector", "matchLabels"))
     for entry in spec.get("exportTo").items() if spec.get("workloadSelector") else ():
         if entry.text not in (PRIVATE, root.place.namespace):
             yield entry.problem(

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from localmesh.formats.regexes import regex_fault
 from localmesh.kinds.kind import NETWORKING, Kind
-from localmesh.kinds.rules.istio import targets
-from localmesh.kinds.rules.metadata import label_problems
+from localmesh.kinds.rules.istio import targets, workload_labels
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field
@@ -37,8 +36,8 @@ _CHANGES = ("MERGE", "REPLACE")
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector consists of valid labels."""
-    yield from label_problems(root.get("spec", "workloadSelector", "labels"))
+    """The selector has no wildcards."""
+    yield from workload_labels(root.get("spec", "workloadSelector", "labels"))
 
 
 def patches(root: Field) -> Iterator[Problem]:

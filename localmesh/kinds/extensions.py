@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from localmesh.kinds.kind import REMOVE_FIELD, Kind
-from localmesh.kinds.rules.istio import targets
+from localmesh.kinds.rules.istio import targets, workload_labels
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
@@ -23,12 +23,8 @@ _SUPPORTED_TYPES = ("HTTP", "UNSPECIFIED_PLUGIN_TYPE")
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector has no wildcards; Istio requires no more of its labels."""
-    for key, label in root.get("spec", "selector", "matchLabels").entries():
-        if "*" in key:
-            yield label.problem(
-                invalid.BAD_LABEL, part="the label key", found=quoted(key), expected="no wildcard"
-            )
+    """The selector has no wildcards."""
+    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def kind_of_filter(root: Field) -> Iterator[Problem]:

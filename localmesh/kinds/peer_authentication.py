@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.metadata import label_problems
+from localmesh.kinds.rules.istio import workload_labels
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector consists of valid labels."""
-    yield from label_problems(root.get("spec", "selector", "matchLabels"))
+    """The selector has no wildcards."""
+    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def ports(root: Field) -> Iterator[Problem]:

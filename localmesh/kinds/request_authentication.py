@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from localmesh.formats.http_headers import is_header_name
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.istio import targets
-from localmesh.kinds.rules.metadata import label_problems
+from localmesh.kinds.rules.istio import targets, workload_labels
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field, quoted
@@ -20,8 +19,8 @@ _KEY_PARTS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector consists of valid labels."""
-    yield from label_problems(root.get("spec", "selector", "matchLabels"))
+    """The selector has no wildcards."""
+    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def issuers(root: Field) -> Iterator[Problem]:

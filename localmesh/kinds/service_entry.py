@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from localmesh.formats.hostnames import is_address, is_domain, is_label, is_prefix, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, Kind
-from localmesh.kinds.rules.istio import exports
-from localmesh.kinds.rules.metadata import entry_names, label_problems
+from localmesh.kinds.rules.istio import exports, selector_labels, workload_labels
+from localmesh.kinds.rules.metadata import entry_names
 from localmesh.kinds.rules.values import port_number
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
@@ -133,12 +133,12 @@ def endpoints(root: Field) -> Iterator[Problem]:
             expected="at most one",
             remedy="write resolution: DNS",
         )
-    yield from label_problems(selector.get("labels"))
+    yield from workload_labels(selector.get("labels"))
     names = {port.get("name").text for port in spec.get("ports").items()}
     for entry in entries.items():
         yield from _address(entry, resolution)
         yield from _endpoint_ports(entry, names)
-        yield from label_problems(entry.get("labels"))
+        yield from selector_labels(entry.get("labels"))
 
 
 def _address(entry: Field, resolution: str) -> Iterator[Problem]:

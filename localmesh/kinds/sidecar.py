@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from localmesh.formats.hostnames import is_label, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, REMOVE_FIELD, Kind
-from localmesh.kinds.rules.metadata import label_problems
+from localmesh.kinds.rules.istio import workload_labels
 from localmesh.kinds.rules.traffic_policy import connection_pool
 from localmesh.kinds.rules.values import port_number
 from localmesh.problems import Problem
@@ -15,8 +15,8 @@ from localmesh.problems.fields import Field, listed
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector consists of valid labels."""
-    yield from label_problems(root.get("spec", "workloadSelector", "labels"))
+    """The selector has no wildcards."""
+    yield from workload_labels(root.get("spec", "workloadSelector", "labels"))
 
 
 def content(root: Field) -> Iterator[Problem]:

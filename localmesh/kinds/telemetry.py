@@ -6,16 +6,15 @@ from collections.abc import Iterator
 
 from localmesh.formats.cel import CelSyntaxError, check
 from localmesh.kinds.kind import REMOVE_FIELD, Kind
-from localmesh.kinds.rules.istio import targets
-from localmesh.kinds.rules.metadata import label_problems
+from localmesh.kinds.rules.istio import targets, workload_labels
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field
 
 
 def selector(root: Field) -> Iterator[Problem]:
-    """The selector consists of valid labels."""
-    yield from label_problems(root.get("spec", "selector", "matchLabels"))
+    """The selector has no wildcards."""
+    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def filters(root: Field) -> Iterator[Problem]:

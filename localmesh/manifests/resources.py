@@ -33,6 +33,8 @@ class Resource:
     order: int
     origins: Mapping[FieldPath, tuple[Resource, FieldPath]] = field(default_factory=dict, repr=False)
     """Of an object that is derived from others: where its parts are written."""
+    created: int = 0
+    """The number of the apply that created it: its objects are of equal age where Istio counts in seconds."""
 
     def origin(self, path: FieldPath) -> tuple[Resource, FieldPath]:
         """The object of the manifests and its field that a field of this one is from."""

@@ -66,19 +66,20 @@ def carry_over(
     so that the caches recognise it by identity, without comparing contents.
     """
     youngest = max((resource.order for resource in before.values()), default=-1)
+    created = max((resource.created for resource in before.values()), default=-1) + 1
     objects: dict[ObjectKey, Resource] = {}
     for resource in resources:
         identity = key(resource)
         known = before.get(identity)
         if known is None:
             youngest += 1
-            objects[identity] = replace(resource, order=youngest)
+            objects[identity] = replace(resource, order=youngest, created=created)
         elif known is resource:  # as for all objects that a partial apply does not contain
             objects[identity] = known
         elif known.body != resource.body:
-            objects[identity] = replace(resource, order=known.order)
+            objects[identity] = replace(resource, order=known.order, created=known.created)
         elif known.place != resource.place:
-            objects[identity] = replace(resource, order=known.order, body=known.body)
+            objects[identity] = replace(resource, order=known.order, created=known.created, body=known.body)
         else:
             objects[identity] = known
     return objects

@@ -77,6 +77,8 @@ def exports(root: Field) -> Iterator[Problem]:
 # -- labels ------------------------------------------------------------------------------------------
 
 _NAME = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
+_PART = "[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
+_PREFIX = re.compile(rf"{_PART}(?:\.{_PART})*\Z")
 _LONGEST_NAME = 63
 _LONGEST_PREFIX = 253
 _WORDS = "letters, digits, -, _ and ., starting and ending with a letter or digit"
@@ -100,8 +102,24 @@ def selector_labels(labels: Field) -> Iterator[Problem]:
             yield label.problem(invalid.BAD_LABEL, part="the label value", expected=_WORDS)
 
 
+def workload_labels(labels: Field) -> Iterator[Problem]:
+    """The labels that select workloads (istio: validation.go, validateWorkloadSelector).
+
+    Istio requires no more of them, although pods cannot have all of these labels; the schemas exclude
+    wildcards in values.
+    """
+    for key, label in labels.entries():
+        if not key or "*" in key:
+            yield label.problem(
+                invalid.BAD_LABEL,
+                part="the label key",
+                found=quoted(key),
+                expected="one that is not empty and has no wildcard",
+            )
+
+
 def _is_key(key: str) -> bool:
     prefix, slash, name = key.rpartition("/")
     if len(name) > _LONGEST_NAME or not _NAME.match(name):
         return False
-    return not slash or (len(prefix) <= _LONGEST_PREFIX and all(map(is_label, prefix.split("."))))
+    return not slash or (len(prefix) <= _LONGEST_PREFIX and _PREFIX.match(prefix) is not None)

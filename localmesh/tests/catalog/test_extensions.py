@@ -62,7 +62,7 @@ def test_the_modes_of_all_matches_count(match: str, modes: set[str]) -> None:
         ("registry.example/m:1", "", "supports modules of this machine"),
         ("https://files.example/m.wasm", "", "supports modules of this machine"),
         ("file:///%zz", "", "expected a URL"),
-        ("file:///m.wasm", 'selector: {matchLabels: {"a*": b}}', "expected no wildcard"),
+        ("file:///m.wasm", 'selector: {matchLabels: {"a*": b}}', "has no wildcard"),
         ("file:///m.wasm", "type: NETWORK", '"NETWORK" is not supported'),
         ("file:///m.wasm", "match: [{ports: [{number: 80}]}]", "not supported by localmesh"),
         ("file:///m.wasm", "vmConfig: {env: [{name: A, value: a, valueFrom: HOST}]}", "expected no value"),
