@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from localmesh.catalog import MESH, Address, Catalog, Service
-from localmesh.catalog.called_hosts import CalledHosts, called_host, has_tcp_ports
+from localmesh.catalog.called_hosts import CalledHosts, called_hosts, has_tcp_ports
 from localmesh.catalog.hosts import service_host
 from localmesh.catalog.told import texts_of
 from localmesh.kinds.service import SERVICE
@@ -56,19 +56,20 @@ def _named(catalog: Catalog, services: Iterable[Service]) -> tuple[set[str], set
             known[namespace] = _called(services, namespace)
         for text in texts_of(workload, catalog.config):
             for host, is_replaced in known[namespace].mentions(text):
-                (replaced if is_replaced else only_named).add(service_host(host.name, host.namespace))
+                (replaced if is_replaced else only_named).add(host.service)
     return replaced, only_named
 
 
 def _called(services: Iterable[Service], namespace: str) -> CalledHosts:
     """The Services as pods of a namespace call them, all at one address."""
     connections = {
-        (service.host, port.number): Address("0.0.0.0", port.number)  # noqa: S104 - nothing listens there
+        (host, port.number): Address("0.0.0.0", port.number)  # noqa: S104 - nothing listens there
         for service in services
+        for host in (service.host, *service.pod_hosts)
         for port in service.ports
         if port.protocol.is_tcp
     }
-    return CalledHosts(tuple(called_host(service, namespace, connections) for service in services))
+    return called_hosts(services, namespace, connections)
 
 
 def _behind_gateways(catalog: Catalog) -> set[str]:

@@ -32,6 +32,7 @@ from localmesh.catalog.issuer_keys import KeySource, with_keys
 from localmesh.catalog.mesh_config import DEFAULT, ExtensionProvider, MeshConfig, OutboundMode, mesh_config
 from localmesh.catalog.mounted_files import mounted_file
 from localmesh.catalog.objects import Objects
+from localmesh.catalog.pod_names import with_pod_names
 from localmesh.catalog.proxies import LOOPBACK, Address, Inbound, Pod, Proxy, ProxyKind
 from localmesh.catalog.security import (
     Action,
@@ -306,6 +307,7 @@ def build(resources: Iterable[Resource], before: Catalog | None = None) -> Catal
     ]
     all_services, aliases = with_aliases(_with_entries(of_kubernetes, service_entries(objects)))
     all_services = with_default_export(all_services, settings.default_service_export_to)
+    all_services = with_pod_names(all_services, workloads)
     service_index = _service_index(all_services, before)
     gateways = (*_workloads(defaults, conversions), *_workloads(managed, conversions), *own)
     return Catalog(

@@ -21,7 +21,7 @@ from localmesh.catalog import (
     ProxyKind,
     Service,
 )
-from localmesh.catalog.called_hosts import CalledHosts, called_host, has_tcp_ports
+from localmesh.catalog.called_hosts import CalledHosts, called_hosts, has_tcp_ports
 from localmesh.catalog.locality import Locality, pod_locality
 from localmesh.catalog.told import texts_of
 from localmesh.catalog.workload import Workload
@@ -281,13 +281,14 @@ def _with_connections(
     pod = f"{proxy.namespace}/{proxy.name}"
     services = [service for service in catalog.sidecar_scope(proxy).callable if service.host in hosts]
     connections = {
-        (service.host, port.number): address
+        (host, port.number): address
         for service in services
+        for host in (service.host, *service.pod_hosts)
         for port in service.ports
         if port.protocol.is_tcp
-        if (address := addresses.connection(pod, service.host, port.number)) is not None
+        if (address := addresses.connection(pod, host, port.number)) is not None
     }
-    called = CalledHosts(tuple(called_host(service, proxy.namespace, connections) for service in services))
+    called = called_hosts(services, proxy.namespace, connections)
     named = (host for text in texts_of(planned.workload, catalog.config) for host, _ in called.mentions(text))
     return replace(
         planned,

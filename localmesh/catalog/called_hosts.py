@@ -7,7 +7,7 @@ every pod, where the pod's sidecar listens. It takes the place of the host where
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,6 +52,8 @@ class CalledHost:
     """Whether it has no other ports, so that its name alone stands for them."""
     has_tls: bool = False
     """Whether it has a port of TLS that applications begin themselves."""
+    service: str = ""
+    """The host of the Service that it is, or one pod of which it is."""
 
     @property
     def address(self) -> str | None:
@@ -59,21 +61,6 @@ class CalledHost:
         hosts = {address.host for number, address in self.ports.items() if address.port == number}
         is_whole = self.has_only_tcp and all(at.port == number for number, at in self.ports.items())
         return hosts.pop() if is_whole and len(hosts) == 1 else None
-
-
-def called_host(
-    service: Service, namespace: str, connections: Mapping[tuple[str, int], Address]
-) -> CalledHost:
-    """A Service as pods of a namespace call it, with the ports that have an address."""
-    hosts = (service.host, *service.aliases)
-    return CalledHost(
-        name=service.name,
-        namespace=service.namespace if not service.is_entry else "",
-        names=tuple(dict.fromkeys(name for host in hosts for name in names_of(host, namespace))),
-        ports={number: address for (host, number), address in connections.items() if host == service.host},
-        has_only_tcp=all(port.protocol.is_tcp for port in service.ports),
-        has_tls=any(port.protocol is Protocol.TLS for port in service.ports),
-    )
 
 
 @dataclass(frozen=True)
@@ -137,3 +124,40 @@ class CalledHosts:
             return None if address is None else f"{address.host}{separator}{address.port}"
         stands_alone = (not before and not after) or before.endswith(("//", "@", "="))
         return host.address if stands_alone else None
+
+
+def called_hosts(
+    services: Iterable[Service], namespace: str, connections: Mapping[tuple[str, int], Address]
+) -> CalledHosts:
+    """Services, and their pods that have names, as pods of a namespace call them."""
+    return CalledHosts(
+        tuple(host for service in services for host in _called(service, namespace, connections))
+    )
+
+
+def _called(
+    service: Service, namespace: str, connections: Mapping[tuple[str, int], Address]
+) -> Iterator[CalledHost]:
+    """A Service, and each of its pods, with the ports that have an address."""
+
+    def called(host: str, name: str, owner: str, names: Iterable[str]) -> CalledHost:
+        keys = ((host, port.number) for port in service.ports)
+        return CalledHost(
+            name=name,
+            namespace=owner,
+            names=tuple(dict.fromkeys(names)),
+            ports={key[1]: connections[key] for key in keys if key in connections},
+            has_only_tcp=all(port.protocol.is_tcp for port in service.ports),
+            has_tls=any(port.protocol is Protocol.TLS for port in service.ports),
+            service=service.host,
+        )
+
+    names = [name for host in (service.host, *service.aliases) for name in names_of(host, namespace)]
+    yield called(service.host, service.name, "" if service.is_entry else service.namespace, names)
+    for host, pod in service.pod_hosts.items():
+        yield called(host, host, "", names_of_pod(pod, service, namespace))
+
+
+def names_of_pod(pod: str, service: Service, namespace: str) -> list[str]:
+    """The names by which pods of a namespace call one pod of a headless Service, the longest first."""
+    return [f"{pod}.{name}" for name in names_of(service.host, namespace)]

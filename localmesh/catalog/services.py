@@ -159,11 +159,18 @@ class Service:
     """The host of which a Service of type ExternalName is another name."""
     aliases: tuple[str, ...] = ()
     """The hosts of the Services that are other names of this one."""
+    pod_names: tuple[str, ...] = ()
+    """The pods of a headless Service that have names below its own."""
     subject: str = field(default="", compare=False)
     """The object that defines it, as people name it: ``Service shop/logic``."""
 
     def __hash__(self) -> int:
         return hash(self.host)
+
+    @property
+    def pod_hosts(self) -> Mapping[str, str]:
+        """Its pods by the fully qualified names that they have below its own."""
+        return {f"{pod}.{self.host}": pod for pod in self.pod_names}
 
     def port(self, number: int) -> ServicePort | None:
         """The port of that number, or None."""

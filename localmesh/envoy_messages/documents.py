@@ -45,12 +45,23 @@ def merged(
 ) -> Json:
     """A document with another merged into it: fields are set, messages merged, lists appended or replaced.
 
-    istio: pkg/proto/merge. Both documents are in the form of `normalized` or of the translation.
+    istio: pkg/proto/merge. Both documents are in the form of `normalized` or of the translation. Fields that
+    the change does not concern stay as they are: a cluster is not read and printed for one timeout.
     """
-    target, source = to_message(name, document), to_message(name, change)
+    concerned = _concerned(name, change)
+    target = to_message(name, {key: value for key, value in document.items() if key in concerned})
+    source = to_message(name, change)
     _clear_replaced(target, source, replace_lists=replace_lists)
     target.MergeFrom(source)
-    return _printed(target)
+    others = {key: value for key, value in document.items() if key not in concerned}
+    return {**others, **_printed(target)}
+
+
+def _concerned(name: str, change: Mapping[str, Any]) -> set[str]:
+    """The fields that a change sets, and those that it clears: of a oneof, one field is set."""
+    fields = _descriptor(name).fields_by_camelcase_name
+    oneofs = [fields[key].containing_oneof for key in change if key in fields]
+    return {*change, *(field.camelcase_name for oneof in oneofs if oneof for field in oneof.fields)}
 
 
 def merged_any(document: Mapping[str, Any], change: Mapping[str, Any]) -> Json:

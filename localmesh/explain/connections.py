@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from localmesh.catalog import MutualTls, Service, ServicePort
-from localmesh.catalog.called_hosts import names_of
+from localmesh.catalog.called_hosts import names_of, names_of_pod
 from localmesh.catalog.hosts import overlap
 from localmesh.catalog.security import PeerDecision
 from localmesh.explain.explanation import Connection, Reference, Tls
@@ -64,7 +64,14 @@ def gateway_chain(listener: Json, message: Message) -> tuple[Json | None, str]:
 def connection_listener(prepared: PreparedProxy, message: Message) -> Json | None:
     """The listener of a sidecar for the TCP port of a Service that a message is for; None if it is HTTP."""
     called = called_port(prepared, message)
-    return None if called is None else prepared.listeners.get(listener_name(called[0].host, called[1].number))
+    if called is None:
+        return None
+    service, port = called
+    pods = {
+        host: names_of_pod(pod, service, prepared.proxy.namespace) for host, pod in service.pod_hosts.items()
+    }
+    host = next((host for host, names in pods.items() if message.host in names), service.host)
+    return prepared.listeners.get(listener_name(host, port.number))
 
 
 def called_port(prepared: PreparedProxy, message: Message) -> tuple[Service, ServicePort] | None:
@@ -76,6 +83,7 @@ def called_port(prepared: PreparedProxy, message: Message) -> tuple[Service, Ser
             continue
         hosts = (host, *service.aliases)
         names = {name for called in hosts for name in names_of(called, namespace)}
+        names.update(name for pod in service.pod_names for name in names_of_pod(pod, service, namespace))
         called_as = service.port(port)
         if called_as is not None and (message.host in names or overlap(host, message.host)):
             return service, called_as

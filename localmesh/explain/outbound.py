@@ -32,6 +32,7 @@ from localmesh.explain.route_actions import (
 from localmesh.explain.route_tables import choose
 from localmesh.explain.upstreams import Upstream
 from localmesh.translate.formats import BLOCK_ALL
+from localmesh.translate.single_pods import chosen_pod
 
 Json = Mapping[str, Any]
 
@@ -101,9 +102,11 @@ def forwarded(prepared: PreparedProxy, chain: Json, message: Message) -> Routed:
         {"name": settings["cluster"], "weight": 1}
     ]
     total = sum(entry["weight"] for entry in weighted)
+    pod = chosen_pod(settings)
     legs = []
     for entry in weighted:
         upstream = prepared.upstreams.named(entry["name"])
+        upstream = upstream.of_pod(pod) if pod else upstream
         percent = 100.0 * entry["weight"] / total
         legs.append(Leg(replace(upstream.destination, percent=percent), upstream, message))
     routing = Routing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from localmesh.catalog import Pod
@@ -37,6 +37,14 @@ class Upstream:
     destination: Destination
     cluster: Json | None = None
     called: tuple[CalledPods, ...] = ()
+
+    def of_pod(self, pod: str) -> Upstream:
+        """The same for connections to one of the pods, if the cluster lets callers choose."""
+        if "lbSubsetConfig" not in (self.cluster or {}):
+            return self
+        called = tuple(replace(each, names=(pod,)) for each in self.called if pod in each.names)
+        pods = tuple(name for each in called for name in each.names)
+        return replace(self, destination=replace(self.destination, pods=pods), called=called)
 
 
 class Upstreams:

@@ -37,6 +37,7 @@ from localmesh.translate.formats import (
 from localmesh.translate.keys import Source
 from localmesh.translate.locality import Chooser
 from localmesh.translate.metrics import unannounced_filters
+from localmesh.translate.single_pods import choosing_pods
 from localmesh.translate.tls import cluster_tls
 from localmesh.translate.traffic_policy import (
     PoolDefaults,
@@ -169,11 +170,13 @@ class _ServiceClusters(NamedTuple):
         chooser = self.chooser.among(self.service, port, subset, self.rule)
         if not self.has_sidecars and port.protocol.may_be_http:
             pool = with_http_filters(pool, unannounced_filters())
+        detection = _with_localities(outlier_detection(policy.get("outlierDetection")), chooser)
         return {
             "name": name,
             **pool,
             **load_balancer(policy.get("loadBalancer")),
-            **_with_localities(outlier_detection(policy.get("outlierDetection")), chooser),
+            **choosing_pods(self.service, detection["commonLbConfig"]),
+            **detection,
             "metadata": {"filterMetadata": {"istio": istio_metadata(self.service, self.rule, subset)}},
             **discovery(self.service, port, subset, name, uses_eds=self.uses_eds, chooser=chooser),
             **tls,

@@ -33,6 +33,7 @@ from localmesh.translate.config import ProxyConfig
 from localmesh.translate.formats import ADS, dynamic_forward_proxy, endpoint_address, outbound_cluster
 from localmesh.translate.keys import Source
 from localmesh.translate.locality import Chooser, Located
+from localmesh.translate.single_pods import pod_mark
 from localmesh.translate.tls import ENDPOINT_MARK, accepts_mutual_tls
 
 Json = dict[str, Any]
@@ -161,7 +162,8 @@ class _PodEndpoints(NamedTuple):
             address = pod.address_of(port.name, port.target) if _is_in(subset, pod.labels) else None
             if address is not None and not (pod.is_unhealthy and self._panics(port, subset)):
                 secure = accepts_mutual_tls(self.peer_authentications, pod, port, self.rule, subset)
-                yield of_pod(pod, address, secure=secure), pod.locality, pod.labels
+                mark = pod_mark(pod.name) if self.service.pod_names else {}
+                yield of_pod(pod, address, secure=secure, mark=mark), pod.locality, pod.labels
 
     def _panics(self, port: ServicePort, subset: Subset | None) -> bool:
         """Whether proxies would call unhealthy endpoints where too few are healthy."""
@@ -210,13 +212,13 @@ def _assignment(cluster: str, endpoints: Iterable[Located], chooser: Chooser) ->
     return {"clusterName": cluster, **({"endpoints": groups} if groups else {})}
 
 
-def of_pod(pod: Pod, address: Address, *, secure: bool) -> Json:
-    """A pod as an endpoint; `secure`: whether it is called with mTLS of the mesh."""
+def of_pod(pod: Pod, address: Address, *, secure: bool, mark: Json | None = None) -> Json:
+    """A pod as an endpoint; `secure`: whether it is called with mTLS; `mark`: what callers choose it by."""
     metadata: Json = {"istio": {"workload": str(Peer.of(pod.workload, pod.namespace, pod.labels))}}
     return {
         "endpoint": endpoint_address(address),
         "healthStatus": "UNHEALTHY" if pod.is_unhealthy else _HEALTHY,
-        "metadata": {"filterMetadata": {**metadata, **(ENDPOINT_MARK if secure else {})}},
+        "metadata": {"filterMetadata": {**metadata, **(ENDPOINT_MARK if secure else {}), **(mark or {})}},
         "loadBalancingWeight": pod.weight,
     }
 

@@ -29,6 +29,7 @@ from localmesh.translate.formats import BLACK_HOLE, PASSTHROUGH, config_name, so
 from localmesh.translate.forwarding import Forwarding, lookup_by_name
 from localmesh.translate.keys import ProxyKey, Source
 from localmesh.translate.listeners import OUTBOUND
+from localmesh.translate.single_pods import chains_to_pod
 from localmesh.translate.tcp_proxy import tcp_proxy
 from localmesh.translate.telemetry import ProxyTelemetry
 from localmesh.translate.tls import tls_inspector
@@ -70,20 +71,24 @@ class OutboundConnections(NamedTuple):
             return ProxyConfig()
         listeners = (
             _listener(
-                service,
+                host,
                 port,
                 address,
-                self._chains(service, port),
+                self._chains(service, port, pod),
                 allows_unknown=self.allows_unknown,
             )
             for service in self.services
+            for host, pod in {service.host: "", **service.pod_hosts}.items()
             for port in service.ports
-            if port.protocol.is_tcp and (address := self.listen.get((service.host, port.number)))
+            if port.protocol.is_tcp and (address := self.listen.get((host, port.number)))
         )
         return ProxyConfig(listeners=tuple(listeners))
 
-    def _chains(self, service: Service, port: ServicePort) -> list[Json]:
-        """A filter chain for each route, and one for the Service itself where none takes every connection."""
+    def _chains(self, service: Service, port: ServicePort, pod: str) -> list[Json]:
+        """A filter chain for each route, and one for the Service itself where none takes every connection.
+
+        With a pod, they lead to this pod where they would lead to any of the Service.
+        """
         telemetry = self.telemetry.sent_connections() if self.telemetry is not None else {}
         namespace, labels = self.source.namespace, dict(self.source.labels)
         forwarding = Forwarding(self.destinations, namespace, labels, telemetry)
@@ -101,7 +106,7 @@ class OutboundConnections(NamedTuple):
         is_by_name = port.protocol is Protocol.TLS and service.is_entry and not service.addresses
         names = [service.host, *service.aliases] if is_by_name else ["*"]
         own = {**sni_match(names), "filters": forwarding.to_service(service, port)}
-        return chains or [own]
+        return chains_to_pod(chains or [own], pod) if pod else chains or [own]
 
 
 def listener_name(host: str, port: int) -> str:
@@ -114,16 +119,16 @@ def listener_name(host: str, port: int) -> str:
 
 
 def _listener(
-    service: Service, port: ServicePort, address: Address, chains: Sequence[Json], *, allows_unknown: bool
+    host: str, port: ServicePort, address: Address, chains: Sequence[Json], *, allows_unknown: bool
 ) -> Json:
-    """A listener for a port of a Service: connections of TLS for other names are for unknown hosts."""
+    """A listener for a port of a host: connections of TLS for other names are for unknown hosts."""
     by_name = [chain for chain in chains if "filterChainMatch" in chain]
     for_all = [chain for chain in chains if "filterChainMatch" not in chain]
     if by_name and not for_all:
         for_all = [_fallback(port, allows_unknown=allows_unknown)]
     default = {"defaultFilterChain": for_all[0]} if by_name else {}
     return {
-        "name": listener_name(service.host, port.number),
+        "name": listener_name(host, port.number),
         "address": socket_address(address),
         "trafficDirection": OUTBOUND.upper(),
         **({"listenerFilters": [tls_inspector()]} if by_name else {}),

@@ -10,14 +10,15 @@ from localmesh.translate.formats import duration
 
 Json = dict[str, Any]
 
-_TCP_PROXY = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+TCP_PROXY = "envoy.filters.network.tcp_proxy"
+_TYPE = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 
 
 def tcp_proxy(stat_prefix: str, settings: Json) -> Json:
     """The network filter that forwards a connection."""
     return {
-        "name": "envoy.filters.network.tcp_proxy",
-        "typedConfig": {"@type": _TCP_PROXY, "statPrefix": stat_prefix, **settings},
+        "name": TCP_PROXY,
+        "typedConfig": {"@type": _TYPE, "statPrefix": stat_prefix, **settings},
     }
 
 

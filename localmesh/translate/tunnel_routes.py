@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from localmesh.catalog import MESH, Destinations, Service, ServicePort, VirtualService
+from localmesh.catalog.called_hosts import names_of_pod
 from localmesh.catalog.connection_routes import ConnectionRoute
 from localmesh.catalog.hosts import is_within
 from localmesh.catalog.sidecar_routes import connection_routes_to
 from localmesh.translate.formats import outbound_cluster, virtual_host_name
 from localmesh.translate.forwarding import Forwarding
 from localmesh.translate.keys import Source
+from localmesh.translate.single_pods import only_pod
 
 Json = dict[str, Any]
 
@@ -58,12 +60,19 @@ class Tunnels:
     ) -> Iterator[tuple[list[str], Json]]:
         """Where each name of a Service leads: those of its routes first."""
         namespace, labels = self.source.namespace, dict(self.source.labels)
-        routes = connection_routes_to(service, port, self.virtual_services, namespace, labels)
+        routes = list(connection_routes_to(service, port, self.virtual_services, namespace, labels))
         for _, route, match in routes:
             names = [name for name in match.get("sniHosts") or () if is_within(name, service.host)]
             names += [f"{name}." for name in names]
-            yield names if "sniHosts" in match else domains, self._destination(route, port.number)
-        yield domains, {"cluster": outbound_cluster(service.host, port.number)}
+            if "sniHosts" in match:
+                yield names, self._destination(route, port.number)
+        for_all = (
+            self._destination(route, port.number) for _, route, match in routes if "sniHosts" not in match
+        )
+        rest = next(for_all, {"cluster": outbound_cluster(service.host, port.number)})
+        for pod in service.pod_names:
+            yield names_of_pod(pod, service, namespace), {**rest, **only_pod(pod)}
+        yield domains, rest
 
     def _destination(self, route: ConnectionRoute, port: int) -> Json:
         forwarding = Forwarding(self.destinations, self.source.namespace, dict(self.source.labels))

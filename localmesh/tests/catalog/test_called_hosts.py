@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from localmesh.catalog import Address
-from localmesh.catalog.called_hosts import CalledHost, CalledHosts, names_of
+from localmesh.catalog import Address, Protocol, Service, ServicePort
+from localmesh.catalog.called_hosts import CalledHost, CalledHosts, called_hosts, names_of
 
 
 def host(name: str, *ports: int, has_only_tcp: bool = True, address: str = "127.42.0.3") -> CalledHost:
@@ -76,3 +76,38 @@ def test_a_name_stays_where_another_port_stands_for_its_own() -> None:
 def test_services_of_other_namespaces_have_no_variables() -> None:
     """As in Kubernetes."""
     assert HOSTS.variables("office") == {}
+
+
+QUIET = Service(
+    namespace="shop",
+    name="quiet",
+    host="quiet.shop.svc.cluster.local",
+    ports=(ServicePort("tcp", 9100, 9100, Protocol.TCP),),
+    selector={"app": "quiet"},
+    addresses=(),
+    headless=True,
+    export_to=(),
+    pod_names=("quiet-0", "quiet-1"),
+)
+ADDRESSES = {
+    (host, 9100): Address(f"127.42.0.{number}", 9100)
+    for number, host in enumerate((QUIET.host, *QUIET.pod_hosts), start=3)
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "replaced"),
+    [
+        ("quiet:9100", "127.42.0.3:9100"),
+        ("quiet-0.quiet:9100,quiet-1.quiet:9100", "127.42.0.4:9100,127.42.0.5:9100"),
+        ("quiet-1.quiet.shop.svc.cluster.local", "127.42.0.5"),
+        ("quiet-2.quiet:9100", "quiet-2.quiet:9100"),
+        ("quiet-0:9100", "quiet-0:9100"),
+    ],
+)
+def test_pods_of_a_headless_service_have_addresses_of_their_own(text: str, replaced: str) -> None:
+    """A name below that of the Service is a pod's, or nobody's."""
+    called = called_hosts([QUIET], "shop", ADDRESSES)
+
+    assert called.replaced(text) == replaced
+    assert called.variables("shop") == {"QUIET_SERVICE_HOST": "127.42.0.3", "QUIET_SERVICE_PORT": "9100"}

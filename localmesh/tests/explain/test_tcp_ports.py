@@ -229,3 +229,41 @@ def test_the_rule_that_forwards_a_connection_is_named(url: str, source: str, rul
 
     assert found is not None
     assert f"{found.resource.place.subject} {found.path}" == rule
+
+
+QUIET = """
+apiVersion: v1
+kind: Service
+metadata: {name: quiet, namespace: shop}
+spec: {clusterIP: None, selector: {app: quiet}, ports: [{name: tcp, port: 9100}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: quiet, namespace: shop}
+spec:
+  serviceName: quiet
+  replicas: 2
+  selector: {matchLabels: {app: quiet}}
+  template:
+    metadata: {labels: {app: quiet}}
+    spec: {containers: [{name: quiet, image: stub, ports: [{containerPort: 9100}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "pods"),
+    [
+        ("quiet", ("quiet-0", "quiet-1")),
+        ("quiet-1.quiet", ("quiet-1",)),
+        ("quiet-0.quiet.shop", ("quiet-0",)),
+    ],
+)
+def test_the_name_of_a_pod_leads_to_this_pod(host: str, pods: tuple[str, ...]) -> None:
+    """That of the headless Service leads to any of its pods."""
+    explainer = Explainer.of(load_text(QUIET).resources)
+
+    explanation = explainer.explain(Request.to(f"http://{host}:9100/", source="quiet"))
+
+    routing = explanation.hops[0].routing
+    assert routing is not None
+    assert [destination.pods for destination in routing.destinations] == [pods]

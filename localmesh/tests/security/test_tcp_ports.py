@@ -63,6 +63,7 @@ spec:
             - {name: STORE, value: "store:9000"}
             - {name: STORE_HOST, value: store.shop}
             - {name: CACHE, value: "redis://cache:6379/0"}
+            - {name: SECOND, value: "quiet-1.quiet:9100"}
 ---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -210,6 +211,49 @@ def test_programs_reach_tcp_ports_through_their_proxy_too(shop: Run[list[bytes]]
     assert tunnelled.startswith(b"HTTP/1.1 200 OK")
     assert b'"port": 9001' in tunnelled
 
+
+QUIET = """---
+apiVersion: v1
+kind: Service
+metadata: {name: quiet, namespace: shop}
+spec: {clusterIP: None, selector: {app: quiet}, ports: [{name: tcp, port: 9100}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: quiet, namespace: shop}
+spec:
+  serviceName: quiet
+  replicas: 2
+  selector: {matchLabels: {app: quiet}}
+  template:
+    metadata: {labels: {app: quiet}}
+    spec: {containers: [{name: quiet, image: stub, ports: [{containerPort: 9100}]}]}
+"""
+
+
+def test_the_names_of_single_pods_lead_to_them(shop: Run[tuple[list[bytes], bytes, bool]]) -> None:
+    """By connections, each of which would else go to any of the pods, and by a tunnel; with mTLS."""
+
+    async def answers(mesh: Mesh) -> tuple[list[bytes], bytes, bool]:
+        await apply(mesh, QUIET)
+        addresses = [address_of(mesh, f"{pod}.quiet.shop.svc.cluster.local", 9100) for pod in PODS]
+        direct = [await said(address) for address in addresses for _ in range(3)]
+        client = find(mesh.desired_state.proxies, "client")
+        assert client.outbound is not None
+        tunnel = b"CONNECT quiet-1.quiet:9100 HTTP/1.1\r\nhost: quiet-1.quiet:9100\r\n\r\n"
+        pod = next(pod for pod in mesh.pods.values() if pod.planned.workload.name == "client")
+        is_told = pod.application.launch("", ()).environment["SECOND"] == str(addresses[1])
+        return direct, await said(client.outbound, tunnel + b"GET /a HTTP/1.0\r\n\r\n"), is_told
+
+    direct, tunnelled, is_told = shop(answers)
+
+    reached = [next(pod for pod in PODS if f'"pod": "{pod}"'.encode() in answer) for answer in direct]
+    assert reached == [PODS[0]] * 3 + [PODS[1]] * 3
+    assert b'"pod": "quiet-1"' in tunnelled
+    assert is_told
+
+
+PODS = ("quiet-0", "quiet-1")
 
 AWAY = """---
 apiVersion: networking.istio.io/v1
