@@ -21,6 +21,8 @@ import pytest
 import requests
 
 ROOT = Path(__file__).parents[1]
+SERVICES = tuple(sorted(path.parent.name for path in ROOT.glob("services/*/app.py")))
+"""The names of all services."""
 
 # Below the ports that localmesh gives to its pods, and the kernel to outgoing connections.
 _PORTS = range(10_000, 20_000)

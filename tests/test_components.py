@@ -51,12 +51,22 @@ COMBINATIONS = {"together": TOGETHER, "excluding": [named(name) for name in sort
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
 def test_a_component_can_be_added_alone(component: Path, tmp_path: Path) -> None:
-    """It needs no other component: neither with the base without a mesh, nor with the canary."""
-    for base in (ROOT / "k8s" / "base", ROOT / "istio" / "overlays" / "canary"):
-        folder = tmp_path / base.name
+    """It needs no other component: neither with the base without a mesh, nor with the canary.
+
+    With the latter, it loads without a warning other than the expected one.
+    """
+    without_mesh, canary = tmp_path / "without-mesh", tmp_path / "canary"
+    for folder in (without_mesh, canary):
         folder.mkdir()
 
-        assert_sound(build(folder, base, component), base.name)
+    objects = build(without_mesh, ROOT / "k8s" / "base", component)
+    loaded = load(kustomizations=[combine(canary, ROOT / "istio" / "overlays" / "canary", component)])
+
+    assert_sound(objects, "base")
+    assert_sound([resource.body for resource in (*loaded.resources, *loaded.ignored)], "canary")
+    expected = WARNINGS_LOCALLY.get(component.name)
+    reported = {problem.code for problem in analyze_manifests(loaded)}
+    assert reported == ({expected} if expected else set())
 
 
 @pytest.mark.parametrize("base", BASES, ids=["-".join(base.parts[-2:]) for base in BASES])
@@ -132,17 +142,6 @@ def violations_of(container: Object) -> list[str]:
         "limits": "memory" not in resources["limits"],
     }
     return [f"{container['name']}: {name}" for name, is_wrong in wrong.items() if is_wrong]
-
-
-@pytest.mark.parametrize("component", COMPONENTS, ids=NAMES)
-def test_localmesh_accepts_a_component(component: Path, tmp_path: Path) -> None:
-    """It loads without a warning other than the expected one."""
-    combined = combine(tmp_path, ROOT / "istio" / "overlays" / "canary", component)
-
-    reported = {problem.code for problem in analyze_manifests(load(kustomizations=[combined]))}
-
-    expected = WARNINGS_LOCALLY.get(component.name)
-    assert reported == ({expected} if expected else set())
 
 
 @pytest.mark.parametrize(

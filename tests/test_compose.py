@@ -17,6 +17,7 @@ import pytest
 
 from localmesh.catalog import build
 from localmesh.catalog.container import Container, FieldReference
+from localmesh.catalog.workload import Workload
 from localmesh.runtime.external.inventory import GatewayEntry, PodEntry
 from tests.compose_file import (
     OVERLAYS,
@@ -67,8 +68,8 @@ def test_every_pod_of_a_scenario_has_a_container_that_matches_its_deployment(fol
     for wanted in workloads(folder):
         places = places_of(wanted)
         assert len(places) >= wanted.replicas, (
-            f"{wanted.name} has {wanted.replicas} pods: add them to compose/pods.yaml, and their containers "
-            f"to docker-compose.yml with `profiles: [{folder.name}]`"
+            f"compose/pods.yaml has {len(places)} of the {wanted.replicas} pods of {wanted.name}: "
+            f"add them, and their containers to docker-compose.yml {_profiles(wanted, folder)}"
         )
         for place in places:
             added = FOR_SPANS | FOR_THE_SIDECAR if has_sidecar(place) else FOR_SPANS
@@ -80,13 +81,23 @@ def test_every_pod_of_a_scenario_has_a_container_that_matches_its_deployment(fol
                 assert service["environment"] == environment(container, place) | added
 
 
+def _profiles(wanted: Workload, folder: Path) -> str:
+    """Which profiles the containers of a Deployment need: none if it is in the base."""
+    if wanted.name in {each.name for each in workloads(ROOT / "istio" / "base")}:
+        return "without `profiles`"
+    return f"with `profiles: [{folder.name}]`"
+
+
 @pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])
 def test_a_pod_has_a_sidecar_where_istio_injects_one(folder: Path) -> None:
     """According to the Namespace and the labels of the pod."""
     is_injected = build(resources(folder)).is_injected
 
     for wanted in workloads(folder):
-        assert {has_sidecar(place) for place in places_of(wanted)} == {is_injected(wanted)}, wanted.name
+        assert {has_sidecar(place) for place in places_of(wanted)} == {is_injected(wanted)}, (
+            f"{wanted.name} must be in compose/pods.yaml, "
+            f"{'with' if is_injected(wanted) else 'without'} a proxy in docker-compose.yml"
+        )
 
 
 @pytest.mark.parametrize("folder", SCENARIOS, ids=[path.name for path in SCENARIOS])

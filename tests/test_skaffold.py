@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from loadgen.deploy.overlays import FOLDER, find_overlays
+from services.testing import SERVICES
 from tests.kustomize_builds import FOR_CONTROLLERS
 from tests.live import ROOT
 from tests.scenario_lists import SKAFFOLD as FILE
@@ -22,7 +23,6 @@ from tests.scenario_lists import scenarios, with_profiles
 Object = dict[str, Any]
 
 OVERLAYS = {path.parent.name for path in (ROOT / "istio" / "overlays").glob("*/kustomization.yaml")}
-SERVICES = {"frontend", "webapp", "logic", "feedback"}
 SKAFFOLD = shutil.which("skaffold")
 KUSTOMIZE = [[program] for program in [shutil.which("kustomize")] if program] + [
     [program, "kustomize"] for program in [shutil.which("kubectl")] if program
@@ -133,7 +133,7 @@ class TestReferences:
         built = {artifact["image"].removeprefix("sentimesh/"): artifact for artifact in artifacts()}
         tested = {entry["image"].removeprefix("sentimesh/") for entry in skaffold()["test"]}
 
-        assert set(built) >= SERVICES | {"loadgen"} == tested
+        assert set(built) >= {*SERVICES, "loadgen"} == tested, "edit artifacts and test in skaffold.yaml"
         for service in SERVICES:
             assert built[service]["docker"]["buildArgs"] == {"SERVICE": service}
             assert [(rule["src"], rule["dest"]) for rule in _sync_rules(built[service])] == [

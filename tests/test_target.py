@@ -15,11 +15,9 @@ from services.chassis.hop import elements
 from services.chassis.propagation import PROPAGATED
 from services.chassis.settings import Settings
 from services.logic.faults import Faults
-from services.testing import Launcher, Workload
+from services.testing import SERVICES, Launcher, Workload
 from tests.live import ROOT, loaded
 from tests.target_page import code_in, fate, page, section, table, tables
-
-SERVICES = ("frontend", "webapp", "logic", "feedback")
 
 
 def base() -> tuple[Resource, ...]:

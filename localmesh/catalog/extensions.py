@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from localmesh.catalog.objects import Objects
 from localmesh.catalog.security import PolicyScope, policy_scope
@@ -22,12 +22,19 @@ _LEAST = -(2**31)
 _SIDES = frozenset({"CLIENT", "SERVER"})
 
 
+class Match(NamedTuple):
+    """Sides of a proxy, and ports there; all ports if none is named."""
+
+    modes: frozenset[str]
+    ports: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """A filter: a module of WebAssembly, or a script.
 
-    `phase` is where it is in the chain, `modes` the sides of the proxy that have it, `priority` its place
-    among those of the same phase, the highest first.
+    `phase` is where it is in the chain, `matches` the sides and ports of the proxy that have it, all without
+    any; `priority` is its place among those of the same phase, the highest first.
     """
 
     resource: Resource = field(compare=False, repr=False)
@@ -36,7 +43,7 @@ class Extension:
     scope: PolicyScope
     phase: str
     priority: int
-    modes: frozenset[str]
+    matches: tuple[Match, ...]
     module: Mapping[str, Any] | None = field(hash=False)
     script: str = ""
 
@@ -51,9 +58,15 @@ class Extension:
         config = (self.module or {}).get("pluginConfig")
         return json.dumps(config, separators=(",", ":"), ensure_ascii=False) if config else ""
 
-    def is_for(self, mode: str) -> bool:
-        """Whether a side of a proxy has it: CLIENT, which sends requests, or SERVER."""
-        return not self.modes or mode in self.modes
+    def is_for(self, mode: str, port: int | None) -> bool:
+        """Whether a side of a proxy has it: CLIENT, which sends requests, or SERVER.
+
+        The port is that of the container, or at which a gateway listens; None for the only one of a sidecar
+        that sends requests to all ports.
+        """
+        return not self.matches or any(
+            mode in match.modes and (not match.ports or port in match.ports) for match in self.matches
+        )
 
 
 def extensions(objects: Objects, root: str) -> tuple[Extension, ...]:
@@ -78,10 +91,6 @@ def _extension(resource: Resource, root: str) -> Extension:
     spec = resource.spec
     is_plugin = resource.is_a(WASM_PLUGIN)
     phase = spec.get("phase", "")
-    modes: set[str] = set()
-    for match in spec.get("match") or ():
-        mode = match.get("mode", "")
-        modes |= {mode} if mode in _SIDES else _SIDES
     priority = spec.get("priority")
     return Extension(
         resource=resource,
@@ -90,7 +99,13 @@ def _extension(resource: Resource, root: str) -> Extension:
         scope=policy_scope(resource, root),
         phase=phase if phase in ("AUTHN", "AUTHZ", "STATS") else "",
         priority=_LEAST if priority is None else priority,
-        modes=frozenset(modes),
+        matches=tuple(map(_match, spec.get("match") or ())),
         module=spec if is_plugin else spec.get("wasm"),
         script=(spec.get("lua") or {}).get("inlineCode", ""),
     )
+
+
+def _match(match: Mapping[str, Any]) -> Match:
+    mode = match.get("mode", "")
+    ports = frozenset(port.get("number", 0) for port in match.get("ports") or ())
+    return Match(frozenset({mode}) if mode in _SIDES else _SIDES, ports)

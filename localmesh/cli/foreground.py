@@ -182,6 +182,8 @@ async def _print_progress(mesh: Mesh, pause_seconds: float) -> None:
     while True:
         await asyncio.sleep(pause_seconds)
         proxies = mesh.desired_state.proxies
+        if not proxies:  # a start that has failed is being undone
+            continue
         configured = sum(map(mesh.synced, proxies))
         ready = sum(pod.ready for pod in mesh.pods.values())
         click.echo(

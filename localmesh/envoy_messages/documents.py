@@ -47,6 +47,12 @@ def merged(
 
     istio: pkg/proto/merge. Both documents are in the form of `normalized` or of the translation. Fields that
     the change does not concern stay as they are: a cluster is not read and printed for one timeout.
+
+    >>> cluster = {"name": "web", "type": "EDS", "connectTimeout": "10s"}
+    >>> merged("envoy.config.cluster.v3.Cluster", cluster, {"connectTimeout": "1s"})
+    {'name': 'web', 'type': 'EDS', 'connectTimeout': '1s'}
+    >>> merged("envoy.config.cluster.v3.Cluster", cluster, {"clusterType": {"name": "other"}})
+    {'name': 'web', 'connectTimeout': '10s', 'clusterType': {'name': 'other'}}
     """
     concerned = _concerned(name, change)
     target = to_message(name, {key: value for key, value in document.items() if key in concerned})

@@ -89,7 +89,7 @@ class _Document:
     def _patches(self, hop: Hop) -> Iterator[ListedPatch]:
         proxy = self._explainer.source_named(f"{hop.proxy}.{hop.namespace}")
         if isinstance(proxy, Proxy):
-            yield from patches_at(self._explainer.catalog, proxy, hop.kind)
+            yield from patches_at(self._explainer.catalog, proxy, hop)
 
     def _patch(self, patch: ListedPatch) -> Json:
         return {

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from localmesh.catalog import Catalog, Proxy
-from localmesh.explain.explanation import HopKind, Reference
+from localmesh.explain.explanation import Hop, HopKind, Reference
 from localmesh.kinds.envoy_filter import ENVOY_FILTER
 from localmesh.problems import FieldPath
+from localmesh.translate.extensions import listener_port
 
 _CONTEXTS = {
     HopKind.OUTBOUND: "SIDECAR_OUTBOUND",
@@ -36,11 +37,13 @@ class ListedPatch(NamedTuple):
     name: str
 
 
-def patches_at(catalog: Catalog, proxy: Proxy, kind: HopKind) -> Iterator[ListedPatch]:
-    """What extensions and EnvoyFilters that select the proxy's workload change, in their order."""
+def patches_at(catalog: Catalog, proxy: Proxy, hop: Hop) -> Iterator[ListedPatch]:
+    """What extensions and EnvoyFilters that select the proxy's workload change there, in their order."""
+    kind = hop.kind
+    port = listener_port(hop.listener) if kind in (HopKind.INBOUND, HopKind.GATEWAY) else None
     context = _CONTEXTS.get(kind)
     for extension in catalog.extensions_for(proxy) if context is not None else ():
-        if extension.is_for("SERVER" if kind is HopKind.INBOUND else "CLIENT"):
+        if extension.is_for("SERVER" if kind is HopKind.INBOUND else "CLIENT", port):
             reference = Reference(extension.resource, FieldPath("spec"))
             yield ListedPatch(reference, "HTTP_FILTER", "ADD", extension.filter_name)
     for each in catalog.envoy_filters_for(proxy):

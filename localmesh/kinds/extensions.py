@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localmesh.kinds.kind import REMOVE_FIELD, Kind
+from localmesh.kinds.kind import Kind
 from localmesh.kinds.rules.istio import targets, workload_labels
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
@@ -90,6 +90,21 @@ def local_module(root: Field) -> Iterator[Problem]:
             )
 
 
+def ports_of_callers(root: Field) -> Iterator[Problem]:
+    """Ports are those of the application or of gateways: sidecars send requests to all ports through one."""
+    spec = root.get("spec")
+    if spec.get("targetRef") or len(spec.get("targetRefs")):
+        return
+    for match in spec.get("match").items():
+        if len(match.get("ports")) and match.get("mode").text != "SERVER":
+            yield match.get("ports").problem(
+                unsupported.VALUE_NOT_SUPPORTED,
+                found="ports of requests that sidecars send",
+                expected="those of requests that they receive (mode: SERVER), and of gateways in targetRefs",
+                remedy="write mode: SERVER, or remove the ports for local runs",
+            )
+
+
 def modules(root: Field) -> tuple[Field, ...]:
     """Where an object of either kind describes a module."""
     spec = root.get("spec")
@@ -119,8 +134,7 @@ WASM_PLUGIN = Kind(
     versions=("v1alpha1",),
     plural="wasmplugins",
     rules=(selector, targets, addresses, variables),
-    support_rules=(local_module,),
-    unsupported_fields={"spec.match[].ports": REMOVE_FIELD},
+    support_rules=(local_module, ports_of_callers),
     supported_values={"spec.type": _SUPPORTED_TYPES},
     ineffective_fields=_at("spec"),
 )
@@ -130,8 +144,7 @@ TRAFFIC_EXTENSION = Kind(
     versions=("v1alpha1",),
     plural="trafficextensions",
     rules=(selector, targets, kind_of_filter, script, addresses, variables),
-    support_rules=(local_module,),
-    unsupported_fields={"spec.match[].ports": REMOVE_FIELD},
+    support_rules=(local_module, ports_of_callers),
     supported_values={"spec.wasm.type": _SUPPORTED_TYPES},
     ineffective_fields=_at("spec.wasm"),
 )

@@ -64,7 +64,7 @@ def object_problems(candidate: Object) -> Iterator[Problem]:
 
 def _remedy(candidate: Object, wrong: list[str]) -> str:
     if candidate.source.document.file.endswith(KUSTOMIZATION_NAMES):
-        return "name the folder with -k instead of reading this file with -f"
+        return "pass its folder with -k instead"
     return f"add {listed(wrong)}, or remove the file if it is not a manifest"
 
 

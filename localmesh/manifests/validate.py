@@ -101,7 +101,7 @@ def _removed_version(item: Resource) -> Problem | None:
 
 def _unknown_kind(item: Resource) -> Problem:
     if item.kind == "Kustomization":
-        remedy = "name the folder with -k instead of reading this file with -f"
+        remedy = "pass its folder with -k instead"
     elif kinds := kinds_named(item.kind):
         remedy = f"write apiVersion: {kinds[0].api_versions[0]}"
     elif similar := similar_kind(item.api_version, item.kind):

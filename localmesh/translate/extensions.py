@@ -60,7 +60,9 @@ class ExtendedConfig(NamedTuple):
 
     def _listener(self, listener: Json) -> Json:
         is_inbound = not self.is_gateway and listener.get("trafficDirection") == "INBOUND"
-        own = [each for each in self.extensions if each.is_for("SERVER" if is_inbound else "CLIENT")]
+        mode = "SERVER" if is_inbound else "CLIENT"
+        port = listener_port(listener["name"]) if is_inbound or self.is_gateway else None
+        own = [each for each in self.extensions if each.is_for(mode, port)]
         chains = [self._chain(chain, own) for chain in listener["filterChains"]]
         return {**listener, "filterChains": chains}
 
@@ -73,6 +75,15 @@ class ExtendedConfig(NamedTuple):
         manager = network_filter["typedConfig"]
         filters = _extended(manager["httpFilters"], own)
         return {**network_filter, "typedConfig": {**manager, "httpFilters": filters}}
+
+
+def listener_port(listener: str) -> int:
+    """The port of a container or a gateway that a listener is named after, wherever it really listens.
+
+    >>> listener_port("inbound_8080")
+    8080
+    """
+    return int(listener.rpartition("_")[2])
 
 
 def _extended(filters: list[Json], own: Iterable[Extension]) -> list[Json]:

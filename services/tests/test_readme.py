@@ -14,9 +14,7 @@ from services.chassis.application import chassis_of
 from services.chassis.propagation import PROPAGATED
 from services.chassis.settings import Settings, variables
 from services.feedback.app import FeedbackSettings
-from services.testing import ROOT
-
-SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/app.py"))
+from services.testing import ROOT, SERVICES
 
 
 def settings_of(service: str) -> type[Settings]:

@@ -13,10 +13,16 @@ from localmesh.problems.problem import Code
 
 CODES: Mapping[str, Code] = {
     code.number: code
-    for table in (syntax, invalid, warnings, unsupported)
-    for code in vars(table).values()
-    if isinstance(code, Code)
+    for code in sorted(
+        (
+            code
+            for table in (syntax, invalid, warnings, unsupported)
+            for code in vars(table).values()
+            if isinstance(code, Code)
+        ),
+        key=lambda code: code.number,
+    )
 }
-"""All codes by their number, in order."""
+"""All codes by their number, in the order of the numbers."""
 
 __all__ = ["CODES", "Code", "invalid", "syntax", "unsupported", "warnings"]

@@ -52,7 +52,27 @@ def test_the_modes_of_all_matches_count(match: str, modes: set[str]) -> None:
     """A match without a mode is for both sides, and so is an object without a match."""
     (extension,) = build(load_text(plugin("one", match)).resources)._extensions
 
-    assert {mode for mode in ("CLIENT", "SERVER") if extension.is_for(mode)} == modes
+    assert {mode for mode in ("CLIENT", "SERVER") if extension.is_for(mode, 8080)} == modes
+
+
+def test_ports_are_those_of_the_match_with_the_mode() -> None:
+    """One match has to fit in both; without a port, as where a sidecar sends to all, none does."""
+    matches = "match: [{mode: SERVER, ports: [{number: 80}]}, {mode: CLIENT}]"
+    (extension,) = build(load_text(plugin("one", matches)).resources)._extensions
+
+    fitting = [extension.is_for(mode, port) for mode in ("SERVER", "CLIENT") for port in (80, 81, None)]
+
+    assert fitting == [True, False, False, True, True, True]
+
+
+def test_ports_of_requests_that_sidecars_send_are_not_supported() -> None:
+    """They have one listener for all; those of a gateway that targetRefs name have one for each port."""
+    gateway = "targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: api}"
+    ports = "match: [{ports: [{number: 80}]}]"
+
+    load_text(plugin("at-a-gateway", f"{gateway}, {ports}"))
+    with pytest.raises(ManifestError, match="ports of requests that sidecars send"):
+        load_text(plugin("anywhere", ports))
 
 
 @pytest.mark.parametrize(

@@ -32,3 +32,16 @@ def test_progress_counts_configured_envoys_and_ready_pods(capfd: pytest.CaptureF
         assert capfd.readouterr() == ("", "")
 
     asyncio.run(start())
+
+
+def test_a_mesh_that_is_being_stopped_has_no_progress(capfd: pytest.CaptureFixture[str]) -> None:
+    """After a start that failed there are no Envoys to count, however long it takes to stop the others."""
+    mesh: Any = SimpleNamespace(desired_state=SimpleNamespace(proxies=[]), pods={})
+
+    async def stop() -> None:
+        async with progress(mesh, pause_seconds=0.01):
+            await asyncio.sleep(0.05)
+
+    asyncio.run(stop())
+
+    assert capfd.readouterr() == ("", "")

@@ -66,5 +66,9 @@ def _section(code: Code) -> str:
 
 
 def _case(code: Code) -> Case:
-    (only,) = (case for case in cases() if case.path.stem.startswith(f"{code.number.lower()}-"))
-    return only
+    found = [case for case in cases() if case.path.stem.startswith(f"{code.number.lower()}-")]
+    wanted = f"localmesh/tests/manifests/cases/{code.number.lower()}-WORDS.yaml"
+    assert len(found) == 1, (
+        f"{len(found)} files are {wanted}, expected one: docs/contributing/problem-code.md"
+    )
+    return found[0]

@@ -1,6 +1,7 @@
 """The printed form of problems."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,14 @@ from localmesh.problems.codes import invalid, syntax, unsupported, warnings
 from localmesh.problems.problem import Code
 
 CODES = {module.__name__.rpartition(".")[2]: module for module in (invalid, syntax, unsupported, warnings)}
+
+
+def test_no_two_codes_have_the_same_number() -> None:
+    """A number names one code, in messages and on the page."""
+    codes = (code for module in CODES.values() for code in vars(module).values() if isinstance(code, Code))
+    counts = Counter(code.number for code in codes)
+
+    assert [number for number, count in counts.items() if count > 1] == []
 
 
 def _problem(file: str, line: int | None = None, name: str = "logic") -> Problem:
