@@ -61,8 +61,9 @@ EARLY_SECONDS = 0.1
 """How early it may be back: Envoy counts from the last failure that it saw, not from its answer here."""
 PACE = 0.6
 """The part of the planned requests that even a busy machine sends during the ejection."""
-MOST_IN_A_ROW = 3
-"""Up to which multiple of the base time an ejection is waited for."""
+MOST_IN_A_ROW = 10
+"""Up to which multiple of the base time an ejection is waited for: each one in a row takes the base time
+longer (Envoy, "Outlier detection": Ejection algorithm), and users repeat this proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,8 @@ def _back_in_time(ejection: Ejection, observed: Observed) -> Check:
     expected = f"after {base:g} s to {base + latest:g} s, or as much after a multiple of {base:g} s"
     returned = return_seconds(ejection, observed)
     if returned is None:
-        return failed("it comes back", expected, "it got no more requests")
+        reason = f"it got no more requests, at {MOST_IN_A_ROW} times {base:g} s either"
+        return failed("it comes back", expected, reason)
     multiples = (base * number for number in range(1, MOST_IN_A_ROW + 1))
     if any(multiple - EARLY_SECONDS <= returned <= multiple + latest for multiple in multiples):
         return passed("it comes back", expected)

@@ -71,7 +71,7 @@ def test_a_time_too_short_to_be_seen_is_not_supported():
         read(resources(overlay(baseEjectionTime="1s")))
 
 
-@pytest.mark.parametrize("back", [4.0, 5.9, 6.9, 8.5, 12.5])
+@pytest.mark.parametrize("back", [4.0, 5.9, 6.9, 8.5, 12.5, 40.5])
 def test_out_and_back_in_time_passes(back: float):
     """After the base time, an interval later, or after a multiple."""
     assert {check.verdict for check in judge(POLICY, course(back))} == {Verdict.PASS}
