@@ -117,17 +117,20 @@ def quality(failover: Failover, observed: Observed) -> Quality:
 
 
 def judge(failover: Failover, observed: Observed) -> list[Check]:
-    """Who answered when, and the ejection itself. A slow machine makes no other region answer."""
+    """Who answered when, and the ejection itself.
+
+    On a slow machine a pod misses its readiness probes, so that the next region answers; but never a third.
+    """
     ejection = failover.ejection
     everything = [*observed.until_ejected.observations, *observed.after.observations]
     third = sum(not failover.is_own(one) and not failover.is_next(one) for one in everything)
     planned = outlier_detection.planned_during(ejection)
+    measured = quality(failover, observed)
     checks = [
-        _own_first(failover, observed),
+        unless(_own_first(failover, observed), Cause.BUSY, measured.busy),
         judge_share("a third region", "none", design(0.0, planned), Count(third, len(everything))),
     ]
-    foreign = quality(failover, observed).foreign
-    checks = [unless(check, Cause.FOREIGN_TRAFFIC, foreign) for check in checks]
+    checks = [unless(check, Cause.FOREIGN_TRAFFIC, measured.foreign) for check in checks]
     return [*checks, *outlier_detection.judge(ejection, observed)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from loadgen.measurement.measurement import Measurement, Observation
@@ -9,7 +11,7 @@ from loadgen.measurement.served_by import Hop
 from loadgen.meshstate import NotConfigured, UnsupportedConfig
 from loadgen.proofs.locality_failover import Failover, judge, read
 from loadgen.proofs.outlier_detection import Ejection, Observed
-from loadgen.statistics.judge import Verdict
+from loadgen.statistics.judge import Cause, Verdict
 from loadgen.tests.stand_in_mesh import BASE, Objects, base, manifests, named, resources
 
 FOLDER = "istio/overlays/locality-failover"
@@ -85,6 +87,17 @@ def test_the_order_of_the_regions_passes() -> None:
 def test_another_region_at_first_fails() -> None:
     """The own region gets everything until it is ejected."""
     assert "not europe at first" in failing(course(["v1-europe", "v1"] * 10))
+
+
+def test_a_busy_machine_leaves_open_who_answers_at_first() -> None:
+    """A pod that misses its probes is left out, too; a third region answers on no machine."""
+    observed = course(["v1-europe", "v1"] * 10, then="v1-asia")
+    slow = [replace(answer, latency_seconds=0.5) for answer in observed.after.observations]
+
+    checks = {check.name: check for check in judge(POLICY, replace(observed, after=Measurement(slow)))}
+
+    assert checks["not europe at first"].cause is Cause.BUSY
+    assert checks["a third region"].verdict is Verdict.FAIL
 
 
 def test_a_third_region_fails() -> None:
