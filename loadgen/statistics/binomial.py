@@ -20,8 +20,9 @@ from typing import NamedTuple
 _TINY = 1e-300
 """Instead of 0 in Lentz's method, which divides by it."""
 _PRECISION = 1e-12
-"""Of the bounds of an interval; five steps reach it, and halves alone would in so many."""
+"""The last step to a bound of an interval is smaller."""
 _MOST_STEPS = 40
+"""Newton's method needs about five; if only halves were taken, so many would reach the precision."""
 
 
 class Interval(NamedTuple):

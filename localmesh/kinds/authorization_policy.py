@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.istio import targets, workload_labels
+from localmesh.kinds.rules.istio import policy_selector, targets
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
@@ -40,11 +40,6 @@ _SEGMENT = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+\Z")
 _BOOLEANS = ("1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False")
 _LONGEST_ACCOUNT = 320
 _MOST_ACCOUNTS = 16
-
-
-def selector(root: Field) -> Iterator[Problem]:
-    """The selector has no wildcards."""
-    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def action(root: Field) -> Iterator[Problem]:
@@ -262,6 +257,6 @@ AUTHORIZATION_POLICY = Kind(
     versions=SECURITY_VERSIONS,
     plural="authorizationpolicies",
     short_names=("ap",),
-    rules=(selector, targets, action, provider, dry_run, rules),
+    rules=(policy_selector, targets, action, provider, dry_run, rules),
     support_rules=(metadata_conditions,),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from localmesh.formats.regexes import regex_fault
 from localmesh.kinds.kind import NETWORKING, Kind
-from localmesh.kinds.rules.istio import targets, workload_labels
+from localmesh.kinds.rules.istio import targets, workload_selector
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field
@@ -33,11 +33,6 @@ _MANAGERS = ("envoy.filters.network.http_connection_manager", "envoy.http_connec
 ABSENT_FILTERS = ("istio.metadata_exchange", "envoy.filters.http.grpc_stats", "istio.alpn", "istio.stats")
 """HTTP filters of Istio's proxies that the proxies here do not have; other filters can be put beside them."""
 _CHANGES = ("MERGE", "REPLACE")
-
-
-def selector(root: Field) -> Iterator[Problem]:
-    """The selector has no wildcards."""
-    yield from workload_labels(root.get("spec", "workloadSelector", "labels"))
 
 
 def patches(root: Field) -> Iterator[Problem]:
@@ -150,7 +145,7 @@ ENVOY_FILTER = Kind(
     name="EnvoyFilter",
     versions=("v1alpha3",),
     plural="envoyfilters",
-    rules=(selector, targets, patches),
+    rules=(workload_selector, targets, patches),
     unsupported_fields={
         "spec.configPatches[].match.proxy.metadata": "use workloadSelector: proxies here have no metadata",
     },

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from localmesh.kinds.kind import Kind
-from localmesh.kinds.rules.istio import targets, workload_labels
+from localmesh.kinds.rules.istio import policy_selector, targets
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, quoted
@@ -20,11 +20,6 @@ _PULLED = "nothing is pulled here"
 _LONGEST_SCRIPT = 65536
 _URL = re.compile(r"(?:[^%\x00-\x1f\x7f]|%[0-9A-Fa-f]{2})*\Z")
 _SUPPORTED_TYPES = ("HTTP", "UNSPECIFIED_PLUGIN_TYPE")
-
-
-def selector(root: Field) -> Iterator[Problem]:
-    """The selector has no wildcards."""
-    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def kind_of_filter(root: Field) -> Iterator[Problem]:
@@ -133,7 +128,7 @@ WASM_PLUGIN = Kind(
     name="WasmPlugin",
     versions=("v1alpha1",),
     plural="wasmplugins",
-    rules=(selector, targets, addresses, variables),
+    rules=(policy_selector, targets, addresses, variables),
     support_rules=(local_module, ports_of_callers),
     supported_values={"spec.type": _SUPPORTED_TYPES},
     ineffective_fields=_at("spec"),
@@ -143,7 +138,7 @@ TRAFFIC_EXTENSION = Kind(
     name="TrafficExtension",
     versions=("v1alpha1",),
     plural="trafficextensions",
-    rules=(selector, targets, kind_of_filter, script, addresses, variables),
+    rules=(policy_selector, targets, kind_of_filter, script, addresses, variables),
     support_rules=(local_module, ports_of_callers),
     supported_values={"spec.wasm.type": _SUPPORTED_TYPES},
     ineffective_fields=_at("spec.wasm"),

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.istio import workload_labels
+from localmesh.kinds.rules.istio import policy_selector
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field
-
-
-def selector(root: Field) -> Iterator[Problem]:
-    """The selector has no wildcards."""
-    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def ports(root: Field) -> Iterator[Problem]:
@@ -45,5 +40,5 @@ PEER_AUTHENTICATION = Kind(
     versions=SECURITY_VERSIONS,
     plural="peerauthentications",
     short_names=("pa",),
-    rules=(selector, ports),
+    rules=(policy_selector, ports),
 )

@@ -10,17 +10,12 @@ from urllib.parse import urlsplit
 
 from localmesh.formats.http_headers import is_header_name
 from localmesh.kinds.kind import SECURITY, SECURITY_VERSIONS, Kind
-from localmesh.kinds.rules.istio import targets, workload_labels
+from localmesh.kinds.rules.istio import policy_selector, targets
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field, quoted
 
 _KEY_PARTS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "oct": ("k",)}
-
-
-def selector(root: Field) -> Iterator[Problem]:
-    """The selector has no wildcards."""
-    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def issuers(root: Field) -> Iterator[Problem]:
@@ -129,5 +124,5 @@ REQUEST_AUTHENTICATION = Kind(
     versions=SECURITY_VERSIONS,
     plural="requestauthentications",
     short_names=("ra",),
-    rules=(selector, targets, issuers, key_locations, locations),
+    rules=(policy_selector, targets, issuers, key_locations, locations),
 )

@@ -6,17 +6,12 @@ from collections.abc import Iterator
 
 from localmesh.formats.hostnames import is_label, is_wildcard_domain
 from localmesh.kinds.kind import NETWORKING, NETWORKING_VERSIONS, REMOVE_FIELD, Kind
-from localmesh.kinds.rules.istio import workload_labels
+from localmesh.kinds.rules.istio import workload_selector
 from localmesh.kinds.rules.traffic_policy import connection_pool
 from localmesh.kinds.rules.values import port_number
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid, unsupported
 from localmesh.problems.fields import Field, listed
-
-
-def selector(root: Field) -> Iterator[Problem]:
-    """The selector has no wildcards."""
-    yield from workload_labels(root.get("spec", "workloadSelector", "labels"))
 
 
 def content(root: Field) -> Iterator[Problem]:
@@ -132,7 +127,7 @@ SIDECAR = Kind(
     name="Sidecar",
     versions=NETWORKING_VERSIONS,
     plural="sidecars",
-    rules=(selector, content, catch_all, egress, ingress),
+    rules=(workload_selector, content, catch_all, egress, ingress),
     support_rules=(sockets,),
     supported_values={"spec.ingress[].port.protocol": _SUPPORTED_PROTOCOLS},
     unsupported_fields={

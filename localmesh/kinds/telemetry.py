@@ -6,15 +6,10 @@ from collections.abc import Iterator
 
 from localmesh.formats.cel import CelSyntaxError, check
 from localmesh.kinds.kind import REMOVE_FIELD, Kind
-from localmesh.kinds.rules.istio import targets, workload_labels
+from localmesh.kinds.rules.istio import policy_selector, targets
 from localmesh.problems import Problem
 from localmesh.problems.codes import invalid
 from localmesh.problems.fields import Field
-
-
-def selector(root: Field) -> Iterator[Problem]:
-    """The selector has no wildcards."""
-    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
 
 
 def filters(root: Field) -> Iterator[Problem]:
@@ -63,7 +58,7 @@ TELEMETRY = Kind(
     versions=("v1", "v1alpha1"),
     plural="telemetries",
     short_names=("telemetry",),
-    rules=(selector, targets, filters, tag_overrides),
+    rules=(policy_selector, targets, filters, tag_overrides),
     unsupported_fields={
         "spec.metrics[].overrides[].match.customMetric": REMOVE_FIELD,
         "spec.tracing[].disableContextPropagation": REMOVE_FIELD,

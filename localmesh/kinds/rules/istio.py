@@ -102,6 +102,16 @@ def selector_labels(labels: Field) -> Iterator[Problem]:
             yield label.problem(invalid.BAD_LABEL, part="the label value", expected=_WORDS)
 
 
+def policy_selector(root: Field) -> Iterator[Problem]:
+    """The selector of a policy or of another object with `selector` has no wildcards."""
+    yield from workload_labels(root.get("spec", "selector", "matchLabels"))
+
+
+def workload_selector(root: Field) -> Iterator[Problem]:
+    """The `workloadSelector` of a Sidecar or an EnvoyFilter has no wildcards."""
+    yield from workload_labels(root.get("spec", "workloadSelector", "labels"))
+
+
 def workload_labels(labels: Field) -> Iterator[Problem]:
     """The labels that select workloads (istio: validation.go, validateWorkloadSelector).
 
